@@ -1,0 +1,59 @@
+# Needs make and Python 3.11 or later; everything else goes into .venv.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# Suites that take minutes; each has a target of its own.
+SLOW := bench chaos conformance soak
+
+.PHONY: install run test lint bench conformance chaos soak e2e-n8n schema lock clean
+
+install: .venv/.runtime
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: make install PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	$(PIP) install --quiet --requirement requirements-dev.lock
+	@touch $@
+
+run: .venv/.runtime
+	@$(BIN)/n8n-bridge up
+
+test: .venv/.dev
+	$(BIN)/pytest -n 2 $(SLOW:%=--ignore=tests/%) $(ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(SLOW): .venv/.dev
+	$(BIN)/pytest --capture=no --timeout=0 tests/$@ $(ARGS)
+
+# Runs against the n8n that BRIDGE_TEST_N8N_URL names.
+e2e-n8n: .venv/.dev
+	$(BIN)/pytest -m real_n8n $(SLOW:%=--ignore=tests/%) $(ARGS)
+
+schema: .venv/.runtime
+	$(BIN)/python -m bridge.server_schema
+
+# Chooses the newest versions that pyproject.toml allows, in an environment with nothing else in it.
+lock:
+	rm -rf .venv/lock
+	$(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/pip install --quiet --editable .
+	.venv/lock/bin/pip freeze --exclude-editable > requirements.lock
+	.venv/lock/bin/pip install --quiet --editable '.[dev]' --constraint requirements.lock
+	{ echo '--requirement requirements.lock'; \
+	  .venv/lock/bin/pip freeze --exclude-editable | grep --invert-match --line-regexp --fixed-strings --file requirements.lock; \
+	} > requirements-dev.lock
+	rm -rf .venv/lock
+
+clean:
+	rm -rf .venv .node build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

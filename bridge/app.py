@@ -1,0 +1,69 @@
+"""The web app: every route, and what every request passes on its way."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from bridge.errors import BridgeError
+from bridge.mcp.entry import Tasks
+from bridge.mcp.server import Door
+from bridge.mcp.wires import sse, streamable
+from bridge.mcp.wires.event_stream import OpenStreams
+from bridge.runtime import open_runtime
+from bridge.servers import Server
+from bridge.settings import Settings
+from bridge.web import events, health, hooks
+from bridge.web.guard import Guard
+from bridge.web.problems import answer_error
+
+PATIENCE_S = 5.0
+"""How long a request waits for a Redis that is away before it is answered 503."""
+
+ROUTES = (
+    Route("/healthz", health.show_alive),
+    Route("/readyz", health.show_ready),
+    Route("/metrics", health.show_metrics),
+    Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
+    Route("/events/{event_id}", events.show_event, name="show_event"),
+    Route("/mcp/{server}", streamable.post, methods=["POST"]),
+    Route("/mcp/{server}", streamable.get, methods=["GET"]),
+    Route("/mcp/{server}", streamable.delete, methods=["DELETE"]),
+    Route("/sse/{server}", sse.get, methods=["GET"]),
+    Route("/sse/{server}/clients/{client}", sse.get, methods=["GET"]),
+    Route("/sse/{server}/messages", sse.post, methods=["POST"]),
+)
+
+
+def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
+    """Build the app of one web process."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
+            app.state.runtime = runtime
+            try:
+                yield
+            finally:
+                app.state.streams.close()
+                await app.state.tasks.end()
+
+    app = Starlette(
+        routes=list(ROUTES),
+        middleware=[Middleware(Guard, settings=settings)],
+        exception_handlers={BridgeError: answer_error},
+        lifespan=lifespan,
+    )
+    app.state.streams = OpenStreams()
+    app.state.tasks = Tasks()
+    app.state.doors = {name: Door(server) for name, server in servers.items()}
+    return app
+
+
+def drain(app: Starlette) -> None:
+    """End what would never end by itself: open streams and subscriptions."""
+    for door in app.state.doors.values():
+        door.listening.close()
+    app.state.streams.close()

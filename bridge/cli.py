@@ -1,0 +1,91 @@
+"""The commands of `n8n-bridge`. Exit status: 0 success, 1 a fault found, 2 wrong use."""
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from typing_extensions import override
+
+from bridge import __version__
+from bridge.app import create_app, drain
+from bridge.check import check
+from bridge.errors import ConfigurationError
+from bridge.log import configure_logging
+from bridge.ports import listen
+from bridge.process import process_configuration
+from bridge.serve import serve
+from bridge.settings import Settings, read_dotenv
+from bridge.standin import create_standin
+from bridge.up import up
+
+STAND_IN_DRAIN_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Commands(click.Group):
+    """A group whose commands answer wrong settings with their faults, a line each, and status 1."""
+
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for fault in error.faults:
+                click.echo(fault, err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="n8n-bridge")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """The bridge between n8n and Claude."""
+    configure_logging()
+    ctx.obj = read_dotenv(Path(".env")) | dict(os.environ)
+
+
+@commands.command("up")
+@click.pass_obj
+def up_command(environ: Mapping[str, str]) -> None:
+    """Run everything on this machine, and show how to connect."""
+    asyncio.run(up(environ))
+
+
+@commands.command()
+@click.option("--host", help="Instead of BRIDGE_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT.")
+@click.pass_obj
+def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
+    """Run one web process: the doors for n8n and for Claude."""
+    asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
+    configuration = process_configuration(
+        {**environ, **{name: str(value) for name, value in asked.items() if value is not None}}
+    )
+    settings = configuration.settings
+    listener = listen(settings.host, settings.port)
+    logger.info("web.listening", extra={"address": listener.getsockname()[:2]})
+    app = create_app(settings, configuration.servers)
+    serve(app, listener, settings.drain_s, functools.partial(drain, app))
+
+
+@commands.command("check")
+@click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
+@click.pass_obj
+def check_command(environ: Mapping[str, str], path: Path | None) -> None:
+    """Check server files: one file, a folder, or those of BRIDGE_SERVERS."""
+    faults = check(path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir), environ)
+    if faults:
+        raise ConfigurationError(faults)
+    click.echo("no faults found")
+
+
+@commands.command("standin", hidden=True)
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+def stand_in(port: int) -> None:
+    """Play n8n on loopback, for `up` without one."""
+    serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)

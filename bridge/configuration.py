@@ -1,0 +1,53 @@
+"""The configuration: settings and servers, read and judged together before anything starts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bridge.addresses import is_loopback
+from bridge.errors import ConfigurationError
+from bridge.not_yet import not_yet
+from bridge.server_files import read_server_files
+from bridge.servers import Server
+from bridge.settings import Settings, servers_dir_of
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that a process is told from outside; `warnings` are for the log of its start."""
+
+    settings: Settings
+    servers: dict[str, Server]
+    warnings: tuple[str, ...]
+
+
+def read_configuration(environ: Mapping[str, str]) -> Configuration:
+    """Read the settings, and the server files that they point to.
+
+    Raises:
+        ConfigurationError: naming every fault of both at once.
+    """
+    files = read_server_files(servers_dir_of(environ), environ)
+    faults = files.faults
+    try:
+        settings = Settings.from_environ(environ, files.variables)
+    except ConfigurationError as error:
+        raise ConfigurationError((*error.faults, *faults)) from error
+    faults += check_together(settings, files.servers.values())
+    if faults:
+        raise ConfigurationError(faults)
+    warnings = tuple(line for server in files.servers.values() for line in not_yet(server))
+    return Configuration(settings, files.servers, warnings)
+
+
+def check_together(settings: Settings, servers: Iterable[Server]) -> tuple[str, ...]:
+    """Name what is wrong with each server only because of the settings, or the other way round."""
+    public_host = urlsplit(settings.public_url or "").hostname
+    if is_loopback(settings.host) and (public_host is None or is_loopback(public_host)):
+        return ()
+    return tuple(
+        f"server {server.name} has no tokens, but more than this machine can reach it: "
+        "add `tokens`, or listen on 127.0.0.1 without BRIDGE_PUBLIC_URL"
+        for server in servers
+        if not server.tokens
+    )

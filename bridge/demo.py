@@ -1,0 +1,32 @@
+"""The demo server's two tokens: from the environment, else made up once and kept."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+TOKEN = "BRIDGE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
+FILE = "demo-tokens.json"
+
+
+def demo_tokens(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give both tokens by variable name; what is made up stays the same from start to start."""
+    wanted = {name: environ.get(name, "") for name in (TOKEN, HOOK_TOKEN)}
+    if all(wanted.values()):
+        return wanted
+    return kept_tokens(data_dir) | {name: token for name, token in wanted.items() if token}
+
+
+def kept_tokens(data_dir: Path) -> dict[str, str]:
+    """Read both tokens from `data_dir`, or make them up and keep them there for the owner only."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        kept: dict[str, str] = json.loads((data_dir / FILE).read_text())
+    except FileNotFoundError:
+        kept = {name: secrets.token_urlsafe(24) for name in (TOKEN, HOOK_TOKEN)}
+        file = os.open(data_dir / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w") as writer:
+            json.dump(kept, writer)
+    return kept

@@ -1,0 +1,90 @@
+"""What can go wrong, named by the answer it demands."""
+
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+
+class BridgeError(Exception):
+    """Anything the bridge says no to; its text is for the person who must mend it."""
+
+
+class RejectedError(BridgeError):
+    """The caller's fault: nothing was stored, and the same request will fail again."""
+
+
+class UnauthorizedError(RejectedError):
+    """No credential, or a wrong one."""
+
+
+class NotFoundError(RejectedError):
+    """Unknown here, or not the caller's: the two are never told apart."""
+
+
+class MalformedError(RejectedError):
+    """The body or an argument cannot be read at all."""
+
+
+class TooLargeError(RejectedError):
+    """The body is longer than the bridge accepts."""
+
+
+class UnsupportedMediaError(RejectedError):
+    """The body is of a kind the bridge does not read."""
+
+
+class ConflictError(RejectedError):
+    """The request contradicts what is already on record."""
+
+
+class LeaseLostError(RejectedError):
+    """The lease is no longer the newest one, or its event is settled."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong in a document: a JSON Pointer (RFC 6901) and a sentence."""
+
+    pointer: str
+    detail: str
+
+
+@dataclass
+class InvalidError(RejectedError):
+    """The document can be read but breaks its rules; every fault is named at once."""
+
+    summary: str
+    faults: tuple[Fault, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        super().__init__(self.summary)
+
+    @override
+    def __str__(self) -> str:
+        """Give the summary and each fault behind it."""
+        named = "; ".join(f"{fault.pointer or '(whole)'}: {fault.detail}" for fault in self.faults)
+        return f"{self.summary}: {named}" if named else self.summary
+
+
+class TransientError(BridgeError):
+    """The world's fault for now: the same request may succeed later."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreUnavailableError(TransientError):
+    """Redis did not answer in time; whether the last step was taken is unknown."""
+
+
+class PermanentError(BridgeError):
+    """Trying again cannot help."""
+
+
+class ConfigurationError(PermanentError):
+    """Settings or server files are wrong; every fault is named at once, a line each."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

@@ -1,0 +1,227 @@
+"""The verbs of events: accept, take, read, reply, extend, release, expire."""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+
+from bridge.errors import ConflictError, LeaseLostError, NotFoundError
+from bridge.models import (
+    Body,
+    Event,
+    EventId,
+    EventStatus,
+    Json,
+    LeaseToken,
+    Principal,
+    ReplyStatus,
+    new_event_id,
+    new_lease_token,
+)
+from bridge.payloads import parse_json, resolve, summarize
+from bridge.queue import Queue
+from bridge.reply_address import ReplyAddresses
+from bridge.schema_cache import SchemaCache
+from bridge.servers import Hook, Server
+from bridge.store.events import EventStore, Held, NewEvent, Wish
+from bridge.store.wake import Wakes
+
+LOOK_AGAIN_S = 5.0
+LIST_MAX = 100
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A payload on its way in, with what its headers asked for; empty texts stand for absent ones."""
+
+    payload: Json
+    body: Body
+    idempotency_key: str = ""
+    reply_url: str = ""
+    reply_deadline: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An event in Claude's hands: the token is the right to answer it."""
+
+    event: Event
+    payload: Json
+    token: LeaseToken
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of events; `next_cursor` is None at the end."""
+
+    events: list[Event]
+    next_cursor: str | None
+
+
+class Events:
+    """Decides what becomes of events."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        wakes: Wakes,
+        queue: Queue,
+        schemas: SchemaCache,
+        addresses: ReplyAddresses,
+        ttl_s: int,
+    ) -> None:
+        self._store = store
+        self._wakes = wakes
+        self._queue = queue
+        self._schemas = schemas
+        self._addresses = addresses
+        self._ttl_s = ttl_s
+
+    async def accept(self, server: Server, hook: Hook, incoming: Incoming) -> tuple[Event, bool]:
+        """Put a payload on record, once per idempotency key; tells whether it was a duplicate.
+
+        Raises:
+            InvalidError: the payload breaks the hook's schema, or the reply address is refused.
+            ConflictError: the key came before with another body or reply address.
+        """
+        self._schemas.check(hook.payload, incoming.payload, "the payload breaks this hook's schema")
+        if incoming.reply_url:
+            self._addresses.check(incoming.reply_url)
+        new = NewEvent(
+            event_id=new_event_id(),
+            server=server.name,
+            hook=hook.name,
+            body=incoming.body,
+            summary=summarize(incoming.body.content),
+            digest=_digest(incoming.body.content, incoming.reply_url.encode()),
+            idempotency=_idempotency(server, hook, incoming.idempotency_key),
+            reply_url=incoming.reply_url,
+            reply_deadline=incoming.reply_deadline,
+            default_reply=json.dumps(hook.default_reply) if hook.has_default_reply else "",
+            lease_s=hook.lease_s,
+            max_attempts=hook.max_attempts,
+            answer_within_s=hook.answer_within_s or self._ttl_s,
+            ttl_s=self._ttl_s,
+        )
+        outcome, event = await self._store.accept(new)
+        if event is None:
+            raise ConflictError("this Idempotency-Key was used with another body or reply address")
+        return event, outcome == "duplicate"
+
+    async def take(
+        self, server: Server, principal: Principal, hook: str | None, wait_s: float
+    ) -> Taken | None:
+        """Lease the oldest queued event, waiting in line for one at most `wait_s`."""
+        hooks = [(name, each.priority) for name, each in server.hooks.items()]
+        token = new_lease_token()
+        wish = Wish(server.name, hooks, hook, secrets.token_hex(8), waits=wait_s > 0)
+        loop_ends = _now() + wait_s
+        with self._wakes.listening(f"events:{server.name}") as bell:
+            try:
+                while (found := await self._store.take(wish, principal, token)) is None:
+                    left_s = loop_ends - _now()
+                    if left_s <= 0:
+                        await self._store.leave_line(wish, token)
+                        return None
+                    await bell.wait(min(left_s, LOOK_AGAIN_S))
+            except BaseException:
+                await self._store.leave_line(wish, token)
+                raise
+        event, body = found
+        return Taken(event, parse_json(body.content), token)
+
+    async def handed_over(self, taken: Taken) -> None:
+        """Note that the taker has the event in hand."""
+        await self._store.handed_over(taken.event.event_id, taken.token)
+
+    async def take_back(self, taken: Taken) -> None:
+        """Queue an event again whose taker never got it; the attempt does not count."""
+        await self._store.abandon(taken.event.event_id, taken.token)
+
+    async def find(self, server: str, event_id: str) -> Event:
+        """Read one event of a server.
+
+        Raises:
+            NotFoundError: unknown, or another server's.
+        """
+        event = await self._store.read(EventId(event_id))
+        if event is None or event.server != server:
+            raise NotFoundError("no such event")
+        return event
+
+    async def read(self, server: str, event_id: str, path: str) -> Json:
+        """Read an event's payload, or the part of it that a JSON Pointer names."""
+        found = await self._store.read_body(EventId(event_id))
+        if found is None or found[0] != server:
+            raise NotFoundError("no such event")
+        return resolve(parse_json(found[1].content), path)
+
+    async def list(
+        self, server: Server, hook: str | None, status: EventStatus, limit: int, cursor: str | None
+    ) -> Listing:
+        """List events, oldest first."""
+        wanted = min(max(limit, 1), LIST_MAX)
+        hooks = [hook] if hook else list(server.hooks)
+        after = int(cursor) if cursor and cursor.isdecimal() else 0
+        events = await self._store.listed(server.name, hooks, status, after, wanted + 1)
+        more = len(events) > wanted
+        events = events[:wanted]
+        return Listing(events, str(events[-1].order) if more else None)
+
+    async def reply(self, server: Server, held: Held, value: Json) -> ReplyStatus:
+        """Settle an event with Claude's answer and send it on its way.
+
+        Raises:
+            InvalidError: the answer breaks the hook's reply schema.
+            LeaseLostError: the lease is not the newest one, or the event is settled.
+        """
+        event = await self.find(server.name, held.event_id)
+        hook = server.hooks.get(event.hook)
+        self._schemas.check(
+            hook.reply if hook else None, value, "the reply breaks this hook's schema"
+        )
+        outcome, status = await self._store.answer(held, json.dumps(value).encode())
+        _demand_held(outcome, status)
+        if status == ReplyStatus.PENDING:
+            await self._queue.wake("deliver_reply", held.event_id)
+        return ReplyStatus(status)
+
+    async def extend(self, held: Held, seconds: float) -> int:
+        """Give a lease more time from now on; returns its end in ms on Redis's clock."""
+        outcome, status = await self._store.extend(held, seconds)
+        _demand_held(outcome, status)
+        return int(status)
+
+    async def release(self, held: Held, *, reason: str, delay_s: float, dead: bool) -> EventStatus:
+        """Give an event back, perhaps later, or set it aside for people."""
+        status = "dead" if dead else "delayed" if delay_s > 0 else "queued"
+        outcome, now = await self._store.release(
+            held, status=status, delay_s=delay_s, reason=reason
+        )
+        _demand_held(outcome, now)
+        return EventStatus.DEAD if dead else EventStatus.QUEUED
+
+
+def _demand_held(outcome: str, status: str) -> None:
+    if outcome == "lost" and status == "unknown":
+        raise NotFoundError("no such event")
+    if outcome == "lost":
+        raise LeaseLostError(
+            f"this lease no longer holds the event (it is {status}); take_event gives the next one"
+        )
+
+
+def _digest(*parts: bytes) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def _idempotency(server: Server, hook: Hook, key: str) -> str:
+    return _digest(server.name.encode(), hook.name.encode(), key.encode()) if key else ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

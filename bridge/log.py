@@ -1,0 +1,53 @@
+"""Logging: JSON lines on stderr, one wide line for each unit of work.
+
+The message of a line is a constant dotted name (`hook.received`); everything else is a field, given
+as `extra`. stdout stays free for what commands print and for the MCP wire of `stdio`.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from typing_extensions import override
+
+OURS = ("bridge", "workers")
+STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one line of JSON: `at`, `level`, `message`, then the record's extras.
+
+    A value that JSON has no form for is written as its `str`, so a `SecretStr` stays masked.
+    """
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        extras = {
+            name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS
+        }
+        line |= extras
+        if record.name.partition(".")[0] not in OURS:
+            line["logger"] = record.name
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure_logging() -> None:
+    """Send our lines from INFO up, and other libraries' from WARNING up, to stderr.
+
+    Libraries stay at WARNING because their INFO lines name whole addresses, and a reply address or
+    a callback address is a secret.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)

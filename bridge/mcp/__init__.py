@@ -1,0 +1,1 @@
+"""The MCP door: one exchange, many wires."""

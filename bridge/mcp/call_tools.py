@@ -1,0 +1,118 @@
+"""Calls that outlast their request: read, list and cancel them."""
+
+import json
+from typing import Any
+
+import mcp_types as types
+
+from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
+from bridge.models import Call, CallId, CallStatus, instant
+from bridge.payloads import page
+
+_CALL_ID = {"type": "string", "description": "The call's id (call_…)."}
+
+EXPIRED = "the result was kept for its time and has been dropped since"
+
+
+async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
+    """Read a call, once it has ended or after the wait."""
+    caller = context.lifespan_context
+    call = await caller.runtime.calls.wait(
+        CallId(given["call_id"]), caller.principal, given.get("wait_seconds", 0)
+    )
+    return success(
+        describe_call(call, given.get("offset", 0), caller.runtime.settings.result_chars)
+    )
+
+
+async def list_calls(context: Context, given: Arguments) -> types.CallToolResult:
+    """List the caller's own calls."""
+    caller = context.lifespan_context
+    listing = await caller.runtime.calls.list(
+        caller.principal, given.get("status", ""), given.get("limit", 20), given.get("cursor")
+    )
+    return success(
+        {"calls": [_row(call) for call in listing.calls], "next_cursor": listing.next_cursor}
+    )
+
+
+async def cancel_call(context: Context, given: Arguments) -> types.CallToolResult:
+    """End a call for good."""
+    caller = context.lifespan_context
+    call = await caller.runtime.calls.cancel(CallId(given["call_id"]), caller.principal)
+    return success(describe_call(call, 0, caller.runtime.settings.result_chars))
+
+
+def describe_call(call: Call, offset: int, chars: int) -> dict[str, Any]:
+    """Give the public face of a call, a long result as one page of its text."""
+    described: dict[str, Any] = {"call_id": call.call_id, "status": call.status}
+    if call.status is CallStatus.EXPIRED:
+        described["failure"] = EXPIRED
+    elif call.status.is_final and call.failure:
+        described["failure"] = call.failure
+    if call.result is not None:
+        text = call.result.decode()
+        if offset == 0 and len(text) <= chars:
+            described["result"] = json.loads(text)
+        else:
+            part = page(json.dumps(json.loads(text), ensure_ascii=False), offset, chars)
+            described |= {"partial": True, "result": part.text, "next_offset": part.next_offset}
+    return described
+
+
+def _row(call: Call) -> dict[str, Any]:
+    return {
+        "call_id": call.call_id,
+        "tool": call.workflow,
+        "status": call.status,
+        "attempt": call.attempt,
+        "created_at": instant(call.created_at_ms),
+    }
+
+
+CALL_TOOLS = (
+    Tool(
+        name="read_call",
+        title="Read a call",
+        description=(
+            "Reads how a workflow call stands and its result once it has ended. Use it when a tool "
+            "answered with a call_id instead of a result; wait_seconds waits for the end. A long "
+            "result comes in pages: read on with offset = next_offset until that is null."
+        ),
+        input=arguments(
+            "call_id",
+            call_id=_CALL_ID,
+            wait_seconds={
+                "type": "number",
+                "minimum": 0,
+                "maximum": 300,
+                "description": "Default: 0.",
+            },
+            offset={"type": "integer", "minimum": 0, "description": "Default: 0."},
+        ),
+        annotations=hints(read_only=True),
+        run=read_call,
+    ),
+    Tool(
+        name="list_calls",
+        title="List calls",
+        description="Lists the workflow calls that you have made, oldest first.",
+        input=arguments(
+            status={"enum": [status.value for status in CallStatus]},
+            limit={"type": "integer", "minimum": 1, "maximum": 100, "description": "Default: 20."},
+            cursor={"type": "string", "description": "next_cursor of the page before."},
+        ),
+        annotations=hints(read_only=True),
+        run=list_calls,
+    ),
+    Tool(
+        name="cancel_call",
+        title="Cancel a call",
+        description=(
+            "Stops waiting for a workflow call and ends it. What n8n has already done stays done."
+        ),
+        input=arguments("call_id", call_id=_CALL_ID),
+        annotations=hints(read_only=False, destructive=True, idempotent=True),
+        run=cancel_call,
+    ),
+)

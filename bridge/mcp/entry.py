@@ -1,0 +1,48 @@
+"""The threshold of the MCP door: which server, and who asks."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.requests import Request
+
+from bridge.auth import principal_of
+from bridge.errors import NotFoundError
+from bridge.mcp.exchange import Caller
+from bridge.mcp.server import Door
+from bridge.runtime import Runtime
+
+
+def enter(request: Request) -> tuple[Door, Caller]:
+    """Find the server that a request is for and prove who asks.
+
+    Raises:
+        NotFoundError: there is no such server.
+        UnauthorizedError: the token is missing or wrong.
+    """
+    runtime: Runtime = request.app.state.runtime
+    server = runtime.servers.get(request.path_params["server"])
+    if server is None:
+        raise NotFoundError("no such server")
+    principal = principal_of(server, request.headers.get("authorization"))
+    return request.app.state.doors[server.name], Caller(runtime, server, principal)
+
+
+class Tasks:
+    """Work that outlives the request that began it; it ends with the process at the latest."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Begin a piece of work."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def end(self) -> None:
+        """Cancel what still runs and wait for it to end."""
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

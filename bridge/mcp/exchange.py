@@ -1,0 +1,168 @@
+"""One MCP request, served once, whatever wire it came on."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import anyio
+from mcp.server.connection import Connection
+from mcp.server.lowlevel import Server as McpServer
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.shared.message import MessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import ErrorData
+
+from bridge.models import Principal
+from bridge.runtime import Runtime
+from bridge.servers import Server
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+AfterAnswer = Callable[[bool], Awaitable[None]]
+
+
+class Line(Protocol):
+    """Where the frames of one exchange go before its answer."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether requests from server to client have a way back."""
+
+    async def send(self, message: Message) -> None:
+        """Bring one notification on its way."""
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+        """Ask the client and wait for its answer."""
+
+
+class Silence:
+    """The line of an exchange whose wire has room for nothing but the answer."""
+
+    can_ask = False
+
+    async def send(self, message: Message) -> None:
+        """Drop it."""
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+        """Refuse.
+
+        Raises:
+            NoBackChannelError: always.
+        """
+        raise NoBackChannelError(method)
+
+
+@dataclass
+class Caller:
+    """What a handler may know of its request: who asks, on which server, and how to tell them."""
+
+    runtime: Runtime
+    server: Server
+    principal: Principal
+    after_answer: list[AfterAnswer] = field(default_factory=list)
+
+    def when_answered(self, hook: AfterAnswer) -> None:
+        """Have `hook` told whether the answer reached an open stream."""
+        self.after_answer.append(hook)
+
+    async def answered(self, *, reached: bool) -> None:
+        """Tell the hooks, once."""
+        while self.after_answer:
+            await self.after_answer.pop()(reached)
+
+
+@dataclass
+class Exchange:
+    """The SDK's view of one request (its `DispatchContext`), over any wire."""
+
+    request: Message
+    line: Line
+    transport: TransportContext
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+    message_metadata: MessageMetadata = None
+
+    @property
+    def can_send_request(self) -> bool:
+        """Tell whether the client can be asked while this request is served."""
+        return self.line.can_ask
+
+    @property
+    def request_id(self) -> str | int:
+        """Give the JSON-RPC id of the request."""
+        request_id: str | int = self.request["id"]
+        return request_id
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, _opts: CallOptions | None = None
+    ) -> Message:
+        """Ask the client and give its result."""
+        answer = await self.line.ask(method, params)
+        if "error" in answer:
+            raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
+        result: Message = answer.get("result") or {}
+        return result
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, _opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification that belongs to this request."""
+        message: Message = {"jsonrpc": "2.0", "method": method}
+        if params is not None:
+            message["params"] = dict(params)
+        await self.line.send(message)
+
+    async def progress(
+        self, progress: float, total: float | None = None, message: str | None = None
+    ) -> None:
+        """Report progress, when the client gave a token for it."""
+        token = progress_token_from_params(self.request.get("params"))
+        if token is None:
+            return
+        params = {"progressToken": token, "progress": progress, "total": total, "message": message}
+        await self.notify(
+            "notifications/progress", {k: v for k, v in params.items() if v is not None}
+        )
+
+
+async def answer(
+    mcp_server: McpServer[Caller], exchange: Exchange, connection: Connection, caller: Caller
+) -> Message:
+    """Serve a request and give its JSON-RPC answer, error or result.
+
+    Source: mcp 2.3 `serve_one`; error mapping as its own entries do it.
+    """
+    request = exchange.request
+    try:
+        result = await serve_one(
+            mcp_server,
+            exchange,
+            request["method"],
+            request.get("params"),
+            connection=connection,
+            lifespan_state=caller,
+        )
+    except Exception as error:  # noqa: BLE001  the edge of the SDK: whatever it raises has a wire form
+        data = modern_error_data(error)
+        return error_message(exchange.request_id, data.code, data.message, data.data)
+    return {"jsonrpc": "2.0", "id": exchange.request_id, "result": result}
+
+
+def error_message(
+    request_id: str | int | None, code: int, message: str, data: Any = None
+) -> Message:
+    """Spell a JSON-RPC error answer."""
+    error: Message = {"code": code, "message": message}
+    if data is not None:
+        error["data"] = data
+    return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+def encode(message: Message) -> bytes:
+    """Spell a message on one line."""
+    return json.dumps(message, separators=(",", ":")).encode()

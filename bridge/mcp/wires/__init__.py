@@ -1,0 +1,1 @@
+"""The wires: each only frames and unframes."""

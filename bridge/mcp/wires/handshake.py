@@ -1,0 +1,102 @@
+"""The 2025 wires of Streamable HTTP: sessions by header, answers as JSON or on a stream of their own.
+
+Source: MCP 2025-11-25, "Streamable HTTP".
+"""
+
+import secrets
+
+from mcp_types.jsonrpc import INVALID_REQUEST
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from bridge.mcp.exchange import Caller, Message, answer, error_message
+from bridge.mcp.server import Door
+from bridge.mcp.wires.event_stream import EventStream
+from bridge.mcp.wires.outbox_stream import (
+    STANDING,
+    OutboxLine,
+    keep_handshake,
+    open_exchange,
+    read_frames,
+    serve_into,
+    take_note,
+)
+from bridge.store.sessions import Session, new_session_id
+
+WIRE = "streamable-http"
+SESSION_HEADER = "mcp-session-id"
+STREAMED = frozenset({"tools/call"})
+
+
+async def serve(request: Request, message: Message, door: Door, caller: Caller) -> ASGIApp:
+    """Answer one message of these wires."""
+    if message.get("method") == "initialize" and "id" in message:
+        return await _initialize(request, message, door, caller)
+    session = await _session(request, caller)
+    if isinstance(session, Response):
+        return session
+    if "id" not in message or "method" not in message:
+        await take_note(caller.runtime, session, message)
+        return Response(status_code=202)
+    if message["method"] not in STREAMED:
+        return await _answer_at_once(request, message, door, caller, session)
+    stream = secrets.token_urlsafe(9)
+    request.app.state.tasks.start(serve_into(request, message, door, caller, session, stream))
+    return EventStream(
+        read_frames(caller.runtime, session.session_id, stream), request.app.state.streams
+    )
+
+
+async def listen(request: Request, caller: Caller) -> ASGIApp:
+    """Open the stream for what belongs to no request."""
+    session = await _session(request, caller)
+    if isinstance(session, Response):
+        return session
+    frames = read_frames(caller.runtime, session.session_id, STANDING)
+    return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
+
+
+async def end(request: Request, caller: Caller) -> Response:
+    """End a session at its client's wish."""
+    session = await _session(request, caller)
+    if isinstance(session, Response):
+        return session
+    await caller.runtime.sessions.end(session.session_id)
+    return Response(status_code=200)
+
+
+async def _initialize(request: Request, message: Message, door: Door, caller: Caller) -> Response:
+    session = Session(new_session_id(), caller.principal, WIRE, client="")
+    line = OutboxLine(caller.runtime, session.session_id, STANDING)
+    exchange, connection = open_exchange(request, message, session, line)
+    reply = await answer(door.mcp, exchange, connection, caller)
+    settled = await keep_handshake(caller.runtime, session, message, reply, connection)
+    headers = {SESSION_HEADER: settled.session_id} if settled.version else {}
+    return JSONResponse(reply, headers=headers)
+
+
+async def _answer_at_once(
+    request: Request, message: Message, door: Door, caller: Caller, session: Session
+) -> Response:
+    line = OutboxLine(caller.runtime, session.session_id, STANDING)
+    exchange, connection = open_exchange(request, message, session, line)
+    return JSONResponse(await answer(door.mcp, exchange, connection, caller))
+
+
+async def _session(request: Request, caller: Caller) -> Session | Response:
+    session_id = request.headers.get(SESSION_HEADER)
+    if not session_id:
+        return _refuse(400, "the Mcp-Session-Id header is missing: send initialize first")
+    version = request.headers.get("mcp-protocol-version")
+    if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
+        return _refuse(400, f"unsupported MCP-Protocol-Version: {version}")
+    session = await caller.runtime.sessions.read(session_id, caller.principal, WIRE)
+    if session is None:
+        return _refuse(404, "Session not found")
+    return session
+
+
+def _refuse(status: int, sentence: str) -> Response:
+    return JSONResponse(error_message(None, INVALID_REQUEST, sentence), status)

@@ -1,0 +1,173 @@
+"""The 2026-07-28 wire: a request, its own stream, its answer; nothing is kept between requests.
+
+On purpose:
+
+1. Leaving the stream ends the waiting, not a call that was sent to n8n; that one runs on, and its
+   result stays with the call.
+2. The stream opens within OPEN_WITHIN_S, so that no proxy sees a silent start.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types.jsonrpc import HEADER_MISMATCH
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from bridge.mcp.exchange import Caller, Exchange, Message, answer, encode, error_message
+from bridge.mcp.server import Door
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, OpenStreams, event
+
+OPEN_WITHIN_S = 4.0
+LISTEN = "subscriptions/listen"
+
+
+class StreamLine:
+    """Carries an exchange's notifications on its own response stream."""
+
+    can_ask = False
+
+    def __init__(self) -> None:
+        self.frames: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=64)
+
+    async def send(self, message: Message) -> None:
+        """Put a notification on the stream."""
+        await self.frames.put(message)
+
+    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+        """Refuse: this protocol has no requests from server to client.
+
+        Raises:
+            NoBackChannelError: always.
+        """
+        raise NoBackChannelError(method)
+
+
+async def serve(request: Request, message: Message, door: Door, caller: Caller) -> ASGIApp:
+    """Answer one message of this wire."""
+    if "id" not in message:
+        return _acknowledge(request)
+    refusal = _refuse(request, message, door)
+    if refusal is not None:
+        return _reject(refusal, message["id"])
+    route = classify_inbound_request(message, headers=dict(request.headers))
+    if isinstance(route, InboundLadderRejection):
+        return _reject(route, message["id"])
+    return await _run(request, message, door, caller, route)
+
+
+async def _run(
+    request: Request, message: Message, door: Door, caller: Caller, route: InboundModernRoute
+) -> ASGIApp:
+    line = StreamLine()
+    exchange = Exchange(
+        message,
+        line,
+        TransportContext(kind="streamable-http", can_send_request=False, headers=request.headers),
+        message_metadata=ServerMessageMetadata(request_context=request),
+    )
+    connection = Connection.from_envelope(
+        route.protocol_version, route.client_info, route.client_capabilities
+    )
+    serving = asyncio.ensure_future(_serve(door, exchange, connection, caller, line))
+    first = asyncio.ensure_future(line.frames.get())
+    try:
+        await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
+    except asyncio.CancelledError:
+        serving.cancel()
+        raise
+    keepalive_s = caller.runtime.settings.keepalive_s
+    streams: OpenStreams = request.app.state.streams
+    if first.done() and first.result() is None:
+        reply = serving.result()
+        await caller.answered(reached=not await request.is_disconnected())
+        return _json(reply)
+    return EventStream(_frames(first, line, serving, caller, keepalive_s), streams)
+
+
+async def _serve(
+    door: Door, exchange: Exchange, connection: Connection, caller: Caller, line: StreamLine
+) -> Message:
+    try:
+        return await answer(door.mcp, exchange, connection, caller)
+    finally:
+        await line.frames.put(None)
+
+
+async def _frames(
+    first: "asyncio.Future[Message | None]",
+    line: StreamLine,
+    serving: "asyncio.Future[Message]",
+    caller: Caller,
+    keepalive_s: float,
+) -> AsyncGenerator[bytes, None]:
+    waiting = first
+    reached = False
+    try:
+        if not first.done():
+            yield KEEPALIVE
+        while True:
+            await asyncio.wait({waiting}, timeout=keepalive_s)
+            if not waiting.done():
+                yield KEEPALIVE
+                continue
+            frame = waiting.result()
+            if frame is None:
+                yield event(encode(serving.result()).decode())
+                reached = True
+                return
+            yield event(encode(frame).decode())
+            waiting = asyncio.ensure_future(line.frames.get())
+    finally:
+        waiting.cancel()
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        await caller.answered(reached=reached)
+
+
+def _refuse(request: Request, message: Message, door: Door) -> InboundLadderRejection | None:
+    """Find what the SDK's ladder cannot see: doubled headers, and parameters repeated as headers."""
+    doubled = find_duplicated_routing_header(request.headers.items())
+    if doubled is not None:
+        return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")
+    params = message.get("params")
+    if message["method"] != "tools/call" or not isinstance(params, dict):
+        return None
+    schema = door.input_schema(str(params.get("name")))
+    arguments = params.get("arguments") or {}
+    if schema is None or not isinstance(arguments, dict):
+        return None
+    return validate_mcp_param_headers(schema, arguments, request.headers)
+
+
+def _acknowledge(request: Request) -> Response:
+    rejection = unsupported_protocol_version_rejection(
+        request.headers.get("mcp-protocol-version", "")
+    )
+    return _reject(rejection, None) if rejection else Response(status_code=202)
+
+
+def _reject(rejection: InboundLadderRejection, request_id: str | int | None) -> Response:
+    return _json(error_message(request_id, rejection.code, rejection.message, rejection.data))
+
+
+def _json(message: Message) -> Response:
+    code = message.get("error", {}).get("code")
+    return JSONResponse(message, ERROR_CODE_HTTP_STATUS.get(code, 200))

@@ -1,0 +1,131 @@
+"""Each n8n workflow as a typed tool: start a call, wait for it, tell its result or give a handle."""
+
+import asyncio
+import functools
+import json
+from typing import Any
+
+import mcp_types as types
+
+from bridge.mcp.call_tools import EXPIRED
+from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
+from bridge.models import Call, CallId, CallStatus
+from bridge.payloads import page
+from bridge.servers import Server, Workflow
+
+PROGRESS_FIRST_S, PROGRESS_EVERY_S = 3.0, 10.0
+
+HANDLE: Schema = {
+    "type": "object",
+    "properties": {
+        "call_id": {"type": "string"},
+        "status": {"type": "string"},
+        "next": {"type": "string"},
+    },
+    "required": ["call_id", "status", "next"],
+}
+PARTIAL: Schema = {
+    "type": "object",
+    "properties": {
+        "call_id": {"type": "string"},
+        "partial": {"const": True},
+        "text": {"type": "string"},
+        "next_offset": {"type": "integer"},
+    },
+    "required": ["call_id", "partial", "text", "next_offset"],
+}
+
+
+def workflow_tools(server: Server) -> tuple[Tool, ...]:
+    """Give a server's workflows as tools, in the order of its file."""
+    return tuple(_tool(workflow) for workflow in server.workflows.values())
+
+
+def _tool(workflow: Workflow) -> Tool:
+    said = workflow.annotations
+    return Tool(
+        name=workflow.name,
+        title=workflow.title or workflow.name.replace("_", " ").replace("-", " ").capitalize(),
+        description=workflow.description,
+        input=workflow.input,
+        output=output_schema(workflow),
+        annotations=hints(
+            read_only=said.read_only,
+            destructive=not said.read_only if said.destructive is None else said.destructive,
+            idempotent=said.idempotent,
+            open_world=said.open_world,
+        ),
+        run=functools.partial(run_workflow, workflow),
+    )
+
+
+def output_schema(workflow: Workflow) -> Schema:
+    """Allow the workflow's own output, a handle, or the first page of a long result."""
+    output = workflow.output or {"type": "object"}
+    if "$ref" in json.dumps(output):
+        # A schema resource of its own keeps `#/…` references pointing into the workflow's schema.
+        output = {"$id": f"urn:n8n-workflow:{workflow.name}", **output}
+    outputs = [output]
+    if output.get("type") != "object":
+        outputs.append({"type": "object", "properties": {"result": output}, "required": ["result"]})
+    return {"type": "object", "anyOf": [*outputs, HANDLE, PARTIAL]}
+
+
+async def run_workflow(
+    workflow: Workflow, context: Context, given: Arguments
+) -> types.CallToolResult:
+    """Start a call and tell its result, or a handle when it takes longer than a plain answer may."""
+    caller = context.lifespan_context
+    call = await caller.runtime.calls.start(caller.principal, workflow, given)
+    call = await _wait(context, call.call_id, workflow.answer_inline_for_s)
+    return tell(call, caller.runtime.settings.result_chars)
+
+
+async def _wait(context: Context, call_id: CallId, wait_s: float) -> Call:
+    """Wait for the end of a call, telling progress so that no client's idle timer runs out."""
+    caller, loop = context.lifespan_context, asyncio.get_running_loop()
+    started = loop.time()
+    pause_s = PROGRESS_FIRST_S
+    while True:
+        elapsed_s = loop.time() - started
+        call = await caller.runtime.calls.wait(
+            call_id, caller.principal, min(pause_s, wait_s - elapsed_s)
+        )
+        elapsed_s = loop.time() - started
+        if call.status.is_final or elapsed_s >= wait_s:
+            return call
+        await context.session.report_progress(
+            round(elapsed_s, 1),
+            message=f"{call.workflow} is {call.status}, {elapsed_s:.0f} s so far",
+        )
+        pause_s = PROGRESS_EVERY_S
+
+
+def tell(call: Call, chars: int) -> types.CallToolResult:
+    """Tell how a call stands, the way a tool answers."""
+    match call.status:
+        case CallStatus.SUCCEEDED if call.result is not None:
+            return success(_structured(call, call.result, chars))
+        case CallStatus.EXPIRED | CallStatus.SUCCEEDED:
+            return failure(f"{call.workflow}: {EXPIRED}")
+        case CallStatus.FAILED | CallStatus.CANCELLED:
+            return failure(f"{call.workflow} {call.status}: {call.failure}")
+        case CallStatus.QUEUED | CallStatus.RUNNING:
+            ask = (
+                f"Not finished yet. Call read_call with call_id {call.call_id} and wait_seconds 60."
+            )
+            return success({"call_id": call.call_id, "status": call.status, "next": ask})
+
+
+def _structured(call: Call, result: bytes, chars: int) -> dict[str, Any]:
+    value = json.loads(result)
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > chars:
+        part = page(text, 0, chars)
+        return {
+            "call_id": call.call_id,
+            "partial": True,
+            "text": part.text,
+            "next_offset": part.next_offset,
+        }
+    return value if isinstance(value, dict) else {"result": value}

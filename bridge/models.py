@@ -1,0 +1,139 @@
+"""The nouns: what the bridge keeps, in the words of its public face."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+EventId = NewType("EventId", str)
+CallId = NewType("CallId", str)
+LeaseToken = NewType("LeaseToken", str)
+ProcessId = NewType("ProcessId", str)
+
+
+def new_event_id() -> EventId:
+    """Mint an unguessable event id (192 random bits, url-safe)."""
+    return EventId("evt_" + secrets.token_urlsafe(24))
+
+
+def new_call_id() -> CallId:
+    """Mint an unguessable call id (192 random bits, url-safe)."""
+    return CallId("call_" + secrets.token_urlsafe(24))
+
+
+def new_lease_token() -> LeaseToken:
+    """Mint the token that fences late writers of one lease."""
+    return LeaseToken(secrets.token_urlsafe(18))
+
+
+def new_process_id(kind: str) -> ProcessId:
+    """Mint the name under which one web or worker process holds leases."""
+    return ProcessId(f"{kind}-{secrets.token_hex(8)}")
+
+
+def instant(at_ms: int) -> str:
+    """Spell a moment as RFC 3339 in UTC."""
+    return (
+        datetime.fromtimestamp(at_ms / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+
+
+class EventStatus(StrEnum):
+    """Where an event stands."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    ANSWERED = "answered"
+    DEAD = "dead"
+    EXPIRED = "expired"
+
+
+class ReplyStatus(StrEnum):
+    """Where Claude's answer to an event stands on its way to n8n."""
+
+    NONE = "none"
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class CallStatus(StrEnum):
+    """Where one run of a workflow stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the call has ended."""
+        return self not in (CallStatus.QUEUED, CallStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a server and the name of the token, subject or place that proved it."""
+
+    server: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Body:
+    """A payload as its bytes and the media type that tells how to read them."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Claude's answer to one event; `attempts` counts the tries to deliver it."""
+
+    status: ReplyStatus
+    value: bytes | None
+    attempts: int
+    last_failure: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One payload received on a hook; `received_at_ms` is on Redis's clock, `attempt` counts leases."""
+
+    event_id: EventId
+    server: str
+    hook: str
+    status: EventStatus
+    attempt: int
+    received_at_ms: int
+    order: int
+    media_type: str
+    summary: str
+    reason: str | None
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of a workflow; `arguments` and `result` are JSON texts, times are on Redis's clock."""
+
+    call_id: CallId
+    principal: Principal
+    workflow: str
+    status: CallStatus
+    attempt: int
+    created_at_ms: int
+    order: int
+    arguments: bytes
+    age_ms: int
+    sent: bool
+    result: bytes | None
+    failure: str | None

@@ -1,0 +1,50 @@
+"""Keys of server files that are read and checked, but that nothing acts on yet."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from bridge.servers import Server
+
+NOT_YET = {
+    "trim_context": "results are handed over as n8n gives them",
+    "hooks.*.auth.basic": "senders that prove themselves so are turned away",
+    "hooks.*.auth.standard_webhooks": "senders that prove themselves so are turned away",
+    "hooks.*.auth.github": "senders that prove themselves so are turned away",
+    "hooks.*.reply_url.unsigned": "reply addresses are taken only where the auth covers them",
+    "hooks.*.priority": "events are taken in the order of their arrival",
+    "hooks.*.coalesce": "every event stays one of its own",
+    "hooks.*.limits": "the hook takes in all that comes",
+    "workflows.*.result.execution": "the webhook's own answer is the result",
+    "workflows.*.result.callback": "the webhook's own answer is the result",
+    "workflows.*.progress": "no callback address is sent",
+}
+"""What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""
+
+
+def not_yet(server: Server) -> tuple[str, ...]:
+    """Warn of every key of `server` that differs from its default and has no effect yet."""
+    changed = dict.fromkeys(_paths(server.model_dump(by_alias=True, exclude_defaults=True), ()))
+    return tuple(
+        f"{server.name}: `{'.'.join(path)}` has no effect yet: {instead}"
+        for path in changed
+        for pattern, instead in NOT_YET.items()
+        if _matches(path, pattern.split("."))
+    )
+
+
+def _paths(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from _paths(member, (*path, key))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _paths(item, path)
+    elif isinstance(value, str):
+        yield (*path, value)
+
+
+def _matches(path: tuple[str, ...], pattern: list[str]) -> bool:
+    return len(path) == len(pattern) and all(
+        wanted in ("*", word) for word, wanted in zip(path, pattern, strict=True)
+    )

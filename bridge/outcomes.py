@@ -1,0 +1,90 @@
+"""What n8n's answers mean, as the verbs decide on them."""
+
+from dataclasses import dataclass
+
+from bridge.models import Json
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The workflow ran and answered with a value; `empty` says that the body was."""
+
+    value: Json
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """Surely not run: sending again is safe and counts as no attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotRegistered:
+    """n8n knows no such webhook now: an activation may take a moment, no more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class MaybeRun:
+    """Perhaps run: sending again is safe only for an idempotent workflow."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """n8n said no, and would again."""
+
+    reason: str
+
+
+WebhookOutcome = Answered | NotRun | NotRegistered | MaybeRun | Refused
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The waiting execution went on."""
+
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class AgainSoon:
+    """The execution has not parked at its Wait node yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class AgainOnce:
+    """Two resumes met; one more try tells which of them won."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The execution is over: delivered by an attempt whose outcome is unknown, or else too late."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dead:
+    """This address will never take the reply."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Again:
+    """Not delivered, or not known to be; `unknown` says that it may have arrived."""
+
+    reason: str
+    unknown: bool = False
+
+
+ResumeOutcome = Delivered | AgainSoon | AgainOnce | Finished | Dead | Again

@@ -1,0 +1,48 @@
+"""Times and rates as people write them: `15m`, `500ms`, `100/s`."""
+
+import math
+import re
+from dataclasses import dataclass
+
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+TIME_PATTERN = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$"
+RATE_PATTERN = r"^([1-9][0-9]*)/(s|m|h|d)$"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `count` in any `window_s` seconds."""
+
+    count: int
+    window_s: float
+
+
+def seconds(raw: object) -> float:
+    """Read a length of time in seconds from a number or a text such as `30s`.
+
+    Raises:
+        ValueError: neither a number that is not negative nor such a text.
+    """
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        value = float(raw)
+    else:
+        found = re.fullmatch(TIME_PATTERN, raw) if isinstance(raw, str) else None
+        value = float(found[1]) * _SECONDS[found[2] or ""] if found else math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError("must be a time such as 500ms, 30s, 15m, 2h or 1d, or a number of seconds")
+    return value
+
+
+def rate(raw: object) -> Rate:
+    """Read a rate from a text such as `100/s` or `60/m`.
+
+    Raises:
+        ValueError: not such a text.
+    """
+    if isinstance(raw, Rate):
+        return raw
+    found = re.fullmatch(RATE_PATTERN, raw) if isinstance(raw, str) else None
+    if not found:
+        raise ValueError("must be a rate such as 100/s, 60/m or 5/h")
+    return Rate(int(found[1]), _SECONDS[found[2]])

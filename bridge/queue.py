@@ -1,0 +1,60 @@
+"""The RQ seam: wakes a worker for ids whose facts are already on record.
+
+A job carries an id and nothing else, as JSON. On purpose:
+
+1. RQ's retries, scheduler, unique ids and results stay off. The store holds the facts, the verbs
+   decide on retries, and a wake-up that is lost is repaired by the sweeper.
+2. RQ's keys keep RQ's own prefix, not the hash tag of the store's. RQ reads its prefix from the
+   environment variable RQ_KEY_PREFIX while it is first imported, and a module that edits its
+   process's environment acts on more than itself. An operator may set it, to `{bridge}:rq` say,
+   for every process alike; no step of ours spans a key of RQ's and one of the store's.
+"""
+
+import logging
+from typing import cast
+
+import redis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from rq import Queue as RqQueue
+from rq.serializers import JSONSerializer
+
+logger = logging.getLogger(__name__)
+
+QUEUE_NAME = "bridge"
+
+FAILURE_TTL_S = 3600
+
+
+class Queue:
+    """Wakes workers over the process's own asynchronous Redis client."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        # RQ wants a connection to be there, yet with a pipeline it only buffers commands. Given
+        # this client it has nothing to block on, even if a later RQ wished to.
+        self._rq = RqQueue(
+            QUEUE_NAME, connection=cast(redis.Redis, client), serializer=JSONSerializer
+        )
+        # Known beforehand, so that RQ does not ask the server; it never reads the number itself.
+        self._rq.redis_server_version = (7, 0, 0)
+
+    async def wake(self, job: str, *ids: str) -> None:
+        """Enqueue one run of `workers.jobs.<job>` for each id, all or none, in one round trip.
+
+        Never fails: a wake-up that Redis did not take is made up for by the sweeper.
+        """
+        async with self._client.pipeline() as pipeline:
+            for subject in ids:
+                self._rq.enqueue(
+                    f"workers.jobs.{job}",
+                    subject,
+                    pipeline=pipeline,
+                    job_timeout=-1,
+                    result_ttl=0,
+                    failure_ttl=FAILURE_TTL_S,
+                )
+            try:
+                await pipeline.execute()
+            except RedisError as error:
+                logger.warning("queue.wake_lost", extra={"job": job, "reason": str(error)})

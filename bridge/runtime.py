@@ -1,0 +1,119 @@
+"""A process's own copy of the bridge: connected, wired, and closed in reverse."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bridge.calls import Calls
+from bridge.events import Events
+from bridge.models import ProcessId, new_process_id
+from bridge.queue import Queue
+from bridge.replies import Replies
+from bridge.reply_address import ReplyAddresses
+from bridge.schema_cache import SchemaCache
+from bridge.servers import Server
+from bridge.settings import Settings
+from bridge.store.calls import CallStore
+from bridge.store.events import EventStore
+from bridge.store.outbox import Outbox
+from bridge.store.processes import Heartbeat, ProcessStore
+from bridge.store.replies import ReplyStore
+from bridge.store.scripts import Steps
+from bridge.store.sessions import SessionStore
+from bridge.store.wake import Wakes
+
+CONNECT_S = 5.0
+ANSWER_S = 10.0
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What doors and jobs work with."""
+
+    settings: Settings
+    servers: Mapping[str, Server]
+    process: ProcessId
+    redis: Redis
+    wakes: Wakes
+    events: Events
+    calls: Calls
+    replies: Replies
+    processes: ProcessStore
+    sessions: SessionStore
+    outbox: Outbox
+    event_store: EventStore
+    call_store: CallStore
+    reply_store: ReplyStore
+    queue: Queue
+
+
+@contextlib.asynccontextmanager
+async def open_runtime(
+    settings: Settings, servers: Mapping[str, Server], kind: str, patience_s: float
+) -> AsyncIterator[Runtime]:
+    """Connect and wire one process of the given kind (`web` or `worker`).
+
+    `patience_s` is how long a step is repeated while Redis is away before it is given up.
+    """
+    url = settings.redis_url
+    assert url is not None, "whoever opens a runtime has named its Redis"
+    process = new_process_id(kind)
+    never = Retry(NoBackoff(), 0)
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=8,
+        timeout=ANSWER_S,
+        socket_timeout=ANSWER_S,
+        socket_connect_timeout=CONNECT_S,
+        retry=never,
+    )
+    client = Redis(connection_pool=pool)
+    ear = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=CONNECT_S, retry=never)
+    steps, wakes = Steps(client, patience_s), Wakes(ear)
+    beat = Heartbeat(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2), process)
+    runtime = _wire(settings, servers, process, client, steps, wakes)
+    async with client, ear, steps.running(), wakes.running():
+        await runtime.processes.beat()
+        beat.start()
+        try:
+            yield runtime
+        finally:
+            beat.end()
+            await runtime.processes.leave()
+
+
+def _wire(
+    settings: Settings,
+    servers: Mapping[str, Server],
+    process: ProcessId,
+    client: Redis,
+    steps: Steps,
+    wakes: Wakes,
+) -> Runtime:
+    schemas, queue = SchemaCache(), Queue(client)
+    event_store = EventStore(steps, process)
+    call_store = CallStore(steps, process)
+    reply_store = ReplyStore(steps, process)
+    addresses = ReplyAddresses.of(settings)
+    return Runtime(
+        settings=settings,
+        servers=servers,
+        process=process,
+        redis=client,
+        wakes=wakes,
+        events=Events(event_store, wakes, queue, schemas, addresses, settings.event_ttl_s),
+        calls=Calls(call_store, wakes, queue, schemas, servers, settings.result_ttl_s),
+        replies=Replies(reply_store, settings.reply_retry_s),
+        processes=ProcessStore(steps, process),
+        sessions=SessionStore(steps),
+        outbox=Outbox(steps),
+        event_store=event_store,
+        call_store=call_store,
+        reply_store=reply_store,
+        queue=queue,
+    )

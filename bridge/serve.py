@@ -1,0 +1,64 @@
+"""Serves an app over HTTP until SIGTERM or Ctrl-C, then drains."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+from typing_extensions import override
+
+from bridge.ports import BACKLOG
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that says so before it starts to drain.
+
+    uvicorn waits for every connection to end, and a stream that waits for events never ends by
+    itself: `on_drain` is the moment to end those.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_drain()
+        await super().shutdown(sockets)
+
+
+def serve(
+    app: Starlette,
+    listener: socket.socket,
+    drain_s: float,
+    on_drain: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve until told to stop; return when all is drained, or `drain_s` later at most.
+
+    The app's lifespan is entered here and not by uvicorn, which would turn what it raises into a
+    traceback and an exit status of its own. So a lifespan that yields state is not supported.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=max(1, round(drain_s)),
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve_in_lifespan(app, Server(config, on_drain), listener))
+
+
+async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.socket) -> None:
+    """Serve between the app's start-up and its shutdown."""
+    async with app.router.lifespan_context(app):
+        # uvicorn raises the signal once more when it is done; to be told to stop is no failure.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: None)
+        await server.serve(sockets=[listener])

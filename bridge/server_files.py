@@ -1,0 +1,84 @@
+"""Server files: from a folder of YAML and JSON to servers, with `file:line` for every fault."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bridge.documents import Document, read_document
+from bridge.errors import ConfigurationError
+from bridge.pointers import parts_of
+from bridge.servers import Server
+from bridge.variables import Variables
+
+_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+
+
+@dataclass(frozen=True)
+class ServerFiles:
+    """What some server files hold: the sound servers by name, and every fault of the others.
+
+    `variables` are the names that the files take from the environment, set or not; `documents`
+    tell where each server's keys stand.
+    """
+
+    servers: dict[str, Server]
+    documents: dict[str, Document]
+    variables: frozenset[str]
+    faults: tuple[str, ...]
+
+
+def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
+    """Read one file, or all server files of a folder; nothing wrong in them is ever raised.
+
+    Every fault is a line `file:line: sentence` that says how to mend it and repeats no secret.
+    """
+    faults: list[str] = []
+    servers: dict[str, Server] = {}
+    documents: dict[str, Document] = {}
+    variables = Variables(environ)
+    for document in _documents_at(path, faults):
+        server, wrong = _read_server(document, variables)
+        faults += wrong
+        name = document.value.get("name") if isinstance(document.value, dict) else None
+        first = documents.setdefault(str(name), document)
+        if name is not None and first is not document:
+            faults.append(document.fault(["name"], f"is that of {first.path} too: choose another"))
+        elif server:
+            servers[server.name] = server
+    return ServerFiles(servers, documents, frozenset(variables.used), tuple(faults))
+
+
+def _documents_at(path: Path, faults: list[str]) -> Iterator[Document]:
+    files = sorted(_files_in(path)) if path.is_dir() else [path]
+    if not files:
+        faults.append(f"{path}: the folder holds no .yaml, .yml or .json file: add one")
+    for file in files:
+        try:
+            yield read_document(file)
+        except ConfigurationError as error:
+            faults += error.faults
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for file in folder.iterdir():
+        if file.suffix in _SUFFIXES and not file.name.startswith("."):
+            yield file
+
+
+def _read_server(document: Document, variables: Variables) -> tuple[Server | None, list[str]]:
+    raw, unfilled = variables.fill(document.value)
+    faults = [document.fault(parts_of(fault.pointer), fault.detail) for fault in unfilled]
+    try:
+        server = Server.model_validate(raw, by_name=False)
+    except ValidationError as error:
+        # What could not be filled in was named already; what else is wrong with it is no news.
+        known = {parts_of(fault.pointer) for fault in unfilled}
+        faults += [
+            document.fault(details["loc"], details["msg"])
+            for details in error.errors(include_url=False)
+            if document.nearest(details["loc"]) not in known
+        ]
+        return None, faults
+    return (None if faults else server), faults

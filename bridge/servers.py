@@ -1,0 +1,228 @@
+"""Servers, their hooks and their workflows, as server files describe them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from bridge.credentials import (
+    AnyWorkflowAuth,
+    BasicAuth,
+    BearerAuth,
+    GithubAuth,
+    HeaderAuth,
+    HookAuth,
+    HookAuths,
+    StandardWebhooksAuth,
+    Token,
+    TokenEntry,
+    WorkflowAuth,
+)
+from bridge.entries import NOT_IN_FILES, Entry, unsound
+from bridge.errors import Fault
+from bridge.fields import (
+    BUILT_IN_TOOLS,
+    AnyRate,
+    HttpUrl,
+    JsonSchema,
+    ObjectSchema,
+    Pause,
+    Pointer,
+    Seconds,
+    Slug,
+    ToolName,
+)
+from bridge.schemas import faults_in_value
+
+__all__ = [
+    "BUILT_IN_TOOLS",
+    "Annotations",
+    "BasicAuth",
+    "BearerAuth",
+    "Coalesce",
+    "GithubAuth",
+    "HeaderAuth",
+    "Hook",
+    "HookAuth",
+    "Limits",
+    "Retry",
+    "Server",
+    "StandardWebhooksAuth",
+    "Token",
+    "Workflow",
+    "WorkflowAuth",
+]
+
+
+class Coalesce(Entry):
+    """Events of one key that arrive within a window become one."""
+
+    key: Pointer = Field(description="JSON Pointer of the key in the payload.")
+    window_s: Seconds = Field(alias="window", description="How long the first event waits.")
+
+
+class Limits(Entry):
+    """How much a hook takes in before it answers 429."""
+
+    rate: AnyRate | None = Field(None, description="Such as 100/s or 60/m.")
+    queued: int | None = Field(None, ge=1, description="Events that may wait at once.")
+
+
+class Hook(Entry):
+    """A way in: n8n sends events, Claude answers them."""
+
+    name: str = Field("", alias=NOT_IN_FILES)
+    description: str = Field("", description="What arrives here, and what Claude shall answer.")
+    auth: HookAuths = Field(description="What proves the sender; of a list, any one will do.")
+    reply_url: Literal["signed", "unsigned"] = Field(
+        "signed", description="`unsigned` lets auth that covers no headers name a reply address."
+    )
+    payload: JsonSchema | None = Field(None, description="JSON Schema of what n8n sends.")
+    reply: JsonSchema | None = Field(None, description="JSON Schema of Claude's answer.")
+    answer_within_s: Seconds | None = Field(
+        None, alias="answer_within", description="After this time the event expires."
+    )
+    default_reply: JsonValue = Field(None, description="What n8n gets when the event expires.")
+    lease_s: Seconds = Field(900, alias="lease", description="How long Claude may hold an event.")
+    max_attempts: int = Field(5, ge=1, description="Leases after which an event is set aside.")
+    priority: int = Field(0, description="Events of higher ones are taken first.")
+    coalesce: Coalesce | None = Field(None, description="Which events become one.")
+    limits: Limits | None = Field(None, description="How much the hook takes in.")
+
+    @property
+    def has_default_reply(self) -> bool:
+        """Tell whether the file gives a default reply, which may well be null."""
+        return "default_reply" in self.model_fields_set
+
+    @model_validator(mode="after")
+    def _check_default_reply(self) -> Self:
+        faults: list[Fault] = []
+        if self.has_default_reply and self.answer_within_s is None:
+            faults.append(Fault("/default_reply", "is never sent without `answer_within`: add it"))
+        if self.has_default_reply and self.reply is not None:
+            faults += [
+                Fault(f"/default_reply{fault.pointer}", f"breaks the reply schema: {fault.detail}")
+                for fault in faults_in_value(self.reply, self.default_reply)
+            ]
+        if faults:
+            raise unsound(faults)
+        return self
+
+
+class Retry(Entry):
+    """How often, and after which waits, a call that failed is tried again."""
+
+    attempts: int = Field(3, ge=1, description="How often it is sent in all.")
+    first_s: Seconds = Field(2, alias="first", description="The wait before the second attempt.")
+    cap_s: Seconds = Field(60, alias="cap", description="No wait is longer.")
+
+
+class Annotations(Entry):
+    """What Claude is told that a workflow does to the world."""
+
+    read_only: bool = Field(False, description="It changes nothing.")
+    idempotent: bool = Field(False, description="Running it twice is as good as once.")
+    destructive: bool | None = Field(None, description="It may delete or overwrite.")
+    open_world: bool = Field(True, description="It reaches beyond n8n.")
+
+    @model_validator(mode="after")
+    def _check_contradiction(self) -> Self:
+        if self.read_only and self.destructive:
+            raise unsound([Fault("/destructive", "contradicts `read_only`: keep one of the two")])
+        return self
+
+
+class Workflow(Entry):
+    """A way out: one MCP tool that runs one n8n workflow."""
+
+    name: str = Field("", alias=NOT_IN_FILES)
+    title: str | None = Field(None, description="What people see instead of the tool's name.")
+    description: str = Field("", description="What Claude reads to decide when to call it.")
+    url: HttpUrl = Field(description="The workflow's webhook, as ${BRIDGE_N8N_URL}/webhook/…")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = Field(
+        "POST", description="What the webhook listens for."
+    )
+    auth: AnyWorkflowAuth | None = Field(None, description="What the webhook asks for.")
+    input: ObjectSchema = Field(
+        {"type": "object", "additionalProperties": False},
+        description="JSON Schema of the tool's arguments; without it there are none.",
+    )
+    output: JsonSchema | None = Field(None, description="JSON Schema of n8n's answer.")
+    result: Literal["response", "execution", "callback"] = Field(
+        "response", description="How the result comes back."
+    )
+    progress: bool = Field(False, description="Send the address that takes progress reports.")
+    timeout_s: Seconds = Field(1200, alias="timeout", description="Of all attempts together.")
+    answer_inline_for_s: Pause = Field(
+        45, alias="answer_inline_for", description="A call that takes longer returns a handle."
+    )
+    attach: bool = Field(True, description="Whether a repeated call may join an earlier one.")
+    attach_for_s: Pause | None = Field(
+        600,
+        alias="attach_for",
+        validate_default=True,
+        description="How long after its end an earlier call may be joined.",
+    )
+    retry: Retry = Field(Retry(), description="When a failed call is sent again.")
+    concurrency: int = Field(20, ge=1, description="Calls at once, over all workers.")
+    annotations: Annotations = Field(Annotations(), description="Hints to Claude.")
+
+    @field_validator("attach_for_s")
+    @classmethod
+    def _never_if_turned_off(cls, value: float | None, info: ValidationInfo) -> float | None:
+        return value if info.data.get("attach", True) else None
+
+
+def _empty_if_none(raw: object) -> object:
+    return {} if raw is None else raw
+
+
+Hooks = Annotated[
+    dict[Slug, Hook],
+    BeforeValidator(_empty_if_none, json_schema_input_type=dict[Slug, Hook] | None),
+]
+Workflows = Annotated[
+    dict[ToolName, Workflow],
+    BeforeValidator(_empty_if_none, json_schema_input_type=dict[ToolName, Workflow] | None),
+]
+
+
+class Server(Entry):
+    """One named set of hooks and workflows: one MCP server to Claude."""
+
+    editor_schema: str | None = Field(None, alias="$schema", description="For editors only.")
+    name: Slug = Field(description="The address is /mcp/NAME.")
+    title: str = Field(
+        "", validate_default=True, description="What people see; the name if there is none."
+    )
+    description: str = Field("", description="What Claude reads first about this server.")
+    tokens: tuple[TokenEntry, ...] = Field((), description="What lets Claude clients in.")
+    trim_context: bool = Field(False, description="Spare Claude what a result need not hold.")
+    hooks: Hooks = Field({}, description="Ways in, n8n to Claude, by name.")
+    workflows: Workflows = Field({}, description="Ways out, Claude to n8n, by the tool's name.")
+
+    @field_validator("title")
+    @classmethod
+    def _fall_back_on_name(cls, title: str, info: ValidationInfo) -> str:
+        return title or str(info.data.get("name", ""))
+
+    @field_validator("tokens")
+    @classmethod
+    def _check_one_name_a_token(cls, tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+        names: dict[str, str] = {}
+        for token in tokens:
+            first = names.setdefault(token.value.get_secret_value(), token.name)
+            if first != token.name:
+                raise ValueError(f"gives {first} and {token.name} the same token: make another")
+        return tokens
+
+    @field_validator("hooks", "workflows")
+    @classmethod
+    def _name_by_key(cls, parts: dict[str, Any]) -> dict[str, Any]:
+        return {name: part.model_copy(update={"name": name}) for name, part in parts.items()}

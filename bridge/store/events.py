@@ -1,0 +1,231 @@
+"""Events on record: typed faces of the steps that change them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.models import (
+    Body,
+    Event,
+    EventId,
+    EventStatus,
+    LeaseToken,
+    Principal,
+    ProcessId,
+    Reply,
+    ReplyStatus,
+)
+from bridge.store import event_steps as step
+from bridge.store.scripts import Answer, Steps
+
+IDEMPOTENCY_WINDOW_S = 24 * 3600
+SWEEP_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """What is written when a payload is accepted; empty texts stand for what was not given.
+
+    `idempotency` is a digest of hook and key, `digest` one of body and reply address.
+    """
+
+    event_id: EventId
+    server: str
+    hook: str
+    body: Body
+    summary: str
+    digest: str
+    idempotency: str
+    reply_url: str
+    reply_deadline: str
+    default_reply: str
+    lease_s: float
+    max_attempts: int
+    answer_within_s: float
+    ttl_s: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a taker asks for: hooks with their priorities, and perhaps only one of them."""
+
+    server: str
+    hooks: Sequence[tuple[str, int]]
+    only: str | None
+    waiter: str
+    waits: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """The right that a writer claims: an event's id, its lease's token and the principal."""
+
+    event_id: EventId
+    token: LeaseToken
+    principal: Principal
+
+
+class EventStore:
+    """Speaks Redis for events."""
+
+    def __init__(self, steps: Steps, process: ProcessId) -> None:
+        self._steps = steps
+        self._process = process
+
+    async def accept(self, new: NewEvent) -> tuple[str, Event | None]:
+        """Write an event once: `accepted`, or `duplicate` or `conflict` for a key seen before."""
+        outcome, *rest = await self._steps.run(
+            step.ACCEPT,
+            id=new.event_id,
+            server=new.server,
+            hook=new.hook,
+            body=new.body.content,
+            media_type=new.body.media_type,
+            summary=new.summary,
+            digest=new.digest,
+            idempotency=new.idempotency,
+            reply_url=new.reply_url,
+            reply_deadline=new.reply_deadline,
+            default_reply=new.default_reply,
+            lease_s=new.lease_s,
+            max_attempts=new.max_attempts,
+            answer_within_s=new.answer_within_s,
+            ttl_s=new.ttl_s,
+            window_s=IDEMPOTENCY_WINDOW_S,
+        )
+        return outcome.decode(), _event(rest) if rest else None
+
+    async def take(
+        self, wish: Wish, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | None:
+        """Lease the oldest event of the highest priority that no earlier waiter will get."""
+        found = await self._steps.run(
+            step.TAKE,
+            server=wish.server,
+            hooks=json.dumps(wish.hooks),
+            wanted=wish.only or "",
+            token=token,
+            principal=principal.name,
+            process=self._process,
+            waiter=wish.waiter,
+            waits=int(wish.waits),
+        )
+        if not found:
+            return None
+        event = _event(found[1:])
+        return event, Body(found[0], event.media_type)
+
+    async def leave_line(self, wish: Wish, token: LeaseToken) -> None:
+        """Give up a waiter's place, and the event that it may just have been given."""
+        await self._steps.run(
+            step.LEAVE_LINE,
+            server=wish.server,
+            wanted=wish.only or "",
+            process=self._process,
+            waiter=wish.waiter,
+            token=token,
+        )
+
+    async def read(self, event_id: EventId) -> Event | None:
+        """Read one event without its payload."""
+        found = await self._steps.run(step.READ, id=event_id)
+        return _event(found) if found else None
+
+    async def read_body(self, event_id: EventId) -> tuple[str, Body] | None:
+        """Read the server and the payload of one event."""
+        server, content, media_type = await self._steps.run(step.READ_BODY, id=event_id)
+        return (server.decode(), Body(content, media_type.decode())) if server else None
+
+    async def listed(
+        self, server: str, hooks: Sequence[str], status: EventStatus, after: int, limit: int
+    ) -> list[Event]:
+        """List at most `limit` events in the order they came, after the order number given."""
+        statuses = [status, "delayed"] if status is EventStatus.QUEUED else [status]
+        rows = await self._steps.run(
+            step.LIST,
+            server=server,
+            hooks=json.dumps(list(hooks)),
+            statuses=json.dumps(statuses),
+            after=after,
+            limit=limit,
+        )
+        return sorted((_event(row) for row in rows), key=lambda event: event.order)[:limit]
+
+    async def answer(self, held: Held, value: bytes) -> tuple[str, str]:
+        """Settle an event: (`answered`, reply status) or (`lost`, status of the event)."""
+        return _pair(await self._steps.run(step.ANSWER, value=value, **_claim(held)))
+
+    async def extend(self, held: Held, seconds: float) -> tuple[str, str]:
+        """Move the lease's end: (`extended`, end in ms) or (`lost`, status)."""
+        return _pair(await self._steps.run(step.EXTEND, seconds=seconds, **_claim(held)))
+
+    async def release(
+        self, held: Held, *, status: str, delay_s: float = 0, reason: str = "", counted: bool = True
+    ) -> tuple[str, str]:
+        """Give the lease back; the event goes to `queued`, `delayed` or `dead`."""
+        answer = await self._steps.run(
+            step.RELEASE,
+            status=status,
+            delay_ms=round(delay_s * 1000),
+            reason=reason,
+            counted=int(counted),
+            **_claim(held),
+        )
+        return _pair(answer)
+
+    async def handed_over(self, event_id: EventId, token: LeaseToken) -> None:
+        """Put on record that the taker has the event: its lease no longer ends with this process."""
+        await self._steps.run(step.HANDED_OVER, id=event_id, token=token, process=self._process)
+
+    async def abandon(self, event_id: str, token: str) -> None:
+        """Queue an event again whose taker never got it; the attempt is not counted."""
+        await self._steps.run(step.ABANDON, id=event_id, token=token)
+
+    async def sweep(self) -> int:
+        """Return events whose lease or delay ran out, expire those past their deadline."""
+        leases = await self._steps.run(step.SWEEP_LEASES, limit=SWEEP_LIMIT)
+        deadlines = await self._steps.run(step.SWEEP_DEADLINES, limit=SWEEP_LIMIT)
+        return len(leases) + len(deadlines)
+
+
+def _claim(held: Held) -> dict[str, str]:
+    return {
+        "id": held.event_id,
+        "token": held.token,
+        "server": held.principal.server,
+        "principal": held.principal.name,
+    }
+
+
+def _pair(answer: Answer) -> tuple[str, str]:
+    first, second = answer
+    return first.decode(), second.decode()
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode() if value else None
+
+
+def _event(rows: Answer) -> Event:
+    (
+        (event_id, server, hook, status, attempt, received_at, order, media_type, summary, reason),
+        reply,
+    ) = rows
+    return Event(
+        event_id=EventId(event_id.decode()),
+        server=server.decode(),
+        hook=hook.decode(),
+        status=EventStatus.QUEUED if status == b"delayed" else EventStatus(status.decode()),
+        attempt=int(attempt),
+        received_at_ms=int(received_at),
+        order=int(order),
+        media_type=media_type.decode(),
+        summary=summary.decode(),
+        reason=_text(reason),
+        reply=Reply(
+            status=ReplyStatus(reply[0].decode()),
+            value=reply[1],
+            attempts=int(reply[2]),
+            last_failure=_text(reply[3]),
+        ),
+    )

@@ -1,0 +1,85 @@
+"""Every key of the bridge in Redis: its name, type, owner and death date, in one table.
+
+On purpose: Lua steps compute their keys from this table instead of taking them as KEYS, since one
+hash tag holds them all and RQ wants a single primary anyway; so a name cannot drift from its use.
+"""
+
+import re
+from dataclasses import dataclass
+
+PREFIX = "{bridge}:"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One family of keys.
+
+    `pattern` names its parts in braces. `lifetime` says what ends it; `timed` families always
+    carry a TTL, the others are indexes that lose their members one by one and vanish empty.
+    """
+
+    name: str
+    pattern: str
+    type: str
+    owner: str
+    timed: bool
+    lifetime: str
+
+    def lua(self) -> str:
+        """Give a Lua function `<name>_key(parts…)` that spells the key."""
+        parts = re.findall(r"\{(\w+)\}", self.pattern)
+        body = re.sub(r"\{(\w+)\}", r"' .. \1 .. '", self.pattern)
+        return f"local function {self.name}_key({', '.join(parts)}) return '{PREFIX}{body}' end"
+
+    def matches(self, key: str) -> bool:
+        """Tell whether `key` belongs to this family."""
+        body = re.sub(r"\\\{\w+\\\}", "[^:]+", re.escape(self.pattern))
+        return re.fullmatch(re.escape(PREFIX) + body, key) is not None
+
+
+KEYS = (
+    Key("order", "order", "string", "scripts", False, "never: the last order number given"),
+    Key("event", "event:{id}", "hash", "events", True, "event_ttl_s after it would expire"),
+    Key("inbox", "inbox:{server}:{hook}:{status}", "zset", "events", False, "with its events"),
+    Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),
+    Key("waiters", "waiters:{server}", "zset", "events", True, "seconds after the last waiter"),
+    Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),
+    Key("event_leases", "event_leases", "zset", "events", False, "with its leases"),
+    Key("event_deadlines", "event_deadlines", "zset", "events", False, "with its open events"),
+    Key("reply", "reply:{id}", "hash", "replies", True, "with its event"),
+    Key("due_replies", "due_replies", "zset", "replies", False, "with its pending replies"),
+    Key("call", "call:{id}", "hash", "calls", True, "twice result_ttl_s after its last change"),
+    Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
+    Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
+    Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
+    Key("processes", "processes", "zset", "processes", False, "with its processes"),
+    Key(
+        "held", "held:{process}", "set", "processes", True, "an hour after its process's last sign"
+    ),
+    Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),
+    Key(
+        "outbox",
+        "outbox:{session}:{stream}",
+        "stream",
+        "outbox",
+        True,
+        "an hour after its last frame",
+    ),
+    Key(
+        "answer",
+        "answer:{session}:{id}",
+        "string",
+        "outbox",
+        True,
+        "minutes after a client's answer",
+    ),
+    Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
+)
+
+WAKE_CHANNEL = PREFIX + "wake"
+"""The pub/sub channel on which steps name what has changed."""
+
+
+def owner_of(key: str) -> Key | None:
+    """Find the family that `key` belongs to, or None for a key that the table does not know."""
+    return next((family for family in KEYS if family.matches(key)), None)

@@ -1,0 +1,90 @@
+"""Outboxes: what a stream must still send, kept so that any web process can send it again."""
+
+from dataclasses import dataclass
+
+from bridge.store.scripts import Script, Steps
+
+FRAMES_MAX = 1000
+OUTBOX_TTL_S = 3600
+ANSWER_TTL_S = 600
+
+APPEND = Script(
+    "session stream frame last frames_max ttl_s",
+    """
+local outbox = outbox_key(session, stream)
+local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
+if newest and newest[2][2] == frame then return {newest[1]} end
+local id = redis.call('XADD', outbox, 'MAXLEN', frames_max, '*', 'frame', frame, 'last', last)
+redis.call('EXPIRE', outbox, ttl_s)
+ring('outbox:' .. session .. ':' .. stream)
+return {id}
+""",
+)
+
+READ = Script(
+    "session stream after limit",
+    """
+local rows = {}
+local from = after == '' and '-' or '(' .. after
+for _, entry in ipairs(redis.call('XRANGE', outbox_key(session, stream), from, '+', 'COUNT', limit)) do
+  rows[#rows + 1] = {entry[1], entry[2][2], entry[2][4]}
+end
+return rows
+""",
+)
+
+PUT_ANSWER = Script(
+    "session id answer ttl_s",
+    "redis.call('SET', answer_key(session, id), answer, 'EX', ttl_s) ring('answer:' .. session .. ':' .. id) return {}",
+)
+
+READ_ANSWER = Script("session id", "return {redis.call('GET', answer_key(session, id)) or ''}")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One JSON-RPC message on its way out; nothing follows the `last` one of a stream."""
+
+    frame_id: str
+    content: bytes
+    is_last: bool
+
+
+class Outbox:
+    """Speaks Redis for outboxes and for the answers that clients give to the server's requests."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def append(
+        self, session_id: str, stream: str, content: bytes, *, is_last: bool = False
+    ) -> str:
+        """Keep a frame, wake its reader, and give the frame's id."""
+        (frame_id,) = await self._steps.run(
+            APPEND,
+            session=session_id,
+            stream=stream,
+            frame=content,
+            last=int(is_last),
+            frames_max=FRAMES_MAX,
+            ttl_s=OUTBOX_TTL_S,
+        )
+        return str(frame_id.decode())
+
+    async def read(self, session_id: str, stream: str, after: str, limit: int = 64) -> list[Frame]:
+        """Read the frames that follow the one named `after` (empty: from the first)."""
+        rows = await self._steps.run(
+            READ, session=session_id, stream=stream, after=after, limit=limit
+        )
+        return [Frame(id_.decode(), content, last == b"1") for id_, content, last in rows]
+
+    async def put_answer(self, session_id: str, request_id: str, answer: bytes) -> None:
+        """Keep a client's answer for whichever process asked."""
+        await self._steps.run(
+            PUT_ANSWER, session=session_id, id=request_id, answer=answer, ttl_s=ANSWER_TTL_S
+        )
+
+    async def read_answer(self, session_id: str, request_id: str) -> bytes | None:
+        """Read a client's answer, or None while there is none."""
+        (answer,) = await self._steps.run(READ_ANSWER, session=session_id, id=request_id)
+        return answer or None

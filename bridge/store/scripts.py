@@ -1,0 +1,173 @@
+"""Atomic steps: Lua whose arguments and keys have names, run many at a time in one round trip."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from bridge.errors import StoreUnavailableError
+from bridge.store.keys import KEYS, WAKE_CHANNEL
+
+logger = logging.getLogger(__name__)
+
+BATCH_MAX = 256
+PAUSE_S = 0.05
+Value = str | bytes | int | float
+Answer = list[Any]
+"""What a step returns: bytes and lists of them, as Redis tells Lua's tables."""
+
+_CLOCK = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+"""
+_SHARED = {
+    "ring": f"local function ring(name) redis.call('PUBLISH', '{WAKE_CHANNEL}', name) end",
+    "next_order": """
+local function next_order()
+  local order = clock[1] * 1000000 + clock[2]
+  local last = tonumber(redis.call('GET', order_key()) or 0)
+  if order <= last then order = last + 1 end
+  redis.call('SET', order_key(), string.format('%.0f', order))
+  return string.format('%.0f', order)
+end""",
+}
+_UNREADY = ("LOADING", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "BUSY")
+
+
+class Script:
+    """One atomic step of Redis.
+
+    The Lua sees each name of `args` as a local string, `now` in milliseconds on Redis's clock,
+    `<family>_key(…)` of every key family, `ring(name)` to wake listeners, and `next_order()`.
+    A step may be repeated with the same arguments: the second run changes nothing more.
+    """
+
+    def __init__(self, args: str, lua: str) -> None:
+        self.args = tuple(args.split())
+        lines = [f"local {name} = ARGV[{i}]" for i, name in enumerate(self.args, 1)]
+        shared = [text for name, text in _SHARED.items() if re.search(rf"\b{name}\(", lua)]
+        used = "\n".join([*shared, lua])
+        keys = [key.lua() for key in KEYS if re.search(rf"\b{key.name}_key\(", used)]
+        self.text = "\n".join([*lines, _CLOCK, *keys, *shared, lua])
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def command(self, values: dict[str, Value]) -> tuple[Value, ...]:
+        """Spell the EVALSHA command for these named values."""
+        return ("EVALSHA", self.sha, 0, *(values[name] for name in self.args))
+
+
+@dataclass(eq=False)
+class _Pending:
+    script: Script
+    values: dict[str, Value]
+    until: float
+    done: asyncio.Future[Answer] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Steps:
+    """Runs steps in the order they came, as many a round trip as have gathered (group commit).
+
+    Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
+    repeated until their patience ends.
+    """
+
+    def __init__(self, redis: Redis, patience_s: float) -> None:
+        self._redis = redis
+        self._patience_s = patience_s
+        self._waiting: list[_Pending] = []
+        self._more = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the one writer running while the block lasts."""
+        writer = asyncio.create_task(self._write(), name="steps")
+        try:
+            yield
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._give_up(self._waiting)
+
+    async def run(self, script: Script, **values: Value) -> Answer:
+        """Run one step and give its answer.
+
+        Raises:
+            StoreUnavailableError: Redis gave no answer within the patience; the step may have run.
+        """
+        step = _Pending(script, values, asyncio.get_running_loop().time() + self._patience_s)
+        self._waiting.append(step)
+        self._more.set()
+        return await step.done
+
+    async def _write(self) -> None:
+        while True:
+            await self._more.wait()
+            batch = [step for step in self._waiting[:BATCH_MAX] if not step.done.done()]
+            del self._waiting[:BATCH_MAX]
+            if not self._waiting:
+                self._more.clear()
+            again = await self._commit(batch)
+            if again:
+                self._waiting[:0] = self._in_time(again)
+                self._more.set()
+                await asyncio.sleep(PAUSE_S)
+
+    async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
+        pipe = self._redis.pipeline(transaction=False)
+        for step in batch:
+            pipe.execute_command(*step.script.command(step.values))
+        try:
+            answers = await pipe.execute(raise_on_error=False)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+            logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
+            return batch
+        again = [
+            step
+            for step, answer in zip(batch, answers, strict=True)
+            if not self._settle(step, answer)
+        ]
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            await self._load({step.script for step in again})
+        return again
+
+    def _settle(self, step: _Pending, answer: object) -> bool:
+        if step.done.done():
+            return True
+        if isinstance(answer, RedisError):
+            transient = isinstance(answer, (NoScriptError, RedisConnectionError, RedisTimeoutError))
+            if transient or (
+                isinstance(answer, ResponseError) and str(answer).startswith(_UNREADY)
+            ):
+                return False
+            step.done.set_exception(answer)
+        else:
+            step.done.set_result(answer if isinstance(answer, list) else [])
+        return True
+
+    async def _load(self, scripts: set[Script]) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            for script in scripts:
+                await self._redis.script_load(script.text)
+
+    def _in_time(self, steps: list[_Pending]) -> list[_Pending]:
+        now = asyncio.get_running_loop().time()
+        self._give_up([step for step in steps if step.until <= now])
+        return [step for step in steps if step.until > now]
+
+    def _give_up(self, steps: list[_Pending]) -> None:
+        for step in steps:
+            if not step.done.done():
+                step.done.set_exception(
+                    StoreUnavailableError("the store does not answer", retry_after_s=2)
+                )

@@ -1,0 +1,111 @@
+"""Wake-ups: what changed, heard by whoever waits for it in this process."""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bridge.store.keys import WAKE_CHANNEL
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 0.2
+
+
+class Bell:
+    """Rings when the thing it was hung for has changed."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the one who waits."""
+        self._rung.set()
+
+    async def rung(self) -> None:
+        """Wait for a ring, however long it takes."""
+        await self._rung.wait()
+        self._rung.clear()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for a ring, at most `timeout_s`; True when it rang."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.rung()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Wakes:
+    """Hears the wake channel once a process and rings the bells of those who wait.
+
+    A wake may be lost while Redis is away: everyone is rung on reconnecting, and waiters look
+    again by themselves at their own pace.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
+
+    @contextlib.contextmanager
+    def listening(self, *names: str) -> Iterator[Bell]:
+        """Hang one bell for these names while the block lasts."""
+        bell = Bell()
+        for name in names:
+            self._bells[name].add(bell)
+        try:
+            yield bell
+        finally:
+            for name in names:
+                self._bells[name].discard(bell)
+                if not self._bells[name]:
+                    del self._bells[name]
+
+    async def ring(self, name: str) -> None:
+        """Wake everyone, in every process, who waits for this name."""
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.publish(WAKE_CHANNEL, name)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep hearing while the block lasts."""
+        ready = asyncio.Event()
+        ear = asyncio.create_task(self._hear(ready), name="wakes")
+        try:
+            await asyncio.wait(
+                [ear, asyncio.create_task(ready.wait())], return_when="FIRST_COMPLETED"
+            )
+            yield
+        finally:
+            ear.cancel()
+            await asyncio.gather(ear, return_exceptions=True)
+
+    async def _hear(self, ready: asyncio.Event) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=False) as ear:
+                    await ear.subscribe(WAKE_CHANNEL)
+                    async for message in ear.listen():
+                        if message["type"] == "subscribe":
+                            ready.set()
+                            self._ring_all()
+                        else:
+                            self._ring(message["data"].decode())
+            except (RedisError, OSError) as error:
+                logger.warning("wakes.lost", extra={"reason": str(error)})
+            ready.set()
+            await asyncio.sleep(PAUSE_S)
+
+    def _ring(self, name: str) -> None:
+        for bell in tuple(self._bells.get(name, ())):
+            bell.ring()
+
+    def _ring_all(self) -> None:
+        for bells in self._bells.values():
+            for bell in bells:
+                bell.ring()

@@ -1,0 +1,1 @@
+"""The HTTP doors: hooks in, events out, health."""

@@ -1,0 +1,49 @@
+"""GET /events/{event_id}: where an event and its reply stand."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.auth import check_hook
+from bridge.errors import NotFoundError, UnauthorizedError
+from bridge.models import Event, EventId, Reply, instant
+from bridge.payloads import parse_json
+from bridge.runtime import Runtime
+
+
+async def show_event(request: Request) -> Response:
+    """Describe an event to whoever may send on its hook; to others it does not exist."""
+    runtime: Runtime = request.app.state.runtime
+    authorization = request.headers.get("authorization")
+    if not authorization:
+        raise UnauthorizedError("the hook's credential is needed")
+    event = await runtime.event_store.read(EventId(request.path_params["event_id"]))
+    server = runtime.servers.get(event.server) if event else None
+    hook = server.hooks.get(event.hook) if server and event else None
+    if event is None or hook is None:
+        raise NotFoundError("no such event")
+    try:
+        check_hook(hook, authorization)
+    except UnauthorizedError as error:
+        raise NotFoundError("no such event") from error
+    return JSONResponse(describe(event))
+
+
+def describe(event: Event) -> dict[str, object]:
+    """Give the public face of an event."""
+    return {
+        "event_id": event.event_id,
+        "hook": event.hook,
+        "status": event.status,
+        "attempt": event.attempt,
+        "received_at": instant(event.received_at_ms),
+        "reply": _describe_reply(event.reply),
+    }
+
+
+def _describe_reply(reply: Reply) -> dict[str, object]:
+    return {
+        "status": reply.status,
+        "value": None if reply.value is None else parse_json(reply.value),
+        "attempts": reply.attempts,
+        "last_failure": reply.last_failure,
+    }

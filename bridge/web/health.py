@@ -1,0 +1,52 @@
+"""Health: alive, ready, and the numbers."""
+
+import asyncio
+import hmac
+
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.auth import bearer
+from bridge.errors import NotFoundError, UnauthorizedError
+from bridge.runtime import Runtime
+from bridge.web.guard import LOOPBACK
+
+
+async def show_alive(_request: Request) -> Response:
+    """Say that the process answers."""
+    return JSONResponse({"status": "alive"})
+
+
+async def show_ready(request: Request) -> Response:
+    """Say whether Redis answers."""
+    runtime: Runtime = request.app.state.runtime
+    try:
+        async with asyncio.timeout(2):
+            await runtime.redis.ping()
+    except (RedisError, OSError, TimeoutError):
+        return JSONResponse({"status": "redis does not answer"}, 503, {"Retry-After": "2"})
+    return JSONResponse({"status": "ready"})
+
+
+async def show_metrics(request: Request) -> Response:
+    """Give this process's numbers in Prometheus's text form; off loopback only with the token.
+
+    Raises:
+        UnauthorizedError: a wrong token.
+        NotFoundError: off loopback while BRIDGE_METRICS_TOKEN is not set.
+    """
+    runtime: Runtime = request.app.state.runtime
+    token = runtime.settings.metrics_token
+    is_near = request.client is None or request.client.host in LOOPBACK
+    if token is None and not is_near:
+        raise NotFoundError("no metrics here: BRIDGE_METRICS_TOKEN is not set")
+    given = bearer(request.headers.get("authorization"))
+    if token is not None and not hmac.compare_digest(
+        given.encode(), token.get_secret_value().encode()
+    ):
+        raise UnauthorizedError("the metrics token is needed")
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(REGISTRY), media_type=content_type)

@@ -1,0 +1,107 @@
+"""POST /hooks/{server}/{hook}: a payload comes in, and 202 means that it is on disk."""
+
+import logging
+import time
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.auth import check_hook
+from bridge.errors import Fault, InvalidError, NotFoundError, TooLargeError
+from bridge.events import Incoming
+from bridge.models import Event
+from bridge.payloads import parse_json, read_payload
+from bridge.runtime import Runtime
+from bridge.servers import Hook, Server
+
+logger = logging.getLogger(__name__)
+
+
+async def receive_event(request: Request) -> Response:
+    """Store a payload and answer 202, or 200 for one that was stored before."""
+    started = time.perf_counter()
+    runtime: Runtime = request.app.state.runtime
+    server, hook = _find_hook(runtime, request)
+    check_hook(hook, request.headers.get("authorization"))
+    incoming = await _read(request, runtime.settings.max_body_bytes)
+    event, is_duplicate = await runtime.events.accept(server, hook, incoming)
+    logger.info(
+        "event.received",
+        extra={
+            "event_id": event.event_id,
+            "server": event.server,
+            "hook": event.hook,
+            "bytes": len(incoming.body.content),
+            "duplicate": is_duplicate,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 2),
+        },
+    )
+    return JSONResponse(_describe(request, event, is_duplicate), 200 if is_duplicate else 202)
+
+
+def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
+    server = runtime.servers.get(request.path_params["server"])
+    hook = server.hooks.get(request.path_params["hook"]) if server else None
+    if server is None or hook is None:
+        raise NotFoundError("no such hook")
+    return server, hook
+
+
+async def _read(request: Request, max_bytes: int) -> Incoming:
+    headers = request.headers
+    content = await read_body(request, max_bytes)
+    payload, body = read_payload(content, headers.get("content-type", ""))
+    return Incoming(
+        payload=payload,
+        body=body,
+        idempotency_key=headers.get("idempotency-key") or headers.get("webhook-id") or "",
+        reply_url=headers.get("bridge-reply-url", ""),
+        reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
+    )
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read a body up to the limit; a longer one is read on and dropped, up to twice the limit.
+
+    Reading on lets the sender see the 413 instead of a broken connection.
+
+    Raises:
+        TooLargeError: the body is longer than `max_bytes`.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= max_bytes:
+            chunks.append(chunk)
+        elif size > 2 * max_bytes:
+            break
+    if size > max_bytes:
+        raise TooLargeError(f"the body is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
+    return b"".join(chunks)
+
+
+def _deadline(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        fault = Fault("", "Bridge-Reply-Deadline must be an RFC 3339 time with an offset")
+        raise InvalidError("the reply deadline cannot be read", (fault,))
+    return moment.isoformat()
+
+
+def _describe(request: Request, event: Event, is_duplicate: bool) -> dict[str, object]:
+    described: dict[str, object] = {
+        "event_id": event.event_id,
+        "status": event.status,
+        "duplicate": is_duplicate,
+        "status_url": str(request.url_for("show_event", event_id=event.event_id)),
+    }
+    if event.reply.value is not None:
+        described["reply"] = parse_json(event.reply.value)
+    return described

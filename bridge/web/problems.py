@@ -1,0 +1,66 @@
+"""Errors as answers: the one table from error class to HTTP status (problem+json, RFC 9457)."""
+
+import json
+import math
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bridge.errors import (
+    BridgeError,
+    ConflictError,
+    InvalidError,
+    LeaseLostError,
+    MalformedError,
+    NotFoundError,
+    RejectedError,
+    TooLargeError,
+    TransientError,
+    UnauthorizedError,
+    UnsupportedMediaError,
+)
+
+STATUS: dict[type[BridgeError], HTTPStatus] = {
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    MalformedError: HTTPStatus.BAD_REQUEST,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ConflictError: HTTPStatus.CONFLICT,
+    LeaseLostError: HTTPStatus.CONFLICT,
+    InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RejectedError: HTTPStatus.BAD_REQUEST,
+    TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
+    BridgeError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def problem(
+    status: int, detail: str, headers: dict[str, str] | None = None, **members: object
+) -> Response:
+    """Give a problem document; `members` stand beside the standard ones."""
+    document = {
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        **members,
+    }
+    return Response(json.dumps(document), status, headers, media_type="application/problem+json")
+
+
+def answer_error(_request: Request, error: Exception) -> Response:
+    """Turn an error of ours into its problem document: the most specific class decides."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    headers: dict[str, str] = {}
+    members: dict[str, object] = {}
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TransientError):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))
+    if isinstance(error, InvalidError):
+        members["errors"] = [
+            {"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults
+        ]
+        return problem(status, error.summary, headers, **members)
+    return problem(status, str(error), headers, **members)

@@ -1,0 +1,103 @@
+"""What `up` says once all is ready: addresses, tokens, and what to paste where."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+import click
+
+from bridge.configuration import Configuration
+from bridge.demo import HOOK_TOKEN, TOKEN
+from bridge.servers import Server
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+REPLY_URL = "={{ $execution.resumeUrl }}"
+IDEMPOTENCY_KEY = "=n8n_{{ $workflow.id }}_{{ $execution.id }}_{{ $itemIndex }}"
+QUESTION = {"question": "Which plan fits a team of five?", "from": "ann@example.com"}
+
+
+def welcome(
+    configuration: Configuration, environ: Mapping[str, str], stand_in_port: int | None
+) -> str:
+    """Write the welcome; it holds the demo tokens, so it is for the terminal and no log."""
+    settings = configuration.settings
+    base = (settings.public_url or base_url(settings.host, settings.port)).rstrip("/")
+    lines = ["", click.style("The bridge is up. Ctrl-C drains and ends it.", bold=True)]
+    for server in configuration.servers.values():
+        lines += addresses(server, base)
+    demo = configuration.servers.get("demo")
+    if demo and demo.hooks:
+        hook = f"{base}/hooks/demo/{next(iter(demo.hooks))}"
+        lines += for_claude(base, environ[TOKEN])
+        lines += for_n8n(hook, environ[HOOK_TOKEN])
+        lines += to_try(hook, environ[HOOK_TOKEN], settings.port, stand_in_port)
+    lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
+    return "\n".join(lines) + "\n"
+
+
+def base_url(host: str, port: int) -> str:
+    """Give the address under which this machine reaches a bridge that listens on `host`."""
+    host = EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def heading(text: str) -> str:
+    """Write the first line of a part."""
+    return "\n" + click.style(text, bold=True)
+
+
+def addresses(server: Server, base: str) -> Iterator[str]:
+    """Say where a server is reached."""
+    yield heading(f"{server.title or server.name}")
+    yield f"  Claude     {base}/mcp/{server.name}"
+    yield f"             {base}/sse/{server.name}   (clients that only speak HTTP+SSE)"
+    for hook in server.hooks:
+        yield f"  n8n        {base}/hooks/{server.name}/{hook}"
+
+
+def for_claude(base: str, token: str) -> Iterator[str]:
+    """Say how Claude Code is connected to the demo."""
+    yield heading("Connect Claude Code")
+    address, header = f"{base}/mcp/demo", f"Authorization: Bearer {token}"
+    yield f'  claude mcp add --transport http bridge {address} --header "{header}"'
+
+
+def for_n8n(hook: str, token: str) -> Iterator[str]:
+    """Say what an n8n workflow needs to hand an event to Claude and wait for the reply."""
+    yield heading(
+        "In n8n: an HTTP Request node, then a Wait node that resumes On Webhook Call (POST)"
+    )
+    yield "  Method            POST"
+    yield f"  URL               {hook}"
+    yield f"  Header Auth       Authorization: Bearer {token}"
+    yield f"  Bridge-Reply-Url  {REPLY_URL}"
+    yield f"  Idempotency-Key   {IDEMPOTENCY_KEY}"
+    yield "  Body              JSON"
+
+
+def to_try(hook: str, token: str, port: int, stand_in_port: int | None) -> Iterator[str]:
+    """Say how to send a first question."""
+    yield heading("Try it: send a question, then ask Claude to take the next event and answer it")
+    if stand_in_port:
+        yield "  as the n8n workflow does; the answer is Claude's reply:"
+        yield curl(
+            f"http://127.0.0.1:{stand_in_port}/webhook/ask-claude",
+            {"port": port, "token": token} | QUESTION,
+        )
+        yield "  straight to the hook:"
+    yield curl(hook, QUESTION, f" -H 'authorization: Bearer {token}'")
+
+
+def curl(address: str, body: Mapping[str, object], headers: str = "") -> str:
+    """Write a request that can be pasted into a shell, on one line."""
+    typed = f"{headers} -H 'content-type: application/json'"
+    return f"  curl -X POST {address}{typed} -d '{json.dumps(body, separators=(',', ':'))}'"
+
+
+def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
+    """Say who plays n8n."""
+    if not stand_in_port:
+        yield heading(f"n8n is {n8n_url}")
+        return
+    yield heading("n8n is played by a built-in stand-in")
+    yield f"  It listens on {n8n_url} and knows the demo's workflows only. For your own n8n, set"
+    yield "  BRIDGE_N8N_URL=http://your-n8n:5678 (in .env, say) and start again."

@@ -1,0 +1,92 @@
+"""Commands of the bridge as real processes, and what the system knows about a process."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Running:
+    """A command that runs; `said` grows with what it prints to stdout, and to stderr."""
+
+    process: asyncio.subprocess.Process
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        """All that it printed so far."""
+        return "".join(self.said)
+
+    async def ended(self) -> int:
+        """Wait for its end; give its exit status."""
+        return await self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(*command: str, environ: Mapping[str, str]) -> AsyncIterator[Running]:
+    """Run `n8n-bridge COMMAND` with no `BRIDGE_*` but those given; kill it in the end."""
+    inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        *command,
+        cwd=ROOT,
+        env={**inherited, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    command_running = Running(process)
+    listener = asyncio.create_task(listen(command_running))
+    try:
+        yield command_running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await listener
+
+
+async def listen(command: Running) -> None:
+    """Collect what a command says until it, and every child of it, has closed its output."""
+    assert command.process.stdout
+    async for line in command.process.stdout:
+        command.said.append(line.decode())
+
+
+async def run(*command: str, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command to its end; give its exit status and all that it printed."""
+    async with running(*command, environ=environ) as ran:
+        status = await ran.ended()
+    return status, ran.output
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """Give the living children of a process: the last argument that is no option -> its id."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(parent) == pid and state != "Z":
+                words = (stat.parent / "cmdline").read_text().replace("\0", " ").split()
+                found[name_of(words)] = int(stat.parent.name)
+    return found
+
+
+def name_of(words: list[str]) -> str:
+    """Name a child as `up` does."""
+    return words[words.index("bridge") + 1] if "bridge" in words else "valkey"
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended; one that nobody has reaped yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

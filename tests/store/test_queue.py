@@ -1,0 +1,79 @@
+"""A wake-up carries an id to the queue, in one round trip, and carries nothing else."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from rq.job import Job
+from rq.queue import Queue as RqQueue
+from rq.serializers import JSONSerializer
+
+from bridge.queue import QUEUE_NAME, Queue
+from workers.bookkeeping import connect
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
+
+
+def enqueued(redis_url: str) -> list[Job]:
+    """Read the queue as RQ does."""
+    with connect(redis_url) as connection:
+        return RqQueue(QUEUE_NAME, connection=connection, serializer=JSONSerializer).get_jobs()
+
+
+async def test_a_wake_up_is_one_job_for_each_id_in_order(redis: Redis, redis_url: str) -> None:
+    await Queue(redis).wake("run_call", "call_a", "call_b")
+    await Queue(redis).wake("deliver_reply", "evt_c")
+
+    jobs = enqueued(redis_url)
+
+    assert [(job.func_name, job.args, job.kwargs) for job in jobs] == [
+        ("workers.jobs.run_call", ["call_a"], {}),
+        ("workers.jobs.run_call", ["call_b"], {}),
+        ("workers.jobs.deliver_reply", ["evt_c"], {}),
+    ]
+    assert len({job.id for job in jobs}) == 3
+    assert all(json.loads(job.data) for job in jobs)
+
+
+async def test_a_wake_up_has_no_timeout_no_result_and_no_retry(
+    redis: Redis, redis_url: str
+) -> None:
+    await Queue(redis).wake("run_call", "call_a")
+
+    (job,) = enqueued(redis_url)
+
+    assert (job.timeout, job.result_ttl, job.failure_ttl, job.ttl) == (-1, 0, 3600, None)
+    assert job.retries_left is None
+    assert job.get_status() == "queued"
+
+
+async def test_a_wake_up_opens_no_connection_beside_the_processs_own(redis: Redis) -> None:
+    await redis.ping()
+    before = await redis.info("stats")
+
+    await Queue(redis).wake("run_call", *(f"call_{number}" for number in range(100)))
+
+    after = await redis.info("stats")
+    assert after["total_connections_received"] == before["total_connections_received"]
+    assert after["total_reads_processed"] - before["total_reads_processed"] < 10
+
+
+async def test_a_wake_up_without_ids_says_nothing_to_redis(redis: Redis) -> None:
+    await Queue(redis).wake("run_call")
+
+    assert await redis.keys("*") == []
+
+
+async def test_a_wake_up_that_is_not_taken_is_noted_and_hurts_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Redis.from_url(f"unix://{tmp_path}/nobody.sock") as client:
+        await Queue(client).wake("run_call", "call_a")
+
+    assert caplog.messages == ["queue.wake_lost"]

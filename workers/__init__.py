@@ -1,0 +1,1 @@
+"""The worker process: RQ jobs on one event loop."""

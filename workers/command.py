@@ -1,0 +1,27 @@
+"""The `worker` command."""
+
+import asyncio
+from collections.abc import Mapping
+
+import click
+
+from bridge.process import process_configuration
+from workers.main import run_worker
+
+CONCURRENCY = 1000
+
+
+@click.command()
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=CONCURRENCY,
+    show_default=True,
+    help="How many calls may wait on n8n at once.",
+)
+@click.pass_obj
+def worker(environ: Mapping[str, str], concurrency: int) -> None:
+    """Run one worker process: calls n8n's workflows and sends Claude's replies."""
+    configuration = process_configuration(environ)
+    settings = configuration.settings
+    asyncio.run(run_worker(settings, configuration.servers, concurrency))

@@ -1,0 +1,45 @@
+"""What RQ wakes: each job is an id and one verb."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from bridge.calls import Sending
+from bridge.models import CallId, EventId, Json
+from bridge.outcomes import ResumeOutcome, WebhookOutcome
+from bridge.runtime import Runtime
+from workers.n8n import N8n
+from workers.scrub import scrub_outcome, secrets_sent
+from workers.worker import Job
+
+
+async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
+    """Make one attempt of a call."""
+
+    async def send(sending: Sending) -> WebhookOutcome:
+        outcome = await n8n.run_workflow(
+            sending.workflow,
+            arguments=sending.arguments,
+            call_id=sending.call_id,
+            attempt=sending.attempt,
+            timeout_s=sending.timeout_s,
+        )
+        return scrub_outcome(outcome, secrets_sent(sending.workflow))
+
+    await runtime.calls.run(CallId(call_id), send)
+
+
+async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
+    """Make one attempt to deliver a reply."""
+
+    async def send(url: str, value: Json, event_id: EventId) -> ResumeOutcome:
+        return await n8n.resume(url, value, event_id=event_id)
+
+    await runtime.replies.deliver(EventId(event_id), send)
+
+
+def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, Job]:
+    """Give every function that may be named in a job, by the name that the queue gives it."""
+    return {
+        f"{__name__}.{job.__name__}": partial(job, runtime, n8n)
+        for job in (run_call, deliver_reply)
+    }

@@ -1,0 +1,34 @@
+"""One worker process: from its first connection to its drained end."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+
+from bridge.queue import QUEUE_NAME
+from bridge.runtime import open_runtime
+from bridge.servers import Server
+from bridge.settings import Settings
+from workers.bookkeeping import connect
+from workers.jobs import jobs
+from workers.n8n import N8n
+from workers.sweeper import Sweeper
+from workers.worker import AsyncWorker
+
+PATIENCE_S = 3600.0
+"""A worker waits out a Redis that is away: what it knows of finished calls must not be lost."""
+
+
+async def run_worker(settings: Settings, servers: Mapping[str, Server], concurrency: int) -> None:
+    """Run calls and deliver replies until SIGTERM or Ctrl-C, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    assert settings.redis_url is not None, "the command names a Redis"
+    connection = await asyncio.to_thread(connect, settings.redis_url)
+    async with open_runtime(settings, servers, "worker", PATIENCE_S) as runtime, N8n() as n8n:
+        sweeping = asyncio.create_task(Sweeper(runtime).run())
+        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n), concurrency)
+        await worker.run(stop, settings.drain_s)
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)

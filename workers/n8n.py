@@ -1,0 +1,130 @@
+"""The bridge's outbound HTTP to n8n: runs workflows, resumes waiting executions."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from bridge.models import Json
+from bridge.outcomes import Refused, ResumeOutcome, WebhookOutcome
+from bridge.servers import Workflow
+from workers.answers import read_resume_answer, read_webhook_answer
+from workers.n8n_request import resume_request, workflow_request
+from workers.unreachable import undelivered, unreachable
+
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+CONNECT_MAX_S = 10.0
+RESUME_MAX_S = 30.0
+# Node closes an idle connection after 5 s: one reused later than that may break under the request.
+KEPT_IDLE_S = 2.0
+KEPT_IDLE_MAX = 100
+NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class _Response:
+    status: int
+    content_type: str
+    body: bytes
+    is_cut: bool
+
+
+class N8n:
+    """Speaks HTTP to any number of n8n instances; use it as an async context manager.
+
+    On purpose:
+    1. Bare transports, not a client: no redirect is followed, no cookie kept, no proxy taken from
+       the environment, and no address logged.
+    2. A workflow that is not idempotent gets a connection of its own, for a reused one that n8n
+       has just closed leaves open whether the workflow ran.
+    """
+
+    def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
+        self._max_response_bytes = max_response_bytes
+        context = httpx2.create_ssl_context()
+        self._fresh = httpx2.AsyncHTTPTransport(
+            verify=context,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+        self._kept = httpx2.AsyncHTTPTransport(
+            verify=context,
+            limits=httpx2.Limits(
+                max_connections=None,
+                max_keepalive_connections=KEPT_IDLE_MAX,
+                keepalive_expiry=KEPT_IDLE_S,
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._fresh.aclose()
+        await self._kept.aclose()
+
+    async def run_workflow(
+        self,
+        workflow: Workflow,
+        *,
+        arguments: Mapping[str, Json],
+        call_id: str,
+        attempt: int,
+        timeout_s: float,
+        callback_url: str | None = None,
+    ) -> WebhookOutcome:
+        """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
+
+        Attempts count from 1. `callback_url` goes along only when given.
+        """
+        transport = self._kept if workflow.annotations.idempotent else self._fresh
+        try:
+            request = workflow_request(workflow, arguments, call_id, attempt, callback_url)
+            response = await self._exchange(transport, request, timeout_s)
+        except NO_ANSWER as failure:
+            return unreachable(failure)
+        if response.is_cut and response.status < 300:
+            return Refused(
+                f"the workflow ran, but its answer is longer than "
+                f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
+            )
+        return read_webhook_answer(response.status, response.content_type, response.body)
+
+    async def resume(self, url: str, value: Json, *, event_id: str) -> ResumeOutcome:
+        """Make one attempt to hand a reply to the execution that waits at `url`."""
+        try:
+            request = resume_request(url, value, event_id)
+            response = await self._exchange(self._kept, request, RESUME_MAX_S)
+        except NO_ANSWER as failure:
+            return undelivered(failure)
+        return read_resume_answer(response.status, response.content_type, response.body)
+
+    async def _exchange(
+        self, transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, timeout_s: float
+    ) -> _Response:
+        # The inner limit ends first, so that a connection never made is told from a late answer.
+        connect_s = min(CONNECT_MAX_S, timeout_s / 2)
+        request.extensions["timeout"] = {"connect": connect_s, "pool": connect_s}
+        async with asyncio.timeout(timeout_s):
+            response = await transport.handle_async_request(request)
+            try:
+                body, is_cut = await self._read(response)
+            finally:
+                await response.aclose()
+        content_type = response.headers.get("content-type", "")
+        return _Response(response.status_code, content_type, body, is_cut)
+
+    async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._max_response_bytes:
+                return bytes(body[: self._max_response_bytes]), True
+        return bytes(body), False

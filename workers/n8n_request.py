@@ -1,0 +1,111 @@
+"""The requests the bridge sends to n8n, to the byte."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+
+import httpx2
+
+from bridge import __version__
+from bridge.models import Json
+from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
+
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+FIXED_HEADERS = {
+    # n8n gives nothing to a client that calls itself a "bot".
+    "User-Agent": f"n8n-claude-bridge/{__version__}",
+    "Accept": "*/*",
+    # What arrives is then as long as what is counted.
+    "Accept-Encoding": "identity",
+}
+
+
+def workflow_request(
+    workflow: Workflow,
+    arguments: Mapping[str, Json],
+    call_id: str,
+    attempt: int,
+    callback_url: str | None,
+) -> httpx2.Request:
+    """Write one attempt to run a workflow; all attempts of a call carry one Idempotency-Key.
+
+    Raises:
+        httpx2.InvalidURL: the workflow's address is none.
+    """
+    headers = {
+        **_authorization(workflow),
+        "Idempotency-Key": call_id,
+        "traceparent": _traceparent(call_id, attempt),
+    }
+    if callback_url is not None:
+        headers["Bridge-Callback-Url"] = callback_url
+    url = httpx2.URL(str(workflow.url))
+    if workflow.method in WITH_BODY:
+        return _request(workflow.method, url, headers, json.dumps(arguments).encode())
+    return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)
+
+
+def resume_request(url: str, value: Json, event_id: str) -> httpx2.Request:
+    """Write one attempt to hand a reply to the execution that waits at `url`.
+
+    The request target is what stands in `url`, byte for byte: n8n takes addresses that are not
+    well formed, such as `?signature=TOKEN/suffix`.
+
+    Raises:
+        httpx2.InvalidURL: the origin is none.
+    """
+    origin, target = _split(url)
+    body = json.dumps(value).encode()
+    request = _request("POST", httpx2.URL(origin), {"Idempotency-Key": event_id}, body)
+    request.extensions["target"] = target
+    return request
+
+
+def _request(
+    method: str, url: httpx2.URL, headers: Mapping[str, str], body: bytes | None
+) -> httpx2.Request:
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    written = {**FIXED_HEADERS, **kind, **headers}
+    encoded = [(name.encode(), value.encode()) for name, value in written.items()]
+    return httpx2.Request(method, url, headers=encoded, content=body)
+
+
+def _split(url: str) -> tuple[str, bytes]:
+    """Split an address into its origin and its request target, of which no byte is changed."""
+    scheme, _, rest = url.partition("://")
+    at = next((index for index, char in enumerate(rest) if char in "/?#"), len(rest))
+    target = rest[at:].partition("#")[0]
+    return f"{scheme}://{rest[:at]}", (target if target[:1] == "/" else f"/{target}").encode()
+
+
+def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:
+    """Write arguments as a query: lists as repeated members, nested values as JSON, no nulls."""
+    pairs = (
+        (name, item)
+        for name, value in arguments.items()
+        for item in (value if isinstance(value, list) else [value])
+        if item is not None
+    )
+    return httpx2.QueryParams(
+        [(name, item if isinstance(item, str) else json.dumps(item)) for name, item in pairs]
+    )
+
+
+def _authorization(workflow: Workflow) -> dict[str, str]:
+    match workflow.auth:
+        case HeaderAuth(name=name, value=secret):
+            return {name: secret.get_secret_value()}
+        case BearerAuth(token=secret):
+            return {"Authorization": f"Bearer {secret.get_secret_value()}"}
+        case BasicAuth(user=user, password=secret):
+            pair = f"{user}:{secret.get_secret_value()}".encode()
+            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {}
+
+
+def _traceparent(call_id: str, attempt: int) -> str:
+    """Derive a W3C Trace Context: one trace a call, one span an attempt."""
+    trace = hashlib.sha256(call_id.encode()).hexdigest()[:32]
+    span = hashlib.sha256(f"{call_id} {attempt}".encode()).hexdigest()[:16]
+    return f"00-{trace}-{span}-01"

@@ -1,0 +1,75 @@
+"""The sweeper: brings on what time alone must bring on, in one process at a time.
+
+It wakes what is due, returns what leases no longer hold, and hands on what dead processes held. A
+Redis that was away looks like the death of everyone, so nobody is declared dead until Redis has
+answered without a gap for one whole life.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+
+from bridge.errors import TransientError
+from bridge.runtime import Runtime
+from bridge.store.processes import LIFE_S, Estate
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 0.5
+GAP_S = 2.0
+DUE_AGAIN_S = 10.0
+LIMIT = 500
+
+
+class Sweeper:
+    """Sweeps for as long as it runs, whenever it is this process's turn."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._steady_since = math.inf
+        self._last = -math.inf
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a Redis that is away is waited for."""
+        while True:
+            with contextlib.suppress(TransientError):
+                if await self._runtime.processes.rules():
+                    await self._sweep()
+                else:
+                    self._last = -math.inf
+            await asyncio.sleep(EVERY_S)
+
+    async def _sweep(self) -> None:
+        runtime = self._runtime
+        await runtime.event_store.sweep()
+        await self._wake("run_call", await runtime.call_store.sweep(LIMIT, DUE_AGAIN_S))
+        await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
+        if self._has_been_steady():
+            for estate in await runtime.processes.dead():
+                await self._hand_on(estate)
+
+    async def _wake(self, job: str, ids: list[str]) -> None:
+        if ids:
+            await self._runtime.queue.wake(job, *ids)
+
+    def _has_been_steady(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - self._last > GAP_S:
+            self._steady_since = now
+        self._last = now
+        return now - self._steady_since > LIFE_S
+
+    async def _hand_on(self, estate: Estate) -> None:
+        runtime = self._runtime
+        abandon = {
+            "event": runtime.event_store.abandon,
+            "call": runtime.call_store.abandon,
+            "reply": runtime.reply_store.abandon,
+        }
+        for kind, subject, token in estate.held:
+            await abandon[kind](subject, token)
+        await runtime.processes.forget(estate.process)
+        logger.warning(
+            "process.died", extra={"process_id": estate.process, "handed_on": len(estate.held)}
+        )

@@ -1,0 +1,193 @@
+"""The asyncio RQ worker: a thousand waiting jobs on one event loop, seen by RQ as one worker.
+
+RQ is a carrier of wake-ups here; the store holds the facts and repairs a wake-up that was lost. A
+job whose worker was killed goes, once its lease has run out, to the FailedJobRegistry, as RQ does
+with every job that has no `Retry`.
+
+On purpose:
+
+1. Only the functions it was given run. A job that names another one fails; nothing is imported.
+2. One queue a worker: BLMOVE, which cannot lose an id on the way, waits on one list only.
+3. A finished job leaves nothing behind, and RQ's timeouts, callbacks, webhooks, dependents,
+   repeats, groups, rate limits, suspension and worker commands do nothing: none is ever used.
+4. Maintenance waits until Redis has answered without a gap for one whole lease, so that an outage
+   does not look like the death of every worker.
+
+It uses no name of RQ that starts with an underscore. It leans on these, which RQ does not promise
+either: the constructors and pipelined methods of `Execution` and `ExecutionRegistry`,
+`StartedJobRegistry.add_execution`, `Job.restore` and `Job.prepare_for_execution`,
+`job_lifecycle.record_job_failure`, `worker_registration.register`, `BaseWorker.serialize`,
+`register_death`, `clean_registries` and `should_run_maintenance_tasks`, the `connection_timeout`
+that follows from `worker_ttl`, and `Queue.intermediate_queue_key`.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker
+
+from bridge.errors import PermanentError
+from workers.bookkeeping import LEASE_S, Bookkeeping
+from workers.taken import Ending, InertJob, Taken
+from workers.thread import StubbornThread
+
+Job = Callable[[str], Awaitable[None]]
+
+BATCH = 64
+RENEW_S = LEASE_S / 3
+WORKER_TTL_S = 16
+"""The least that RQ takes: it adds 60 to list the worker, and waits 5 less for any answer."""
+GIVE_UP_S = 10.0
+"""How long a drained worker goes on trying to tell Redis of it."""
+
+logger = logging.getLogger(__name__)
+
+
+class AsyncWorker(BaseWorker):
+    """Runs the jobs of one queue as coroutines, up to `concurrency` at once.
+
+    Redis must answer while it is made; after that it may go away and come back. `rq info` and
+    `rq.Worker.all` show it.
+    """
+
+    job_class = InertJob
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        connection: Redis,
+        jobs: Mapping[str, Job],
+        concurrency: int = 1000,
+    ) -> None:
+        super().__init__(
+            queues,
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_S,
+            maintenance_interval=LEASE_S,
+        )
+        self._jobs = dict(jobs)
+        self._concurrency = concurrency
+        self._books = Bookkeeping(self)
+        self._running: set[asyncio.Task[None]] = set()
+        self._endings: asyncio.Queue[Ending] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._take_thread = StubbornThread("take")
+        self._books_thread = StubbornThread("books")
+
+    async def run(self, stop: asyncio.Event, drain_s: float) -> None:
+        """Take and run jobs until `stop`, then drain, and return. Once in a worker's life.
+
+        To drain is to take no more, give what runs `drain_s` to end, cancel the rest and hand it
+        back to the front of the queue. Cancelling `run` instead is a kill: leases run out.
+        """
+        logger.info("worker.started", extra={"worker": self.name})
+        try:
+            async with asyncio.TaskGroup() as group:
+                renewing = group.create_task(self._renew())
+                finishing = group.create_task(self._finish())
+                taking = group.create_task(self._take(stop, group))
+                await stop.wait()
+                await self._drain(taking, drain_s)
+                renewing.cancel()
+                finishing.cancel()
+                await self._leave()
+        except* RedisError:
+            logger.exception("worker.drain_incomplete", extra={"held": self._books.held})
+        finally:
+            self._take_thread.close()
+            self._books_thread.close()
+
+    async def _take(self, stop: asyncio.Event, group: asyncio.TaskGroup) -> None:
+        """Take jobs while there is room for them, and start each as a task."""
+        while not stop.is_set():
+            room = self._concurrency - self._books.held
+            if room <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            ids = await self._take_thread.do(self._books.take, min(room, BATCH))
+            if not ids:
+                continue
+            jobs = await self._books_thread.do(self._books.read, ids)
+            await self._books_thread.do(self._books.begin, ids, jobs)
+            for taken in jobs:
+                task = group.create_task(self._perform(taken))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _perform(self, taken: Taken) -> None:
+        """Run a job to its end, and put that down; one that we cancel has not ended."""
+        fault = None
+        try:
+            await self._call(taken.job)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and being_cancelled():
+                raise
+            fault = printable(traceback.format_exc())
+            logger.exception("worker.job_failed", extra={"job_id": taken.job.id})
+        self._endings.put_nowait(Ending(taken, fault))
+
+    async def _call(self, job: InertJob) -> None:
+        function = self._jobs.get(str(job.func_name))
+        if function is None:
+            raise PermanentError(f"{job.func_name!r} is not a job of this worker: nothing was run")
+        await function(*job.args, **job.kwargs)
+
+    async def _finish(self) -> None:
+        """Tell RQ of all the endings there are, again and again."""
+        while True:
+            endings = [await self._endings.get()]
+            while len(endings) < BATCH and not self._endings.empty():
+                endings.append(self._endings.get_nowait())
+            await self._books_thread.do(self._books.finish, endings)
+            self._room.set()
+            for _ in endings:
+                self._endings.task_done()
+
+    async def _renew(self) -> None:
+        """Keep the leases, and RQ's registries once Redis has been steady."""
+        now = asyncio.get_running_loop().time
+        started_at = now()
+        while True:
+            await self._books_thread.do(self._books.renew)
+            if now() - max(started_at, self._books_thread.failed_at) > LEASE_S:
+                await self._books_thread.do(self._books.clean)
+            await asyncio.sleep(RENEW_S)
+
+    async def _drain(self, taking: asyncio.Task[None], drain_s: float) -> None:
+        """Wait until nothing runs any more and RQ knows all endings."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + drain_s
+        self._take_thread.give_up_at = self._books_thread.give_up_at = deadline + GIVE_UP_S
+        self._room.set()
+        await taking
+        if self._running:
+            await asyncio.wait(self._running, timeout=max(0, deadline - now()))
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+        await self._endings.join()
+
+    async def _leave(self) -> None:
+        """Give up what is still held, and the worker's place."""
+        handed_back = await self._books_thread.do(self._books.hand_back)
+        await self._books_thread.do(self._books.leave)
+        logger.info("worker.drained", extra={"worker": self.name, "handed_back": handed_back})
+
+
+def being_cancelled() -> bool:
+    """Tell whether somebody cancelled the task that asks, or its job only came upon it inside."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def printable(text: str) -> str:
+    """Write out what UTF-8 has no bytes for: half a surrogate pair may come with any JSON."""
+    return text.encode(errors="backslashreplace").decode()
