@@ -124,7 +124,7 @@ class Calls:
         return Listing(calls, str(calls[-1].order) if more else None)
 
     async def run(self, call_id: CallId, send: Send) -> None:
-        """Make one attempt of a call, whoever waits for it; does nothing when it is not its turn."""
+        """Make one attempt of a call; does nothing when it is not its turn."""
         running = await self._store.lease(call_id, new_lease_token())
         if running is None:
             return
@@ -188,11 +188,10 @@ class Calls:
                 await self._fail(running, reason)
 
     async def _succeed(self, running: Running, workflow: Workflow, outcome: Answered) -> None:
+        if outcome.empty and workflow.output is not None:
+            await self._fail(running, "n8n answered with an empty body, where a result is promised")
+            return
         try:
-            if outcome.empty and workflow.output is not None:
-                raise InvalidError(
-                    "n8n answered with an empty body, where this tool promises a result"
-                )
             self._schemas.check(
                 workflow.output, outcome.value, "n8n's answer breaks this tool's output schema"
             )
@@ -229,6 +228,7 @@ class Calls:
                 "tool": call.workflow,
                 "status": status,
                 "attempt": call.attempt,
+                "duration_ms": round(running.elapsed_s * 1000),
             },
         )
 

@@ -22,7 +22,7 @@ from bridge.settings import Settings, read_dotenv
 from bridge.standin import create_standin
 from bridge.up import up
 
-STAND_IN_DRAIN_S = 5.0
+STAND_IN_DRAIN_S = 1.0
 
 logger = logging.getLogger(__name__)
 

@@ -36,8 +36,12 @@ class Document:
 
     def fault(self, place: Iterable[str | int], predicate: str) -> str:
         """Write `file:line: key predicate`, at the nearest place that the file has."""
-        found = self.nearest(place)
-        return f"{self.path}:{self.lines[found]}: {'.'.join(found) or 'the file'} {predicate}"
+        subject = ".".join(self.nearest(place)) or "the file"
+        return f"{self.path}:{self.line(place)}: {subject} {predicate}"
+
+    def line(self, place: Iterable[str | int]) -> int:
+        """Give the line of `place`, or of the nearest one that the file has."""
+        return self.lines[self.nearest(place)]
 
     def nearest(self, place: Iterable[str | int]) -> Place:
         """Give the place that the file has, leaving out the parts of `place` that it lacks."""
@@ -64,7 +68,8 @@ def read_document(path: Path) -> Document:
         raise ConfigurationError((found.says(error.lineno, f"JSON: {error.msg}"),)) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError((found.says(line, f"YAML: {error.problem}"),)) from error
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigurationError((found.says(line, f"YAML: {said}"),)) from error
     except yaml.YAMLError as error:
         raise ConfigurationError((found.says(1, f"YAML: {error}"),)) from error
     except RecursionError as error:

@@ -21,6 +21,7 @@ NOT_IN_FILES = "\0"
 """The alias of an attribute that no file can set."""
 
 _SAID = "said"
+_NEED_MORE = frozenset({"value_error", "tuple_type"})  # a secret may stand there, but not so
 
 
 class Entry(BaseModel):
@@ -68,6 +69,6 @@ def _said(details: ErrorDetails, known: Iterable[str]) -> str:
         return details["msg"]
     if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
         return f"is an unknown key; {suggestion(str(details['loc'][0]), known)}"
-    if details["type"] != "value_error" and isinstance(details["input"], FromEnvironment):
+    if details["type"] not in _NEED_MORE and isinstance(details["input"], FromEnvironment):
         return "takes no secret: write ${NAME} for what everybody may read"
     return predicate(details)

@@ -33,7 +33,7 @@ LIST_MAX = 100
 
 @dataclass(frozen=True)
 class Incoming:
-    """A payload on its way in, with what its headers asked for; empty texts stand for absent ones."""
+    """A payload on its way in, with what its headers asked for; empty texts mean absent."""
 
     payload: Json
     body: Body

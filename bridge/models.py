@@ -106,7 +106,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Event:
-    """One payload received on a hook; `received_at_ms` is on Redis's clock, `attempt` counts leases."""
+    """One payload received on a hook; times are on Redis's clock, `attempt` counts leases."""
 
     event_id: EventId
     server: str
@@ -123,7 +123,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a workflow; `arguments` and `result` are JSON texts, times are on Redis's clock."""
+    """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock."""
 
     call_id: CallId
     principal: Principal

@@ -11,11 +11,11 @@ NOT_YET = {
     "hooks.*.auth.standard_webhooks": "senders that prove themselves so are turned away",
     "hooks.*.auth.github": "senders that prove themselves so are turned away",
     "hooks.*.reply_url.unsigned": "reply addresses are taken only where the auth covers them",
-    "hooks.*.priority": "events are taken in the order of their arrival",
     "hooks.*.coalesce": "every event stays one of its own",
     "hooks.*.limits": "the hook takes in all that comes",
     "workflows.*.result.execution": "the webhook's own answer is the result",
     "workflows.*.result.callback": "the webhook's own answer is the result",
+    "workflows.*.concurrency": "as many calls run at once as the workers take",
     "workflows.*.progress": "no callback address is sent",
 }
 """What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""

@@ -18,7 +18,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
         MalformedError: the body is not what its media type says; names the position.
         UnsupportedMediaError: a media type of another kind.
     """
-    media_type = content_type.split(";")[0].strip().lower() or "application/json"
+    media_type = content_type.partition(";")[0].strip().lower() or "application/json"
     if media_type == "application/json" or media_type.endswith("+json"):
         return parse_json(content), Body(content, media_type)
     if media_type == "application/x-www-form-urlencoded":

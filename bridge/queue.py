@@ -39,6 +39,13 @@ class Queue:
         # Known beforehand, so that RQ does not ask the server; it never reads the number itself.
         self._rq.redis_server_version = (7, 0, 0)
 
+    async def length(self) -> int:
+        """How many jobs no worker has taken yet; 0 while Redis does not say."""
+        try:
+            return int(await self._client.llen(self._rq.key))
+        except RedisError:
+            return 0
+
     async def wake(self, job: str, *ids: str) -> None:
         """Enqueue one run of `workers.jobs.<job>` for each id, all or none, in one round trip.
 

@@ -19,6 +19,7 @@ from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.calls import CallStore
+from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
@@ -50,6 +51,7 @@ class Runtime:
     call_store: CallStore
     reply_store: ReplyStore
     queue: Queue
+    counters: Counters
 
 
 @contextlib.asynccontextmanager
@@ -116,4 +118,5 @@ def _wire(
         call_store=call_store,
         reply_store=reply_store,
         queue=queue,
+        counters=Counters(steps),
     )

@@ -1,6 +1,7 @@
 """Serves an app over HTTP until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -51,8 +52,17 @@ def serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=max(1, round(drain_s)),
     )
+    logging.getLogger("uvicorn.error").addFilter(is_no_cut_off)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve_in_lifespan(app, Server(config, on_drain), listener))
+
+
+def is_no_cut_off(record: logging.LogRecord) -> bool:
+    """Let pass all but the traceback of a request that was cut off when its time to drain was over.
+
+    That is no bug, and uvicorn has named it in a line of its own.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.socket) -> None:

@@ -69,16 +69,19 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 def _read_server(document: Document, variables: Variables) -> tuple[Server | None, list[str]]:
     raw, unfilled = variables.fill(document.value)
-    faults = [document.fault(parts_of(fault.pointer), fault.detail) for fault in unfilled]
+    faults: list[tuple[tuple[str | int, ...], str]] = [
+        (parts_of(fault.pointer), fault.detail) for fault in unfilled
+    ]
+    server = None
     try:
         server = Server.model_validate(raw, by_name=False)
     except ValidationError as error:
         # What could not be filled in was named already; what else is wrong with it is no news.
-        known = {parts_of(fault.pointer) for fault in unfilled}
+        known = {place for place, _ in faults}
         faults += [
-            document.fault(details["loc"], details["msg"])
+            (details["loc"], details["msg"])
             for details in error.errors(include_url=False)
             if document.nearest(details["loc"]) not in known
         ]
-        return None, faults
-    return (None if faults else server), faults
+    faults.sort(key=lambda fault: document.line(fault[0]))
+    return (None if faults else server), [document.fault(*fault) for fault in faults]

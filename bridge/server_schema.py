@@ -9,6 +9,7 @@ from bridge.servers import Server
 
 _FILLED_IN = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 _NOT_TEXT = ("integer", "number", "boolean")
+_ANNOTATIONS = frozenset({"default", "description"})
 _MAPS = frozenset({"$defs", "properties", "patternProperties"})
 _LISTS = frozenset({"anyOf", "oneOf"})
 
@@ -16,8 +17,7 @@ _LISTS = frozenset({"anyOf", "oneOf"})
 def server_file_schema() -> dict[str, Any]:
     """Make the schema of one server file, as it is written, from the models that read it.
 
-    It takes some files that the loader refuses, never the reverse: what several keys must be
-    together, and what a schema within must be, only the loader judges.
+    It judges each key by itself; what several of them must be together only the loader knows.
     """
     schema = _rewrite(Server.model_json_schema(by_alias=True, mode="validation"))
     return {
@@ -33,8 +33,8 @@ def _rewrite(schema: dict[str, Any]) -> dict[str, Any]:
     if "patternProperties" in said:
         said["additionalProperties"] = False
     if said.get("type") in _NOT_TEXT or "enum" in said:
-        inner = {key: said[key] for key in said.keys() - {"default", "description"}}
-        return {"anyOf": [inner, _FILLED_IN], **{k: v for k, v in said.items() if k not in inner}}
+        outer = {key: said.pop(key) for key in tuple(said) if key in _ANNOTATIONS}
+        return {"anyOf": [said, _FILLED_IN]} | outer
     return said
 
 

@@ -203,7 +203,7 @@ class Server(Entry):
     )
     description: str = Field("", description="What Claude reads first about this server.")
     tokens: tuple[TokenEntry, ...] = Field((), description="What lets Claude clients in.")
-    trim_context: bool = Field(False, description="Spare Claude what a result need not hold.")
+    trim_context: bool = Field(True, description="Spare Claude what a result need not hold.")
     hooks: Hooks = Field({}, description="Ways in, n8n to Claude, by name.")
     workflows: Workflows = Field({}, description="Ways out, Claude to n8n, by the tool's name.")
 

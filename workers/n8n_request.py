@@ -40,7 +40,7 @@ def workflow_request(
     }
     if callback_url is not None:
         headers["Bridge-Callback-Url"] = callback_url
-    url = httpx2.URL(str(workflow.url))
+    url = httpx2.URL(workflow.url)
     if workflow.method in WITH_BODY:
         return _request(workflow.method, url, headers, json.dumps(arguments).encode())
     return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)

@@ -43,8 +43,9 @@ class Sweeper:
     async def _sweep(self) -> None:
         runtime = self._runtime
         await runtime.event_store.sweep()
-        await self._wake("run_call", await runtime.call_store.sweep(LIMIT, DUE_AGAIN_S))
-        await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
+        if await runtime.queue.length() < LIMIT:
+            await self._wake("run_call", await runtime.call_store.sweep(LIMIT, DUE_AGAIN_S))
+            await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
         if self._has_been_steady():
             for estate in await runtime.processes.dead():
                 await self._hand_on(estate)

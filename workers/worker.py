@@ -1,13 +1,13 @@
 """The asyncio RQ worker: a thousand waiting jobs on one event loop, seen by RQ as one worker.
 
-RQ is a carrier of wake-ups here; the store holds the facts and repairs a wake-up that was lost. A
-job whose worker was killed goes, once its lease has run out, to the FailedJobRegistry, as RQ does
-with every job that has no `Retry`.
+RQ is a carrier of wake-ups here; the store holds the facts and repairs a wake-up that was lost. RQ
+itself does with ours what it does with every job that has no `Retry`: one whose worker was killed,
+or whose id was moved while the connection broke, goes to the FailedJobRegistry minutes later.
 
 On purpose:
 
 1. Only the functions it was given run. A job that names another one fails; nothing is imported.
-2. One queue a worker: BLMOVE, which cannot lose an id on the way, waits on one list only.
+2. One queue a worker: BLMOVE, which keeps an id in Redis on its way to us, waits on one list only.
 3. A finished job leaves nothing behind, and RQ's timeouts, callbacks, webhooks, dependents,
    repeats, groups, rate limits, suspension and worker commands do nothing: none is ever used.
 4. Maintenance waits until Redis has answered without a gap for one whole lease, so that an outage
@@ -84,7 +84,8 @@ class AsyncWorker(BaseWorker):
         """Take and run jobs until `stop`, then drain, and return. Once in a worker's life.
 
         To drain is to take no more, give what runs `drain_s` to end, cancel the rest and hand it
-        back to the front of the queue. Cancelling `run` instead is a kill: leases run out.
+        back to the front of the queue; with Redis away, to give that up after GIVE_UP_S more.
+        Cancelling `run` instead is a kill: leases run out.
         """
         logger.info("worker.started", extra={"worker": self.name})
         try:

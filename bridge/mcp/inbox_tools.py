@@ -224,8 +224,8 @@ INBOX_TOOLS = (
         name="release_event",
         title="Give an event back",
         description=(
-            "Gives back an event that you took and cannot answer, so that it is queued again, after "
-            "delay_seconds if you like; with dead: true it is set aside for people to look at."
+            "Gives back an event that you took and cannot answer, so that it is queued again, "
+            "after delay_seconds if you like; with dead: true it is set aside for people."
         ),
         input=arguments(
             "event_id lease",

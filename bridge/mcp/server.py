@@ -11,9 +11,9 @@ from mcp.shared.exceptions import MCPError
 
 from bridge import __version__
 from bridge.errors import BridgeError, RejectedError
+from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import INBOX_TOOLS
-from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.tools import Tool, failure
 from bridge.mcp.workflow_tools import workflow_tools
 from bridge.schema_cache import SchemaCache

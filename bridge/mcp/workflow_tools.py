@@ -1,4 +1,4 @@
-"""Each n8n workflow as a typed tool: start a call, wait for it, tell its result or give a handle."""
+"""Each n8n workflow as a typed tool: start a call, then tell its result or give a handle."""
 
 import asyncio
 import functools
@@ -74,7 +74,7 @@ def output_schema(workflow: Workflow) -> Schema:
 async def run_workflow(
     workflow: Workflow, context: Context, given: Arguments
 ) -> types.CallToolResult:
-    """Start a call and tell its result, or a handle when it takes longer than a plain answer may."""
+    """Start a call and tell its result, or a handle when it takes too long for a plain answer."""
     caller = context.lifespan_context
     call = await caller.runtime.calls.start(caller.principal, workflow, given)
     call = await _wait(context, call.call_id, workflow.answer_inline_for_s)

@@ -66,19 +66,14 @@ class Faults:
         self._queue.clear()
 
 
-ANSWERS: dict[Kind, Callable[[str, str], Response]] = {
-    "starting_up": lambda _method, _path: answers.starting_up(),
-    "html_404": answers.cannot,
-    "not_registered": lambda method, path: answers.not_registered(
+ANSWERS: dict[Kind, Callable[[Fault, str, str], Response]] = {
+    "starting_up": lambda _fault, _method, _path: answers.starting_up(),
+    "html_404": lambda _fault, method, path: answers.cannot(method, path),
+    "not_registered": lambda _fault, method, path: answers.not_registered(
         method, path.removeprefix("/webhook/")
     ),
-    "db_not_ready": lambda _method, _path: answers.database_not_ready(),
+    "db_not_ready": lambda _fault, _method, _path: answers.database_not_ready(),
+    "status": lambda fault, _method, _path: Response(
+        fault.body, fault.status, {"content-type": fault.content_type}
+    ),
 }
-
-
-def answer_of(fault: Fault, method: str, path: str) -> Response | None:
-    """Give a fault's answer; None for those that break the connection."""
-    if fault.kind == "status":
-        return Response(fault.body, fault.status, {"content-type": fault.content_type})
-    answer = ANSWERS.get(fault.kind)
-    return answer(method, path) if answer else None

@@ -1,8 +1,11 @@
 """What the stand-in has seen: each request from its arrival on."""
 
+import json
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
+
+from starlette.requests import Request
 
 from bridge.models import Json
 
@@ -22,6 +25,19 @@ class Seen:
     started_at: float = field(default_factory=time.time)
     finished_at: float | None = None
     outcome: int | str | None = None
+
+    @classmethod
+    async def arriving(cls, request: Request) -> "Seen":
+        """Take down a request as soon as its body is in."""
+        query = request.scope["query_string"].decode("latin-1")
+        path = request.scope["raw_path"].decode("latin-1")
+        return cls(
+            method=request.method,
+            path=request.url.path,
+            target=f"{path}?{query}" if query else path,
+            headers=dict(request.headers),
+            body=_read(await request.body()),
+        )
 
     def finish(self, outcome: int | str) -> None:
         """Note how it ended."""
@@ -49,3 +65,11 @@ class SeenRequests:
     def clear(self) -> None:
         """Forget all."""
         self._kept.clear()
+
+
+def _read(body: bytes) -> Json:
+    try:
+        value: Json = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+    return value

@@ -14,7 +14,7 @@ end
 
 _HOLD = """
 local c = redis.call('HMGET', call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent', 'sent_at',
-  'ttl_s', 'server', 'workflow')
+  'ttl_s', 'server', 'workflow', 'created_at')
 local is_mine = c[1] == 'running' and c[2] == token
 local function let_go()
   redis.call('HDEL', call_key(id), 'lease', 'holder')
@@ -24,6 +24,8 @@ local function finish(status, failure)
   redis.call('HSET', call_key(id), 'status', status, 'failure', failure, 'finished_at', now)
   redis.call('EXPIRE', call_key(id), 2 * c[8])
   redis.call('ZREM', due_calls_key(), id)
+  count(1, 'calls', c[9], c[10], status)
+  count(now - c[11], 'call_ms', c[9], c[10])
   ring('call:' .. id)
 end
 local function requeue(delay_ms)

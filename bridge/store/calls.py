@@ -1,5 +1,6 @@
 """Calls on record: typed faces of the steps that change them."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from bridge.models import Call, CallId, CallStatus, LeaseToken, Principal, ProcessId
@@ -24,11 +25,16 @@ class NewCall:
 
 @dataclass(frozen=True)
 class Running:
-    """A worker's right to run one call; `elapsed_s` counts from the call's first attempt."""
+    """A worker's right to run one call; `began_at` is its first attempt, on the loop's clock."""
 
     call: Call
     token: LeaseToken
-    elapsed_s: float
+    began_at: float
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long ago the first attempt began."""
+        return asyncio.get_running_loop().time() - self.began_at
 
 
 class CallStore:
@@ -59,7 +65,8 @@ class CallStore:
         found = await self._steps.run(step.LEASE, id=call_id, token=token, process=self._process)
         if not found:
             return None
-        return Running(_call(found[1]), token, int(found[0]) / 1000)
+        began_at = asyncio.get_running_loop().time() - int(found[0]) / 1000
+        return Running(_call(found[1]), token, began_at)
 
     async def sent(self, running: Running) -> bool:
         """Put on record that bytes are about to leave; False: the call is no longer ours."""

@@ -8,6 +8,7 @@ local function move(id, status)
   redis.call('ZREM', inbox_key(e[1], e[2], e[3]), id)
   redis.call('ZADD', inbox_key(e[1], e[2], status), e[4], id)
   redis.call('HSET', event_key(id), 'status', status)
+  count(1, 'events', e[1], e[2], status)
   ring('events:' .. e[1])
   ring('event:' .. id)
 end
@@ -45,6 +46,7 @@ if redis.call('EXISTS', event_key(id)) == 0 then
   redis.call('EXPIRE', event_key(id), math.ceil(open_s + ttl_s))
   redis.call('EXPIRE', reply_key(id), math.ceil(open_s + ttl_s))
   redis.call('ZADD', inbox_key(server, hook, 'queued'), order, id)
+  count(1, 'events', server, hook, 'queued')
   redis.call('ZADD', event_deadlines_key(), now + open_s * 1000, id)
   ring('events:' .. server)
 end
@@ -101,6 +103,7 @@ if mine then redis.call('ZREM', waiters_key(server), mine) end
 local e = redis.call('HMGET', event_key(id), 'hook', 'lease_s', 'order')
 redis.call('ZREM', inbox_key(server, e[1], 'queued'), id)
 redis.call('ZADD', inbox_key(server, e[1], 'leased'), e[3], id)
+count(1, 'events', server, e[1], 'leased')
 redis.call('HINCRBY', event_key(id), 'attempt', 1)
 redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
 redis.call('ZADD', event_leases_key(), now + e[2] * 1000, id)

@@ -39,6 +39,9 @@ class Key:
 
 KEYS = (
     Key("order", "order", "string", "scripts", False, "never: the last order number given"),
+    Key(
+        "counters", "counters", "hash", "counters", False, "never: totals since the store was made"
+    ),
     Key("event", "event:{id}", "hash", "events", True, "event_ttl_s after it would expire"),
     Key("inbox", "inbox:{server}:{hook}:{status}", "zset", "events", False, "with its events"),
     Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),

@@ -30,6 +30,10 @@ local r = redis.call('HMGET', reply_key(id), 'lease', 'holder')
 if r[1] ~= token then return {'lost'} end
 redis.call('HDEL', reply_key(id), 'lease')
 redis.call('SREM', held_key(r[2]), 'reply ' .. id .. ' ' .. token)
+if status ~= 'pending' then
+  local e = redis.call('HMGET', event_key(id), 'server', 'hook')
+  count(1, 'replies', e[1] or '', e[2] or '', status)
+end
 redis.call('HSET', reply_key(id), 'status', status, 'last_failure', failure, 'unknown', unknown)
 if status == 'pending' then redis.call('ZADD', due_replies_key(), now + delay_ms, id) end
 if status == 'delivered' then redis.call('HDEL', reply_key(id), 'url') end

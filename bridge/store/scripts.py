@@ -31,6 +31,10 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 _SHARED = {
     "ring": f"local function ring(name) redis.call('PUBLISH', '{WAKE_CHANNEL}', name) end",
+    "count": """
+local function count(by, ...)
+  redis.call('HINCRBY', counters_key(), table.concat({...}, '|'), by)
+end""",
     "next_order": """
 local function next_order()
   local order = clock[1] * 1000000 + clock[2]

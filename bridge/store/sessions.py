@@ -33,7 +33,7 @@ END = Script("id", "redis.call('DEL', session_key(id)) ring('session:' .. id) re
 
 @dataclass(frozen=True)
 class Session:
-    """One client's handshake; `version` is empty until it was made. `info` and `capabilities` are the client's own."""
+    """One client's handshake, `info` and `capabilities` its own; no `version`: not yet made."""
 
     session_id: str
     principal: Principal

@@ -16,7 +16,9 @@ class Guard:
     """Refuses a foreign Host (421) and a foreign Origin (403), against DNS rebinding.
 
     Known are the loopback names, the host of BRIDGE_PUBLIC_URL, BRIDGE_ALLOWED_HOSTS and
-    BRIDGE_ALLOWED_ORIGINS. Source: MCP 2025-11-25, "Security Warning" of Streamable HTTP; RFC 9110, 15.5.20.
+    BRIDGE_ALLOWED_ORIGINS.
+
+    Source: MCP 2025-11-25, "Streamable HTTP", security warning; RFC 9110, 15.5.20.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

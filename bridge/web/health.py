@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 
-from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from bridge.auth import bearer
 from bridge.errors import NotFoundError, UnauthorizedError
 from bridge.runtime import Runtime
 from bridge.web.guard import LOOPBACK
+from bridge.web.metrics import registry_of
 
 
 async def show_alive(_request: Request) -> Response:
@@ -32,7 +32,7 @@ async def show_ready(request: Request) -> Response:
 
 
 async def show_metrics(request: Request) -> Response:
-    """Give this process's numbers in Prometheus's text form; off loopback only with the token.
+    """Give the bridge's numbers in Prometheus's text form; off loopback only with the token.
 
     Raises:
         UnauthorizedError: a wrong token.
@@ -49,4 +49,7 @@ async def show_metrics(request: Request) -> Response:
     ):
         raise UnauthorizedError("the metrics token is needed")
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(REGISTRY), media_type=content_type)
+    hooks = [(server.name, hook) for server in runtime.servers.values() for hook in server.hooks]
+    totals = await runtime.counters.read(hooks)
+    registry = registry_of(totals, len(request.app.state.streams))
+    return Response(encode(registry), media_type=content_type)

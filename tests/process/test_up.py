@@ -37,7 +37,11 @@ async def up(environ: dict[str, str]) -> AsyncIterator[Running]:
 
 
 async def welcomed(up: Running) -> None:
-    await wait_until(lambda: "\nn8n is " in up.output, "the welcome's last part", START_S)
+    def is_welcomed() -> bool:
+        assert up.process.returncode is None, up.output
+        return "\nn8n is " in up.output
+
+    await wait_until(is_welcomed, "the welcome's last part", START_S)
 
 
 async def readiness(environ: dict[str, str]) -> int:

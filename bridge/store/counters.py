@@ -1,0 +1,60 @@
+"""Totals on record: counted in the very steps that change things, so they are exact and survive."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.store.scripts import Script, Steps
+
+READ = Script(
+    "hooks",
+    """
+local inboxes = {}
+for _, at in ipairs(cjson.decode(hooks)) do
+  for _, status in ipairs({'queued', 'delayed', 'leased', 'dead'}) do
+    inboxes[#inboxes + 1] = {at[1], at[2], status, redis.call('ZCARD', inbox_key(at[1], at[2], status))}
+  end
+end
+return {redis.call('HGETALL', counters_key()), inboxes,
+  redis.call('ZCARD', due_calls_key()), redis.call('ZCARD', due_replies_key()),
+  redis.call('ZCOUNT', processes_key(), now - 6000, '+inf')}
+""",
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What was counted since the store was made, by (name, labels…), and what is there right now."""
+
+    counted: dict[tuple[str, ...], float]
+    inboxes: dict[tuple[str, str, str], int]
+    due_calls: int
+    due_replies: int
+    live_processes: int
+
+
+class Counters:
+    """Speaks Redis for totals."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    async def read(self, hooks: Iterable[tuple[str, str]]) -> Totals:
+        """Read every total, and the size of the inbox of each (server, hook)."""
+        flat, inboxes, calls, replies, processes = await self._steps.run(
+            READ, hooks=json.dumps(list(hooks))
+        )
+        fields = [field.decode() for field in flat]
+        return Totals(
+            counted={
+                tuple(name.split("|")): float(total)
+                for name, total in zip(fields[::2], fields[1::2], strict=True)
+            },
+            inboxes={
+                (server.decode(), hook.decode(), status.decode()): size
+                for server, hook, status, size in inboxes
+            },
+            due_calls=calls,
+            due_replies=replies,
+            live_processes=processes,
+        )

@@ -1,0 +1,74 @@
+"""The numbers: totals of the whole bridge, the same from every web process, and this one's own."""
+
+from collections.abc import Iterator
+
+from prometheus_client import PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from bridge.store.counters import Totals
+
+COUNTERS = {
+    "events": ("Transitions of events, by the status reached.", ("server", "hook", "status")),
+    "replies": ("Replies that were delivered or are dead.", ("server", "hook", "status")),
+    "calls": ("Calls that have ended, by how.", ("server", "tool", "status")),
+}
+
+
+class Snapshot(Collector):
+    """Shows totals that were read a moment ago."""
+
+    def __init__(self, totals: Totals, open_streams: int) -> None:
+        self._totals = totals
+        self._open_streams = open_streams
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        for name, (says, labels) in COUNTERS.items():
+            family = CounterMetricFamily(f"n8n_bridge_{name}", says, labels=labels)
+            for (counted, *values), total in self._totals.counted.items():
+                if counted == name:
+                    family.add_metric(values, total)
+            yield family
+        yield self._durations()
+        inbox = GaugeMetricFamily(
+            "n8n_bridge_inbox", "Events by status.", labels=("server", "hook", "status")
+        )
+        for place, size in self._totals.inboxes.items():
+            inbox.add_metric(place, size)
+        yield inbox
+        gauges = {
+            "calls_due": ("Calls that wait to be run.", self._totals.due_calls),
+            "replies_due": ("Replies that wait to be sent.", self._totals.due_replies),
+            "processes": ("Web and worker processes alive.", self._totals.live_processes),
+            "open_streams": ("Streams that this process holds open.", self._open_streams),
+        }
+        for name, (says, value) in gauges.items():
+            yield GaugeMetricFamily(f"n8n_bridge_{name}", says, value)
+
+    def _durations(self) -> Metric:
+        family = SummaryMetricFamily(
+            "n8n_bridge_call_duration_seconds",
+            "From the start of a call to its end.",
+            labels=("server", "tool"),
+        )
+        counted = self._totals.counted
+        for (name, *place), total_ms in counted.items():
+            if name == "call_ms":
+                ended = sum(n for key, n in counted.items() if key[:3] == ("calls", *place))
+                family.add_metric(place, round(ended), total_ms / 1000)
+        return family
+
+
+def registry_of(totals: Totals, open_streams: int) -> CollectorRegistry:
+    """Put the snapshot beside what the process itself can tell."""
+    registry = CollectorRegistry()
+    for collector in (Snapshot(totals, open_streams), PROCESS_COLLECTOR, PLATFORM_COLLECTOR):
+        registry.register(collector)
+    return registry

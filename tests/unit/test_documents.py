@@ -1,0 +1,156 @@
+"""YAML and JSON with the line of every place."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.documents import Document, read_document
+from bridge.errors import ConfigurationError
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def document(folder: Path, text: str, name: str = "a.yaml") -> Document:
+    file = folder / name
+    file.write_text(text, "utf-8")
+    return read_document(file)
+
+
+def faults_of(folder: Path, text: str, name: str = "a.yaml") -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        document(folder, text, name)
+    return [fault.removeprefix(f"{folder}/") for fault in caught.value.faults]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("documents")
+
+
+@pytest.mark.parametrize("indent", [None, 1, "\t"])
+@given(value=JSON_VALUES)
+def test_json_is_read_as_any_parser_reads_it(
+    folder: Path, indent: int | str | None, value: object
+) -> None:
+    text = json.dumps(value, indent=indent)
+    assert document(folder, text, "a.json").value == json.loads(text)
+
+
+def test_json_knows_the_line_of_every_member_and_item(tmp_path: Path) -> None:
+    text = '{\n\t"a": {"b": [1,\n\t\t{"c": 2}]},\n\n\t"d"\n: null}\n'
+    assert document(tmp_path, text, "a.json").lines == {
+        (): 1,
+        ("a",): 2,
+        ("a", "b"): 2,
+        ("a", "b", "0"): 2,
+        ("a", "b", "1"): 3,
+        ("a", "b", "1", "c"): 3,
+        ("d",): 5,
+    }
+
+
+def test_yaml_knows_the_line_of_every_member_and_item(tmp_path: Path) -> None:
+    text = "# first\na:\n  b:\n    - 1\n    - c: 2\nd: {e: x,\n  f: y}\n"
+    found = document(tmp_path, text)
+    assert found.value == {"a": {"b": [1, {"c": 2}]}, "d": {"e": "x", "f": "y"}}
+    assert found.lines == {
+        (): 1,
+        ("a",): 2,
+        ("a", "b"): 3,
+        ("a", "b", "0"): 4,
+        ("a", "b", "1"): 5,
+        ("a", "b", "1", "c"): 5,
+        ("d",): 6,
+        ("d", "e"): 6,
+        ("d", "f"): 7,
+    }
+
+
+def test_yaml_values_are_what_json_could_hold_and_else_text(tmp_path: Path) -> None:
+    text = (
+        "on: yes\na: 12:30\nb: 2026-01-01\nc: 007\nd: ~\ne:\nf: -1.5e3\ng: True\n200: x\nh: '1'\n"
+    )
+    assert document(tmp_path, text).value == {
+        "on": "yes",
+        "a": "12:30",
+        "b": "2026-01-01",
+        "c": "007",
+        "d": None,
+        "e": None,
+        "f": -1500.0,
+        "g": True,
+        "200": "x",
+        "h": "1",
+    }
+
+
+def test_yaml_merges_mappings_and_lets_their_own_keys_win(tmp_path: Path) -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc:\n  x: 3\n  <<: [*a, *b]\n"
+    assert document(tmp_path, text).value["c"] == {"x": 3, "y": 1, "z": 2}
+
+
+def test_a_place_that_the_file_lacks_is_told_at_the_nearest_one_that_it_has(tmp_path: Path) -> None:
+    found = document(tmp_path, "a:\n  b: 1\n")
+    assert found.fault(("a", "b", "c"), "is odd") == f"{found.path}:2: a.b is odd"
+    assert found.fault(("a", 0, "b"), "is odd") == f"{found.path}:2: a.b is odd"
+    assert found.fault(("z",), "is odd") == f"{found.path}:1: the file is odd"
+
+
+def test_every_key_that_is_given_twice_is_a_fault(tmp_path: Path) -> None:
+    twice = ["a.b was given in line 1 too", "c was given in line 3 too"]
+    yaml = "a: {b: 1,\n  b: 2}\nc: 1\nc: 2\n"
+    assert faults_of(tmp_path, yaml) == [f"a.yaml:2: {twice[0]}", f"a.yaml:4: {twice[1]}"]
+    json_text = '{"a": {"b": 1,\n "b": 2},\n"c": 1,\n"c": 2}'
+    assert faults_of(tmp_path, json_text, "a.json") == [
+        f"a.json:2: {twice[0]}",
+        f"a.json:4: {twice[1]}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a:\n  - [\n", "a.yaml:3: the file is not valid YAML: while parsing a flow node"),
+        ("a:\n\tb: 1\n", "a.yaml:2: the file is not valid YAML: while scanning for the next token"),
+        ("a: 1\n---\nb: 2\n", "a.yaml:2: the file is not valid YAML: expected a single document"),
+        ("a: {{ $json.x }}\n", "a.yaml:1: a key must be text: quote what has braces"),
+        ("\na: !!python/name:os.system x\n", "a.yaml:2: the tag"),
+        ("\na: 1e999\n", "a.yaml:2: inf is no number"),
+        ("a: &a [*a]\n", "a.yaml:1: the file is not valid text: it is nested without end"),
+        ("a: \x07\n", "a.yaml:1: the file is not valid YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+    (fault,) = faults_of(tmp_path, text)
+    assert fault.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1,\n}', "a.json:2: the file is not valid JSON"),
+        ('\n{"a": NaN}', "a.json:2: nan is no number"),
+        ("[" * 100_000, "a.json:1: the file is not valid text: it is nested without end"),
+        ("", "a.json:1: the file is not valid JSON"),
+    ],
+)
+def test_what_is_no_json_is_told_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+    (fault,) = faults_of(tmp_path, text, "a.json")
+    assert fault.startswith(expected)
+
+
+def test_what_is_no_text_or_no_file_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"a: \xff")
+    for name in ("a.yaml", "none.yaml"):
+        with pytest.raises(ConfigurationError, match=f"{name}:1: the file cannot be read"):
+            read_document(tmp_path / name)

@@ -1,0 +1,79 @@
+"""Server files with one fault each, and the start of what is said of it after the file's name."""
+
+HOOK = "name: s\nhooks:\n  h:\n    auth: {bearer: env:HOOK_TOKEN}\n"
+WORKFLOW = "name: s\nworkflows:\n  w:\n    url: ${BRIDGE_N8N_URL}/webhook/w\n"
+"""Sound files with one hook, one workflow; a further key goes to line 5."""
+
+WRONG = {
+    "name: S\n": "1: name must be named in small letters",
+    "title: x\n": "1: the file needs `name`",
+    "- a\n": "1: the file must be a mapping",
+    "": "1: the file must be a mapping",
+    "name: s\nhook: {}\n": "2: hook is an unknown key; did you mean `hooks`?",
+    "name: s\ntokens: env:OTHER\n": "2: tokens must be a list",
+    "name: s\ntokens: [other]\n": "2: tokens.0 must be env:NAME or {name: …, token: env:NAME}",
+    "name: s\ntokens: [env:no-name]\n": "2: tokens.0 names no variable by `no-name`",
+    "name: s\ntokens: [{name: a, token: ''}]\n": "2: tokens.0.token must be neither empty",
+    "name: s\ntokens: [{name: a, token: x}, {name: b, token: x}]\n": (
+        "2: tokens gives a and b the same token"
+    ),
+    "name: s\ndescription: env:OTHER\n": "2: description takes no secret: write ${NAME}",
+    "name: s\nhooks:\n  Bad_One: {auth: {bearer: x}}\n": "3: hooks.Bad_One must be named in small",
+    "name: s\nhooks:\n  h: {}\n": "3: hooks.h needs `auth`",
+    "name: s\nhooks:\n  h:\n    auth: []\n": "4: hooks.h.auth needs at least one way",
+    "name: s\nhooks:\n  h:\n    auth: {}\n": "4: hooks.h.auth must have exactly one of the keys",
+    "name: s\nhooks:\n  h:\n    auth: env:OTHER\n": "4: hooks.h.auth must have exactly one",
+    "name: s\nhooks:\n  h:\n    auth:\n      - bearer: x\n      - baerer: y\n": (
+        "6: hooks.h.auth.1 must have exactly one of the keys bearer, basic"
+    ),
+    "name: s\nhooks:\n  h:\n    auth:\n      basic:\n        user: a\n": (
+        "5: hooks.h.auth.basic needs `password`"
+    ),
+    HOOK + "    name: h\n": "5: hooks.h.name is an unknown key",
+    HOOK + "    lease_s: 5\n": "5: hooks.h.lease_s is an unknown key; did you mean `lease`?",
+    HOOK + "    lease: soon\n": "5: hooks.h.lease must be a time such as",
+    HOOK + "    lease: 0s\n": "5: hooks.h.lease must be longer than no time",
+    HOOK + "    max_attempts: 0\n": "5: hooks.h.max_attempts must be greater than or equal to 1",
+    HOOK + "    max_attempts: some\n": "5: hooks.h.max_attempts must be a whole number",
+    HOOK + "    reply_url: maybe\n": "5: hooks.h.reply_url must be 'signed' or 'unsigned'",
+    HOOK
+    + "    coalesce: {key: id, window: 1s}\n": "5: hooks.h.coalesce.key must be a JSON Pointer",
+    HOOK + "    limits: {rate: 100}\n": "5: hooks.h.limits.rate must be a rate such as",
+    HOOK + "    payload: {type: strin}\n": "5: hooks.h.payload.type is no JSON Schema",
+    HOOK + "    payload: {pattern: '('}\n": "5: hooks.h.payload.pattern is no JSON Schema",
+    HOOK
+    + "    reply:\n      $ref: https://example.com/s\n": "6: hooks.h.reply.$ref may only refer to",
+    HOOK + "    reply:\n      $ref: '#/$defs/a'\n": "6: hooks.h.reply.$ref refers to #/$defs/a",
+    HOOK + "    payload:\n      const: env:OTHER\n": "6: hooks.h.payload.const takes no secret",
+    HOOK
+    + "    default_reply: {}\n": "5: hooks.h.default_reply is never sent without `answer_within`",
+    HOOK + "    answer_within: 1m\n    reply: {required: [a]}\n    default_reply:\n      b: 1\n": (
+        "7: hooks.h.default_reply breaks the reply schema: is required"
+    ),
+    "name: s\nworkflows:\n  a b: {url: 'http://x'}\n": "3: workflows.a b must be named in letters",
+    "name: s\nworkflows:\n  take_event: {url: 'http://x'}\n": (
+        "3: workflows.take_event has the name of a tool that every server has"
+    ),
+    "name: s\nworkflows:\n  w: {}\n": "3: workflows.w needs `url`",
+    "name: s\nworkflows:\n  w: {url: 'ftp://n8n/w'}\n": "3: workflows.w.url must start with http://",
+    "name: s\nworkflows:\n  w: {url: 'http://a:b@n8n/w'}\n": "3: workflows.w.url must hold no user",
+    WORKFLOW + "    method: FETCH\n": "5: workflows.w.method must be 'GET', 'POST'",
+    WORKFLOW + "    input: {type: string}\n": "5: workflows.w.input must describe an object",
+    WORKFLOW + "    input: {}\n": "5: workflows.w.input must describe an object",
+    WORKFLOW + "    output: {items: 3}\n": "5: workflows.w.output.items is no JSON Schema",
+    WORKFLOW + "    result: later\n": "5: workflows.w.result must be 'response', 'execution' or",
+    WORKFLOW + "    attach: sometimes\n": "5: workflows.w.attach must be true or false",
+    WORKFLOW
+    + "    retry: {atempts: 3}\n": "5: workflows.w.retry.atempts is an unknown key; did you",
+    WORKFLOW + "    retry: {first: 0}\n": "5: workflows.w.retry.first must be longer",
+    WORKFLOW
+    + "    concurrency: 0\n": "5: workflows.w.concurrency must be greater than or equal to 1",
+    WORKFLOW + "    annotations: {read_only: true, destructive: true}\n": (
+        "5: workflows.w.annotations.destructive contradicts `read_only`"
+    ),
+    WORKFLOW
+    + "    auth: {github: env:OTHER}\n": "5: workflows.w.auth must have exactly one of the keys",
+    WORKFLOW + "    auth: {header: {name: 'X Y', value: env:OTHER}}\n": (
+        "5: workflows.w.auth.header.name must match pattern"
+    ),
+}

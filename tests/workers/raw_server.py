@@ -1,0 +1,82 @@
+"""A server that shows the bytes it got and answers the bytes it was told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@dataclass
+class RawServer:
+    """Requests seen, as bytes, and the number of connections they came on.
+
+    An answer of None leaves a request unanswered; with `closes` the connection ends behind it.
+    """
+
+    answer: bytes | None = OK
+    closes: bool = False
+    port: int = 0
+    connections: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        """Give its base address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def target(self) -> bytes:
+        """Give the newest request's target."""
+        return self.requests[-1].split(b" ", 2)[1]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Give the newest request's headers, names in lower case."""
+        lines = self.requests[-1].partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+        pairs = (line.partition(": ") for line in lines)
+        return {name.lower(): value for name, _, value in pairs}
+
+    @property
+    def body(self) -> bytes:
+        """Give the newest request's body."""
+        return self.requests[-1].partition(b"\r\n\r\n")[2]
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.connections += 1
+        try:
+            while True:
+                self.requests.append(await _request(reader))
+                if self.answer is None:
+                    await reader.read()
+                    return
+                writer.write(self.answer)
+                await writer.drain()
+                if self.closes:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            self.closed.set()
+            writer.close()
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return head + await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+
+
+@asynccontextmanager
+async def raw_server(
+    answer: bytes | None = OK, *, closes: bool = False
+) -> AsyncIterator[RawServer]:
+    """Serve on a free loopback port."""
+    server = RawServer(answer, closes)
+    listener = await asyncio.start_server(server.take, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    async with listener:
+        yield server

@@ -1,0 +1,338 @@
+"""The bridge's requests to n8n, seen byte by byte, and what becomes of them."""
+
+import asyncio
+import json
+import logging
+import re
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from bridge.models import Json
+from bridge.outcomes import (
+    Again,
+    Answered,
+    Dead,
+    Delivered,
+    MaybeRun,
+    NotRun,
+    Refused,
+    WebhookOutcome,
+)
+from bridge.ports import free_port
+from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.standin import Standin, serving
+from tests.waiting import wait_until
+from tests.workers.raw_server import OK, RawServer, raw_server
+from workers.n8n import N8n
+from workers.unreachable import undelivered, unreachable
+
+CALL_ID = "call_abc"
+CALLBACK_URL = "http://127.0.0.1:8080/callbacks/call_abc?token=t"
+
+
+@pytest.fixture
+async def n8n() -> AsyncIterator[N8n]:
+    async with N8n() as speaker:
+        yield speaker
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RawServer]:
+    async with raw_server() as listening:
+        yield listening
+
+
+def workflow(url: str, **members: Any) -> Workflow:
+    return Workflow(url=url, **members)
+
+
+async def run(
+    n8n: N8n,
+    called: Workflow,
+    arguments: dict[str, Json] | None = None,
+    *,
+    attempt: int = 1,
+    timeout_s: float = 10,
+    callback_url: str | None = None,
+) -> WebhookOutcome:
+    return await n8n.run_workflow(
+        called,
+        arguments=arguments or {},
+        call_id=CALL_ID,
+        attempt=attempt,
+        timeout_s=timeout_s,
+        callback_url=callback_url,
+    )
+
+
+async def test_a_post_carries_its_arguments_as_json(n8n: N8n, server: RawServer) -> None:
+    arguments: dict[str, Json] = {"text": "é\ud83d", "list": [1, None]}
+    assert await run(n8n, workflow(f"{server.url}/webhook/x"), arguments) == Answered({})
+    assert server.requests[-1].startswith(b"POST /webhook/x HTTP/1.1\r\n")
+    assert json.loads(server.body) == arguments
+    assert server.headers["content-type"] == "application/json"
+
+
+async def test_a_get_carries_its_arguments_in_the_query(n8n: N8n, server: RawServer) -> None:
+    called = workflow(f"{server.url}/webhook/x?fixed=1", method="GET")
+    arguments: dict[str, Json] = {"a": "b c", "n": 2, "t": True, "l": ["x", "y"], "no": None}
+    await run(n8n, called, arguments | {"deep": {"k": [1]}})
+    assert server.requests[-1].startswith(b"GET ")
+    query = httpx2.QueryParams(server.target.partition(b"?")[2].decode())
+    assert query.multi_items() == [
+        ("fixed", "1"),
+        ("a", "b c"),
+        ("n", "2"),
+        ("t", "true"),
+        ("l", "x"),
+        ("l", "y"),
+        ("deep", '{"k": [1]}'),
+    ]
+    assert server.body == b""
+
+
+async def test_every_attempt_of_a_call_has_one_idempotency_key_and_one_trace(
+    n8n: N8n, server: RawServer
+) -> None:
+    spans = []
+    for attempt in (1, 2):
+        await run(n8n, workflow(server.url), attempt=attempt)
+        assert server.headers["idempotency-key"] == CALL_ID
+        spans.append(server.headers["traceparent"])
+    first, second = spans
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", first)
+    assert first[:36] == second[:36]
+    assert first != second
+
+
+async def test_the_bridge_names_itself_and_is_no_bot(n8n: N8n, server: RawServer) -> None:
+    await run(n8n, workflow(server.url))
+    agent = server.headers["user-agent"]
+    assert agent.startswith("n8n-claude-bridge/")
+    assert "bot" not in agent.lower()
+
+
+@pytest.mark.parametrize(
+    ("auth", "name", "value"),
+    [
+        (HeaderAuth(name="X-Key", value=SecretStr("k-1")), "x-key", "k-1"),
+        (BearerAuth(token=SecretStr("b-1")), "authorization", "Bearer b-1"),
+        (BasicAuth(user="u", password=SecretStr("p:é")), "authorization", "Basic dTpwOsOp"),
+    ],
+    ids=["header", "bearer", "basic"],
+)
+async def test_a_workflow_gets_its_credential(
+    n8n: N8n, server: RawServer, auth: Any, name: str, value: str
+) -> None:
+    await run(n8n, workflow(server.url, auth=auth))
+    assert server.headers[name] == value
+
+
+async def test_the_callback_address_goes_only_where_it_is_given(
+    n8n: N8n, server: RawServer
+) -> None:
+    await run(n8n, workflow(server.url))
+    assert "bridge-callback-url" not in server.headers
+    await run(n8n, workflow(server.url), callback_url=CALLBACK_URL)
+    assert server.headers["bridge-callback-url"] == CALLBACK_URL
+
+
+async def test_no_redirect_is_followed() -> None:
+    async with raw_server() as elsewhere:
+        location = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n"
+        async with raw_server(location.encode()) as server, N8n() as n8n:
+            assert isinstance(await run(n8n, workflow(server.url)), Refused)
+            assert isinstance(await n8n.resume(f"{server.url}/x", {}, event_id="evt_1"), Dead)
+        assert elsewhere.requests == []
+
+
+async def test_no_proxy_is_taken_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, server: RawServer
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    async with N8n() as n8n:
+        assert await run(n8n, workflow(server.url)) == Answered({})
+
+
+async def test_no_cookie_is_kept() -> None:
+    async with raw_server(OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: a=b\r\n\r\n")) as server:
+        async with N8n() as n8n:
+            for _ in range(2):
+                await run(n8n, workflow(server.url, annotations=Annotations(idempotent=True)))
+        assert "cookie" not in server.headers
+
+
+async def test_no_address_is_logged(
+    caplog: pytest.LogCaptureFixture, n8n: N8n, server: RawServer
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await run(n8n, workflow(server.url, method="GET"), {"patient": "s3cr3t"})
+    await n8n.resume(f"{server.url}/webhook-waiting/1?signature=s3cr3t", {}, event_id="evt_1")
+    assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/webhook-waiting/12/reply?signature=0a1b",
+        "/webhook-waiting/12?signature=0a1b/reply",
+        "/webhook-waiting/12?signature=%2f%7E&x=a+b%20c&&=",
+        "/a//b/../c/./%41;p?q[]={}|^`\"<>'?&",
+        "/?",
+    ],
+)
+async def test_a_reply_goes_to_its_address_byte_for_byte(
+    n8n: N8n, server: RawServer, target: str
+) -> None:
+    outcome = await n8n.resume(server.url + target, {"answer": "é"}, event_id="evt_1")
+    assert outcome == Delivered()
+    assert server.target == target.encode()
+    assert server.headers["host"] == f"127.0.0.1:{server.port}"
+    assert server.headers["idempotency-key"] == "evt_1"
+    assert json.loads(server.body) == {"answer": "é"}
+
+
+async def test_a_workflow_that_is_not_idempotent_never_runs_on_a_used_connection(
+    n8n: N8n, server: RawServer
+) -> None:
+    for _ in range(3):
+        await run(n8n, workflow(server.url))
+    assert server.connections == 3
+
+
+async def test_an_idempotent_workflow_and_replies_share_connections(
+    n8n: N8n, server: RawServer
+) -> None:
+    for _ in range(3):
+        await run(n8n, workflow(server.url, annotations=Annotations(idempotent=True)))
+        await n8n.resume(f"{server.url}/x", {}, event_id="evt_1")
+    assert server.connections == 1
+
+
+async def test_a_refused_connection_ran_nothing(n8n: N8n) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    outcome = await run(n8n, workflow(url))
+    assert isinstance(outcome, NotRun)
+    assert "is n8n running?" in outcome.reason
+    assert await n8n.resume(url, {}, event_id="evt_1") == Again(outcome.reason, unknown=False)
+
+
+async def test_a_name_that_does_not_resolve_ran_nothing(n8n: N8n) -> None:
+    outcome = await run(n8n, workflow("http://n8n.invalid/webhook/x"))
+    assert isinstance(outcome, NotRun)
+    assert "does not resolve" in outcome.reason
+
+
+async def test_a_failure_of_tls_ran_nothing(n8n: N8n) -> None:
+    async def speak_plainly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writer.close()
+
+    async with await asyncio.start_server(speak_plainly, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        outcome = await run(n8n, workflow(f"https://127.0.0.1:{port}/"))
+    assert isinstance(outcome, NotRun)
+    assert "TLS" in outcome.reason
+
+
+def test_a_certificate_that_is_not_trusted_is_named() -> None:
+    failure = httpx2.ConnectError("")
+    failure.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    outcome = unreachable(failure)
+    assert isinstance(outcome, NotRun)
+    assert "certificate is not trusted" in outcome.reason
+
+
+async def test_a_connection_that_breaks_before_the_answer_may_have_run(n8n: N8n) -> None:
+    async with raw_server(b"", closes=True) as server:
+        outcome = await run(n8n, workflow(server.url))
+        reply = await n8n.resume(server.url, {}, event_id="evt_1")
+    assert isinstance(outcome, MaybeRun)
+    assert "may have run" in outcome.reason
+    assert isinstance(reply, Again)
+    assert reply.unknown
+
+
+async def test_an_answer_that_breaks_off_may_have_run(n8n: N8n) -> None:
+    async with raw_server(OK.replace(b"Length: 2", b"Length: 9"), closes=True) as server:
+        assert isinstance(await run(n8n, workflow(server.url)), MaybeRun)
+
+
+async def test_the_timeout_covers_the_whole_exchange(n8n: N8n) -> None:
+    slow = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+    for answer in (None, slow):
+        async with raw_server(answer) as server:
+            outcome = await run(n8n, workflow(server.url), timeout_s=0.2)
+            assert isinstance(outcome, MaybeRun)
+            assert "in time" in outcome.reason
+            await wait_until(server.closed.is_set, "the connection is closed")
+
+
+async def test_an_answer_above_the_limit_is_refused_and_says_that_it_ran() -> None:
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000
+    async with raw_server(endless) as server, N8n(max_response_bytes=1000) as n8n:
+        outcome = await run(n8n, workflow(server.url))
+        assert isinstance(outcome, Refused)
+        assert "the workflow ran" in outcome.reason
+        await wait_until(server.closed.is_set, "the connection is closed")
+
+
+async def test_a_header_that_cannot_be_sent_is_a_fault_of_the_file(
+    n8n: N8n, server: RawServer
+) -> None:
+    broken = BearerAuth.model_construct(token=SecretStr("a\nb"))
+    outcome = await run(n8n, Workflow.model_construct(url=server.url, auth=broken))
+    assert isinstance(outcome, Refused)
+    assert server.requests == []
+
+
+async def test_giving_up_closes_the_connection(n8n: N8n) -> None:
+    async with raw_server(None) as server:
+        task = asyncio.create_task(run(n8n, workflow(server.url)))
+        await wait_until(lambda: server.requests, "the request is there")
+        task.cancel()
+        await wait_until(server.closed.is_set, "the connection is closed")
+
+
+@pytest.mark.timeout(120)
+async def test_a_thousand_calls_wait_at_once(n8n: N8n) -> None:
+    async with Standin(has_control=True) as standin, serving(standin) as url:
+        called, arguments = workflow(f"{url}/webhook/slow-tool"), {"seconds": 600}
+        calls = [
+            asyncio.create_task(run(n8n, called, dict(arguments), timeout_s=100))
+            for _ in range(1_000)
+        ]
+        await wait_until(lambda: len(standin.seen.of()) == 1_000, "all have arrived", 60)
+        standin.stop_runs()
+        outcomes = await asyncio.gather(*calls)
+    assert all(isinstance(outcome, MaybeRun) for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [httpx2.ReadError(""), httpx2.WriteError(""), httpx2.RemoteProtocolError(""), TimeoutError()],
+    ids=repr,
+)
+def test_after_the_first_byte_nothing_is_sure(failure: Exception) -> None:
+    assert isinstance(unreachable(failure), MaybeRun)
+    outcome = undelivered(failure)
+    assert isinstance(outcome, Again)
+    assert outcome.unknown
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [httpx2.ConnectError(""), httpx2.ConnectTimeout(""), httpx2.PoolTimeout("")],
+    ids=repr,
+)
+def test_before_the_first_byte_nothing_ran(failure: Exception) -> None:
+    assert isinstance(unreachable(failure), NotRun)
+    outcome = undelivered(failure)
+    assert isinstance(outcome, Again)
+    assert not outcome.unknown
