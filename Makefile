@@ -3,10 +3,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
-# Suites that take minutes; each has a target of its own.
-SLOW := bench chaos conformance soak
+# Programs that measure or torment a running bridge for minutes: tests/NAME/__main__.py.
+LONG := bench chaos conformance soak
 
-.PHONY: install run test lint bench conformance chaos soak e2e-n8n schema lock clean
+.PHONY: install run test lint $(LONG) e2e-n8n schema lock clean
 
 install: .venv/.runtime
 
@@ -25,7 +25,7 @@ run: .venv/.runtime
 	@$(BIN)/n8n-bridge up
 
 test: .venv/.dev
-	$(BIN)/pytest -n 2 $(SLOW:%=--ignore=tests/%) $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check
@@ -33,15 +33,15 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(SLOW): .venv/.dev
-	$(BIN)/pytest --capture=no --timeout=0 tests/$@ $(ARGS)
+$(LONG): .venv/.dev
+	$(BIN)/python -m tests.$@ $(ARGS)
 
 # Runs against the n8n that BRIDGE_TEST_N8N_URL names.
 e2e-n8n: .venv/.dev
-	$(BIN)/pytest -m real_n8n $(SLOW:%=--ignore=tests/%) $(ARGS)
+	$(BIN)/pytest -m real_n8n $(ARGS)
 
 schema: .venv/.runtime
-	$(BIN)/python -m bridge.server_schema
+	$(BIN)/python -m bridge.server_schema > bridge/server_file.schema.json
 
 # Chooses the newest versions that pyproject.toml allows, in an environment with nothing else in it.
 lock:

@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
+from bridge.mcp.handovers import Handovers
 from bridge.mcp.server import Door
 from bridge.mcp.wires import sse, streamable
 from bridge.mcp.wires.event_stream import OpenStreams
@@ -17,7 +19,7 @@ from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.web import events, health, hooks
 from bridge.web.guard import Guard
-from bridge.web.problems import answer_error
+from bridge.web.problems import answer_error, answer_http_error
 
 PATIENCE_S = 5.0
 """How long a request waits for a Redis that is away before it is answered 503."""
@@ -31,6 +33,9 @@ ROUTES = (
     Route("/mcp/{server}", streamable.post, methods=["POST"]),
     Route("/mcp/{server}", streamable.get, methods=["GET"]),
     Route("/mcp/{server}", streamable.delete, methods=["DELETE"]),
+    Route("/mcp-2025/{server}", streamable.post_2025, methods=["POST"]),
+    Route("/mcp-2025/{server}", streamable.get, methods=["GET"]),
+    Route("/mcp-2025/{server}", streamable.delete, methods=["DELETE"]),
     Route("/sse/{server}", sse.get, methods=["GET"]),
     Route("/sse/{server}/clients/{client}", sse.get, methods=["GET"]),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
@@ -53,11 +58,12 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app = Starlette(
         routes=list(ROUTES),
         middleware=[Middleware(Guard, settings=settings)],
-        exception_handlers={BridgeError: answer_error},
+        exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
         lifespan=lifespan,
     )
     app.state.streams = OpenStreams()
     app.state.tasks = Tasks()
+    app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}
     return app
 

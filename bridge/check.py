@@ -53,7 +53,7 @@ def _server_faults(server: Server) -> Iterator[tuple[Place, str]]:
 
 def _tool_faults(workflow: Workflow) -> Iterator[tuple[Place, str]]:
     if not workflow.description.strip():
-        yield ("description",), "needs a `description`: Claude chooses a tool by it"
+        yield (), "needs a `description`: Claude chooses a tool by it"
     if len(workflow.description) > DESCRIPTION_CHARS:
         yield ("description",), f"has more than {DESCRIPTION_CHARS} characters: Claude sees no more"
     if len(workflow.title or "") > TITLE_CHARS:

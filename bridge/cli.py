@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +22,6 @@ from bridge.standin import create_standin
 from bridge.up import up
 
 STAND_IN_DRAIN_S = 1.0
-
-logger = logging.getLogger(__name__)
 
 
 class Commands(click.Group):
@@ -68,7 +65,6 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     )
     settings = configuration.settings
     listener = listen(settings.host, settings.port)
-    logger.info("web.listening", extra={"address": listener.getsockname()[:2]})
     app = create_app(settings, configuration.servers)
     serve(app, listener, settings.drain_s, functools.partial(drain, app))
 

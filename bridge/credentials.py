@@ -138,9 +138,11 @@ _AnyHookAuth = Annotated[
     _one_of("bearer", "basic", "standard_webhooks", "github"),
 ]
 
+_SomeHookAuths = Annotated[list[_AnyHookAuth], Field(min_length=1)]
+
 HookAuths = Annotated[
     tuple[_AnyHookAuth, ...],
-    BeforeValidator(_listed, json_schema_input_type=_AnyHookAuth | list[_AnyHookAuth]),
+    BeforeValidator(_listed, json_schema_input_type=_AnyHookAuth | _SomeHookAuths),
 ]
 """One way or a list of ways; any of them will do."""
 
@@ -152,9 +154,6 @@ _EnvName = Annotated[str, WithJsonSchema({"type": "string", "pattern": ENV_PATTE
 
 TokenEntry = Annotated[
     Token,
-    BeforeValidator(
-        _named_by_its_variable,
-        json_schema_input_type=_EnvName | Token,
-    ),
+    BeforeValidator(_named_by_its_variable, json_schema_input_type=_EnvName | Token),
 ]
 """A token, which `env:NAME` alone names after its variable."""

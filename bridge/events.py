@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import json
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bridge.cursors import order_after
 from bridge.errors import ConflictError, LeaseLostError, NotFoundError
 from bridge.models import (
     Body,
@@ -25,10 +27,13 @@ from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Hook, Server
 from bridge.store.events import EventStore, Held, NewEvent, Wish
-from bridge.store.wake import Wakes
+from bridge.store.wake import Bell, Wakes
 
 LOOK_AGAIN_S = 5.0
+ABSENT_S = 1.0
 LIST_MAX = 100
+
+IsThere = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -110,34 +115,47 @@ class Events:
         return event, outcome == "duplicate"
 
     async def take(
-        self, server: Server, principal: Principal, hook: str | None, wait_s: float
+        self,
+        server: Server,
+        principal: Principal,
+        hook: str | None,
+        wait_s: float,
+        is_there: IsThere,
     ) -> Taken | None:
-        """Lease the oldest queued event, waiting in line for one at most `wait_s`."""
+        """Lease the oldest queued event, waiting in line for one at most `wait_s`.
+
+        While the taker is not there it stands in no line and takes nothing; it may come back.
+        """
         hooks = [(name, each.priority) for name, each in server.hooks.items()]
-        token = new_lease_token()
-        wish = Wish(server.name, hooks, hook, secrets.token_hex(8), waits=wait_s > 0)
-        loop_ends = _now() + wait_s
+        ends_at = _now() + wait_s
         with self._wakes.listening(f"events:{server.name}") as bell:
-            try:
-                while (found := await self._store.take(wish, principal, token)) is None:
-                    left_s = loop_ends - _now()
-                    if left_s <= 0:
-                        await self._store.leave_line(wish, token)
-                        return None
-                    await bell.wait(min(left_s, LOOK_AGAIN_S))
-            except BaseException:
-                await self._store.leave_line(wish, token)
-                raise
-        event, body = found
-        return Taken(event, parse_json(body.content), token)
+            while True:
+                wish = Wish(server.name, hooks, hook, secrets.token_hex(8), waits=wait_s > 0)
+                taken = await self._stand_in_line(wish, principal, bell, ends_at, is_there)
+                if taken is not None or _now() >= ends_at:
+                    return taken
+                await bell.wait(min(ABSENT_S, ends_at - _now()))
 
-    async def handed_over(self, taken: Taken) -> None:
-        """Note that the taker has the event in hand."""
-        await self._store.handed_over(taken.event.event_id, taken.token)
-
-    async def take_back(self, taken: Taken) -> None:
-        """Queue an event again whose taker never got it; the attempt does not count."""
-        await self._store.abandon(taken.event.event_id, taken.token)
+    async def _stand_in_line(
+        self, wish: Wish, principal: Principal, bell: Bell, ends_at: float, is_there: IsThere
+    ) -> Taken | None:
+        """Wait for an event until the time is over or the taker has left; then leave the line."""
+        token = new_lease_token()
+        try:
+            while await is_there():
+                found = await self._store.take(wish, principal, token)
+                if found is not None:
+                    event, body = found
+                    return Taken(event, parse_json(body.content), token)
+                left_s = ends_at - _now()
+                if left_s <= 0:
+                    break
+                await bell.wait(min(left_s, LOOK_AGAIN_S))
+        except BaseException:
+            await self._store.leave_line(wish, token)
+            raise
+        await self._store.leave_line(wish, token)
+        return None
 
     async def find(self, server: str, event_id: str) -> Event:
         """Read one event of a server.
@@ -160,11 +178,16 @@ class Events:
     async def list(
         self, server: Server, hook: str | None, status: EventStatus, limit: int, cursor: str | None
     ) -> Listing:
-        """List events, oldest first."""
+        """List events, oldest first.
+
+        Raises:
+            MalformedError: the cursor is none.
+        """
         wanted = min(max(limit, 1), LIST_MAX)
         hooks = [hook] if hook else list(server.hooks)
-        after = int(cursor) if cursor and cursor.isdecimal() else 0
-        events = await self._store.listed(server.name, hooks, status, after, wanted + 1)
+        events = await self._store.listed(
+            server.name, hooks, status, order_after(cursor), wanted + 1
+        )
         more = len(events) > wanted
         events = events[:wanted]
         return Listing(events, str(events[-1].order) if more else None)
@@ -200,7 +223,7 @@ class Events:
             held, status=status, delay_s=delay_s, reason=reason
         )
         _demand_held(outcome, now)
-        return EventStatus.DEAD if dead else EventStatus.QUEUED
+        return EventStatus.DEAD if now == EventStatus.DEAD else EventStatus.QUEUED
 
 
 def _demand_held(outcome: str, status: str) -> None:

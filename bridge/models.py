@@ -4,9 +4,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+Message = dict[str, Any]
+"""One JSON-RPC message."""
 
 EventId = NewType("EventId", str)
 CallId = NewType("CallId", str)
@@ -130,10 +133,15 @@ class Call:
     workflow: str
     status: CallStatus
     attempt: int
-    created_at_ms: int
     order: int
-    arguments: bytes
+    created_at_ms: int
+    updated_at_ms: int
     age_ms: int
+    arguments: bytes
     sent: bool
-    result: bytes | None
     failure: str | None
+    progress: float | None
+    message: str | None
+    is_bridge_fault: bool
+    result: bytes | None
+    attached: bool = False

@@ -6,7 +6,7 @@ from typing import Any
 from bridge.servers import Server
 
 NOT_YET = {
-    "trim_context": "results are handed over as n8n gives them",
+    "trim_context.true": "results are handed over as n8n gives them",
     "hooks.*.auth.basic": "senders that prove themselves so are turned away",
     "hooks.*.auth.standard_webhooks": "senders that prove themselves so are turned away",
     "hooks.*.auth.github": "senders that prove themselves so are turned away",
@@ -16,17 +16,17 @@ NOT_YET = {
     "workflows.*.result.execution": "the webhook's own answer is the result",
     "workflows.*.result.callback": "the webhook's own answer is the result",
     "workflows.*.concurrency": "as many calls run at once as the workers take",
-    "workflows.*.progress": "no callback address is sent",
+    "workflows.*.progress.true": "no callback address is sent",
 }
 """What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""
 
 
 def not_yet(server: Server) -> tuple[str, ...]:
-    """Warn of every key of `server` that differs from its default and has no effect yet."""
-    changed = dict.fromkeys(_paths(server.model_dump(by_alias=True, exclude_defaults=True), ()))
+    """Warn of every key that the file of `server` gives and that has no effect yet."""
+    given = server.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
     return tuple(
         f"{server.name}: `{'.'.join(path)}` has no effect yet: {instead}"
-        for path in changed
+        for path in dict.fromkeys(_paths(given, ()))
         for pattern, instead in NOT_YET.items()
         if _matches(path, pattern.split("."))
     )
@@ -40,8 +40,8 @@ def _paths(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _paths(item, path)
-    elif isinstance(value, str):
-        yield (*path, value)
+    elif isinstance(value, bool | str):
+        yield (*path, str(value).lower())
 
 
 def _matches(path: tuple[str, ...], pattern: list[str]) -> bool:

@@ -1,14 +1,21 @@
 """Payloads: bytes from outside, read once into JSON, and read by people in parts."""
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import parse_qs
 
 from bridge.errors import MalformedError, NotFoundError, UnsupportedMediaError
 from bridge.models import Body, Json
+from bridge.pointers import parts_of
 
 SUMMARY_CHARS = 160
+DEPTH_MAX = 200
+"""Arrays and objects within each other; the MCP library cannot tell a result of 255."""
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
@@ -34,15 +41,19 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
 
 
 def parse_json(content: bytes) -> Json:
-    """Parse strict JSON (RFC 8259): UTF-8, no NaN, no lone surrogates.
+    """Parse strict JSON (RFC 8259): UTF-8, no NaN, no infinity, no lone surrogates, not too deep.
 
     Raises:
         MalformedError: naming line and column where the parser gave up.
     """
     try:
-        value: Json = json.loads(content.decode(), parse_constant=_refuse_constant)
+        value: Json = json.loads(
+            content.decode(), parse_constant=_refuse_constant, parse_float=_finite
+        )
         if b"\\u" in content:
             json.dumps(value, ensure_ascii=False).encode()
+        if content.count(b"[") + content.count(b"{") > DEPTH_MAX:
+            _refuse_depth(value)
     except json.JSONDecodeError as error:
         raise MalformedError(
             f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
@@ -55,7 +66,7 @@ def parse_json(content: bytes) -> Json:
         ) from error
     except (RecursionError, ValueError) as error:
         raise MalformedError(
-            "not JSON that can be read: nested too deep, or a number out of bounds"
+            f"not JSON that can be read: nested deeper than {DEPTH_MAX}, or a number out of bounds"
         ) from error
     return value
 
@@ -73,13 +84,14 @@ def resolve(value: Json, pointer: str) -> Json:
     Raises:
         NotFoundError: naming the first part that leads nowhere.
     """
-    if pointer and not pointer.startswith("/"):
-        raise NotFoundError("a path starts with / (JSON Pointer), as in /ticket/id")
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    try:
+        names = parts_of(pointer)
+    except ValueError as error:
+        raise NotFoundError(f"the path {error}") from error
+    for name in names:
         if isinstance(value, dict) and name in value:
             value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             raise NotFoundError(f"the path leads nowhere at {name!r}")
@@ -105,6 +117,28 @@ def _text(content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise MalformedError(f"not UTF-8 at byte {error.start}") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number out of bounds")
+    return value
+
+
+def _refuse_depth(value: Json) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, list | dict)
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _refuse_constant(name: str) -> NoReturn:

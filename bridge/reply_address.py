@@ -40,7 +40,7 @@ class ReplyAddresses:
             raise _refused("is no URL that can be read") from error
         if parts.username is not None or parts.password is not None or "@" in parts.netloc:
             raise _refused("carries a user name, which no resume address of n8n does")
-        if origin is None or parts.fragment:
+        if origin is None or "#" in url:
             raise _refused("must be an absolute http or https URL without a fragment")
         if origin not in self.origins:
             raise _refused(
@@ -51,14 +51,15 @@ class ReplyAddresses:
             raise _refused(f"has a path outside BRIDGE_REPLY_PATHS ({', '.join(self.paths)})")
 
     def _is_under_a_path(self, path: str) -> bool:
-        segments = unquote(unquote(path)).split("/")
+        segments = unquote(unquote(path)).replace("\\", "/").split("/")
         return not {".", ".."} & set(segments) and path.startswith(self.paths)
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int] | None:
     if parts.scheme not in _PORTS or not parts.hostname:
         return None
-    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port
 
 
 def _refused(why: str) -> InvalidError:

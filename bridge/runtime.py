@@ -1,6 +1,8 @@
 """A process's own copy of the bridge: connected, wired, and closed in reverse."""
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -8,13 +10,17 @@ import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from bridge.calls import Calls
+from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
 from bridge.models import ProcessId, new_process_id
 from bridge.queue import Queue
+from bridge.receipts import Receipts
 from bridge.replies import Replies
 from bridge.reply_address import ReplyAddresses
+from bridge.runs import Runs
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 from bridge.settings import Settings
@@ -24,12 +30,21 @@ from bridge.store.events import EventStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
 from bridge.store.replies import ReplyStore
+from bridge.store.safety import faults_of
 from bridge.store.scripts import Steps
 from bridge.store.sessions import SessionStore
+from bridge.store.streams import StreamStore
 from bridge.store.wake import Wakes
 
+logger = logging.getLogger(__name__)
+
 CONNECT_S = 5.0
+START_S = 30.0
+PAUSE_S = 0.2
 ANSWER_S = 10.0
+LEAVE_S = 2.0
+LEAVE_S = 2.0
+"""How long a process that ends waits for a Redis that is away; others find out by themselves."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,7 @@ class Runtime:
     wakes: Wakes
     events: Events
     calls: Calls
+    runs: Runs
     replies: Replies
     processes: ProcessStore
     sessions: SessionStore
@@ -52,6 +68,8 @@ class Runtime:
     reply_store: ReplyStore
     queue: Queue
     counters: Counters
+    streams: StreamStore
+    receipts: Receipts
 
 
 @contextlib.asynccontextmanager
@@ -74,19 +92,51 @@ async def open_runtime(
         socket_connect_timeout=CONNECT_S,
         retry=never,
     )
-    client = Redis(connection_pool=pool)
+    client = Redis.from_pool(pool)
     ear = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=CONNECT_S, retry=never)
     steps, wakes = Steps(client, patience_s), Wakes(ear)
     beat = Heartbeat(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2), process)
     runtime = _wire(settings, servers, process, client, steps, wakes)
     async with client, ear, steps.running(), wakes.running():
+        await _demand_safety(client, settings)
         await runtime.processes.beat()
         beat.start()
         try:
             yield runtime
         finally:
             beat.end()
-            await runtime.processes.leave()
+            with contextlib.suppress(TransientError, TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await _leave(runtime.processes)
+
+
+async def _demand_safety(client: Redis, settings: Settings) -> None:
+    """Refuse to start on a Redis that loses what was accepted, unless that is wanted."""
+    faults, warnings = await _wait_for(client)
+    for warning in (*warnings, *(faults if settings.allow_unsafe_redis else ())):
+        logger.warning("redis.unsafe", extra={"warning": warning})
+    if faults and not settings.allow_unsafe_redis:
+        raise ConfigurationError(tuple(faults))
+
+
+async def _wait_for(client: Redis) -> tuple[list[str], list[str]]:
+    """Ask Redis how safe it is; one that starts only now is waited for."""
+    ends_at = asyncio.get_running_loop().time() + START_S
+    while True:
+        try:
+            return await faults_of(client)
+        except (RedisError, OSError) as error:
+            if asyncio.get_running_loop().time() > ends_at:
+                fault = f"the Redis at BRIDGE_REDIS_URL does not answer: {error}"
+                raise ConfigurationError((fault,)) from error
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _leave(processes: ProcessStore) -> None:
+    """Say that this process ends; while Redis is away, let the others find that out."""
+    with contextlib.suppress(TransientError, TimeoutError):
+        async with asyncio.timeout(LEAVE_S):
+            await processes.leave()
 
 
 def _wire(
@@ -109,7 +159,8 @@ def _wire(
         redis=client,
         wakes=wakes,
         events=Events(event_store, wakes, queue, schemas, addresses, settings.event_ttl_s),
-        calls=Calls(call_store, wakes, queue, schemas, servers, settings.result_ttl_s),
+        calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
+        runs=Runs(call_store, wakes, schemas, servers),
         replies=Replies(reply_store, settings.reply_retry_s),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
@@ -119,4 +170,6 @@ def _wire(
         reply_store=reply_store,
         queue=queue,
         counters=Counters(steps),
+        streams=StreamStore(steps, process),
+        receipts=Receipts(event_store, call_store),
     )

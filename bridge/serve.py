@@ -12,6 +12,8 @@ from typing_extensions import override
 
 from bridge.ports import BACKLOG
 
+logger = logging.getLogger(__name__)
+
 
 class Server(uvicorn.Server):
     """A uvicorn that says so before it starts to drain.
@@ -70,5 +72,6 @@ async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.soc
     async with app.router.lifespan_context(app):
         # uvicorn raises the signal once more when it is done; to be told to stop is no failure.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: None)
+            signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
+        logger.info("http.started", extra={"address": listener.getsockname()[:2]})
         await server.serve(sockets=[listener])

@@ -117,15 +117,18 @@ async def running(tier: tuple[Process, ...]) -> AsyncIterator[None]:
 
 
 def on_first_signal(drain: Callable[[], object]) -> None:
-    """Call `drain` at the first signal to stop; a second one ends this process, and so all."""
+    """Call `drain` at the first signal to stop; a Ctrl-C after it ends this process, and so all."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) keeps its promise
+        numbers.append(signal.SIGHUP)
 
     def act() -> None:
         logger.info("up.draining")
         for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN)  # make(1) passes on what its group got already
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         drain()
 
     for number in numbers:

@@ -1,10 +1,12 @@
 """What every test stands on: a durable server of its own, empty at the start of each test."""
 
 from collections.abc import AsyncIterator
+from os import fsdecode
 
 import pytest
 from redis.asyncio import Redis
 
+from bridge.store.keys import PREFIX, owner_of
 from bridge.valkey import EmbeddedValkey
 
 
@@ -22,8 +24,34 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 
 @pytest.fixture
-async def redis_url(valkey: EmbeddedValkey) -> str:
-    """Give the address of the server, emptied."""
+async def redis_url(valkey: EmbeddedValkey) -> AsyncIterator[str]:
+    """Give the address of the server, emptied; what a test leaves there must stand in the table."""
     async with Redis.from_url(valkey.url) as client:
         await client.flushall()
-    return valkey.url
+        yield valkey.url
+        assert await strays(client) == []
+
+
+async def strays(client: Redis) -> list[str]:
+    """Name the bridge's keys that are of no family, of another type, or have no death date."""
+    return [
+        fault
+        async for key in client.scan_iter(f"{PREFIX}*")
+        if (
+            fault := fault_of(
+                fsdecode(key), fsdecode(await client.type(key)), await client.ttl(key)
+            )
+        )
+    ]
+
+
+def fault_of(key: str, type_: str, ttl_s: int) -> str | None:
+    """Say what is wrong with a key, if anything."""
+    family = owner_of(key)
+    if family is None:
+        return f"{key} stands in no table"
+    if family.type != type_:
+        return f"{key} is a {type_}, not a {family.type}"
+    if family.timed != (ttl_s >= 0):
+        return f"{key} lives {ttl_s} s more"
+    return None

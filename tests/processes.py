@@ -29,16 +29,18 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(*command: str, environ: Mapping[str, str]) -> AsyncIterator[Running]:
-    """Run `n8n-bridge COMMAND` with no `BRIDGE_*` but those given; kill it in the end."""
+async def running(
+    *command: str, environ: Mapping[str, str], folder: Path = ROOT
+) -> AsyncIterator[Running]:
+    """Run `n8n-bridge COMMAND` in a folder, with no `BRIDGE_*` but those given; kill it at last."""
     inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bridge",
         *command,
-        cwd=ROOT,
-        env={**inherited, **environ},
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(ROOT), **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -60,9 +62,9 @@ async def listen(command: Running) -> None:
         command.said.append(line.decode())
 
 
-async def run(*command: str, environ: Mapping[str, str]) -> tuple[int, str]:
+async def run(*command: str, environ: Mapping[str, str], folder: Path = ROOT) -> tuple[int, str]:
     """Run a command to its end; give its exit status and all that it printed."""
-    async with running(*command, environ=environ) as ran:
+    async with running(*command, environ=environ, folder=folder) as ran:
         status = await ran.ended()
     return status, ran.output
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from functools import partial
 
-from bridge.calls import Sending
 from bridge.models import CallId, EventId, Json
 from bridge.outcomes import ResumeOutcome, WebhookOutcome
+from bridge.runs import Sending
 from bridge.runtime import Runtime
 from workers.n8n import N8n
 from workers.scrub import scrub_outcome, secrets_sent
@@ -25,7 +25,7 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
         )
         return scrub_outcome(outcome, secrets_sent(sending.workflow))
 
-    await runtime.calls.run(CallId(call_id), send)
+    await runtime.runs.run(CallId(call_id), send)
 
 
 async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:

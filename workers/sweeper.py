@@ -2,7 +2,8 @@
 
 It wakes what is due, returns what leases no longer hold, and hands on what dead processes held. A
 Redis that was away looks like the death of everyone, so nobody is declared dead until Redis has
-answered without a gap for one whole life.
+answered without a gap for one whole life. Every process keeps that time, whosever turn it is: the
+one to die may be the one that sweeps.
 """
 
 import asyncio
@@ -33,20 +34,24 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
         while True:
-            with contextlib.suppress(TransientError):
-                if await self._runtime.processes.rules():
-                    await self._sweep()
-                else:
-                    self._last = -math.inf
+            try:
+                with contextlib.suppress(TransientError):
+                    await self._sweep_in_turn()
+            except Exception:  # what one sweep trips over must not end all sweeping
+                logger.exception("sweep.failed")
             await asyncio.sleep(EVERY_S)
 
-    async def _sweep(self) -> None:
+    async def _sweep_in_turn(self) -> None:
         runtime = self._runtime
+        is_our_turn = await runtime.processes.rules()
+        is_steady = self._has_been_steady()
+        if not is_our_turn:
+            return
         await runtime.event_store.sweep()
         if await runtime.queue.length() < LIMIT:
             await self._wake("run_call", await runtime.call_store.sweep(LIMIT, DUE_AGAIN_S))
             await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
-        if self._has_been_steady():
+        if is_steady:
             for estate in await runtime.processes.dead():
                 await self._hand_on(estate)
 
@@ -68,9 +73,10 @@ class Sweeper:
             "call": runtime.call_store.abandon,
             "reply": runtime.reply_store.abandon,
         }
-        for kind, subject, token in estate.held:
-            await abandon[kind](subject, token)
-        await runtime.processes.forget(estate.process)
+        await asyncio.gather(
+            *(abandon[kind](subject, token) for kind, subject, token in estate.held)
+        )
+        await runtime.processes.forget(estate)
         logger.warning(
             "process.died", extra={"process_id": estate.process, "handed_on": len(estate.held)}
         )

@@ -44,6 +44,8 @@ WORKER_TTL_S = 16
 """The least that RQ takes: it adds 60 to list the worker, and waits 5 less for any answer."""
 GIVE_UP_S = 10.0
 """How long a drained worker goes on trying to tell Redis of it."""
+LAST_WORDS_S = 5.0
+"""How long a job that is cancelled may take to put that down."""
 
 logger = logging.getLogger(__name__)
 
@@ -167,14 +169,21 @@ class AsyncWorker(BaseWorker):
         deadline = now() + drain_s
         self._take_thread.give_up_at = self._books_thread.give_up_at = deadline + GIVE_UP_S
         self._room.set()
-        await taking
-        if self._running:
-            await asyncio.wait(self._running, timeout=max(0, deadline - now()))
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+        try:
+            await taking
+            if self._running:
+                await asyncio.wait(self._running, timeout=max(0, deadline - now()))
+        finally:
+            await self._cancel_running()
         await self._endings.join()
+
+    async def _cancel_running(self) -> None:
+        """End what runs; a job that would first tell a Redis that is away is not let."""
+        for _ in range(2):
+            for task in self._running:
+                task.cancel()
+            if self._running:
+                await asyncio.wait(self._running, timeout=LAST_WORDS_S)
 
     async def _leave(self) -> None:
         """Give up what is still held, and the worker's place."""

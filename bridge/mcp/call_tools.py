@@ -20,6 +20,7 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     call = await caller.runtime.calls.wait(
         CallId(given["call_id"]), caller.principal, given.get("wait_seconds", 0)
     )
+    caller.hands_over(call)
     return success(
         describe_call(call, given.get("offset", 0), caller.runtime.settings.result_chars)
     )

@@ -17,14 +17,13 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
-from bridge.models import Principal
+from bridge.models import Call, CallId, Principal, new_call_id
+from bridge.models import Message as Message
+from bridge.receipts import NOTHING, of_call
 from bridge.runtime import Runtime
 from bridge.servers import Server
 
 logger = logging.getLogger(__name__)
-
-Message = dict[str, Any]
-AfterAnswer = Callable[[bool], Awaitable[None]]
 
 
 class Line(Protocol):
@@ -37,8 +36,10 @@ class Line(Protocol):
     async def send(self, message: Message) -> None:
         """Bring one notification on its way."""
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
-        """Ask the client and wait for its answer."""
+    async def ask(
+        self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
+    ) -> Message:
+        """Ask the client and wait for its answer; None leaves the patience to the line."""
 
 
 class Silence:
@@ -49,7 +50,9 @@ class Silence:
     async def send(self, message: Message) -> None:
         """Drop it."""
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+    async def ask(
+        self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
+    ) -> Message:
         """Refuse.
 
         Raises:
@@ -58,27 +61,80 @@ class Silence:
         raise NoBackChannelError(method)
 
 
+async def _drop(_method: str, _params: Mapping[str, Any] | None) -> None:
+    """Tell nobody."""
+
+
+async def _always() -> bool:
+    return True
+
+
 @dataclass
 class Caller:
-    """What a handler may know of its request: who asks, on which server, and how to tell them."""
+    """What a handler may know of its request: who asks, on which server, and how to tell them.
+
+    `call_id` is the id of the call that this request may start, known before it is served, so that
+    a request served again starts nothing twice. `receipt` names what the answer hands over.
+    `is_there` tells whether anyone would get an answer now.
+    """
 
     runtime: Runtime
     server: Server
     principal: Principal
-    after_answer: list[AfterAnswer] = field(default_factory=list)
+    call_id: CallId = field(default_factory=new_call_id)
+    receipt: str = NOTHING
+    notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
+    is_there: Callable[[], Awaitable[bool]] = _always
 
-    def when_answered(self, hook: AfterAnswer) -> None:
-        """Have `hook` told whether the answer reached an open stream."""
-        self.after_answer.append(hook)
+    def hands_over(self, call: Call) -> None:
+        """Note that the answer holds the end of a call."""
+        if call.status.is_final:
+            self.receipt = of_call(call.call_id)
 
     async def answered(self, *, reached: bool) -> None:
-        """Tell the hooks, once."""
-        while self.after_answer:
-            await self.after_answer.pop()(reached)
+        """Act on an answer that was surely not received."""
+        if not reached:
+            await self.runtime.receipts.lose(self.receipt)
+
+
+class Outgoing:
+    """The SDK's view of a line as a way out (its `Outbound`)."""
+
+    line: Line
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> Message:
+        """Ask the client and give its result.
+
+        Raises:
+            MCPError: the client answered with an error, or not in time.
+        """
+        answer = await self.line.ask(method, params, (opts or {}).get("timeout"))
+        if "error" in answer:
+            raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
+        result: Message = answer.get("result") or {}
+        return result
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, _opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification."""
+        message: Message = {"jsonrpc": "2.0", "method": method}
+        if params is not None:
+            message["params"] = dict(params)
+        await self.line.send(message)
 
 
 @dataclass
-class Exchange:
+class Standing(Outgoing):
+    """The way out for what belongs to no request."""
+
+    line: Line
+
+
+@dataclass
+class Exchange(Outgoing):
     """The SDK's view of one request (its `DispatchContext`), over any wire."""
 
     request: Message
@@ -97,25 +153,6 @@ class Exchange:
         """Give the JSON-RPC id of the request."""
         request_id: str | int = self.request["id"]
         return request_id
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, _opts: CallOptions | None = None
-    ) -> Message:
-        """Ask the client and give its result."""
-        answer = await self.line.ask(method, params)
-        if "error" in answer:
-            raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
-        result: Message = answer.get("result") or {}
-        return result
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, _opts: CallOptions | None = None
-    ) -> None:
-        """Send a notification that belongs to this request."""
-        message: Message = {"jsonrpc": "2.0", "method": method}
-        if params is not None:
-            message["params"] = dict(params)
-        await self.line.send(message)
 
     async def progress(
         self, progress: float, total: float | None = None, message: str | None = None
@@ -138,6 +175,7 @@ async def answer(
     Source: mcp 2.3 `serve_one`; error mapping as its own entries do it.
     """
     request = exchange.request
+    caller.notify = exchange.notify
     try:
         result = await serve_one(
             mcp_server,

@@ -10,6 +10,7 @@ from bridge.events import Taken
 from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
 from bridge.models import Event, EventId, EventStatus, Json, LeaseToken, instant
 from bridge.payloads import page
+from bridge.receipts import of_event
 from bridge.servers import Server
 from bridge.store.events import Held
 
@@ -39,16 +40,13 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
     """Lease the oldest event; it goes back at once if this answer reaches nobody."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
-    events = caller.runtime.events
-    taken = await events.take(caller.server, caller.principal, hook, given.get("wait_seconds", 0))
+    taken = await caller.runtime.events.take(
+        caller.server, caller.principal, hook, given.get("wait_seconds", 0), caller.is_there
+    )
     if taken is None:
         return success({"event_id": None})
-
-    async def settle(reached: bool) -> None:
-        await (events.handed_over(taken) if reached else events.take_back(taken))
-
-    caller.when_answered(settle)
-    return success(_envelope(taken))
+    caller.receipt = of_event(taken.event.event_id, taken.token)
+    return success(_envelope(taken, caller.runtime.settings.result_chars))
 
 
 async def read_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -112,20 +110,24 @@ def _row(event: Event) -> dict[str, Any]:
     }
 
 
-def _envelope(taken: Taken) -> dict[str, Any]:
-    return {
+def _envelope(taken: Taken, chars: int) -> dict[str, Any]:
+    envelope = {
         "event_id": taken.event.event_id,
         "hook": taken.event.hook,
         "lease": taken.token,
         "attempt": taken.event.attempt,
         "received_at": instant(taken.event.received_at_ms),
         "notice": DATA_NOTICE,
-        "payload": taken.payload,
     }
+    text = json.dumps(taken.payload, ensure_ascii=False)
+    if len(text) <= chars:
+        return envelope | {"payload": taken.payload}
+    part = page(text, 0, chars)
+    return envelope | {"payload": part.text, "partial": True, "next_offset": part.next_offset}
 
 
 def _value_or_text(value: Json, offset: int, chars: int) -> dict[str, Any]:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     if offset == 0 and len(text) <= chars:
         return {"value": value, "next_offset": None}
     part = page(text, offset, chars)
@@ -158,7 +160,8 @@ INBOX_TOOLS = (
         description=(
             "Takes the oldest queued event for you alone and gives its payload and a lease. Answer "
             "it with reply_to_event before the lease ends, or give it back with release_event. "
-            "With wait_seconds it waits for one to come. event_id is null when there is none."
+            "With wait_seconds it waits for one to come. event_id is null when there is none. Of a "
+            "long payload you get the start: read on with read_event from next_offset."
         ),
         input=arguments(
             hook=_HOOK,

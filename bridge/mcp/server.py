@@ -4,9 +4,8 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server as McpServer
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from bridge import __version__
@@ -14,8 +13,10 @@ from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import INBOX_TOOLS
-from bridge.mcp.tools import Tool, failure
-from bridge.mcp.workflow_tools import workflow_tools
+from bridge.mcp.listening import Listening
+from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
+from bridge.mcp.tools import Arguments, Tool, failure
+from bridge.mcp.workflow_tools import start, workflow_tools
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 
@@ -34,10 +35,11 @@ class Door:
     """One server's MCP face; `mcp` is what the wires serve, `listening` its open subscriptions."""
 
     def __init__(self, server: Server) -> None:
+        self._server = server
         self._tools = tools_of(server)
         self._listed = [tool.describe() for tool in self._tools.values()]
         self._schemas = SchemaCache()
-        self.listening = ListenHandler(InMemorySubscriptionBus())
+        self.listening = Listening()
         hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="private")
         self.mcp: McpServer[Caller] = McpServer(
             server.name,
@@ -47,9 +49,10 @@ class Door:
             cache_hints={"tools/list": hint, "server/discover": hint},
             get_tool_input_schema=self.input_schema,
             on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
             on_subscriptions_listen=self.listening,
         )
+        self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        add_tasks(self.mcp)
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
         """Give a tool's input schema, or None for an unknown tool."""
@@ -63,7 +66,7 @@ class Door:
 
     async def _call_tool(
         self, context: Context, params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    ) -> HandlerResult:
         tool = self._tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
@@ -72,8 +75,16 @@ class Door:
             self._schemas.check(
                 tool.input, arguments, "the arguments break this tool's input schema"
             )
-            return await tool.run(context, arguments)
+            return await self._run(tool, context, arguments)
         except RejectedError as error:
             return failure(str(error))
         except BridgeError as error:
             return failure(f"{error}; try again in a few seconds")
+
+    async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
+        """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""
+        workflow = self._server.workflows.get(tool.name)
+        if workflow is None or not declares_tasks(context):
+            return await tool.run(context, given)
+        call = await start(workflow, context, given, promised=True)
+        return create_task(call, context.lifespan_context.runtime.settings.result_ttl_s)

@@ -7,6 +7,7 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.calls import Asked
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallId, CallStatus
@@ -14,6 +15,9 @@ from bridge.payloads import page
 from bridge.servers import Server, Workflow
 
 PROGRESS_FIRST_S, PROGRESS_EVERY_S = 3.0, 10.0
+
+TOOL_USE_META_KEY = "claudecode/toolUseId"
+ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
 HANDLE: Schema = {
     "type": "object",
@@ -76,9 +80,41 @@ async def run_workflow(
 ) -> types.CallToolResult:
     """Start a call and tell its result, or a handle when it takes too long for a plain answer."""
     caller = context.lifespan_context
-    call = await caller.runtime.calls.start(caller.principal, workflow, given)
-    call = await _wait(context, call.call_id, workflow.answer_inline_for_s)
-    return tell(call, caller.runtime.settings.result_chars)
+    call = started = await start(workflow, context, given)
+    call = await _wait(context, started.call_id, workflow.answer_inline_for_s)
+    caller.hands_over(call)
+    if not call.status.is_final:
+        await caller.runtime.calls.promise(call)
+    told = tell(call, caller.runtime.settings.result_chars)
+    return _say_attached(told, call) if started.attached else told
+
+
+async def start(
+    workflow: Workflow, context: Context, given: Arguments, *, promised: bool = False
+) -> Call:
+    """Start a call for this very request, or join the earlier one that it repeats."""
+    caller = context.lifespan_context
+    tool_use = (context.meta or {}).get(TOOL_USE_META_KEY)
+    asked = Asked(
+        principal=caller.principal,
+        workflow=workflow,
+        arguments=given,
+        call_id=caller.call_id,
+        tool_use=tool_use if isinstance(tool_use, str) else "",
+        promised=promised,
+    )
+    return await caller.runtime.calls.start(asked)
+
+
+def _say_attached(told: types.CallToolResult, call: Call) -> types.CallToolResult:
+    """Say that this is the result of an earlier call, which had reached nobody yet."""
+    sentence = (
+        f"(This request was attached to call {call.call_id}, made before with the same arguments; "
+        "the workflow was not run again.)"
+    )
+    content = [*told.content, types.TextContent(type="text", text=sentence)]
+    meta = {**(told.meta or {}), ATTACHED_META_KEY: call.call_id}
+    return told.model_copy(update={"content": content, "meta": meta})
 
 
 async def _wait(context: Context, call_id: CallId, wait_s: float) -> Call:
@@ -94,11 +130,14 @@ async def _wait(context: Context, call_id: CallId, wait_s: float) -> Call:
         elapsed_s = loop.time() - started
         if call.status.is_final or elapsed_s >= wait_s:
             return call
-        await context.session.report_progress(
-            round(elapsed_s, 1),
-            message=f"{call.workflow} is {call.status}, {elapsed_s:.0f} s so far",
-        )
+        await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
         pause_s = PROGRESS_EVERY_S
+
+
+def _how_it_stands(call: Call) -> str:
+    told = f": {call.message}" if call.message else ""
+    share = f" {call.progress:.0%}" if call.progress is not None else ""
+    return f"{call.workflow} is {call.status}{share}, {call.age_ms / 1000:.0f} s so far{told}"
 
 
 def tell(call: Call, chars: int) -> types.CallToolResult:

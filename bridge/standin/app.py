@@ -33,7 +33,7 @@ def create_standin(*, built_in: bool) -> Starlette:
 
 
 def create_app(standin: Standin) -> Starlette:
-    """Make the application that answers for a stand-in, and closes it at its own end."""
+    """Make the application that answers for a stand-in, its `state.standin`, and closes it."""
 
     def at(path: str, door: Door, *methods: str) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -63,11 +63,13 @@ def create_app(standin: Standin) -> Starlette:
         async with standin:
             yield
 
-    return Starlette(
+    app = Starlette(
         lifespan=lifespan,
         routes=[*routes, *opened, at("/{path:path}", nowhere)],
         exception_handlers={ValidationError: misordered},
     )
+    app.state.standin = standin
+    return app
 
 
 def seen_by(door: SeenDoor) -> Door:

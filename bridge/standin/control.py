@@ -48,7 +48,7 @@ async def park(standin: Standin, request: Request) -> Response:
     async def play(run: Run) -> Json:
         return await _play(run, parking)
 
-    standin.go_on(played(run, Flow("parked", play)))
+    standin.go_on(run.execution, played(run, Flow("parked", play)))
     # One turn of the loop brings the run to its first wait.
     await asyncio.sleep(0)
     suffix = f"/{parking.suffixes[0]}".rstrip("/")

@@ -35,6 +35,8 @@ class BreakableProtocol(H11Protocol):
         self.app = breakable
 
     def _reset(self) -> None:
+        if self.transport.is_closing():
+            return
         peer = self.transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
         self.transport.abort()

@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx2
 
 from bridge.models import Json
-from bridge.standin.executions import Executions
+from bridge.standin.executions import Execution, Executions
 from bridge.standin.faults import Faults
 from bridge.standin.runs import Outside
 from bridge.standin.seen import SeenRequests
@@ -43,7 +43,7 @@ class Standin:
             trust_env=False,
         )
         self.outside = Outside(http, retry_pause_s, answered_by)
-        self._runs: set[asyncio.Task[Json]] = set()
+        self._runs: dict[asyncio.Task[Json], Execution] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,31 +54,36 @@ class Standin:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop_runs()
+        self._cancel_all()
         await asyncio.gather(*self._runs, return_exceptions=True)
         await self.outside.http.aclose()
 
-    def go_on(self, run: Coroutine[Any, Any, Json]) -> asyncio.Task[Json]:
+    def go_on(self, execution: Execution, run: Coroutine[Any, Any, Json]) -> asyncio.Task[Json]:
         """Let a run go on whether anyone waits for it or not, as n8n does."""
         task = asyncio.create_task(run)
-        self._runs.add(task)
+        self._runs[task] = execution
         task.add_done_callback(self._ended)
         return task
 
     def stop_runs(self) -> None:
-        """Break off what runs, as n8n does when it is killed."""
-        for task in self._runs:
-            task.cancel()
+        """Break off what runs, as n8n does when it is killed; what has parked stays parked."""
+        for task, execution in self._runs.items():
+            if execution.status != "waiting":
+                task.cancel()
 
     def reset(self) -> None:
-        """Break off what runs, and forget what was seen, run and ordered."""
-        self.stop_runs()
+        """Break off all runs, and forget what was seen, run and ordered."""
+        self._cancel_all()
         self.executions.clear()
         self.seen.clear()
         self.faults.clear()
 
+    def _cancel_all(self) -> None:
+        for task in self._runs:
+            task.cancel()
+
     def _ended(self, task: asyncio.Task[Json]) -> None:
-        self._runs.discard(task)
+        del self._runs[task]
         if not task.cancelled():
             # The execution has kept a failure; asyncio need not complain that nobody took it.
             task.exception()

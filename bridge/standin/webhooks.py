@@ -28,7 +28,7 @@ async def webhook(standin: Standin, request: Request, seen: Seen) -> Response:
     flow = _flow(request)
     run = await start(standin, request, flow.workflow_id)
     seen.execution = run.execution.execution_id
-    playing = standin.go_on(played(run, flow))
+    playing = standin.go_on(run.execution, played(run, flow))
     if flow.at_once is not None:
         return flow.at_once(run.execution)
     await asyncio.wait({playing})

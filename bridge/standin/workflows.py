@@ -40,8 +40,8 @@ async def failing_tool(_run: Run) -> Json:
 
 async def big_tool(run: Run) -> Json:
     """Give `rows` rows, of which half the members say nothing."""
-    count = number(run.argument("rows"))
-    wanted = int(min(count, BIG_ROWS_MAX)) if count else BIG_ROWS
+    count = number(run.argument("rows") or BIG_ROWS)
+    wanted = int(min(count, BIG_ROWS_MAX)) if count > 0 else 0
     rows: list[Json] = [
         {"id": row, "name": f"row {row}", "note": None, "tags": [], "amount": row * 37 % 1000}
         for row in range(wanted)

@@ -2,18 +2,22 @@
 
 from bridge.store.scripts import Script
 
-_MOVE = """
+MOVE = """
 local function move(id, status)
   local e = redis.call('HMGET', event_key(id), 'server', 'hook', 'status', 'order')
+  local inbox = inbox_key(e[1], e[2], status)
   redis.call('ZREM', inbox_key(e[1], e[2], e[3]), id)
-  redis.call('ZADD', inbox_key(e[1], e[2], status), e[4], id)
+  redis.call('ZADD', inbox, e[4], id)
+  for _, oldest in ipairs(redis.call('ZRANGE', inbox, 0, 1)) do
+    if redis.call('EXISTS', event_key(oldest)) == 0 then redis.call('ZREM', inbox, oldest) end
+  end
   redis.call('HSET', event_key(id), 'status', status)
   count(1, 'events', e[1], e[2], status)
   ring('events:' .. e[1])
   ring('event:' .. id)
 end
 """
-_READ = """
+READING = """
 local function read(id)
   return {redis.call('HMGET', event_key(id), 'id', 'server', 'hook', 'status', 'attempt', 'received_at',
       'order', 'media_type', 'summary', 'reason'),
@@ -24,11 +28,11 @@ end
 ACCEPT = Script(
     "id server hook body media_type summary digest idempotency reply_url reply_deadline default_reply "
     "lease_s max_attempts answer_within_s ttl_s window_s",
-    _READ
+    READING
     + """
 if idempotency ~= '' then
   local seen = redis.call('HMGET', idempotency_key(idempotency), 'id', 'digest')
-  if seen[1] and seen[1] ~= id then
+  if seen[1] and seen[1] ~= id and redis.call('EXISTS', event_key(seen[1])) == 1 then
     if seen[2] ~= digest then return {'conflict'} end
     return {'duplicate', unpack(read(seen[1]))}
   end
@@ -54,69 +58,9 @@ return {'accepted', unpack(read(id))}
 """,
 )
 
-TAKE = Script(
-    "server hooks wanted token principal process waiter waits",
-    _READ
-    + """
-local taken = redis.call('GET', taken_key(token))
-if taken then return {redis.call('HGET', event_key(taken), 'body'), unpack(read(taken))} end
-local heads = {}
-for _, hook in ipairs(cjson.decode(hooks)) do
-  heads[#heads + 1] = {name = hook[1], priority = hook[2], next = 0}
-end
-local function first(wish)
-  local best
-  for _, head in ipairs(heads) do
-    if wish == '' or wish == head.name then
-      local found = redis.call('ZRANGE', inbox_key(server, head.name, 'queued'), head.next, head.next, 'WITHSCORES')
-      if found[1] then
-        local order = tonumber(found[2])
-        if not best or head.priority > best.head.priority
-            or (head.priority == best.head.priority and order < best.order) then
-          best = {id = found[1], order = order, head = head}
-        end
-      end
-    end
-  end
-  if best then best.head.next = best.head.next + 1 end
-  return best and best.id
-end
-local line = redis.call('ZRANGE', waiters_key(server), 0, -1)
-local mine
-for _, entry in ipairs(line) do
-  local who = cjson.decode(entry)
-  if who[1] == waiter then mine = entry break end
-  local seen = redis.call('ZSCORE', processes_key(), who[3])
-  if seen and now - seen < 6000 then first(who[2]) else redis.call('ZREM', waiters_key(server), entry) end
-end
-local id = first(wanted)
-if not id then
-  if waits == '1' then
-    if not mine then
-      redis.call('ZADD', waiters_key(server), next_order(), cjson.encode({waiter, wanted, process}))
-    end
-    redis.call('EXPIRE', waiters_key(server), 600)
-  end
-  return {}
-end
-if mine then redis.call('ZREM', waiters_key(server), mine) end
-local e = redis.call('HMGET', event_key(id), 'hook', 'lease_s', 'order')
-redis.call('ZREM', inbox_key(server, e[1], 'queued'), id)
-redis.call('ZADD', inbox_key(server, e[1], 'leased'), e[3], id)
-count(1, 'events', server, e[1], 'leased')
-redis.call('HINCRBY', event_key(id), 'attempt', 1)
-redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
-redis.call('ZADD', event_leases_key(), now + e[2] * 1000, id)
-redis.call('SADD', held_key(process), 'event ' .. id .. ' ' .. token)
-redis.call('EXPIRE', held_key(process), 3600)
-redis.call('SET', taken_key(token), id, 'EX', 60)
-return {redis.call('HGET', event_key(id), 'body'), unpack(read(id))}
-""",
-)
-
 READ = Script(
     "id",
-    _READ + "if redis.call('EXISTS', event_key(id)) == 0 then return {} end return read(id)",
+    READING + "if redis.call('EXISTS', event_key(id)) == 0 then return {} end return read(id)",
 )
 
 READ_BODY = Script(
@@ -125,17 +69,22 @@ READ_BODY = Script(
 
 LIST = Script(
     "server hooks statuses after limit",
-    _READ
+    READING
     + """
+local function living(inbox)
+  while true do
+    local found, gone = redis.call('ZRANGEBYSCORE', inbox, '(' .. after, '+inf', 'LIMIT', 0, limit), {}
+    for _, id in ipairs(found) do
+      if redis.call('EXISTS', event_key(id)) == 0 then gone[#gone + 1] = id end
+    end
+    if #gone == 0 then return found end
+    redis.call('ZREM', inbox, unpack(gone))
+  end
+end
 local rows = {}
 for _, hook in ipairs(cjson.decode(hooks)) do
   for _, status in ipairs(cjson.decode(statuses)) do
-    local inbox = inbox_key(server, hook, status)
-    local found = redis.call('ZRANGEBYSCORE', inbox, '(' .. after, '+inf', 'LIMIT', 0, limit)
-    for _, id in ipairs(found) do
-      if redis.call('EXISTS', event_key(id)) == 1 then rows[#rows + 1] = read(id)
-      else redis.call('ZREM', inbox, id) end
-    end
+    for _, id in ipairs(living(inbox_key(server, hook, status))) do rows[#rows + 1] = read(id) end
   end
 end
 return rows
@@ -143,8 +92,10 @@ return rows
 )
 
 _HOLDS = """
-local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'leased_by', 'settled_with', 'holder', 'server')
-local is_mine = e[2] == token and e[3] == principal and e[6] == server
+local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'leased_by', 'settled_with', 'holder', 'server',
+  'attempt', 'max_attempts', 'released_with', 'released_as')
+if e[6] ~= server then return {'lost', 'unknown'} end
+local is_mine = e[2] == token and e[3] == principal
 local is_open = e[1] == 'leased' or e[1] == 'queued'
 local function let_go()
   redis.call('ZREM', event_leases_key(), id)
@@ -154,11 +105,11 @@ end
 
 ANSWER = Script(
     "id token server principal value",
-    _MOVE
+    MOVE
     + _HOLDS
     + """
 if is_mine and e[4] == token then return {'answered', redis.call('HGET', reply_key(id), 'status')} end
-if not is_mine or not is_open then return {'lost', e[1] or 'unknown'} end
+if not is_mine or not (is_open or e[1] == 'dead') then return {'lost', e[1]} end
 let_go()
 move(id, 'answered')
 redis.call('HSET', event_key(id), 'settled_with', token)
@@ -174,22 +125,26 @@ EXTEND = Script(
     "id token server principal seconds",
     _HOLDS
     + """
-if not is_mine or e[1] ~= 'leased' then return {'lost', e[1] or 'unknown'} end
+if not is_mine or e[1] ~= 'leased' then return {'lost', e[1]} end
 redis.call('ZADD', event_leases_key(), now + seconds * 1000, id)
 return {'extended', string.format('%.0f', now + seconds * 1000)}
 """,
 )
 
 RELEASE = Script(
-    "id token server principal status delay_ms reason counted",
-    _MOVE
+    "id token server principal status delay_ms reason",
+    MOVE
     + _HOLDS
     + """
-if not is_mine or not is_open then return {'lost', e[1] or 'unknown'} end
+if e[9] == token then return {'released', e[10]} end
+if not is_mine or not is_open then return {'lost', e[1]} end
 let_go()
+if status ~= 'dead' and tonumber(e[7]) >= tonumber(e[8]) then
+  status = 'dead'
+  if reason == '' then reason = 'every attempt was given back' end
+end
 redis.call('HDEL', event_key(id), 'lease')
-redis.call('HSET', event_key(id), 'reason', reason)
-if counted == '0' then redis.call('HINCRBY', event_key(id), 'attempt', -1) end
+redis.call('HSET', event_key(id), 'reason', reason, 'released_with', token, 'released_as', status)
 move(id, status)
 if status == 'delayed' then redis.call('ZADD', event_leases_key(), now + delay_ms, id) end
 return {'released', status}
@@ -198,7 +153,7 @@ return {'released', status}
 
 SWEEP_LEASES = Script(
     "limit",
-    _MOVE
+    MOVE
     + """
 local due = redis.call('ZRANGEBYSCORE', event_leases_key(), '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(due) do
@@ -218,18 +173,20 @@ return due
 
 SWEEP_DEADLINES = Script(
     "limit",
-    _MOVE
+    MOVE
     + """
 local due = redis.call('ZRANGEBYSCORE', event_deadlines_key(), '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(due) do
   redis.call('ZREM', event_deadlines_key(), id)
   if redis.call('EXISTS', event_key(id)) == 1 then
+    local e = redis.call('HMGET', event_key(id), 'holder', 'lease')
+    redis.call('SREM', held_key(e[1] or ''), 'event ' .. id .. ' ' .. (e[2] or ''))
     redis.call('ZREM', event_leases_key(), id)
     redis.call('HSET', event_key(id), 'reason', 'nobody answered in time')
     move(id, 'expired')
     local reply = redis.call('HMGET', reply_key(id), 'url', 'default')
     if reply[2] and reply[2] ~= '' then
-      redis.call('HSET', reply_key(id), 'value', reply[2])
+      redis.call('HSET', reply_key(id), 'value', reply[2], 'answered_at', now)
       if reply[1] ~= '' then
         redis.call('HSET', reply_key(id), 'status', 'pending')
         redis.call('ZADD', due_replies_key(), now, id)
@@ -238,38 +195,5 @@ for _, id in ipairs(due) do
   end
 end
 return due
-""",
-)
-
-HANDED_OVER = Script(
-    "id token process",
-    "redis.call('SREM', held_key(process), 'event ' .. id .. ' ' .. token) return {}",
-)
-
-_ABANDON = """
-local function abandon(id, token)
-  local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder')
-  redis.call('SREM', held_key(e[3] or ''), 'event ' .. id .. ' ' .. token)
-  if e[1] == 'leased' and e[2] == token then
-    redis.call('HDEL', event_key(id), 'lease')
-    redis.call('HINCRBY', event_key(id), 'attempt', -1)
-    redis.call('ZREM', event_leases_key(), id)
-    move(id, 'queued')
-  end
-end
-"""
-
-ABANDON = Script("id token", _MOVE + _ABANDON + "abandon(id, token) return {}")
-
-LEAVE_LINE = Script(
-    "server wanted process waiter token",
-    _MOVE
-    + _ABANDON
-    + """
-redis.call('ZREM', waiters_key(server), cjson.encode({waiter, wanted, process}))
-local taken = redis.call('GET', taken_key(token))
-if taken then abandon(taken, token) end
-ring('events:' .. server)
-return {}
 """,
 )

@@ -16,6 +16,7 @@ from bridge.models import (
     ReplyStatus,
 )
 from bridge.store import event_steps as step
+from bridge.store import line_steps as line
 from bridge.store.scripts import Answer, Steps
 
 IDEMPOTENCY_WINDOW_S = 24 * 3600
@@ -100,7 +101,7 @@ class EventStore:
     ) -> tuple[Event, Body] | None:
         """Lease the oldest event of the highest priority that no earlier waiter will get."""
         found = await self._steps.run(
-            step.TAKE,
+            line.TAKE,
             server=wish.server,
             hooks=json.dumps(wish.hooks),
             wanted=wish.only or "",
@@ -118,7 +119,7 @@ class EventStore:
     async def leave_line(self, wish: Wish, token: LeaseToken) -> None:
         """Give up a waiter's place, and the event that it may just have been given."""
         await self._steps.run(
-            step.LEAVE_LINE,
+            line.LEAVE_LINE,
             server=wish.server,
             wanted=wish.only or "",
             process=self._process,
@@ -160,26 +161,32 @@ class EventStore:
         return _pair(await self._steps.run(step.EXTEND, seconds=seconds, **_claim(held)))
 
     async def release(
-        self, held: Held, *, status: str, delay_s: float = 0, reason: str = "", counted: bool = True
+        self, held: Held, *, status: str, delay_s: float = 0, reason: str = ""
     ) -> tuple[str, str]:
-        """Give the lease back; the event goes to `queued`, `delayed` or `dead`."""
+        """Give the lease back: (`released`, status) or (`lost`, status).
+
+        The event goes to `queued`, `delayed` or `dead` as asked, or to `dead` after its last attempt.
+        """
         answer = await self._steps.run(
             step.RELEASE,
             status=status,
             delay_ms=round(delay_s * 1000),
             reason=reason,
-            counted=int(counted),
             **_claim(held),
         )
         return _pair(answer)
 
-    async def handed_over(self, event_id: EventId, token: LeaseToken) -> None:
-        """Put on record that the taker has the event: its lease no longer ends with this process."""
-        await self._steps.run(step.HANDED_OVER, id=event_id, token=token, process=self._process)
+    async def handed_over(self, event_id: str, token: str) -> None:
+        """Put on record that the taker has the event: its lease no longer ends with a process."""
+        await self._steps.run(line.HANDED_OVER, id=event_id, token=token)
+
+    async def hold(self, event_id: str, token: str) -> None:
+        """Answer for an event on its way to its taker; one that came back is leased to it again."""
+        await self._steps.run(line.HOLD, id=event_id, token=token, process=self._process)
 
     async def abandon(self, event_id: str, token: str) -> None:
         """Queue an event again whose taker never got it; the attempt is not counted."""
-        await self._steps.run(step.ABANDON, id=event_id, token=token)
+        await self._steps.run(line.ABANDON, id=event_id, token=token)
 
     async def sweep(self) -> int:
         """Return events whose lease or delay ran out, expire those past their deadline."""

@@ -46,6 +46,7 @@ KEYS = (
     Key("inbox", "inbox:{server}:{hook}:{status}", "zset", "events", False, "with its events"),
     Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),
     Key("waiters", "waiters:{server}", "zset", "events", True, "seconds after the last waiter"),
+    Key("looks", "looks:{server}", "zset", "events", True, "with the waiters"),
     Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),
     Key("event_leases", "event_leases", "zset", "events", False, "with its leases"),
     Key("event_deadlines", "event_deadlines", "zset", "events", False, "with its open events"),
@@ -54,12 +55,13 @@ KEYS = (
     Key("call", "call:{id}", "hash", "calls", True, "twice result_ttl_s after its last change"),
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
     Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
+    Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after the call ended"),
     Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
     Key("processes", "processes", "zset", "processes", False, "with its processes"),
-    Key(
-        "held", "held:{process}", "set", "processes", True, "an hour after its process's last sign"
-    ),
+    Key("held", "held:{process}", "set", "processes", False, "once its process is forgotten"),
     Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),
+    Key("clients", "clients:{client}", "zset", "streams", True, "a day after its last stream"),
+    Key("owed", "owed:{session}", "hash", "streams", True, "a day after its last request"),
     Key(
         "outbox",
         "outbox:{session}:{stream}",

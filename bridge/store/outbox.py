@@ -9,12 +9,14 @@ OUTBOX_TTL_S = 3600
 ANSWER_TTL_S = 600
 
 APPEND = Script(
-    "session stream frame last frames_max ttl_s",
+    "session stream frame last receipt request frames_max ttl_s",
     """
+if request ~= '' and redis.call('HDEL', owed_key(session), request) == 0 then return {''} end
 local outbox = outbox_key(session, stream)
 local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
 if newest and newest[2][2] == frame then return {newest[1]} end
-local id = redis.call('XADD', outbox, 'MAXLEN', frames_max, '*', 'frame', frame, 'last', last)
+local id = redis.call('XADD', outbox, 'MAXLEN', frames_max, '*', 'frame', frame, 'last', last,
+  'receipt', receipt)
 redis.call('EXPIRE', outbox, ttl_s)
 ring('outbox:' .. session .. ':' .. stream)
 return {id}
@@ -27,7 +29,7 @@ READ = Script(
 local rows = {}
 local from = after == '' and '-' or '(' .. after
 for _, entry in ipairs(redis.call('XRANGE', outbox_key(session, stream), from, '+', 'COUNT', limit)) do
-  rows[#rows + 1] = {entry[1], entry[2][2], entry[2][4]}
+  rows[#rows + 1] = {entry[1], entry[2][2], entry[2][4], entry[2][6]}
 end
 return rows
 """,
@@ -43,11 +45,15 @@ READ_ANSWER = Script("session id", "return {redis.call('GET', answer_key(session
 
 @dataclass(frozen=True)
 class Frame:
-    """One JSON-RPC message on its way out; nothing follows the `last` one of a stream."""
+    """One JSON-RPC message on its way out; nothing follows the `last` one of a stream.
+
+    `receipt` names what is handed over once the frame has arrived; empty for nothing.
+    """
 
     frame_id: str
     content: bytes
     is_last: bool
+    receipt: str
 
 
 class Outbox:
@@ -58,25 +64,50 @@ class Outbox:
 
     async def append(
         self, session_id: str, stream: str, content: bytes, *, is_last: bool = False
-    ) -> str:
-        """Keep a frame, wake its reader, and give the frame's id."""
-        (frame_id,) = await self._steps.run(
+    ) -> None:
+        """Keep a frame and wake its reader."""
+        await self._append(session_id, stream, content, last=int(is_last), receipt="", request="")
+
+    async def answer(
+        self,
+        session_id: str,
+        stream: str,
+        content: bytes,
+        *,
+        ends: bool,
+        receipt: str,
+        request: str,
+    ) -> None:
+        """Keep an answer, unless the `request` named has been answered or is owed no more.
+
+        `ends` says that the stream is over with it; an empty `request` is always answered.
+        """
+        await self._append(
+            session_id, stream, content, last=int(ends), receipt=receipt, request=request
+        )
+
+    async def _append(
+        self, session_id: str, stream: str, content: bytes, **said: str | int
+    ) -> None:
+        await self._steps.run(
             APPEND,
             session=session_id,
             stream=stream,
             frame=content,
-            last=int(is_last),
             frames_max=FRAMES_MAX,
             ttl_s=OUTBOX_TTL_S,
+            **said,
         )
-        return str(frame_id.decode())
 
     async def read(self, session_id: str, stream: str, after: str, limit: int = 64) -> list[Frame]:
         """Read the frames that follow the one named `after` (empty: from the first)."""
         rows = await self._steps.run(
             READ, session=session_id, stream=stream, after=after, limit=limit
         )
-        return [Frame(id_.decode(), content, last == b"1") for id_, content, last in rows]
+        return [
+            Frame(id_.decode(), content, last == b"1", receipt.decode())
+            for id_, content, last, receipt in rows
+        ]
 
     async def put_answer(self, session_id: str, request_id: str, answer: bytes) -> None:
         """Keep a client's answer for whichever process asked."""

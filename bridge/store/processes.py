@@ -1,5 +1,6 @@
 """Processes on record: who is alive, what each holds, and what a dead one leaves."""
 
+import json
 import threading
 from dataclasses import dataclass
 
@@ -16,8 +17,7 @@ LIFE_S = 6.0
 
 BEAT = Script(
     "process",
-    "redis.call('ZADD', processes_key(), now, process) "
-    "if redis.call('EXISTS', held_key(process)) == 1 then redis.call('EXPIRE', held_key(process), 3600) end return {}",
+    "redis.call('ZADD', processes_key(), now, process) return {}",
 )
 
 LEAVE = Script(
@@ -48,8 +48,12 @@ return rows
 )
 
 FORGET = Script(
-    "process",
-    "redis.call('ZREM', processes_key(), process) redis.call('DEL', held_key(process)) return {}",
+    "process held",
+    """
+for _, what in ipairs(cjson.decode(held)) do redis.call('SREM', held_key(process), what) end
+if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) end
+return {}
+""",
 )
 
 
@@ -85,9 +89,10 @@ class ProcessStore:
         rows = await self._steps.run(DEAD, life_ms=round(LIFE_S * 1000))
         return [_estate(row) for row in rows]
 
-    async def forget(self, process: ProcessId) -> None:
-        """Drop a dead process whose estate has been settled."""
-        await self._steps.run(FORGET, process=process)
+    async def forget(self, estate: Estate) -> None:
+        """Drop a dead process whose estate has been settled, unless it holds more by now."""
+        held = json.dumps([" ".join(one) for one in estate.held])
+        await self._steps.run(FORGET, process=estate.process, held=held)
 
 
 def _estate(row: Answer) -> Estate:

@@ -15,8 +15,7 @@ if r[2] ~= token then
   r[6] = redis.call('HINCRBY', reply_key(id), 'attempts', 1)
   redis.call('HSET', reply_key(id), 'lease', token, 'holder', process)
   redis.call('ZREM', due_replies_key(), id)
-  redis.call('SADD', held_key(process), 'reply ' .. id .. ' ' .. token)
-  redis.call('EXPIRE', held_key(process), 3600)
+  hold(process, 'reply ' .. id .. ' ' .. token)
 end
 return {r[3], r[4], r[5], tostring(r[6]), r[7] or '0', string.format('%.0f', now - (r[8] or now)),
   redis.call('HGET', event_key(id), 'server'), redis.call('HGET', event_key(id), 'hook')}
@@ -48,6 +47,7 @@ ABANDON = Script(
 local r = redis.call('HMGET', reply_key(id), 'lease', 'holder')
 if r[1] == token then
   redis.call('HDEL', reply_key(id), 'lease')
+  redis.call('SREM', held_key(r[2]), 'reply ' .. id .. ' ' .. token)
   redis.call('HSET', reply_key(id), 'unknown', 1)
   redis.call('ZADD', due_replies_key(), now, id)
 end

@@ -11,7 +11,13 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bridge.errors import StoreUnavailableError
@@ -31,6 +37,17 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 """
 _SHARED = {
     "ring": f"local function ring(name) redis.call('PUBLISH', '{WAKE_CHANNEL}', name) end",
+    "fields": """
+local function fields(key, ...)
+  local found, named = redis.call('HMGET', key, ...), {}
+  for i, name in ipairs({...}) do named[name] = found[i] end
+  return named
+end""",
+    "hold": """
+local function hold(process, what)
+  redis.call('SADD', held_key(process), what)
+  redis.call('ZADD', processes_key(), 'NX', now, process)
+end""",
     "count": """
 local function count(by, ...)
   redis.call('HINCRBY', counters_key(), table.concat({...}, '|'), by)
@@ -44,7 +61,15 @@ local function next_order()
   return string.format('%.0f', order)
 end""",
 }
-_UNREADY = ("LOADING", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "BUSY")
+_UNREADY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    NoScriptError,
+    ReadOnlyError,
+    MasterDownError,
+    OutOfMemoryError,
+)
+_UNREADY_CODES = ("MISCONF", "BUSY", "CLUSTERDOWN", "UNKILLABLE")
 
 
 class Script:
@@ -66,13 +91,18 @@ class Script:
 
     def command(self, values: dict[str, Value]) -> tuple[Value, ...]:
         """Spell the EVALSHA command for these named values."""
-        return ("EVALSHA", self.sha, 0, *(values[name] for name in self.args))
+        return ("EVALSHA", self.sha, 0, *(_encoded(values[name]) for name in self.args))
+
+
+def _encoded(value: Value) -> bytes:
+    # Half a surrogate pair has no UTF-8 form; as "?" it can hurt nobody.
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
 
 
 @dataclass(eq=False)
 class _Pending:
     script: Script
-    values: dict[str, Value]
+    command: tuple[Value, ...]
     until: float
     done: asyncio.Future[Answer] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -104,36 +134,35 @@ class Steps:
             self._give_up(self._waiting)
 
     async def run(self, script: Script, **values: Value) -> Answer:
-        """Run one step and give its answer.
+        """Run one step and give its answer; it is run even if whoever asked does not wait for it.
 
         Raises:
             StoreUnavailableError: Redis gave no answer within the patience; the step may have run.
         """
-        step = _Pending(script, values, asyncio.get_running_loop().time() + self._patience_s)
+        until = asyncio.get_running_loop().time() + self._patience_s
+        step = _Pending(script, script.command(values), until)
         self._waiting.append(step)
         self._more.set()
-        return await step.done
+        return await asyncio.shield(step.done)
 
     async def _write(self) -> None:
         while True:
             await self._more.wait()
-            batch = [step for step in self._waiting[:BATCH_MAX] if not step.done.done()]
-            del self._waiting[:BATCH_MAX]
+            batch = self._waiting[:BATCH_MAX]
+            again = self._in_time(await self._commit(batch))
+            self._waiting[: len(batch)] = again
             if not self._waiting:
                 self._more.clear()
-            again = await self._commit(batch)
             if again:
-                self._waiting[:0] = self._in_time(again)
-                self._more.set()
                 await asyncio.sleep(PAUSE_S)
 
     async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
         pipe = self._redis.pipeline(transaction=False)
         for step in batch:
-            pipe.execute_command(*step.script.command(step.values))
+            pipe.execute_command(*step.command)
         try:
             answers = await pipe.execute(raise_on_error=False)
-        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        except (RedisError, OSError) as error:
             logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
             return batch
         again = [
@@ -146,13 +175,8 @@ class Steps:
         return again
 
     def _settle(self, step: _Pending, answer: object) -> bool:
-        if step.done.done():
-            return True
         if isinstance(answer, RedisError):
-            transient = isinstance(answer, (NoScriptError, RedisConnectionError, RedisTimeoutError))
-            if transient or (
-                isinstance(answer, ResponseError) and str(answer).startswith(_UNREADY)
-            ):
+            if isinstance(answer, _UNREADY) or str(answer).startswith(_UNREADY_CODES):
                 return False
             step.done.set_exception(answer)
         else:

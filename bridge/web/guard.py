@@ -16,9 +16,10 @@ class Guard:
     """Refuses a foreign Host (421) and a foreign Origin (403), against DNS rebinding.
 
     Known are the loopback names, the host of BRIDGE_PUBLIC_URL, BRIDGE_ALLOWED_HOSTS and
-    BRIDGE_ALLOWED_ORIGINS.
+    BRIDGE_ALLOWED_ORIGINS. Header values pass without the whitespace around them, which httptools
+    leaves at their end.
 
-    Source: MCP 2025-11-25, "Streamable HTTP", security warning; RFC 9110, 15.5.20.
+    Source: MCP 2025-11-25, "Streamable HTTP", security warning; RFC 9110, 5.5 and 15.5.20.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -31,6 +32,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer in place of the door."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
             if not self._is_known_host(host):

@@ -4,15 +4,16 @@ import asyncio
 import hmac
 
 from prometheus_client.exposition import choose_encoder
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.auth import bearer
-from bridge.errors import NotFoundError, UnauthorizedError
+from bridge.errors import NotFoundError, TransientError, UnauthorizedError
 from bridge.runtime import Runtime
 from bridge.web.guard import LOOPBACK
 from bridge.web.metrics import registry_of
+
+ANSWER_S = 2.0
 
 
 async def show_alive(_request: Request) -> Response:
@@ -24,9 +25,9 @@ async def show_ready(request: Request) -> Response:
     """Say whether Redis answers."""
     runtime: Runtime = request.app.state.runtime
     try:
-        async with asyncio.timeout(2):
-            await runtime.redis.ping()
-    except (RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(ANSWER_S):
+            await runtime.processes.beat()
+    except (TransientError, TimeoutError):
         return JSONResponse({"status": "redis does not answer"}, 503, {"Retry-After": "2"})
     return JSONResponse({"status": "ready"})
 
@@ -40,7 +41,7 @@ async def show_metrics(request: Request) -> Response:
     """
     runtime: Runtime = request.app.state.runtime
     token = runtime.settings.metrics_token
-    is_near = request.client is None or request.client.host in LOOPBACK
+    is_near = request.client is None or {request.client.host, request.url.hostname} <= LOOPBACK
     if token is None and not is_near:
         raise NotFoundError("no metrics here: BRIDGE_METRICS_TOKEN is not set")
     given = bearer(request.headers.get("authorization"))

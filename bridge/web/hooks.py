@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.auth import check_hook
-from bridge.errors import Fault, InvalidError, NotFoundError, TooLargeError
+from bridge.errors import Fault, InvalidError, NotFoundError
 from bridge.events import Incoming
 from bridge.models import Event
 from bridge.payloads import parse_json, read_payload
+from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
 
@@ -61,32 +62,11 @@ async def _read(request: Request, max_bytes: int) -> Incoming:
     )
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read a body up to the limit; a longer one is read on and dropped, up to twice the limit.
-
-    Reading on lets the sender see the 413 instead of a broken connection.
-
-    Raises:
-        TooLargeError: the body is longer than `max_bytes`.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= max_bytes:
-            chunks.append(chunk)
-        elif size > 2 * max_bytes:
-            break
-    if size > max_bytes:
-        raise TooLargeError(f"the body is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
-    return b"".join(chunks)
-
-
 def _deadline(text: str) -> str:
     if not text:
         return ""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
@@ -95,12 +75,17 @@ def _deadline(text: str) -> str:
     return moment.isoformat()
 
 
+def _own_address(request: Request) -> str:
+    runtime: Runtime = request.app.state.runtime
+    return runtime.settings.public_url or str(request.base_url).rstrip("/")
+
+
 def _describe(request: Request, event: Event, is_duplicate: bool) -> dict[str, object]:
     described: dict[str, object] = {
         "event_id": event.event_id,
         "status": event.status,
         "duplicate": is_duplicate,
-        "status_url": str(request.url_for("show_event", event_id=event.event_id)),
+        "status_url": f"{_own_address(request)}/events/{event.event_id}",
     }
     if event.reply.value is not None:
         described["reply"] = parse_json(event.reply.value)

@@ -4,6 +4,7 @@ import json
 import math
 from http import HTTPStatus
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -47,6 +48,12 @@ def problem(
         **members,
     }
     return Response(json.dumps(document), status, headers, media_type="application/problem+json")
+
+
+def answer_http_error(_request: Request, error: Exception) -> Response:
+    """Turn what the framework refuses, an unknown path say, into a problem document."""
+    assert isinstance(error, HTTPException), "registered for no other"
+    return problem(error.status_code, error.detail, dict(error.headers or {}))
 
 
 def answer_error(_request: Request, error: Exception) -> Response:

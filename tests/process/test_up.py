@@ -83,9 +83,11 @@ async def test_a_child_that_is_killed_is_started_again(
     first = children_of(up.process.pid)
     os.kill(first[name], signal.SIGKILL)
     await wait_until(
-        lambda: children_of(up.process.pid).get(name) not in {None, first[name]}, f"another {name}"
+        lambda: children_of(up.process.pid).get(name) not in {None, first[name]},
+        f"another {name}",
+        START_S,
     )
-    await wait_until(lambda: is_ready(environ), "readiness")
+    await wait_until(lambda: is_ready(environ), "readiness", START_S)
     others = {child: pid for child, pid in first.items() if child != name}
     assert others.items() <= children_of(up.process.pid).items()
 
@@ -100,6 +102,13 @@ async def test_a_signal_drains_and_ends_everything(number: signal.Signals, up: R
     up.process.send_signal(number)
     assert await up.ended() == 0
     assert all(is_gone(pid) for pid in children.values())
+
+
+async def test_a_sigterm_that_comes_twice_still_drains(up: Running) -> None:
+    up.process.terminate()
+    await wait_until(lambda: "up.draining" in up.output, "the drain's begin")
+    up.process.terminate()
+    assert await up.ended() == 0
 
 
 async def test_a_supervisor_that_is_killed_takes_its_children_along(up: Running) -> None:

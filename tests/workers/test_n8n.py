@@ -19,6 +19,7 @@ from bridge.outcomes import (
     Dead,
     Delivered,
     MaybeRun,
+    NotRegistered,
     NotRun,
     Refused,
     WebhookOutcome,
@@ -26,8 +27,9 @@ from bridge.outcomes import (
 from bridge.ports import free_port
 from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.standin import Standin, serving
+from bridge.standin.faults import Fault
+from tests.raw_server import OK, RawServer, raw_server
 from tests.waiting import wait_until
-from tests.workers.raw_server import OK, RawServer, raw_server
 from workers.n8n import N8n
 from workers.unreachable import undelivered, unreachable
 
@@ -298,6 +300,30 @@ async def test_giving_up_closes_the_connection(n8n: N8n) -> None:
         await wait_until(lambda: server.requests, "the request is there")
         task.cancel()
         await wait_until(server.closed.is_set, "the connection is closed")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ({"kind": "starting_up"}, NotRun),
+        ({"kind": "html_404"}, NotRun),
+        ({"kind": "db_not_ready"}, NotRun),
+        ({"kind": "not_registered"}, NotRegistered),
+        ({"kind": "reset_before_answer"}, MaybeRun),
+        ({"kind": "reset_after_run"}, MaybeRun),
+        ({"kind": "status", "status": 524}, MaybeRun),
+        ({"kind": "status", "status": 401}, Refused),
+    ],
+    ids=str,
+)
+async def test_each_trouble_of_n8n_is_known_for_what_it_is(
+    n8n: N8n, fault: dict[str, Any], outcome: type[WebhookOutcome]
+) -> None:
+    async with Standin(has_control=True) as standin, serving(standin) as url:
+        standin.faults.add(Fault(path="/webhook/slow-tool", **fault))
+        called = workflow(f"{url}/webhook/slow-tool")
+        assert isinstance(await run(n8n, called, {"seconds": 0}), outcome)
+        assert isinstance(await run(n8n, called, {"seconds": 0}), Answered)
 
 
 @pytest.mark.timeout(120)

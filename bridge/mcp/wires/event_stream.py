@@ -1,4 +1,4 @@
-"""Server-sent events, flush-safe: one write an event, comments while there is none, closed by us."""
+"""Server-sent events, flush-safe: one write an event, comments meanwhile, closed by us."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,11 @@ Source = AsyncGenerator[bytes, None]
 
 
 def event(
-    data: str, *, name: str = "message", event_id: str | None = None, retry_ms: int | None = None
+    data: str,
+    *,
+    name: str | None = "message",
+    event_id: str | None = None,
+    retry_ms: int | None = None,
 ) -> bytes:
     """Spell one event."""
     return ServerSentEvent(data, event=name, id=event_id, retry=retry_ms, sep="\n").encode()
@@ -35,6 +39,8 @@ class OpenStreams:
     def holding(self, close: Callable[[], object]) -> Iterator[None]:
         """Have `close` called when the process drains while the block lasts."""
         self._open.add(close)
+        if self.is_draining:
+            close()
         try:
             yield
         finally:
@@ -51,16 +57,17 @@ class OpenStreams:
 
 
 class EventStream:
-    """An HTTP response that sends what its source yields until the source ends or the client leaves.
+    """An HTTP response that sends what its source yields, to its end or till the client leaves.
 
-    The source yields whole events, each sent in one write. Leaving, or draining, closes the source.
+    The source yields whole events, each sent in one write. Leaving closes the source, and so does
+    draining, unless no `streams` are given: then the source must see to its end itself.
     """
 
     def __init__(
-        self, source: Source, streams: OpenStreams, headers: dict[str, str] | None = None
+        self, source: Source, streams: OpenStreams | None, headers: dict[str, str] | None = None
     ) -> None:
         self._source = source
-        self._streams = streams
+        self._holding = streams.holding if streams else contextlib.nullcontext
         self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +77,7 @@ class EventStream:
         )
         pump = asyncio.ensure_future(self._pump(send))
         watch = asyncio.ensure_future(_until_gone(receive))
-        with self._streams.holding(watch.cancel):
+        with self._holding(watch.cancel):
             try:
                 await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -1,9 +1,13 @@
-"""The 2025 wires of Streamable HTTP: sessions by header, answers as JSON or on a stream of their own.
+"""The 2025 wires of Streamable HTTP: sessions by header, an answer as JSON or on its own stream.
+
+An event's id is its stream and its place there, so any process can resume a stream from it.
 
 Source: MCP 2025-11-25, "Streamable HTTP".
 """
 
+import re
 import secrets
+from collections.abc import AsyncGenerator
 
 from mcp_types.jsonrpc import INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -14,20 +18,27 @@ from starlette.types import ASGIApp
 from bridge.mcp.exchange import Caller, Message, answer, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import EventStream
+from bridge.mcp.wires.notes import take_note
 from bridge.mcp.wires.outbox_stream import (
+    RESUMABLE_SINCE,
     STANDING,
     OutboxLine,
     keep_handshake,
     open_exchange,
+    prime,
     read_frames,
     serve_into,
-    take_note,
 )
+from bridge.runtime import Runtime
 from bridge.store.sessions import Session, new_session_id
 
 WIRE = "streamable-http"
 SESSION_HEADER = "mcp-session-id"
 STREAMED = frozenset({"tools/call"})
+START = "0-0"
+"""The place before a stream's first frame."""
+
+PLACE = re.compile(r"([\w-]{1,64})/(\d{1,20}-\d{1,20})", re.ASCII)
 
 
 async def serve(request: Request, message: Message, door: Door, caller: Caller) -> ASGIApp:
@@ -44,18 +55,23 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
         return await _answer_at_once(request, message, door, caller, session)
     stream = secrets.token_urlsafe(9)
     request.app.state.tasks.start(serve_into(request, message, door, caller, session, stream))
-    return EventStream(
-        read_frames(caller.runtime, session.session_id, stream), request.app.state.streams
-    )
+    return _stream(request, caller.runtime, session, stream, START)
 
 
 async def listen(request: Request, caller: Caller) -> ASGIApp:
-    """Open the stream for what belongs to no request."""
+    """Open the stream for what belongs to no request, or resume any stream where it broke off."""
+    if not _accepts_events(request):
+        return _refuse(406, "Accept must name text/event-stream")
     session = await _session(request, caller)
     if isinstance(session, Response):
         return session
-    frames = read_frames(caller.runtime, session.session_id, STANDING)
-    return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
+    last_event_id = request.headers.get("last-event-id")
+    if last_event_id is None:
+        return _stream(request, caller.runtime, session, STANDING, START)
+    place = PLACE.fullmatch(last_event_id)
+    if place is None:
+        return _refuse(400, "Last-Event-ID is no id of an event of this session")
+    return _stream(request, caller.runtime, session, place[1], place[2])
 
 
 async def end(request: Request, caller: Caller) -> Response:
@@ -100,3 +116,24 @@ async def _session(request: Request, caller: Caller) -> Session | Response:
 
 def _refuse(status: int, sentence: str) -> Response:
     return JSONResponse(error_message(None, INVALID_REQUEST, sentence), status)
+
+
+def _stream(
+    request: Request, runtime: Runtime, session: Session, stream: str, after: str
+) -> EventStream:
+    frames = _frames(runtime, session, stream, after)
+    return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
+
+
+async def _frames(
+    runtime: Runtime, session: Session, stream: str, after: str
+) -> AsyncGenerator[bytes, None]:
+    if session.version >= RESUMABLE_SINCE:
+        yield prime(f"{stream}/{after}")
+    async for chunk in read_frames(runtime, session.session_id, stream, after):
+        yield chunk
+
+
+def _accepts_events(request: Request) -> bool:
+    accept = request.headers.get("accept", "*/*").lower()
+    return any(kind in accept for kind in ("text/event-stream", "text/*", "*/*"))

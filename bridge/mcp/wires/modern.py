@@ -10,6 +10,7 @@ On purpose:
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
@@ -32,10 +33,11 @@ from starlette.types import ASGIApp
 
 from bridge.mcp.exchange import Caller, Exchange, Message, answer, encode, error_message
 from bridge.mcp.server import Door
-from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, OpenStreams, event
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
 
 OPEN_WITHIN_S = 4.0
 LISTEN = "subscriptions/listen"
+"""The one method whose streams end with a result when the process drains: its handler ends them."""
 
 
 class StreamLine:
@@ -50,7 +52,9 @@ class StreamLine:
         """Put a notification on the stream."""
         await self.frames.put(message)
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+    async def ask(
+        self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
+    ) -> Message:
         """Refuse: this protocol has no requests from server to client.
 
         Raises:
@@ -85,6 +89,7 @@ async def _run(
     connection = Connection.from_envelope(
         route.protocol_version, route.client_info, route.client_capabilities
     )
+    caller.is_there = partial(_is_there, request)
     serving = asyncio.ensure_future(_serve(door, exchange, connection, caller, line))
     first = asyncio.ensure_future(line.frames.get())
     try:
@@ -92,13 +97,16 @@ async def _run(
     except asyncio.CancelledError:
         serving.cancel()
         raise
-    keepalive_s = caller.runtime.settings.keepalive_s
-    streams: OpenStreams = request.app.state.streams
     if first.done() and first.result() is None:
         reply = serving.result()
-        await caller.answered(reached=not await request.is_disconnected())
+        await _answered(request, caller, reached=not await request.is_disconnected())
         return _json(reply)
-    return EventStream(_frames(first, line, serving, caller, keepalive_s), streams)
+    frames = _frames(request, first, line, serving, caller)
+    return EventStream(frames, None if message["method"] == LISTEN else request.app.state.streams)
+
+
+async def _is_there(request: Request) -> bool:
+    return not await request.is_disconnected()
 
 
 async def _serve(
@@ -110,15 +118,23 @@ async def _serve(
         await line.frames.put(None)
 
 
+async def _answered(request: Request, caller: Caller, *, reached: bool) -> None:
+    """Act on what became of the answer, as far as this side can know."""
+    if reached:
+        request.app.state.handovers.written(request.client, caller.receipt)
+    else:
+        await caller.runtime.receipts.lose(caller.receipt)
+
+
 async def _frames(
+    request: Request,
     first: "asyncio.Future[Message | None]",
     line: StreamLine,
     serving: "asyncio.Future[Message]",
     caller: Caller,
-    keepalive_s: float,
 ) -> AsyncGenerator[bytes, None]:
-    waiting = first
-    reached = False
+    waiting, reached = first, False
+    keepalive_s = caller.runtime.settings.keepalive_s
     try:
         if not first.done():
             yield KEEPALIVE
@@ -139,11 +155,11 @@ async def _frames(
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        await caller.answered(reached=reached)
+        await _answered(request, caller, reached=reached)
 
 
 def _refuse(request: Request, message: Message, door: Door) -> InboundLadderRejection | None:
-    """Find what the SDK's ladder cannot see: doubled headers, and parameters repeated as headers."""
+    """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
     doubled = find_duplicated_routing_header(request.headers.items())
     if doubled is not None:
         return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")

@@ -2,27 +2,51 @@
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from mcp.server.connection import Connection
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
+from mcp_types.jsonrpc import REQUEST_TIMEOUT
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from starlette.requests import Request
 
-from bridge.mcp.exchange import Caller, Exchange, Message, answer, encode
+from bridge.errors import TransientError
+from bridge.mcp.exchange import (
+    Caller,
+    Exchange,
+    Message,
+    Standing,
+    answer,
+    encode,
+    error_message,
+)
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import KEEPALIVE, event
+from bridge.mcp.wires.notes import answer_to, cancel_note
 from bridge.runtime import Runtime
+from bridge.store.outbox import Frame
 from bridge.store.sessions import Session
+
+logger = logging.getLogger(__name__)
 
 STANDING = "standing"
 """The stream of a session that belongs to no request."""
 
+RESUMABLE_SINCE = "2025-11-25"
+"""The first protocol version whose clients come back when a stream is closed on them (SEP-1699)."""
+
+REQUEST_CANCELLED = -32800
+"""What ends the stream of a cancelled request, as mcp 2.3 ends it on these wires."""
+
+RETRY_MS = 1000
 ASK_S = 300.0
-LOOK_AGAIN_S = 5.0
+HANG_UP = b""
+"""The frame at which a connection ends and its stream does not."""
 
 
 class OutboxLine:
@@ -31,45 +55,63 @@ class OutboxLine:
     can_ask = True
 
     def __init__(self, runtime: Runtime, session_id: str, stream: str) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
         self._session_id = session_id
         self.stream = stream
 
     async def send(self, message: Message) -> None:
         """Put a frame into the outbox."""
-        await self._runtime.outbox.append(self._session_id, self.stream, encode(message))
+        await self.runtime.outbox.append(self._session_id, self.stream, encode(message))
 
     async def end(self, message: Message) -> None:
-        """Put the answer into the outbox; the stream of one request ends with it."""
-        is_last = self.stream != STANDING
-        await self._runtime.outbox.append(
-            self._session_id, self.stream, encode(message), is_last=is_last
-        )
+        """Put the answer into the outbox; the stream of one request ends with it.
 
-    async def ask(self, method: str, params: Mapping[str, Any] | None) -> Message:
+        A client waits for nothing but this frame, so a Redis that is away is waited for.
+        """
+        is_last = self.stream != STANDING
+        while True:
+            try:
+                await self.runtime.outbox.append(
+                    self._session_id, self.stream, encode(message), is_last=is_last
+                )
+            except TransientError as error:
+                logger.warning("outbox.waiting", extra={"reason": str(error)})
+            else:
+                return
+
+    async def hang_up(self) -> None:
+        """Close the connection that now reads the stream; its client resumes after this frame."""
+        await self.runtime.outbox.append(self._session_id, self.stream, HANG_UP)
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
+    ) -> Message:
         """Ask the client; whichever process its answer reaches puts it on record.
 
         Raises:
-            TimeoutError: no answer within ASK_S.
+            MCPError: no answer in time (ASK_S when no time is given).
         """
         request_id = "bridge-" + secrets.token_urlsafe(9)
-        with self._runtime.wakes.listening(f"answer:{self._session_id}:{request_id}") as bell:
+        await self.send(
+            {"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params or {})}
+        )
+        try:
+            async with asyncio.timeout(timeout_s or ASK_S):
+                kept = await answer_to(self.runtime, self._session_id, request_id)
+        except TimeoutError:
+            given_up = {"requestId": request_id, "reason": "not answered in time"}
             await self.send(
-                {"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params or {})}
+                {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": given_up}
             )
-            async with asyncio.timeout(ASK_S):
-                while True:
-                    kept = await self._runtime.outbox.read_answer(self._session_id, request_id)
-                    if kept is not None:
-                        found: Message = json.loads(kept)
-                        return found
-                    await bell.wait(LOOK_AGAIN_S)
+            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
+        found: Message = json.loads(kept)
+        return found
 
 
 async def serve_into(
     request: Request, message: Message, door: Door, caller: Caller, session: Session, stream: str
 ) -> Session:
-    """Serve a request and leave its answer in the stream's outbox; gives the session as it is then."""
+    """Serve a request, its answer into the stream's outbox; give the session as it is then."""
     runtime = caller.runtime
     line = OutboxLine(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
@@ -80,6 +122,9 @@ async def serve_into(
         serving.cancel()
     if reply is None:
         await caller.answered(reached=False)
+        if stream != STANDING:
+            cancelled = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
+            await line.end(cancelled)
         return session
     session = await keep_handshake(runtime, session, message, reply, connection)
     await line.end(reply)
@@ -91,14 +136,19 @@ async def _unless_cancelled(
     runtime: Runtime, session: Session, exchange: Exchange, serving: "asyncio.Future[Message]"
 ) -> Message | None:
     """Wait for the answer; None once the client has said that it wants it no more."""
-    name = cancel_name(session.session_id, exchange.request_id)
-    with runtime.wakes.listening(name) as bell:
-        cancelled = asyncio.ensure_future(bell.rung())
-        try:
-            await asyncio.wait((serving, cancelled), return_when=asyncio.FIRST_COMPLETED)
-            return serving.result() if serving.done() else None
-        finally:
-            cancelled.cancel()
+    cancelled = asyncio.ensure_future(
+        answer_to(
+            runtime,
+            session.session_id,
+            cancel_note(exchange.request_id),
+            runtime.settings.keepalive_s,
+        )
+    )
+    try:
+        await asyncio.wait((serving, cancelled), return_when=asyncio.FIRST_COMPLETED)
+        return serving.result() if serving.done() else None
+    finally:
+        cancelled.cancel()
 
 
 def open_exchange(
@@ -106,10 +156,19 @@ def open_exchange(
 ) -> tuple[Exchange, Connection]:
     """Set up the SDK's view of a session's request."""
     transport = TransportContext(kind=session.wire, can_send_request=True, headers=request.headers)
+    standing = OutboxLine(line.runtime, session.session_id, STANDING)
     metadata = ServerMessageMetadata(request_context=request)
+    if line.stream != STANDING and session.version >= RESUMABLE_SINCE:
+        metadata.close_sse_stream = line.hang_up
+        metadata.close_standalone_sse_stream = standing.hang_up
     exchange = Exchange(message, line, transport, message_metadata=metadata)
-    version = session.version or LATEST_HANDSHAKE_VERSION
-    return exchange, Connection.from_envelope(version, session.info, session.capabilities)
+    connection = Connection.from_envelope(
+        session.version or LATEST_HANDSHAKE_VERSION,
+        session.info,
+        session.capabilities,
+        outbound=Standing(standing),
+    )
+    return exchange, connection
 
 
 async def keep_handshake(
@@ -135,28 +194,47 @@ async def keep_handshake(
 async def read_frames(
     runtime: Runtime, session_id: str, stream: str, after: str = ""
 ) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's frames as events from its outbox, with comments in between, to its last one."""
-    keepalive_s = runtime.settings.keepalive_s
-    with runtime.wakes.listening(f"outbox:{session_id}:{stream}") as bell:
+    """Yield a stream's frames as events, with comments in between.
+
+    It goes on to the stream's last frame, to a hang-up, or to the end of the session.
+    """
+    name, end = f"outbox:{session_id}:{stream}", f"session:{session_id}"
+    with runtime.wakes.listening(name, end) as bell, runtime.wakes.listening(end) as ended:
         while True:
-            for frame in await runtime.outbox.read(session_id, stream, after):
-                after = frame.frame_id
-                yield event(frame.content.decode(), event_id=f"{stream}/{after}")
-                if frame.is_last:
-                    return
-            if not await bell.wait(keepalive_s):
+            while frames := await _look(runtime, session_id, stream, after):
+                for frame in frames:
+                    after = frame.frame_id
+                    yield _spell(frame, f"{stream}/{after}")
+                    if frame.is_last or frame.content == HANG_UP:
+                        return
+            is_rung = await bell.wait(runtime.settings.keepalive_s)
+            if not is_rung:
                 yield KEEPALIVE
+            if (not is_rung or await ended.wait(0)) and not await _lives(runtime, session_id):
+                return
 
 
-def cancel_name(session_id: str, request_id: str | int) -> str:
-    """Name the wake that tells whoever serves a request that the client has cancelled it."""
-    return f"cancel:{session_id}:{request_id}"
+async def _look(runtime: Runtime, session_id: str, stream: str, after: str) -> list[Frame]:
+    """Read on in an outbox; nothing while Redis is away, for the next tick looks again."""
+    try:
+        return await runtime.outbox.read(session_id, stream, after)
+    except TransientError:
+        return []
 
 
-async def take_note(runtime: Runtime, session: Session, message: Message) -> None:
-    """Act on a message that wants no answer: a client's own answer, or a cancellation."""
-    if "method" not in message:
-        await runtime.outbox.put_answer(session.session_id, str(message.get("id")), encode(message))
-    elif message["method"] == "notifications/cancelled":
-        params = message.get("params") or {}
-        await runtime.wakes.ring(cancel_name(session.session_id, params.get("requestId", "")))
+async def _lives(runtime: Runtime, session_id: str) -> bool:
+    try:
+        return await runtime.sessions.keep(session_id)
+    except TransientError:
+        return True
+
+
+def _spell(frame: Frame, place: str) -> bytes:
+    return (
+        prime(place) if frame.content == HANG_UP else event(frame.content.decode(), event_id=place)
+    )
+
+
+def prime(place: str) -> bytes:
+    """Spell the event that says nothing but where a stream can be resumed, and how soon."""
+    return event("", name=None, event_id=place, retry_ms=RETRY_MS)

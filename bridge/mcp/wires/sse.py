@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 from bridge.errors import NotFoundError
 from bridge.mcp.entry import enter
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.outbox_stream import STANDING, read_frames, serve_into, take_note
+from bridge.mcp.wires.notes import take_note
+from bridge.mcp.wires.outbox_stream import STANDING, read_frames, serve_into
 from bridge.mcp.wires.streamable import read_message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session, new_session_id

@@ -1,49 +1,79 @@
 """Streamable HTTP on one address: reads the body, and hands it to the wire of its era."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
-from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
 from bridge.mcp.entry import enter
-from bridge.mcp.exchange import Message, error_message
+from bridge.mcp.exchange import Caller, Message, error_message
+from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
 from bridge.payloads import parse_json
-from bridge.web.hooks import read_body
+from bridge.request_body import read_body
+
+Serve = Callable[[Request, Message, Door, Caller], Awaitable[ASGIApp]]
 
 
 async def post(request: Request) -> ASGIApp:
     """Serve a POST of any era."""
-    door, caller = enter(request)
-    if not _accepts_both(request):
-        return JSONResponse(
-            error_message(
-                None, INVALID_REQUEST, "Accept must name application/json and text/event-stream"
-            ),
-            406,
-        )
-    message = await read_message(request, caller.runtime.settings.max_body_bytes)
-    if isinstance(message, Response):
-        return message
-    serve = modern.serve if _is_modern(request, message) else handshake.serve
-    return await serve(request, message, door, caller)
+    return await _post(request, modern.serve)
+
+
+async def post_2025(request: Request) -> ASGIApp:
+    """Serve a POST of the 2025 wires, whose streams can be resumed, and no other."""
+    return await _post(request, _fall_back)
 
 
 async def get(request: Request) -> ASGIApp:
-    """Serve the standing stream of the 2025 wires."""
+    """Serve the streams of the 2025 wires that no POST opens."""
     _, caller = enter(request)
-    return await handshake.listen(request, caller)
+    return _only_posts(request) or await handshake.listen(request, caller)
 
 
 async def delete(request: Request) -> ASGIApp:
     """End a session of the 2025 wires."""
     _, caller = enter(request)
-    return await handshake.end(request, caller)
+    return _only_posts(request) or await handshake.end(request, caller)
+
+
+async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
+    door, caller = enter(request)
+    if not _accepts_both(request):
+        sentence = "Accept must name application/json and text/event-stream"
+        return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 406)
+    message = await read_message(request, caller.runtime.settings.max_body_bytes)
+    if isinstance(message, Response):
+        return message
+    serve = serve_modern if _is_modern(request, message) else handshake.serve
+    return await serve(request, message, door, caller)
+
+
+async def _fall_back(request: Request, message: Message, _door: Door, _caller: Caller) -> ASGIApp:
+    """Name the versions served here, so that the client takes one of them.
+
+    Source: MCP 2026-07-28, "Versioning": how a client of both eras probes.
+    """
+    known = {
+        "supported": list(HANDSHAKE_PROTOCOL_VERSIONS),
+        "requested": request.headers.get("mcp-protocol-version", ""),
+    }
+    sentence = "this address serves the handshake versions only"
+    return JSONResponse(
+        error_message(message.get("id"), UNSUPPORTED_PROTOCOL_VERSION, sentence, known), 400
+    )
+
+
+def _only_posts(request: Request) -> Response | None:
+    """Refuse what the 2026 wire does not have: it knows no method but POST."""
+    if request.headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
+        return Response(status_code=405, headers={"Allow": "POST"})
+    return None
 
 
 async def read_message(request: Request, max_bytes: int) -> Message | Response:

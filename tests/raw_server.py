@@ -13,6 +13,7 @@ class RawServer:
     """Requests seen, as bytes, and the number of connections they came on.
 
     An answer of None leaves a request unanswered; with `closes` the connection ends behind it.
+    While `gate` is clear, answers wait.
     """
 
     answer: bytes | None = OK
@@ -21,6 +22,10 @@ class RawServer:
     connections: int = 0
     requests: list[bytes] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     @property
     def url(self) -> str:
@@ -53,6 +58,7 @@ class RawServer:
                 if self.answer is None:
                     await reader.read()
                     return
+                await self.gate.wait()
                 writer.write(self.answer)
                 await writer.drain()
                 if self.closes:

@@ -1,0 +1,140 @@
+"""The Tasks extension (SEP-2663): a call under another name, its task id the call's id.
+
+On purpose: there is no second store. A task is `working` while its call is queued or runs; n8n's
+own failures are `completed` results with isError, the bridge's faults are `failed`.
+"""
+
+from typing import Any
+
+import mcp_types as types
+from mcp.server.lowlevel import Server as McpServer
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import decode_header_value
+from mcp_types.jsonrpc import HEADER_MISMATCH, INTERNAL_ERROR, MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import Field
+
+from bridge.errors import NotFoundError
+from bridge.mcp.exchange import Caller
+from bridge.mcp.tools import Context
+from bridge.mcp.workflow_tools import tell
+from bridge.models import Call, CallId, CallStatus, instant
+
+EXTENSION = "io.modelcontextprotocol/tasks"
+POLL_INTERVAL_MS = 2000
+
+
+class TaskParams(types.RequestParams):
+    """Which task a request is about."""
+
+    task_id: str
+
+
+class TaskUpdateParams(TaskParams):
+    """Answers to what a task asked for."""
+
+    input_responses: dict[str, Any] = Field(default_factory=dict)
+
+
+def add_tasks(mcp_server: McpServer[Caller]) -> None:
+    """Serve the extension's methods and say so in the capabilities."""
+    mcp_server.extensions[EXTENSION] = {}
+    mcp_server.add_request_handler("tasks/get", TaskParams, get_task)
+    mcp_server.add_request_handler("tasks/update", TaskUpdateParams, update_task)
+    mcp_server.add_request_handler("tasks/cancel", TaskParams, cancel_task)
+
+
+def declares_tasks(context: Context) -> bool:
+    """Tell whether the client of this very request takes a task for an answer."""
+    capabilities = context.session.client_capabilities
+    extensions = (capabilities.extensions if capabilities else None) or {}
+    return context.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in extensions
+
+
+def create_task(call: Call, ttl_s: int) -> dict[str, Any]:
+    """Give the answer that hands a call over as a task."""
+    return {"resultType": "task", **_state(call, ttl_s)}
+
+
+async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
+    """Tell how a task stands, its result inline once there is one."""
+    caller = context.lifespan_context
+    call = await _find(context, params)
+    caller.hands_over(call)
+    return {"resultType": "complete", **view(call, caller)}
+
+
+async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:
+    """Take answers to what a task asked; those to questions that are not open are ignored."""
+    await _find(context, params)
+    return {"resultType": "complete"}
+
+
+async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
+    """End a task; one that has ended stays as it is."""
+    call = await _find(context, params)
+    if not call.status.is_final:
+        caller = context.lifespan_context
+        await caller.runtime.calls.cancel(call.call_id, caller.principal)
+    return {"resultType": "complete"}
+
+
+def view(call: Call, caller: Caller) -> dict[str, Any]:
+    """Give a task's public face."""
+    settings = caller.runtime.settings
+    seen = _state(call, settings.result_ttl_s)
+    if seen["status"] == "completed":
+        told = tell(call, settings.result_chars)
+        result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
+        seen["result"] = result
+    if seen["status"] == "failed":
+        seen["error"] = {"code": INTERNAL_ERROR, "message": call.failure or "the bridge failed"}
+    return seen
+
+
+def _state(call: Call, ttl_s: int) -> dict[str, Any]:
+    state = {
+        "taskId": call.call_id,
+        "status": _status(call),
+        "createdAt": instant(call.created_at_ms),
+        "lastUpdatedAt": instant(call.updated_at_ms),
+        "ttlMs": ttl_s * 1000,
+        "pollIntervalMs": POLL_INTERVAL_MS,
+    }
+    message = call.failure if call.status.is_final else call.message
+    return state | ({"statusMessage": message} if message else {})
+
+
+def _status(call: Call) -> str:
+    match call.status:
+        case CallStatus.QUEUED | CallStatus.RUNNING:
+            return "working"
+        case CallStatus.CANCELLED:
+            return "cancelled"
+        case CallStatus.FAILED if call.is_bridge_fault:
+            return "failed"
+        case _:
+            return "completed"
+
+
+async def _find(context: Context, params: TaskParams) -> Call:
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
+    request = context.request
+    if (
+        request is not None
+        and decode_header_value(request.headers.get("mcp-name")) != params.task_id
+    ):
+        raise MCPError(HEADER_MISMATCH, "mcp-name header does not match params.taskId")
+    if not declares_tasks(context):
+        required: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        sentence = f"this method needs a client that declares {EXTENSION}"
+        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, sentence, required)
+    caller = context.lifespan_context
+    try:
+        call = await caller.runtime.calls.wait(CallId(params.task_id), caller.principal, 0)
+    except NotFoundError as error:
+        raise MCPError(types.INVALID_PARAMS, "no such task") from error
+    if call.status is CallStatus.EXPIRED:
+        raise MCPError(types.INVALID_PARAMS, "this task's result was kept for its time and is gone")
+    return call

@@ -1,0 +1,88 @@
+"""What rows are played on: a durable Valkey, a stand-in for n8n, and what a row starts there."""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from bridge.ports import free_port
+from bridge.valkey import EmbeddedValkey
+from tests.bench.program import ROOT, Program, running
+
+SERVERS = Path(__file__).parent / "servers"
+TOKEN = "the-bench-asks-as-claude"
+HOOK_TOKEN = "the-bench-asks-as-n8n"
+CLAUDE = {"authorization": f"Bearer {TOKEN}"}
+N8N = {"authorization": f"Bearer {HOOK_TOKEN}"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row's Valkey and stand-in, and the way to start more beside them."""
+
+    directory: Path
+    redis_url: str
+    n8n_url: str
+
+    def web(self) -> AbstractAsyncContextManager[Program]:
+        """Start a web process."""
+        port = free_port()
+        environ = self._environ | {"BRIDGE_PORT": str(port)}
+        return self._running("bridge", "web", environ=environ, port=port)
+
+    def worker(self) -> AbstractAsyncContextManager[Program]:
+        """Start a worker process."""
+        return self._running("bridge", "worker", environ=self._environ)
+
+    def peer(self, name: str) -> AbstractAsyncContextManager[Program]:
+        """Start one of the servers in `tests/bench/peers`."""
+        port = free_port()
+        return self._running(
+            f"tests.bench.peers.{name}", str(port), self.redis_url, environ={}, port=port
+        )
+
+    def pool(self, workers: int, queue: str) -> AbstractAsyncContextManager[Program]:
+        """Start stock RQ workers on a queue."""
+        options = ("--num-workers", str(workers), "--serializer", "json", "--quiet")
+        return self._running(
+            "rq.cli", "worker-pool", *options, "--url", self.redis_url, queue, environ={}
+        )
+
+    async def clear(self) -> None:
+        """Forget all that Valkey holds, so that no round is slower for what an earlier one left."""
+        async with Redis.from_url(self.redis_url) as client:
+            await client.flushall()
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {
+            "BRIDGE_REDIS_URL": self.redis_url,
+            "BRIDGE_N8N_URL": self.n8n_url,
+            "BRIDGE_SERVERS": str(SERVERS),
+            "BRIDGE_DATA_DIR": str(self.directory),
+            "BRIDGE_DEMO_TOKEN": TOKEN,
+            "BRIDGE_DEMO_HOOK_TOKEN": HOOK_TOKEN,
+        }
+
+    def _running(
+        self, *command: str, environ: Mapping[str, str], port: int = 0
+    ) -> AbstractAsyncContextManager[Program]:
+        log = self.directory / "programs.log"
+        return running(*command, environ=environ, log=log, port=port)
+
+
+@contextlib.asynccontextmanager
+async def set_up() -> AsyncIterator[Stage]:
+    """Set up a stage of its own for one row, on the disk that the project is on."""
+    data = ROOT / ".data"
+    data.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=data) as name:
+        directory, port = Path(name), free_port()
+        log = directory / "standin.log"
+        standin = running("bridge", "standin", "--port", str(port), environ={}, log=log, port=port)
+        async with EmbeddedValkey(directory / "valkey") as valkey, standin:
+            yield Stage(directory, valkey.url, f"http://127.0.0.1:{port}")

@@ -1,0 +1,301 @@
+"""A bridge of real processes that a test may end at any moment, in any way, and start again."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp.client import Client
+from redis.asyncio import Redis
+
+from bridge.leash import leashed
+from bridge.ports import free_port
+from bridge.standin import Standin
+from bridge.standin import serving as serving_standin
+from bridge.standin.seen import Seen
+from bridge.valkey import EmbeddedValkey
+from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request, use
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parent.parent
+SERVER = "proof"
+TOKEN = "the-token-of-claude"
+HOOK_TOKEN = "the-token-of-the-hook"
+START_S = 30.0
+LAST_LINES = 30
+
+CALL_PATH = "/webhook/slow-tool"
+HOOK_PATH = f"/hooks/{SERVER}/question"
+
+
+class Child:
+    """One process of the bridge; what it logs goes into a file of its name."""
+
+    def __init__(
+        self,
+        name: str,
+        command: tuple[str, ...],
+        environ: Mapping[str, str],
+        folder: Path,
+        is_ready: "Callable[[Child], Awaitable[bool]]",
+    ) -> None:
+        self.name = name
+        self.url = f"http://127.0.0.1:{environ.get('BRIDGE_PORT', '')}"
+        self._command = command
+        self._environ = environ
+        self._log = folder / f"{name}.log"
+        self._is_ready = is_ready
+        self._process: asyncio.subprocess.Process | None = None
+        self._log_start = 0
+
+    @property
+    def log(self) -> str:
+        """All that it has logged since it was last started."""
+        return self._log.read_bytes()[self._log_start :].decode()
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, point: str | None = None) -> None:
+        """Start it, to be killed at `point` if one is named, and wait until it is ready."""
+        module = ("bridge",) if point is None else ("tests.fault_points", point)
+        with self._log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = await asyncio.create_subprocess_exec(
+                *leashed(sys.executable, "-m", *module, *self._command),
+                cwd=ROOT,
+                env=self._environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+
+        async def is_ready() -> bool:
+            assert self.is_running, f"{self.name} ended before it was ready"
+            return await self._is_ready(self)
+
+        await wait_until(is_ready, f"{self.name} is ready", START_S)
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        if self._process is not None and self.is_running:
+            self._process.kill()
+
+    def terminate(self) -> None:
+        """Ask it to drain and end."""
+        assert self._process is not None
+        self._process.terminate()
+
+    async def ended(self) -> int:
+        """Wait for its end; give its exit status, minus the signal's number if killed."""
+        return await self._process.wait() if self._process else 0
+
+
+@dataclass
+class Bridge:
+    """A bridge under test: its store, its n8n, its processes."""
+
+    valkey: EmbeddedValkey
+    n8n: Standin
+    n8n_url: str
+    http: httpx2.AsyncClient
+    folder: Path
+    environ: dict[str, str]
+    webs: list[Child] = field(default_factory=list)
+    workers: list[Child] = field(default_factory=list)
+
+    async def add_web(self, point: str | None = None) -> Child:
+        """Start one more web process on a port of its own."""
+        environ = {**self.environ, "BRIDGE_PORT": str(free_port())}
+        web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self._answers)
+        self.webs.append(web)
+        await web.start(point)
+        return web
+
+    async def add_worker(self, point: str | None = None, concurrency: int = 1000) -> Child:
+        """Start one more worker."""
+        name = f"worker-{len(self.workers)}"
+        command = ("worker", "--concurrency", str(concurrency))
+        worker = Child(name, command, self.environ, self.folder, has_started)
+        self.workers.append(worker)
+        await worker.start(point)
+        return worker
+
+    async def kill_valkey(self) -> None:
+        """End the store by SIGKILL."""
+        async with Redis.from_url(self.valkey.url) as client:
+            pid = (await client.info("server"))["process_id"]
+        os.kill(pid, signal.SIGKILL)
+        await self.valkey.wait()
+
+    @contextlib.asynccontextmanager
+    async def claude(
+        self, wire: Wire = "2026-07-28", spread: Spread | None = None
+    ) -> AsyncIterator[Client]:
+        """Connect a client to the first web process, or to all that `spread` names."""
+        origin = self.webs[0].url
+        async with claude(SERVER, TOKEN, wire, spread or Spread([origin]), origin) as client:
+            yield client
+
+    def request(self, method: str, **params: Any) -> httpx2.Request:
+        """Write a request of the 2026 wire to the first web process."""
+        return modern_request(self.webs[0].url, SERVER, TOKEN, method, **params)
+
+    async def ask_the_doomed(self, tool: str, **arguments: Any) -> None:
+        """Call a tool of the first web process, which is killed before it answers."""
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await self.http.send(self.request("tools/call", name=tool, arguments=arguments))
+        assert await self.webs[0].ended() == -signal.SIGKILL
+
+    async def send(
+        self, payload: object, *, key: str = "", reply_url: str = "", web: int = 0
+    ) -> httpx2.Response:
+        """Send a payload to the hook."""
+        headers = {"authorization": f"Bearer {HOOK_TOKEN}"}
+        headers |= {"idempotency-key": key} if key else {}
+        headers |= {"bridge-reply-url": reply_url} if reply_url else {}
+        return await self.http.post(self.webs[web].url + HOOK_PATH, json=payload, headers=headers)
+
+    async def event(self, event_id: str) -> dict[str, Any]:
+        """Read an event as its sender may."""
+        headers = {"authorization": f"Bearer {HOOK_TOKEN}"}
+        answer = await self.http.get(f"{self.webs[0].url}/events/{event_id}", headers=headers)
+        event: dict[str, Any] = answer.raise_for_status().json()
+        return event
+
+    async def park(self, *suffixes: str) -> dict[str, str]:
+        """Start an execution that waits, once for each suffix: its `id` and first `replyUrl`."""
+        url = f"{self.n8n_url}/standin/executions"
+        answer = await self.http.post(url, json={"suffixes": suffixes})
+        parked: dict[str, str] = answer.raise_for_status().json()
+        return parked
+
+    def runs(self, label: str | None = None) -> list[Seen]:
+        """Give the requests by which calls came to n8n, all or those of one label."""
+        seen = self.n8n.seen.of(CALL_PATH)
+        return [each for each in seen if label is None or label_of(each) == label]
+
+    def last_words(self) -> str:
+        """Give the end of every log."""
+        logs = sorted([*self.folder.glob("*.log"), *self.folder.glob("valkey/*.log")])
+        return "\n".join(f"--- {log.name}\n{end_of_text(log.read_text())}" for log in logs)
+
+    async def _answers(self, web: Child) -> bool:
+        try:
+            return (await self.http.get(f"{web.url}/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def running_bridge(
+    folder: Path, *, webs: int = 1, workers: int = 1, **settings: str
+) -> AsyncIterator[Bridge]:
+    """Run a bridge with these `BRIDGE_*` settings, and end all of it in the end.
+
+    When the block raises, what its processes logged last is added to the error.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        n8n = await stack.enter_async_context(Standin(has_control=True))
+        n8n_url = await stack.enter_async_context(serving_standin(n8n))
+        valkey = await stack.enter_async_context(EmbeddedValkey(folder / "valkey"))
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
+        )
+        environ = environment(folder, valkey.url, n8n_url) | settings
+        bridge = Bridge(valkey, n8n, n8n_url, http, folder, environ)
+        stack.push_async_callback(end, bridge)
+        try:
+            await asyncio.gather(
+                *(bridge.add_web() for _ in range(webs)),
+                *(bridge.add_worker() for _ in range(workers)),
+            )
+            yield bridge
+        except BaseException as error:
+            error.add_note(bridge.last_words())
+            raise
+
+
+async def end(bridge: Bridge) -> None:
+    """Kill whatever still runs."""
+    children = [*bridge.webs, *bridge.workers]
+    for child in children:
+        child.kill()
+    await asyncio.gather(*(child.ended() for child in children))
+
+
+def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
+    """Give the environment of every process, with the server file that it names written."""
+    servers = folder / "servers"
+    servers.mkdir()
+    (servers / f"{SERVER}.json").write_text(json.dumps(server_file(n8n_url)))
+    inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
+    return {
+        **inherited,
+        "BRIDGE_REDIS_URL": redis_url,
+        "BRIDGE_SERVERS": str(servers),
+        "BRIDGE_N8N_URL": n8n_url,
+        "PROOF_TOKEN": TOKEN,
+        "PROOF_HOOK_TOKEN": HOOK_TOKEN,
+    }
+
+
+def server_file(n8n_url: str) -> dict[str, Any]:
+    """Give one server: a hook, and workflows that differ in how they may be run and answer.
+
+    `once` and `repeatable` answer with a handle at once, `inline` waits for the result.
+    """
+    workflow = {
+        "url": n8n_url + CALL_PATH,
+        "input": {"type": "object"},
+        "attach": False,
+        "concurrency": 1000,
+        "answer_inline_for": 0,
+    }
+    return {
+        "name": SERVER,
+        "tokens": ["env:PROOF_TOKEN"],
+        "hooks": {"question": {"auth": {"bearer": "env:PROOF_HOOK_TOKEN"}}},
+        "workflows": {
+            "once": workflow,
+            "repeatable": {**workflow, "annotations": {"idempotent": True}},
+            "inline": {**workflow, "answer_inline_for": "2m"},
+        },
+    }
+
+
+def end_of_text(text: str) -> str:
+    """Give the last lines of a text."""
+    return "\n".join(text.splitlines()[-LAST_LINES:])
+
+
+async def has_started(worker: Child) -> bool:
+    """Tell whether a worker takes jobs."""
+    return '"worker.started"' in worker.log
+
+
+async def start_call(client: Client, tool: str, label: str, seconds: float = 0) -> str:
+    """Start a call that takes so long in n8n; give its id."""
+    handle = await use(client, tool, label=label, seconds=seconds)
+    call_id: str = handle["call_id"]
+    return call_id
+
+
+async def end_of(client: Client, call_id: str) -> dict[str, Any]:
+    """Wait until a call has ended, and read it."""
+    return await use(client, "read_call", call_id=call_id, wait_seconds=60)
+
+
+def label_of(seen: Seen) -> object:
+    """Tell which call a request to n8n belongs to."""
+    return seen.body.get("label") if isinstance(seen.body, dict) else None

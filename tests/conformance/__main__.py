@@ -1,0 +1,84 @@
+"""`make conformance`: the official MCP suite against the product's own wires.
+
+Its exit status is 0 when every scenario passes but those that `expected_failures.yml` names, and
+none of those does. Named revisions (`make conformance ARGS=2025-11-25`) run alone.
+"""
+
+import asyncio
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from mcp.shared.exceptions import MCPDeprecationWarning
+
+from bridge.settings import Settings
+from bridge.valkey import EmbeddedValkey
+from tests.conformance import suite
+from tests.conformance.app import create_fixture_app
+from tests.conformance.contents import PROMPTS
+from tests.conformance.door import NAME
+from tests.conformance.verdicts import Outcome, Verdict, expected_failures, judge
+from tests.serving import serving
+
+
+def main(revisions: Sequence[str]) -> int:
+    """Install the suite, run it, print what it found; give the exit status."""
+    # Logging and sampling are deprecated, and part of what the suite asks for.
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    try:
+        suite.install()
+        verdicts = asyncio.run(run_all(revisions or suite.REVISIONS))
+    except suite.SuiteError as error:
+        click.echo(error, err=True)
+        return 1
+    click.echo(table(verdicts))
+    return 0 if all(verdict.is_good for found in verdicts.values() for verdict in found) else 1
+
+
+async def run_all(revisions: Sequence[str]) -> dict[str, list[Verdict]]:
+    """Run the suite for each revision against one app on a Valkey of its own."""
+    with tempfile.TemporaryDirectory() as data_dir:
+        async with EmbeddedValkey(Path(data_dir)) as valkey:
+            app = create_fixture_app(Settings(redis_url=valkey.url))
+            fixtures = {*app.state.doors[NAME].tools, *(prompt.name for prompt in PROMPTS)}
+            async with serving(app) as address:
+                return {
+                    revision: judge(
+                        await suite.run(f"{address}/mcp/{NAME}", revision),
+                        expected_failures(revision),
+                        fixtures,
+                    )
+                    for revision in revisions
+                }
+
+
+def table(verdicts: dict[str, list[Verdict]]) -> str:
+    """Tell how each revision fared, then each scenario that did not pass."""
+    lines = [f"{'revision':<12}{'passed':>8}{'vacuous':>9}{'failed':>8}{'expected':>10}"]
+    for revision, found in verdicts.items():
+        counts = [
+            sum(v.outcome is outcome for v in found)
+            for outcome in (Outcome.PASSED, Outcome.VACUOUS, Outcome.FAILED)
+        ]
+        expected = sum(v.reason is not None for v in found)
+        lines.append(f"{revision:<12}{counts[0]:>8}{counts[1]:>9}{counts[2]:>8}{expected:>10}")
+    for revision, found in verdicts.items():
+        lines += [line for verdict in found for line in explained(revision, verdict)]
+    return "\n".join(lines)
+
+
+def explained(revision: str, verdict: Verdict) -> list[str]:
+    """Tell why a scenario does not count, or why it must not stand among the expected failures."""
+    named = f"{revision} {verdict.scenario}"
+    if verdict.is_good:
+        return [] if verdict.reason is None else [f"{named}: {verdict.outcome} ({verdict.reason})"]
+    if verdict.outcome is Outcome.PASSED:
+        return [f"{named}: passed; take it out of expected_failures.yml"]
+    return [f"{named}: {verdict.outcome.upper()}", *(f"    {line}" for line in verdict.findings)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

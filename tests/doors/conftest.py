@@ -1,0 +1,84 @@
+"""Two web processes on real ports, one Redis, and an HTTP client that knows nothing of MCP."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from bridge.app import create_app
+from bridge.credentials import BearerAuth, Token
+from bridge.servers import Hook, Server, Workflow
+from bridge.settings import Settings
+from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.door import FixtureDoor
+from tests.doors.by_hand import ALICE, BOB, N8N
+from tests.doors.telling import aside, impatient
+from tests.serving import serving
+
+KEEPALIVE_S = 0.1
+
+DESK = Server(
+    name="desk",
+    title="The desk",
+    description="What the tests work at.",
+    tokens=(
+        Token(name="alice", value=SecretStr(ALICE)),
+        Token(name="bob", value=SecretStr(BOB)),
+    ),
+    hooks={"letters": Hook(auth=(BearerAuth(token=SecretStr(N8N)),))},
+    workflows={
+        "stamp": Workflow(
+            url="http://127.0.0.1:9/webhook/stamp",
+            description="Stamps a letter.",
+            input={
+                "type": "object",
+                "properties": {"letter": {"type": "string"}},
+                "required": ["letter"],
+                "additionalProperties": False,
+            },
+            answer_inline_for_s=0,
+        )
+    },
+)
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    """Give what every process of the test is told."""
+    return Settings(redis_url=redis_url, keepalive_s=KEEPALIVE_S, max_body_bytes=100_000)
+
+
+def build(settings: Settings) -> Starlette:
+    """Build an app with a server of the product's own kind, and one with the suite's fixtures."""
+    app = create_app(settings, {DESK.name: DESK, FIXTURES: Server(name=FIXTURES)})
+    app.state.doors[FIXTURES] = FixtureDoor(aside, impatient)
+    return app
+
+
+@pytest.fixture
+def app(settings: Settings) -> Starlette:
+    """Give the app of one web process."""
+    return build(settings)
+
+
+@pytest.fixture
+async def web(app: Starlette) -> AsyncIterator[str]:
+    """Give the address of one web process."""
+    async with serving(app) as address:
+        yield address
+
+
+@pytest.fixture
+async def other_web(settings: Settings) -> AsyncIterator[str]:
+    """Give the address of another web process on the same Redis."""
+    async with serving(build(settings)) as address:
+        yield address
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    """Give a client with patience."""
+    async with httpx2.AsyncClient(timeout=20) as client:
+        yield client

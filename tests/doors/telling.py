@@ -1,0 +1,27 @@
+"""Tools that tell and ask what the suite's fixtures do not."""
+
+import mcp_types as types
+from mcp.shared.message import ServerMessageMetadata
+
+from tests.conformance.asking import Arguments, Context, say
+
+
+async def aside(context: Context, _given: Arguments) -> types.CallToolResult:
+    """Says something that belongs to no request."""
+    params = types.LoggingMessageNotificationParams(level="info", data="By the way")
+    await context.session.send_notification(types.LoggingMessageNotification(params=params))
+    return say("Said it.")
+
+
+async def impatient(context: Context, _given: Arguments) -> types.CallToolResult:
+    """Asks the user, and does not wait long for the answer."""
+    params = types.ElicitRequestFormParams(
+        message="Quick!", requested_schema={"type": "object", "properties": {}}
+    )
+    answer = await context.session.send_request(
+        types.ElicitRequest(params=params),
+        types.ElicitResult,
+        request_read_timeout_seconds=0.05,
+        metadata=ServerMessageMetadata(related_request_id=context.request_id),
+    )
+    return say(answer.action)

@@ -1,0 +1,119 @@
+"""Event streams at the ASGI border: what is written when, and who ends them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from starlette.types import Message
+
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, OpenStreams, event
+
+SCOPE = {"type": "http"}
+GONE: Message = {"type": "http.disconnect"}
+
+
+class Peer:
+    """A server's side of one response: keeps what was sent, and may leave."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.left = asyncio.Event()
+        self.wrote = asyncio.Event()
+
+    async def receive(self) -> Message:
+        await self.left.wait()
+        return GONE
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+        if message.get("body"):
+            self.wrote.set()
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [message["body"] for message in self.sent[1:]]
+
+
+class Source:
+    """Yields its chunks, then waits until it is closed."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = chunks
+        self.is_closed = False
+
+    async def read(self) -> AsyncGenerator[bytes, None]:
+        try:
+            for chunk in self._chunks:
+                yield chunk
+            await asyncio.Event().wait()
+        finally:
+            self.is_closed = True
+
+
+async def told(*chunks: bytes) -> AsyncGenerator[bytes, None]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def test_each_event_is_one_write() -> None:
+    peer = Peer()
+    chunks = event("first", event_id="s/1"), KEEPALIVE, event("a\nb")
+    await EventStream(told(*chunks), OpenStreams())(SCOPE, peer.receive, peer.send)
+    assert peer.bodies == [
+        b"id: s/1\nevent: message\ndata: first\n\n",
+        b": keepalive\n\n",
+        b"event: message\ndata: a\ndata: b\n\n",
+        b"",
+    ]
+    assert [message.get("more_body") for message in peer.sent[1:]] == [True, True, True, False]
+
+
+async def test_the_headers_keep_proxies_from_holding_anything_back() -> None:
+    peer = Peer()
+    stream = EventStream(told(), OpenStreams(), {"Mcp-Session-Id": "abc"})
+    await stream(SCOPE, peer.receive, peer.send)
+    assert peer.sent[0]["status"] == 200
+    assert dict(peer.sent[0]["headers"]) == {
+        b"content-type": b"text/event-stream; charset=utf-8",
+        b"cache-control": b"no-cache, no-transform",
+        b"x-accel-buffering": b"no",
+        b"mcp-session-id": b"abc",
+    }
+
+
+async def test_a_client_that_leaves_closes_the_source() -> None:
+    peer, source, streams = Peer(), Source(b"x"), OpenStreams()
+    running = asyncio.create_task(
+        EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
+    )
+    await peer.wrote.wait()
+    assert len(streams) == 1
+    peer.left.set()
+    await running
+    assert source.is_closed
+    assert len(streams) == 0
+
+
+async def test_draining_ends_a_stream_properly() -> None:
+    peer, source, streams = Peer(), Source(b"x"), OpenStreams()
+    running = asyncio.create_task(
+        EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
+    )
+    await peer.wrote.wait()
+    streams.close()
+    await running
+    assert source.is_closed
+    assert peer.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def test_a_stream_opened_while_draining_ends_at_once() -> None:
+    peer, source, streams = Peer(), Source(), OpenStreams()
+    streams.close()
+    await EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
+    assert peer.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def test_a_stream_that_sees_to_its_own_end_outlives_the_draining() -> None:
+    peer, streams = Peer(), OpenStreams()
+    streams.close()
+    await EventStream(told(b"the end"), None)(SCOPE, peer.receive, peer.send)
+    assert peer.bodies == [b"the end", b""]

@@ -1,0 +1,438 @@
+"""POST /hooks/{server}/{hook}: every row of the table of answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from redis.asyncio import Redis
+
+from bridge import app as app_module
+from bridge.app import create_app
+from bridge.models import Principal
+from bridge.servers import Server
+from bridge.settings import Settings
+from bridge.store.events import Held
+from bridge.valkey import EmbeddedValkey
+from tests.apps import BASE, RunningApp, running_app, there
+from tests.serving import serving
+
+MAX_BODY_BYTES = 1000
+N8N = "http://n8n:5678"
+AUTH = {"Authorization": "Bearer hook-token"}
+TICKET = "/hooks/support/ticket"
+STRICT = "/hooks/support/strict"
+SUPPORT = Server.model_validate(
+    {
+        "name": "support",
+        "hooks": {
+            "ticket": {"auth": [{"bearer": "hook-token"}, {"bearer": "next-token"}]},
+            "strict": {
+                "auth": {"bearer": "hook-token"},
+                "payload": {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "integer"},
+                        "a/b": {"type": "array", "items": {"type": "string"}},
+                        "from": {"type": "object", "required": ["name", "mail~address"]},
+                    },
+                    "required": ["id", "from"],
+                },
+            },
+            "other": {"auth": {"bearer": "other-token"}},
+        },
+    }
+)
+
+
+@pytest.fixture
+async def door(redis_url: str) -> AsyncIterator[RunningApp]:
+    async with running_app(
+        redis_url, SUPPORT, n8n_url=N8N, max_body_bytes=MAX_BODY_BYTES
+    ) as running:
+        yield running
+
+
+async def post(
+    door: RunningApp,
+    content: bytes = b"{}",
+    *,
+    path: str = TICKET,
+    headers: Mapping[str, str] | None = None,
+) -> httpx2.Response:
+    """Send a payload as n8n would."""
+    usual = {"Content-Type": "application/json", **AUTH}
+    return await door.client.post(path, content=content, headers={**usual, **(headers or {})})
+
+
+async def answer(door: RunningApp, value: Any) -> str:
+    """Take the oldest event as Claude would, and answer it."""
+    taken = await door.runtime.events.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    assert taken
+    held = Held(taken.event.event_id, taken.token, Principal("support", "local"))
+    await door.runtime.events.reply(SUPPORT, held, value)
+    return taken.event.event_id
+
+
+async def assert_refused(
+    door: RunningApp, response: httpx2.Response, status: int, *said: str
+) -> dict[str, Any]:
+    """Check that an answer is a problem that says this, and that nothing was stored."""
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = response.json()
+    assert problem["status"] == status
+    assert problem["title"]
+    for words in said:
+        assert words in json.dumps(problem, ensure_ascii=False)
+    assert await door.runtime.redis.keys("{bridge}:event:*") == []
+    assert await door.runtime.redis.keys("{bridge}:idempotency:*") == []
+    return problem
+
+
+async def test_a_payload_is_accepted_with_its_id_and_where_to_ask(door: RunningApp) -> None:
+    response = await post(door, b'{"error": "no"}')
+
+    assert response.status_code == 202
+    accepted = response.json()
+    assert accepted == {
+        "event_id": accepted["event_id"],
+        "status": "queued",
+        "duplicate": False,
+        "status_url": f"{BASE}/events/{accepted['event_id']}",
+    }
+    assert accepted["event_id"].startswith("evt_")
+    shown = await door.client.get(accepted["status_url"], headers=AUTH)
+    assert shown.json()["status"] == "queued"
+
+
+async def test_202_is_said_only_once_the_event_is_on_record(
+    door: RunningApp, redis_url: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        await redis.client_pause(60_000, all=False)
+        sending = asyncio.create_task(post(door))
+        await asyncio.wait([sending], timeout=0.3)
+        assert not sending.done()
+
+        await redis.client_unpause()
+
+        event_id = (await sending).json()["event_id"]
+        assert await redis.exists(f"{{bridge}}:event:{event_id}")
+
+
+async def test_an_accepted_event_outlives_a_redis_that_is_killed(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as server, running_app(server.url, SUPPORT) as door:
+        event_id = (await post(door)).json()["event_id"]
+        async with Redis.from_url(server.url) as redis:
+            await redis.shutdown(nosave=True, force=True)
+        await server.wait()
+        await server.start()
+
+        assert (await door.client.get(f"/events/{event_id}", headers=AUTH)).status_code == 200
+
+
+async def test_the_status_address_is_the_public_one(redis_url: str) -> None:
+    async with running_app(redis_url, SUPPORT, public_url="https://bridge.example/n8n") as door:
+        accepted = (await post(door)).json()
+
+    assert accepted["status_url"] == f"https://bridge.example/n8n/events/{accepted['event_id']}"
+
+
+@pytest.mark.parametrize("header", ["Idempotency-Key", "webhook-id"])
+async def test_a_repeated_key_gives_the_first_event_and_stores_nothing(
+    door: RunningApp, header: str
+) -> None:
+    first = await post(door, headers={header: 'it\'s "7"'})
+    again = await post(door, headers={header: 'it\'s "7"'})
+
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert again.json() == {**first.json(), "duplicate": True}
+    assert len(await door.runtime.redis.keys("{bridge}:event:*")) == 1
+
+
+async def test_of_many_requests_with_one_key_one_is_accepted(door: RunningApp) -> None:
+    responses = await asyncio.gather(
+        *(post(door, headers={"Idempotency-Key": "one"}) for _ in range(20))
+    )
+
+    assert sorted(response.status_code for response in responses) == [200] * 19 + [202]
+    assert len({response.json()["event_id"] for response in responses}) == 1
+
+
+@pytest.mark.parametrize("value", [{"error": "bad"}, None, [1], "text", 0])
+async def test_a_repeat_after_the_answer_gives_the_reply(door: RunningApp, value: Any) -> None:
+    await post(door, headers={"Idempotency-Key": "one"})
+    event_id = await answer(door, value)
+
+    response = await post(door, headers={"Idempotency-Key": "one"})
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "event_id": event_id,
+        "status": "answered",
+        "duplicate": True,
+        "reply": value,
+        "status_url": f"{BASE}/events/{event_id}",
+    }
+
+
+async def test_one_key_on_two_hooks_is_two_events(door: RunningApp) -> None:
+    key = {"Idempotency-Key": "one"}
+
+    first = await post(door, headers=key)
+    other = await post(
+        door, path="/hooks/support/other", headers={**key, "Authorization": "Bearer other-token"}
+    )
+
+    assert (first.status_code, other.status_code) == (202, 202)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (b'{"a": 2}', {}),
+        (b'{"a":1}', {}),
+        (b'{"a": 1}', {"Bridge-Reply-Url": f"{N8N}/webhook-waiting/1"}),
+    ],
+    ids=["other body", "other bytes", "other reply address"],
+)
+async def test_a_key_reused_for_something_else_is_a_conflict(
+    door: RunningApp, content: bytes, headers: Mapping[str, str]
+) -> None:
+    await post(door, b'{"a": 1}', headers={"Idempotency-Key": "one"})
+
+    response = await post(door, content, headers={"Idempotency-Key": "one", **headers})
+
+    assert response.status_code == 409
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "Idempotency-Key" in response.json()["detail"]
+    assert len(await door.runtime.redis.keys("{bridge}:event:*")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "line 1 column 1"),
+        (b"{bad", "line 1 column 2"),
+        (b'{"a":\n tru}', "line 2 column 2"),
+        (b'"\xff"', "not UTF-8 at byte 1"),
+        (b"1e999", "out of bounds"),
+        (b"[" * 400 + b"]" * 400, "nested deeper"),
+        (b'"\\ud800"', "surrogate"),
+    ],
+    ids=lambda part: str(part[:12]),
+)
+async def test_what_is_no_json_is_refused_with_its_place(
+    door: RunningApp, content: bytes, said: str
+) -> None:
+    await assert_refused(door, await post(door, content), 400, said)
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer wrong", "Bearer other-token", "Basic aG9vazp0b2tlbg=="]
+)
+async def test_a_sender_without_the_credential_is_turned_away(
+    door: RunningApp, authorization: str
+) -> None:
+    response = await post(door, headers={"Authorization": authorization})
+
+    await assert_refused(door, response, 401)
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_any_of_a_hooks_credentials_lets_in(door: RunningApp) -> None:
+    assert (await post(door, headers={"Authorization": "Bearer next-token"})).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/hooks/support/unknown",
+        "/hooks/unknown/ticket",
+        "/hooks/support",
+        "/hooks/support/ticket/more",
+        "/hooks/support/%00",
+        "/nothing",
+        "/",
+    ],
+)
+async def test_what_is_not_there_is_not_found(door: RunningApp, path: str) -> None:
+    await assert_refused(door, await post(door, path=path), 404)
+
+
+async def test_a_hook_takes_posts_only(door: RunningApp) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        response = await door.client.request(method, TICKET, headers=AUTH)
+        await assert_refused(door, response, 405)
+        assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 2 * MAX_BODY_BYTES, 50 * MAX_BODY_BYTES])
+async def test_a_body_that_is_too_long_is_refused_with_the_setting_to_change(
+    door: RunningApp, size: int
+) -> None:
+    response = await post(door, b'"' + b"x" * (size - 2) + b'"')
+
+    await assert_refused(door, response, 413, "BRIDGE_MAX_BODY_BYTES", str(MAX_BODY_BYTES))
+
+
+async def test_a_body_as_long_as_the_limit_is_accepted(door: RunningApp) -> None:
+    assert (await post(door, b'"' + b"x" * (MAX_BODY_BYTES - 2) + b'"')).status_code == 202
+
+
+async def test_the_sender_of_a_long_body_sees_the_refusal(redis_url: str) -> None:
+    """The body is far larger than what the sockets in between can hold."""
+    limit = 8 * 2**20
+    app = create_app(Settings(redis_url=redis_url, max_body_bytes=limit), {SUPPORT.name: SUPPORT})
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
+        response = await client.post(TICKET, content=b" " * (2 * limit), headers=AUTH)
+        assert response.status_code == 413
+        # The connection is still good for the next request.
+        again = await client.post(TICKET, content=b"{}", headers=AUTH)
+        assert again.status_code == 202
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", "x"])
+async def test_other_media_are_refused(door: RunningApp, media_type: str) -> None:
+    response = await post(door, headers={"Content-Type": media_type})
+
+    await assert_refused(door, response, 415, media_type)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "payload"),
+    [
+        ("application/json; charset=utf-8", b"[1, null]", [1, None]),
+        ("application/vnd.ticket+json", b"true", True),
+        ("application/x-www-form-urlencoded", b"a=1&a=2&b=x+y", {"a": ["1", "2"], "b": "x y"}),
+        ("text/plain; charset=utf-8", "\u2028 'quotes\" 🦀\n".encode(), "\u2028 'quotes\" 🦀\n"),
+        ("text/csv", b"", ""),
+    ],
+)
+async def test_json_forms_and_text_reach_claude_as_json(
+    door: RunningApp, media_type: str, content: bytes, payload: Any
+) -> None:
+    accepted = await post(door, content, headers={"Content-Type": media_type})
+
+    taken = await door.runtime.events.take(SUPPORT, Principal("support", "local"), None, 0, there)
+
+    assert accepted.status_code == 202
+    assert taken
+    assert taken.payload == payload
+
+
+async def test_every_fault_of_a_payload_is_named_by_its_pointer(door: RunningApp) -> None:
+    response = await post(
+        door, b'{"a/b": ["x", 1], "from": {"name": 1}, "id": "seven"}', path=STRICT
+    )
+
+    problem = await assert_refused(door, response, 422)
+    assert {error["pointer"] for error in problem["errors"]} == {
+        "/id",
+        "/a~1b/1",
+        "/from/mail~0address",
+    }
+    assert all(error["detail"] for error in problem["errors"])
+
+
+async def test_a_missing_member_is_named_by_the_pointer_it_would_have(door: RunningApp) -> None:
+    problem = await assert_refused(door, await post(door, b"{}", path=STRICT), 422)
+
+    assert {error["pointer"] for error in problem["errors"]} == {"/id", "/from"}
+
+
+async def test_a_payload_of_another_type_is_named_by_the_empty_pointer(door: RunningApp) -> None:
+    problem = await assert_refused(door, await post(door, b"[]", path=STRICT), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == [""]
+
+
+async def test_a_foreign_reply_address_is_refused_and_not_repeated(door: RunningApp) -> None:
+    response = await post(
+        door, headers={"Bridge-Reply-Url": "http://evil.example/webhook-waiting/s3cret?t=s3cret"}
+    )
+
+    await assert_refused(
+        door, response, 422, "http://evil.example:80", "BRIDGE_N8N_URL", "BRIDGE_REPLY_ORIGINS"
+    )
+    assert "s3cret" not in response.text
+
+
+async def test_a_reply_address_of_n8n_is_accepted_and_told_to_nobody(
+    door: RunningApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    url = f"{N8N}/webhook-waiting/7/reply?signature=s3cret"
+
+    accepted = await post(door, headers={"Bridge-Reply-Url": url})
+    shown = await door.client.get(accepted.json()["status_url"], headers=AUTH)
+
+    assert accepted.status_code == 202
+    assert "s3cret" not in accepted.text + shown.text
+    told = [str(record.__dict__) for record in caplog.records if record.name.startswith("bridge")]
+    assert told
+    assert not any("s3cret" in record for record in told)
+
+
+@pytest.mark.parametrize(
+    "deadline", ["2030-01-01T00:00:00Z", "2030-01-01T00:00:00.123+02:00", "2030-01-01t00:00:00z"]
+)
+async def test_a_reply_deadline_is_a_time_with_an_offset(door: RunningApp, deadline: str) -> None:
+    assert (await post(door, headers={"Bridge-Reply-Deadline": deadline})).status_code == 202
+
+
+@pytest.mark.parametrize("deadline", ["soon", "2030-01-01", "2030-01-01T00:00:00", "1893456000"])
+async def test_another_deadline_is_refused(door: RunningApp, deadline: str) -> None:
+    response = await post(door, headers={"Bridge-Reply-Deadline": deadline})
+
+    await assert_refused(door, response, 422, "Bridge-Reply-Deadline", "RFC 3339")
+
+
+async def test_while_redis_is_away_the_sender_is_told_when_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
+    async with EmbeddedValkey(tmp_path) as server, running_app(server.url, SUPPORT) as door:
+        assert (await door.client.get("/readyz")).status_code == 200
+        await server.stop()
+
+        response = await post(door)
+        ready = await door.client.get("/readyz")
+        alive = await door.client.get("/healthz")
+
+        assert response.status_code == 503
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) >= 1
+        assert (ready.status_code, int(ready.headers["retry-after"])) == (503, 2)
+        assert alive.status_code == 200
+        await server.start()
+        assert (await post(door)).status_code == 202
+
+
+async def test_a_redis_that_is_away_for_a_moment_goes_unnoticed(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as server, running_app(server.url, SUPPORT) as door:
+        await server.stop()
+        sending = [asyncio.create_task(post(door, b"%d" % number)) for number in range(50)]
+        await asyncio.wait(sending, timeout=0.2)
+
+        await server.start()
+
+        responses = await asyncio.gather(*sending)
+        assert {response.status_code for response in responses} == {202}
+        assert len(await door.runtime.redis.keys("{bridge}:event:*")) == 50
+
+
+async def test_no_success_looks_like_an_error_to_n8n(door: RunningApp) -> None:
+    key = {"Idempotency-Key": "one"}
+    first = await post(door, b'{"error": "yes"}', headers=key)
+    await answer(door, {"error": "yes"})
+    again = await post(door, b'{"error": "yes"}', headers=key)
+    shown = await door.client.get(first.json()["status_url"], headers=AUTH)
+
+    for response in (first, again, shown):
+        assert response.is_success
+        assert not response.json().get("error")

@@ -1,0 +1,69 @@
+"""The commands: 0 is success, 1 a fault found, 2 wrong use."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from bridge import __version__
+from bridge.ports import free_port
+from tests.processes import run, running
+from tests.waiting import wait_until
+
+DEMO = {
+    "BRIDGE_DEMO_TOKEN": "claude",
+    "BRIDGE_DEMO_HOOK_TOKEN": "n8n",
+    "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
+}
+
+
+async def test_the_version_is_the_packages() -> None:
+    assert await run("--version", environ={}) == (0, f"n8n-bridge, version {__version__}\n")
+
+
+@pytest.mark.parametrize("command", [["nonsense"], ["web", "--port", "many"], ["check", "nowhere"]])
+async def test_wrong_use_is_status_2(command: list[str]) -> None:
+    status, _ = await run(*command, environ={})
+    assert status == 2
+
+
+async def test_the_demo_that_ships_has_no_fault() -> None:
+    status, _ = await run("check", environ={})
+    assert status == 0
+
+
+async def test_a_fault_in_a_server_file_is_a_line_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\nhoooks: {}\n")
+    status, said = await run("check", str(tmp_path), environ={})
+    assert status == 1
+    assert f"{tmp_path}/bad.yaml:2: " in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", ["web", "worker"])
+async def test_a_process_without_redis_names_that_and_every_other_fault(command: str) -> None:
+    status, said = await run(command, environ={"BRIDGE_NONSENSE": "1"})
+    assert status == 1
+    assert "BRIDGE_REDIS_URL is not set" in said
+    assert "BRIDGE_NONSENSE" in said
+    assert "BRIDGE_DEMO_TOKEN" in said
+    assert "Traceback" not in said
+
+
+async def test_a_setting_may_stand_in_a_dotenv_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BRIDGE_NONSENSE=1\n")
+    status, said = await run("up", environ={}, folder=tmp_path)
+    assert status == 1
+    assert "BRIDGE_NONSENSE" in said
+
+
+@pytest.mark.parametrize("command", ["web", "worker"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_process_that_is_told_to_stop_ends_with_status_0(
+    command: str, number: signal.Signals, redis_url: str
+) -> None:
+    environ = {**DEMO, "BRIDGE_REDIS_URL": redis_url, "BRIDGE_PORT": str(free_port())}
+    async with running(command, environ=environ) as started:
+        await wait_until(lambda: ".started" in started.output, f"{command} says that it runs")
+        started.process.send_signal(number)
+        assert await started.ended() == 0, started.output

@@ -1,0 +1,102 @@
+"""SIGTERM ends a process in time, and nothing that it had begun is lost."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+
+from tests.bridge_processes import Bridge, Child, end_of, running_bridge, start_call
+from tests.waiting import wait_until
+
+DRAIN_S = 3
+OVERTIME_S = 2.0
+"""What a process may need to end once its time to drain is over."""
+
+SHORT_S, LONG_S = 1.0, 60.0
+ROOM = 5
+CALLS = 15
+
+
+async def time_to_drain(child: Child) -> float:
+    """Send SIGTERM, see that the process ends well, and tell how long that took."""
+    now = asyncio.get_running_loop().time
+    began_at = now()
+    child.terminate()
+    assert await child.ended() == 0
+    return now() - began_at
+
+
+@contextlib.asynccontextmanager
+async def opened(bridge: Bridge, request: httpx2.Request) -> AsyncIterator[None]:
+    """Hold a stream open that has begun."""
+    response = await bridge.http.send(request, stream=True)
+    try:
+        assert response.status_code == 200
+        await anext(response.aiter_bytes())
+        yield
+    finally:
+        await response.aclose()
+
+
+def streams(bridge: Bridge) -> list[httpx2.Request]:
+    """Write one request for every kind of stream that does not end by itself."""
+    headers = {"authorization": "Bearer the-token-of-claude"}
+    url = bridge.webs[0].url
+    return [
+        httpx2.Request("GET", f"{url}/sse/proof", headers=headers),
+        bridge.request("subscriptions/listen", notifications={"toolsListChanged": True}),
+        bridge.request("tools/call", name="take_event", arguments={"wait_seconds": 300}),
+        bridge.request("tools/call", name="inline", arguments={"label": "x", "seconds": LONG_S}),
+    ]
+
+
+async def test_a_web_process_with_open_streams_ends_in_time(tmp_path: Path) -> None:
+    async with running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge:
+        async with contextlib.AsyncExitStack() as stack:
+            holding = [stack.enter_async_context(opened(bridge, each)) for each in streams(bridge)]
+            await asyncio.gather(*holding)
+            assert await time_to_drain(bridge.webs[0]) < DRAIN_S + OVERTIME_S
+
+
+async def test_a_worker_ends_what_is_short_and_leaves_what_waits_to_others(tmp_path: Path) -> None:
+    async with (
+        running_bridge(tmp_path, workers=0, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        bridge.claude() as client,
+    ):
+        worker = await bridge.add_worker(concurrency=ROOM)
+        calls = [await start_call(client, "once", f"{n}", SHORT_S) for n in range(CALLS)]
+        await wait_until(lambda: len(bridge.runs()) >= ROOM, "n8n has as many as there is room for")
+        await time_to_drain(worker)
+        assert len(bridge.runs()) < CALLS
+        await bridge.add_worker()
+        ended = await asyncio.gather(*(end_of(client, call_id) for call_id in calls))
+        assert {call["status"] for call in ended} == {"succeeded"}
+        assert len(bridge.runs()) == CALLS
+
+
+async def test_a_worker_that_drains_gives_up_what_is_too_long_in_time(tmp_path: Path) -> None:
+    async with (
+        running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        bridge.claude() as client,
+    ):
+        once = await start_call(client, "once", "once", LONG_S)
+        await start_call(client, "repeatable", "repeatable", LONG_S)
+        await wait_until(lambda: len(bridge.runs()) == 2, "n8n has both calls")
+        assert await time_to_drain(bridge.workers[0]) < DRAIN_S + OVERTIME_S
+        assert (await end_of(client, once))["status"] == "failed"
+        await bridge.add_worker()
+        await wait_until(lambda: len(bridge.runs("repeatable")) == 2, "n8n has it again")
+
+
+async def test_processes_end_in_time_while_the_store_is_away(tmp_path: Path) -> None:
+    async with (
+        running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        bridge.claude() as client,
+    ):
+        await start_call(client, "once", "once", LONG_S)
+        await wait_until(lambda: len(bridge.runs()) == 1, "n8n has the call")
+        await bridge.kill_valkey()
+        times = await asyncio.gather(*map(time_to_drain, [*bridge.webs, *bridge.workers]))
+        assert max(times) < DRAIN_S + 15

@@ -1,0 +1,40 @@
+"""A dead worker's calls are in other hands within ten seconds."""
+
+import asyncio
+from pathlib import Path
+
+from mcp.client import Client
+
+from tests.bridge_processes import Bridge, end_of, running_bridge, start_call
+from tests.waiting import wait_until
+
+WITHIN_S = 10.0
+CALLS = 20
+FOREVER_S = 60.0
+
+
+async def test_calls_of_a_killed_worker_are_failed_or_sent_again_within_ten_seconds(
+    tmp_path: Path,
+) -> None:
+    now = asyncio.get_running_loop().time
+    async with running_bridge(tmp_path) as bridge, bridge.claude() as client:
+        once = await started(bridge, client, "once")
+        await started(bridge, client, "repeatable")
+        # The first worker is the one that sweeps: the second must notice that too.
+        await bridge.add_worker()
+        bridge.workers[0].kill()
+        killed_at = now()
+        ended = await asyncio.gather(*(end_of(client, call_id) for call_id in once))
+        await wait_until(lambda: len(bridge.runs("repeatable")) == 2 * CALLS, "calls sent again")
+        took_s = now() - killed_at
+        assert {call["status"] for call in ended} == {"failed"}
+        assert len(bridge.runs("once")) == CALLS
+    assert took_s < WITHIN_S
+
+
+async def started(bridge: Bridge, client: Client, tool: str) -> list[str]:
+    """Start calls that outlast the test, and wait until n8n has them all; give their ids."""
+    calls = [start_call(client, tool, tool, FOREVER_S) for _ in range(CALLS)]
+    ids = await asyncio.gather(*calls)
+    await wait_until(lambda: len(bridge.runs(tool)) == CALLS, f"n8n has every {tool}")
+    return ids

@@ -1,0 +1,35 @@
+"""An app on a real port, in this process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from bridge.app import drain
+from bridge.ports import listen
+from bridge.serve import Server
+
+START_S = 10.0
+DRAIN_S = 5
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Starlette) -> AsyncIterator[str]:
+    """Serve an app on a free loopback port; give its address."""
+    config = uvicorn.Config(
+        app, lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=DRAIN_S
+    )
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(config, on_drain=lambda: drain(app))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with asyncio.timeout(START_S):
+                while not server.started:
+                    assert not running.done(), "the app did not start"
+                    await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running

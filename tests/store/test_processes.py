@@ -1,0 +1,124 @@
+"""Processes: who is alive, and what a dead one leaves."""
+
+from bridge.models import EventStatus, new_lease_token
+from bridge.store.processes import Estate
+from tests.store.records import ADDRESS, WEB, WORKER, Desk, wish
+
+
+async def silence(desk: Desk) -> None:
+    """Have a process look as if it had not been heard of for long."""
+    await desk.redis.zadd("{bridge}:processes", {desk.process: 1})
+
+
+async def test_a_process_that_beats_is_not_dead(web: Desk) -> None:
+    await web.processes.beat()
+
+    assert await web.processes.dead() == []
+
+
+async def test_a_silent_process_leaves_what_it_held(web: Desk, worker: Desk) -> None:
+    taken = await worker.taken()
+    answered = await web.taken(reply_url=ADDRESS)
+    await web.events.answer(answered, b"1")
+    sending = await worker.replies.lease(answered.event_id, new_lease_token())
+    await silence(worker)
+
+    (estate,) = await web.processes.dead()
+
+    assert sending
+    assert estate.process == WORKER
+    assert set(estate.held) == {
+        ("event", taken.event_id, taken.token),
+        ("reply", sending.event_id, sending.token),
+    }
+
+
+async def test_a_process_that_ends_holding_nothing_is_forgotten(web: Desk) -> None:
+    for _ in range(2):
+        await web.processes.leave()
+
+    assert await web.redis.exists("{bridge}:processes") == 0
+
+
+async def test_a_process_that_ends_holding_something_is_dead_at_once(
+    web: Desk, worker: Desk
+) -> None:
+    await worker.taken()
+
+    await worker.processes.leave()
+
+    assert [estate.process for estate in await web.processes.dead()] == [WORKER]
+
+
+async def test_an_estate_waits_for_its_heir_however_long_it_takes(web: Desk) -> None:
+    await web.taken()
+
+    assert await web.redis.ttl(f"{{bridge}}:held:{WEB}") == -1
+
+
+async def test_a_settled_estate_is_forgotten(web: Desk, worker: Desk) -> None:
+    taken = await worker.taken()
+    await silence(worker)
+    (estate,) = await web.processes.dead()
+    await web.events.abandon(taken.event_id, taken.token)
+
+    for _ in range(2):
+        await web.processes.forget(estate)
+
+    assert await web.processes.dead() == []
+    assert await worker.held() == set()
+
+
+async def test_what_a_process_took_while_its_estate_was_settled_is_not_forgotten(
+    web: Desk, worker: Desk
+) -> None:
+    await worker.taken()
+    await silence(worker)
+    (estate,) = await web.processes.dead()
+    late = await worker.taken()
+
+    await web.processes.forget(estate)
+
+    assert await web.processes.dead() == [
+        Estate(WORKER, (("event", late.event_id, late.token),)),
+    ]
+
+
+async def test_an_entry_whose_event_another_process_holds_by_now_is_forgotten_too(
+    web: Desk, worker: Desk
+) -> None:
+    old = await worker.taken()
+    await web.events.abandon(old.event_id, old.token)
+    await web.redis.sadd(f"{{bridge}}:held:{WORKER}", f"event {old.event_id} {old.token}")
+    new = await web.take()
+    await silence(worker)
+
+    (estate,) = await web.processes.dead()
+    for _, event_id, token in estate.held:
+        await web.events.abandon(event_id, token)
+    await web.processes.forget(estate)
+
+    assert new
+    assert await web.status(new.event_id) is EventStatus.LEASED
+    assert await web.processes.dead() == []
+    assert await web.held() == {f"event {new.event_id} {new.token}"}
+
+
+async def test_one_process_sweeps_at_a_time_and_another_takes_over(web: Desk, worker: Desk) -> None:
+    assert await web.processes.rules()
+    assert await web.processes.rules()
+    assert not await worker.processes.rules()
+    assert 0 < await web.redis.pttl("{bridge}:sweeper") <= 3000
+
+    await web.redis.delete("{bridge}:sweeper")
+
+    assert await worker.processes.rules()
+    assert not await web.processes.rules()
+
+
+async def test_a_dead_process_does_not_stay_in_line(web: Desk, worker: Desk) -> None:
+    await worker.take(wish(waiter="first"))
+    await silence(worker)
+    await web.accept()
+
+    assert await web.take()

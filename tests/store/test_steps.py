@@ -1,0 +1,231 @@
+"""Steps: many a round trip, each on its own, repeated while Redis is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from bridge.errors import StoreUnavailableError
+from bridge.store.scripts import BATCH_MAX, Script, Steps
+from bridge.valkey import EmbeddedValkey
+from tests.waiting import wait_until
+
+ECHO = Script("text", "return {text}")
+ORDER = Script("unused", "return {next_order()}")
+WRITE = Script("name", "redis.call('ZADD', due_calls_key(), now, name) return {name}")
+FAIL = Script("text", "return redis.error_reply('ERR ' .. text)")
+CRASH = Script("text", "return {text .. nil}")
+
+
+@asynccontextmanager
+async def steps_on(url: str, patience_s: float = 5) -> AsyncIterator[Steps]:
+    """Run steps on a connection that is set up as a process sets up its own."""
+    pool = BlockingConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=2)
+    async with Redis.from_pool(pool) as client:
+        steps = Steps(client, patience_s)
+        async with steps.running():
+            yield steps
+
+
+@pytest.fixture
+async def steps(redis_url: str) -> AsyncIterator[Steps]:
+    async with steps_on(redis_url) as running:
+        yield running
+
+
+async def test_a_step_sees_its_arguments_by_name(steps: Steps) -> None:
+    script = Script("first second", "return {second, first}")
+
+    assert await steps.run(script, second="2", first=b"1") == [b"2", b"1"]
+
+
+async def test_a_step_without_an_answer_gives_none(steps: Steps) -> None:
+    assert await steps.run(Script("unused", "return nil"), unused=1) == []
+
+
+async def test_steps_that_gather_go_in_few_round_trips(steps: Steps, redis: Redis) -> None:
+    await steps.run(ECHO, text="warm")
+    before = (await redis.info("stats"))["total_reads_processed"]
+
+    answers = await asyncio.gather(*(steps.run(ECHO, text=str(n)) for n in range(BATCH_MAX)))
+
+    after = (await redis.info("stats"))["total_reads_processed"]
+    assert answers == [[str(n).encode()] for n in range(BATCH_MAX)]
+    assert after - before < 10
+
+
+async def test_more_steps_than_a_batch_holds_are_all_run_in_order(steps: Steps) -> None:
+    await steps.run(ORDER, unused=0)
+
+    answers = await asyncio.gather(*(steps.run(ORDER, unused=n) for n in range(3 * BATCH_MAX)))
+
+    orders = [int(order) for (order,) in answers]
+    assert orders == sorted(set(orders))
+
+
+@pytest.mark.parametrize("wrong", [FAIL, CRASH], ids=["error", "crash"])
+async def test_a_step_that_fails_fails_alone(steps: Steps, wrong: Script) -> None:
+    first, failed, last = await asyncio.gather(
+        steps.run(ECHO, text="1"),
+        steps.run(wrong, text="no"),
+        steps.run(ECHO, text="2"),
+        return_exceptions=True,
+    )
+
+    assert (first, last) == ([b"1"], [b"2"])
+    assert isinstance(failed, ResponseError)
+
+
+async def test_a_step_that_lacks_an_argument_hurts_no_other(steps: Steps) -> None:
+    with pytest.raises(KeyError):
+        await steps.run(ECHO)
+
+    assert await steps.run(ECHO, text="1") == [b"1"]
+
+
+async def test_a_text_that_has_no_utf8_form_hurts_no_other(steps: Steps) -> None:
+    assert await steps.run(ECHO, text="half \ud83e") == [b"half ?"]
+    assert await steps.run(ECHO, text="1") == [b"1"]
+
+
+async def test_scripts_that_redis_has_forgotten_are_loaded_again(
+    steps: Steps, redis: Redis
+) -> None:
+    for _ in range(3):
+        await redis.script_flush()
+        answers = await asyncio.gather(*(steps.run(ECHO, text=str(n)) for n in range(300)))
+        assert answers == [[str(n).encode()] for n in range(300)]
+
+
+async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:
+    asking = asyncio.create_task(steps.run(WRITE, name="left"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    async def is_written() -> bool:
+        return await redis.zscore("{bridge}:due_calls", "left") is not None
+
+    await wait_until(is_written, "the step has run")
+
+
+async def cut(redis: Redis) -> None:
+    """End every connection but this one."""
+    await redis.client_kill_filter(_type="normal", skipme=True)
+
+
+async def test_steps_outlive_connections_that_break(
+    steps: Steps, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    for round_ in range(20):
+        asking = [asyncio.create_task(steps.run(WRITE, name=f"{round_}-{n}")) for n in range(20)]
+        await cut(redis)
+        assert await asyncio.gather(*asking) == [[f"{round_}-{n}".encode()] for n in range(20)]
+    assert await redis.zcard("{bridge}:due_calls") == 400
+    assert "redis.away" in caplog.messages
+
+
+async def refuse_writes(redis: Redis) -> None:
+    await redis.config_set("maxmemory", 1)
+
+
+async def accept_writes(redis: Redis) -> None:
+    await redis.config_set("maxmemory", 0)
+
+
+async def follow_nobody_there(redis: Redis) -> None:
+    await redis.replicaof("127.0.0.1", 1)
+
+
+async def follow_nobody_there_strictly(redis: Redis) -> None:
+    await redis.config_set("replica-serve-stale-data", "no")
+    await follow_nobody_there(redis)
+
+
+async def lead(redis: Redis) -> None:
+    await redis.replicaof("NO", "ONE")
+    await redis.config_set("replica-serve-stale-data", "yes")
+
+
+Act = Callable[[Redis], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("hinder", "help_"),
+    [
+        (refuse_writes, accept_writes),
+        (follow_nobody_there, lead),
+        (follow_nobody_there_strictly, lead),
+    ],
+    ids=["out of memory", "read only", "without its master"],
+)
+async def test_a_redis_that_cannot_write_for_now_is_waited_for(
+    redis_url: str, redis: Redis, hinder: Act, help_: Act
+) -> None:
+    await hinder(redis)
+    try:
+        async with steps_on(redis_url, patience_s=0.3) as hasty:
+            with pytest.raises(StoreUnavailableError):
+                await hasty.run(WRITE, name="hasty")
+        async with steps_on(redis_url) as patient:
+            asking = asyncio.create_task(patient.run(WRITE, name="patient"))
+            await asyncio.wait([asking], timeout=0.3)
+            assert not asking.done()
+            await help_(redis)
+            assert await asking == [b"patient"]
+    finally:
+        await help_(redis)
+    assert await redis.zrange("{bridge}:due_calls", 0, -1) == [b"patient"]
+
+
+async def test_steps_are_repeated_until_redis_is_back(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url) as steps:
+        await steps.run(WRITE, name="before")
+        await server.stop()
+        asking = [asyncio.create_task(steps.run(WRITE, name=str(n))) for n in range(300)]
+        await asyncio.wait(asking, timeout=0.2)
+        assert not any(task.done() for task in asking)
+
+        await server.start()
+
+        assert await asyncio.gather(*asking) == [[str(n).encode()] for n in range(300)]
+        async with Redis.from_url(server.url) as redis:
+            assert await redis.zcard("{bridge}:due_calls") == 301
+
+
+async def test_steps_are_given_up_when_their_patience_ends(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url, 0.2) as steps:
+        await steps.run(ECHO, text="before")
+        await server.stop()
+
+        outcomes = await asyncio.gather(
+            *(steps.run(ECHO, text=str(n)) for n in range(3 * BATCH_MAX)), return_exceptions=True
+        )
+
+        assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
+        assert {
+            outcome.retry_after_s
+            for outcome in outcomes
+            if isinstance(outcome, StoreUnavailableError)
+        } == {2}
+        await server.start()
+        assert await steps.run(ECHO, text="after") == [b"after"]
+
+
+async def test_steps_that_are_under_way_when_the_process_ends_are_given_up(redis: Redis) -> None:
+    steps = Steps(redis, 60)
+    async with steps.running():
+        await steps.run(ECHO, text="1")
+        await redis.client_pause(60_000, all=False)
+        asking = asyncio.create_task(steps.run(ECHO, text="2"))
+        await asyncio.wait([asking], timeout=0.1)
+    await redis.client_unpause()
+
+    with pytest.raises(StoreUnavailableError):
+        await asking

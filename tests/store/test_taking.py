@@ -1,0 +1,272 @@
+"""Taking: the oldest of the highest priority, first come first served, to one taker alone."""
+
+import asyncio
+
+import pytest
+
+from bridge.models import EventStatus, new_lease_token
+from tests.store.records import ALICE, BOB, HOOK, HOSTILE, SERVER, WEB, Desk, wish
+
+HOOKS = {HOOK: 0, "alarm": 0}
+
+
+async def test_a_taker_gets_the_oldest_event_and_its_body(web: Desk) -> None:
+    oldest = await web.accept(b'{"n":1}')
+    await web.accept(b'{"n":2}')
+
+    found = await web.events.take(wish(), ALICE, new_lease_token())
+
+    assert found
+    event, body = found
+    assert (event.event_id, event.status, event.attempt) == (
+        oldest.event_id,
+        EventStatus.LEASED,
+        1,
+    )
+    assert body.content == b'{"n":1}'
+
+
+async def test_from_an_empty_inbox_nothing_is_taken_and_nothing_is_left_behind(web: Desk) -> None:
+    before = await web.everything()
+
+    assert await web.take() is None
+    assert await web.everything() == before
+
+
+async def test_taking_again_with_the_same_token_gives_the_same_event(web: Desk) -> None:
+    await web.accept()
+    await web.accept()
+    token = new_lease_token()
+    first = await web.events.take(wish(), ALICE, token)
+    before = await web.everything()
+
+    assert await web.events.take(wish(), ALICE, token) == first
+    assert await web.everything() == before
+
+
+async def test_an_event_goes_to_one_of_many_takers(web: Desk, worker: Desk) -> None:
+    accepted = {(await web.accept()).event_id for _ in range(40)}
+
+    taken = await asyncio.gather(*(each.take() for each in [web, worker] * 30))
+
+    found = [held.event_id for held in taken if held]
+    assert len(found) == 40
+    assert set(found) == accepted
+
+
+async def test_what_is_taken_is_held_by_its_process_until_it_was_handed_over(web: Desk) -> None:
+    held = await web.taken()
+    assert await web.held() == {f"event {held.event_id} {held.token}"}
+
+    for _ in range(2):
+        await web.events.handed_over(held.event_id, held.token)
+        assert await web.held() == set()
+
+
+async def test_higher_priorities_come_first_and_the_oldest_within_each(web: Desk) -> None:
+    low, alarm, later = (
+        await web.accept(hook="low"),
+        await web.accept(hook="alarm"),
+        await web.accept(hook="alarm"),
+    )
+    asked = wish(hooks={"low": -1, "alarm": 5})
+
+    taken = [await web.take(asked) for _ in range(4)]
+
+    assert [held.event_id if held else None for held in taken] == [
+        alarm.event_id,
+        later.event_id,
+        low.event_id,
+        None,
+    ]
+
+
+async def test_hooks_of_one_priority_are_one_queue(web: Desk) -> None:
+    accepted = [await web.accept(hook=hook) for hook in ("alarm", HOOK, "alarm", HOOK)]
+
+    taken = [await web.take(wish(hooks=HOOKS)) for _ in accepted]
+
+    assert [held.event_id for held in taken if held] == [event.event_id for event in accepted]
+
+
+async def test_a_taker_may_ask_for_one_hook_only(web: Desk) -> None:
+    await web.accept()
+    alarm = await web.accept(hook="alarm")
+
+    held = await web.take(wish(hooks=HOOKS, only="alarm"))
+
+    assert held
+    assert held.event_id == alarm.event_id
+    assert await web.take(wish(hooks=HOOKS, only="alarm")) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE[1:], ids=lambda name: ascii(name[:12]))
+async def test_hostile_wishes_and_waiters_take_nothing_amiss(web: Desk, name: str) -> None:
+    event = await web.accept()
+
+    assert await web.take(wish(only=name)) is None
+    await web.events.leave_line(wish(only=name, waiter=name), new_lease_token())
+    held = await web.take(wish(waiter=name))
+    assert held
+    assert held.event_id == event.event_id
+
+
+async def test_waiters_are_served_in_the_order_they_came(web: Desk, worker: Desk) -> None:
+    for each, waiter in ((web, "first"), (worker, "second"), (web, "third")):
+        assert await each.take(wish(waiter=waiter)) is None
+    await web.accept()
+    await web.accept()
+
+    assert await web.take(wish(waiter="third")) is None
+    assert await worker.take(wish(waiter="second"))
+    assert await web.take(wish(waiter="third")) is None
+    assert await web.take(wish(waiter="first"))
+    assert await web.take(wish(waiter="third")) is None
+
+
+async def test_who_does_not_wait_gets_nothing_that_a_waiter_will_get(web: Desk) -> None:
+    await web.take(wish(waiter="first"))
+    first = await web.accept()
+    assert await web.take() is None
+
+    second = await web.accept()
+
+    early = await web.take()
+    waited = await web.take(wish(waiter="first"))
+    assert early
+    assert waited
+    assert (waited.event_id, early.event_id) == (first.event_id, second.event_id)
+
+
+async def test_a_waiter_for_another_hook_holds_nobody_up(web: Desk) -> None:
+    await web.take(wish(hooks=HOOKS, only="alarm", waiter="first"))
+    event = await web.accept()
+
+    held = await web.take(wish(hooks=HOOKS, waiter="second"))
+
+    assert held
+    assert held.event_id == event.event_id
+
+
+async def test_a_waiter_whose_process_died_is_passed_over(web: Desk, worker: Desk) -> None:
+    await worker.take(wish(waiter="first"))
+    await web.redis.zadd("{bridge}:processes", {worker.process: 1})
+    await web.accept()
+
+    assert await web.take(wish(waiter="second"))
+
+
+async def test_a_waiter_that_looks_no_more_is_passed_over_though_its_process_lives(
+    web: Desk, worker: Desk
+) -> None:
+    await worker.take(wish(waiter="first"))
+    long_ago = {f'["first","","{worker.process}"]': 1}
+    assert await web.redis.zadd(f"{{bridge}}:looks:{SERVER}", long_ago, xx=True, ch=True) == 1
+    await web.accept()
+
+    assert await web.take(wish(waiter="second"))
+    assert await web.redis.keys("{bridge}:waiters:*") == []
+
+
+async def test_who_leaves_the_line_holds_nobody_up(web: Desk) -> None:
+    await web.take(wish(waiter="first"))
+    for _ in range(2):
+        await web.events.leave_line(wish(waiter="first"), new_lease_token())
+    await web.accept()
+
+    assert await web.take()
+
+
+async def test_who_was_served_stands_in_line_no_more(web: Desk) -> None:
+    await web.take(wish(waiter="first"))
+    await web.accept()
+    await web.take(wish(waiter="first"))
+    await web.accept()
+
+    assert await web.take()
+    assert await web.redis.keys("{bridge}:waiters:*") == []
+    assert await web.redis.keys("{bridge}:looks:*") == []
+
+
+async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt(
+    web: Desk,
+) -> None:
+    event = await web.accept()
+    token = new_lease_token()
+    await web.events.take(wish(waiter="first"), ALICE, token)
+
+    for _ in range(2):
+        await web.events.leave_line(wish(waiter="first"), token)
+
+    found = await web.events.read(event.event_id)
+    assert found
+    assert (found.status, found.attempt) == (EventStatus.QUEUED, 0)
+    assert await web.held() == set()
+
+
+async def test_a_take_that_arrives_after_its_taker_left_takes_nothing(web: Desk) -> None:
+    event = await web.accept()
+    token = new_lease_token()
+    await web.events.leave_line(wish(waiter="first"), token)
+
+    assert await web.events.take(wish(waiter="first"), ALICE, token) is None
+    assert await web.status(event.event_id) is EventStatus.QUEUED
+
+
+async def test_an_abandoned_event_is_queued_in_its_old_place_and_counts_no_attempt(
+    web: Desk,
+) -> None:
+    held = await web.taken()
+    await web.accept()
+
+    for _ in range(2):
+        await web.events.abandon(held.event_id, held.token)
+
+    found = await web.events.read(held.event_id)
+    assert found
+    assert (found.status, found.attempt) == (EventStatus.QUEUED, 0)
+    assert await web.held() == set()
+    again = await web.take()
+    assert again
+    assert again.event_id == held.event_id
+
+
+async def test_abandoning_with_an_old_token_takes_nothing_from_the_new_taker(web: Desk) -> None:
+    old = await web.taken()
+    await web.events.abandon(old.event_id, old.token)
+    new = await web.take(principal=BOB)
+    before = await web.everything()
+
+    await web.events.abandon(old.event_id, old.token)
+
+    assert new
+    assert await web.everything() == before
+
+
+async def test_an_answered_event_cannot_be_abandoned(web: Desk) -> None:
+    held = await web.taken()
+    await web.events.answer(held, b"1")
+
+    await web.events.abandon(held.event_id, held.token)
+
+    assert await web.status(held.event_id) is EventStatus.ANSWERED
+
+
+@pytest.mark.parametrize("event_id", HOSTILE, ids=lambda id_: ascii(id_[:12]))
+async def test_abandoning_or_handing_over_what_nobody_has_changes_nothing(
+    web: Desk, event_id: str
+) -> None:
+    await web.taken()
+    before = await web.everything()
+
+    await web.events.abandon(event_id, event_id)
+    await web.events.handed_over(event_id, new_lease_token())
+
+    assert await web.everything() == before
+
+
+async def test_a_process_that_takes_is_known_to_be_there(web: Desk) -> None:
+    await web.redis.delete("{bridge}:processes")
+    await web.taken()
+
+    assert await web.redis.zscore("{bridge}:processes", WEB)

@@ -1,0 +1,149 @@
+"""Wake-ups: heard in every process, by whoever waits for that very thing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bridge.models import new_lease_token
+from bridge.store.keys import WAKE_CHANNEL
+from bridge.store.wake import Wakes
+from bridge.valkey import EmbeddedValkey
+from tests.store.records import ADDRESS, SERVER, Desk, wish
+from tests.waiting import wait_until
+
+SOON_S = 5.0
+NEVER_S = 0.1
+
+
+@asynccontextmanager
+async def hearing(url: str) -> AsyncIterator[Wakes]:
+    """Hear as a process does."""
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None) as ear:
+        wakes = Wakes(ear)
+        async with wakes.running():
+            yield wakes
+
+
+@pytest.fixture
+async def wakes(redis_url: str) -> AsyncIterator[Wakes]:
+    async with hearing(redis_url) as running:
+        yield running
+
+
+async def test_a_ring_in_one_process_is_heard_in_another(wakes: Wakes, redis_url: str) -> None:
+    async with hearing(redis_url) as other:
+        with wakes.listening("it") as bell, other.listening("it") as far_bell:
+            await wakes.ring("it")
+            assert await bell.wait(SOON_S)
+            assert await far_bell.wait(SOON_S)
+
+
+async def test_a_bell_rings_for_its_own_names_only(wakes: Wakes) -> None:
+    with wakes.listening("a", "b") as bell, wakes.listening("c") as other:
+        await wakes.ring("c")
+        assert await other.wait(SOON_S)
+        assert not await bell.wait(NEVER_S)
+        await wakes.ring("b")
+        assert await bell.wait(SOON_S)
+
+
+async def test_a_ring_before_the_wait_is_not_missed_and_counts_once(wakes: Wakes) -> None:
+    with wakes.listening("it") as bell, wakes.listening("it") as witness:
+        await wakes.ring("it")
+        assert await witness.wait(SOON_S)
+        assert await bell.wait(SOON_S)
+        assert not await bell.wait(NEVER_S)
+
+
+async def test_nothing_is_kept_of_bells_that_were_taken_down(wakes: Wakes) -> None:
+    with wakes.listening("it"), wakes.listening("it", "other"):
+        assert set(wakes._bells) == {"it", "other"}
+    assert not wakes._bells
+
+
+async def test_who_reconnects_rings_everyone(wakes: Wakes, redis: Redis) -> None:
+    with wakes.listening("a") as bell, wakes.listening("b") as other:
+        assert await redis.client_kill_filter(_type="pubsub") == 1
+        assert await bell.wait(SOON_S)
+        assert await other.wait(SOON_S)
+        await wakes.ring("a")
+        assert await bell.wait(SOON_S)
+
+
+async def test_a_redis_that_is_away_at_first_is_waited_for(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path)
+    async with hearing(server.url) as wakes:
+        await wakes.ring("lost")
+        with wakes.listening("it") as bell:
+            async with server:
+                assert await bell.wait(SOON_S)
+                await wakes.ring("it")
+                assert await bell.wait(SOON_S)
+
+
+@pytest.fixture
+async def heard(redis_url: str) -> AsyncIterator[list[str]]:
+    """Collect every name that is rung."""
+    names: list[str] = []
+
+    async def collect(channel: Redis) -> None:
+        async with channel.pubsub() as ear:
+            await ear.subscribe(WAKE_CHANNEL)
+            async for message in ear.listen():
+                is_first = message["type"] == "subscribe"
+                names.append("ready" if is_first else message["data"].decode())
+
+    async with Redis.from_url(redis_url, socket_timeout=None) as client:
+        collecting = asyncio.create_task(collect(client))
+        await wait_until(lambda: names, "the ear is open")
+        names.clear()
+        yield names
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+
+
+async def test_each_change_of_an_event_is_rung(web: Desk, heard: list[str]) -> None:
+    async def rings(*names: str) -> None:
+        await wait_until(lambda: set(names) <= set(heard), f"rung: {names}")
+        heard.clear()
+
+    event = await web.accept(reply_url=ADDRESS, lease_s=0)
+    await rings(f"events:{SERVER}")
+    await web.take()
+    await web.events.sweep()
+    await rings(f"events:{SERVER}", f"event:{event.event_id}")
+    claim = await web.take()
+    assert claim
+    await web.events.abandon(claim.event_id, claim.token)
+    await rings(f"events:{SERVER}")
+    claim = await web.take()
+    assert claim
+    await web.events.release(claim, status="queued")
+    await rings(f"events:{SERVER}", f"event:{event.event_id}")
+    claim = await web.take()
+    assert claim
+    await web.events.answer(claim, b"1")
+    await rings(f"event:{event.event_id}")
+    sending = await web.replies.lease(event.event_id, new_lease_token())
+    assert sending
+
+
+async def test_leaving_the_line_lets_those_behind_look_again(web: Desk, heard: list[str]) -> None:
+    await web.take(wish(waiter="first"))
+
+    await web.events.leave_line(wish(waiter="first"), new_lease_token())
+
+    await wait_until(lambda: heard == [f"events:{SERVER}"], "those behind are rung")
+
+
+async def test_who_was_not_in_line_disturbs_nobody_by_leaving(web: Desk, heard: list[str]) -> None:
+    await web.events.leave_line(wish(), new_lease_token())
+    await web.redis.publish(WAKE_CHANNEL, "last")
+
+    await wait_until(lambda: heard == ["last"], "nothing but the last word is heard")

@@ -1,0 +1,88 @@
+"""Who asks: the right token names its principal, anything else names nobody."""
+
+from typing import Any
+
+import pytest
+
+from bridge.auth import bearer, check_hook, principal_of
+from bridge.errors import UnauthorizedError
+from bridge.models import Principal
+from bridge.servers import Hook, Server
+
+WRONG = [
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer wrong",
+    "Bearer token-",
+    "Bearer token-ax",
+    "Bearer TOKEN-A",
+    "Basic token-a",
+    "token-a",
+    "Bearer: token-a",
+    "Bearer token-a, Bearer token-b",
+    "Bearer tökén-a",
+    "Bearer token-a\0",
+]
+
+
+def server(*tokens: tuple[str, str]) -> Server:
+    listed = [{"name": name, "token": value} for name, value in tokens]
+    return Server.model_validate({"name": "support", "tokens": listed})
+
+
+def hook(*auths: dict[str, Any]) -> Hook:
+    return Hook.model_validate({"auth": list(auths)})
+
+
+@pytest.mark.parametrize("authorization", ["Bearer token-a", "bearer token-a", "BEARER  token-a "])
+def test_a_token_names_its_principal(authorization: str) -> None:
+    guarded = server(("alice", "token-a"), ("bob", "token-b"))
+
+    assert principal_of(guarded, authorization) == Principal("support", "alice")
+
+
+def test_tokens_of_one_name_are_one_principal() -> None:
+    rotating = server(("alice", "old"), ("alice", "new"), ("bob", "other"))
+
+    assert principal_of(rotating, "Bearer old") == principal_of(rotating, "Bearer new")
+    assert principal_of(rotating, "Bearer other") == Principal("support", "bob")
+
+
+@pytest.mark.parametrize("authorization", WRONG, ids=ascii)
+def test_a_wrong_token_is_nobodys(authorization: str | None) -> None:
+    with pytest.raises(UnauthorizedError):
+        principal_of(server(("alice", "token-a")), authorization)
+
+
+def test_a_server_without_tokens_lets_everyone_in_as_local() -> None:
+    assert principal_of(server(), None) == Principal("support", "local")
+    assert principal_of(server(), "Bearer anything") == Principal("support", "local")
+
+
+def test_any_credential_of_a_hook_opens_it() -> None:
+    rotating = hook({"bearer": "old"}, {"bearer": "new"})
+
+    check_hook(rotating, "Bearer old")
+    check_hook(rotating, "Bearer new")
+
+
+@pytest.mark.parametrize("authorization", WRONG, ids=ascii)
+def test_a_hook_stays_shut_to_a_wrong_credential(authorization: str | None) -> None:
+    with pytest.raises(UnauthorizedError):
+        check_hook(hook({"bearer": "token-a"}), authorization)
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer ", "Bearer x"])
+def test_a_hook_without_a_bearer_token_is_not_open_to_an_empty_one(
+    authorization: str | None,
+) -> None:
+    with pytest.raises(UnauthorizedError):
+        check_hook(hook({"basic": {"user": "u", "password": "p"}}), authorization)
+
+
+def test_a_token_is_read_out_of_its_header() -> None:
+    assert bearer("Bearer a b") == "a b"
+    assert bearer("Digest a") == ""
+    assert bearer(None) == ""

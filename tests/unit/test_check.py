@@ -1,0 +1,79 @@
+"""`check`: what Claude and MCP would refuse or cut, beside what the loader refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.check import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS, check
+
+ROOT = Path(__file__).parents[2]
+TOOL = "name: s\nworkflows:\n  w:\n    description: Does it.\n    url: http://n8n:5678/webhook/w\n"
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    (folder / "s.yaml").write_text(text)
+    return [fault.removeprefix(f"{folder}/") for fault in check(folder, {})]
+
+
+def test_the_files_that_ship_pass_in_an_empty_environment() -> None:
+    assert check(ROOT / "config" / "servers", {}) == ()
+
+
+def test_one_file_can_be_checked_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TOOL)
+    (tmp_path / "b.yaml").write_text("name: B\n")
+    assert check(tmp_path / "a.yaml", {}) == ()
+    assert len(check(tmp_path, {})) == 1
+
+
+def test_what_the_loader_refuses_is_a_fault(tmp_path: Path) -> None:
+    assert faults(tmp_path, "name: s\ntokens: [env:NOT_SET]\n") == [
+        "s.yaml:2: tokens.0 needs the variable NOT_SET, which is not set or empty: set it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            TOOL.replace("    description: Does it.\n", ""),
+            "s.yaml:3: workflows.w needs a `description`",
+        ),
+        (TOOL.replace("Does it.", "' '"), "s.yaml:3: workflows.w needs a `description`"),
+        (
+            TOOL.replace("Does it.", "x" * (DESCRIPTION_CHARS + 1)),
+            "s.yaml:4: workflows.w.description has more than 4096 characters",
+        ),
+        (
+            f"{TOOL}    title: {'x' * (TITLE_CHARS + 1)}\n",
+            "s.yaml:6: workflows.w.title has more than 128 characters",
+        ),
+        (
+            f"{TOOL}title: {'x' * (TITLE_CHARS + 1)}\n",
+            "s.yaml:6: title has more than 128 characters",
+        ),
+        (
+            f"{TOOL}description: {'é' * (INSTRUCTIONS_BYTES // 2 + 1)}\n",
+            "s.yaml:6: description has more than 2048 bytes",
+        ),
+        (
+            f"{TOOL}    input:\n      type: object\n      anyOf: [{{}}]\n",
+            "s.yaml:8: workflows.w.input.anyOf is not taken by Claude at the top",
+        ),
+        (
+            f"{TOOL}    input:\n      type: object\n      properties:\n        über: {{}}\n",
+            "s.yaml:9: workflows.w.input.properties.über is no name that Claude takes",
+        ),
+    ],
+)
+def test_what_claude_would_refuse_or_cut_is_a_fault(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    (fault,) = faults(tmp_path, text)
+    assert fault.startswith(expected)
+
+
+def test_all_that_is_just_short_enough_passes(tmp_path: Path) -> None:
+    text = TOOL.replace("Does it.", "x" * DESCRIPTION_CHARS)
+    text += f"    title: {'x' * TITLE_CHARS}\ndescription: {'é' * (INSTRUCTIONS_BYTES // 2)}\n"
+    assert faults(tmp_path, text) == []

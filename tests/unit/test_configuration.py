@@ -1,0 +1,103 @@
+"""Settings and servers, read and judged together."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.configuration import check_together, read_configuration
+from bridge.errors import ConfigurationError
+from bridge.not_yet import NOT_YET, not_yet
+from bridge.servers import Server
+from bridge.settings import Settings
+from tests.unit.wrong_server_files import HOOK, WORKFLOW
+
+# A way to write each key that may be without effect.
+WRITTEN = {
+    "trim_context.true": "trim_context: true\n",
+    "hooks.h.auth.basic": "hooks: {h: {auth: {basic: {user: a, password: b}}}}\n",
+    "hooks.h.auth.standard_webhooks": "hooks: {h: {auth: [{standard_webhooks: a}]}}\n",
+    "hooks.h.auth.github": "hooks: {h: {auth: {github: a}}}\n",
+    "hooks.h.reply_url.unsigned": "hooks: {h: {auth: {bearer: a}, reply_url: unsigned}}\n",
+    "hooks.h.priority": "hooks: {h: {auth: {bearer: a}, priority: 1}}\n",
+    "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
+    "hooks.h.limits": "hooks: {h: {auth: {bearer: a}, limits: {rate: 1/s}}}\n",
+    "workflows.w.result.execution": "workflows: {w: {url: 'http://n', result: execution}}\n",
+    "workflows.w.result.callback": "workflows: {w: {url: 'http://n', result: callback}}\n",
+    "workflows.w.progress.true": "workflows: {w: {url: 'http://n', progress: true}}\n",
+    "workflows.w.concurrency": "workflows: {w: {url: 'http://n', concurrency: 20}}\n",
+}
+
+
+def environ(folder: Path, text: str, **more: str) -> dict[str, str]:
+    (folder / "s.yaml").write_text(text)
+    return {"BRIDGE_SERVERS": str(folder), **more}
+
+
+def faults_of(variables: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(variables)
+    return caught.value.faults
+
+
+def test_settings_and_servers_are_read_together(tmp_path: Path) -> None:
+    variables = environ(tmp_path, HOOK, HOOK_TOKEN="a", BRIDGE_PORT="1")
+    configuration = read_configuration(variables)
+    assert configuration.settings.port == 1
+    assert list(configuration.servers) == ["s"]
+    assert configuration.warnings == ()
+
+
+def test_faults_of_both_are_named_at_once(tmp_path: Path) -> None:
+    variables = environ(tmp_path, "name: S\n", BRIDGE_PORT="x", BRIDGE_HOTS="y")
+    assert len(faults_of(variables)) == 3
+
+
+def test_a_name_that_a_server_file_uses_is_no_unknown_setting(tmp_path: Path) -> None:
+    text = "name: s\ntokens: [env:BRIDGE_OF_MINE]\n"
+    assert read_configuration(environ(tmp_path, text, BRIDGE_OF_MINE="a")).servers
+    (fault,) = faults_of(environ(tmp_path, "name: s\n", BRIDGE_OF_MINE="a"))
+    assert fault.startswith("BRIDGE_OF_MINE is no setting")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
+def test_on_loopback_a_server_needs_no_tokens(host: str) -> None:
+    assert check_together(Settings(host=host), [Server(name="s")]) == ()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(host="0.0.0.0"),
+        Settings(host="::"),
+        Settings(host="bridge.internal"),
+        Settings(public_url="https://bridge.example.com"),
+    ],
+)
+def test_beyond_loopback_a_server_without_tokens_is_refused(settings: Settings) -> None:
+    with_token = Server.model_validate({"name": "t", "tokens": [{"name": "a", "token": "b"}]})
+    (fault,) = check_together(settings, [Server(name="s"), with_token])
+    assert fault.startswith("server s has no tokens")
+
+
+def test_a_server_without_tokens_stops_the_start_beyond_loopback(tmp_path: Path) -> None:
+    assert faults_of(environ(tmp_path, "name: s\n", BRIDGE_HOST="0.0.0.0"))
+    assert read_configuration(environ(tmp_path, "name: s\n", BRIDGE_HOST="::1")).servers
+
+
+@pytest.mark.parametrize("pattern", NOT_YET)
+def test_a_key_without_effect_is_warned_of_by_its_path(tmp_path: Path, pattern: str) -> None:
+    wanted = pattern.replace("hooks.*", "hooks.h").replace("workflows.*", "workflows.w")
+    configuration = read_configuration(environ(tmp_path, f"name: s\n{WRITTEN[wanted]}"))
+    (warning,) = configuration.warnings
+    assert warning == f"s: `{wanted}` has no effect yet: {NOT_YET[pattern]}"
+
+
+def test_what_already_happens_is_not_warned_of(tmp_path: Path) -> None:
+    text = re.sub("^name: s\n", "", WORKFLOW) + "    progress: false\n    result: response\n"
+    variables = {"HOOK_TOKEN": "a", "BRIDGE_N8N_URL": "http://n8n"}
+    found = read_configuration(
+        environ(tmp_path, f"{HOOK}    reply_url: signed\n    limits: null\n{text}", **variables)
+    )
+    assert found.warnings == ()
+    assert not_yet(Server(name="s")) == ()
