@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import secrets
 from dataclasses import dataclass
 
 import rfc8785
@@ -89,6 +90,7 @@ class Calls:
             attach_for_s=workflow.attach_for_s or 0,
             tool_use=asked.tool_use,
             promised=asked.promised,
+            secret=secrets.token_urlsafe(24),
         )
         call = await self._store.create(new)
         if not call.attached:

@@ -143,5 +143,6 @@ class Call:
     progress: float | None
     message: str | None
     is_bridge_fault: bool
+    is_awaited: bool
     result: bytes | None
     attached: bool = False

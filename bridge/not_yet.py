@@ -14,9 +14,7 @@ NOT_YET = {
     "hooks.*.coalesce": "every event stays one of its own",
     "hooks.*.limits": "the hook takes in all that comes",
     "workflows.*.result.execution": "the webhook's own answer is the result",
-    "workflows.*.result.callback": "the webhook's own answer is the result",
     "workflows.*.concurrency": "as many calls run at once as the workers take",
-    "workflows.*.progress.true": "no callback address is sent",
 }
 """What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""
 

@@ -13,7 +13,7 @@ from bridge.models import CallId, CallStatus, Json, new_lease_token
 from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server, Workflow
-from bridge.store.calls import CallStore, Running
+from bridge.store.runs import Running, RunStore
 from bridge.store.wake import Wakes
 
 logger = logging.getLogger(__name__)
@@ -24,13 +24,17 @@ LEASE_CHECK_S = 30.0
 
 @dataclass(frozen=True)
 class Sending:
-    """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time."""
+    """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time.
+
+    `secret` is what proves a callback to be this call's.
+    """
 
     call_id: CallId
     workflow: Workflow
     arguments: dict[str, Json]
     attempt: int
     timeout_s: float
+    secret: str
 
 
 Send = Callable[[Sending], Awaitable[WebhookOutcome]]
@@ -41,7 +45,7 @@ class Runs:
 
     def __init__(
         self,
-        store: CallStore,
+        store: RunStore,
         wakes: Wakes,
         schemas: SchemaCache,
         servers: Mapping[str, Server],
@@ -67,7 +71,12 @@ class Runs:
         if left_s <= 0:
             await self._fail(running, _timed_out(workflow, call.failure))
             return
-        sending = Sending(call_id, workflow, json.loads(call.arguments), call.attempt, left_s)
+        if call.is_awaited:
+            await self._store.await_callback(running, left_s)
+            return
+        sending = Sending(
+            call_id, workflow, json.loads(call.arguments), call.attempt, left_s, running.secret
+        )
         try:
             outcome = await self._send_while_held(running, sending, send)
         except BaseException:
@@ -102,6 +111,8 @@ class Runs:
 
     async def _settle(self, running: Running, workflow: Workflow, outcome: WebhookOutcome) -> None:
         match outcome:
+            case Answered() if workflow.result == "callback":
+                await self._store.await_callback(running, workflow.timeout_s - running.elapsed_s)
             case Answered():
                 await self._succeed(running, workflow, outcome)
             case NotRun(reason):

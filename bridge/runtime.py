@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge.callbacks import Callbacks
 from bridge.calls import Calls
 from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
@@ -30,6 +31,7 @@ from bridge.store.events import EventStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
 from bridge.store.replies import ReplyStore
+from bridge.store.runs import RunStore
 from bridge.store.safety import faults_of
 from bridge.store.scripts import Steps
 from bridge.store.sessions import SessionStore
@@ -42,7 +44,6 @@ CONNECT_S = 5.0
 START_S = 30.0
 PAUSE_S = 0.2
 ANSWER_S = 10.0
-LEAVE_S = 2.0
 LEAVE_S = 2.0
 """How long a process that ends waits for a Redis that is away; others find out by themselves."""
 
@@ -59,12 +60,14 @@ class Runtime:
     events: Events
     calls: Calls
     runs: Runs
+    callbacks: Callbacks
     replies: Replies
     processes: ProcessStore
     sessions: SessionStore
     outbox: Outbox
     event_store: EventStore
     call_store: CallStore
+    run_store: RunStore
     reply_store: ReplyStore
     queue: Queue
     counters: Counters
@@ -107,7 +110,7 @@ async def open_runtime(
             beat.end()
             with contextlib.suppress(TransientError, TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
-                    await _leave(runtime.processes)
+                    await runtime.processes.leave()
 
 
 async def _demand_safety(client: Redis, settings: Settings) -> None:
@@ -132,13 +135,6 @@ async def _wait_for(client: Redis) -> tuple[list[str], list[str]]:
         await asyncio.sleep(PAUSE_S)
 
 
-async def _leave(processes: ProcessStore) -> None:
-    """Say that this process ends; while Redis is away, let the others find that out."""
-    with contextlib.suppress(TransientError, TimeoutError):
-        async with asyncio.timeout(LEAVE_S):
-            await processes.leave()
-
-
 def _wire(
     settings: Settings,
     servers: Mapping[str, Server],
@@ -149,7 +145,8 @@ def _wire(
 ) -> Runtime:
     schemas, queue = SchemaCache(), Queue(client)
     event_store = EventStore(steps, process)
-    call_store = CallStore(steps, process)
+    call_store = CallStore(steps)
+    run_store = RunStore(steps, process)
     reply_store = ReplyStore(steps, process)
     addresses = ReplyAddresses.of(settings)
     return Runtime(
@@ -160,13 +157,15 @@ def _wire(
         wakes=wakes,
         events=Events(event_store, wakes, queue, schemas, addresses, settings.event_ttl_s),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
-        runs=Runs(call_store, wakes, schemas, servers),
+        callbacks=Callbacks(call_store, schemas, servers),
+        runs=Runs(run_store, wakes, schemas, servers),
         replies=Replies(reply_store, settings.reply_retry_s),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
         outbox=Outbox(steps),
         event_store=event_store,
         call_store=call_store,
+        run_store=run_store,
         reply_store=reply_store,
         queue=queue,
         counters=Counters(steps),

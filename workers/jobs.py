@@ -7,8 +7,8 @@ from bridge.models import CallId, EventId, Json
 from bridge.outcomes import ResumeOutcome, WebhookOutcome
 from bridge.runs import Sending
 from bridge.runtime import Runtime
+from bridge.scrub import scrub_outcome, secrets_sent
 from workers.n8n import N8n
-from workers.scrub import scrub_outcome, secrets_sent
 from workers.worker import Job
 
 
@@ -16,14 +16,16 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
     """Make one attempt of a call."""
 
     async def send(sending: Sending) -> WebhookOutcome:
+        callback_url = _callback_url(runtime, sending)
         outcome = await n8n.run_workflow(
             sending.workflow,
             arguments=sending.arguments,
             call_id=sending.call_id,
             attempt=sending.attempt,
             timeout_s=sending.timeout_s,
+            callback_url=callback_url,
         )
-        return scrub_outcome(outcome, secrets_sent(sending.workflow))
+        return scrub_outcome(outcome, secrets_sent(sending.workflow, callback_url))
 
     await runtime.runs.run(CallId(call_id), send)
 
@@ -35,6 +37,16 @@ async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
         return await n8n.resume(url, value, event_id=event_id)
 
     await runtime.replies.deliver(EventId(event_id), send)
+
+
+def _callback_url(runtime: Runtime, sending: Sending) -> str | None:
+    """Give the address that a workflow may report to, for those that do."""
+    workflow = sending.workflow
+    if workflow.result != "callback" and not workflow.progress:
+        return None
+    settings = runtime.settings
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return f"{base.rstrip('/')}/callbacks/{sending.call_id}?token={sending.secret}"
 
 
 def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, Job]:

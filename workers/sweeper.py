@@ -49,7 +49,7 @@ class Sweeper:
             return
         await runtime.event_store.sweep()
         if await runtime.queue.length() < LIMIT:
-            await self._wake("run_call", await runtime.call_store.sweep(LIMIT, DUE_AGAIN_S))
+            await self._wake("run_call", await runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
             await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
         if is_steady:
             for estate in await runtime.processes.dead():
@@ -70,7 +70,7 @@ class Sweeper:
         runtime = self._runtime
         abandon = {
             "event": runtime.event_store.abandon,
-            "call": runtime.call_store.abandon,
+            "call": runtime.run_store.abandon,
             "reply": runtime.reply_store.abandon,
         }
         await asyncio.gather(

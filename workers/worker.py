@@ -114,7 +114,10 @@ class AsyncWorker(BaseWorker):
                 self._room.clear()
                 await self._room.wait()
                 continue
-            ids = await self._take_thread.do(self._books.take, min(room, BATCH))
+            try:
+                ids = await self._take_thread.do(self._books.take, min(room, BATCH))
+            except RedisError:  # while draining; what it may have moved is woken again
+                return
             if not ids:
                 continue
             jobs = await self._books_thread.do(self._books.read, ids)
@@ -167,7 +170,8 @@ class AsyncWorker(BaseWorker):
         """Wait until nothing runs any more and RQ knows all endings."""
         now = asyncio.get_running_loop().time
         deadline = now() + drain_s
-        self._take_thread.give_up_at = self._books_thread.give_up_at = deadline + GIVE_UP_S
+        self._take_thread.give_up_at = now()
+        self._books_thread.give_up_at = deadline + GIVE_UP_S
         self._room.set()
         try:
             await taking

@@ -1,6 +1,7 @@
 """Each n8n workflow as a typed tool: start a call, then tell its result or give a handle."""
 
 import asyncio
+import contextlib
 import functools
 import json
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import mcp_types as types
 
 from bridge.calls import Asked
+from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
-from bridge.models import Call, CallId, CallStatus
+from bridge.models import Call, CallStatus
 from bridge.payloads import page
 from bridge.servers import Server, Workflow
 
@@ -80,11 +82,12 @@ async def run_workflow(
 ) -> types.CallToolResult:
     """Start a call and tell its result, or a handle when it takes too long for a plain answer."""
     caller = context.lifespan_context
-    call = started = await start(workflow, context, given)
-    call = await _wait(context, started.call_id, workflow.answer_inline_for_s)
+    started = await start(workflow, context, given)
+    call = await _wait(context, started, workflow.answer_inline_for_s)
     caller.hands_over(call)
     if not call.status.is_final:
-        await caller.runtime.calls.promise(call)
+        with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
+            await caller.runtime.calls.promise(call)
     told = tell(call, caller.runtime.settings.result_chars)
     return _say_attached(told, call) if started.attached else told
 
@@ -117,20 +120,25 @@ def _say_attached(told: types.CallToolResult, call: Call) -> types.CallToolResul
     return told.model_copy(update={"content": content, "meta": meta})
 
 
-async def _wait(context: Context, call_id: CallId, wait_s: float) -> Call:
-    """Wait for the end of a call, telling progress so that no client's idle timer runs out."""
+async def _wait(context: Context, call: Call, wait_s: float) -> Call:
+    """Wait for the end of a call, telling progress so that no client's idle timer runs out.
+
+    While Redis is away the call runs on, so the waiting goes on too.
+    """
     caller, loop = context.lifespan_context, asyncio.get_running_loop()
     started = loop.time()
     pause_s = PROGRESS_FIRST_S
     while True:
         elapsed_s = loop.time() - started
-        call = await caller.runtime.calls.wait(
-            call_id, caller.principal, min(pause_s, wait_s - elapsed_s)
-        )
+        with contextlib.suppress(TransientError):
+            call = await caller.runtime.calls.wait(
+                call.call_id, caller.principal, min(pause_s, wait_s - elapsed_s)
+            )
         elapsed_s = loop.time() - started
         if call.status.is_final or elapsed_s >= wait_s:
             return call
-        await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
+        with contextlib.suppress(TransientError):
+            await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
         pause_s = PROGRESS_EVERY_S
 
 

@@ -18,10 +18,11 @@ FIELDS = (
     "progress",
     "message",
     "blame",
+    "awaited_by",
 )
 """What a read gives of a call after its age in milliseconds, in this order."""
 
-_READ = f"""
+READING = f"""
 local function read(id)
   local c = redis.call('HMGET', call_key(id), {", ".join(repr(name) for name in FIELDS)})
   local ttl_s = redis.call('HGET', call_key(id), 'ttl_s')
@@ -30,7 +31,7 @@ local function read(id)
 end
 """
 
-_HOLD = """
+HOLDING = """
 local c = fields(call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent',
   'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with')
 local is_mine = c.status == 'running' and c.lease == token
@@ -39,8 +40,8 @@ local function let_go()
   redis.call('SREM', held_key(c.holder), 'call ' .. id .. ' ' .. token)
 end
 local function finish(status, failure, blame)
-  redis.call('HSET', call_key(id), 'status', status, 'failure', failure, 'blame', blame or '', 'finished_at', now, 'updated_at', now,
-    'settled_with', token)
+  redis.call('HSET', call_key(id), 'status', status, 'failure', failure, 'blame', blame or '', 'finished_at', now,
+    'updated_at', now)
   redis.call('EXPIRE', call_key(id), 2 * c.ttl_s)
   redis.call('ZREM', due_calls_key(), id)
   if c.attach ~= '' and redis.call('GET', attach_key(c.attach)) == id then
@@ -71,8 +72,8 @@ end
 """
 
 CREATE = Script(
-    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised",
-    _READ
+    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised secret",
+    READING
     + _JOIN
     + """
 local earlier = redis.call('EXISTS', call_key(id)) == 0 and earlier_call()
@@ -82,7 +83,7 @@ if redis.call('EXISTS', call_key(id)) == 0 then
   redis.call('HSET', call_key(id), 'server', server, 'principal', principal, 'workflow', workflow, 'status', 'queued',
     'attempt', 0, 'order', order, 'created_at', now, 'updated_at', now, 'waited_at', now, 'arguments', arguments,
     'max_attempts', max_attempts, 'idempotent', idempotent, 'ttl_s', ttl_s, 'attach', attach,
-    'attach_ms', attach_ms, 'tool_use', tool_use)
+    'attach_ms', attach_ms, 'tool_use', tool_use, 'secret', secret)
   if promised == '1' then redis.call('HSET', call_key(id), 'promised', 1) end
   redis.call('EXPIRE', call_key(id), 2 * ttl_s)
   if attach ~= '' then redis.call('SET', attach_key(attach), id, 'EX', 2 * ttl_s) end
@@ -96,61 +97,42 @@ return {'created', read(id)}
 """,
 )
 
-LEASE = Script(
-    "id token process unwaited_ms",
-    _READ
-    + _HOLD
+_REPORTED = """
+local kept = redis.call('HGET', call_key(id), 'secret')
+if not kept or kept ~= secret then return {'unknown', ''} end
+"""
+
+PROVES = Script("id secret", _REPORTED + "return {'proven', ''}")
+
+REPORT = Script(
+    "id secret progress message",
+    _REPORTED
     + """
-local w = redis.call('HMGET', call_key(id), 'waited_at', 'promised')
-if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
-  finish('cancelled', 'nobody waited for it any more, so it was never sent')
-  return {}
-elseif c.status == 'queued' then
-  redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
-  redis.call('HSETNX', call_key(id), 'started_at', now)
-  redis.call('HINCRBY', call_key(id), 'attempt', 1)
-  redis.call('EXPIRE', call_key(id), 2 * c.ttl_s)
-  redis.call('ZREM', due_calls_key(), id)
-  hold(process, 'call ' .. id .. ' ' .. token)
-elseif c.status ~= 'running' or c.lease ~= token then
-  return {}
-end
-return {string.format('%.0f', now - redis.call('HGET', call_key(id), 'started_at')), read(id)}
+local status = redis.call('HGET', call_key(id), 'status')
+if status ~= 'running' then return {'ended', status} end
+redis.call('HSET', call_key(id), 'progress', progress, 'message', message, 'updated_at', now)
+ring('call:' .. id)
+return {'taken', status}
 """,
 )
 
-SENT = Script(
-    "id token",
-    _HOLD
-    + "if is_mine then redis.call('HSETNX', call_key(id), 'sent_at', now) end return {is_mine and 'held' or 'lost'}",
-)
-
-FINISH = Script(
-    "id token status result failure blame",
-    _HOLD
+CONCLUDE = Script(
+    "id secret status result failure",
+    _REPORTED
     + """
-if c.settled_with == token then return {'finished', c.status} end
-if not is_mine then return {'lost', c.status or 'unknown'} end
-let_go()
+local token = redis.call('HGET', call_key(id), 'lease') or ''
+"""
+    + HOLDING
+    + """
+local as_before = c.settled_with == 'callback' and c.status == status
+  and redis.call('GET', result_key(id)) == result and redis.call('HGET', call_key(id), 'failure') == failure
+if as_before then return {'taken', c.status} end
+if c.status ~= 'running' then return {'ended', c.status} end
+if c.holder then let_go() end
 redis.call('SET', result_key(id), result, 'EX', c.ttl_s)
-finish(status, failure, blame)
-return {'finished', status}
-""",
-)
-
-PARK = Script(
-    "id token delay_ms ran failure",
-    _HOLD
-    + """
-if not is_mine then return {'lost'} end
-let_go()
-if ran == '0' then
-  redis.call('HDEL', call_key(id), 'sent_at')
-  redis.call('HINCRBY', call_key(id), 'attempt', -1)
-end
-redis.call('HSET', call_key(id), 'failure', failure)
-requeue(delay_ms)
-return {'parked'}
+finish(status, failure)
+redis.call('HSET', call_key(id), 'settled_with', 'callback')
+return {'taken', status}
 """,
 )
 
@@ -159,7 +141,7 @@ CANCEL = Script(
     """
 local token = redis.call('HGET', call_key(id), 'lease') or ''
 """
-    + _HOLD
+    + HOLDING
     + """
 if c.status ~= 'queued' and c.status ~= 'running' then return {'ended'} end
 if c.holder then let_go() end
@@ -169,27 +151,9 @@ return {'cancelled'}
 """,
 )
 
-ABANDON = Script(
-    "id token failure",
-    _HOLD
-    + """
-if not is_mine then return {} end
-let_go()
-if not c.sent_at then
-  redis.call('HINCRBY', call_key(id), 'attempt', -1)
-  requeue(0)
-elseif c.idempotent == '1' and tonumber(c.attempt) < tonumber(c.max_attempts) then
-  requeue(0)
-else
-  finish('failed', failure, 'bridge')
-end
-return {}
-""",
-)
-
 READ = Script(
     "id wants_result waits",
-    _READ
+    READING
     + """
 if redis.call('EXISTS', call_key(id)) == 0 then return {} end
 if waits == '1' then redis.call('HSET', call_key(id), 'waited_at', now) end
@@ -199,11 +163,13 @@ return {read(id), result or ''}
 )
 
 LIST = Script(
-    "server principal status after limit",
-    _READ
+    "server principal status after limit look_at",
+    READING
     + """
 local rows, index = {}, calls_key(server, principal)
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'LIMIT', 0, 2000)) do
+local ids = redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'LIMIT', 0, look_at)
+local on_from = #ids == tonumber(look_at) and redis.call('ZSCORE', index, ids[#ids]) or ''
+for _, id in ipairs(ids) do
   local row = read(id)
   local found = row[3][4]
   if not found then redis.call('ZREM', index, id)
@@ -212,7 +178,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'LI
     if #rows >= tonumber(limit) then break end
   end
 end
-return rows
+return {rows, on_from}
 """,
 )
 
@@ -224,19 +190,4 @@ HANDED_OVER = Script(
 PROMISE = Script(
     "id",
     "if redis.call('EXISTS', call_key(id)) == 1 then redis.call('HSET', call_key(id), 'promised', 1) end return {}",
-)
-
-SWEEP = Script(
-    "limit again_ms",
-    """
-local due = redis.call('ZRANGEBYSCORE', due_calls_key(), '-inf', now, 'LIMIT', 0, limit)
-for _, id in ipairs(due) do
-  if redis.call('HGET', call_key(id), 'status') == 'queued' then
-    redis.call('ZADD', due_calls_key(), now + again_ms, id)
-  else
-    redis.call('ZREM', due_calls_key(), id)
-  end
-end
-return due
-""",
 )

@@ -1,18 +1,15 @@
 """Calls on record: typed faces of the steps that change them."""
 
-import asyncio
 import zlib
 from dataclasses import dataclass, replace
 
-from bridge.models import Call, CallId, CallStatus, LeaseToken, Principal, ProcessId
+from bridge.models import Call, CallId, CallStatus, Principal
 from bridge.store import call_steps as step
 from bridge.store.scripts import Answer, Steps
 
 COMPRESSED_ABOVE_BYTES = 4096
-UNWAITED_S = 60.0
-"""A call that was not sent and for which nobody has waited for so long is cancelled."""
-
-INTERRUPTED = "interrupted after it was sent; it may have run"
+LOOK_AT = 1000
+"""So many calls are looked at in one step, to find those of a status."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,14 @@ class NewCall:
     attach_for_s: float = 0
     tool_use: str = ""
     promised: bool = False
-
-
-@dataclass(frozen=True)
-class Running:
-    """A worker's right to run one call; `began_at` is its first attempt, on the loop's clock."""
-
-    call: Call
-    token: LeaseToken
-    began_at: float
-
-    @property
-    def elapsed_s(self) -> float:
-        """How long ago the first attempt began."""
-        return asyncio.get_running_loop().time() - self.began_at
+    secret: str = ""
 
 
 class CallStore:
     """Speaks Redis for calls."""
 
-    def __init__(self, steps: Steps, process: ProcessId) -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._process = process
 
     async def create(self, new: NewCall) -> Call:
         """Write a queued call, or give the earlier one that it joins (`attached`)."""
@@ -73,80 +56,48 @@ class CallStore:
             attach_ms=round(new.attach_for_s * 1000),
             tool_use=new.tool_use,
             promised=int(new.promised),
+            secret=new.secret,
         )
-        return replace(_call(row), attached=outcome == b"attached")
+        return replace(call_of(row), attached=outcome == b"attached")
 
-    async def lease(self, call_id: CallId, token: LeaseToken) -> Running | None:
-        """Take a queued call to run it, or get None when it is not to be run now."""
-        found = await self._steps.run(
-            step.LEASE,
+    async def proves(self, call_id: CallId, secret: str) -> bool:
+        """Tell whether a secret is the call's own."""
+        answer = await self._steps.run(step.PROVES, id=call_id, secret=secret)
+        return bool(answer[0] == b"proven")
+
+    async def report(
+        self, call_id: CallId, secret: str, progress: float, message: str
+    ) -> tuple[str, str]:
+        """Note a running call's progress: `taken` or `ended` with its status, or `unknown`."""
+        answer = await self._steps.run(
+            step.REPORT, id=call_id, secret=secret, progress=progress, message=message
+        )
+        return answer[0].decode(), answer[1].decode()
+
+    async def conclude(
+        self, call_id: CallId, secret: str, status: CallStatus, *, result: bytes, failure: str
+    ) -> tuple[str, str]:
+        """End a running call from outside; the same end again is `taken` like the first."""
+        answer = await self._steps.run(
+            step.CONCLUDE,
             id=call_id,
-            token=token,
-            process=self._process,
-            unwaited_ms=round(UNWAITED_S * 1000),
-        )
-        if not found:
-            return None
-        began_at = asyncio.get_running_loop().time() - int(found[0]) / 1000
-        return Running(_call(found[1]), token, began_at)
-
-    async def sent(self, running: Running) -> bool:
-        """Put on record that bytes are about to leave; False: the call is no longer ours."""
-        answer = await self._steps.run(step.SENT, id=running.call.call_id, token=running.token)
-        return answer == [b"held"]
-
-    async def finish(
-        self,
-        running: Running,
-        status: CallStatus,
-        *,
-        result: bytes = b"",
-        failure: str = "",
-        is_bridge_fault: bool = False,
-    ) -> bool:
-        """End a call for good; False: it was cancelled or taken over, and nothing changed."""
-        answer = await self._steps.run(
-            step.FINISH,
-            id=running.call.call_id,
-            token=running.token,
+            secret=secret,
             status=status,
-            result=_pack(result),
-            failure=failure,
-            blame="bridge" if is_bridge_fault else "",
-        )
-        return bool(answer[0] == b"finished")
-
-    async def park(self, running: Running, *, delay_s: float, ran: bool, failure: str) -> bool:
-        """Queue a call again after `delay_s`; one that surely did not run costs no attempt."""
-        answer = await self._steps.run(
-            step.PARK,
-            id=running.call.call_id,
-            token=running.token,
-            delay_ms=round(delay_s * 1000),
-            ran=int(ran),
+            result=pack(result),
             failure=failure,
         )
-        return answer == [b"parked"]
+        return answer[0].decode(), answer[1].decode()
 
     async def cancel(self, call_id: CallId, reason: str) -> bool:
         """End an open call; whoever runs it finds its lease gone. False: it had ended already."""
         return await self._steps.run(step.CANCEL, id=call_id, failure=reason) == [b"cancelled"]
-
-    async def abandon(self, call_id: str, token: str) -> None:
-        """Give a dead worker's call to others, or fail it when it may have run and must not twice."""
-        await self._steps.run(step.ABANDON, id=call_id, token=token, failure=INTERRUPTED)
 
     async def read(self, call_id: CallId, *, waits: bool = False) -> Call | None:
         """Read one call with its result; `waits` notes that somebody waits for it."""
         found = await self._steps.run(step.READ, id=call_id, wants_result=1, waits=int(waits))
         if not found:
             return None
-        return replace(_call(found[0]), result=_unpack(found[1]))
-
-    async def status(self, call_id: CallId) -> CallStatus | None:
-        """Read only how a call stands."""
-        found = await self._steps.run(step.READ, id=call_id, wants_result=0, waits=0)
-        return _call(found[0]).status if found else None
+        return replace(call_of(found[0]), result=_unpack(found[1]))
 
     async def handed_over(self, call_id: str) -> None:
         """Note that whoever asked has the result of an ended call in hand."""
@@ -158,23 +109,25 @@ class CallStore:
 
     async def listed(self, principal: Principal, status: str, after: int, limit: int) -> list[Call]:
         """List at most `limit` calls of a principal in the order they came, after an order number."""
-        rows = await self._steps.run(
-            step.LIST,
-            server=principal.server,
-            principal=principal.name,
-            status=status,
-            after=after,
-            limit=limit,
-        )
-        return [_call(row) for row in rows]
+        calls: list[Call] = []
+        on_from = str(after)
+        while on_from and len(calls) < limit:
+            rows, seen_to = await self._steps.run(
+                step.LIST,
+                server=principal.server,
+                principal=principal.name,
+                status=status,
+                after=on_from,
+                limit=limit - len(calls),
+                look_at=LOOK_AT,
+            )
+            calls += [call_of(row) for row in rows]
+            on_from = seen_to.decode()
+        return calls
 
-    async def sweep(self, limit: int, again_s: float) -> list[str]:
-        """Name the queued calls that are due; they are due again after `again_s`."""
-        due = await self._steps.run(step.SWEEP, limit=limit, again_ms=round(again_s * 1000))
-        return [call_id.decode() for call_id in due]
 
-
-def _call(row: Answer) -> Call:
+def call_of(row: Answer) -> Call:
+    """Read a call out of what a step gave."""
     call_id, age_ms, values = row
     field = dict(zip(step.FIELDS, values, strict=True))
     return Call(
@@ -193,6 +146,7 @@ def _call(row: Answer) -> Call:
         progress=float(field["progress"]) if field["progress"] else None,
         message=_text(field["message"]),
         is_bridge_fault=field["blame"] == b"bridge",
+        is_awaited=field["awaited_by"] is not None,
         result=None,
     )
 
@@ -201,7 +155,7 @@ def _text(value: bytes | None) -> str | None:
     return value.decode() if value else None
 
 
-def _pack(result: bytes) -> bytes:
+def pack(result: bytes) -> bytes:
     """Compress a long result; the first byte tells."""
     return b"z" + zlib.compress(result) if len(result) > COMPRESSED_ABOVE_BYTES else b"j" + result
 

@@ -1,5 +1,8 @@
 """What stands before every MCP address: known hosts and origins, and a token."""
 
+import asyncio
+import json
+
 import httpx2
 import pytest
 
@@ -85,9 +88,17 @@ async def test_whitespace_around_a_header_value_is_no_part_of_it(
 ) -> None:
     """Source: RFC 9110, 5.5."""
     session = await open_session(http, f"{web}/mcp/desk")
-    headers = {name: f" {value}\t" for name, value in session.headers.items()}
-    answer = await http.post(session.url, json=request("ping"), headers=headers)
-    assert answer.json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+    body = json.dumps(request("ping"))
+    host, port = web.removeprefix("http://").split(":")
+    fields = session.headers | {"host": host, "content-length": str(len(body))}
+    head = "".join(f"{name}: \t {value} \t\r\n" for name, value in fields.items())
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /mcp/desk HTTP/1.1\r\n{head}connection: close\r\n\r\n{body}".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"jsonrpc": "2.0", "id": 1, "result": {}}
 
 
 @pytest.mark.parametrize("wire", WIRES)

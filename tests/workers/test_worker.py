@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers import worker as worker_module
 from workers.bookkeeping import Bookkeeping, connect
-from workers.worker import AsyncWorker
+from workers.worker import AsyncWorker, printable
 from workers.worker import Job as JobFunction
 
 
@@ -139,7 +139,7 @@ async def test_a_job_that_raises_is_logged_once_and_the_next_one_runs(
     redis: Redis, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(_: str) -> None:
-        raise RuntimeError("half a pair: \ud83d")
+        raise RuntimeError("no luck")
 
     failing, passing = enqueue(queue, "fail"), enqueue(queue, "succeed")
 
@@ -147,8 +147,12 @@ async def test_a_job_that_raises_is_logged_once_and_the_next_one_runs(
         await wait_until(lambda: failing.id in queue.failed_job_registry, "the job has failed")
         await wait_until(gone(passing), "the next job is done")
 
-    assert r"RuntimeError: half a pair: \ud83d" in fault_of(failing)
+    assert "RuntimeError: no luck" in fault_of(failing)
     assert [record.message for record in caplog.records if record.exc_info] == ["worker.job_failed"]
+
+
+def test_half_a_surrogate_pair_is_written_out_for_redis() -> None:
+    assert printable("half a pair: \ud83d") == r"half a pair: \ud83d"
 
 
 async def test_a_job_that_runs_into_somebody_elses_cancellation_has_failed(

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from bridge.models import Json
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
-from workers.scrub import scrub, scrub_text, secrets_in, secrets_sent
+from bridge.scrub import scrub, scrub_text, secrets_in, secrets_sent
 
 TOKEN = "0123456789abcdef" * 4
 

@@ -1,0 +1,82 @@
+"""The verbs of callbacks: what a running workflow says of itself, from outside."""
+
+import json
+from collections.abc import Mapping
+
+from bridge.errors import ConflictError, NotFoundError
+from bridge.models import CallId, CallStatus, Json
+from bridge.schema_cache import SchemaCache
+from bridge.scrub import scrub, scrub_text, secrets_sent
+from bridge.servers import Server, Workflow
+from bridge.store.calls import CallStore
+
+
+class Callbacks:
+    """Decides what becomes of what n8n posts to a call's own address."""
+
+    def __init__(
+        self, store: CallStore, schemas: SchemaCache, servers: Mapping[str, Server]
+    ) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._servers = servers
+
+    async def report(self, call_id: str, secret: str, progress: float, message: str) -> CallStatus:
+        """Note a running call's progress, 0 to 1.
+
+        Raises:
+            NotFoundError: no such call, or not its token.
+            ConflictError: the call has ended.
+        """
+        return _taken(*await self._store.report(CallId(call_id), secret, progress, message))
+
+    async def succeed(self, call_id: str, secret: str, value: Json) -> CallStatus:
+        """End a call with its result; the same result again changes nothing.
+
+        Raises:
+            InvalidError: the result breaks the workflow's output schema.
+        """
+        workflow = await self._workflow(call_id, secret)
+        self._schemas.check(workflow.output, value, "the result breaks the tool's output schema")
+        clean = scrub(value, [*secrets_sent(workflow), secret])
+        return await self._conclude(
+            call_id, secret, CallStatus.SUCCEEDED, result=json.dumps(clean).encode()
+        )
+
+    async def fail(self, call_id: str, secret: str, reason: str) -> CallStatus:
+        """End a call with the reason why it failed; the same reason again changes nothing."""
+        workflow = await self._workflow(call_id, secret)
+        clean = scrub_text(reason, [*secrets_sent(workflow), secret])
+        return await self._conclude(call_id, secret, CallStatus.FAILED, failure=clean)
+
+    async def _conclude(
+        self,
+        call_id: str,
+        secret: str,
+        status: CallStatus,
+        *,
+        result: bytes = b"",
+        failure: str = "",
+    ) -> CallStatus:
+        told = await self._store.conclude(
+            CallId(call_id), secret, status, result=result, failure=failure
+        )
+        return _taken(*told)
+
+    async def _workflow(self, call_id: str, secret: str) -> Workflow:
+        """Find the workflow of a call, for none but the call's own token."""
+        is_own = await self._store.proves(CallId(call_id), secret)
+        call = await self._store.read(CallId(call_id)) if is_own else None
+        server = self._servers.get(call.principal.server) if call else None
+        workflow = server.workflows.get(call.workflow) if server and call else None
+        if workflow is None:
+            raise NotFoundError("no such call")
+        return workflow
+
+
+def _taken(outcome: str, status: str) -> CallStatus:
+    if outcome == "unknown":
+        raise NotFoundError("no such call")
+    if outcome == "ended":
+        raise ConflictError(f"the call is {status} and takes no more callbacks")
+    return CallStatus(status)

@@ -1,0 +1,114 @@
+"""The atomic steps of a call that is being run, in Lua."""
+
+from bridge.store.call_steps import HOLDING, READING
+from bridge.store.scripts import Script
+
+LEASE = Script(
+    "id token process unwaited_ms",
+    READING
+    + HOLDING
+    + """
+local w = redis.call('HMGET', call_key(id), 'waited_at', 'promised')
+if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
+  finish('cancelled', 'nobody waited for it any more, so it was never sent')
+  return {}
+elseif c.status == 'queued' then
+  redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
+  redis.call('HSETNX', call_key(id), 'started_at', now)
+  redis.call('HINCRBY', call_key(id), 'attempt', 1)
+  redis.call('EXPIRE', call_key(id), 2 * c.ttl_s)
+  redis.call('ZREM', due_calls_key(), id)
+  hold(process, 'call ' .. id .. ' ' .. token)
+elseif c.status == 'running' and not c.lease and redis.call('HGET', call_key(id), 'awaited_by') then
+  redis.call('HSET', call_key(id), 'lease', token, 'holder', process)
+  redis.call('ZREM', due_calls_key(), id)
+  hold(process, 'call ' .. id .. ' ' .. token)
+elseif c.status ~= 'running' or c.lease ~= token then
+  return {}
+end
+return {string.format('%.0f', now - redis.call('HGET', call_key(id), 'started_at')), read(id),
+  redis.call('HGET', call_key(id), 'secret')}
+""",
+)
+
+SENT = Script(
+    "id token",
+    HOLDING
+    + "if is_mine then redis.call('HSETNX', call_key(id), 'sent_at', now) end return {is_mine and 'held' or 'lost'}",
+)
+
+FINISH = Script(
+    "id token status result failure blame",
+    HOLDING
+    + """
+if c.settled_with == token then return {'finished', c.status} end
+if not is_mine then return {'lost', c.status or 'unknown'} end
+let_go()
+redis.call('SET', result_key(id), result, 'EX', c.ttl_s)
+finish(status, failure, blame)
+redis.call('HSET', call_key(id), 'settled_with', token)
+return {'finished', status}
+""",
+)
+
+PARK = Script(
+    "id token delay_ms ran failure",
+    HOLDING
+    + """
+if not is_mine then return {'lost'} end
+let_go()
+if ran == '0' then
+  redis.call('HDEL', call_key(id), 'sent_at')
+  redis.call('HINCRBY', call_key(id), 'attempt', -1)
+end
+redis.call('HSET', call_key(id), 'failure', failure)
+requeue(delay_ms)
+return {'parked'}
+""",
+)
+
+AWAIT = Script(
+    "id token delay_ms",
+    HOLDING
+    + """
+if not is_mine then return {'lost'} end
+let_go()
+redis.call('HSET', call_key(id), 'awaited_by', token)
+redis.call('ZADD', due_calls_key(), now + delay_ms, id)
+return {'awaited'}
+""",
+)
+
+ABANDON = Script(
+    "id token failure",
+    HOLDING
+    + """
+if not is_mine then return {} end
+let_go()
+if not c.sent_at then
+  redis.call('HINCRBY', call_key(id), 'attempt', -1)
+  requeue(0)
+elseif c.idempotent == '1' and tonumber(c.attempt) < tonumber(c.max_attempts) then
+  requeue(0)
+else
+  finish('failed', failure, 'bridge')
+end
+return {}
+""",
+)
+
+SWEEP = Script(
+    "limit again_ms",
+    """
+local due = redis.call('ZRANGEBYSCORE', due_calls_key(), '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(due) do
+  local c = fields(call_key(id), 'status', 'awaited_by')
+  if c.status == 'queued' or (c.status == 'running' and c.awaited_by) then
+    redis.call('ZADD', due_calls_key(), now + again_ms, id)
+  else
+    redis.call('ZREM', due_calls_key(), id)
+  end
+end
+return due
+""",
+)

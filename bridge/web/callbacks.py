@@ -1,0 +1,51 @@
+"""POST /callbacks/{call_id}: a running workflow tells its progress, its result or its failure."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.callbacks import Callbacks
+from bridge.errors import Fault, InvalidError
+from bridge.models import CallStatus
+from bridge.payloads import parse_json
+from bridge.request_body import read_body
+from bridge.runtime import Runtime
+from bridge.schema_cache import SchemaCache
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "progress": {"type": "number", "minimum": 0, "maximum": 1},
+        "message": {"type": "string", "maxLength": 1000},
+        "result": {},
+        "failure": {"type": "string", "minLength": 1, "maxLength": 10_000},
+    },
+    "additionalProperties": False,
+}
+ONE_OF = ("progress", "result", "failure")
+
+_schemas = SchemaCache()
+
+
+async def receive_callback(request: Request) -> Response:
+    """Act on one callback; an unknown call and a wrong token are answered alike."""
+    runtime: Runtime = request.app.state.runtime
+    said = parse_json(await read_body(request, runtime.settings.max_body_bytes))
+    _schemas.check(SCHEMA, said, "this is no callback")
+    assert isinstance(said, dict)
+    named = [name for name in ONE_OF if name in said]
+    if len(named) != 1 or ("message" in said and named != ["progress"]):
+        fault = Fault("", "give exactly one of progress (with or without message), result, failure")
+        raise InvalidError("this is no callback", (fault,))
+    call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
+    status = await _act(runtime.callbacks, call_id, secret, said)
+    return JSONResponse({"status": status})
+
+
+async def _act(callbacks: Callbacks, call_id: str, secret: str, said: dict[str, Any]) -> CallStatus:
+    if "progress" in said:
+        return await callbacks.report(call_id, secret, said["progress"], said.get("message", ""))
+    if "failure" in said:
+        return await callbacks.fail(call_id, secret, said["failure"])
+    return await callbacks.succeed(call_id, secret, said["result"])

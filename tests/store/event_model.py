@@ -1,0 +1,165 @@
+"""What events must do, in plain Python: the model that the steps are held against."""
+
+from dataclasses import dataclass, field
+
+FINAL = frozenset({"answered", "expired"})
+OPEN = frozenset({"queued", "delayed", "leased"})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A right that was once given out: to whom, and by which process."""
+
+    event_id: str
+    token: str
+    principal: str
+
+
+@dataclass
+class EventModel:
+    """One event; `lease` is the newest token that may still settle it."""
+
+    event_id: str
+    hook: str
+    order: int
+    max_attempts: int
+    has_address: bool
+    has_default: bool
+    status: str = "queued"
+    attempt: int = 0
+    lease: str | None = None
+    leased_by: str | None = None
+    holder: str = ""
+    released: dict[str, str] = field(default_factory=dict)
+    answered_with: str | None = None
+    value: bytes | None = None
+    reply: str = "none"
+    is_lapsed: bool = False
+    is_overdue: bool = False
+
+
+@dataclass
+class InboxModel:
+    """All events, and what each process holds."""
+
+    priorities: dict[str, int]
+    events: dict[str, EventModel] = field(default_factory=dict)
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    held: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def accept(self, event: EventModel, key: str, digest: str) -> tuple[str, str | None]:
+        """Tell the outcome and the id of the event that stands for the request."""
+        if key in self.keys:
+            known, known_digest = self.keys[key]
+            return ("duplicate", known) if known_digest == digest else ("conflict", None)
+        if key:
+            self.keys[key] = (event.event_id, digest)
+        self.events[event.event_id] = event
+        return "accepted", event.event_id
+
+    def next(self, only: str | None) -> EventModel | None:
+        """Find the event that a taker gets now."""
+        queued = [
+            event
+            for event in self.events.values()
+            if event.status == "queued" and only in (None, event.hook)
+        ]
+        return min(queued, key=lambda e: (-self.priorities[e.hook], e.order), default=None)
+
+    def take(self, only: str | None, token: str, principal: str, process: str) -> str | None:
+        """Lease the next event; gives its id."""
+        event = self.next(only)
+        if event is None:
+            return None
+        event.status, event.lease, event.leased_by = "leased", token, principal
+        event.attempt += 1
+        event.holder, event.is_lapsed = process, False
+        self.held.add((process, event.event_id, token))
+        return event.event_id
+
+    def answer(self, claim: Claim, value: bytes) -> tuple[str, str]:
+        """Settle an event for good, the first time."""
+        event = self.events[claim.event_id]
+        if not self._is_newest(event, claim):
+            return "lost", event.status
+        if event.answered_with == claim.token:
+            return "answered", event.reply
+        if event.status not in OPEN | {"dead"}:
+            return "lost", event.status
+        self._let_go(event, claim.token)
+        event.status, event.answered_with, event.value = "answered", claim.token, value
+        event.reply = "pending" if event.has_address else "none"
+        return "answered", event.reply
+
+    def extend(self, claim: Claim) -> str:
+        """Move the end of a lease into the future."""
+        event = self.events[claim.event_id]
+        if not self._is_newest(event, claim) or event.status != "leased":
+            return "lost"
+        event.is_lapsed = False
+        return "extended"
+
+    def release(self, claim: Claim, status: str) -> tuple[str, str]:
+        """Give a lease back; after the last attempt the event is dead."""
+        event = self.events[claim.event_id]
+        if claim.token in event.released:
+            return "released", event.released[claim.token]
+        if not self._is_newest(event, claim) or event.status not in OPEN:
+            return "lost", event.status
+        self._let_go(event, claim.token)
+        event.status = "dead" if event.attempt >= event.max_attempts else status
+        event.released = {claim.token: event.status}
+        event.lease = None
+        return "released", event.status
+
+    def abandon(self, claim: Claim) -> None:
+        """Queue an event again; its attempt does not count."""
+        event = self.events[claim.event_id]
+        self.held.discard((event.holder, claim.event_id, claim.token))
+        if event.status == "leased" and event.lease == claim.token:
+            event.status, event.is_lapsed = "queued", False
+            event.attempt -= 1
+
+    def hand_over(self, claim: Claim) -> None:
+        """Have the taker hold the event instead of its process."""
+        event = self.events[claim.event_id]
+        self.held.discard((event.holder, claim.event_id, claim.token))
+
+    def hold(self, claim: Claim, process: str) -> None:
+        """Have another process answer for an event that is about to be handed over again."""
+        event = self.events[claim.event_id]
+        entry = (event.holder, claim.event_id, claim.token)
+        if event.lease != claim.token:
+            return
+        if event.status == "leased" and entry in self.held:
+            self.held.remove(entry)
+        elif event.status == "queued":
+            event.status, event.is_lapsed = "leased", False
+            event.attempt += 1
+        else:
+            return
+        event.holder = process
+        self.held.add((process, claim.event_id, claim.token))
+
+    def sweep(self) -> None:
+        """Let time do what it was due to do."""
+        for event in self.events.values():
+            if event.is_lapsed and event.status == "leased":
+                self._let_go(event, event.lease)
+                event.status = "dead" if event.attempt >= event.max_attempts else "queued"
+            elif event.is_lapsed and event.status == "delayed":
+                event.status = "queued"
+            event.is_lapsed = False
+            if event.is_overdue and event.status not in FINAL:
+                self._let_go(event, event.lease)
+                event.status = "expired"
+                if event.has_default:
+                    event.value = b"0"
+                    event.reply = "pending" if event.has_address else "none"
+
+    def _is_newest(self, event: EventModel, claim: Claim) -> bool:
+        return (event.lease, event.leased_by) == (claim.token, claim.principal)
+
+    def _let_go(self, event: EventModel, token: str | None) -> None:
+        self.held.discard((event.holder, event.event_id, token or ""))
+        event.is_lapsed = False

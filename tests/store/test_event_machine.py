@@ -1,0 +1,217 @@
+"""Events in any order of steps: the store does what a model in plain Python does."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, rule
+
+from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
+from bridge.store.events import EventStore, Held, Wish
+from tests.store.event_model import FINAL, Claim, EventModel, InboxModel
+from tests.store.machine import StoreMachine, check, entries, key
+from tests.store.records import ADDRESS, SERVER, new_event
+
+PRIORITIES = {"calm": 0, "alarm": 1}
+PROCESSES = ("web-1", "web-2")
+STATUSES = ("queued", "delayed", "leased", "answered", "dead", "expired")
+LATE: dict[str, set[str]] = {"answered": set(), "expired": set(), "dead": {"answered", "expired"}}
+"""What a final status may still become: a late answer, or a deadline that brings the default."""
+
+hooks = st.sampled_from(sorted(PRIORITIES))
+principals = st.sampled_from(("alice", "bob"))
+processes = st.sampled_from(PROCESSES)
+several = st.sampled_from((1, 2, 3))
+
+
+class EventMachine(StoreMachine):
+    """Two processes take and settle events of two hooks; time passes when it is told to."""
+
+    ids: Bundle[str] = Bundle("ids")
+    claims: Bundle[Claim] = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = InboxModel(PRIORITIES)
+        self.seen: dict[str, str] = {}
+        self.stores = {name: EventStore(self.steps, ProcessId(name)) for name in PROCESSES}
+
+    @rule(
+        target=ids,
+        hook=hooks,
+        max_attempts=several,
+        has_address=st.booleans(),
+        has_default=st.booleans(),
+        key=st.sampled_from(("", "", "one", "two")),
+        digest=st.sampled_from(("x", "y")),
+    )
+    def accept(
+        self,
+        hook: str,
+        max_attempts: int,
+        has_address: bool,
+        has_default: bool,
+        key: str,
+        digest: str,
+    ) -> str | MultipleResults[str]:
+        new = new_event(
+            event_id=new_event_id(),
+            hook=hook,
+            max_attempts=max_attempts,
+            reply_url=ADDRESS if has_address else "",
+            default_reply="0" if has_default else "",
+            idempotency=key,
+            digest=digest,
+        )
+
+        async def step() -> tuple[str, str | None]:
+            outcome, event = await self.stores["web-1"].accept(new)
+            return outcome, event.event_id if event else None
+
+        order = len(self.model.events)
+        modelled = EventModel(new.event_id, hook, order, max_attempts, has_address, has_default)
+        outcome, event_id = self.model.accept(modelled, key, digest)
+        assert self.do(step) == (outcome, event_id)
+        return new.event_id if outcome == "accepted" else multiple()
+
+    @rule(target=claims, only=st.none() | hooks, principal=principals, process=processes)
+    def take(
+        self, only: str | None, principal: str, process: str
+    ) -> Claim | MultipleResults[Claim]:
+        token = new_lease_token()
+        wish = Wish(SERVER, tuple(PRIORITIES.items()), only, "", waits=False)
+
+        async def step() -> tuple[str, str, int] | None:
+            found = await self.stores[process].take(wish, Principal(SERVER, principal), token)
+            return (found[0].event_id, found[0].status, found[0].attempt) if found else None
+
+        event_id = self.model.take(only, token, principal, process)
+        found = self.do(step)
+        if event_id is None:
+            assert found is None
+            return multiple()
+        assert found == (event_id, "leased", self.model.events[event_id].attempt)
+        return Claim(event_id, token, principal)
+
+    @rule(claim=claims, value=st.sampled_from((b"1", b"2")))
+    def answer(self, claim: Claim, value: bytes) -> None:
+        expected = self.model.answer(claim, value)
+        assert self.do(lambda: self.stores["web-1"].answer(held(claim), value)) == expected
+
+    @rule(claim=claims)
+    def extend(self, claim: Claim) -> None:
+        async def step() -> str:
+            outcome, _ = await self.stores["web-1"].extend(held(claim), 600)
+            return outcome
+
+        expected = self.model.extend(claim)
+        assert self.do(step) == expected
+
+    @rule(claim=claims, status=st.sampled_from(("queued", "delayed", "dead")))
+    def release(self, claim: Claim, status: str) -> None:
+        expected = self.model.release(claim, status)
+        store = self.stores["web-1"]
+        assert self.do(lambda: store.release(held(claim), status=status, delay_s=600)) == expected
+
+    @rule(claim=claims)
+    def abandon(self, claim: Claim) -> None:
+        self.model.abandon(claim)
+        self.do(lambda: self.stores["web-2"].abandon(claim.event_id, claim.token))
+
+    @rule(claim=claims)
+    def hand_over(self, claim: Claim) -> None:
+        self.model.hand_over(claim)
+        event_id, token = EventId(claim.event_id), LeaseToken(claim.token)
+        self.do(lambda: self.stores["web-2"].handed_over(event_id, token))
+
+    @rule(claim=claims, process=processes)
+    def hold(self, claim: Claim, process: str) -> None:
+        self.model.hold(claim, process)
+        self.do(lambda: self.stores[process].hold(claim.event_id, claim.token))
+
+    @rule(event_id=ids)
+    def a_lease_or_a_delay_runs_out(self, event_id: str) -> None:
+        if self.model.events[event_id].status in ("leased", "delayed"):
+            self.model.events[event_id].is_lapsed = True
+        self.run(self.pass_time("event_leases", event_id))
+        self.forget_last()
+
+    @rule(event_id=ids)
+    def a_deadline_passes(self, event_id: str) -> None:
+        self.model.events[event_id].is_overdue = True
+        self.run(self.pass_time("event_deadlines", event_id))
+        self.forget_last()
+
+    @rule()
+    def sweep(self) -> None:
+        async def step() -> None:
+            await self.stores["web-1"].sweep()
+
+        self.model.sweep()
+        self.do(step)
+
+    @invariant()
+    def all_is_as_promised(self) -> None:
+        self.each_event_is_as_the_model_says()
+        self.a_final_status_is_left_only_as_promised()
+        self.each_event_stands_in_one_inbox()
+        self.time_is_kept_for_what_can_still_change_with_it()
+        self.each_process_holds_what_the_model_says()
+
+    def each_event_is_as_the_model_says(self) -> None:
+        events = list(self.model.events.values())
+        records = self.read(
+            *(("HMGET", key("event", e.event_id), "status", "attempt") for e in events)
+        )
+        replies = self.read(
+            *(("HMGET", key("reply", e.event_id), "status", "value") for e in events)
+        )
+        for event, record, reply in zip(events, records, replies, strict=True):
+            assert record == [event.status, str(event.attempt)]
+            assert reply == [event.reply, event.value and event.value.decode()]
+            assert event.attempt <= event.max_attempts
+
+    def a_final_status_is_left_only_as_promised(self) -> None:
+        for event_id, event in self.model.events.items():
+            before = self.seen.get(event_id, "queued")
+            assert event.status == before or event.status in LATE.get(before, set(STATUSES))
+            self.seen[event_id] = event.status
+
+    def each_event_stands_in_one_inbox(self) -> None:
+        places = [(hook, status) for hook in PRIORITIES for status in STATUSES]
+        inboxes = self.read(
+            *(("ZRANGE", key("inbox", SERVER, *place), "0", "-1") for place in places)
+        )
+        for place, members in zip(places, inboxes, strict=True):
+            assert set(members) == self.ids_where(lambda e, at=place: (e.hook, e.status) == at)
+
+    def time_is_kept_for_what_can_still_change_with_it(self) -> None:
+        indexes = ("event_leases", "event_deadlines", "due_replies")
+        leases, deadlines, replies = self.read(
+            *(("ZRANGE", key(index), "0", "-1") for index in indexes)
+        )
+        assert set(leases) == self.ids_where(lambda e: e.status in ("leased", "delayed"))
+        assert set(deadlines) == self.ids_where(lambda e: e.status not in FINAL)
+        assert set(replies) == self.ids_where(lambda e: e.reply == "pending")
+
+    def each_process_holds_what_the_model_says(self) -> None:
+        members = self.read(*(("SMEMBERS", key("held", process)) for process in PROCESSES))
+        held_now = set.union(*map(entries, PROCESSES, members))
+        assert held_now == self.model.held
+        live = [event_id for _, event_id, _ in held_now]
+        assert len(live) == len(set(live))
+
+    def ids_where(self, is_so: Callable[[EventModel], bool]) -> set[str]:
+        return {event.event_id for event in self.model.events.values() if is_so(event)}
+
+
+def held(claim: Claim) -> Held:
+    """Claim an event as the store wants it."""
+    return Held(
+        EventId(claim.event_id), LeaseToken(claim.token), Principal(SERVER, claim.principal)
+    )
+
+
+@pytest.mark.usefixtures("anyio_backend")
+def test_events_do_what_the_model_does_in_any_order_of_steps(redis_url: str) -> None:
+    check(EventMachine, redis_url)

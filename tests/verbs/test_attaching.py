@@ -1,0 +1,140 @@
+"""Attaching: the same call asked again joins the earlier one, within its window and no further."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bridge.calls import Asked
+from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
+from bridge.runtime import Runtime
+from bridge.servers import Server
+from tests.apps import running_app
+
+ALICE, BOB = Principal("tools", "alice"), Principal("tools", "bob")
+TOOLS = Server.model_validate(
+    {
+        "name": "tools",
+        "workflows": {
+            name: {
+                "url": "http://n8n:5678/webhook/x",
+                "description": "Does something.",
+                "input": {"type": "object"},
+                **said,
+            }
+            for name, said in {
+                "send": {},
+                "also_send": {},
+                "once": {"attach": False},
+                "brief": {"attach_for": "1ms"},
+            }.items()
+        },
+    }
+)
+
+
+@pytest.fixture
+async def runtime(redis_url: str) -> AsyncIterator[Runtime]:
+    async with running_app(redis_url, TOOLS) as running:
+        yield running.runtime
+
+
+async def start(
+    runtime: Runtime, tool: str = "send", principal: Principal = ALICE, use: str = "", **given: Any
+) -> Call:
+    asked = Asked(principal, TOOLS.workflows[tool], given, new_call_id(), tool_use=use)
+    return await runtime.calls.start(asked)
+
+
+async def end(runtime: Runtime, call: Call) -> Call:
+    running = await runtime.run_store.lease(call.call_id, new_lease_token())
+    assert running is not None
+    assert await runtime.run_store.finish(running, CallStatus.SUCCEEDED, result=b"1")
+    return await runtime.calls.wait(call.call_id, call.principal, 0)
+
+
+async def test_the_same_call_joins_one_that_is_not_finished(runtime: Runtime) -> None:
+    first = await start(runtime, b=2, a=[1.0, {"x": None}])
+    again = await start(runtime, a=[1, {"x": None}], b=2)
+
+    assert (again.call_id, again.attached) == (first.call_id, True)
+
+
+@pytest.mark.parametrize(
+    ("tool", "principal", "given"),
+    [("also_send", ALICE, {"n": 1}), ("send", BOB, {"n": 1}), ("send", ALICE, {"n": 2})],
+)
+async def test_another_tool_principal_or_argument_is_another_call(
+    runtime: Runtime, tool: str, principal: Principal, given: dict[str, int]
+) -> None:
+    first = await start(runtime, n=1)
+    other = await start(runtime, tool, principal, **given)
+
+    assert other.call_id != first.call_id
+
+
+async def test_a_result_that_reached_nobody_is_given_to_the_same_call(runtime: Runtime) -> None:
+    first = await end(runtime, await start(runtime))
+
+    assert (await start(runtime)).call_id == first.call_id
+
+
+async def test_an_intended_repeat_after_the_result_was_handed_over_runs_anew(
+    runtime: Runtime,
+) -> None:
+    first = await end(runtime, await start(runtime))
+    await runtime.calls.handed_over(first)
+
+    again = await start(runtime)
+    assert (again.call_id != first.call_id, again.attached) == (True, False)
+
+
+async def test_the_same_tool_use_gets_its_result_again_even_after_the_handover(
+    runtime: Runtime,
+) -> None:
+    first = await end(runtime, await start(runtime, use="toolu_1"))
+    await runtime.calls.handed_over(first)
+
+    assert (await start(runtime, use="toolu_1")).call_id == first.call_id
+    assert (await start(runtime, use="toolu_2")).call_id != first.call_id
+
+
+async def test_a_tool_use_alone_selects_no_call(runtime: Runtime) -> None:
+    first = await start(runtime, use="toolu_1", n=1)
+
+    assert (await start(runtime, use="toolu_1", n=2)).call_id != first.call_id
+
+
+async def test_attach_false_joins_nothing(runtime: Runtime) -> None:
+    assert (await start(runtime, "once")).call_id != (await start(runtime, "once")).call_id
+
+
+async def test_after_attach_for_a_finished_call_is_joined_no_more(runtime: Runtime) -> None:
+    first = await end(runtime, await start(runtime, "brief"))
+    await runtime.calls.wait(first.call_id, ALICE, 0)  # a round trip: more than a millisecond
+
+    again = await start(runtime, "brief")
+    while again.call_id == first.call_id:
+        again = await start(runtime, "brief")
+    assert not again.attached
+
+
+async def test_a_cancelled_call_is_not_joined(runtime: Runtime) -> None:
+    first = await start(runtime)
+    await runtime.calls.cancel(first.call_id, ALICE)
+
+    assert (await start(runtime)).call_id != first.call_id
+
+
+async def test_arguments_without_a_canonical_form_join_nothing(runtime: Runtime) -> None:
+    huge = 2**60
+
+    assert (await start(runtime, n=huge)).call_id != (await start(runtime, n=huge)).call_id
+
+
+async def test_the_same_request_served_twice_starts_one_call(runtime: Runtime) -> None:
+    asked = Asked(ALICE, TOOLS.workflows["once"], {}, new_call_id())
+
+    first, again = [await runtime.calls.start(asked) for _ in range(2)]
+
+    assert (again.call_id, again.attached) == (first.call_id, False)
