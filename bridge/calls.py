@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import rfc8785
 
+from bridge.cursors import order_after
 from bridge.errors import NotFoundError
 from bridge.models import Call, CallId, Json, Principal
 from bridge.queue import Queue
@@ -133,10 +134,13 @@ class Calls:
     async def list(
         self, principal: Principal, status: str, limit: int, cursor: str | None
     ) -> Listing:
-        """List a principal's calls, oldest first."""
+        """List a principal's calls, oldest first.
+
+        Raises:
+            MalformedError: the cursor is none.
+        """
         wanted = min(max(limit, 1), LIST_MAX)
-        after = int(cursor) if cursor and cursor.isdecimal() else 0
-        calls = await self._store.listed(principal, status, after, wanted + 1)
+        calls = await self._store.listed(principal, status, order_after(cursor), wanted + 1)
         more = len(calls) > wanted
         calls = calls[:wanted]
         return Listing(calls, str(calls[-1].order) if more else None)

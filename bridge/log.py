@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
+ENCODE = json.JSONEncoder(default=str).encode
 OURS = ("bridge", "workers")
 STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -36,7 +37,7 @@ class JsonLines(logging.Formatter):
             line["logger"] = record.name
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return ENCODE(line)
 
 
 def configure_logging() -> None:
@@ -49,5 +50,7 @@ def configure_logging() -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
+    # No line tells of them, so nobody need find them out for every line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -10,7 +10,9 @@ A job carries an id and nothing else, as JSON. On purpose:
    for every process alike; no step of ours spans a key of RQ's and one of the store's.
 """
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import cast
 
 import redis
@@ -38,6 +40,8 @@ class Queue:
         )
         # Known beforehand, so that RQ does not ask the server; it never reads the number itself.
         self._rq.redis_server_version = (7, 0, 0)
+        self._waiting: list[tuple[str, str]] = []
+        self._turn = asyncio.Lock()
 
     async def length(self) -> int:
         """How many jobs no worker has taken yet; 0 while Redis does not say."""
@@ -49,10 +53,18 @@ class Queue:
     async def wake(self, job: str, *ids: str) -> None:
         """Enqueue one run of `workers.jobs.<job>` for each id, all or none, in one round trip.
 
-        Never fails: a wake-up that Redis did not take is made up for by the sweeper.
+        What gathers while Redis has not answered yet goes together in the next one. Never fails: a
+        wake-up that Redis did not take is made up for by the sweeper.
         """
+        self._waiting += [(job, subject) for subject in ids]
+        async with self._turn:
+            gathered, self._waiting = self._waiting, []
+            if gathered:  # for others too, so it goes on when this caller leaves
+                await asyncio.shield(self._enqueue(gathered))
+
+    async def _enqueue(self, wakes: Sequence[tuple[str, str]]) -> None:
         async with self._client.pipeline() as pipeline:
-            for subject in ids:
+            for job, subject in wakes:
                 self._rq.enqueue(
                     f"workers.jobs.{job}",
                     subject,
@@ -64,4 +76,4 @@ class Queue:
             try:
                 await pipeline.execute()
             except RedisError as error:
-                logger.warning("queue.wake_lost", extra={"job": job, "reason": str(error)})
+                logger.warning("queue.wake_lost", extra={"lost": len(wakes), "reason": str(error)})

@@ -1,6 +1,7 @@
 """Serves an app over HTTP until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -74,4 +75,8 @@ async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.soc
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
         logger.info("http.started", extra={"address": listener.getsockname()[:2]})
+        # What is loaded now stays: collections that look through it again would stop the process
+        # for a tenth of a second each.
+        gc.collect()
+        gc.freeze()
         await server.serve(sockets=[listener])

@@ -22,7 +22,7 @@ from bridge.standin import Standin
 from bridge.standin import serving as serving_standin
 from bridge.standin.seen import Seen
 from bridge.valkey import EmbeddedValkey
-from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request, use
+from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -91,10 +91,10 @@ class Child:
         if self._process is not None and self.is_running:
             self._process.kill()
 
-    def terminate(self) -> None:
-        """Ask it to drain and end."""
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal: SIGTERM to drain, SIGSTOP and SIGCONT to freeze and thaw it."""
         assert self._process is not None
-        self._process.terminate()
+        self._process.send_signal(number)
 
     async def ended(self) -> int:
         """Wait for its end; give its exit status, minus the signal's number if killed."""
@@ -131,11 +131,14 @@ class Bridge:
         await worker.start(point)
         return worker
 
-    async def kill_valkey(self) -> None:
-        """End the store by SIGKILL."""
+    async def store_pid(self) -> int:
+        """Ask the store for the id of its process."""
         async with Redis.from_url(self.valkey.url) as client:
-            pid = (await client.info("server"))["process_id"]
-        os.kill(pid, signal.SIGKILL)
+            return int((await client.info("server"))["process_id"])
+
+    async def kill_store(self) -> None:
+        """End the store by SIGKILL."""
+        os.kill(await self.store_pid(), signal.SIGKILL)
         await self.valkey.wait()
 
     @contextlib.asynccontextmanager
@@ -282,18 +285,6 @@ def end_of_text(text: str) -> str:
 async def has_started(worker: Child) -> bool:
     """Tell whether a worker takes jobs."""
     return '"worker.started"' in worker.log
-
-
-async def start_call(client: Client, tool: str, label: str, seconds: float = 0) -> str:
-    """Start a call that takes so long in n8n; give its id."""
-    handle = await use(client, tool, label=label, seconds=seconds)
-    call_id: str = handle["call_id"]
-    return call_id
-
-
-async def end_of(client: Client, call_id: str) -> dict[str, Any]:
-    """Wait until a call has ended, and read it."""
-    return await use(client, "read_call", call_id=call_id, wait_seconds=60)
 
 
 def label_of(seen: Seen) -> object:

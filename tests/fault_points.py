@@ -15,16 +15,17 @@ from bridge.__main__ import main
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
+from bridge.store.runs import RunStore
 from workers.n8n import N8n
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),
     "event-taken": (EventStore, "take"),
     "call-recorded": (CallStore, "create"),
-    "call-leased": (CallStore, "lease"),
-    "call-sent-at-recorded": (CallStore, "sent"),
+    "call-leased": (RunStore, "lease"),
+    "call-sent-at-recorded": (RunStore, "sent"),
     "call-answered": (N8n, "run_workflow"),
-    "call-settled": (CallStore, "finish"),
+    "call-settled": (RunStore, "finish"),
     "reply-recorded": (EventStore, "answer"),
     "reply-leased": (ReplyStore, "lease"),
     "reply-answered": (N8n, "resume"),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 import click
+from uvicorn.loops.auto import auto_loop_factory
 
 from bridge.process import process_configuration
 from workers.main import run_worker
@@ -24,4 +25,5 @@ def worker(environ: Mapping[str, str], concurrency: int) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
     configuration = process_configuration(environ)
     settings = configuration.settings
-    asyncio.run(run_worker(settings, configuration.servers, concurrency))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(run_worker(settings, configuration.servers, concurrency))

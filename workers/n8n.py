@@ -1,7 +1,8 @@
 """The bridge's outbound HTTP to n8n: runs workflows, resumes waiting executions."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ RESUME_MAX_S = 30.0
 # Node closes an idle connection after 5 s: one reused later than that may break under the request.
 KEPT_IDLE_S = 2.0
 KEPT_IDLE_MAX = 100
+ONE_REQUEST = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
 NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
 
 
@@ -39,18 +41,15 @@ class N8n:
     1. Bare transports, not a client: no redirect is followed, no cookie kept, no proxy taken from
        the environment, and no address logged.
     2. A workflow that is not idempotent gets a connection of its own, for a reused one that n8n
-       has just closed leaves open whether the workflow ran.
+       has just closed leaves open whether the workflow ran. It gets a pool of its own with it: a
+       shared one is searched from end to end for every request, at a thousand a thousand times.
     """
 
     def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
         self._max_response_bytes = max_response_bytes
-        context = httpx2.create_ssl_context()
-        self._fresh = httpx2.AsyncHTTPTransport(
-            verify=context,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+        self._context = httpx2.create_ssl_context()
         self._kept = httpx2.AsyncHTTPTransport(
-            verify=context,
+            verify=self._context,
             limits=httpx2.Limits(
                 max_connections=None,
                 max_keepalive_connections=KEPT_IDLE_MAX,
@@ -67,7 +66,6 @@ class N8n:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._fresh.aclose()
         await self._kept.aclose()
 
     async def run_workflow(
@@ -84,10 +82,10 @@ class N8n:
 
         Attempts count from 1. `callback_url` goes along only when given.
         """
-        transport = self._kept if workflow.annotations.idempotent else self._fresh
         try:
             request = workflow_request(workflow, arguments, call_id, attempt, callback_url)
-            response = await self._exchange(transport, request, timeout_s)
+            async with self._transport(workflow) as transport:
+                response = await self._exchange(transport, request, timeout_s)
         except NO_ANSWER as failure:
             return unreachable(failure)
         if response.is_cut and response.status < 300:
@@ -105,6 +103,14 @@ class N8n:
         except NO_ANSWER as failure:
             return undelivered(failure)
         return read_resume_answer(response.status, response.content_type, response.body)
+
+    @contextlib.asynccontextmanager
+    async def _transport(self, workflow: Workflow) -> AsyncIterator[httpx2.AsyncHTTPTransport]:
+        if workflow.annotations.idempotent:
+            yield self._kept
+        else:
+            async with httpx2.AsyncHTTPTransport(verify=self._context, limits=ONE_REQUEST) as own:
+                yield own
 
     async def _exchange(
         self, transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, timeout_s: float

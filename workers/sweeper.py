@@ -52,7 +52,9 @@ class Sweeper:
             await self._wake("run_call", await runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
             await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
         if is_steady:
-            for estate in await runtime.processes.dead():
+            dead = await runtime.processes.dead()
+            # An answer that was long in coming tells of an outage, not of deaths.
+            for estate in dead if self._has_been_steady() else ():
                 await self._hand_on(estate)
 
     async def _wake(self, job: str, ids: list[str]) -> None:

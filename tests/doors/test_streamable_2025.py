@@ -18,6 +18,7 @@ from tests.doors.by_hand import (
     ALICE,
     BOB,
     BOTH,
+    ME,
     Event,
     Session,
     authorization,
@@ -29,6 +30,9 @@ from tests.doors.by_hand import (
     open_session,
     request,
 )
+
+# Logs are deprecated, and still a client's to hear.
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
 QUESTION = "Who are you?"
 ANSWER = {"username": "alice", "email": "alice@example.org"}
@@ -58,8 +62,7 @@ def answer_to(asked: Event, content: dict[str, Any]) -> dict[str, Any]:
 async def test_initialize_opens_a_session_of_the_version_asked_for(
     web: str, http: httpx2.AsyncClient
 ) -> None:
-    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x"}}
-    params["clientInfo"] = {"name": "x", "version": "1"}
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": ME}
     headers = authorization(ALICE) | {"accept": BOTH}
     answer = await http.post(
         f"{web}/mcp/desk", json=request("initialize", **params), headers=headers
@@ -368,9 +371,9 @@ async def test_another_sessions_stream_cannot_be_resumed(
     assert [event.comment for event in heard[1:]] == ["keepalive", "keepalive"]
 
 
-@pytest.mark.parametrize("place", ["x", "a/b", "a/1-1/2-2", "a:b/1-1", "ä/1-1", "a/1", ""])
+@pytest.mark.parametrize("place", ["x", "a/b", "a/1-1/2-2", "a:b/1-1", "a/1", "/"])
 async def test_a_place_that_is_none_is_refused(session: Session, place: str) -> None:
-    headers = session.headers | {"last-event-id": place.encode().decode("latin-1")}
+    headers = session.headers | {"last-event-id": place}
     assert (await session.http.get(session.url, headers=headers)).status_code == 400
 
 

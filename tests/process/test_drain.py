@@ -2,17 +2,22 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 
-from tests.bridge_processes import Bridge, Child, end_of, running_bridge, start_call
+from tests.bridge_processes import Bridge, Child, running_bridge
+from tests.journeys import end_of, start_call
 from tests.waiting import wait_until
 
 DRAIN_S = 3
 OVERTIME_S = 2.0
 """What a process may need to end once its time to drain is over."""
+
+GIVE_UP_S = 15.0
+"""The same for a worker that cannot put down what it held."""
 
 SHORT_S, LONG_S = 1.0, 60.0
 ROOM = 5
@@ -23,7 +28,7 @@ async def time_to_drain(child: Child) -> float:
     """Send SIGTERM, see that the process ends well, and tell how long that took."""
     now = asyncio.get_running_loop().time
     began_at = now()
-    child.terminate()
+    child.send_signal(signal.SIGTERM)
     assert await child.ended() == 0
     return now() - began_at
 
@@ -53,11 +58,14 @@ def streams(bridge: Bridge) -> list[httpx2.Request]:
 
 
 async def test_a_web_process_with_open_streams_ends_in_time(tmp_path: Path) -> None:
-    async with running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge:
-        async with contextlib.AsyncExitStack() as stack:
-            holding = [stack.enter_async_context(opened(bridge, each)) for each in streams(bridge)]
-            await asyncio.gather(*holding)
-            assert await time_to_drain(bridge.webs[0]) < DRAIN_S + OVERTIME_S
+    async with (
+        running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        await asyncio.gather(
+            *(stack.enter_async_context(opened(bridge, each)) for each in streams(bridge))
+        )
+        assert await time_to_drain(bridge.webs[0]) < DRAIN_S + OVERTIME_S
 
 
 async def test_a_worker_ends_what_is_short_and_leaves_what_waits_to_others(tmp_path: Path) -> None:
@@ -97,6 +105,6 @@ async def test_processes_end_in_time_while_the_store_is_away(tmp_path: Path) -> 
     ):
         await start_call(client, "once", "once", LONG_S)
         await wait_until(lambda: len(bridge.runs()) == 1, "n8n has the call")
-        await bridge.kill_valkey()
+        await bridge.kill_store()
         times = await asyncio.gather(*map(time_to_drain, [*bridge.webs, *bridge.workers]))
-        assert max(times) < DRAIN_S + 15
+        assert max(times) < DRAIN_S + GIVE_UP_S

@@ -3,24 +3,27 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
+import os
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 from mcp.client import Client
 
-from tests.bridge_processes import Bridge, end_of, running_bridge, start_call
-from tests.claude import Wire, use
+from tests.bridge_processes import Bridge, running_bridge
+from tests.claude import use
+from tests.journeys import end_of, start_call
 from tests.waiting import wait_until
 
 SENDERS = 8
 TRIES, RETRY_PAUSE_S = 5, 1.0  # n8n's Retry On Fail, with its default pause
-BETWEEN_KILLS = 100
+KILLS, BETWEEN_KILLS = 2, 100
 
 AWAY_S = 15.0
 CALLS = 200
+FROZEN_S = range(2, 12)
 
 
 class Senders:
@@ -36,6 +39,11 @@ class Senders:
         while not stop.is_set():
             number = next(self._numbers)
             self.accepted[number] = await self._send(number)
+
+    async def get_through(self, count: int) -> None:
+        """Wait until so many more payloads were accepted."""
+        goal = len(self.accepted) + count
+        await wait_until(lambda: len(self.accepted) >= goal, "events came in", 20)
 
     async def _send(self, number: int) -> str:
         for _ in range(TRIES):
@@ -69,11 +77,11 @@ async def test_a_store_killed_under_load_keeps_every_event_it_accepted_once(tmp_
             calls = [await start_call(client, "once", f"{n}", 4) for n in range(20)]
             for _ in range(SENDERS):
                 group.create_task(senders.send_until(stop))
-            for goal in (BETWEEN_KILLS, 2 * BETWEEN_KILLS):
-                await wait_until(lambda goal=goal: len(senders.accepted) > goal, "events came in")
-                await bridge.kill_valkey()
+            for _ in range(KILLS):
+                await senders.get_through(BETWEEN_KILLS)
+                await bridge.kill_store()
                 await bridge.valkey.start()
-            await wait_until(lambda: len(senders.accepted) > 3 * BETWEEN_KILLS, "events come again")
+            await senders.get_through(BETWEEN_KILLS)
             stop.set()
         async with bridge.claude() as client:
             listed = {
@@ -86,24 +94,40 @@ async def test_a_store_killed_under_load_keeps_every_event_it_accepted_once(tmp_
         assert len(bridge.runs()) == len(calls)
 
 
-@pytest.mark.parametrize("wire", ["2026-07-28", "legacy"])
-async def test_200_calls_outlive_a_store_that_is_away_for_15_seconds(
-    tmp_path: Path, wire: Wire
-) -> None:
-    async with running_bridge(tmp_path) as bridge, bridge.claude(wire) as client:
+async def test_200_calls_outlive_a_store_that_is_away_for_15_seconds(tmp_path: Path) -> None:
+    async with (
+        running_bridge(tmp_path) as bridge,
+        bridge.claude("2026-07-28") as modern,
+        bridge.claude("legacy") as legacy,
+    ):
+        labels = [f"{n}" for n in range(CALLS)]
+        durations = itertools.cycle(range(5, 20))  # some end while the store is away, some after
+        clients = itertools.cycle((modern, legacy))
         async with asyncio.TaskGroup() as group:
             waiting = [
-                group.create_task(use(client, "inline", label=f"{n}", seconds=seconds))
-                for n, seconds in zip(range(CALLS), durations(), strict=False)
+                group.create_task(use(client, "inline", label=label, seconds=seconds))
+                for label, client, seconds in zip(labels, clients, durations, strict=False)
             ]
             await wait_until(lambda: len(bridge.runs()) == CALLS, "n8n has every call")
-            await bridge.kill_valkey()
+            await bridge.kill_store()
             await asyncio.sleep(AWAY_S)
             await bridge.valkey.start()
-        assert [task.result()["label"] for task in waiting] == [f"{n}" for n in range(CALLS)]
+        assert [task.result()["label"] for task in waiting] == labels
         assert len(bridge.runs()) == CALLS
 
 
-def durations() -> Iterator[float]:
-    """Some calls end while the store is away, some after."""
-    return itertools.cycle(range(5, 20))
+async def test_a_store_that_freezes_for_longer_than_a_process_may_is_no_death(
+    tmp_path: Path,
+) -> None:
+    async with running_bridge(tmp_path) as bridge, bridge.claude("legacy") as client:
+        async with asyncio.TaskGroup() as group:
+            waiting = [
+                group.create_task(use(client, "inline", label=f"{n}", seconds=n)) for n in FROZEN_S
+            ]
+            await wait_until(lambda: len(bridge.runs()) == len(FROZEN_S), "n8n has every call")
+            store_pid = await bridge.store_pid()
+            os.kill(store_pid, signal.SIGSTOP)
+            await asyncio.sleep(len(FROZEN_S))
+            os.kill(store_pid, signal.SIGCONT)
+        assert [task.result()["label"] for task in waiting] == [f"{n}" for n in FROZEN_S]
+        assert len(bridge.runs()) == len(FROZEN_S)

@@ -1,16 +1,18 @@
 """A dead worker's calls are in other hands within ten seconds."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 from mcp.client import Client
 
-from tests.bridge_processes import Bridge, end_of, running_bridge, start_call
+from tests.bridge_processes import Bridge, running_bridge
+from tests.journeys import INTERRUPTED, end_of, start_call
 from tests.waiting import wait_until
 
 WITHIN_S = 10.0
 CALLS = 20
-FOREVER_S = 60.0
+SHORT_S, FOREVER_S = 2.0, 60.0
 
 
 async def test_calls_of_a_killed_worker_are_failed_or_sent_again_within_ten_seconds(
@@ -30,6 +32,28 @@ async def test_calls_of_a_killed_worker_are_failed_or_sent_again_within_ten_seco
         assert {call["status"] for call in ended} == {"failed"}
         assert len(bridge.runs("once")) == CALLS
     assert took_s < WITHIN_S
+
+
+async def test_a_worker_that_was_frozen_changes_nothing_that_is_in_other_hands(
+    tmp_path: Path,
+) -> None:
+    async with running_bridge(tmp_path) as bridge, bridge.claude() as client:
+        once = await start_call(client, "once", "once", SHORT_S)
+        repeatable = await start_call(client, "repeatable", "repeatable", SHORT_S)
+        await wait_until(lambda: len(bridge.runs()) == 2, "n8n has both calls")
+        frozen = bridge.workers[0]
+        frozen.send_signal(signal.SIGSTOP)
+        heir = await bridge.add_worker()
+        assert (await end_of(client, once))["status"] == "failed"
+        again = await end_of(client, repeatable)
+        heir.kill()
+        frozen.send_signal(signal.SIGCONT)
+        # A later call that it runs shows that it has done what it still had to do.
+        await end_of(client, await start_call(client, "once", "later"))
+        assert (await end_of(client, once))["failure"] == INTERRUPTED
+        assert await end_of(client, repeatable) == again
+        assert again["result"]["execution"] == bridge.runs("repeatable")[1].execution
+        assert len(bridge.runs()) == 4
 
 
 async def started(bridge: Bridge, client: Client, tool: str) -> list[str]:

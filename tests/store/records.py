@@ -19,10 +19,12 @@ from bridge.models import (
     new_event_id,
     new_lease_token,
 )
+from bridge.store.calls import CallStore
 from bridge.store.events import EventStore, Held, NewEvent, Wish
 from bridge.store.keys import PREFIX
 from bridge.store.processes import ProcessStore
 from bridge.store.replies import ReplyStore
+from bridge.store.runs import RunStore
 from bridge.store.scripts import Steps
 
 SERVER = "support"
@@ -88,6 +90,8 @@ class Desk:
     process: ProcessId
     events: EventStore
     replies: ReplyStore
+    calls: CallStore
+    runs: RunStore
     processes: ProcessStore
 
     async def accept(self, body: bytes = b"{}", **changes: Any) -> Event:
@@ -127,7 +131,7 @@ class Desk:
         found: dict[str, object] = {}
         async for key in self.redis.scan_iter(f"{PREFIX}*"):
             name = fsdecode(key).removeprefix(PREFIX)
-            if not name.startswith(("processes", "looks", "taken", "counters", "order")):
+            if not name.startswith(("processes", "looks", "taken", "order")):
                 found[name] = await contents(self.redis, key)
         return found
 
@@ -158,6 +162,8 @@ async def desk(redis: Redis, process: ProcessId, patience_s: float = 5) -> Async
             process,
             EventStore(steps, process),
             ReplyStore(steps, process),
+            CallStore(steps),
+            RunStore(steps, process),
             processes,
         )
 

@@ -17,7 +17,8 @@ from bridge.models import (
     new_lease_token,
 )
 from bridge.store import calls as calls_module
-from bridge.store.calls import INTERRUPTED, CallStore, NewCall, Running
+from bridge.store.calls import NewCall
+from bridge.store.runs import INTERRUPTED, Running
 from tests.store.records import ALICE, BOB, HOSTILE, STRANGER, Desk
 
 RESULTS = [b"null", b'{"a": "\x00\n\xf0\x9f\xa6\x80"}', b'"' + b"x" * 2**20 + b'"']
@@ -37,42 +38,31 @@ def new_call(principal: Principal = ALICE, **changes: Any) -> NewCall:
     return NewCall(**(usual | changes))
 
 
-@pytest.fixture
-def calls(web: Desk) -> CallStore:
-    return CallStore(web.steps, web.process)
-
-
-@pytest.fixture
-def others(worker: Desk) -> CallStore:
-    """Give the calls as another process sees them."""
-    return CallStore(worker.steps, worker.process)
-
-
-async def run(calls: CallStore, **changes: Any) -> Running:
+async def run(web: Desk, **changes: Any) -> Running:
     """Have a call that runs but was not sent yet."""
-    call = await calls.create(new_call(**changes))
-    running = await calls.lease(call.call_id, new_lease_token())
+    call = await web.calls.create(new_call(**changes))
+    running = await web.runs.lease(call.call_id, new_lease_token())
     assert running
     return running
 
 
-async def run_sent(calls: CallStore, **changes: Any) -> Running:
+async def run_sent(web: Desk, **changes: Any) -> Running:
     """Have a call that was sent."""
-    running = await run(calls, **changes)
-    assert await calls.sent(running)
+    running = await run(web, **changes)
+    assert await web.runs.sent(running)
     return running
 
 
-async def again(calls: CallStore, running: Running) -> Running:
+async def again(web: Desk, running: Running) -> Running:
     """Take a queued call to run it once more."""
-    found = await calls.lease(running.call.call_id, new_lease_token())
+    found = await web.runs.lease(running.call.call_id, new_lease_token())
     assert found
     return found
 
 
-async def now(calls: CallStore, running: Running) -> Call:
+async def now(web: Desk, running: Running) -> Call:
     """Read a call as it is now."""
-    call = await calls.read(running.call.call_id)
+    call = await web.calls.read(running.call.call_id)
     assert call
     return call
 
@@ -82,276 +72,266 @@ def ageless(*calls: Call | None) -> list[Call | None]:
     return [call and replace(call, age_ms=0) for call in calls]
 
 
-async def test_a_new_call_is_queued_and_told_as_it_was_asked(calls: CallStore) -> None:
+async def test_a_new_call_is_queued_and_told_as_it_was_asked(web: Desk) -> None:
     new = new_call()
 
-    call = await calls.create(new)
+    call = await web.calls.create(new)
 
     assert (call.call_id, call.principal, call.workflow) == (new.call_id, ALICE, "parse")
     assert (call.status, call.attempt, call.arguments) == (CallStatus.QUEUED, 0, new.arguments)
     assert (call.sent, call.result, call.failure) == (False, None, None)
-    assert ageless(await calls.read(new.call_id)) == ageless(call)
+    assert ageless(await web.calls.read(new.call_id)) == ageless(call)
 
 
-async def test_creating_again_changes_nothing(calls: CallStore, web: Desk) -> None:
+async def test_creating_again_changes_nothing(web: Desk) -> None:
     new = new_call()
-    first = await calls.create(new)
+    first = await web.calls.create(new)
     before = await web.everything()
 
-    assert ageless(await calls.create(new)) == ageless(first)
+    assert ageless(await web.calls.create(new)) == ageless(first)
     assert await web.everything() == before
 
 
-async def test_creating_again_does_not_queue_a_call_that_runs(calls: CallStore) -> None:
+async def test_creating_again_does_not_queue_a_call_that_runs(web: Desk) -> None:
     new = new_call()
-    await calls.create(new)
-    await calls.lease(new.call_id, new_lease_token())
+    await web.calls.create(new)
+    await web.runs.lease(new.call_id, new_lease_token())
 
-    assert (await calls.create(new)).status is CallStatus.RUNNING
+    assert (await web.calls.create(new)).status is CallStatus.RUNNING
 
 
-async def test_a_call_that_nobody_was_woken_for_is_due_soon(calls: CallStore, web: Desk) -> None:
-    call = await calls.create(new_call())
+async def test_a_call_that_nobody_was_woken_for_is_due_soon(web: Desk) -> None:
+    call = await web.calls.create(new_call())
 
     due_at_ms = await web.redis.zscore("{bridge}:due_calls", call.call_id)
 
     assert due_at_ms == call.created_at_ms + 2000
 
 
-async def test_a_call_is_run_by_one_worker_at_a_time(calls: CallStore, others: CallStore) -> None:
+async def test_a_call_is_run_by_one_worker_at_a_time(web: Desk, worker: Desk) -> None:
     for _ in range(20):
-        call = await calls.create(new_call())
+        call = await web.calls.create(new_call())
 
         found = await asyncio.gather(
-            *(each.lease(call.call_id, new_lease_token()) for each in [calls, others] * 3)
+            *(each.runs.lease(call.call_id, new_lease_token()) for each in [web, worker] * 3)
         )
 
         assert len([running for running in found if running]) == 1
 
 
-async def test_leasing_counts_an_attempt_and_holds_the_call(calls: CallStore, web: Desk) -> None:
-    running = await run(calls)
+async def test_leasing_counts_an_attempt_and_holds_the_call(web: Desk) -> None:
+    running = await run(web)
 
     assert (running.call.status, running.call.attempt) == (CallStatus.RUNNING, 1)
     assert await web.held() == {f"call {running.call.call_id} {running.token}"}
     assert await web.redis.exists("{bridge}:due_calls") == 0
 
 
-async def test_leasing_again_with_the_same_token_changes_nothing(
-    calls: CallStore, web: Desk
-) -> None:
-    running = await run(calls)
+async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> None:
+    running = await run(web)
     before = await web.everything()
 
-    repeated = await calls.lease(running.call.call_id, running.token)
+    repeated = await web.runs.lease(running.call.call_id, running.token)
 
     assert repeated
     assert ageless(repeated.call) == ageless(running.call)
     assert await web.everything() == before
 
 
-async def test_the_first_sending_is_on_record_and_stays(calls: CallStore, web: Desk) -> None:
-    running = await run(calls)
+async def test_the_first_sending_is_on_record_and_stays(web: Desk) -> None:
+    running = await run(web)
 
-    assert await calls.sent(running)
+    assert await web.runs.sent(running)
     before = await web.everything()
 
-    assert await calls.sent(running)
+    assert await web.runs.sent(running)
     assert await web.everything() == before
-    assert (await now(calls, running)).sent
+    assert (await now(web, running)).sent
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: str(result[:12]))
-async def test_a_result_is_kept_as_it_came(calls: CallStore, web: Desk, result: bytes) -> None:
-    running = await run_sent(calls)
+async def test_a_result_is_kept_as_it_came(web: Desk, result: bytes) -> None:
+    running = await run_sent(web)
 
-    assert await calls.finish(running, CallStatus.SUCCEEDED, result=result)
+    assert await web.runs.finish(running, CallStatus.SUCCEEDED, result=result)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.result, call.failure) == (CallStatus.SUCCEEDED, result, None)
     assert await web.held() == set()
 
 
 @pytest.mark.parametrize("failure", HOSTILE[1:], ids=lambda text: ascii(text[:12]))
-async def test_a_failure_is_told_as_it_was_given(calls: CallStore, failure: str) -> None:
-    running = await run_sent(calls)
+async def test_a_failure_is_told_as_it_was_given(web: Desk, failure: str) -> None:
+    running = await run_sent(web)
 
-    assert await calls.finish(running, CallStatus.FAILED, failure=failure)
+    assert await web.runs.finish(running, CallStatus.FAILED, failure=failure)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     told = failure.encode(errors="replace").decode()
     assert (call.status, call.result, call.failure) == (CallStatus.FAILED, None, told)
 
 
-async def test_finishing_again_changes_nothing_and_says_the_same(
-    calls: CallStore, web: Desk
-) -> None:
-    running = await run_sent(calls)
-    await calls.finish(running, CallStatus.SUCCEEDED, result=b"1")
+async def test_finishing_again_changes_nothing_and_says_the_same(web: Desk) -> None:
+    running = await run_sent(web)
+    await web.runs.finish(running, CallStatus.SUCCEEDED, result=b"1")
     before = await web.everything()
 
-    assert await calls.finish(running, CallStatus.SUCCEEDED, result=b"1")
+    assert await web.runs.finish(running, CallStatus.SUCCEEDED, result=b"1")
     assert await web.everything() == before
 
 
-async def test_a_call_that_surely_did_not_run_costs_no_attempt(calls: CallStore, web: Desk) -> None:
-    running = await run_sent(calls)
+async def test_a_call_that_surely_did_not_run_costs_no_attempt(web: Desk) -> None:
+    running = await run_sent(web)
 
-    assert await calls.park(running, delay_s=60, ran=False, failure="refused")
+    assert await web.runs.park(running, delay_s=60, ran=False, failure="refused")
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.attempt, call.sent) == (CallStatus.QUEUED, 0, False)
     assert call.failure == "refused"
     assert await web.held() == set()
 
 
-async def test_a_call_that_may_have_run_costs_an_attempt_and_stays_sent(calls: CallStore) -> None:
-    running = await run_sent(calls)
+async def test_a_call_that_may_have_run_costs_an_attempt_and_stays_sent(web: Desk) -> None:
+    running = await run_sent(web)
 
-    await calls.park(running, delay_s=60, ran=True, failure="reset")
+    await web.runs.park(running, delay_s=60, ran=True, failure="reset")
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.attempt, call.sent) == (CallStatus.QUEUED, 1, True)
-    assert (await again(calls, running)).call.attempt == 2
+    assert (await again(web, running)).call.attempt == 2
 
 
-async def test_a_parked_call_is_due_after_its_delay(calls: CallStore, web: Desk) -> None:
-    running = await run(calls)
-    await calls.park(running, delay_s=600, ran=False, failure="")
+async def test_a_parked_call_is_due_after_its_delay(web: Desk) -> None:
+    running = await run(web)
+    await web.runs.park(running, delay_s=600, ran=False, failure="")
 
-    assert await calls.sweep(10, 60) == []
+    assert await web.runs.sweep(10, 60) == []
     await web.redis.zadd("{bridge}:due_calls", {running.call.call_id: 1})
-    assert await calls.sweep(10, 60) == [running.call.call_id]
-    assert await calls.sweep(10, 60) == []
+    assert await web.runs.sweep(10, 60) == [running.call.call_id]
+    assert await web.runs.sweep(10, 60) == []
 
 
-async def test_parking_again_changes_nothing(calls: CallStore, web: Desk) -> None:
-    running = await run_sent(calls)
-    await calls.park(running, delay_s=0, ran=False, failure="")
+async def test_parking_again_changes_nothing(web: Desk) -> None:
+    running = await run_sent(web)
+    await web.runs.park(running, delay_s=0, ran=False, failure="")
     before = await web.everything()
 
-    await calls.park(running, delay_s=0, ran=False, failure="")
+    await web.runs.park(running, delay_s=0, ran=False, failure="")
 
     assert await web.everything() == before
 
 
-async def test_elapsed_time_counts_from_the_first_attempt(calls: CallStore, web: Desk) -> None:
-    running = await run(calls)
-    await calls.park(running, delay_s=0, ran=False, failure="")
+async def test_elapsed_time_counts_from_the_first_attempt(web: Desk) -> None:
+    running = await run(web)
+    await web.runs.park(running, delay_s=0, ran=False, failure="")
     key = f"{{bridge}}:call:{running.call.call_id}"
     started_at = await web.redis.hget(key, "started_at")
     assert started_at
     await web.redis.hset(key, "started_at", str(int(started_at) - 100_000))
 
-    assert 100 <= (await again(calls, running)).elapsed_s < 200
+    assert 100 <= (await again(web, running)).elapsed_s < 200
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
 @pytest.mark.parametrize("is_queued", [True, False])
 async def test_any_open_call_can_be_cancelled(
-    calls: CallStore, others: CallStore, web: Desk, is_queued: bool, is_sent: bool
+    web: Desk, worker: Desk, is_queued: bool, is_sent: bool
 ) -> None:
-    running = await run_sent(calls) if is_sent else await run(calls)
+    running = await run_sent(web) if is_sent else await run(web)
     if is_queued:
-        await calls.park(running, delay_s=60, ran=True, failure="")
+        await web.runs.park(running, delay_s=60, ran=True, failure="")
 
-    assert await others.cancel(running.call.call_id, "no more")
+    assert await worker.calls.cancel(running.call.call_id, "no more")
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.failure) == (CallStatus.CANCELLED, "no more")
     assert await web.held() == set()
     assert await web.redis.exists("{bridge}:due_calls") == 0
-    assert await calls.lease(running.call.call_id, new_lease_token()) is None
+    assert await web.runs.lease(running.call.call_id, new_lease_token()) is None
 
 
-async def test_an_ended_call_cannot_be_cancelled(calls: CallStore, web: Desk) -> None:
-    running = await run(calls)
-    await calls.finish(running, CallStatus.FAILED, failure="why")
+async def test_an_ended_call_cannot_be_cancelled(web: Desk) -> None:
+    running = await run(web)
+    await web.runs.finish(running, CallStatus.FAILED, failure="why")
     before = await web.everything()
 
-    assert not await calls.cancel(running.call.call_id, "no more")
+    assert not await web.calls.cancel(running.call.call_id, "no more")
     assert await web.everything() == before
 
 
-async def test_who_lost_its_call_changes_it_no_more(
-    calls: CallStore, others: CallStore, web: Desk
-) -> None:
-    old = await run_sent(calls, idempotent=True)
-    await others.abandon(old.call.call_id, old.token)
-    await again(others, old)
+async def test_who_lost_its_call_changes_it_no_more(web: Desk, worker: Desk) -> None:
+    old = await run_sent(web, idempotent=True)
+    await worker.runs.abandon(old.call.call_id, old.token)
+    await again(worker, old)
     before = await web.everything()
 
-    assert not await calls.sent(old)
-    assert not await calls.finish(old, CallStatus.SUCCEEDED, result=b"1")
-    assert not await calls.park(old, delay_s=0, ran=False, failure="")
-    await calls.abandon(old.call.call_id, old.token)
+    assert not await web.runs.sent(old)
+    assert not await web.runs.finish(old, CallStatus.SUCCEEDED, result=b"1")
+    assert not await web.runs.park(old, delay_s=0, ran=False, failure="")
+    await web.runs.abandon(old.call.call_id, old.token)
     assert await web.everything() == before
 
 
-async def test_a_result_that_comes_after_the_end_is_not_taken(calls: CallStore, web: Desk) -> None:
-    cancelled = await run_sent(calls)
-    await calls.cancel(cancelled.call.call_id, "no more")
-    interrupted = await run_sent(calls)
-    await calls.abandon(interrupted.call.call_id, interrupted.token)
+async def test_a_result_that_comes_after_the_end_is_not_taken(web: Desk) -> None:
+    cancelled = await run_sent(web)
+    await web.calls.cancel(cancelled.call.call_id, "no more")
+    interrupted = await run_sent(web)
+    await web.runs.abandon(interrupted.call.call_id, interrupted.token)
     before = await web.everything()
 
     for late in (cancelled, interrupted):
-        assert not await calls.finish(late, CallStatus.SUCCEEDED, result=b"1")
-        assert not await calls.finish(late, (await now(calls, late)).status)
+        assert not await web.runs.finish(late, CallStatus.SUCCEEDED, result=b"1")
+        assert not await web.runs.finish(late, (await now(web, late)).status)
     assert await web.everything() == before
 
 
-async def test_of_a_result_and_a_cancellation_one_wins(calls: CallStore, others: CallStore) -> None:
+async def test_of_a_result_and_a_cancellation_one_wins(web: Desk, worker: Desk) -> None:
     for _ in range(20):
-        running = await run_sent(calls)
+        running = await run_sent(web)
 
         finished, cancelled = await asyncio.gather(
-            calls.finish(running, CallStatus.SUCCEEDED, result=b"1"),
-            others.cancel(running.call.call_id, "no more"),
+            web.runs.finish(running, CallStatus.SUCCEEDED, result=b"1"),
+            worker.calls.cancel(running.call.call_id, "no more"),
         )
 
         assert finished != cancelled
-        status = (await now(calls, running)).status
+        status = (await now(web, running)).status
         assert status is (CallStatus.SUCCEEDED if finished else CallStatus.CANCELLED)
 
 
-async def test_an_abandoned_call_that_was_not_sent_is_run_again_at_no_cost(
-    calls: CallStore, web: Desk
-) -> None:
-    running = await run(calls)
+async def test_an_abandoned_call_that_was_not_sent_is_run_again_at_no_cost(web: Desk) -> None:
+    running = await run(web)
 
     for _ in range(2):
-        await calls.abandon(running.call.call_id, running.token)
+        await web.runs.abandon(running.call.call_id, running.token)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.attempt) == (CallStatus.QUEUED, 0)
-    assert await calls.sweep(10, 60) == [call.call_id]
+    assert await web.runs.sweep(10, 60) == [call.call_id]
     assert await web.held() == set()
 
 
 async def test_an_abandoned_call_that_may_run_twice_is_sent_again_while_attempts_are_left(
-    calls: CallStore,
+    web: Desk,
 ) -> None:
-    running = await run_sent(calls, idempotent=True, max_attempts=2)
+    running = await run_sent(web, idempotent=True, max_attempts=2)
 
-    await calls.abandon(running.call.call_id, running.token)
-    assert (await now(calls, running)).status is CallStatus.QUEUED
-    last = await again(calls, running)
-    await calls.abandon(last.call.call_id, last.token)
+    await web.runs.abandon(running.call.call_id, running.token)
+    assert (await now(web, running)).status is CallStatus.QUEUED
+    last = await again(web, running)
+    await web.runs.abandon(last.call.call_id, last.token)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.attempt, call.failure) == (CallStatus.FAILED, 2, INTERRUPTED)
 
 
-async def test_an_abandoned_call_that_must_not_run_twice_fails_and_says_so(
-    calls: CallStore, web: Desk
-) -> None:
-    running = await run_sent(calls)
+async def test_an_abandoned_call_that_must_not_run_twice_fails_and_says_so(web: Desk) -> None:
+    running = await run_sent(web)
 
     for _ in range(2):
-        await calls.abandon(running.call.call_id, running.token)
+        await web.runs.abandon(running.call.call_id, running.token)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.failure) == (CallStatus.FAILED, INTERRUPTED)
     assert await web.redis.exists("{bridge}:due_calls") == 0
     assert await web.held() == set()
@@ -366,11 +346,9 @@ async def pass_time(redis: Redis, call_id: CallId, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("status", [CallStatus.SUCCEEDED, CallStatus.FAILED])
-async def test_a_call_whose_result_was_dropped_is_expired(
-    calls: CallStore, web: Desk, status: CallStatus
-) -> None:
-    running = await run(calls, ttl_s=100)
-    await calls.finish(running, status, result=b"1")
+async def test_a_call_whose_result_was_dropped_is_expired(web: Desk, status: CallStatus) -> None:
+    running = await run(web, ttl_s=100)
+    await web.runs.finish(running, status, result=b"1")
     result_key = f"{{bridge}}:result:{running.call.call_id}"
     assert 0 < await web.redis.ttl(result_key) <= 100
     assert 100 < await web.redis.ttl(f"{{bridge}}:call:{running.call.call_id}") <= 200
@@ -378,86 +356,84 @@ async def test_a_call_whose_result_was_dropped_is_expired(
     await pass_time(web.redis, running.call.call_id, 101)
     await web.redis.delete(result_key)
 
-    call = await now(calls, running)
+    call = await now(web, running)
     assert (call.status, call.result) == (CallStatus.EXPIRED, None)
-    assert await calls.listed(ALICE, CallStatus.EXPIRED, 0, 5) == [replace(call, result=None)]
-    assert await calls.listed(ALICE, status, 0, 5) == []
-    assert not await calls.cancel(call.call_id, "no more")
+    assert await web.calls.listed(ALICE, CallStatus.EXPIRED, 0, 5) == [replace(call, result=None)]
+    assert await web.calls.listed(ALICE, status, 0, 5) == []
+    assert not await web.calls.cancel(call.call_id, "no more")
 
 
-async def test_a_call_that_is_gone_is_unknown_and_listed_no_more(
-    calls: CallStore, web: Desk
-) -> None:
-    call = await calls.create(new_call())
+async def test_a_call_that_is_gone_is_unknown_and_listed_no_more(web: Desk) -> None:
+    call = await web.calls.create(new_call())
     await web.redis.delete(f"{{bridge}}:call:{call.call_id}")
 
-    assert await calls.read(call.call_id) is None
-    assert await calls.lease(call.call_id, new_lease_token()) is None
-    assert await calls.listed(ALICE, "", 0, 5) == []
+    assert await web.calls.read(call.call_id) is None
+    assert await web.runs.lease(call.call_id, new_lease_token()) is None
+    assert await web.calls.listed(ALICE, "", 0, 5) == []
     await web.redis.zadd("{bridge}:due_calls", {call.call_id: 1})
-    await calls.sweep(10, 60)
+    await web.runs.sweep(10, 60)
     assert await web.redis.exists("{bridge}:due_calls") == 0
 
 
-async def test_calls_are_listed_in_order_and_in_pages(calls: CallStore) -> None:
-    created = [await calls.create(new_call()) for _ in range(7)]
+async def test_calls_are_listed_in_order_and_in_pages(web: Desk) -> None:
+    created = [await web.calls.create(new_call()) for _ in range(7)]
 
-    first = await calls.listed(ALICE, "", 0, 4)
-    rest = await calls.listed(ALICE, "", first[-1].order, 4)
+    first = await web.calls.listed(ALICE, "", 0, 4)
+    rest = await web.calls.listed(ALICE, "", first[-1].order, 4)
 
     assert ageless(*first, *rest) == ageless(*created)
 
 
 async def test_calls_of_a_status_are_found_behind_many_others(
-    calls: CallStore, monkeypatch: pytest.MonkeyPatch
+    web: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls_module, "LOOK_AT", 3)
     for number in range(20):
-        running = await run(calls)
+        running = await run(web)
         if number % 7:
-            await calls.finish(running, CallStatus.FAILED)
+            await web.runs.finish(running, CallStatus.FAILED)
 
-    found = await calls.listed(ALICE, CallStatus.RUNNING, 0, 5)
+    found = await web.calls.listed(ALICE, CallStatus.RUNNING, 0, 5)
 
     assert [call.status for call in found] == [CallStatus.RUNNING] * 3
-    assert len(await calls.listed(ALICE, CallStatus.RUNNING, 0, 2)) == 2
-    assert len(await calls.listed(ALICE, "", 0, 100)) == 20
+    assert len(await web.calls.listed(ALICE, CallStatus.RUNNING, 0, 2)) == 2
+    assert len(await web.calls.listed(ALICE, "", 0, 100)) == 20
 
 
-async def test_a_list_shows_the_principals_own_calls_only(calls: CallStore) -> None:
-    mine = await calls.create(new_call(ALICE))
-    his = await calls.create(new_call(BOB))
-    strange = await calls.create(new_call(STRANGER))
+async def test_a_list_shows_the_principals_own_calls_only(web: Desk) -> None:
+    mine = await web.calls.create(new_call(ALICE))
+    his = await web.calls.create(new_call(BOB))
+    strange = await web.calls.create(new_call(STRANGER))
 
-    assert ageless(*await calls.listed(ALICE, "", 0, 5)) == ageless(mine)
-    assert ageless(*await calls.listed(BOB, "", 0, 5)) == ageless(his)
-    assert ageless(*await calls.listed(STRANGER, "", 0, 5)) == ageless(strange)
+    assert ageless(*await web.calls.listed(ALICE, "", 0, 5)) == ageless(mine)
+    assert ageless(*await web.calls.listed(BOB, "", 0, 5)) == ageless(his)
+    assert ageless(*await web.calls.listed(STRANGER, "", 0, 5)) == ageless(strange)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
-async def test_hostile_ids_and_tokens_run_nothing(calls: CallStore, web: Desk, text: str) -> None:
-    running = await run(calls)
+async def test_hostile_ids_and_tokens_run_nothing(web: Desk, text: str) -> None:
+    running = await run(web)
     before = await web.everything()
     hostile = [
         replace(running, token=LeaseToken(text)),
         replace(running, call=replace(running.call, call_id=CallId(text))),
     ]
 
-    assert await calls.read(CallId(text)) is None
-    assert await calls.lease(CallId(text), new_lease_token()) is None
-    assert not await calls.cancel(CallId(text), "")
+    assert await web.calls.read(CallId(text)) is None
+    assert await web.runs.lease(CallId(text), new_lease_token()) is None
+    assert not await web.calls.cancel(CallId(text), "")
     for claim in hostile:
-        assert not await calls.sent(claim)
-        assert not await calls.finish(claim, CallStatus.SUCCEEDED, result=b"1")
-        assert not await calls.park(claim, delay_s=0, ran=True, failure="")
-        await calls.abandon(claim.call.call_id, claim.token)
+        assert not await web.runs.sent(claim)
+        assert not await web.runs.finish(claim, CallStatus.SUCCEEDED, result=b"1")
+        assert not await web.runs.park(claim, delay_s=0, ran=True, failure="")
+        await web.runs.abandon(claim.call.call_id, claim.token)
     assert await web.everything() == before
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
-async def test_hostile_arguments_come_back_as_they_were(calls: CallStore, text: str) -> None:
+async def test_hostile_arguments_come_back_as_they_were(web: Desk, text: str) -> None:
     arguments = text.encode(errors="surrogatepass")
 
-    call = await calls.create(new_call(arguments=arguments))
+    call = await web.calls.create(new_call(arguments=arguments))
 
     assert call.arguments == arguments

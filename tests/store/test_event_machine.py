@@ -183,7 +183,8 @@ class EventMachine(StoreMachine):
             *(("ZRANGE", key("inbox", SERVER, *place), "0", "-1") for place in places)
         )
         for place, members in zip(places, inboxes, strict=True):
-            assert set(members) == self.ids_where(lambda e, at=place: (e.hook, e.status) == at)
+            here = [e for e in self.model.events.values() if (e.hook, e.status) == place]
+            assert set(members) == {event.event_id for event in here}
 
     def time_is_kept_for_what_can_still_change_with_it(self) -> None:
         indexes = ("event_leases", "event_deadlines", "due_replies")

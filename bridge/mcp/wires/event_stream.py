@@ -67,7 +67,7 @@ class EventStream:
         self, source: Source, streams: OpenStreams | None, headers: dict[str, str] | None = None
     ) -> None:
         self._source = source
-        self._holding = streams.holding if streams else contextlib.nullcontext
+        self._holding = contextlib.nullcontext if streams is None else streams.holding
         self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

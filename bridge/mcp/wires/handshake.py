@@ -66,7 +66,7 @@ async def listen(request: Request, caller: Caller) -> ASGIApp:
     if isinstance(session, Response):
         return session
     last_event_id = request.headers.get("last-event-id")
-    if last_event_id is None:
+    if not last_event_id:
         return _stream(request, caller.runtime, session, STANDING, START)
     place = PLACE.fullmatch(last_event_id)
     if place is None:

@@ -1,0 +1,132 @@
+"""What calls must do, in plain Python: the model that the steps are held against."""
+
+from dataclasses import dataclass, field
+
+OPEN = frozenset({"queued", "running"})
+
+
+@dataclass(frozen=True)
+class RunClaim:
+    """A right to run a call that was once given to a worker."""
+
+    call_id: str
+    token: str
+
+
+@dataclass
+class CallModel:
+    """One call; `lease` is the token of the worker that runs it now."""
+
+    call_id: str
+    max_attempts: int
+    is_idempotent: bool
+    status: str = "queued"
+    attempt: int = 0
+    is_sent: bool = False
+    is_unwaited: bool = False
+    is_promised: bool = False
+    is_awaited: bool = False
+    lease: str | None = None
+    holder: str = ""
+    finished_by: str | None = None
+    result: str | None = None
+    is_expired: bool = False
+
+
+@dataclass
+class CallsModel:
+    """All calls, and what each worker holds."""
+
+    calls: dict[str, CallModel] = field(default_factory=dict)
+    held: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def lease(self, call_id: str, token: str, process: str) -> bool:
+        """Have a worker run a call, unless it is not to be run now."""
+        call = self.calls[call_id]
+        is_forgotten = call.is_unwaited and not call.is_promised and not call.is_sent
+        if call.status == "queued" and is_forgotten:
+            self._end(call, "cancelled")
+            return False
+        if call.status == "queued":
+            call.status = "running"
+            call.attempt += 1
+        elif call.status != "running" or call.lease is not None or not call.is_awaited:
+            return False
+        call.lease, call.holder = token, process
+        self.held.add((process, call_id, token))
+        return True
+
+    def send(self, claim: RunClaim) -> bool:
+        """Note that bytes leave."""
+        call = self.calls[claim.call_id]
+        if self._is_mine(call, claim):
+            call.is_sent = True
+        return self._is_mine(call, claim)
+
+    def finish(self, claim: RunClaim, status: str) -> bool:
+        """End a call, the first time."""
+        call = self.calls[claim.call_id]
+        if call.finished_by == claim.token:
+            return True
+        if not self._is_mine(call, claim):
+            return False
+        self._end(call, status)
+        call.finished_by = claim.token
+        call.result = "1" if status == "succeeded" else None
+        return True
+
+    def park(self, claim: RunClaim, *, ran: bool) -> bool:
+        """Queue a call again."""
+        call = self.calls[claim.call_id]
+        if not self._is_mine(call, claim):
+            return False
+        if not ran:
+            call.is_sent = False
+            call.attempt -= 1
+        self._queue(call)
+        return True
+
+    def await_callback(self, claim: RunClaim) -> bool:
+        """Have a call go on without a worker."""
+        call = self.calls[claim.call_id]
+        if not self._is_mine(call, claim):
+            return False
+        self._let_go(call)
+        call.is_awaited = True
+        return True
+
+    def cancel(self, call_id: str) -> bool:
+        """End an open call."""
+        call = self.calls[call_id]
+        if call.status not in OPEN:
+            return False
+        self._end(call, "cancelled")
+        return True
+
+    def abandon(self, claim: RunClaim) -> None:
+        """Hand on what a dead worker ran."""
+        call = self.calls[claim.call_id]
+        if not self._is_mine(call, claim):
+            return
+        if not call.is_sent:
+            call.attempt -= 1
+            self._queue(call)
+        elif call.is_idempotent and call.attempt < call.max_attempts:
+            self._queue(call)
+        else:
+            self._end(call, "failed")
+
+    def _is_mine(self, call: CallModel, claim: RunClaim) -> bool:
+        return call.status == "running" and call.lease == claim.token
+
+    def _let_go(self, call: CallModel) -> None:
+        self.held.discard((call.holder, call.call_id, call.lease or ""))
+        call.lease = None
+
+    def _queue(self, call: CallModel) -> None:
+        self._let_go(call)
+        call.status = "queued"
+
+    def _end(self, call: CallModel, status: str) -> None:
+        self._let_go(call)
+        call.status = status

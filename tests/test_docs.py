@@ -1,0 +1,162 @@
+"""What is there is on the pages, and what the pages say is there is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
+from bridge.app import ROUTES
+from bridge.check import check
+from bridge.cli import commands
+from bridge.credentials import BasicAuth, HeaderAuth, HookAuth, Token, WorkflowAuth
+from bridge.entries import Entry
+from bridge.mcp.server import tools_of
+from bridge.not_yet import NOT_YET
+from bridge.servers import Annotations, Coalesce, Hook, Limits, Retry, Server, Workflow
+from bridge.settings import DEMO_VARIABLES, Settings, variable
+from bridge.store.counters import Totals
+from bridge.store.keys import KEYS
+from bridge.web.metrics import Snapshot
+from bridge.web.problems import STATUS
+from workers import jobs
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+ENTRIES: tuple[type[Entry], ...] = (
+    *(Server, Hook, Workflow, Coalesce, Limits, Retry, Annotations, Token, BasicAuth, HeaderAuth),
+)
+AUTHS: tuple[type[HookAuth | WorkflowAuth], ...] = (*get_args(HookAuth), *get_args(WorkflowAuth))
+PATHS = {route.path for route in ROUTES}
+IN_THE_EXAMPLE = ("ALICE_TOKEN", "BOB_TOKEN", "TICKET_HOOK_TOKEN", "N8N_WEBHOOK_KEY")
+
+
+def section(page: str, heading: str) -> str:
+    """Give what stands under a heading, up to the next of its level."""
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def rows(page: str) -> Iterator[list[str]]:
+    """Give the cells of every row of every table."""
+    for line in page.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def quoted(text: str) -> set[str]:
+    """Give all that stands between backticks."""
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+def spelled(default: object) -> str:
+    """Spell a setting's default as the table does."""
+    match default:
+        case None:
+            return "not set"
+        case ():
+            return "none"
+        case tuple():
+            return f"`{','.join(default)}`"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+def anchors(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    shown = {row[0].strip("`"): row[1] for row in rows(section(README, "Settings"))}
+    settings = {variable(name): field for name, field in Settings.model_fields.items()}
+    assert {name: shown.get(name) for name in settings} == {
+        name: spelled(field.default) for name, field in settings.items()
+    }
+    assert quoted(section(README, "Settings")) >= DEMO_VARIABLES
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    named = re.findall(r"^\| `n8n-bridge ([a-z]+)", section(README, "Commands"), re.MULTILINE)
+    assert sorted(named) == sorted(
+        name for name, command in commands.commands.items() if not command.hidden
+    )
+
+
+def test_the_readme_names_every_key_of_a_server_file() -> None:
+    keys = {auth.kind for auth in AUTHS}.union(*(entry.keys() for entry in ENTRIES))
+    named = quoted(section(README, "Your own server file"))
+    assert {key for key in keys if not {key, f"auth.{key}"} & named} == set()
+
+
+def test_the_readme_s_server_file_is_sound(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.+?)```", README, re.DOTALL)
+    file = tmp_path / "support.yaml"
+    file.write_text(example)
+    assert check(file, {name: f"the secret in {name}" for name in IN_THE_EXAMPLE}) == ()
+
+
+def test_the_readme_names_every_tool() -> None:
+    assert set(tools_of(Server(name="any"))) <= quoted(section(README, "What Claude sees"))
+
+
+def test_the_readme_names_every_metric() -> None:
+    some = {("calls", "server", "tool", "status"): 1.0, ("call_ms", "server", "tool"): 1.0}
+    families = Snapshot(Totals(some, {}, 0, 0, 0), 0).collect()
+    exposed = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in families}
+    assert exposed <= quoted(section(README, "Running it for others"))
+
+
+def test_the_readme_names_every_status_a_hook_refuses_with() -> None:
+    named = re.findall(r"\b[45]\d\d\b", section(README, "What n8n is answered"))
+    assert {int(status) for status in STATUS.values()} - {500} <= {int(code) for code in named}
+
+
+def test_what_the_readme_says_is_not_yet_there_is_not_there() -> None:
+    promised = section(README, "Not yet")
+    (keys,) = (line for line in promised.splitlines() if line.startswith("* Keys:"))
+    missing = {path.removesuffix(".true").rpartition("*.")[2] for path in NOT_YET}
+    assert {key.replace(": ", ".") for key in quoted(keys)} == missing
+    there = {*commands.commands, *PATHS}
+    assert quoted(promised) & there == set()
+
+
+def test_the_house_plan_names_every_route_tool_and_job() -> None:
+    starts = section(ARCHITECTURE, "Where behaviour starts")
+    tools = set(tools_of(Server(name="any")))
+    known = {jobs.run_call.__name__, jobs.deliver_reply.__name__}
+    assert PATHS | tools | known <= quoted(starts)
+
+
+def test_the_house_plan_names_every_key_family_and_no_other() -> None:
+    named = [(key.strip("`"), *rest[:2]) for key, *rest in rows(section(ARCHITECTURE, "Keys"))]
+    assert sorted(named[2:]) == sorted((key.pattern, key.type, key.owner) for key in KEYS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_link_between_pages_is_broken(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)", page.read_text())
+    for path, anchor in links:
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), anchor
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
+def test_a_decision_is_numbered_and_says_why_and_what_follows(page: Path) -> None:
+    text = page.read_text()
+    number = DECISIONS.index(page) + 1
+    assert page.name.startswith(f"{number:04}-")
+    assert text.startswith(f"# {number}. ")
+    parts = re.findall(r"^(Status:|## \w+)", text, re.MULTILINE)
+    assert parts == ["Status:", "## Context", "## Decision", "## Consequences"]

@@ -1,0 +1,26 @@
+"""Two processes of one bridge."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bridge.runtime import Runtime, open_runtime
+from bridge.settings import Settings
+from tests.verbs.desk import DESK, N8N
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    return Settings(redis_url=redis_url, n8n_url=N8N, reply_retry_s=1000)
+
+
+@pytest.fixture
+async def web(settings: Settings) -> AsyncIterator[Runtime]:
+    async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+async def worker(settings: Settings) -> AsyncIterator[Runtime]:
+    async with open_runtime(settings, {DESK.name: DESK}, "worker", 5) as runtime:
+        yield runtime

@@ -1,0 +1,69 @@
+"""The server that the verbs are tried on, and what n8n and Claude do there."""
+
+from typing import Any
+
+from bridge.calls import Asked
+from bridge.events import Incoming, IsThere, Taken
+from bridge.models import Body, Call, EventId, Principal, new_call_id
+from bridge.runtime import Runtime
+from bridge.servers import Server
+from bridge.store.events import Held
+from tests.apps import there
+
+N8N = "http://n8n:5678"
+ADDRESS = f"{N8N}/webhook-waiting/7/reply?signature=s"
+ALICE = Principal("desk", "alice")
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    "stamp": {},
+    "twice": {"annotations": {"idempotent": True}, "retry": {"attempts": 2}},
+    "typed": {"output": {"type": "object", "required": ["ok"]}},
+    "brief": {"timeout": "1s"},
+    "later": {"result": "callback"},
+}
+DESK = Server.model_validate(
+    {
+        "name": "desk",
+        "hooks": {
+            name: {"auth": {"bearer": "hook"}, "priority": priority}
+            for name, priority in {"letter": 0, "alarm": 5}.items()
+        },
+        "workflows": {
+            name: {"url": f"{N8N}/webhook/{name}", "input": {"type": "object"}, **said}
+            for name, said in WORKFLOWS.items()
+        },
+    }
+)
+
+
+async def send(
+    runtime: Runtime, hook: str = "letter", *, reply_url: str = "", deadline: str = ""
+) -> EventId:
+    """Have n8n send an event."""
+    incoming = Incoming(
+        {}, Body(b"{}", "application/json"), reply_url=reply_url, reply_deadline=deadline
+    )
+    event, _ = await runtime.events.accept(DESK, DESK.hooks[hook], incoming)
+    return event.event_id
+
+
+async def take(
+    runtime: Runtime, wait_s: float = 0, hook: str | None = None, is_there: IsThere = there
+) -> Taken | None:
+    """Have Claude take an event."""
+    return await runtime.events.take(DESK, ALICE, hook, wait_s, is_there)
+
+
+async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:
+    """Have an event answered whose reply has an address."""
+    await send(runtime, reply_url=ADDRESS, **sent)
+    taken = await take(runtime)
+    assert taken
+    event_id = taken.event.event_id
+    await runtime.events.reply(DESK, Held(event_id, taken.token, ALICE), value)
+    return event_id
+
+
+async def start(runtime: Runtime, workflow: str = "stamp", **arguments: Any) -> Call:
+    """Have Claude run a workflow."""
+    asked = Asked(ALICE, DESK.workflows[workflow], arguments, new_call_id())
+    return await runtime.calls.start(asked)

@@ -1,0 +1,248 @@
+"""Running: what becomes of a call after each answer of n8n."""
+
+import asyncio
+
+import pytest
+
+from bridge.models import Call, CallId, CallStatus
+from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
+from bridge.runs import Sending
+from bridge.runtime import Runtime
+from bridge.store.runs import INTERRUPTED
+from tests.verbs.desk import ALICE, DESK, start
+from tests.waiting import wait_until
+
+SUCCEEDED, FAILED, QUEUED = CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.QUEUED
+
+
+class N8n:
+    """Answers what it was told to answer, and remembers what it was asked."""
+
+    def __init__(self, *outcomes: WebhookOutcome) -> None:
+        self._outcomes = list(outcomes)
+        self.asked: list[Sending] = []
+
+    async def __call__(self, sending: Sending) -> WebhookOutcome:
+        self.asked.append(sending)
+        return self._outcomes.pop(0)
+
+
+class Silent:
+    """Never answers; remembers that it was asked and how that ended."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.was_cancelled = False
+
+    async def __call__(self, _sending: Sending) -> WebhookOutcome:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        raise AssertionError("nobody answers")
+
+
+async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Call:
+    """Start a call and make an attempt for each outcome; give the call as it is then."""
+    call = await start(runtime, workflow)
+    n8n = N8n(*outcomes)
+    for _ in outcomes:
+        await runtime.runs.run(call.call_id, n8n)
+    assert len(n8n.asked) == len(outcomes)
+    return await read(runtime, call.call_id)
+
+
+async def read(runtime: Runtime, call_id: CallId) -> Call:
+    return await runtime.calls.wait(call_id, ALICE, 0)
+
+
+async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worker: Runtime) -> None:
+    call = await start(web, n=[1, None, "🦀"])
+    seen: list[tuple[Call, Sending]] = []
+
+    async def look(sending: Sending) -> WebhookOutcome:
+        seen.append((await read(web, sending.call_id), sending))
+        return Answered({"b": 2})
+
+    await worker.runs.run(call.call_id, look)
+
+    ((meanwhile, sending),) = seen
+    assert (meanwhile.status, meanwhile.sent) == (CallStatus.RUNNING, True)
+    assert (sending.arguments, sending.attempt) == ({"n": [1, None, "🦀"]}, 1)
+    assert sending.workflow == DESK.workflows["stamp"]
+    assert 1100 < sending.timeout_s <= 1200
+    ended = await read(web, call.call_id)
+    assert (ended.status, ended.result) == (SUCCEEDED, b'{"b": 2}')
+
+
+async def test_starting_a_call_wakes_a_worker(web: Runtime) -> None:
+    await start(web)
+
+    assert await web.queue.length() == 1
+
+
+@pytest.mark.parametrize(
+    ("workflow", "outcomes", "status", "attempt", "said"),
+    [
+        ("stamp", [Answered(None)], SUCCEEDED, 1, None),
+        ("stamp", [Answered(None, empty=True)], SUCCEEDED, 1, None),
+        ("typed", [Answered({"ok": 1})], SUCCEEDED, 1, None),
+        ("typed", [Answered({"no": 1})], FAILED, 1, "/ok: is required"),
+        ("typed", [Answered(None, empty=True)], FAILED, 1, "empty body"),
+        ("stamp", [NotRun("refused")], QUEUED, 0, "refused"),
+        ("stamp", [NotRun("refused")] * 5 + [Answered(1)], SUCCEEDED, 1, None),
+        ("stamp", [NotRegistered("not active")], QUEUED, 0, "not active"),
+        ("stamp", [MaybeRun("reset; it may have run")], FAILED, 1, "it may have run"),
+        ("stamp", [Refused("403")], FAILED, 1, "403"),
+        ("twice", [MaybeRun("reset")], QUEUED, 1, "reset"),
+        ("twice", [MaybeRun("reset"), Answered(1)], SUCCEEDED, 2, None),
+        ("twice", [MaybeRun("reset"), MaybeRun("again")], FAILED, 2, "again"),
+        ("twice", [NotRun("refused"), MaybeRun("reset"), Answered(1)], SUCCEEDED, 2, None),
+        ("twice", [Refused("403")], FAILED, 1, "403"),
+        ("brief", [NotRun("refused")], FAILED, 1, "timed out after 1 s"),
+    ],
+)
+async def test_the_answers_of_n8n_decide_on_a_call(
+    web: Runtime,
+    workflow: str,
+    outcomes: list[WebhookOutcome],
+    status: CallStatus,
+    attempt: int,
+    said: str | None,
+) -> None:
+    call = await run(web, workflow, *outcomes)
+
+    assert (call.status, call.attempt) == (status, attempt)
+    if said is None:
+        assert call.failure is None
+    else:
+        assert said in (call.failure or "")
+
+
+async def back_date(runtime: Runtime, call_id: CallId, seconds: float) -> None:
+    """Have a call look as if its first attempt had begun so long ago."""
+    key = f"{{bridge}}:call:{call_id}"
+    started_at = await runtime.redis.hget(key, "started_at")
+    assert started_at
+    await runtime.redis.hset(key, "started_at", str(int(started_at) - round(seconds * 1000)))
+
+
+async def test_a_webhook_that_stays_unknown_is_given_up(web: Runtime) -> None:
+    call = await run(web, "stamp", NotRegistered("not active"))
+    await back_date(web, call.call_id, 11)
+
+    await web.runs.run(call.call_id, N8n(NotRegistered("not active")))
+
+    ended = await read(web, call.call_id)
+    assert (ended.status, ended.failure) == (FAILED, "not active")
+
+
+async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None:
+    call = await run(web, "stamp", NotRun("refused"))
+    await back_date(web, call.call_id, 1201)
+    n8n = N8n()
+
+    await web.runs.run(call.call_id, n8n)
+
+    ended = await read(web, call.call_id)
+    assert n8n.asked == []
+    assert ended.status is FAILED
+    assert ended.failure == "timed out after 1200 s; the last failure was: refused"
+
+
+async def test_an_ended_call_is_not_sent_again(web: Runtime) -> None:
+    call = await run(web, "stamp", Answered(1))
+    n8n = N8n()
+
+    await web.runs.run(call.call_id, n8n)
+
+    assert n8n.asked == []
+
+
+async def test_a_call_that_is_cancelled_while_it_is_sent_stops_the_sending(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web)
+    n8n = Silent()
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    await n8n.asked.wait()
+
+    cancelled = await web.calls.cancel(call.call_id, ALICE)
+
+    await asyncio.wait_for(running, 5)
+    assert n8n.was_cancelled
+    assert cancelled.status is CallStatus.CANCELLED
+    assert (await read(web, call.call_id)).status is CallStatus.CANCELLED
+
+
+async def test_a_worker_that_breaks_off_a_sent_call_fails_it_and_says_so(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web)
+    n8n = Silent()
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    await n8n.asked.wait()
+
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    ended = await read(web, call.call_id)
+    assert (ended.status, ended.failure) == (FAILED, INTERRUPTED)
+
+
+async def test_a_worker_that_breaks_off_a_call_that_may_run_twice_lets_another_run_it(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web, "twice")
+    n8n = Silent()
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    await n8n.asked.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    await web.runs.run(call.call_id, N8n(Answered(1)))
+
+    ended = await read(web, call.call_id)
+    assert (ended.status, ended.attempt) == (SUCCEEDED, 2)
+
+
+async def test_two_workers_woken_for_one_call_send_it_once(web: Runtime, worker: Runtime) -> None:
+    call = await start(web)
+    n8n = N8n(*[Answered(1)] * 6)
+
+    await asyncio.gather(*(each.runs.run(call.call_id, n8n) for each in [web, worker] * 3))
+
+    assert len(n8n.asked) == 1
+
+
+async def test_who_waits_for_a_call_in_another_process_hears_of_its_end(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web)
+    waiting = asyncio.create_task(web.calls.wait(call.call_id, ALICE, 60))
+    await wait_until(lambda: f"call:{call.call_id}" in web.wakes._bells, "somebody waits")
+
+    await worker.runs.run(call.call_id, N8n(Answered({"a": 1})))
+
+    async with asyncio.timeout(2):
+        assert (await waiting).result == b'{"a": 1}'
+
+
+async def test_waiting_ends_with_the_time_given_for_it(web: Runtime) -> None:
+    call = await start(web)
+
+    assert (await web.calls.wait(call.call_id, ALICE, 0.05)).status is QUEUED
+
+
+async def test_a_call_that_its_workflow_concludes_later_waits_without_a_worker(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web, "later")
+
+    await worker.runs.run(call.call_id, N8n(Answered({"executionId": 1})))
+
+    meanwhile = await read(web, call.call_id)
+    assert meanwhile.status is CallStatus.RUNNING
+    assert await web.redis.exists(f"{{bridge}}:held:{worker.process}") == 0

@@ -1,0 +1,45 @@
+"""The sweeper takes nobody for dead because of what Redis did."""
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge.runtime import open_runtime
+from bridge.settings import Settings
+from bridge.store.processes import LIFE_S, Estate, ProcessStore
+from tests.waiting import wait_until
+from workers.sweeper import Sweeper
+
+PATIENCE_S = 60.0
+AWAY_MS = round(LIFE_S * 1000) + 1000
+
+
+async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(redis_url=redis_url)
+    ask, answers = ProcessStore.dead, list[list[Estate]]()
+
+    async def ask_as_redis_goes_away(processes: ProcessStore) -> list[Estate]:
+        await ask(processes)
+        async with Redis.from_url(redis_url) as client:
+            await client.client_pause(AWAY_MS)
+        answers.append(await ask(processes))
+        return answers[-1]
+
+    monkeypatch.setattr(ProcessStore, "dead", ask_as_redis_goes_away)
+    async with (
+        open_runtime(settings, {}, "worker", PATIENCE_S) as runtime,
+        open_runtime(settings, {}, "worker", PATIENCE_S) as other,
+        Redis.from_url(redis_url) as client,
+    ):
+        sweeper = Sweeper(runtime)
+
+        async def has_swept() -> bool:
+            await sweeper._sweep_in_turn()
+            return bool(answers)
+
+        await wait_until(has_swept, "an answer about the dead", 3 * LIFE_S)
+        known = await client.zrange("{bridge}:processes", 0, -1)
+    (answer,) = answers
+    assert {estate.process for estate in answer} == {runtime.process, other.process}
+    assert {process.decode() for process in known} == {runtime.process, other.process}
