@@ -6,14 +6,39 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from bridge.ports import BACKLOG
+from bridge.ports import BACKLOG, IS_OPEN
 
 logger = logging.getLogger(__name__)
+
+KEPT_IDLE_S = 75
+
+
+class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # httptools' or h11's
+    """uvicorn's HTTP/1.1, with a word in the scope on whether the connection is still open.
+
+    ASGI has none: once an answer is out, `receive` says "disconnected" whatever the client does.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        app: ASGIApp = self.app
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[IS_OPEN] = self._is_open
+            await app(scope, receive, send)
+
+        self.app = watched
+
+    def _is_open(self) -> bool:
+        return not self.transport.is_closing()
 
 
 class Server(uvicorn.Server):
@@ -46,6 +71,8 @@ def serve(
     """
     config = uvicorn.Config(
         app,
+        http=WatchedProtocol,
+        timeout_keep_alive=KEPT_IDLE_S,
         lifespan="off",
         ws="none",
         log_config=None,

@@ -57,8 +57,16 @@ async def claude(
     http = httpx2.AsyncClient(
         transport=spread, headers={"authorization": f"Bearer {token}"}, timeout=TIMEOUT_S
     )
+
+    def ready_made(
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> httpx2.AsyncClient:
+        return http
+
     if wire == "sse":
-        transport = sse_client(f"{origin}/sse/{server}", httpx_client_factory=lambda **_: http)
+        transport = sse_client(f"{origin}/sse/{server}", httpx_client_factory=ready_made)
     else:
         streamable = streamable_http_client(f"{origin}/mcp/{server}", http_client=http)
         transport = closing(http, streamable)

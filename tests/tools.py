@@ -5,7 +5,8 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
 
-from bridge.mcp.exchange import Caller, Exchange, Message, Silence, answer
+from bridge.mcp.exchange import Caller, Exchange, Silence, answer
+from bridge.models import Message
 from bridge.mcp.server import Door
 from bridge.models import Principal
 from bridge.runtime import Runtime

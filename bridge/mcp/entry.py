@@ -25,7 +25,7 @@ def enter(request: Request) -> tuple[Door, Caller]:
     if server is None:
         raise NotFoundError("no such server")
     principal = principal_of(server, request.headers.get("authorization"))
-    for receipt in request.app.state.handovers.proven(request.client):
+    for receipt in request.app.state.handovers.proven(request):
         request.app.state.tasks.start(runtime.receipts.confirm(receipt))
     return request.app.state.doors[server.name], Caller(runtime, server, principal)
 

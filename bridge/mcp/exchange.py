@@ -17,8 +17,7 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
-from bridge.models import Call, CallId, Principal, new_call_id
-from bridge.models import Message as Message
+from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.receipts import NOTHING, of_call
 from bridge.runtime import Runtime
 from bridge.servers import Server

@@ -1,16 +1,22 @@
-"""Proof of receipt on wires without sessions: the next request on the same connection.
+"""Proof of receipt on wires without sessions, by the connection that carried the answer.
 
 An HTTP/1.1 client sends its next request on a connection only after it has read the answer to the
-one before. Without that proof an answer counts as not received: when in doubt it was not.
+one before; and a connection that is still open some seconds later was not dropped. Behind a proxy
+a connection proves nothing of the client. Without proof an answer counts as not received.
 """
 
+import asyncio
 from collections import OrderedDict
 
 from starlette.datastructures import Address
+from starlette.requests import Request
 
+from bridge.ports import IS_OPEN
 from bridge.receipts import NOTHING
 
 CONNECTIONS_MAX = 10_000
+SURE_AFTER_S = 5.0
+PROXIED = ("forwarded", "via", "x-forwarded-for")
 
 
 class Handovers:
@@ -19,15 +25,31 @@ class Handovers:
     def __init__(self) -> None:
         self._open: OrderedDict[Address, list[str]] = OrderedDict()
 
-    def written(self, connection: Address | None, receipt: str) -> None:
+    def written(self, request: Request, receipt: str) -> None:
         """Note that an answer was written whole on a connection that was still open."""
-        if connection is None or receipt == NOTHING:
+        connection = request.client
+        if connection is None or receipt == NOTHING or is_proxied(request):
             return
         self._open.setdefault(connection, []).append(receipt)
         self._open.move_to_end(connection)
         if len(self._open) > CONNECTIONS_MAX:
             self._open.popitem(last=False)
 
-    def proven(self, connection: Address | None) -> list[str]:
-        """Give the receipts that a new request on this connection proves, once."""
+    def proven(self, request: Request) -> list[str]:
+        """Give the receipts that a new request on its connection proves, once."""
+        connection = request.client
         return self._open.pop(connection, []) if connection is not None else []
+
+
+def is_proxied(request: Request) -> bool:
+    """Tell whether somebody stands between the client and this connection."""
+    return any(name in request.headers for name in PROXIED)
+
+
+async def stays_open(request: Request) -> bool:
+    """Tell whether a request's connection is still open SURE_AFTER_S from now."""
+    is_open = request.scope.get("extensions", {}).get(IS_OPEN)
+    if is_open is None or is_proxied(request):
+        return False
+    await asyncio.sleep(SURE_AFTER_S)
+    return bool(is_open())

@@ -61,6 +61,7 @@ KEYS = (
     Key("held", "held:{process}", "set", "processes", False, "once its process is forgotten"),
     Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),
     Key("clients", "clients:{client}", "zset", "streams", True, "a day after its last stream"),
+    Key("unproven", "unproven:{session}", "set", "streams", True, "an hour after its last answer"),
     Key("owed", "owed:{session}", "hash", "streams", True, "a day after its last request"),
     Key(
         "outbox",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.store.scripts import Script, Steps
+from bridge.store.streams import Reading
 
 FRAMES_MAX = 1000
 OUTBOX_TTL_S = 3600
@@ -24,14 +25,15 @@ return {id}
 )
 
 READ = Script(
-    "session stream after limit",
+    "session stream reader after limit",
     """
+if redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then return {'replaced', {}} end
 local rows = {}
 local from = after == '' and '-' or '(' .. after
 for _, entry in ipairs(redis.call('XRANGE', outbox_key(session, stream), from, '+', 'COUNT', limit)) do
   rows[#rows + 1] = {entry[1], entry[2][2], entry[2][4], entry[2][6]}
 end
-return rows
+return {'reading', rows}
 """,
 )
 
@@ -99,11 +101,18 @@ class Outbox:
             **said,
         )
 
-    async def read(self, session_id: str, stream: str, after: str, limit: int = 64) -> list[Frame]:
-        """Read the frames that follow the one named `after` (empty: from the first)."""
-        rows = await self._steps.run(
-            READ, session=session_id, stream=stream, after=after, limit=limit
+    async def read(self, reading: Reading, after: str, limit: int = 64) -> list[Frame] | None:
+        """Read the frames that follow the one named `after`; None for a reader that was replaced."""
+        outcome, rows = await self._steps.run(
+            READ,
+            session=reading.session_id,
+            stream=reading.stream,
+            reader=reading.reader,
+            after=after,
+            limit=limit,
         )
+        if outcome != b"reading":
+            return None
         return [
             Frame(id_.decode(), content, last == b"1", receipt.decode())
             for id_, content, last, receipt in rows

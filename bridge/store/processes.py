@@ -52,6 +52,7 @@ FORGET = Script(
     """
 for _, what in ipairs(cjson.decode(held)) do redis.call('SREM', held_key(process), what) end
 if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) end
+ring('process.died')
 return {}
 """,
 )

@@ -12,6 +12,7 @@ from bridge.store.scripts import Script, Steps
 from bridge.store.sessions import SESSION_TTL_S
 
 LIVED_WITHIN_S = 600.0
+UNPROVEN_TTL_S = 3600
 
 ATTACH = Script(
     "session stream reader client ttl_s",
@@ -39,13 +40,28 @@ return {}
 )
 
 SURE = Script(
-    "session stream reader frame client",
+    "session stream reader frame client ttl_s",
     """
 if redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then return {'replaced'} end
+redis.call('EXPIRE', session_key(session), ttl_s)
 if frame ~= '' then redis.call('HSET', session_key(session), 'sure:' .. stream, frame) end
 if client ~= '' then redis.call('ZADD', clients_key(client), now, session) end
 return {'reading'}
 """,
+)
+
+WRITTEN = Script(
+    "session receipt ttl_s",
+    "redis.call('SADD', unproven_key(session), receipt) "
+    "redis.call('EXPIRE', unproven_key(session), ttl_s) return {}",
+)
+
+SETTLED = Script("session receipt", "redis.call('SREM', unproven_key(session), receipt) return {}")
+
+PROVEN = Script(
+    "session",
+    "local receipts = redis.call('SMEMBERS', unproven_key(session)) "
+    "redis.call('DEL', unproven_key(session)) return receipts",
 )
 
 IS_READ = Script(
@@ -152,8 +168,21 @@ class StreamStore:
             reader=reading.reader,
             frame=sure,
             client=reading.client,
+            ttl_s=SESSION_TTL_S,
         )
         return answer == [b"reading"]
+
+    async def written(self, session_id: str, receipt: str) -> None:
+        """Note an answer that was written to a stream of the session and may have arrived."""
+        await self._steps.run(WRITTEN, session=session_id, receipt=receipt, ttl_s=UNPROVEN_TTL_S)
+
+    async def settled(self, session_id: str, receipt: str) -> None:
+        """Note that an answer's fate is known."""
+        await self._steps.run(SETTLED, session=session_id, receipt=receipt)
+
+    async def proven(self, session_id: str) -> list[str]:
+        """Give the receipts that a later request of the session proves, once."""
+        return [receipt.decode() for receipt in await self._steps.run(PROVEN, session=session_id)]
 
     async def is_read(self, session_id: str, stream: str) -> bool:
         """Tell whether anyone reads a stream."""

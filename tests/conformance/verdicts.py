@@ -10,6 +10,7 @@ import yaml
 
 Checks = list[dict[str, Any]]
 
+REVISIONS = ("2025-11-25", "2026-07-28")
 EXPECTED_FAILURES = Path(__file__).with_name("expected_failures.yml")
 
 ALWAYS = frozenset({"wire-schema-valid"})

@@ -1,6 +1,5 @@
 """HTTP+SSE of 2024-11-05: one stream for everything out, one address for everything in."""
 
-import contextlib
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -129,11 +128,8 @@ async def test_the_official_client_is_asked_across_processes(web: str, other_web
     async def give(_context: ClientRequestContext, _params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="accept", content={"username": "alice", "email": "a@b.c"})
 
-    async with contextlib.AsyncExitStack() as stack:
-        spread = Spread([web, other_web])
-        http = await stack.enter_async_context(httpx2.AsyncClient(transport=spread, timeout=20))
-        transport = sse_client(f"{web}/sse/{FIXTURES}", httpx_client_factory=lambda **_: http)
-        client = Client(transport, mode="legacy", elicitation_callback=give)
-        opened = await stack.enter_async_context(client)
-        result = await opened.call_tool("test_elicitation", {"message": "Who are you?"})
+    http = httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20)
+    transport = sse_client(f"{web}/sse/{FIXTURES}", httpx_client_factory=lambda **_: http)
+    async with Client(transport, mode="legacy", elicitation_callback=give) as client:
+        result = await client.call_tool("test_elicitation", {"message": "Who are you?"})
     assert "a@b.c" in sentence(result)

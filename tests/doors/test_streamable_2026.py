@@ -13,6 +13,7 @@ from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
+    N8N,
     VERSION_2026,
     Modern,
     authorization,
@@ -24,6 +25,7 @@ from tests.doors.by_hand import (
     open_session,
     request,
 )
+from tests.waiting import wait_until
 
 LISTEN = request("subscriptions/listen", 7, notifications={"toolsListChanged": True})
 
@@ -179,14 +181,18 @@ async def test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer(
         assert [(await first(stream)).comment for _ in range(3)] == ["keepalive"] * 3
 
 
-async def test_a_client_that_leaves_ends_the_waiting(desk: Modern, app: Starlette) -> None:
+async def test_a_waiter_whose_client_has_left_takes_nothing(
+    desk: Modern, web: str, app: Starlette
+) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
         await first(events(answer))
-        assert len(app.state.streams) == 1
-    async with desk.stream(LISTEN) as answer:
-        stream = events(answer)
-        while len(app.state.streams):
-            await first(stream)
+    await wait_until(lambda: len(app.state.streams) == 0, "the end of the stream")
+    sent = await desk.http.post(
+        f"{web}/hooks/desk/letters", json={"to": "Claude"}, headers=authorization(N8N)
+    )
+    assert sent.status_code == 202
+    listed = (await desk.post(call("list_events"))).json()["result"]["structuredContent"]
+    assert [event["status"] for event in listed["events"]] == ["queued"]
 
 
 async def test_nobody_is_asked_on_this_wire(fixtures: Modern) -> None:

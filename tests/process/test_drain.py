@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.bridge_processes import Bridge, Child, running_bridge
 from tests.journeys import end_of, start_call
@@ -98,6 +99,7 @@ async def test_a_worker_that_drains_gives_up_what_is_too_long_in_time(tmp_path: 
         await wait_until(lambda: len(bridge.runs("repeatable")) == 2, "n8n has it again")
 
 
+@pytest.mark.slow
 async def test_processes_end_in_time_while_the_store_is_away(tmp_path: Path) -> None:
     async with (
         running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,

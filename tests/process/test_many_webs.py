@@ -10,8 +10,6 @@ from mcp.client import Client
 from tests.bridge_processes import Bridge, running_bridge
 from tests.claude import WIRES, Spread, Wire, use
 
-pytestmark = pytest.mark.xdist_group("many_webs")
-
 WEBS = 4
 REQUESTS = 200
 SESSIONS = 4

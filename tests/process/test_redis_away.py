@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from mcp.client import Client
 
 from tests.bridge_processes import Bridge, running_bridge
@@ -94,6 +95,8 @@ async def test_a_store_killed_under_load_keeps_every_event_it_accepted_once(tmp_
         assert len(bridge.runs()) == len(calls)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 async def test_200_calls_outlive_a_store_that_is_away_for_15_seconds(tmp_path: Path) -> None:
     async with (
         running_bridge(tmp_path) as bridge,

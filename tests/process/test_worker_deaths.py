@@ -20,7 +20,7 @@ from tests.journeys import (
 )
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("worker_deaths")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 TOOLS = ("once", "repeatable")
 CALL_POINTS = ("call-leased", "call-sent-at-recorded", "call-answered", "call-settled")
@@ -110,11 +110,11 @@ def label(point: str, tool: str) -> str:
     return f"{point} {tool}"
 
 
-def test_a_call_that_was_leased_and_not_sent_is_run(aftermath: Aftermath) -> None:
+async def test_a_call_that_was_leased_and_not_sent_is_run(aftermath: Aftermath) -> None:
     assert aftermath.calls["call-leased"] == {"once": DONE, "repeatable": DONE}
 
 
-def test_a_call_on_record_as_sent_may_have_run_though_no_byte_has_left(
+async def test_a_call_on_record_as_sent_may_have_run_though_no_byte_has_left(
     aftermath: Aftermath,
 ) -> None:
     assert aftermath.calls["call-sent-at-recorded"] == {
@@ -123,14 +123,16 @@ def test_a_call_on_record_as_sent_may_have_run_though_no_byte_has_left(
     }
 
 
-def test_a_call_that_n8n_runs_is_sent_again_only_if_it_is_idempotent(aftermath: Aftermath) -> None:
+async def test_a_call_that_n8n_runs_is_sent_again_only_if_it_is_idempotent(
+    aftermath: Aftermath,
+) -> None:
     assert aftermath.calls["call-running"] == {
         "once": CallEnd("failed", INTERRUPTED, asked=1),
         "repeatable": DONE_ASKED_TWICE,
     }
 
 
-def test_a_call_whose_answer_was_not_put_down_is_sent_again_only_if_it_is_idempotent(
+async def test_a_call_whose_answer_was_not_put_down_is_sent_again_only_if_it_is_idempotent(
     aftermath: Aftermath,
 ) -> None:
     assert aftermath.calls["call-answered"] == {
@@ -139,19 +141,19 @@ def test_a_call_whose_answer_was_not_put_down_is_sent_again_only_if_it_is_idempo
     }
 
 
-def test_a_call_that_has_ended_stays_as_it_ended(aftermath: Aftermath) -> None:
+async def test_a_call_that_has_ended_stays_as_it_ended(aftermath: Aftermath) -> None:
     assert aftermath.calls["call-settled"] == {"once": DONE, "repeatable": DONE}
 
 
-def test_a_reply_that_was_leased_and_not_sent_is_delivered_once(aftermath: Aftermath) -> None:
+async def test_a_reply_that_was_leased_and_not_sent_is_delivered_once(aftermath: Aftermath) -> None:
     assert aftermath.replies["reply-leased"] == ONE_DELIVERY
 
 
-def test_a_reply_that_n8n_took_is_known_as_delivered_and_resumes_no_second_wait(
+async def test_a_reply_that_n8n_took_is_known_as_delivered_and_resumes_no_second_wait(
     aftermath: Aftermath,
 ) -> None:
     assert aftermath.replies["reply-answered"] == Delivery("yes", "again", answers=[200, 404])
 
 
-def test_a_reply_that_was_delivered_is_not_sent_again(aftermath: Aftermath) -> None:
+async def test_a_reply_that_was_delivered_is_not_sent_again(aftermath: Aftermath) -> None:
     assert aftermath.replies["reply-settled"] == ONE_DELIVERY

@@ -8,8 +8,8 @@ from bridge.models import CallId, CallStatus, LeaseToken, ProcessId, new_call_id
 from bridge.store.calls import CallStore
 from bridge.store.runs import Running, RunStore
 from tests.store.call_model import OPEN, CallModel, CallsModel, RunClaim
+from tests.store.call_records import new_call
 from tests.store.machine import StoreMachine, check, entries, key
-from tests.store.test_calls import new_call
 
 PROCESSES = ("worker-1", "worker-2")
 TTL_S = 600

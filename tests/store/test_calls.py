@@ -2,74 +2,21 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from bridge.models import (
-    Call,
     CallId,
     CallStatus,
     LeaseToken,
-    Principal,
-    new_call_id,
     new_lease_token,
 )
-from bridge.store import calls as calls_module
-from bridge.store.calls import NewCall
-from bridge.store.runs import INTERRUPTED, Running
-from tests.store.records import ALICE, BOB, HOSTILE, STRANGER, Desk
+from bridge.store.runs import INTERRUPTED
+from tests.store.call_records import again, ageless, new_call, now, run, run_sent
+from tests.store.records import ALICE, HOSTILE, Desk
 
 RESULTS = [b"null", b'{"a": "\x00\n\xf0\x9f\xa6\x80"}', b'"' + b"x" * 2**20 + b'"']
-
-
-def new_call(principal: Principal = ALICE, **changes: Any) -> NewCall:
-    """Describe a call; `changes` name what shall differ."""
-    usual: dict[str, Any] = {
-        "call_id": new_call_id(),
-        "principal": principal,
-        "workflow": "parse",
-        "arguments": b'{"n": 1}',
-        "max_attempts": 3,
-        "idempotent": False,
-        "ttl_s": 600,
-    }
-    return NewCall(**(usual | changes))
-
-
-async def run(web: Desk, **changes: Any) -> Running:
-    """Have a call that runs but was not sent yet."""
-    call = await web.calls.create(new_call(**changes))
-    running = await web.runs.lease(call.call_id, new_lease_token())
-    assert running
-    return running
-
-
-async def run_sent(web: Desk, **changes: Any) -> Running:
-    """Have a call that was sent."""
-    running = await run(web, **changes)
-    assert await web.runs.sent(running)
-    return running
-
-
-async def again(web: Desk, running: Running) -> Running:
-    """Take a queued call to run it once more."""
-    found = await web.runs.lease(running.call.call_id, new_lease_token())
-    assert found
-    return found
-
-
-async def now(web: Desk, running: Running) -> Call:
-    """Read a call as it is now."""
-    call = await web.calls.read(running.call.call_id)
-    assert call
-    return call
-
-
-def ageless(*calls: Call | None) -> list[Call | None]:
-    """Give calls without what changes by itself."""
-    return [call and replace(call, age_ms=0) for call in calls]
 
 
 async def test_a_new_call_is_queued_and_told_as_it_was_asked(web: Desk) -> None:
@@ -373,41 +320,6 @@ async def test_a_call_that_is_gone_is_unknown_and_listed_no_more(web: Desk) -> N
     await web.redis.zadd("{bridge}:due_calls", {call.call_id: 1})
     await web.runs.sweep(10, 60)
     assert await web.redis.exists("{bridge}:due_calls") == 0
-
-
-async def test_calls_are_listed_in_order_and_in_pages(web: Desk) -> None:
-    created = [await web.calls.create(new_call()) for _ in range(7)]
-
-    first = await web.calls.listed(ALICE, "", 0, 4)
-    rest = await web.calls.listed(ALICE, "", first[-1].order, 4)
-
-    assert ageless(*first, *rest) == ageless(*created)
-
-
-async def test_calls_of_a_status_are_found_behind_many_others(
-    web: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls_module, "LOOK_AT", 3)
-    for number in range(20):
-        running = await run(web)
-        if number % 7:
-            await web.runs.finish(running, CallStatus.FAILED)
-
-    found = await web.calls.listed(ALICE, CallStatus.RUNNING, 0, 5)
-
-    assert [call.status for call in found] == [CallStatus.RUNNING] * 3
-    assert len(await web.calls.listed(ALICE, CallStatus.RUNNING, 0, 2)) == 2
-    assert len(await web.calls.listed(ALICE, "", 0, 100)) == 20
-
-
-async def test_a_list_shows_the_principals_own_calls_only(web: Desk) -> None:
-    mine = await web.calls.create(new_call(ALICE))
-    his = await web.calls.create(new_call(BOB))
-    strange = await web.calls.create(new_call(STRANGER))
-
-    assert ageless(*await web.calls.listed(ALICE, "", 0, 5)) == ageless(mine)
-    assert ageless(*await web.calls.listed(BOB, "", 0, 5)) == ageless(his)
-    assert ageless(*await web.calls.listed(STRANGER, "", 0, 5)) == ageless(strange)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))

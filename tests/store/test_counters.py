@@ -4,8 +4,8 @@ import pytest
 
 from bridge.models import CallStatus, ReplyStatus, new_lease_token
 from bridge.store.counters import Counters
+from tests.store.call_records import run_sent
 from tests.store.records import ADDRESS, HOOK, SERVER, Desk, new_event
-from tests.store.test_calls import run_sent
 
 
 @pytest.fixture

@@ -270,3 +270,55 @@ async def test_a_process_that_takes_is_known_to_be_there(web: Desk) -> None:
     await web.taken()
 
     assert await web.redis.zscore("{bridge}:processes", WEB)
+
+
+async def test_an_answer_that_is_written_again_is_held_by_whoever_writes_it(
+    web: Desk, worker: Desk
+) -> None:
+    claim = await web.taken()
+
+    for _ in range(2):
+        await worker.events.hold(claim.event_id, claim.token)
+
+    assert await web.held() == set()
+    assert await worker.held() == {f"event {claim.event_id} {claim.token}"}
+    assert await web.status(claim.event_id) is EventStatus.LEASED
+
+
+async def test_an_event_that_was_abandoned_is_leased_again_with_its_answer(
+    web: Desk, worker: Desk
+) -> None:
+    claim = await web.taken()
+    await web.events.abandon(claim.event_id, claim.token)
+
+    for _ in range(2):
+        await worker.events.hold(claim.event_id, claim.token)
+
+    event = await web.events.read(claim.event_id)
+    assert event
+    assert (event.status, event.attempt) == (EventStatus.LEASED, 1)
+    assert await worker.held() == {f"event {claim.event_id} {claim.token}"}
+    assert await web.redis.zscore("{bridge}:event_leases", claim.event_id)
+    assert await web.take() is None
+    assert await web.events.answer(claim, b"1") == ("answered", "none")
+
+
+@pytest.mark.parametrize("settle", ["taken again", "given back", "answered", "handed over"])
+async def test_an_answer_that_is_written_too_late_holds_nothing(
+    web: Desk, worker: Desk, settle: str
+) -> None:
+    claim = await web.taken()
+    if settle == "taken again":
+        await web.events.abandon(claim.event_id, claim.token)
+        await web.take(principal=BOB)
+    elif settle == "given back":
+        await web.events.release(claim, status="queued")
+    elif settle == "answered":
+        await web.events.answer(claim, b"1")
+    else:
+        await web.events.handed_over(claim.event_id, claim.token)
+    before = await web.everything()
+
+    await worker.events.hold(claim.event_id, claim.token)
+
+    assert await web.everything() == before

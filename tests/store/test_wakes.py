@@ -10,10 +10,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from bridge.models import new_lease_token
+from bridge.models import CallStatus, ReplyStatus, new_lease_token
 from bridge.store.keys import WAKE_CHANNEL
 from bridge.store.wake import Wakes
 from bridge.valkey import EmbeddedValkey
+from tests.store.call_records import again, run_sent
 from tests.store.records import ADDRESS, SERVER, Desk, wish
 from tests.waiting import wait_until
 
@@ -132,6 +133,26 @@ async def test_each_change_of_an_event_is_rung(web: Desk, heard: list[str]) -> N
     await rings(f"event:{event.event_id}")
     sending = await web.replies.lease(event.event_id, new_lease_token())
     assert sending
+    await web.replies.settle(sending, ReplyStatus.DELIVERED)
+    await rings(f"event:{event.event_id}")
+
+
+async def test_each_change_of_a_call_is_rung(web: Desk, heard: list[str]) -> None:
+    running = await run_sent(web, idempotent=True)
+    name = f"call:{running.call.call_id}"
+
+    async def rings() -> None:
+        await wait_until(lambda: name in heard, f"rung: {name}")
+        heard.clear()
+
+    await web.runs.park(running, delay_s=0, ran=True, failure="")
+    await rings()
+    await web.runs.finish(await again(web, running), CallStatus.SUCCEEDED)
+    await rings()
+    cancelled = await run_sent(web)
+    name = f"call:{cancelled.call.call_id}"
+    await web.calls.cancel(cancelled.call.call_id, "")
+    await rings()
 
 
 async def test_leaving_the_line_lets_those_behind_look_again(web: Desk, heard: list[str]) -> None:

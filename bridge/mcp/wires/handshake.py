@@ -8,6 +8,8 @@ Source: MCP 2025-11-25, "Streamable HTTP".
 import re
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
 from mcp_types.jsonrpc import INVALID_REQUEST
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -15,26 +17,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from bridge.mcp.exchange import Caller, Message, answer, error_message
+from bridge.mcp.exchange import Caller, answer, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import EventStream
-from bridge.mcp.wires.notes import take_note
+from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import (
+    OWED,
     RESUMABLE_SINCE,
     STANDING,
     OutboxLine,
     keep_handshake,
     open_exchange,
-    prime,
-    read_frames,
+    owe,
     serve_into,
 )
-from bridge.runtime import Runtime
+from bridge.mcp.wires.reading import Reader, new_reading, prime
+from bridge.models import Message
 from bridge.store.sessions import Session, new_session_id
+from bridge.store.streams import Owed
 
 WIRE = "streamable-http"
 SESSION_HEADER = "mcp-session-id"
-STREAMED = frozenset({"tools/call"})
 START = "0-0"
 """The place before a stream's first frame."""
 
@@ -48,17 +51,21 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
     session = await _session(request, caller)
     if isinstance(session, Response):
         return session
+    await prove(caller.runtime, session)
     if "id" not in message or "method" not in message:
         await take_note(caller.runtime, session, message)
         return Response(status_code=202)
-    if message["method"] not in STREAMED:
+    if message["method"] not in OWED:
         return await _answer_at_once(request, message, door, caller, session)
     stream = secrets.token_urlsafe(9)
+    if not await owe(caller, session, stream, message):
+        return _refuse(409, "a request of this id is being served already")
+    response = await _stream(request, door, caller, session, stream, START)
     request.app.state.tasks.start(serve_into(request, message, door, caller, session, stream))
-    return _stream(request, caller.runtime, session, stream, START)
+    return response
 
 
-async def listen(request: Request, caller: Caller) -> ASGIApp:
+async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
     """Open the stream for what belongs to no request, or resume any stream where it broke off."""
     if not _accepts_events(request):
         return _refuse(406, "Accept must name text/event-stream")
@@ -67,11 +74,11 @@ async def listen(request: Request, caller: Caller) -> ASGIApp:
         return session
     last_event_id = request.headers.get("last-event-id")
     if not last_event_id:
-        return _stream(request, caller.runtime, session, STANDING, START)
+        return await _stream(request, door, caller, session, STANDING, START)
     place = PLACE.fullmatch(last_event_id)
     if place is None:
         return _refuse(400, "Last-Event-ID is no id of an event of this session")
-    return _stream(request, caller.runtime, session, place[1], place[2])
+    return await _stream(request, door, caller, session, place[1], place[2])
 
 
 async def end(request: Request, caller: Caller) -> Response:
@@ -118,20 +125,30 @@ def _refuse(status: int, sentence: str) -> Response:
     return JSONResponse(error_message(None, INVALID_REQUEST, sentence), status)
 
 
-def _stream(
-    request: Request, runtime: Runtime, session: Session, stream: str, after: str
+async def _stream(
+    request: Request, door: Door, caller: Caller, session: Session, stream: str, after: str
 ) -> EventStream:
-    frames = _frames(runtime, session, stream, after)
+    """Become the reader of a stream from a place on; what is owed on it is served here from now."""
+    runtime = caller.runtime
+    reading = new_reading(session.session_id, stream)
+    await runtime.streams.attach(reading)
+
+    def adopt(owed: Owed) -> None:
+        heir = replace(caller, call_id=owed.call_id)
+        work = serve_into(request, owed.message, door, heir, session, stream)
+        request.app.state.tasks.start(work)
+
+    reader = Reader(runtime, reading, lambda frame_id: f"{stream}/{frame_id}", adopt)
+    frames = _frames(reader, session, after)
     return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
 
 
-async def _frames(
-    runtime: Runtime, session: Session, stream: str, after: str
-) -> AsyncGenerator[bytes, None]:
-    if session.version >= RESUMABLE_SINCE:
-        yield prime(f"{stream}/{after}")
-    async for chunk in read_frames(runtime, session.session_id, stream, after):
-        yield chunk
+async def _frames(reader: Reader, session: Session, after: str) -> AsyncGenerator[bytes, None]:
+    async with aclosing(reader.frames(after)) as frames:
+        if session.version >= RESUMABLE_SINCE:
+            yield prime(reader.spell_id(after))
+        async for chunk in frames:
+            yield chunk
 
 
 def _accepts_events(request: Request) -> bool:

@@ -31,9 +31,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from bridge.mcp.exchange import Caller, Exchange, Message, answer, encode, error_message
+from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
+from bridge.mcp.handovers import stays_open
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
+from bridge.models import Message
+from bridge.receipts import NOTHING
 
 OPEN_WITHIN_S = 4.0
 LISTEN = "subscriptions/listen"
@@ -120,10 +123,17 @@ async def _serve(
 
 async def _answered(request: Request, caller: Caller, *, reached: bool) -> None:
     """Act on what became of the answer, as far as this side can know."""
-    if reached:
-        request.app.state.handovers.written(request.client, caller.receipt)
-    else:
+    if not reached:
         await caller.runtime.receipts.lose(caller.receipt)
+    elif caller.receipt != NOTHING:
+        request.app.state.handovers.written(request, caller.receipt)
+        request.app.state.tasks.start(_be_sure(request, caller))
+
+
+async def _be_sure(request: Request, caller: Caller) -> None:
+    """Take a connection that stays open as proof that the answer has arrived."""
+    if await stays_open(request):
+        await caller.runtime.receipts.confirm(caller.receipt)
 
 
 async def _frames(

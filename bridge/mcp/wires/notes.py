@@ -8,7 +8,8 @@ import hashlib
 import re
 
 from bridge.errors import TransientError
-from bridge.mcp.exchange import Message, encode
+from bridge.mcp.exchange import encode
+from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
 
@@ -22,6 +23,12 @@ def cancel_note(request_id: object) -> str:
     A digest, for the id is the client's own and may be of any length and spelling.
     """
     return "cancel-" + hashlib.sha256(str(request_id).encode()).hexdigest()[:32]
+
+
+async def prove(runtime: Runtime, session: Session) -> None:
+    """Take a request of the session as proof that the answers written before it have arrived."""
+    for receipt in await runtime.streams.proven(session.session_id):
+        await runtime.receipts.confirm(receipt)
 
 
 async def take_note(runtime: Runtime, session: Session, message: Message) -> None:

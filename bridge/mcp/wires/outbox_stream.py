@@ -4,7 +4,8 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
@@ -19,23 +20,27 @@ from bridge.errors import TransientError
 from bridge.mcp.exchange import (
     Caller,
     Exchange,
-    Message,
     Standing,
     answer,
     encode,
     error_message,
 )
 from bridge.mcp.server import Door
-from bridge.mcp.wires.event_stream import KEEPALIVE, event
 from bridge.mcp.wires.notes import answer_to, cancel_note
+from bridge.mcp.wires.reading import HANG_UP
+from bridge.models import Message
+from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
-from bridge.store.outbox import Frame
 from bridge.store.sessions import Session
+from bridge.store.streams import Owed, request_key
 
 logger = logging.getLogger(__name__)
 
 STANDING = "standing"
 """The stream of a session that belongs to no request."""
+
+OWED = frozenset({"tools/call"})
+"""The methods whose answers may be long in coming: each is on record until it is answered."""
 
 RESUMABLE_SINCE = "2025-11-25"
 """The first protocol version whose clients come back when a stream is closed on them (SEP-1699)."""
@@ -43,10 +48,7 @@ RESUMABLE_SINCE = "2025-11-25"
 REQUEST_CANCELLED = -32800
 """What ends the stream of a cancelled request, as mcp 2.3 ends it on these wires."""
 
-RETRY_MS = 1000
 ASK_S = 300.0
-HANG_UP = b""
-"""The frame at which a connection ends and its stream does not."""
 
 
 class OutboxLine:
@@ -63,16 +65,20 @@ class OutboxLine:
         """Put a frame into the outbox."""
         await self.runtime.outbox.append(self._session_id, self.stream, encode(message))
 
-    async def end(self, message: Message) -> None:
+    async def end(self, message: Message, receipt: str, request: str) -> None:
         """Put the answer into the outbox; the stream of one request ends with it.
 
         A client waits for nothing but this frame, so a Redis that is away is waited for.
         """
-        is_last = self.stream != STANDING
         while True:
             try:
-                await self.runtime.outbox.append(
-                    self._session_id, self.stream, encode(message), is_last=is_last
+                await self.runtime.outbox.answer(
+                    self._session_id,
+                    self.stream,
+                    encode(message),
+                    ends=self.stream != STANDING,
+                    receipt=receipt,
+                    request=request,
                 )
             except TransientError as error:
                 logger.warning("outbox.waiting", extra={"reason": str(error)})
@@ -108,28 +114,35 @@ class OutboxLine:
         return found
 
 
+async def owe(caller: Caller, session: Session, stream: str, message: Message) -> bool:
+    """Put a request on record before it is served; False when it was there before."""
+    owed = Owed(message, caller.call_id)
+    return await caller.runtime.streams.owe(session.session_id, stream, owed)
+
+
 async def serve_into(
     request: Request, message: Message, door: Door, caller: Caller, session: Session, stream: str
-) -> Session:
-    """Serve a request, its answer into the stream's outbox; give the session as it is then."""
+) -> None:
+    """Serve a request, its answer into the stream's outbox; one that is owed is answered once."""
     runtime = caller.runtime
     line = OutboxLine(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
+    caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
     serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
     try:
         reply = await _unless_cancelled(runtime, session, exchange, serving)
     finally:
         serving.cancel()
+    request_name = request_key(message) if message["method"] in OWED else ""
     if reply is None:
-        await caller.answered(reached=False)
-        if stream != STANDING:
-            cancelled = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
-            await line.end(cancelled)
-        return session
-    session = await keep_handshake(runtime, session, message, reply, connection)
-    await line.end(reply)
-    await caller.answered(reached=True)
-    return session
+        await runtime.receipts.lose(caller.receipt)
+        if stream == STANDING:
+            await runtime.streams.forgive(session.session_id, request_name)
+            return
+        reply = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
+        caller.receipt = NOTHING
+    await keep_handshake(runtime, session, message, reply, connection)
+    await line.end(reply, caller.receipt, request_name)
 
 
 async def _unless_cancelled(
@@ -189,52 +202,3 @@ async def keep_handshake(
     )
     await runtime.sessions.write(settled)
     return settled
-
-
-async def read_frames(
-    runtime: Runtime, session_id: str, stream: str, after: str = ""
-) -> AsyncGenerator[bytes, None]:
-    """Yield a stream's frames as events, with comments in between.
-
-    It goes on to the stream's last frame, to a hang-up, or to the end of the session.
-    """
-    name, end = f"outbox:{session_id}:{stream}", f"session:{session_id}"
-    with runtime.wakes.listening(name, end) as bell, runtime.wakes.listening(end) as ended:
-        while True:
-            while frames := await _look(runtime, session_id, stream, after):
-                for frame in frames:
-                    after = frame.frame_id
-                    yield _spell(frame, f"{stream}/{after}")
-                    if frame.is_last or frame.content == HANG_UP:
-                        return
-            is_rung = await bell.wait(runtime.settings.keepalive_s)
-            if not is_rung:
-                yield KEEPALIVE
-            if (not is_rung or await ended.wait(0)) and not await _lives(runtime, session_id):
-                return
-
-
-async def _look(runtime: Runtime, session_id: str, stream: str, after: str) -> list[Frame]:
-    """Read on in an outbox; nothing while Redis is away, for the next tick looks again."""
-    try:
-        return await runtime.outbox.read(session_id, stream, after)
-    except TransientError:
-        return []
-
-
-async def _lives(runtime: Runtime, session_id: str) -> bool:
-    try:
-        return await runtime.sessions.keep(session_id)
-    except TransientError:
-        return True
-
-
-def _spell(frame: Frame, place: str) -> bytes:
-    return (
-        prime(place) if frame.content == HANG_UP else event(frame.content.decode(), event_id=place)
-    )
-
-
-def prime(place: str) -> bytes:
-    """Spell the event that says nothing but where a stream can be resumed, and how soon."""
-    return event("", name=None, event_id=place, retry_ms=RETRY_MS)

@@ -1,35 +1,63 @@
 """HTTP+SSE of 2024-11-05: a standing stream for everything out, an address for everything in.
 
+A session outlives its stream. On purpose, for clients that say nothing of the session they had
+(Claude Code sends no Last-Event-ID, but does send MCP-Protocol-Version when it comes back):
+
+1. A stream opened with neither header is always a new session.
+2. Last-Event-ID names the session and the place; it decides.
+3. With MCP-Protocol-Version alone, the stream goes on with the one session of this principal and
+   client name that lived lately. Where there are several, it goes on with none: it is a new one,
+   ready without a handshake, and nothing of another client is ever told on it.
+
 Source: MCP 2024-11-05, "HTTP with SSE".
 """
 
+import hashlib
+import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
 from bridge.mcp.entry import enter
+from bridge.mcp.exchange import Caller
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.notes import take_note
-from bridge.mcp.wires.outbox_stream import STANDING, read_frames, serve_into
+from bridge.mcp.wires.notes import prove, take_note
+from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into
+from bridge.mcp.wires.reading import RETRY_MS, Reader, new_reading
 from bridge.mcp.wires.streamable import read_message
-from bridge.runtime import Runtime
 from bridge.store.sessions import Session, new_session_id
+from bridge.store.streams import Owed
 
 WIRE = "sse"
-RETRY_MS = 1000
 
 
 async def get(request: Request) -> ASGIApp:
-    """Open a session and its stream."""
-    _, caller = enter(request)
+    """Open a session's stream: a new one's, or the one that broke off."""
+    door, caller = enter(request)
     client = request.path_params.get("client") or request.headers.get("x-bridge-client", "")
-    session = Session(new_session_id(), caller.principal, WIRE, client)
-    await caller.runtime.sessions.write(session)
+    session, after = await _find(request, caller, client)
+    if session is None:
+        session = Session(new_session_id(), caller.principal, WIRE, client, _version(request))
+        await caller.runtime.sessions.write(session)
+    reading = new_reading(session.session_id, STANDING, _name(caller, client))
+    sure = await caller.runtime.streams.attach(reading)
+    found = session
+
+    def adopt(owed: Owed) -> None:
+        heir = replace(caller, call_id=owed.call_id)
+        work = serve_into(request, owed.message, door, heir, found, STANDING)
+        request.app.state.tasks.start(work)
+
+    reader = Reader(caller.runtime, reading, lambda frame: f"{found.session_id}/{frame}", adopt)
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
-    return EventStream(_frames(caller.runtime, session, address), request.app.state.streams)
+    frames = _frames(reader, address, after or sure)
+    return EventStream(frames, request.app.state.streams)
 
 
 async def post(request: Request) -> Response:
@@ -42,14 +70,43 @@ async def post(request: Request) -> Response:
     session = await caller.runtime.sessions.read(session_id, caller.principal, WIRE)
     if session is None:
         raise NotFoundError("no such session; open /sse again")
-    if "id" in message and "method" in message:
-        request.app.state.tasks.start(serve_into(request, message, door, caller, session, STANDING))
-    else:
+    await prove(caller.runtime, session)
+    if "id" not in message or "method" not in message:
         await take_note(caller.runtime, session, message)
+    elif message["method"] not in OWED or await owe(caller, session, STANDING, message):
+        request.app.state.tasks.start(serve_into(request, message, door, caller, session, STANDING))
     return Response("Accepted", 202)
 
 
-async def _frames(runtime: Runtime, session: Session, address: str) -> AsyncGenerator[bytes, None]:
-    yield event(address, name="endpoint", retry_ms=RETRY_MS)
-    async for chunk in read_frames(runtime, session.session_id, STANDING):
-        yield chunk
+async def _find(request: Request, caller: Caller, client: str) -> tuple[Session | None, str]:
+    """Find the session that a stream goes on with, and the place that its client names."""
+    sessions = caller.runtime.sessions
+    last_event_id = request.headers.get("last-event-id", "")
+    if last_event_id:
+        session_id, _, after = last_event_id.rpartition("/")
+        return await sessions.read(session_id, caller.principal, WIRE), after
+    if "mcp-protocol-version" not in request.headers:
+        return None, ""
+    recent = await caller.runtime.streams.recent(_name(caller, client))
+    if len(recent) != 1:
+        return None, ""
+    return await sessions.read(recent[0], caller.principal, WIRE), ""
+
+
+def _name(caller: Caller, client: str) -> str:
+    """Digest who a stream belongs to: the principal and the name that its client goes by."""
+    who = (caller.principal.server, caller.principal.name, client)
+    return hashlib.sha256(json.dumps(who).encode()).hexdigest()
+
+
+def _version(request: Request) -> str:
+    """Take the version that a client says was settled before; empty for a first connection."""
+    version = request.headers.get("mcp-protocol-version", "")
+    return version if version in HANDSHAKE_PROTOCOL_VERSIONS else ""
+
+
+async def _frames(reader: Reader, address: str, after: str) -> AsyncGenerator[bytes, None]:
+    async with aclosing(reader.frames(after)) as frames:
+        yield event(address, name="endpoint", retry_ms=RETRY_MS)
+        async for chunk in frames:
+            yield chunk

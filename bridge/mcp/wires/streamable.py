@@ -11,9 +11,10 @@ from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
 from bridge.mcp.entry import enter
-from bridge.mcp.exchange import Caller, Message, error_message
+from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
+from bridge.models import Message
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
 
@@ -32,8 +33,8 @@ async def post_2025(request: Request) -> ASGIApp:
 
 async def get(request: Request) -> ASGIApp:
     """Serve the streams of the 2025 wires that no POST opens."""
-    _, caller = enter(request)
-    return _only_posts(request) or await handshake.listen(request, caller)
+    door, caller = enter(request)
+    return _only_posts(request) or await handshake.listen(request, door, caller)
 
 
 async def delete(request: Request) -> ASGIApp:

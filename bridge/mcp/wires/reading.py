@@ -1,0 +1,142 @@
+"""The reading side of a session's stream: what its outbox holds goes out until it has arrived.
+
+A frame has arrived when its stream was still open SURE_AFTER_S later. A stream that ends first
+gives an event back, and the next reader of the stream gets the frame again.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bridge.errors import TransientError
+from bridge.mcp.wires.event_stream import KEEPALIVE, event
+from bridge.receipts import NOTHING
+from bridge.runtime import Runtime
+from bridge.store.outbox import Frame
+from bridge.store.processes import LIFE_S
+from bridge.store.streams import Owed, Reading
+from bridge.store.wake import Bell
+
+SURE_AFTER_S = 5.0
+RETRY_MS = 1000
+HANG_UP = b""
+"""The frame at which a connection ends and its stream does not."""
+
+Adopt = Callable[[Owed], None]
+
+
+def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
+    """Make one more reader of a stream; it replaces the one before."""
+    return Reading(session_id, stream, secrets.token_hex(8), client)
+
+
+@dataclass
+class Reader:
+    """Reads one stream to its end; `spell_id` gives event ids, `adopt` serves what is owed."""
+
+    runtime: Runtime
+    reading: Reading
+    spell_id: Callable[[str], str]
+    adopt: Adopt
+    _unsure: deque[tuple[float, Frame]] = field(default_factory=deque)
+
+    async def frames(self, after: str) -> AsyncGenerator[bytes, None]:
+        """Yield the frames behind `after` as events, with comments in between.
+
+        Goes on to the stream's last frame, to a hang-up, to the end of the session, or until
+        another reader takes over.
+        """
+        wakes, reading = self.runtime.wakes, self.reading
+        name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
+        try:
+            with wakes.listening(name, end) as bell, wakes.listening("process.died") as died:
+                await self._adopt()
+                while (found := await self._look(after)) is not None:
+                    for frame in found:
+                        after = frame.frame_id
+                        await self._hold(frame)
+                        yield self._spell(frame)
+                        self._unsure.append((_now(), frame))
+                        if frame.is_last or frame.content == HANG_UP:
+                            return
+                    if not found and not await self._pause(bell, died):
+                        yield KEEPALIVE
+        finally:
+            await asyncio.shield(self._leave())
+
+    async def _look(self, after: str) -> list[Frame] | None:
+        try:
+            return await self.runtime.outbox.read(self.reading, after)
+        except TransientError:
+            return []
+
+    async def _pause(self, bell: Bell, died: Bell) -> bool:
+        """Wait for the next frame, settling what is sure by then; False when none came."""
+        ends_at = _now() + self.runtime.settings.keepalive_s
+        while True:
+            due_at = self._unsure[0][0] + SURE_AFTER_S if self._unsure else ends_at
+            is_rung = await bell.wait(max(min(due_at, ends_at) - _now(), 0))
+            if await died.wait(0):
+                await self._adopt()
+            if is_rung:
+                return True
+            await self._be_sure()
+            if _now() >= ends_at:
+                return False
+
+    async def _be_sure(self) -> None:
+        sure = ""
+        while self._unsure and self._unsure[0][0] + SURE_AFTER_S <= _now():
+            _, frame = self._unsure.popleft()
+            sure = frame.frame_id
+            await self._settle(frame, self.runtime.receipts.confirm)
+        with suppress(TransientError):
+            await self.runtime.streams.still_reads(self.reading, sure)
+
+    async def _hold(self, frame: Frame) -> None:
+        if frame.receipt == NOTHING:
+            return
+        with suppress(TransientError):
+            await self.runtime.receipts.hold(frame.receipt)
+            await self.runtime.streams.written(self.reading.session_id, frame.receipt)
+
+    async def _settle(self, frame: Frame, act: Callable[[str], Awaitable[None]]) -> None:
+        if frame.receipt != NOTHING:
+            await act(frame.receipt)
+            await self.runtime.streams.settled(self.reading.session_id, frame.receipt)
+
+    async def _leave(self) -> None:
+        """Give back what was not received; an answer that ended its stream may yet be proven."""
+        ended = bool(self._unsure) and self._unsure[-1][1].is_last
+        with suppress(TransientError):
+            for _, frame in self._unsure if not ended else ():
+                await self._settle(frame, self.runtime.receipts.lose)
+            await self.runtime.streams.detach(self.reading)
+
+    async def _adopt(self) -> None:
+        try:
+            reading = self.reading
+            for owed in await self.runtime.streams.adopt(
+                reading.session_id, reading.stream, LIFE_S
+            ):
+                self.adopt(owed)
+        except TransientError:
+            return
+
+    def _spell(self, frame: Frame) -> bytes:
+        event_id = self.spell_id(frame.frame_id)
+        if frame.content == HANG_UP:
+            return prime(event_id)
+        return event(frame.content.decode(), event_id=event_id)
+
+
+def prime(event_id: str) -> bytes:
+    """Spell the event that says nothing but where a stream can be resumed, and how soon."""
+    return event("", name=None, event_id=event_id, retry_ms=RETRY_MS)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
