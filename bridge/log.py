@@ -52,5 +52,7 @@ def configure_logging() -> None:
     logging.captureWarnings(capture=True)
     # No line tells of them, so nobody need find them out for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # RQ sets its own level as it is imported, and says when it sweeps its registries.
+    logging.getLogger("rq.worker").setLevel(logging.WARNING)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -29,6 +29,10 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
     if media_type == "application/json" or media_type.endswith("+json"):
         return parse_json(content), Body(content, media_type)
     if media_type == "application/x-www-form-urlencoded":
+        if content.lstrip()[:1] in (b"{", b"["):
+            raise MalformedError(
+                "this is JSON labelled as a form: send Content-Type: application/json"
+            )
         fields = parse_qs(_text(content), keep_blank_values=True)
         value: Json = {
             name: list(found) if len(found) > 1 else found[0] for name, found in fields.items()

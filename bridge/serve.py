@@ -29,7 +29,7 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        app: ASGIApp = self.app
+        app: ASGIApp = self.app  # type: ignore[has-type]  # as above
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[IS_OPEN] = self._is_open

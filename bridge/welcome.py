@@ -10,7 +10,7 @@ from bridge.demo import HOOK_TOKEN, TOKEN
 from bridge.servers import Server
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
-REPLY_URL = "={{ $execution.resumeUrl }}"
+REPLY_URL = "={{ $execution.resumeUrl.replace('?', '/reply?') }}"
 IDEMPOTENCY_KEY = "=n8n_{{ $workflow.id }}_{{ $execution.id }}_{{ $itemIndex }}"
 QUESTION = {"question": "Which plan fits a team of five?", "from": "ann@example.com"}
 
@@ -72,6 +72,7 @@ def for_n8n(hook: str, token: str) -> Iterator[str]:
     yield f"  Bridge-Reply-Url  {REPLY_URL}"
     yield f"  Idempotency-Key   {IDEMPOTENCY_KEY}"
     yield "  Body              JSON"
+    yield "  Wait node         Resume: On Webhook Call, POST, Webhook Suffix: reply"
 
 
 def to_try(hook: str, token: str, port: int, stand_in_port: int | None) -> Iterator[str]:

@@ -47,6 +47,10 @@ async def cancel_call(context: Context, given: Arguments) -> types.CallToolResul
 def describe_call(call: Call, offset: int, chars: int) -> dict[str, Any]:
     """Give the public face of a call, a long result as one page of its text."""
     described: dict[str, Any] = {"call_id": call.call_id, "status": call.status}
+    if not call.status.is_final and call.progress is not None:
+        described["progress"] = call.progress
+    if not call.status.is_final and call.message:
+        described["message"] = call.message
     if call.status is CallStatus.EXPIRED:
         described["failure"] = EXPIRED
     elif call.status.is_final and call.failure:

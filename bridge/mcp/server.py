@@ -14,6 +14,7 @@ from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import INBOX_TOOLS
 from bridge.mcp.listening import Listening
+from bridge.mcp.progress import telling
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
 from bridge.mcp.tools import Arguments, Tool, failure
 from bridge.mcp.workflow_tools import start, workflow_tools
@@ -84,7 +85,10 @@ class Door:
     async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
         """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""
         workflow = self._server.workflows.get(tool.name)
-        if workflow is None or not declares_tasks(context):
+        if workflow is None:
+            async with telling(context, tool.title):
+                return await tool.run(context, given)
+        if not declares_tasks(context):
             return await tool.run(context, given)
         call = await start(workflow, context, given, promised=True)
         return create_task(call, context.lifespan_context.runtime.settings.result_ttl_s)

@@ -1,5 +1,6 @@
 """Outboxes: what a stream must still send, kept so that any web process can send it again."""
 
+import secrets
 from dataclasses import dataclass
 
 from bridge.store.scripts import Script, Steps
@@ -10,14 +11,14 @@ OUTBOX_TTL_S = 3600
 ANSWER_TTL_S = 600
 
 APPEND = Script(
-    "session stream frame last receipt request frames_max ttl_s",
+    "session stream frame last receipt request once frames_max ttl_s",
     """
 if request ~= '' and redis.call('HDEL', owed_key(session), request) == 0 then return {''} end
 local outbox = outbox_key(session, stream)
 local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
-if newest and newest[2][2] == frame then return {newest[1]} end
+if newest and newest[2][8] == once then return {newest[1]} end
 local id = redis.call('XADD', outbox, 'MAXLEN', frames_max, '*', 'frame', frame, 'last', last,
-  'receipt', receipt)
+  'receipt', receipt, 'once', once)
 redis.call('EXPIRE', outbox, ttl_s)
 ring('outbox:' .. session .. ':' .. stream)
 return {id}
@@ -96,6 +97,7 @@ class Outbox:
             session=session_id,
             stream=stream,
             frame=content,
+            once=secrets.token_hex(8),
             frames_max=FRAMES_MAX,
             ttl_s=OUTBOX_TTL_S,
             **said,

@@ -28,8 +28,6 @@ return redis.call('HMGET', session_key(id), 'server', 'principal', 'wire', 'clie
 """,
 )
 
-KEEP = Script("id ttl_s", "return {redis.call('EXPIRE', session_key(id), ttl_s)}")
-
 END = Script("id", "redis.call('DEL', session_key(id)) ring('session:' .. id) return {}")
 
 
@@ -92,10 +90,6 @@ class SessionStore:
             info=json.loads(info),
             capabilities=json.loads(capabilities),
         )
-
-    async def keep(self, session_id: str) -> bool:
-        """Keep a session for another day; False when there is none any more."""
-        return await self._steps.run(KEEP, id=session_id, ttl_s=SESSION_TTL_S) == [1]
 
     async def end(self, session_id: str) -> None:
         """Drop a session; its streams end."""

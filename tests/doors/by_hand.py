@@ -53,7 +53,7 @@ async def events(response: httpx2.Response) -> AsyncGenerator[Event, None]:
 
 def block(lines: list[str]) -> Event:
     """Read the lines between two empty ones."""
-    fields = dict(line.split(": ", 1) if ": " in line else (line, "") for line in lines)
+    fields = {name: text for name, _, text in (line.partition(": ") for line in lines)}
     retry = fields.get("retry")
     return Event(
         id=fields.get("id"),
@@ -90,6 +90,11 @@ def notification(method: str, **params: Any) -> Message:
 def call(tool: str, request_id: int = 1, **arguments: Any) -> Message:
     """Write the call of a tool."""
     return request("tools/call", request_id, name=tool, arguments=arguments)
+
+
+def handshake(version: str) -> Message:
+    """Write what a client says of itself when it initializes."""
+    return {"protocolVersion": version, "capabilities": {"elicitation": {}}, "clientInfo": ME}
 
 
 def authorization(token: str) -> dict[str, str]:
@@ -144,7 +149,7 @@ async def open_session(
     http: httpx2.AsyncClient, url: str, *, version: str = VERSION_2025, token: str = ALICE
 ) -> Session:
     """Shake hands."""
-    params = {"protocolVersion": version, "capabilities": {"elicitation": {}}, "clientInfo": ME}
+    params = handshake(version)
     headers = authorization(token) | {"accept": BOTH}
     answer = await http.post(url, json=request("initialize", **params), headers=headers)
     assert answer.status_code == 200, answer.text
@@ -231,7 +236,7 @@ async def open_pipe(
 
 async def shake_hands(pipe: Pipe) -> Message:
     """Initialize a session of HTTP+SSE; give the result."""
-    params = {"protocolVersion": VERSION_2025, "capabilities": {}, "clientInfo": ME}
+    params = handshake(VERSION_2025)
     assert (await pipe.post(request("initialize", 0, **params))).status_code == 202
     answer = await answer_on(pipe.stream)
     assert (await pipe.post(notification("notifications/initialized"))).status_code == 202

@@ -1,9 +1,26 @@
-"""Tools that tell and ask what the suite's fixtures do not."""
+"""Tools that tell and ask what the suite's fixtures do not, and a user who answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import mcp_types as types
+from mcp.client.session import ClientRequestContext
 from mcp.shared.message import ServerMessageMetadata
 
 from tests.conformance.asking import Arguments, Context, say
+
+
+@dataclass(frozen=True)
+class Accepting:
+    """A user who enters the same whatever is asked."""
+
+    content: Mapping[str, str]
+
+    async def __call__(
+        self, context: ClientRequestContext, params: types.ElicitRequestParams
+    ) -> types.ElicitResult | types.ErrorData:
+        """Answer."""
+        return types.ElicitResult(action="accept", content=dict(self.content))
 
 
 async def aside(context: Context, _given: Arguments) -> types.CallToolResult:

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from mcp.client import Client
-from mcp.client.session import ClientRequestContext
 from mcp.client.sse import sse_client
-from mcp_types import ElicitRequestParams, ElicitResult
 from starlette.applications import Starlette
 
 from bridge.app import drain
@@ -28,6 +26,9 @@ from tests.doors.by_hand import (
     request,
     shake_hands,
 )
+from tests.doors.telling import Accepting
+
+USER = Accepting({"username": "alice", "email": "a@b.c"})
 
 
 @pytest.fixture
@@ -125,11 +126,14 @@ async def test_the_official_client_works_across_processes(web: str, other_web: s
 
 
 async def test_the_official_client_is_asked_across_processes(web: str, other_web: str) -> None:
-    async def give(_context: ClientRequestContext, _params: ElicitRequestParams) -> ElicitResult:
-        return ElicitResult(action="accept", content={"username": "alice", "email": "a@b.c"})
+    def spread(
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20)
 
-    http = httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20)
-    transport = sse_client(f"{web}/sse/{FIXTURES}", httpx_client_factory=lambda **_: http)
-    async with Client(transport, mode="legacy", elicitation_callback=give) as client:
+    transport = sse_client(f"{web}/sse/{FIXTURES}", httpx_client_factory=spread)
+    async with Client(transport, mode="legacy", elicitation_callback=USER) as client:
         result = await client.call_tool("test_elicitation", {"message": "Who are you?"})
     assert "a@b.c" in sentence(result)

@@ -6,34 +6,39 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.client import Client
-from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import ElicitRequestParams, ElicitResult
+from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from bridge.app import drain
+from bridge.mcp.wires.outbox_stream import STANDING
+from bridge.settings import Settings
+from bridge.store.keys import PREFIX
 from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOB,
     BOTH,
-    ME,
     Event,
     Session,
     authorization,
     call,
     events,
     first,
+    handshake,
     messages,
     notification,
     open_session,
     request,
 )
+from tests.doors.telling import Accepting
+from tests.waiting import wait_until
 
 # Logs are deprecated, and still a client's to hear.
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 
+USER = Accepting({"username": "alice", "email": "a@b.c"})
 QUESTION = "Who are you?"
 ANSWER = {"username": "alice", "email": "alice@example.org"}
 
@@ -62,10 +67,9 @@ def answer_to(asked: Event, content: dict[str, Any]) -> dict[str, Any]:
 async def test_initialize_opens_a_session_of_the_version_asked_for(
     web: str, http: httpx2.AsyncClient
 ) -> None:
-    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": ME}
     headers = authorization(ALICE) | {"accept": BOTH}
     answer = await http.post(
-        f"{web}/mcp/desk", json=request("initialize", **params), headers=headers
+        f"{web}/mcp/desk", json=request("initialize", **handshake("2025-06-18")), headers=headers
     )
     assert answer.json()["result"]["protocolVersion"] == "2025-06-18"
     assert answer.json()["result"]["instructions"] == "What the tests work at."
@@ -234,6 +238,64 @@ async def test_a_standing_stream_shows_that_it_lives(session: Session) -> None:
     assert comments == [None, "keepalive", "keepalive"]
 
 
+async def test_a_stream_has_one_reader_and_that_is_the_newest(
+    session: Session, other_web: str
+) -> None:
+    """Source: MCP 2025-11-25, "Multiple Connections": no message goes out on two streams."""
+    async with session.listen() as older:
+        stream = events(older)
+        await first(stream)
+        async with session.at(f"{other_web}/mcp/desk").listen() as newer:
+            await first(events(newer))
+            assert [event async for event in stream if not event.comment] == []
+
+
+async def test_what_is_said_twice_is_heard_twice(fixtures: Session) -> None:
+    async with fixtures.listen() as standing:
+        told = messages(standing)
+        for number in (1, 2):
+            async with fixtures.stream(call("aside", number)) as answer:
+                assert [event async for event in messages(answer)]
+        heard = [await first(told), await first(told)]
+    assert heard[0].data == heard[1].data
+    assert heard[0].id != heard[1].id
+
+
+async def test_what_has_surely_arrived_is_not_said_again(
+    fixtures: Session, settings: Settings
+) -> None:
+    async with fixtures.listen() as standing:
+        told = messages(standing)
+        async with fixtures.stream(call("aside")) as answer:
+            assert [event async for event in messages(answer)]
+        arrived = (await first(told)).id
+        async with Redis.from_url(settings.redis_url or "") as redis:
+            await wait_until(lambda: sure_place(redis, fixtures), "the arrival")
+    async with fixtures.listen() as standing:
+        stream = events(standing)
+        primed = await first(stream)
+        later = [(await first(stream)).comment for _ in range(2)]
+    assert primed.id == arrived
+    assert later == ["keepalive", "keepalive"]
+
+
+async def sure_place(redis: Redis, session: Session) -> bool:
+    """Tell whether anything on the standing stream is known to have arrived."""
+    record = f"{PREFIX}session:{session.session_id}"
+    return await redis.hget(record, f"sure:{STANDING}") is not None
+
+
+async def test_a_request_that_is_being_served_is_not_served_twice(
+    fixtures: Session, other_web: str
+) -> None:
+    """Source: MCP 2025-11-25, "Requests": no id is used twice within a session."""
+    elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
+    async with fixtures.stream(call("test_elicitation", 5, message=QUESTION)) as answer:
+        await first(messages(answer))
+        again = await elsewhere.post(call("test_elicitation", 5, message=QUESTION))
+    assert again.status_code == 409
+
+
 # Questions from server to client
 
 
@@ -395,11 +457,8 @@ async def test_a_client_comes_back_to_a_stream_that_was_closed_on_it(
 
 
 async def test_a_client_is_asked_across_processes(web: str, other_web: str) -> None:
-    async def give(_context: ClientRequestContext, _params: ElicitRequestParams) -> ElicitResult:
-        return ElicitResult(action="accept", content={"username": "alice", "email": "a@b.c"})
-
     async with httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20) as http:
         transport = streamable_http_client(f"{web}/mcp/{FIXTURES}", http_client=http)
-        async with Client(transport, mode="legacy", elicitation_callback=give) as client:
+        async with Client(transport, mode="legacy", elicitation_callback=USER) as client:
             result = await client.call_tool("test_elicitation", {"message": QUESTION})
     assert "a@b.c" in sentence(result)

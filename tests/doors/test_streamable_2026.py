@@ -3,9 +3,7 @@
 import httpx2
 import pytest
 from mcp.client import Client
-from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import ElicitRequestParams, ElicitResult
 from starlette.applications import Starlette
 
 from bridge.app import drain
@@ -25,8 +23,10 @@ from tests.doors.by_hand import (
     open_session,
     request,
 )
+from tests.doors.telling import Accepting
 from tests.waiting import wait_until
 
+USER = Accepting({"name": "Alice"})
 LISTEN = request("subscriptions/listen", 7, notifications={"toolsListChanged": True})
 
 
@@ -202,12 +202,9 @@ async def test_nobody_is_asked_on_this_wire(fixtures: Modern) -> None:
 
 
 async def test_what_is_needed_first_is_asked_for_by_the_result(web: str, other_web: str) -> None:
-    async def give(_context: ClientRequestContext, _params: ElicitRequestParams) -> ElicitResult:
-        return ElicitResult(action="accept", content={"name": "Alice"})
-
     async with httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20) as http:
         transport = streamable_http_client(f"{web}/mcp/{FIXTURES}", http_client=http)
-        async with Client(transport, mode=VERSION_2026, elicitation_callback=give) as client:
+        async with Client(transport, mode=VERSION_2026, elicitation_callback=USER) as client:
             result = await client.call_tool("test_input_required_result_elicitation", {})
     assert sentence(result) == "Hello, Alice!"
 

@@ -51,7 +51,6 @@ async def test_an_ended_session_is_gone(sessions: SessionStore) -> None:
         await sessions.end("one")
 
     assert await sessions.read("one", ALICE, "sse") is None
-    assert not await sessions.keep("one")
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
@@ -59,7 +58,6 @@ async def test_a_session_that_nobody_opened_is_none(
     sessions: SessionStore, web: Desk, text: str
 ) -> None:
     assert await sessions.read(text, ALICE, "sse") is None
-    assert not await sessions.keep(text)
     await sessions.end(text)
     assert await web.redis.keys("{bridge}:session:*") == []
 

@@ -74,7 +74,7 @@ async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
         return session
     last_event_id = request.headers.get("last-event-id")
     if not last_event_id:
-        return await _stream(request, door, caller, session, STANDING, START)
+        return await _stream(request, door, caller, session, STANDING, "")
     place = PLACE.fullmatch(last_event_id)
     if place is None:
         return _refuse(400, "Last-Event-ID is no id of an event of this session")
@@ -128,10 +128,14 @@ def _refuse(status: int, sentence: str) -> Response:
 async def _stream(
     request: Request, door: Door, caller: Caller, session: Session, stream: str, after: str
 ) -> EventStream:
-    """Become the reader of a stream from a place on; what is owed on it is served here from now."""
+    """Become the reader of a stream; what is owed on it is served here from now.
+
+    Args:
+        after: the place to read on from; if empty, behind what has surely arrived.
+    """
     runtime = caller.runtime
     reading = new_reading(session.session_id, stream)
-    await runtime.streams.attach(reading)
+    sure = await runtime.streams.attach(reading)
 
     def adopt(owed: Owed) -> None:
         heir = replace(caller, call_id=owed.call_id)
@@ -139,7 +143,7 @@ async def _stream(
         request.app.state.tasks.start(work)
 
     reader = Reader(runtime, reading, lambda frame_id: f"{stream}/{frame_id}", adopt)
-    frames = _frames(reader, session, after)
+    frames = _frames(reader, session, after or sure or START)
     return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
 
 

@@ -1,0 +1,55 @@
+"""A process opens what it needs and closes all of it, whatever Redis does meanwhile."""
+
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge import runtime as runtime_module
+from bridge.runtime import Runtime, open_runtime
+from bridge.settings import Settings
+from bridge.valkey import EmbeddedValkey
+from tests.verbs.desk import DESK, send, take
+from tests.waiting import wait_until
+
+SERVERS = {DESK.name: DESK}
+
+
+async def test_a_process_that_ended_leaves_no_connection_and_no_trace(settings: Settings) -> None:
+    assert settings.redis_url
+    async with Redis.from_url(settings.redis_url) as redis:
+        before = len(await redis.client_list())
+        async with open_runtime(settings, SERVERS, "web", 5) as runtime:
+            await send(runtime)
+            assert len(await redis.client_list()) > before
+
+        async def is_quiet() -> bool:
+            return len(await redis.client_list()) == before
+
+        await wait_until(is_quiet, "every connection is closed")
+        assert await redis.exists("{bridge}:processes") == 0
+
+
+async def test_a_process_that_ends_with_an_event_in_hand_hands_it_on(
+    web: Runtime, settings: Settings
+) -> None:
+    event_id = await send(web)
+    async with open_runtime(settings, SERVERS, "web", 5) as ending:
+        taken = await take(ending)
+        assert taken
+
+    (estate,) = await web.processes.dead()
+
+    assert estate.process == ending.process
+    assert estate.held == (("event", event_id, taken.token),)
+
+
+async def test_a_process_ends_though_its_redis_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_module, "LEAVE_S", 0.1)
+    async with (
+        EmbeddedValkey(tmp_path) as server,
+        open_runtime(Settings(redis_url=server.url), SERVERS, "worker", 3600),
+    ):
+        await server.stop()
