@@ -6,9 +6,8 @@ from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
 
 from bridge.mcp.exchange import Caller, Exchange, Silence, answer
-from bridge.models import Message
 from bridge.mcp.server import Door
-from bridge.models import Principal
+from bridge.models import Message, Principal
 from bridge.runtime import Runtime
 
 VERSION = "2025-11-25"

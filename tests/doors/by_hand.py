@@ -72,11 +72,6 @@ async def messages(response: httpx2.Response) -> AsyncGenerator[Event, None]:
                 yield event
 
 
-async def first(stream: AsyncGenerator[Event, None]) -> Event:
-    """Read one event and go on reading later."""
-    return await anext(stream)
-
-
 def request(method: str, request_id: int = 1, **params: Any) -> Message:
     """Write a request."""
     return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
@@ -90,6 +85,12 @@ def notification(method: str, **params: Any) -> Message:
 def call(tool: str, request_id: int = 1, **arguments: Any) -> Message:
     """Write the call of a tool."""
     return request("tools/call", request_id, name=tool, arguments=arguments)
+
+
+def answering(asked: Event, content: Message) -> Message:
+    """Write a user's answer to a question of the server's."""
+    result = {"action": "accept", "content": content}
+    return {"jsonrpc": "2.0", "id": asked.message["id"], "result": result}
 
 
 def handshake(version: str) -> Message:

@@ -13,7 +13,7 @@ from bridge.servers import Hook, Server, Workflow
 from bridge.settings import Settings
 from tests.conformance.door import NAME as FIXTURES
 from tests.conformance.door import FixtureDoor
-from tests.doors.by_hand import ALICE, BOB, N8N
+from tests.doors.by_hand import ALICE, BOB, N8N, Session, open_session
 from tests.doors.telling import aside, impatient
 from tests.serving import serving
 
@@ -82,3 +82,15 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """Give a client with patience."""
     async with httpx2.AsyncClient(timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+async def session(web: str, http: httpx2.AsyncClient) -> Session:
+    """Give a session of alice's at the desk."""
+    return await open_session(http, f"{web}/mcp/desk")
+
+
+@pytest.fixture
+async def fixtures(web: str, http: httpx2.AsyncClient) -> Session:
+    """Give a session at the suite's fixtures."""
+    return await open_session(http, f"{web}/mcp/{FIXTURES}")

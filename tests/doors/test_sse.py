@@ -19,7 +19,6 @@ from tests.doors.by_hand import (
     authorization,
     call,
     events,
-    first,
     notification,
     open_pipe,
     open_session,
@@ -46,7 +45,7 @@ async def test_the_first_event_says_where_messages_go_and_how_soon_to_come_back(
     async with http.stream("GET", web + path, headers=authorization(ALICE)) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["x-accel-buffering"] == "no"
-        endpoint = await first(events(answer))
+        endpoint = await anext(events(answer))
     assert endpoint.name == "endpoint"
     assert (endpoint.data or "").startswith("/sse/desk/messages?session_id=")
     assert endpoint.retry_ms == 1000
@@ -91,7 +90,7 @@ async def test_a_cancelled_request_is_answered_no_more(pipe: Pipe) -> None:
 
 
 async def test_a_silent_stream_shows_that_it_lives(pipe: Pipe) -> None:
-    assert [(await first(pipe.stream)).comment for _ in range(2)] == ["keepalive"] * 2
+    assert [(await anext(pipe.stream)).comment for _ in range(2)] == ["keepalive"] * 2
 
 
 async def test_a_session_of_nobody_is_not_found(pipe: Pipe, web: str) -> None:

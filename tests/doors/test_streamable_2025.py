@@ -1,31 +1,25 @@
 """The 2025 wires of Streamable HTTP: sessions, streams of their own, and how both survive drops."""
 
 import contextlib
-from typing import Any
 
 import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.wires.outbox_stream import STANDING
-from bridge.settings import Settings
-from bridge.store.keys import PREFIX
 from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOB,
     BOTH,
-    Event,
     Session,
+    answering,
     authorization,
     call,
     events,
-    first,
     handshake,
     messages,
     notification,
@@ -33,7 +27,6 @@ from tests.doors.by_hand import (
     request,
 )
 from tests.doors.telling import Accepting
-from tests.waiting import wait_until
 
 # Logs are deprecated, and still a client's to hear.
 pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
@@ -41,24 +34,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprec
 USER = Accepting({"username": "alice", "email": "a@b.c"})
 QUESTION = "Who are you?"
 ANSWER = {"username": "alice", "email": "alice@example.org"}
-
-
-@pytest.fixture
-async def session(web: str, http: httpx2.AsyncClient) -> Session:
-    """Give a session of alice's at the desk."""
-    return await open_session(http, f"{web}/mcp/desk")
-
-
-@pytest.fixture
-async def fixtures(web: str, http: httpx2.AsyncClient) -> Session:
-    """Give a session at the suite's fixtures."""
-    return await open_session(http, f"{web}/mcp/{FIXTURES}")
-
-
-def answer_to(asked: Event, content: dict[str, Any]) -> dict[str, Any]:
-    """Write a client's answer to a question of the server's."""
-    result = {"action": "accept", "content": content}
-    return {"jsonrpc": "2.0", "id": asked.message["id"], "result": result}
 
 
 # Sessions
@@ -135,7 +110,7 @@ async def test_an_ended_session_is_gone_everywhere(session: Session, other_web: 
 async def test_the_end_of_a_session_ends_its_streams(session: Session, other_web: str) -> None:
     async with session.at(f"{other_web}/mcp/desk").listen() as standing:
         stream = events(standing)
-        await first(stream)
+        await anext(stream)
         await session.end()
         assert [event async for event in stream if not event.comment] == []
 
@@ -143,7 +118,7 @@ async def test_the_end_of_a_session_ends_its_streams(session: Session, other_web
 async def test_draining_ends_the_standing_stream(session: Session, app: Starlette) -> None:
     async with session.listen() as standing:
         stream = events(standing)
-        await first(stream)
+        await anext(stream)
         drain(app)
         assert [event async for event in stream if not event.comment] == []
 
@@ -209,7 +184,7 @@ async def test_every_frame_says_where_to_resume_after_it(fixtures: Session) -> N
 async def test_a_stream_begins_with_a_place_and_a_pause(fixtures: Session) -> None:
     """Source: MCP 2025-11-25, SEP-1699."""
     async with fixtures.stream(call("test_simple_text")) as answer:
-        primed = await first(events(answer))
+        primed = await anext(events(answer))
     assert primed.id
     assert primed.data == ""
     assert primed.name is None
@@ -226,7 +201,7 @@ async def test_older_clients_get_no_empty_event(web: str, http: httpx2.AsyncClie
 async def test_a_silent_stream_shows_that_it_lives(session: Session) -> None:
     async with session.stream(call("take_event", wait_seconds=30)) as answer:
         stream = events(answer)
-        comments = [event.comment for event in [await first(stream) for _ in range(4)]]
+        comments = [event.comment for event in [await anext(stream) for _ in range(4)]]
     assert comments == [None, "keepalive", "keepalive", "keepalive"]
 
 
@@ -234,55 +209,8 @@ async def test_a_standing_stream_shows_that_it_lives(session: Session) -> None:
     async with session.listen() as standing:
         assert standing.headers["x-accel-buffering"] == "no"
         stream = events(standing)
-        comments = [event.comment for event in [await first(stream) for _ in range(3)]]
+        comments = [event.comment for event in [await anext(stream) for _ in range(3)]]
     assert comments == [None, "keepalive", "keepalive"]
-
-
-async def test_a_stream_has_one_reader_and_that_is_the_newest(
-    session: Session, other_web: str
-) -> None:
-    """Source: MCP 2025-11-25, "Multiple Connections": no message goes out on two streams."""
-    async with session.listen() as older:
-        stream = events(older)
-        await first(stream)
-        async with session.at(f"{other_web}/mcp/desk").listen() as newer:
-            await first(events(newer))
-            assert [event async for event in stream if not event.comment] == []
-
-
-async def test_what_is_said_twice_is_heard_twice(fixtures: Session) -> None:
-    async with fixtures.listen() as standing:
-        told = messages(standing)
-        for number in (1, 2):
-            async with fixtures.stream(call("aside", number)) as answer:
-                assert [event async for event in messages(answer)]
-        heard = [await first(told), await first(told)]
-    assert heard[0].data == heard[1].data
-    assert heard[0].id != heard[1].id
-
-
-async def test_what_has_surely_arrived_is_not_said_again(
-    fixtures: Session, settings: Settings
-) -> None:
-    async with fixtures.listen() as standing:
-        told = messages(standing)
-        async with fixtures.stream(call("aside")) as answer:
-            assert [event async for event in messages(answer)]
-        arrived = (await first(told)).id
-        async with Redis.from_url(settings.redis_url or "") as redis:
-            await wait_until(lambda: sure_place(redis, fixtures), "the arrival")
-    async with fixtures.listen() as standing:
-        stream = events(standing)
-        primed = await first(stream)
-        later = [(await first(stream)).comment for _ in range(2)]
-    assert primed.id == arrived
-    assert later == ["keepalive", "keepalive"]
-
-
-async def sure_place(redis: Redis, session: Session) -> bool:
-    """Tell whether anything on the standing stream is known to have arrived."""
-    record = f"{PREFIX}session:{session.session_id}"
-    return await redis.hget(record, f"sure:{STANDING}") is not None
 
 
 async def test_a_request_that_is_being_served_is_not_served_twice(
@@ -291,7 +219,7 @@ async def test_a_request_that_is_being_served_is_not_served_twice(
     """Source: MCP 2025-11-25, "Requests": no id is used twice within a session."""
     elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
     async with fixtures.stream(call("test_elicitation", 5, message=QUESTION)) as answer:
-        await first(messages(answer))
+        await anext(messages(answer))
         again = await elsewhere.post(call("test_elicitation", 5, message=QUESTION))
     assert again.status_code == 409
 
@@ -304,12 +232,12 @@ async def test_a_question_comes_on_the_stream_and_any_process_takes_its_answer(
 ) -> None:
     async with fixtures.stream(call("test_elicitation", 9, message=QUESTION)) as answer:
         told = messages(answer)
-        asked = await first(told)
+        asked = await anext(told)
         assert asked.message["method"] == "elicitation/create"
         assert asked.message["params"]["message"] == QUESTION
         elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
-        assert (await elsewhere.post(answer_to(asked, ANSWER))).status_code == 202
-        last = await first(told)
+        assert (await elsewhere.post(answering(asked, ANSWER))).status_code == 202
+        last = await anext(told)
     assert last.message["id"] == 9
     assert "alice@example.org" in str(last.message["result"])
 
@@ -317,10 +245,10 @@ async def test_a_question_comes_on_the_stream_and_any_process_takes_its_answer(
 async def test_a_clients_refusal_to_answer_reaches_the_tool(fixtures: Session) -> None:
     async with fixtures.stream(call("test_elicitation", message=QUESTION)) as answer:
         told = messages(answer)
-        asked = await first(told)
+        asked = await anext(told)
         error = {"code": -32601, "message": "nobody is here"}
         await fixtures.post({"jsonrpc": "2.0", "id": asked.message["id"], "error": error})
-        assert (await first(told)).message["error"] == error
+        assert (await anext(told)).message["error"] == error
 
 
 async def test_a_question_that_is_not_answered_in_time_is_taken_back(fixtures: Session) -> None:
@@ -344,10 +272,18 @@ async def test_what_belongs_to_no_request_comes_on_the_standing_stream(
         told = messages(standing)
         async with fixtures.stream(call("aside")) as answer:
             own = [event.message async for event in messages(answer)]
-        aside = await first(told)
+        aside = await anext(told)
     assert [message["id"] for message in own] == [1]
     assert aside.message["method"] == "notifications/message"
     assert aside.message["params"]["data"] == "By the way"
+
+
+async def test_a_client_is_asked_across_processes(web: str, other_web: str) -> None:
+    async with httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20) as http:
+        transport = streamable_http_client(f"{web}/mcp/{FIXTURES}", http_client=http)
+        async with Client(transport, mode="legacy", elicitation_callback=USER) as client:
+            result = await client.call_tool("test_elicitation", {"message": QUESTION})
+    assert "a@b.c" in sentence(result)
 
 
 # Cancelling
@@ -359,9 +295,9 @@ async def test_a_cancelled_request_ends_at_once_whoever_serves_it(
     elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
     async with fixtures.stream(call("test_elicitation", 6, message=QUESTION)) as answer:
         told = messages(answer)
-        await first(told)
+        await anext(told)
         await elsewhere.post(notification("notifications/cancelled", requestId=6))
-        last = await first(told)
+        last = await anext(told)
         assert [event async for event in told] == []
     assert last.message == {
         "jsonrpc": "2.0",
@@ -374,91 +310,3 @@ async def test_cancelling_what_is_not_there_is_taken_and_dropped(fixtures: Sessi
     for request_id in (77, "x:y" * 1000, None):
         stray = notification("notifications/cancelled", requestId=request_id)
         assert (await fixtures.post(stray)).status_code == 202
-
-
-# Resuming
-
-
-async def test_a_broken_stream_goes_on_at_another_process_where_it_broke(
-    fixtures: Session, other_web: str
-) -> None:
-    elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
-    async with fixtures.stream(call("test_elicitation", 8, message=QUESTION)) as answer:
-        asked = await first(messages(answer))
-    await elsewhere.post(answer_to(asked, ANSWER))
-    async with elsewhere.listen(asked.id) as resumed:
-        told = [event.message async for event in messages(resumed)]
-    assert [message["id"] for message in told] == [8]
-
-
-async def test_a_frame_is_kept_before_it_is_written(fixtures: Session, other_web: str) -> None:
-    elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
-    async with fixtures.stream(call("test_elicitation", message=QUESTION)) as answer:
-        stream = events(answer)
-        primed, asked = await first(stream), await first(stream)
-        async with elsewhere.listen(primed.id) as resumed:
-            assert await first(messages(resumed)) == asked
-
-
-async def test_a_finished_stream_can_be_read_again_from_any_place(fixtures: Session) -> None:
-    async with fixtures.stream(call("test_tool_with_logging")) as answer:
-        told = [event async for event in events(answer)]
-    for position, place in enumerate(told[:-1]):
-        async with fixtures.listen(place.id) as resumed:
-            assert [event async for event in messages(resumed)] == told[position + 1 :]
-
-
-async def test_a_long_stream_is_read_again_without_a_pause(
-    web: str, app: Starlette, fixtures: Session
-) -> None:
-    outbox = app.state.runtime.outbox
-    for number in range(200):
-        frame = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":%d}}' % number
-        await outbox.append(fixtures.session_id, "long", frame, is_last=number == 199)
-    async with fixtures.listen("long/0-0") as resumed:
-        told = [event async for event in events(resumed)]
-    assert [event for event in told if event.comment] == []
-    assert len(told) == 201
-
-
-async def test_another_sessions_stream_cannot_be_resumed(
-    web: str, http: httpx2.AsyncClient, fixtures: Session
-) -> None:
-    async with fixtures.stream(call("test_simple_text")) as answer:
-        place = (await first(events(answer))).id
-    other = await open_session(http, f"{web}/mcp/{FIXTURES}")
-    async with other.listen(place) as resumed:
-        stream = events(resumed)
-        heard = [await first(stream) for _ in range(3)]
-    assert [event.comment for event in heard[1:]] == ["keepalive", "keepalive"]
-
-
-@pytest.mark.parametrize("place", ["x", "a/b", "a/1-1/2-2", "a:b/1-1", "a/1", "/"])
-async def test_a_place_that_is_none_is_refused(session: Session, place: str) -> None:
-    headers = session.headers | {"last-event-id": place}
-    assert (await session.http.get(session.url, headers=headers)).status_code == 400
-
-
-async def test_a_client_comes_back_to_a_stream_that_was_closed_on_it(
-    web: str, other_web: str
-) -> None:
-    """Source: MCP 2025-11-25, SEP-1699; each request of this client goes to another process."""
-    heard: list[object] = []
-
-    async def hear(params: Any) -> None:
-        heard.append(params.data)
-
-    async with httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20) as http:
-        transport = streamable_http_client(f"{web}/mcp/{FIXTURES}", http_client=http)
-        async with Client(transport, mode="legacy", logging_callback=hear) as client:
-            result = await client.call_tool("test_reconnection", {})
-    assert sentence(result) == "Told on the resumed stream."
-    assert heard == ["Before the stream is closed", "After the stream was closed"]
-
-
-async def test_a_client_is_asked_across_processes(web: str, other_web: str) -> None:
-    async with httpx2.AsyncClient(transport=Spread([web, other_web]), timeout=20) as http:
-        transport = streamable_http_client(f"{web}/mcp/{FIXTURES}", http_client=http)
-        async with Client(transport, mode="legacy", elicitation_callback=USER) as client:
-            result = await client.call_tool("test_elicitation", {"message": QUESTION})
-    assert "a@b.c" in sentence(result)

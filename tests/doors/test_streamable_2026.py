@@ -17,7 +17,6 @@ from tests.doors.by_hand import (
     authorization,
     call,
     events,
-    first,
     messages,
     notification,
     open_session,
@@ -178,14 +177,14 @@ async def test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer(
 ) -> None:
     async with desk.stream(call("take_event", wait_seconds=30)) as answer:
         stream = events(answer)
-        assert [(await first(stream)).comment for _ in range(3)] == ["keepalive"] * 3
+        assert [(await anext(stream)).comment for _ in range(3)] == ["keepalive"] * 3
 
 
 async def test_a_waiter_whose_client_has_left_takes_nothing(
     desk: Modern, web: str, app: Starlette
 ) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
-        await first(events(answer))
+        await anext(events(answer))
     await wait_until(lambda: len(app.state.streams) == 0, "the end of the stream")
     sent = await desk.http.post(
         f"{web}/hooks/desk/letters", json={"to": "Claude"}, headers=authorization(N8N)
@@ -215,8 +214,8 @@ async def test_what_is_needed_first_is_asked_for_by_the_result(web: str, other_w
 async def test_a_subscription_is_acknowledged_first_and_shows_that_it_lives(desk: Modern) -> None:
     async with desk.stream(LISTEN) as answer:
         stream = events(answer)
-        acknowledged = (await first(stream)).message
-        assert [(await first(stream)).comment for _ in range(2)] == ["keepalive"] * 2
+        acknowledged = (await anext(stream)).message
+        assert [(await anext(stream)).comment for _ in range(2)] == ["keepalive"] * 2
     assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
     assert acknowledged["params"]["notifications"] == {"toolsListChanged": True}
     assert acknowledged["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
@@ -226,7 +225,7 @@ async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: S
     """Source: MCP 2026-07-28, "Subscriptions": how a server ends one in peace."""
     async with desk.stream(LISTEN) as answer:
         told = messages(answer)
-        await first(told)
+        await anext(told)
         drain(app)
         last = [event.message async for event in told]
     assert [message["id"] for message in last] == [7]
@@ -236,7 +235,7 @@ async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: S
 async def test_draining_ends_the_stream_of_a_call(desk: Modern, app: Starlette) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
         stream = events(answer)
-        await first(stream)
+        await anext(stream)
         drain(app)
         assert [event async for event in stream if not event.comment] == []
 

@@ -74,6 +74,15 @@ async def test_leasing_counts_an_attempt_and_holds_the_call(web: Desk) -> None:
     assert await web.redis.exists("{bridge}:due_calls") == 0
 
 
+async def test_a_call_that_is_run_is_kept_from_then_on_as_long_as_a_new_one(web: Desk) -> None:
+    call = await web.calls.create(new_call(ttl_s=600))
+    await web.redis.expire(f"{{bridge}}:call:{call.call_id}", 10)
+
+    await web.runs.lease(call.call_id, new_lease_token())
+
+    assert 1190 < await web.redis.ttl(f"{{bridge}}:call:{call.call_id}") <= 1200
+
+
 async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> None:
     running = await run(web)
     before = await web.everything()

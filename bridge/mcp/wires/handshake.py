@@ -130,8 +130,7 @@ async def _stream(
 ) -> EventStream:
     """Become the reader of a stream; what is owed on it is served here from now.
 
-    Args:
-        after: the place to read on from; if empty, behind what has surely arrived.
+    An empty `after` stands for the place behind what has surely arrived.
     """
     runtime = caller.runtime
     reading = new_reading(session.session_id, stream)
