@@ -32,7 +32,6 @@ HOOK_TOKEN = "the-token-of-the-hook"
 START_S = 30.0
 LAST_LINES = 30
 
-CALL_PATH = "/webhook/slow-tool"
 HOOK_PATH = f"/hooks/{SERVER}/question"
 
 
@@ -115,8 +114,9 @@ class Bridge:
     workers: list[Child] = field(default_factory=list)
 
     async def add_web(self, point: str | None = None) -> Child:
-        """Start one more web process on a port of its own."""
-        environ = {**self.environ, "BRIDGE_PORT": str(free_port())}
+        """Start one more web process on a port of its own; workers know the first one's."""
+        port = {"BRIDGE_PORT": str(free_port())} if self.webs else {}
+        environ = {**self.environ, **port}
         web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self._answers)
         self.webs.append(web)
         await web.start(point)
@@ -185,8 +185,8 @@ class Bridge:
 
     def runs(self, label: str | None = None) -> list[Seen]:
         """Give the requests by which calls came to n8n, all or those of one label."""
-        seen = self.n8n.seen.of(CALL_PATH)
-        return [each for each in seen if label is None or label_of(each) == label]
+        runs = [seen for seen in self.n8n.seen.of() if seen.path.startswith("/webhook/")]
+        return [run for run in runs if label is None or label_of(run) == label]
 
     def last_words(self) -> str:
         """Give the end of every log."""
@@ -248,6 +248,7 @@ def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
         "BRIDGE_REDIS_URL": redis_url,
         "BRIDGE_SERVERS": str(servers),
         "BRIDGE_N8N_URL": n8n_url,
+        "BRIDGE_PORT": str(free_port()),
         "PROOF_TOKEN": TOKEN,
         "PROOF_HOOK_TOKEN": HOOK_TOKEN,
     }
@@ -256,10 +257,10 @@ def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
 def server_file(n8n_url: str) -> dict[str, Any]:
     """Give one server: a hook, and workflows that differ in how they may be run and answer.
 
-    `once` and `repeatable` answer with a handle at once, `inline` waits for the result.
+    `inline` waits for the result, the others answer with a handle at once.
     """
     workflow = {
-        "url": n8n_url + CALL_PATH,
+        "url": f"{n8n_url}/webhook/slow-tool",
         "input": {"type": "object"},
         "attach": False,
         "concurrency": 1000,
@@ -273,6 +274,11 @@ def server_file(n8n_url: str) -> dict[str, Any]:
             "once": workflow,
             "repeatable": {**workflow, "annotations": {"idempotent": True}},
             "inline": {**workflow, "answer_inline_for": "2m"},
+            "called_back": {
+                **workflow,
+                "url": f"{n8n_url}/webhook/callback-tool",
+                "result": "callback",
+            },
         },
     }
 

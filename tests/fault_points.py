@@ -25,6 +25,7 @@ POINTS: dict[str, tuple[type, str]] = {
     "call-leased": (RunStore, "lease"),
     "call-sent-at-recorded": (RunStore, "sent"),
     "call-answered": (N8n, "run_workflow"),
+    "call-awaited": (RunStore, "await_callback"),
     "call-settled": (RunStore, "finish"),
     "reply-recorded": (EventStore, "answer"),
     "reply-leased": (ReplyStore, "lease"),

@@ -39,7 +39,9 @@ def spread(samples: Sequence[float]) -> str:
 
 
 def number(value: float) -> str:
-    """Write three significant digits, and never an exponent."""
-    if abs(value) >= 100:
+    """Write about three significant digits, and never an exponent."""
+    if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"

@@ -16,9 +16,16 @@ def resident_peak_kb(pid: int) -> int:
 
 
 def family_kb(pid: int) -> int:
-    """Give the memory of a process and all below it, what they share counted once."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    own = _field(f"/proc/{pid}/smaps_rollup", "Pss")
+    """Give the memory that a process and all below it share with nobody.
+
+    A member that ends while it is looked at counts for nothing.
+    """
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        rollup = f"/proc/{pid}/smaps_rollup"
+        own = _field(rollup, "Private_Clean") + _field(rollup, "Private_Dirty")
+    except (OSError, LookupError):
+        return 0
     return own + sum(family_kb(int(child)) for child in children)
 
 

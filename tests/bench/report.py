@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from tests.bench.figures import Figure, Row, spread
+from tests.bench.figures import Figure, Row, number, spread
 from tests.bench.machine import machine, packages
 
 HEAD = """\
@@ -49,5 +49,5 @@ def _line(figure: Figure) -> str:
     arrow = "↑" if figure.more_is_better else "↓"
     return (
         f"| {figure.name} {arrow} | {spread(figure.ours)} | {figure.against} "
-        f"| {spread(figure.theirs)} | {figure.ratio:.2f} |"
+        f"| {spread(figure.theirs)} | {number(figure.ratio)} |"
     )

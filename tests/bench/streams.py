@@ -15,8 +15,8 @@ from tests.bench.scale import Scale
 from tests.bench.stage import CLAUDE, set_up
 
 PEER = "mcp's SseServerTransport"
-FIRST = 20
-"""Streams opened beforehand, so that what a first stream makes a process load is not counted."""
+OPENERS = 20
+"""Clients that open streams one after the other; the first stream of each is not counted."""
 
 HELLO = {
     "jsonrpc": "2.0",
@@ -52,8 +52,9 @@ async def measure(scale: Scale) -> Row:
                 theirs.append(await _open(peer, scale))
     return Row(
         "Idle streams",
-        f"{scale.streams} HTTP+SSE sessions on one web process, each with its handshake done, idle "
-        f"for {scale.idle_s:g} s, keepalives included.",
+        f"{scale.streams} HTTP+SSE sessions on one web process, each with its handshake done, "
+        f"opened by {OPENERS} clients at once, then idle for {scale.idle_s:g} s, keepalives "
+        "included.",
         (
             Figure(
                 "resident memory a stream, KB",
@@ -77,21 +78,26 @@ async def measure(scale: Scale) -> Row:
 
 
 async def _open(program: Program, scale: Scale) -> Opened:
-    poster = await Connection.open(program.port)
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(poster.close)
-        for _ in range(FIRST):
-            await stack.enter_async_context(session(program.port, poster))
+        posters = [await Connection.open(program.port) for _ in range(OPENERS)]
+        for poster in posters:
+            stack.callback(poster.close)
+
+        async def open_some(poster: Connection, count: int) -> list[asyncio.StreamReader]:
+            return [
+                await stack.enter_async_context(session(program.port, poster)) for _ in range(count)
+            ]
+
+        await asyncio.gather(*(open_some(poster, 1) for poster in posters))
         before_kb, began = resident_kb(program.pid), perf_counter()
-        streams = [
-            await stack.enter_async_context(session(program.port, poster))
-            for _ in range(scale.streams)
-        ]
+        share = scale.streams // OPENERS
+        opened = await asyncio.gather(*(open_some(poster, share) for poster in posters))
         took_s = perf_counter() - began
         await asyncio.sleep(scale.idle_s)
         grown_kb = resident_kb(program.pid) - before_kb
+        streams = [stream for some in opened for stream in some]
         assert not any(stream.at_eof() for stream in streams), "a stream has ended"
-        return Opened(grown_kb / scale.streams, scale.streams / took_s)
+        return Opened(grown_kb / len(streams), len(streams) / took_s)
 
 
 @contextlib.asynccontextmanager

@@ -24,9 +24,9 @@ POLL_S = 0.02
 LOOK_S = 0.2
 EXTRAPOLATED = (
     "Stock RQ forks a process for each job, so only {calls} calls by {workers} workers were "
-    "measured: {wall_s:.1f} s and {memory_mb:.0f} MB, what they share counted once. The time in "
-    "the table is for {all} calls by as many workers; the memory is for {all} workers, which is "
-    "what it takes to wait for all at once."
+    "measured: {wall_s:.1f} s, and {memory_mb:.0f} MB that they share with nobody. The time in the "
+    "table is for {all} calls by as many workers; the memory is for {all} workers, which is what "
+    "it takes to wait for all at once."
 )
 
 
@@ -70,7 +70,8 @@ def _row(scale: Scale, ours: list[Waited], theirs: list[Waited]) -> Row:
             ),
         ),
         (
-            "The bridge's memory is the largest resident set of its one worker process.",
+            "The bridge's memory is the largest resident set of its one worker, all it shares "
+            "included.",
             EXTRAPOLATED.format(
                 calls=scale.pool_calls,
                 workers=scale.pool_workers,

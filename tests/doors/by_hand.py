@@ -54,12 +54,11 @@ async def events(response: httpx2.Response) -> AsyncGenerator[Event, None]:
 def block(lines: list[str]) -> Event:
     """Read the lines between two empty ones."""
     fields = {name: text for name, _, text in (line.partition(": ") for line in lines)}
-    retry = fields.get("retry")
     return Event(
         id=fields.get("id"),
         name=fields.get("event"),
         data=fields.get("data", fields.get("data:")),
-        retry_ms=int(retry) if retry else None,
+        retry_ms=int(fields["retry"]) if "retry" in fields else None,
         comment=fields.get(""),
     )
 
@@ -150,9 +149,9 @@ async def open_session(
     http: httpx2.AsyncClient, url: str, *, version: str = VERSION_2025, token: str = ALICE
 ) -> Session:
     """Shake hands."""
-    params = handshake(version)
     headers = authorization(token) | {"accept": BOTH}
-    answer = await http.post(url, json=request("initialize", **params), headers=headers)
+    message = request("initialize", **handshake(version))
+    answer = await http.post(url, json=message, headers=headers)
     assert answer.status_code == 200, answer.text
     session = Session(http, url, answer.headers["mcp-session-id"], version, token)
     assert (await session.post(notification("notifications/initialized"))).status_code == 202
@@ -181,15 +180,12 @@ class Modern:
     def headers(self, message: Message) -> dict[str, str]:
         """Repeat in headers what the wire wants repeated."""
         named = message["params"].get("name")
-        return (
-            authorization(self.token)
-            | {
-                "accept": BOTH,
-                "mcp-protocol-version": VERSION_2026,
-                "mcp-method": message["method"],
-            }
-            | ({"mcp-name": named} if named else {})
-        )
+        return authorization(self.token) | {
+            "accept": BOTH,
+            "mcp-protocol-version": VERSION_2026,
+            "mcp-method": message["method"],
+            **({"mcp-name": named} if named else {}),
+        }
 
     async def post(self, message: Message, **headers: str) -> httpx2.Response:
         """Send a request and read the whole answer; `headers` replace, an empty one removes."""
@@ -237,8 +233,8 @@ async def open_pipe(
 
 async def shake_hands(pipe: Pipe) -> Message:
     """Initialize a session of HTTP+SSE; give the result."""
-    params = handshake(VERSION_2025)
-    assert (await pipe.post(request("initialize", 0, **params))).status_code == 202
+    hello = request("initialize", 0, **handshake(VERSION_2025))
+    assert (await pipe.post(hello)).status_code == 202
     answer = await answer_on(pipe.stream)
     assert (await pipe.post(notification("notifications/initialized"))).status_code == 202
     result: Message = answer["result"]

@@ -17,7 +17,7 @@ DRAIN_S = 3
 OVERTIME_S = 2.0
 """What a process may need to end once its time to drain is over."""
 
-GIVE_UP_S = 15.0
+GIVE_UP_S = 18.0
 """The same for a worker that cannot put down what it held."""
 
 SHORT_S, LONG_S = 1.0, 60.0
@@ -102,11 +102,11 @@ async def test_a_worker_that_drains_gives_up_what_is_too_long_in_time(tmp_path: 
 @pytest.mark.slow
 async def test_processes_end_in_time_while_the_store_is_away(tmp_path: Path) -> None:
     async with (
-        running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        running_bridge(tmp_path, BRIDGE_DRAIN_S="1") as bridge,
         bridge.claude() as client,
     ):
         await start_call(client, "once", "once", LONG_S)
         await wait_until(lambda: len(bridge.runs()) == 1, "n8n has the call")
         await bridge.kill_store()
         times = await asyncio.gather(*map(time_to_drain, [*bridge.webs, *bridge.workers]))
-        assert max(times) < DRAIN_S + GIVE_UP_S
+        assert max(times) < GIVE_UP_S

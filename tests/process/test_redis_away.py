@@ -23,6 +23,7 @@ TRIES, RETRY_PAUSE_S = 5, 1.0  # n8n's Retry On Fail, with its default pause
 KILLS, BETWEEN_KILLS = 2, 100
 
 AWAY_S = 15.0
+START_S = 30.0
 CALLS = 200
 FROZEN_S = range(2, 12)
 
@@ -111,7 +112,7 @@ async def test_200_calls_outlive_a_store_that_is_away_for_15_seconds(tmp_path: P
                 group.create_task(use(client, "inline", label=label, seconds=seconds))
                 for label, client, seconds in zip(labels, clients, durations, strict=False)
             ]
-            await wait_until(lambda: len(bridge.runs()) == CALLS, "n8n has every call")
+            await wait_until(lambda: len(bridge.runs()) == CALLS, "n8n has every call", START_S)
             await bridge.kill_store()
             await asyncio.sleep(AWAY_S)
             await bridge.valkey.start()

@@ -60,11 +60,13 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         calls = {"call-running": await die_over_running_calls(bridge, client)}
         for point in CALL_POINTS:
             calls[point] = {tool: await die_over(bridge, client, point, tool) for tool in TOOLS}
+        awaited = await die_over(bridge, client, "call-awaited", "called_back")
+        calls["call-awaited"] = {"called_back": awaited}
         replies = {point: await die_over_a_reply(bridge, client, point) for point in REPLY_POINTS}
         await bridge.add_worker()
         yield Aftermath(
             {
-                point: {tool: await end(bridge, client, point, tool, ids[tool]) for tool in TOOLS}
+                point: {tool: await end(bridge, client, point, tool, ids[tool]) for tool in ids}
                 for point, ids in calls.items()
             },
             {point: await delivery(bridge, question) for point, question in replies.items()},
@@ -139,6 +141,10 @@ async def test_a_call_whose_answer_was_not_put_down_is_sent_again_only_if_it_is_
         "once": CallEnd("failed", INTERRUPTED, asked=1),
         "repeatable": DONE_ASKED_TWICE,
     }
+
+
+async def test_a_call_that_waits_for_its_callback_needs_no_worker(aftermath: Aftermath) -> None:
+    assert aftermath.calls["call-awaited"] == {"called_back": DONE}
 
 
 async def test_a_call_that_has_ended_stays_as_it_ended(aftermath: Aftermath) -> None:
