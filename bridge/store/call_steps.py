@@ -99,7 +99,7 @@ return {'created', read(id)}
 
 _REPORTED = """
 local kept = redis.call('HGET', call_key(id), 'secret')
-if not kept or kept ~= secret then return {'unknown', ''} end
+if not kept or kept == '' or kept ~= secret then return {'unknown', ''} end
 """
 
 PROVES = Script("id secret", _REPORTED + "return {'proven', ''}")

@@ -28,7 +28,9 @@ return {id}
 READ = Script(
     "session stream reader after limit",
     """
-if redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then return {'replaced', {}} end
+if reader ~= '' and redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then
+  return {'replaced', {}}
+end
 local rows = {}
 local from = after == '' and '-' or '(' .. after
 for _, entry in ipairs(redis.call('XRANGE', outbox_key(session, stream), from, '+', 'COUNT', limit)) do
@@ -104,7 +106,10 @@ class Outbox:
         )
 
     async def read(self, reading: Reading, after: str, limit: int = 64) -> list[Frame] | None:
-        """Read the frames that follow the one named `after`; None for a reader that was replaced."""
+        """Read the frames that follow the one named `after`; None for a reader that was replaced.
+
+        A reading without a reader only looks, whoever reads.
+        """
         outcome, rows = await self._steps.run(
             READ,
             session=reading.session_id,

@@ -121,6 +121,7 @@ class Steps:
         self._patience_s = patience_s
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
+        self._is_away = False
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -141,6 +142,8 @@ class Steps:
         """
         until = asyncio.get_running_loop().time() + self._patience_s
         step = _Pending(script, script.command(values), until)
+        # Whoever asked may have left: then nobody else looks at how the step has ended.
+        step.done.add_done_callback(asyncio.Future.exception)
         self._waiting.append(step)
         self._more.set()
         return await asyncio.shield(step.done)
@@ -163,8 +166,13 @@ class Steps:
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
-            logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
+            if not self._is_away:
+                logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
+            self._is_away = True
             return batch
+        if self._is_away:
+            logger.info("redis.back", extra={"steps": len(batch)})
+            self._is_away = False
         again = [
             step
             for step, answer in zip(batch, answers, strict=True)

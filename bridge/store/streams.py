@@ -34,8 +34,9 @@ DETACH = Script(
 if redis.call('HGET', session_key(session), 'reader:' .. stream) == reader then
   redis.call('HDEL', session_key(session), 'reader:' .. stream)
   if client ~= '' then redis.call('ZADD', clients_key(client), now, session) end
+  return {'left'}
 end
-return {}
+return {'replaced'}
 """,
 )
 
@@ -149,15 +150,16 @@ class StreamStore:
         )
         return str(sure.decode())
 
-    async def detach(self, reading: Reading) -> None:
-        """Read no more."""
-        await self._steps.run(
+    async def detach(self, reading: Reading) -> bool:
+        """Read no more; False for a reader that was replaced before."""
+        answer = await self._steps.run(
             DETACH,
             session=reading.session_id,
             stream=reading.stream,
             reader=reading.reader,
             client=reading.client,
         )
+        return answer == [b"left"]
 
     async def still_reads(self, reading: Reading, sure: str = "") -> bool:
         """Note that frames up to `sure` have arrived, and that the client lives; False: replaced."""

@@ -86,18 +86,22 @@ class Wakes:
             await asyncio.gather(ear, return_exceptions=True)
 
     async def _hear(self, ready: asyncio.Event) -> None:
+        is_lost = False
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=False) as ear:
                     await ear.subscribe(WAKE_CHANNEL)
                     async for message in ear.listen():
                         if message["type"] == "subscribe":
+                            is_lost = False
                             ready.set()
                             self._ring_all()
                         else:
                             self._ring(message["data"].decode())
             except (RedisError, OSError) as error:
-                logger.warning("wakes.lost", extra={"reason": str(error)})
+                if not is_lost:
+                    logger.warning("wakes.lost", extra={"reason": str(error)})
+                is_lost = True
             ready.set()
             await asyncio.sleep(PAUSE_S)
 

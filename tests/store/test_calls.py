@@ -304,6 +304,7 @@ async def pass_time(redis: Redis, call_id: CallId, seconds: int) -> None:
 @pytest.mark.parametrize("status", [CallStatus.SUCCEEDED, CallStatus.FAILED])
 async def test_a_call_whose_result_was_dropped_is_expired(web: Desk, status: CallStatus) -> None:
     running = await run(web, ttl_s=100)
+    await web.redis.expire(f"{{bridge}}:call:{running.call.call_id}", 10)
     await web.runs.finish(running, status, result=b"1")
     result_key = f"{{bridge}}:result:{running.call.call_id}"
     assert 0 < await web.redis.ttl(result_key) <= 100

@@ -41,3 +41,11 @@ async def test_a_list_shows_the_principals_own_calls_only(web: Desk) -> None:
     assert ageless(*await web.calls.listed(ALICE, "", 0, 5)) == ageless(mine)
     assert ageless(*await web.calls.listed(BOB, "", 0, 5)) == ageless(his)
     assert ageless(*await web.calls.listed(STRANGER, "", 0, 5)) == ageless(strange)
+
+
+async def test_an_index_does_not_grow_with_calls_that_are_gone(web: Desk) -> None:
+    await web.redis.zadd("{bridge}:calls:support:alice", {"call_gone": 1})
+
+    await web.calls.create(new_call())
+
+    assert await web.redis.zcard("{bridge}:calls:support:alice") == 1

@@ -1,5 +1,6 @@
 """A wake-up carries an id to the queue, in one round trip, and carries nothing else."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from rq.queue import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
 from bridge.queue import QUEUE_NAME, Queue
+from tests.waiting import wait_until
 from workers.bookkeeping import connect
 
 
@@ -62,6 +64,31 @@ async def test_a_wake_up_opens_no_connection_beside_the_processs_own(redis: Redi
     after = await redis.info("stats")
     assert after["total_connections_received"] == before["total_connections_received"]
     assert after["total_reads_processed"] - before["total_reads_processed"] < 10
+
+
+async def test_wake_ups_that_come_at_once_share_their_round_trips(
+    redis: Redis, redis_url: str
+) -> None:
+    queue = Queue(redis)
+    before = await redis.info("stats")
+
+    await asyncio.gather(*(queue.wake("run_call", f"call_{number}") for number in range(100)))
+
+    after = await redis.info("stats")
+    assert len(enqueued(redis_url)) == 100
+    assert after["total_reads_processed"] - before["total_reads_processed"] < 10
+
+
+async def test_a_caller_that_leaves_takes_no_wake_up_with_it(redis: Redis, redis_url: str) -> None:
+    queue = Queue(redis)
+    first, *others = [asyncio.create_task(queue.wake("run_call", name)) for name in "abc"]
+    await asyncio.sleep(0)
+
+    first.cancel()
+
+    await asyncio.gather(*others)
+    await wait_until(lambda: len(enqueued(redis_url)) == 3, "three jobs are in the queue")
+    assert first.cancelled()
 
 
 async def test_a_wake_up_without_ids_says_nothing_to_redis(redis: Redis) -> None:

@@ -12,6 +12,12 @@ from bridge.servers import Server
 from tests.apps import running_app
 
 ALICE, BOB = Principal("tools", "alice"), Principal("tools", "bob")
+WORKFLOWS: dict[str, dict[str, Any]] = {
+    "send": {},
+    "also_send": {},
+    "once": {"attach": False},
+    "brief": {"attach_for": "1ms"},
+}
 TOOLS = Server.model_validate(
     {
         "name": "tools",
@@ -22,12 +28,7 @@ TOOLS = Server.model_validate(
                 "input": {"type": "object"},
                 **said,
             }
-            for name, said in {
-                "send": {},
-                "also_send": {},
-                "once": {"attach": False},
-                "brief": {"attach_for": "1ms"},
-            }.items()
+            for name, said in WORKFLOWS.items()
         },
     }
 )
@@ -65,7 +66,7 @@ async def test_the_same_call_joins_one_that_is_not_finished(runtime: Runtime) ->
     [("also_send", ALICE, {"n": 1}), ("send", BOB, {"n": 1}), ("send", ALICE, {"n": 2})],
 )
 async def test_another_tool_principal_or_argument_is_another_call(
-    runtime: Runtime, tool: str, principal: Principal, given: dict[str, int]
+    runtime: Runtime, tool: str, principal: Principal, given: dict[str, Any]
 ) -> None:
     first = await start(runtime, n=1)
     other = await start(runtime, tool, principal, **given)

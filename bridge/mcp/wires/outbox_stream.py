@@ -143,6 +143,8 @@ async def serve_into(
         caller.receipt = NOTHING
     await keep_handshake(runtime, session, message, reply, connection)
     await line.end(reply, caller.receipt, request_name)
+    if not await caller.is_there():
+        await runtime.receipts.lose(caller.receipt)
 
 
 async def _unless_cancelled(

@@ -9,7 +9,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import TransientError
 from bridge.mcp.wires.event_stream import KEEPALIVE, event
@@ -42,6 +42,7 @@ class Reader:
     spell_id: Callable[[str], str]
     adopt: Adopt
     _unsure: deque[tuple[float, Frame]] = field(default_factory=deque)
+    _after: str = ""
 
     async def frames(self, after: str) -> AsyncGenerator[bytes, None]:
         """Yield the frames behind `after` as events, with comments in between.
@@ -51,15 +52,16 @@ class Reader:
         """
         wakes, reading = self.runtime.wakes, self.reading
         name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
+        self._after = after
         try:
             with wakes.listening(name, end) as bell, wakes.listening("process.died") as died:
                 await self._adopt()
-                while (found := await self._look(after)) is not None:
+                while (found := await self._look()) is not None:
                     for frame in found:
-                        after = frame.frame_id
+                        self._after = frame.frame_id
                         await self._hold(frame)
-                        yield self._spell(frame)
                         self._unsure.append((_now(), frame))
+                        yield self._spell(frame)
                         if frame.is_last or frame.content == HANG_UP:
                             return
                     if not found and not await self._pause(bell, died):
@@ -67,9 +69,9 @@ class Reader:
         finally:
             await asyncio.shield(self._leave())
 
-    async def _look(self, after: str) -> list[Frame] | None:
+    async def _look(self) -> list[Frame] | None:
         try:
-            return await self.runtime.outbox.read(self.reading, after)
+            return await self.runtime.outbox.read(self.reading, self._after)
         except TransientError:
             return []
 
@@ -112,9 +114,12 @@ class Reader:
         """Give back what was not received; an answer that ended its stream may yet be proven."""
         ended = bool(self._unsure) and self._unsure[-1][1].is_last
         with suppress(TransientError):
-            for _, frame in self._unsure if not ended else ():
+            if not await self.runtime.streams.detach(self.reading):
+                return
+            unseen = await self.runtime.outbox.read(replace(self.reading, reader=""), self._after)
+            unsure = [] if ended else [frame for _, frame in self._unsure]
+            for frame in (*unsure, *(unseen or ())):
                 await self._settle(frame, self.runtime.receipts.lose)
-            await self.runtime.streams.detach(self.reading)
 
     async def _adopt(self) -> None:
         try:
