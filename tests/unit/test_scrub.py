@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from bridge.models import Json
-from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
 from bridge.scrub import scrub, scrub_text, secrets_in, secrets_sent
+from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
 
 TOKEN = "0123456789abcdef" * 4
 
