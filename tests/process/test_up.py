@@ -67,7 +67,8 @@ async def test_the_welcome_says_how_to_connect_once_all_is_ready(
     assert f"{base}/sse/demo" in up.output
     assert f"{base}/hooks/demo/question" in up.output
     assert n8n in up.output
-    assert "Bridge-Reply-Url  ={{ $execution.resumeUrl }}" in up.output
+    assert "={{ $execution.resumeUrl.replace('?', '/reply?') }}" in up.output
+    assert "Webhook Suffix: reply" in up.output
     assert "/webhook/ask-claude -H 'content-type: application/json' -d '{\"port\":" in up.output
     assert "n8n is played by a built-in stand-in" in up.output
 

@@ -1,6 +1,7 @@
 """Steps: many a round trip, each on its own, repeated while Redis is away."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -229,3 +230,18 @@ async def test_steps_that_are_under_way_when_the_process_ends_are_given_up(redis
 
     with pytest.raises(StoreUnavailableError):
         await asking
+
+
+async def test_a_step_that_fails_after_whoever_asked_has_gone_troubles_nobody(
+    steps: Steps, caplog: pytest.LogCaptureFixture
+) -> None:
+    asking = asyncio.create_task(steps.run(FAIL, text="no"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    await steps.run(ECHO, text="after")
+    del asking
+    gc.collect()
+
+    assert caplog.messages == []
