@@ -25,7 +25,7 @@ run: .venv/.runtime
 	@$(BIN)/n8n-bridge up
 
 test: .venv/.dev
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check

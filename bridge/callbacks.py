@@ -1,6 +1,7 @@
 """The verbs of callbacks: what a running workflow says of itself, from outside."""
 
 import json
+import logging
 from collections.abc import Mapping
 
 from bridge.errors import ConflictError, NotFoundError
@@ -9,6 +10,9 @@ from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_sent
 from bridge.servers import Server, Workflow
 from bridge.store.calls import CallStore
+
+
+logger = logging.getLogger(__name__)
 
 
 class Callbacks:
@@ -61,7 +65,9 @@ class Callbacks:
         told = await self._store.conclude(
             CallId(call_id), secret, status, result=result, failure=failure
         )
-        return _taken(*told)
+        ended = _taken(*told)
+        logger.info("call.concluded", extra={"call_id": call_id, "status": ended})
+        return ended
 
     async def _workflow(self, call_id: str, secret: str) -> Workflow:
         """Find the workflow of a call, for none but the call's own token."""
