@@ -11,7 +11,6 @@ from bridge.scrub import scrub, scrub_text, secrets_sent
 from bridge.servers import Server, Workflow
 from bridge.store.calls import CallStore
 
-
 logger = logging.getLogger(__name__)
 
 
