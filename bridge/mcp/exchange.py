@@ -90,11 +90,6 @@ class Caller:
         if call.status.is_final:
             self.receipt = of_call(call.call_id)
 
-    async def answered(self, *, reached: bool) -> None:
-        """Act on an answer that was surely not received."""
-        if not reached:
-            await self.runtime.receipts.lose(self.receipt)
-
 
 class Outgoing:
     """The SDK's view of a line as a way out (its `Outbound`)."""
