@@ -30,7 +30,6 @@ async def call_tool(runtime: Runtime, principal: Principal, name: str, **argumen
         Connection.from_envelope(VERSION, None, None),
         caller,
     )
-    await caller.answered(reached=True)
     result: Message = reply["result"]
     return result
 
