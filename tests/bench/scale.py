@@ -13,9 +13,9 @@ class Scale:
     ingest_clients: int = 64
     sessions: tuple[int, ...] = (1, 50)
     waiting: int = 1000
-    wait_s: float = 5.0
+    wait_s: float = 30.0
     pool_workers: int = 8
-    pool_calls: int = 24
+    pool_calls: int = 8
     streams: int = 1000
     idle_s: float = 20.0
 
