@@ -88,3 +88,42 @@ class Again:
 
 
 ResumeOutcome = Delivered | AgainSoon | AgainOnce | Finished | Dead | Again
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """The execution has not ended; `is_parked` says that it waits, at a Wait node say."""
+
+    is_parked: bool = False
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The execution ended well, with this value; `empty` says that n8n keeps none of it."""
+
+    value: Json
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The execution ended badly."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """n8n cannot or will not tell how the execution went, and asking again will not help."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class AskAgain:
+    """n8n could not tell now: ask again later."""
+
+    reason: str
+
+
+ExecutionOutcome = UnderWay | Succeeded | Failed | Unknown | AskAgain

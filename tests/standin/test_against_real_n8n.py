@@ -7,11 +7,22 @@ from typing import Any
 import pytest
 
 from bridge.models import Json
-from bridge.outcomes import Answered, MaybeRun, NotRegistered, WebhookOutcome
+from bridge.outcomes import (
+    Answered,
+    ExecutionOutcome,
+    Failed,
+    MaybeRun,
+    NotRegistered,
+    Succeeded,
+    UnderWay,
+    Unknown,
+    WebhookOutcome,
+)
 from bridge.servers import Workflow
 from tests.raw_server import raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until
+from workers.executions import read_execution_answer
 from workers.n8n import N8n as BridgeN8n
 
 PDF = b"""%PDF-1.4
@@ -169,6 +180,41 @@ async def test_an_execution_tells_how_it_went(n8n: N8n) -> None:
     assert await execution("999999999") == (404, {"message": "Not Found"})
     positive = {"message": "request/params/executionId must be a positive integer"}
     assert await execution("x") == (400, positive)
+
+
+async def test_the_bridge_reads_executions_right(n8n: N8n) -> None:
+    if not n8n.api_key:
+        pytest.skip("BRIDGE_TEST_N8N_API_KEY is not set")
+
+    async def read(execution_id: str, key: str = n8n.api_key) -> ExecutionOutcome:
+        response = await n8n.http.get(
+            f"/api/v1/executions/{execution_id}",
+            params={"includeData": "true"},
+            headers={"X-N8N-API-KEY": key},
+        )
+        return read_execution_answer(
+            response.status_code, response.headers["content-type"], response.content
+        )
+
+    async def outcome(arguments: dict[str, Json]) -> ExecutionOutcome:
+        started = (await n8n.post("/webhook/execution-tool", arguments)).json()["executionId"]
+
+        async def is_over() -> bool:
+            return not isinstance(await read(started), UnderWay)
+
+        await wait_until(is_over, "the execution has ended")
+        return await read(started)
+
+    started = (await n8n.post("/webhook/execution-tool", {"seconds": 2})).json()["executionId"]
+    assert await read(started) == UnderWay()
+    assert await outcome({"seconds": 0, "label": "x"}) == Succeeded({"label": "x"})
+    assert await outcome({}) == Failed(
+        'the workflow failed in n8n at the node "Wait": '
+        "Invalid wait amount. Please enter a number that is 0 or greater."
+    )
+    assert isinstance(await read("999999999"), Unknown)
+    assert isinstance(await read("x"), Unknown)
+    assert isinstance(await read("1", key=""), Unknown)
 
 
 async def test_executions_need_a_key_and_no_bot(n8n: N8n) -> None:
