@@ -7,14 +7,17 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    SecretStr,
     SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
+    field_validator,
     model_serializer,
 )
 
 from bridge.entries import Entry
 from bridge.fields import Secret, Text
+from bridge.signatures import key_of
 from bridge.variables import ENV_PATTERN, FromEnvironment
 
 
@@ -22,6 +25,8 @@ class BearerAuth(Entry):
     """`Authorization: Bearer …` (RFC 6750)."""
 
     kind: ClassVar[str] = "bearer"
+    challenge: ClassVar[str] = "Bearer"
+    covers_headers: ClassVar[bool] = True
     token: Secret = Field(alias="bearer", description="The token, as env:NAME.")
 
 
@@ -29,6 +34,8 @@ class BasicAuth(Entry):
     """`Authorization: Basic …` (RFC 7617)."""
 
     kind: ClassVar[str] = "basic"
+    challenge: ClassVar[str] = 'Basic realm="hook"'
+    covers_headers: ClassVar[bool] = True
     user: Text
     password: Secret = Field(description="The password, as env:NAME.")
 
@@ -54,13 +61,28 @@ class StandardWebhooksAuth(Entry):
     """A signature as Standard Webhooks 1.0 makes it."""
 
     kind: ClassVar[str] = "standard_webhooks"
+    challenge: ClassVar[str] = "Signature"
+    covers_headers: ClassVar[bool] = False
     secret: Secret = Field(alias="standard_webhooks", description="The secret, as env:NAME.")
+
+    @field_validator("secret")
+    @classmethod
+    def _check_key(cls, secret: SecretStr) -> SecretStr:
+        key_of(secret.get_secret_value())
+        return secret
+
+    @property
+    def key(self) -> bytes:
+        """Give the key that the secret stands for."""
+        return key_of(self.secret.get_secret_value())
 
 
 class GithubAuth(Entry):
     """A signature as GitHub makes it: `X-Hub-Signature-256`."""
 
     kind: ClassVar[str] = "github"
+    challenge: ClassVar[str] = "Signature"
+    covers_headers: ClassVar[bool] = False
     secret: Secret = Field(alias="github", description="The secret, as env:NAME.")
 
 

@@ -14,7 +14,14 @@ class RejectedError(BridgeError):
 
 
 class UnauthorizedError(RejectedError):
-    """No credential, or a wrong one."""
+    """No credential, or a wrong one; `challenge` names the schemes that would do.
+
+    Source: RFC 9110, 11.6.1.
+    """
+
+    def __init__(self, message: str, challenge: str = "Bearer") -> None:
+        super().__init__(message)
+        self.challenge = challenge
 
 
 class NotFoundError(RejectedError):

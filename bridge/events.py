@@ -1,16 +1,14 @@
-"""The verbs of events: accept, take, read, reply, extend, release, expire."""
+"""The verbs of events on record: take, read, reply, extend, release, expire."""
 
 import asyncio
-import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bridge.cursors import order_after
-from bridge.errors import ConflictError, LeaseLostError, NotFoundError
+from bridge.errors import LeaseLostError, NotFoundError
 from bridge.models import (
-    Body,
     Event,
     EventId,
     EventStatus,
@@ -18,15 +16,13 @@ from bridge.models import (
     LeaseToken,
     Principal,
     ReplyStatus,
-    new_event_id,
     new_lease_token,
 )
-from bridge.payloads import parse_json, resolve, summarize
+from bridge.payloads import parse_json, resolve
 from bridge.queue import Queue
-from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
-from bridge.servers import Hook, Server
-from bridge.store.events import EventStore, Held, NewEvent, Wish
+from bridge.servers import Server
+from bridge.store.events import EventStore, Held, Wish
 from bridge.store.wake import Bell, Wakes
 
 LOOK_AGAIN_S = 5.0
@@ -34,17 +30,6 @@ ABSENT_S = 1.0
 LIST_MAX = 100
 
 IsThere = Callable[[], Awaitable[bool]]
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A payload on its way in, with what its headers asked for; empty texts mean absent."""
-
-    payload: Json
-    body: Body
-    idempotency_key: str = ""
-    reply_url: str = ""
-    reply_deadline: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,52 +52,11 @@ class Listing:
 class Events:
     """Decides what becomes of events."""
 
-    def __init__(
-        self,
-        store: EventStore,
-        wakes: Wakes,
-        queue: Queue,
-        schemas: SchemaCache,
-        addresses: ReplyAddresses,
-        ttl_s: int,
-    ) -> None:
+    def __init__(self, store: EventStore, wakes: Wakes, queue: Queue, schemas: SchemaCache) -> None:
         self._store = store
         self._wakes = wakes
         self._queue = queue
         self._schemas = schemas
-        self._addresses = addresses
-        self._ttl_s = ttl_s
-
-    async def accept(self, server: Server, hook: Hook, incoming: Incoming) -> tuple[Event, bool]:
-        """Put a payload on record, once per idempotency key; tells whether it was a duplicate.
-
-        Raises:
-            InvalidError: the payload breaks the hook's schema, or the reply address is refused.
-            ConflictError: the key came before with another body or reply address.
-        """
-        self._schemas.check(hook.payload, incoming.payload, "the payload breaks this hook's schema")
-        if incoming.reply_url:
-            self._addresses.check(incoming.reply_url)
-        new = NewEvent(
-            event_id=new_event_id(),
-            server=server.name,
-            hook=hook.name,
-            body=incoming.body,
-            summary=summarize(incoming.body.content),
-            digest=_digest(incoming.body.content, incoming.reply_url.encode()),
-            idempotency=_idempotency(server, hook, incoming.idempotency_key),
-            reply_url=incoming.reply_url,
-            reply_deadline=incoming.reply_deadline,
-            default_reply=json.dumps(hook.default_reply) if hook.has_default_reply else "",
-            lease_s=hook.lease_s,
-            max_attempts=hook.max_attempts,
-            answer_within_s=hook.answer_within_s or self._ttl_s,
-            ttl_s=self._ttl_s,
-        )
-        outcome, event = await self._store.accept(new)
-        if event is None:
-            raise ConflictError("this Idempotency-Key was used with another body or reply address")
-        return event, outcome == "duplicate"
 
     async def take(
         self,
@@ -233,17 +177,6 @@ def _demand_held(outcome: str, status: str) -> None:
         raise LeaseLostError(
             f"this lease no longer holds the event (it is {status}); take_event gives the next one"
         )
-
-
-def _digest(*parts: bytes) -> str:
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(len(part).to_bytes(8, "big") + part)
-    return whole.hexdigest()
-
-
-def _idempotency(server: Server, hook: Hook, key: str) -> str:
-    return _digest(server.name.encode(), hook.name.encode(), key.encode()) if key else ""
 
 
 def _now() -> float:

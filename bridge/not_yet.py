@@ -7,10 +7,6 @@ from bridge.servers import Server
 
 NOT_YET = {
     "trim_context.true": "results are handed over as n8n gives them",
-    "hooks.*.auth.basic": "senders that prove themselves so are turned away",
-    "hooks.*.auth.standard_webhooks": "senders that prove themselves so are turned away",
-    "hooks.*.auth.github": "senders that prove themselves so are turned away",
-    "hooks.*.reply_url.unsigned": "reply addresses are taken only where the auth covers them",
     "hooks.*.coalesce": "every event stays one of its own",
     "hooks.*.limits": "the hook takes in all that comes",
     "workflows.*.result.execution": "the webhook's own answer is the result",

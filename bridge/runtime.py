@@ -16,6 +16,7 @@ from bridge.callbacks import Callbacks
 from bridge.calls import Calls
 from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
+from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
 from bridge.queue import Queue
 from bridge.receipts import Receipts
@@ -57,6 +58,7 @@ class Runtime:
     process: ProcessId
     redis: Redis
     wakes: Wakes
+    intake: Intake
     events: Events
     calls: Calls
     runs: Runs
@@ -155,7 +157,8 @@ def _wire(
         process=process,
         redis=client,
         wakes=wakes,
-        events=Events(event_store, wakes, queue, schemas, addresses, settings.event_ttl_s),
+        events=Events(event_store, wakes, queue, schemas),
+        intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),

@@ -96,6 +96,11 @@ class Hook(Entry):
     limits: Limits | None = Field(None, description="How much the hook takes in.")
 
     @property
+    def wants_signature(self) -> bool:
+        """Tell whether a sender may prove itself by the body, which must be read first then."""
+        return not all(auth.covers_headers for auth in self.auth)
+
+    @property
     def has_default_reply(self) -> bool:
         """Tell whether the file gives a default reply, which may well be null."""
         return "default_reply" in self.model_fields_set

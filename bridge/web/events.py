@@ -1,9 +1,11 @@
 """GET /events/{event_id}: where an event and its reply stand."""
 
+import time
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.auth import check_hook
+from bridge.auth import PROOFS, Sender, check_hook
 from bridge.errors import NotFoundError, UnauthorizedError
 from bridge.models import Event, EventId, Reply, instant
 from bridge.payloads import parse_json
@@ -13,8 +15,7 @@ from bridge.runtime import Runtime
 async def show_event(request: Request) -> Response:
     """Describe an event to whoever may send on its hook; to others it does not exist."""
     runtime: Runtime = request.app.state.runtime
-    authorization = request.headers.get("authorization")
-    if not authorization:
+    if not PROOFS & set(request.headers):
         raise UnauthorizedError("the hook's credential is needed")
     event = await runtime.event_store.read(EventId(request.path_params["event_id"]))
     server = runtime.servers.get(event.server) if event else None
@@ -22,7 +23,7 @@ async def show_event(request: Request) -> Response:
     if event is None or hook is None:
         raise NotFoundError("no such event")
     try:
-        check_hook(hook, authorization)
+        check_hook(hook, Sender(request.headers, b"", time.time()))
     except UnauthorizedError as error:
         raise NotFoundError("no such event") from error
     return JSONResponse(describe(event))

@@ -4,12 +4,13 @@ import logging
 import time
 from datetime import datetime
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.auth import check_hook
+from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.errors import Fault, InvalidError, NotFoundError
-from bridge.events import Incoming
+from bridge.intake import Incoming
 from bridge.models import Event
 from bridge.payloads import parse_json, read_payload
 from bridge.request_body import read_body
@@ -24,9 +25,8 @@ async def receive_event(request: Request) -> Response:
     started = time.perf_counter()
     runtime: Runtime = request.app.state.runtime
     server, hook = _find_hook(runtime, request)
-    check_hook(hook, request.headers.get("authorization"))
-    incoming = await _read(request, runtime.settings.max_body_bytes)
-    event, is_duplicate = await runtime.events.accept(server, hook, incoming)
+    incoming = await _read(request, hook, runtime.settings.max_body_bytes)
+    event, is_duplicate = await runtime.intake.accept(server, hook, incoming)
     logger.info(
         "event.received",
         extra={
@@ -49,17 +49,26 @@ def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
     return server, hook
 
 
-async def _read(request: Request, max_bytes: int) -> Incoming:
+async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
     headers = request.headers
+    if not hook.wants_signature:
+        check_hook(hook, Sender(headers, b"", time.time()))
     content = await read_body(request, max_bytes)
+    proof = check_hook(hook, Sender(headers, content, time.time()))
     payload, body = read_payload(content, headers.get("content-type", ""))
     return Incoming(
         payload=payload,
         body=body,
-        idempotency_key=headers.get("idempotency-key") or headers.get("webhook-id") or "",
+        idempotency_key=_idempotency_key(headers, proof),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
+        are_headers_proved=proof.covers_headers,
     )
+
+
+def _idempotency_key(headers: Headers, proof: Proof) -> str:
+    # With a signed id, any other key would let whoever has overheard a request repeat it as new.
+    return proof.signed_id or headers.get("idempotency-key") or headers.get(WEBHOOK_ID) or ""
 
 
 def _deadline(text: str) -> str:

@@ -62,7 +62,7 @@ def answer_error(_request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     members: dict[str, object] = {}
     if isinstance(error, UnauthorizedError):
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))
     if isinstance(error, InvalidError):

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.calls import Asked
 from bridge.errors import LeaseLostError, NotFoundError
-from bridge.events import Incoming
+from bridge.intake import Incoming
 from bridge.models import (
     Body,
     Call,
@@ -59,7 +59,7 @@ async def send(runtime: Runtime, name: str = "support", content: bytes = b'{"a":
     """Have n8n send an event."""
     receiver = SERVERS[name]
     incoming = Incoming({"a": "it"}, Body(content, "application/json"))
-    event, _ = await runtime.events.accept(receiver, receiver.hooks["ticket"], incoming)
+    event, _ = await runtime.intake.accept(receiver, receiver.hooks["ticket"], incoming)
     return event.event_id
 
 

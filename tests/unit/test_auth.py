@@ -1,10 +1,11 @@
 """Who asks: the right token names its principal, anything else names nobody."""
 
+import base64
 from typing import Any
 
 import pytest
 
-from bridge.auth import bearer, check_hook, principal_of
+from bridge.auth import Proof, Sender, bearer, check_hook, principal_of
 from bridge.errors import UnauthorizedError
 from bridge.models import Principal
 from bridge.servers import Hook, Server
@@ -25,6 +26,11 @@ WRONG = [
     "Bearer tökén-a",
     "Bearer token-a\0",
 ]
+
+
+def sender(authorization: str | None) -> Sender:
+    headers = {} if authorization is None else {"authorization": authorization}
+    return Sender(headers, b"", 0)
 
 
 def server(*tokens: tuple[str, str]) -> Server:
@@ -64,14 +70,41 @@ def test_a_server_without_tokens_lets_everyone_in_as_local() -> None:
 def test_any_credential_of_a_hook_opens_it() -> None:
     rotating = hook({"bearer": "old"}, {"bearer": "new"})
 
-    check_hook(rotating, "Bearer old")
-    check_hook(rotating, "Bearer new")
+    check_hook(rotating, sender("Bearer old"))
+    check_hook(rotating, sender("Bearer new"))
 
 
 @pytest.mark.parametrize("authorization", WRONG, ids=ascii)
 def test_a_hook_stays_shut_to_a_wrong_credential(authorization: str | None) -> None:
     with pytest.raises(UnauthorizedError):
-        check_hook(hook({"bearer": "token-a"}), authorization)
+        check_hook(hook({"bearer": "token-a"}), sender(authorization))
+
+
+def basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+def test_a_user_and_password_open_a_hook() -> None:
+    guarded = hook({"basic": {"user": "n8n", "password": "pä:ss"}})
+
+    assert check_hook(guarded, sender(basic("n8n:pä:ss"))) == Proof(covers_headers=True)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        basic("n8n:"),
+        basic("n8n"),
+        basic("other:pass"),
+        basic("n8n:pass "),
+        "Basic",
+        "Basic ß",
+        None,
+    ],
+)
+def test_a_wrong_user_or_password_does_not(authorization: str | None) -> None:
+    with pytest.raises(UnauthorizedError, match="Basic"):
+        check_hook(hook({"basic": {"user": "n8n", "password": "pass"}}), sender(authorization))
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer ", "Bearer x"])
@@ -79,7 +112,7 @@ def test_a_hook_without_a_bearer_token_is_not_open_to_an_empty_one(
     authorization: str | None,
 ) -> None:
     with pytest.raises(UnauthorizedError):
-        check_hook(hook({"basic": {"user": "u", "password": "p"}}), authorization)
+        check_hook(hook({"basic": {"user": "u", "password": "p"}}), sender(authorization))
 
 
 def test_a_token_is_read_out_of_its_header() -> None:

@@ -15,10 +15,6 @@ from tests.unit.wrong_server_files import HOOK, WORKFLOW
 # A way to write each key that may be without effect.
 WRITTEN = {
     "trim_context.true": "trim_context: true\n",
-    "hooks.h.auth.basic": "hooks: {h: {auth: {basic: {user: a, password: b}}}}\n",
-    "hooks.h.auth.standard_webhooks": "hooks: {h: {auth: [{standard_webhooks: a}]}}\n",
-    "hooks.h.auth.github": "hooks: {h: {auth: {github: a}}}\n",
-    "hooks.h.reply_url.unsigned": "hooks: {h: {auth: {bearer: a}, reply_url: unsigned}}\n",
     "hooks.h.priority": "hooks: {h: {auth: {bearer: a}, priority: 1}}\n",
     "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
     "hooks.h.limits": "hooks: {h: {auth: {bearer: a}, limits: {rate: 1/s}}}\n",

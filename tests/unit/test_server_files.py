@@ -130,7 +130,7 @@ def test_a_null_default_reply_is_a_default_reply(tmp_path: Path) -> None:
     [
         ("{bearer: env:OTHER}", ["bearer"]),
         ("{basic: {user: env:OTHER, password: env:OTHER}}", ["basic"]),
-        ("{standard_webhooks: env:OTHER}", ["standard_webhooks"]),
+        ("{standard_webhooks: whsec_c2VjcmV0}", ["standard_webhooks"]),
         ("{github: env:OTHER}", ["github"]),
         ("[{bearer: env:OTHER}, {github: x}, {bearer: x}]", ["bearer", "github", "bearer"]),
     ],

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bridge.calls import Asked
-from bridge.events import Incoming, IsThere, Taken
+from bridge.events import IsThere, Taken
+from bridge.intake import Incoming
 from bridge.models import Body, Call, EventId, Principal, new_call_id
 from bridge.runtime import Runtime
 from bridge.servers import Server
@@ -42,7 +43,7 @@ async def send(
     incoming = Incoming(
         {}, Body(b"{}", "application/json"), reply_url=reply_url, reply_deadline=deadline
     )
-    event, _ = await runtime.events.accept(DESK, DESK.hooks[hook], incoming)
+    event, _ = await runtime.intake.accept(DESK, DESK.hooks[hook], incoming)
     return event.event_id
 
 

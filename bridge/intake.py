@@ -1,0 +1,93 @@
+"""The verb of what comes in: accept a payload, once."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from bridge.errors import ConflictError, Fault, InvalidError
+from bridge.models import Body, Event, Json, new_event_id
+from bridge.payloads import summarize
+from bridge.reply_address import ReplyAddresses
+from bridge.schema_cache import SchemaCache
+from bridge.servers import Hook, Server
+from bridge.store.events import EventStore, NewEvent
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A payload on its way in, with what its headers asked for; empty texts mean absent.
+
+    `are_headers_proved` says whether what proves the sender covers the headers too.
+    """
+
+    payload: Json
+    body: Body
+    idempotency_key: str = ""
+    reply_url: str = ""
+    reply_deadline: str = ""
+    are_headers_proved: bool = True
+
+
+class Intake:
+    """Decides what is let in."""
+
+    def __init__(
+        self, store: EventStore, schemas: SchemaCache, addresses: ReplyAddresses, ttl_s: int
+    ) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._addresses = addresses
+        self._ttl_s = ttl_s
+
+    async def accept(self, server: Server, hook: Hook, incoming: Incoming) -> tuple[Event, bool]:
+        """Put a payload on record, once per idempotency key; tells whether it was a duplicate.
+
+        Raises:
+            InvalidError: the payload breaks the hook's schema, or the reply address is refused.
+            ConflictError: the key came before with another body or reply address.
+        """
+        self._schemas.check(hook.payload, incoming.payload, "the payload breaks this hook's schema")
+        if incoming.reply_url:
+            _demand_proof(hook, incoming)
+            self._addresses.check(incoming.reply_url)
+        new = NewEvent(
+            event_id=new_event_id(),
+            server=server.name,
+            hook=hook.name,
+            body=incoming.body,
+            summary=summarize(incoming.body.content),
+            digest=_digest(incoming.body.content, incoming.reply_url.encode()),
+            idempotency=_idempotency(server, hook, incoming.idempotency_key),
+            reply_url=incoming.reply_url,
+            reply_deadline=incoming.reply_deadline,
+            default_reply=json.dumps(hook.default_reply) if hook.has_default_reply else "",
+            lease_s=hook.lease_s,
+            max_attempts=hook.max_attempts,
+            answer_within_s=hook.answer_within_s or self._ttl_s,
+            ttl_s=self._ttl_s,
+        )
+        outcome, event = await self._store.accept(new)
+        if event is None:
+            raise ConflictError("this Idempotency-Key was used with another body or reply address")
+        return event, outcome == "duplicate"
+
+
+def _demand_proof(hook: Hook, incoming: Incoming) -> None:
+    if hook.reply_url == "signed" and not incoming.are_headers_proved:
+        fault = Fault(
+            "",
+            "Bridge-Reply-Url is not covered by the signature, so anyone on the way could have set "
+            "it: leave it out, or allow it with `reply_url: unsigned` in the server file",
+        )
+        raise InvalidError("the reply address is refused", (fault,))
+
+
+def _digest(*parts: bytes) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(len(part).to_bytes(8, "big") + part)
+    return whole.hexdigest()
+
+
+def _idempotency(server: Server, hook: Hook, key: str) -> str:
+    return _digest(server.name.encode(), hook.name.encode(), key.encode()) if key else ""

@@ -1,0 +1,156 @@
+"""Signatures: what was signed is right, and nothing else is."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import signatures
+from bridge.auth import Proof, Sender, check_hook
+from bridge.errors import UnauthorizedError
+from bridge.servers import Hook
+
+NOW_S = 1_700_000_000
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NEXT = "whsec_" + base64.b64encode(b"the secret that comes after it").decode()
+LATIN = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=20)
+
+
+def hook(*auths: dict[str, str]) -> Hook:
+    return Hook.model_validate({"auth": list(auths)})
+
+
+def signed(
+    secret: str = SECRET,
+    body: bytes = b'{"test": 2432232314}',
+    message_id: str = "msg_1",
+    at_s: int = NOW_S,
+) -> dict[str, str]:
+    """Give the headers of a signed request."""
+    key = signatures.key_of(secret)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at_s),
+        "webhook-signature": signatures.sign(key, message_id, str(at_s), body),
+    }
+
+
+def flip(raw: bytes, bit: int) -> bytes:
+    """Turn one bit over."""
+    at, place = divmod(bit % (len(raw) * 8), 8)
+    return raw[:at] + bytes([raw[at] ^ 1 << place]) + raw[at + 1 :]
+
+
+def test_a_signature_is_the_one_that_the_reference_library_makes() -> None:
+    """The values are those of Standard Webhooks' own tests."""
+    key = signatures.key_of(SECRET)
+
+    made = signatures.sign(
+        key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}'
+    )
+
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@given(st.binary(), LATIN)
+def test_what_was_signed_is_right(body: bytes, message_id: str) -> None:
+    sender = Sender(signed(body=body, message_id=message_id), body, NOW_S)
+
+    proof = check_hook(hook({"standard_webhooks": SECRET}), sender)
+
+    assert proof == Proof(covers_headers=False, signed_id=message_id)
+
+
+@given(st.binary(min_size=1), st.integers(min_value=0))
+def test_one_bit_of_the_body_makes_both_kinds_wrong(body: bytes, bit: int) -> None:
+    standard = Sender(signed(body=body), flip(body, bit), NOW_S)
+    github = Sender(
+        {"x-hub-signature-256": signatures.sign_as_github("s", body)}, flip(body, bit), NOW_S
+    )
+
+    for auth, sender in (({"standard_webhooks": SECRET}, standard), ({"github": "s"}, github)):
+        with pytest.raises(UnauthorizedError, match="byte for byte"):
+            check_hook(hook(auth), sender)
+
+
+@given(st.sampled_from(["webhook-id", "webhook-timestamp"]), st.integers(min_value=0))
+def test_one_bit_of_what_is_signed_beside_the_body_makes_it_wrong(name: str, bit: int) -> None:
+    headers = signed()
+    headers[name] = flip(headers[name].encode(), bit).decode("latin-1")
+
+    with pytest.raises(UnauthorizedError):
+        check_hook(
+            hook({"standard_webhooks": SECRET}), Sender(headers, b'{"test": 2432232314}', NOW_S)
+        )
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 255))
+def test_one_bit_of_a_signature_makes_it_wrong(mac: bytes, bit: int) -> None:
+    key = signatures.key_of(SECRET)
+    right = base64.b64decode(signatures.sign(key, "a", "1", mac)[3:])
+    wrong = "v1," + base64.b64encode(flip(right, bit)).decode()
+
+    assert not signatures.is_signed(wrong, key, "a", "1", mac)
+
+
+def test_any_of_several_signatures_and_secrets_will_do() -> None:
+    rotating = hook({"standard_webhooks": NEXT}, {"standard_webhooks": SECRET})
+    headers = signed()
+    headers["webhook-signature"] = f"v1a,xyz v1,wrong {headers['webhook-signature']} v2,later"
+
+    check_hook(rotating, Sender(headers, b'{"test": 2432232314}', NOW_S))
+
+
+@pytest.mark.parametrize("off_s", [-300, 0, 300])
+def test_a_clock_may_be_off_by_five_minutes(off_s: int) -> None:
+    headers = signed(at_s=NOW_S + off_s)
+
+    check_hook(hook({"standard_webhooks": SECRET}), Sender(headers, b'{"test": 2432232314}', NOW_S))
+
+
+@pytest.mark.parametrize("off_s", [-301, 301, -NOW_S])
+def test_a_stale_request_is_told_so(off_s: int) -> None:
+    headers = signed(at_s=NOW_S + off_s)
+
+    with pytest.raises(UnauthorizedError, match="stale"):
+        check_hook(
+            hook({"standard_webhooks": SECRET}), Sender(headers, b'{"test": 2432232314}', NOW_S)
+        )
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["", "soon", "1e9", "-1", "1700000000.0", "\u0661\u0667" + "\u0660" * 8, "9" * 99]
+)
+def test_a_moment_is_written_in_seconds(timestamp: str) -> None:
+    assert not signatures.is_timely(timestamp, NOW_S)
+
+
+@pytest.mark.parametrize("missing", ["webhook-id", "webhook-timestamp", "webhook-signature"])
+def test_a_missing_header_is_named(missing: str) -> None:
+    headers = {name: value for name, value in signed().items() if name != missing}
+
+    with pytest.raises(UnauthorizedError, match="webhook-id, webhook-timestamp, webhook-signature"):
+        check_hook(hook({"standard_webhooks": SECRET}), Sender(headers, b"", NOW_S))
+
+
+def test_a_github_signature_is_the_one_of_their_handbook() -> None:
+    made = signatures.sign_as_github("It's a Secret to Everybody", b"Hello, World!")
+
+    assert made == "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+
+def test_a_bearer_token_beside_a_signature_covers_the_headers() -> None:
+    either = hook({"standard_webhooks": SECRET}, {"bearer": "token"})
+    body = b'{"test": 2432232314}'
+
+    both = check_hook(either, Sender(signed() | {"authorization": "Bearer token"}, body, NOW_S))
+    one = check_hook(either, Sender(signed(), body, NOW_S))
+
+    assert (both.covers_headers, one.covers_headers) == (True, False)
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "no base64!", "whsec_abc"])
+def test_a_secret_that_is_no_base64_is_a_fault_of_the_file(secret: str) -> None:
+    with pytest.raises(ValueError, match="whsec_"):
+        hook({"standard_webhooks": secret})
