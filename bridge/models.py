@@ -46,6 +46,15 @@ def instant(at_ms: int) -> str:
     )
 
 
+def moment_ms(text: str) -> int:
+    """Read a moment as RFC 3339 spells it, in ms since 1970.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 class EventStatus(StrEnum):
     """Where an event stands."""
 
@@ -105,6 +114,26 @@ class Reply:
     value: bytes | None
     attempts: int
     last_failure: str | None
+
+
+@dataclass(frozen=True)
+class ReplyAttempt:
+    """How one try to deliver a reply ended, and what the reply became with it."""
+
+    attempt: int
+    at_ms: int
+    status: ReplyStatus
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class ListedReply:
+    """A reply as operators see it, with the place that it belongs to."""
+
+    event_id: EventId
+    server: str
+    hook: str
+    reply: Reply
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,19 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from bridge.backoff import delay_before
-from bridge.models import EventId, Json, ReplyStatus, new_lease_token
+from bridge.errors import ConflictError, NotFoundError
+from bridge.models import EventId, Json, ListedReply, ReplyAttempt, ReplyStatus, new_lease_token
 from bridge.outcomes import Again, AgainOnce, AgainSoon, Dead, Delivered, Finished, ResumeOutcome
+from bridge.queue import Queue
 from bridge.store.replies import ReplyStore, Sending
 
 logger = logging.getLogger(__name__)
 
 Send = Callable[[str, Json, EventId], Awaitable[ResumeOutcome]]
 
+TOO_LATE = "the time in which n8n waits for the reply is over"
 SOON_FIRST_S, SOON_CAP_S = 0.1, 5.0
 FIRST_S, CAP_S = 2.0, 300.0
 
@@ -31,8 +33,9 @@ class _Verdict:
 class Replies:
     """Decides what becomes of replies."""
 
-    def __init__(self, store: ReplyStore, retry_s: float) -> None:
+    def __init__(self, store: ReplyStore, queue: Queue, retry_s: float) -> None:
         self._store = store
+        self._queue = queue
         self._retry_s = retry_s
 
     async def deliver(self, event_id: EventId, send: Send) -> None:
@@ -42,9 +45,7 @@ class Replies:
             return
         try:
             if self._is_too_late(sending):
-                verdict = _Verdict(
-                    ReplyStatus.DEAD, "the time in which n8n waits for the reply is over"
-                )
+                verdict = _Verdict(ReplyStatus.DEAD, _too_late(sending))
             else:
                 verdict = self._judge(
                     sending, await send(sending.url, json.loads(sending.value), event_id)
@@ -62,12 +63,40 @@ class Replies:
         if settled:
             _log(sending, verdict)
 
+    async def redrive(self, event_id: EventId) -> ReplyStatus:
+        """Send a dead reply again, with all the time of a fresh one; does nothing to a pending one.
+
+        Raises:
+            NotFoundError: there is no such reply.
+            ConflictError: there is nothing to send, or n8n waits for it no more.
+        """
+        status = await self._store.redrive(event_id)
+        match status:
+            case ReplyStatus.PENDING:
+                await self._queue.wake("deliver_reply", event_id)
+                return ReplyStatus.PENDING
+            case "unknown":
+                raise NotFoundError("no such reply")
+            case "late":
+                raise ConflictError(f"the reply stays dead: {TOO_LATE}")
+            case _:
+                raise ConflictError(f"only a dead reply can be redriven; this one is {status}")
+
+    async def attempts(self, event_id: EventId) -> list[ReplyAttempt]:
+        """Read how the last 50 attempts to deliver a reply ended, oldest first."""
+        return await self._store.attempts(event_id)
+
+    async def list(
+        self, status: ReplyStatus, *, server: str = "", hook: str = "", skip: int = 0, limit: int
+    ) -> list[ListedReply]:
+        """List replies that are dead, or pending and not being sent right now; oldest first.
+
+        An empty `server` or `hook` stands for any.
+        """
+        return await self._store.listed(status, server=server, hook=hook, skip=skip, limit=limit)
+
     def _is_too_late(self, sending: Sending) -> bool:
-        if sending.age_s > self._retry_s:
-            return True
-        return bool(sending.deadline) and datetime.fromisoformat(sending.deadline) <= datetime.now(
-            UTC
-        )
+        return sending.n8n_waits_s <= 0 or sending.age_s > self._retry_s
 
     def _judge(self, sending: Sending, outcome: ResumeOutcome) -> _Verdict:
         pending, unknown = ReplyStatus.PENDING, sending.unknown
@@ -87,12 +116,17 @@ class Replies:
                 return _Verdict(pending, reason, _later(sending), unknown or perhaps_arrived)
 
 
+def _too_late(sending: Sending) -> str:
+    last = f"; the last failure was: {sending.last_failure}" if sending.last_failure else ""
+    return f"{TOO_LATE}{last}"
+
+
 def _soon(sending: Sending) -> float:
-    return delay_before(sending.attempt + 1, SOON_FIRST_S, SOON_CAP_S, random.random())
+    return delay_before(sending.tries + 1, SOON_FIRST_S, SOON_CAP_S, random.random())
 
 
 def _later(sending: Sending) -> float:
-    return delay_before(sending.attempt + 1, FIRST_S, CAP_S, random.random())
+    return delay_before(sending.tries + 1, FIRST_S, CAP_S, random.random())
 
 
 def _log(sending: Sending, verdict: _Verdict) -> None:

@@ -162,7 +162,7 @@ def _wire(
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
-        replies=Replies(reply_store, settings.reply_retry_s),
+        replies=Replies(reply_store, queue, settings.reply_retry_s),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
         outbox=Outbox(steps),

@@ -12,11 +12,11 @@ from bridge.models import (
     LeaseToken,
     Principal,
     ProcessId,
-    Reply,
-    ReplyStatus,
+    moment_ms,
 )
 from bridge.store import event_steps as step
 from bridge.store import line_steps as line
+from bridge.store.replies import reply_of
 from bridge.store.scripts import Answer, Steps
 
 IDEMPOTENCY_WINDOW_S = 24 * 3600
@@ -86,7 +86,7 @@ class EventStore:
             digest=new.digest,
             idempotency=new.idempotency,
             reply_url=new.reply_url,
-            reply_deadline=new.reply_deadline,
+            reply_deadline=moment_ms(new.reply_deadline) if new.reply_deadline else "",
             default_reply=new.default_reply,
             lease_s=new.lease_s,
             max_attempts=new.max_attempts,
@@ -229,10 +229,5 @@ def _event(rows: Answer) -> Event:
         media_type=media_type.decode(),
         summary=summary.decode(),
         reason=_text(reason),
-        reply=Reply(
-            status=ReplyStatus(reply[0].decode()),
-            value=reply[1],
-            attempts=int(reply[2]),
-            last_failure=_text(reply[3]),
-        ),
+        reply=reply_of(reply),
     )

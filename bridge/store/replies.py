@@ -1,88 +1,42 @@
 """Replies on record: one sender at a time brings each to n8n."""
 
-from dataclasses import dataclass
+import json
+import math
+from dataclasses import dataclass, field
 
-from bridge.models import EventId, LeaseToken, ProcessId, ReplyStatus
-from bridge.store.scripts import Script, Steps
-
-LEASE = Script(
-    "id token process",
-    """
-local r = redis.call('HMGET', reply_key(id), 'status', 'lease', 'url', 'value', 'deadline', 'attempts',
-  'unknown', 'answered_at')
-if r[1] ~= 'pending' or (r[2] and r[2] ~= token) then return {} end
-if r[2] ~= token then
-  r[6] = redis.call('HINCRBY', reply_key(id), 'attempts', 1)
-  redis.call('HSET', reply_key(id), 'lease', token, 'holder', process)
-  redis.call('ZREM', due_replies_key(), id)
-  hold(process, 'reply ' .. id .. ' ' .. token)
-end
-return {r[3], r[4], r[5], tostring(r[6]), r[7] or '0', string.format('%.0f', now - (r[8] or now)),
-  redis.call('HGET', event_key(id), 'server'), redis.call('HGET', event_key(id), 'hook')}
-""",
+from bridge.models import (
+    EventId,
+    LeaseToken,
+    ListedReply,
+    ProcessId,
+    Reply,
+    ReplyAttempt,
+    ReplyStatus,
 )
+from bridge.store import reply_steps as step
+from bridge.store.scripts import Answer, Steps
 
-SETTLE = Script(
-    "id token status failure delay_ms unknown",
-    """
-local r = redis.call('HMGET', reply_key(id), 'lease', 'holder')
-if r[1] ~= token then return {'lost'} end
-redis.call('HDEL', reply_key(id), 'lease')
-redis.call('SREM', held_key(r[2]), 'reply ' .. id .. ' ' .. token)
-if status ~= 'pending' then
-  local e = redis.call('HMGET', event_key(id), 'server', 'hook')
-  count(1, 'replies', e[1] or '', e[2] or '', status)
-end
-redis.call('HSET', reply_key(id), 'status', status, 'last_failure', failure, 'unknown', unknown)
-if status == 'pending' then redis.call('ZADD', due_replies_key(), now + delay_ms, id) end
-if status == 'delivered' then redis.call('HDEL', reply_key(id), 'url') end
-ring('event:' .. id)
-return {'settled'}
-""",
-)
-
-ABANDON = Script(
-    "id token",
-    """
-local r = redis.call('HMGET', reply_key(id), 'lease', 'holder')
-if r[1] == token then
-  redis.call('HDEL', reply_key(id), 'lease')
-  redis.call('SREM', held_key(r[2]), 'reply ' .. id .. ' ' .. token)
-  redis.call('HSET', reply_key(id), 'unknown', 1)
-  redis.call('ZADD', due_replies_key(), now, id)
-end
-return {}
-""",
-)
-
-SWEEP = Script(
-    "limit again_ms",
-    """
-local due = redis.call('ZRANGEBYSCORE', due_replies_key(), '-inf', now, 'LIMIT', 0, limit)
-for _, id in ipairs(due) do
-  if redis.call('HGET', reply_key(id), 'status') == 'pending' then
-    redis.call('ZADD', due_replies_key(), now + again_ms, id)
-  else
-    redis.call('ZREM', due_replies_key(), id)
-  end
-end
-return due
-""",
-)
+HISTORY_MAX = 50
 
 
 @dataclass(frozen=True)
 class Sending:
-    """One attempt to bring a reply to n8n; `unknown` says that an earlier one may have arrived."""
+    """One attempt to bring a reply to n8n.
+
+    `unknown` says that an earlier attempt may have arrived; `tries` counts those since the reply
+    was last redriven, this one included. `n8n_waits_s` is what is left until n8n's deadline.
+    """
 
     event_id: EventId
     token: LeaseToken
-    url: str
-    value: bytes
-    deadline: str
-    attempt: int
-    unknown: bool
+    url: str = field(repr=False)
+    value: bytes = field(repr=False)
+    n8n_waits_s: float
     age_s: float
+    attempt: int
+    tries: int
+    unknown: bool
+    last_failure: str
     server: str
     hook: str
 
@@ -96,19 +50,23 @@ class ReplyStore:
 
     async def lease(self, event_id: EventId, token: LeaseToken) -> Sending | None:
         """Become the one sender of a pending reply, or get None when there is another or no need."""
-        found = await self._steps.run(LEASE, id=event_id, token=token, process=self._process)
+        found = await self._steps.run(step.LEASE, id=event_id, token=token, process=self._process)
         if not found:
             return None
-        url, value, deadline, attempt, unknown, age_ms, server, hook = found
+        url, value, left_ms, age_ms, attempt, tried_before, unknown, last_failure, server, hook = (
+            found
+        )
         return Sending(
             event_id=event_id,
             token=token,
             url=url.decode(),
             value=value,
-            deadline=deadline.decode(),
-            attempt=int(attempt),
-            unknown=unknown == b"1",
+            n8n_waits_s=int(left_ms) / 1000 if left_ms else math.inf,
             age_s=int(age_ms) / 1000,
+            attempt=int(attempt),
+            tries=int(attempt) - int(tried_before),
+            unknown=unknown == b"1",
+            last_failure=last_failure.decode(),
             server=server.decode(),
             hook=hook.decode(),
         )
@@ -124,21 +82,67 @@ class ReplyStore:
     ) -> bool:
         """End an attempt; a pending reply is due again after `delay_s`. False: the lease was lost."""
         answer = await self._steps.run(
-            SETTLE,
+            step.SETTLE,
             id=sending.event_id,
             token=sending.token,
             status=status,
             failure=failure,
             delay_ms=round(delay_s * 1000),
             unknown=int(unknown),
+            keep=HISTORY_MAX,
         )
         return answer == [b"settled"]
 
     async def abandon(self, event_id: str, token: str) -> None:
         """Let another process send: the outcome of the last attempt is unknown."""
-        await self._steps.run(ABANDON, id=event_id, token=token)
+        await self._steps.run(step.ABANDON, id=event_id, token=token)
+
+    async def redrive(self, event_id: EventId) -> str:
+        """Make a dead reply pending and due now, with all its time before it.
+
+        Gives the status that the reply has then, `late` for one that stays dead since n8n waits no
+        more, or `unknown`.
+        """
+        (answer,) = await self._steps.run(step.REDRIVE, id=event_id)
+        return str(answer.decode())
+
+    async def listed(
+        self, status: ReplyStatus, *, server: str, hook: str, skip: int, limit: int
+    ) -> list[ListedReply]:
+        """List dead replies, those first that died first, or pending ones by when they are due.
+
+        An empty `server` or `hook` stands for any. One that is being sent right now is in no list.
+        """
+        rows = await self._steps.run(
+            step.LIST, status=status, server=server, hook=hook, skip=skip, limit=limit
+        )
+        return [
+            ListedReply(EventId(event_id.decode()), server.decode(), hook.decode(), reply_of(reply))
+            for event_id, server, hook, reply in rows
+        ]
+
+    async def attempts(self, event_id: EventId) -> list[ReplyAttempt]:
+        """Read how the last attempts to send a reply ended, oldest first."""
+        told = [json.loads(row) for row in await self._steps.run(step.ATTEMPTS, id=event_id)]
+        return [
+            ReplyAttempt(
+                one["attempt"], one["at"], ReplyStatus(one["status"]), one["failure"] or None
+            )
+            for one in told
+        ]
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:
         """Name the replies that are due and not being sent; they are due again after `again_s`."""
-        due = await self._steps.run(SWEEP, limit=limit, again_ms=round(again_s * 1000))
+        due = await self._steps.run(step.SWEEP, limit=limit, again_ms=round(again_s * 1000))
         return [event_id.decode() for event_id in due]
+
+
+def reply_of(row: Answer) -> Reply:
+    """Read a reply as the steps tell it: status, value, attempts, last failure."""
+    status, value, attempts, last_failure = row
+    return Reply(
+        status=ReplyStatus(status.decode()),
+        value=value,
+        attempts=int(attempts),
+        last_failure=last_failure.decode() if last_failure else None,
+    )

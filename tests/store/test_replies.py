@@ -1,6 +1,7 @@
 """Replies: one sender at a time, and a lost outcome is remembered."""
 
 import asyncio
+import math
 from dataclasses import replace
 
 import pytest
@@ -25,25 +26,29 @@ async def sent(web: Desk) -> Sending:
 
 
 async def test_a_sender_gets_all_that_it_needs(web: Desk) -> None:
-    event_id = await pending(web, reply_deadline="2030-01-01T00:00:00+00:00")
+    event_id = await pending(web, reply_deadline="2100-01-01T00:00:00+00:00")
     token = new_lease_token()
 
     sending = await web.replies.lease(event_id, token)
 
     assert sending
-    assert replace(sending, age_s=0) == Sending(
+    assert replace(sending, age_s=0, n8n_waits_s=0) == Sending(
         event_id=event_id,
         token=token,
         url=ADDRESS,
         value=b'{"a":1}',
-        deadline="2030-01-01T00:00:00+00:00",
-        attempt=1,
-        unknown=False,
+        n8n_waits_s=0,
         age_s=0,
+        attempt=1,
+        tries=1,
+        unknown=False,
+        last_failure="",
         server=SERVER,
         hook=HOOK,
     )
     assert 0 <= sending.age_s < 10
+    seconds, _ = await web.redis.time()
+    assert sending.n8n_waits_s == pytest.approx(4102444800 - seconds, abs=10)
 
 
 async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> None:
@@ -53,7 +58,7 @@ async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> N
     again = await web.replies.lease(sending.event_id, sending.token)
 
     assert again
-    assert replace(again, age_s=sending.age_s) == sending
+    assert replace(again, age_s=sending.age_s, n8n_waits_s=math.inf) == sending
     assert await web.everything() == before
 
 

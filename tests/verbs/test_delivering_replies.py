@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.errors import ConflictError, NotFoundError
 from bridge.models import EventId, Json, Reply, ReplyStatus
 from bridge.outcomes import Again, AgainOnce, AgainSoon, Dead, Delivered, Finished, ResumeOutcome
 from bridge.runtime import Runtime
@@ -152,6 +153,45 @@ async def test_a_reply_is_given_up_after_its_time(web: Runtime) -> None:
     await web.replies.deliver(event_id, Sender())
 
     assert (await web.events.find("desk", event_id)).reply.status is ReplyStatus.DEAD
+
+
+async def test_a_reply_that_is_too_late_says_what_failed_before(web: Runtime) -> None:
+    event_id = await answered(web)
+    await deliver(web, event_id, Again("n8n answered 503"))
+    await web.redis.hset(f"{{bridge}}:reply:{event_id}", "answered_at", "0")
+
+    await web.replies.deliver(event_id, Sender())
+
+    reply = (await web.events.find("desk", event_id)).reply
+    assert reply.status is ReplyStatus.DEAD
+    assert (reply.last_failure or "").endswith("the last failure was: n8n answered 503")
+
+
+async def test_a_dead_reply_that_is_redriven_is_sent_and_may_arrive(web: Runtime) -> None:
+    event_id = await answered(web)
+    await deliver(web, event_id, Dead("401"))
+    before = await web.queue.length()
+
+    assert await web.replies.redrive(event_id) is ReplyStatus.PENDING
+
+    assert await web.queue.length() == before + 1
+    assert (await deliver(web, event_id, Delivered())).status is ReplyStatus.DELIVERED
+    assert [each.status for each in await web.replies.attempts(event_id)] == ["dead", "delivered"]
+
+
+async def test_what_cannot_be_redriven_is_refused_with_the_reason(web: Runtime) -> None:
+    event_id = await answered(web)
+    await deliver(web, event_id, Delivered())
+    with pytest.raises(ConflictError, match="this one is delivered"):
+        await web.replies.redrive(event_id)
+    with pytest.raises(NotFoundError):
+        await web.replies.redrive(EventId("evt_none"))
+    past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    late = await answered(web, deadline=past)
+    await web.replies.deliver(late, Sender())
+    with pytest.raises(ConflictError, match="waits for the reply is over"):
+        await web.replies.redrive(late)
+    assert [each.event_id for each in await web.replies.list(ReplyStatus.DEAD, limit=5)] == [late]
 
 
 async def test_two_who_deliver_at_once_send_once(web: Runtime, worker: Runtime) -> None:
