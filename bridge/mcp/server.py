@@ -49,10 +49,10 @@ class Door:
             instructions=server.description,
             cache_hints={"tools/list": hint, "server/discover": hint},
             get_tool_input_schema=self.input_schema,
-            on_list_tools=self._list_tools,
+            on_list_tools=self.list_tools,
             on_subscriptions_listen=self.listening,
         )
-        self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         add_tasks(self.mcp)
 
     def input_schema(self, name: str) -> dict[str, Any] | None:
@@ -60,14 +60,20 @@ class Door:
         tool = self._tools.get(name)
         return tool.input if tool else None
 
-    async def _list_tools(
+    async def list_tools(
         self, _context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        """List every tool, the same for everyone."""
         return types.ListToolsResult(tools=self._listed)
 
-    async def _call_tool(
+    async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
     ) -> HandlerResult:
+        """Run a tool; what goes wrong with it is told as its result, in a sentence.
+
+        Raises:
+            MCPError: there is no such tool.
+        """
         tool = self._tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")

@@ -15,6 +15,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from bridge.errors import NotFoundError
+from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
 from bridge.mcp.workflow_tools import tell
@@ -51,6 +52,18 @@ def declares_tasks(context: Context) -> bool:
     return context.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in extensions
 
 
+def demand_tasks(context: Context) -> None:
+    """Refuse a client that takes no tasks what it could not do without them.
+
+    Raises:
+        MCPError: this very request does not declare the extension.
+    """
+    if not declares_tasks(context):
+        required: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        sentence = f"this needs a client that declares {EXTENSION}"
+        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, sentence, required)
+
+
 def create_task(call: Call, ttl_s: int) -> dict[str, Any]:
     """Give the answer that hands a call over as a task."""
     return {"resultType": "task", **_state(call, ttl_s)}
@@ -59,20 +72,20 @@ def create_task(call: Call, ttl_s: int) -> dict[str, Any]:
 async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
     """Tell how a task stands, its result inline once there is one."""
     caller = context.lifespan_context
-    call = await _find(context, params)
+    call = await _named(context, params)
     caller.hands_over(call)
     return {"resultType": "complete", **view(call, caller)}
 
 
 async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:
     """Take answers to what a task asked; those to questions that are not open are ignored."""
-    await _find(context, params)
+    await _named(context, params)
     return {"resultType": "complete"}
 
 
 async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
     """End a task; one that has ended stays as it is."""
-    call = await _find(context, params)
+    call = await _named(context, params)
     if not call.status.is_final:
         caller = context.lifespan_context
         await caller.runtime.calls.cancel(call.call_id, caller.principal)
@@ -101,8 +114,14 @@ def _state(call: Call, ttl_s: int) -> dict[str, Any]:
         "ttlMs": ttl_s * 1000,
         "pollIntervalMs": POLL_INTERVAL_MS,
     }
-    message = call.failure if call.status.is_final else call.message
+    message = call.failure if call.status.is_final else _progress(call)
     return state | ({"statusMessage": message} if message else {})
+
+
+def _progress(call: Call) -> str:
+    """Say what the workflow last reported of itself; empty when it has not."""
+    share = "" if call.progress is None else f"{call.progress:.0%}"
+    return ": ".join(told for told in (share, call.message) if told)
 
 
 def _status(call: Call) -> str:
@@ -117,7 +136,24 @@ def _status(call: Call) -> str:
             return "completed"
 
 
-async def _find(context: Context, params: TaskParams) -> Call:
+async def find_task(context: Context, task_id: str) -> Call:
+    """Read the call that a task is.
+
+    Raises:
+        MCPError: there is none of this principal's, or its result was dropped after its time.
+    """
+    caller = context.lifespan_context
+    try:
+        call = await caller.runtime.calls.wait(CallId(task_id), caller.principal, 0)
+    except NotFoundError as error:
+        raise MCPError(types.INVALID_PARAMS, "no such task") from error
+    if call.status is CallStatus.EXPIRED:
+        raise MCPError(types.INVALID_PARAMS, f"this task has expired: {EXPIRED}")
+    return call
+
+
+async def _named(context: Context, params: TaskParams) -> Call:
+    """Find the task that a request names, once all else about the request is right."""
     if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
     request = context.request
@@ -126,15 +162,5 @@ async def _find(context: Context, params: TaskParams) -> Call:
         and decode_header_value(request.headers.get("mcp-name")) != params.task_id
     ):
         raise MCPError(HEADER_MISMATCH, "mcp-name header does not match params.taskId")
-    if not declares_tasks(context):
-        required: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
-        sentence = f"this method needs a client that declares {EXTENSION}"
-        raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, sentence, required)
-    caller = context.lifespan_context
-    try:
-        call = await caller.runtime.calls.wait(CallId(params.task_id), caller.principal, 0)
-    except NotFoundError as error:
-        raise MCPError(types.INVALID_PARAMS, "no such task") from error
-    if call.status is CallStatus.EXPIRED:
-        raise MCPError(types.INVALID_PARAMS, "this task's result was kept for its time and is gone")
-    return call
+    demand_tasks(context)
+    return await find_task(context, params.task_id)
