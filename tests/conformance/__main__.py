@@ -5,23 +5,28 @@ none of those does. Named revisions (`make conformance ARGS=2025-11-25`) run alo
 """
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import click
 from mcp.shared.exceptions import MCPDeprecationWarning
 
 from bridge.settings import Settings
+from bridge.standin import Standin
+from bridge.standin import serving as serving_standin
 from bridge.valkey import EmbeddedValkey
 from tests.conformance import suite
 from tests.conformance.app import create_fixture_app
 from tests.conformance.contents import PROMPTS
 from tests.conformance.door import NAME
+from tests.conformance.tasks import as_workers_know_it, fixture_server
 from tests.conformance.verdicts import REVISIONS, Outcome, Verdict, expected_failures, judge
 from tests.serving import serving
+from tests.working import working
 
 
 def main(revisions: Sequence[str]) -> int:
@@ -41,21 +46,29 @@ def main(revisions: Sequence[str]) -> int:
 
 
 async def run_all(revisions: Sequence[str]) -> dict[str, list[Verdict]]:
-    """Run the suite for each revision against one app on a Valkey of its own."""
+    """Run the suite for each revision against one app, with a worker, an n8n and a Valkey."""
     await suite.install()
+    async with running_app() as (url, fixtures):
+        return {
+            revision: judge(await suite.run(url, revision), expected_failures(revision), fixtures)
+            for revision in revisions
+        }
+
+
+@contextlib.asynccontextmanager
+async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
+    """Run all that the suite is let loose on; give the address and what fixtures there are."""
     with tempfile.TemporaryDirectory() as data_dir:
-        async with EmbeddedValkey(Path(data_dir)) as valkey:
-            app = create_fixture_app(Settings(redis_url=valkey.url))
+        async with (
+            EmbeddedValkey(Path(data_dir)) as valkey,
+            Standin() as n8n,
+            serving_standin(n8n) as n8n_url,
+        ):
+            settings, server = Settings(redis_url=valkey.url), fixture_server(NAME, n8n_url)
+            app = create_fixture_app(settings, server)
             fixtures = {*app.state.doors[NAME].tools, *(prompt.name for prompt in PROMPTS)}
-            async with serving(app) as address:
-                return {
-                    revision: judge(
-                        await suite.run(f"{address}/mcp/{NAME}", revision),
-                        expected_failures(revision),
-                        fixtures,
-                    )
-                    for revision in revisions
-                }
+            async with working(settings, as_workers_know_it(server)), serving(app) as address:
+                yield f"{address}/mcp/{NAME}", fixtures
 
 
 def table(verdicts: dict[str, list[Verdict]]) -> str:

@@ -5,11 +5,11 @@ from starlette.applications import Starlette
 from bridge.app import create_app
 from bridge.servers import Server
 from bridge.settings import Settings
-from tests.conformance.door import NAME, FixtureDoor
+from tests.conformance.door import FixtureDoor
 
 
-def create_fixture_app(settings: Settings) -> Starlette:
+def create_fixture_app(settings: Settings, server: Server) -> Starlette:
     """Build a web app with one server, the fixtures', open to everyone on this machine."""
-    app = create_app(settings, {NAME: Server(name=NAME)})
-    app.state.doors[NAME] = FixtureDoor()
+    app = create_app(settings, {server.name: server})
+    app.state.doors[server.name] = FixtureDoor(server)
     return app

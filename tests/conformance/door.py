@@ -6,18 +6,15 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
+from mcp.server.context import HandlerResult
 from mcp.server.lowlevel import Server as McpServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.server.subscriptions import (
-    InMemorySubscriptionBus,
-    ListenHandler,
-    PromptsListChanged,
-    ServerEvent,
-    ToolsListChanged,
-)
 from mcp.shared.exceptions import MCPError
 
 from bridge.mcp.exchange import Caller
+from bridge.mcp.server import Door
+from bridge.mcp.tasks import add_tasks
+from bridge.servers import Server
 from tests.conformance.asking import SPEAKING_TOOLS, STRING, Context, Schema, say
 from tests.conformance.contents import (
     PROMPT_CONTENTS,
@@ -35,6 +32,7 @@ from tests.conformance.input_required import (
     capabilities,
     multi_round,
 )
+from tests.conformance.tasks import Run, task_fixtures
 
 NAME = "conformance"
 NOTHING: Schema = {"type": "object"}
@@ -68,6 +66,7 @@ INPUTS: dict[str, Schema] = {
         "properties": {"message": STRING},
         "required": ["message"],
     },
+    "greet": {"type": "object", "properties": {"name": STRING}, "required": ["name"]},
     "test_x_mcp_header": {
         "type": "object",
         "properties": {"region": {"type": "string", "x-mcp-header": "Region"}},
@@ -75,7 +74,6 @@ INPUTS: dict[str, Schema] = {
     "json_schema_2020_12_tool": EVERY_KEYWORD,
 }
 
-Run = Callable[[Context, types.CallToolRequestParams], Awaitable[Asked]]
 Speak = Callable[[Context, dict[str, Any]], Awaitable[types.CallToolResult]]
 
 
@@ -115,21 +113,23 @@ def _speaking(run: Speak) -> Run:
 
 
 class FixtureDoor:
-    """What `bridge.mcp.server.Door` is to a server of ours, for the fixtures, and `more`."""
+    """The product's door of a server, with the suite's fixtures and `more` in front of it."""
 
-    def __init__(self, *more: Speak) -> None:
-        self._bus = InMemorySubscriptionBus()
+    def __init__(self, server: Server, *more: Speak) -> None:
+        self._behind = Door(server)
+        self.listening = self._behind.listening
         self.tools = gathered() | {
             "test_trigger_tool_change": Fixture(
-                "Says that the tools changed.", self._announcing(ToolsListChanged())
+                "Says that the tools changed.", self._announcing("toolsListChanged")
             ),
             "test_trigger_prompt_change": Fixture(
-                "Says that the prompts changed.", self._announcing(PromptsListChanged())
+                "Says that the prompts changed.", self._announcing("promptsListChanged")
             ),
+            "greet": Fixture("Greets.", _speaking(_greet)),
             "json_schema_2020_12_tool": Fixture("Has a rich schema.", _speaking(_tell_nothing)),
             **{run.__name__: Fixture(str(run.__doc__), _speaking(run)) for run in more},
         }
-        self.listening = ListenHandler(self._bus)
+        self._tasks = task_fixtures(self._behind)
         self.mcp: McpServer[Caller] = McpServer(
             NAME,
             version="1.0.0",
@@ -146,7 +146,6 @@ class FixtureDoor:
             ),
             get_tool_input_schema=self.input_schema,
             on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
             on_list_resources=_list_resources,
             on_list_resource_templates=_list_templates,
             on_read_resource=_read_resource,
@@ -157,17 +156,22 @@ class FixtureDoor:
             on_get_prompt=_get_prompt,
             on_completion=_complete,
         )
+        self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        add_tasks(self.mcp)
         self.mcp.add_request_handler("logging/setLevel", types.SetLevelRequestParams, _take_note)
         state = RequestStateSecurity.ephemeral()
         self.mcp.middleware.append(RequestStateBoundary(state, default_audience=NAME))
 
     def input_schema(self, name: str) -> Schema | None:
         """Give a tool's input schema, or None for an unknown tool."""
-        return INPUTS.get(name, NOTHING) if name in self.tools else None
+        if name in self.tools:
+            return INPUTS.get(name, NOTHING)
+        return self._behind.input_schema(name)
 
     async def _list_tools(
-        self, _context: Context, _params: types.PaginatedRequestParams | None
+        self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        behind = await self._behind.list_tools(context, params)
         tools = [
             types.Tool(
                 name=name,
@@ -176,20 +180,26 @@ class FixtureDoor:
             )
             for name, fixture in self.tools.items()
         ]
-        return types.ListToolsResult(tools=tools)
+        return types.ListToolsResult(tools=[*tools, *behind.tools])
 
-    async def _call_tool(self, context: Context, params: types.CallToolRequestParams) -> Asked:
-        fixture = self.tools.get(params.name)
-        if fixture is None:
-            raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
-        return await fixture.run(context, params)
+    async def _call_tool(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> HandlerResult:
+        if params.name in self.tools:
+            return await self.tools[params.name].run(context, params)
+        run = self._tasks.get(params.name, self._behind.call_tool)
+        return await run(context, params)
 
-    def _announcing(self, event: ServerEvent) -> Run:
+    def _announcing(self, flag: str) -> Run:
         async def announce(_context: Context, _params: types.CallToolRequestParams) -> Asked:
-            await self._bus.publish(event)
+            self.listening.has_changed(flag)
             return say("Said so.")
 
         return announce
+
+
+async def _greet(_context: Context, given: dict[str, Any]) -> types.CallToolResult:
+    return say(f"Hello, {given['name']}!")
 
 
 async def _tell_nothing(_context: Context, _given: dict[str, Any]) -> types.CallToolResult:

@@ -52,8 +52,9 @@ def settings(redis_url: str) -> Settings:
 
 def build(settings: Settings) -> Starlette:
     """Build an app with a server of the product's own kind, and one with the suite's fixtures."""
-    app = create_app(settings, {DESK.name: DESK, FIXTURES: Server(name=FIXTURES)})
-    app.state.doors[FIXTURES] = FixtureDoor(aside, impatient)
+    fixtures = Server(name=FIXTURES)
+    app = create_app(settings, {DESK.name: DESK, FIXTURES: fixtures})
+    app.state.doors[FIXTURES] = FixtureDoor(fixtures, aside, impatient)
     return app
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.door import FixtureDoor
+from bridge.servers import Server
+from tests.conformance.door import NAME, FixtureDoor
 from tests.conformance.verdicts import NEEDS, REVISIONS, Outcome, expected_failures, judge
 
 WIRE_CHECK = {"id": "wire-schema-valid", "status": "SUCCESS"}
@@ -66,4 +67,4 @@ def test_each_expected_failure_has_its_reason(revision: str) -> None:
 
 
 def test_the_test_app_has_what_the_scenarios_are_about() -> None:
-    assert set(NEEDS.values()) <= FixtureDoor().tools.keys()
+    assert set(NEEDS.values()) <= FixtureDoor(Server(name=NAME)).tools.keys()

@@ -1,0 +1,57 @@
+"""The suite's fixtures that become tasks: workflows as any other, run by a worker in an n8n."""
+
+from collections.abc import Awaitable, Callable
+
+import mcp_types as types
+from mcp.server.context import HandlerResult
+
+from bridge.mcp.server import Door
+from bridge.mcp.tasks import demand_tasks
+from bridge.servers import Server, Workflow
+from tests.conformance.asking import STRING, Context
+from tests.conformance.input_required import NAME as USER_NAME
+from tests.conformance.input_required import entered
+
+Run = Callable[[Context, types.CallToolRequestParams], Awaitable[HandlerResult]]
+
+UNKNOWN_TO_WORKERS = "protocol_error_job"
+"""What the workers' files do not name: its calls fail by a fault of the bridge, not of n8n."""
+
+
+def fixture_server(name: str, n8n_url: str) -> Server:
+    """Give the fixtures' server, its workflows in a stand-in n8n."""
+    slow, failing = f"{n8n_url}/webhook/slow-tool", f"{n8n_url}/webhook/failing-tool"
+    nothing = {"type": "object"}
+    slowly = {"type": "object", "properties": {"seconds": {"type": "number"}, "label": STRING}}
+    workflows = {
+        "slow_compute": Workflow(url=slow, description="Takes its time.", input=slowly),
+        "failing_job": Workflow(url=failing, description="Fails in n8n.", input=nothing),
+        UNKNOWN_TO_WORKERS: Workflow(url=slow, description="Fails in the bridge.", input=nothing),
+        "test_tool_with_task": Workflow(url=slow, description="Asks, then works.", input=slowly),
+    }
+    return Server(name=name, workflows=workflows)
+
+
+def as_workers_know_it(server: Server) -> Server:
+    """Give the same server as it stands in the workers' files."""
+    known = {name: it for name, it in server.workflows.items() if name != UNKNOWN_TO_WORKERS}
+    return server.model_copy(update={"workflows": known})
+
+
+def task_fixtures(door: Door) -> dict[str, Run]:
+    """Give the tools that do something before the product's own door runs their workflow."""
+
+    async def failing_job(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
+        demand_tasks(context)
+        return await door.call_tool(context, params)
+
+    async def test_tool_with_task(
+        context: Context, params: types.CallToolRequestParams
+    ) -> HandlerResult:
+        answer = (params.input_responses or {}).get("user_name")
+        if answer is None:
+            return types.InputRequiredResult(input_requests={"user_name": USER_NAME})
+        arguments = {"seconds": 0, "label": entered(answer, "name")}
+        return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
+
+    return {run.__name__: run for run in (failing_job, test_tool_with_task)}

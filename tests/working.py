@@ -1,0 +1,38 @@
+"""A worker in this process."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from bridge.queue import QUEUE_NAME
+from bridge.runtime import open_runtime
+from bridge.servers import Server
+from bridge.settings import Settings
+from workers.bookkeeping import connect
+from workers.jobs import jobs
+from workers.n8n import N8n
+from workers.sweeper import Sweeper
+from workers.worker import AsyncWorker
+
+PATIENCE_S = 5.0
+
+
+@contextlib.asynccontextmanager
+async def working(settings: Settings, *servers: Server) -> AsyncIterator[None]:
+    """Run the calls and deliver the replies of these servers; what runs at the end is given up."""
+    assert settings.redis_url is not None
+    named, stop = {server.name: server for server in servers}, asyncio.Event()
+    with await asyncio.to_thread(connect, settings.redis_url) as connection:
+        async with (
+            open_runtime(settings, named, "worker", PATIENCE_S) as runtime,
+            N8n() as n8n,
+        ):
+            sweeping = asyncio.create_task(Sweeper(runtime).run())
+            worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n))
+            running = asyncio.create_task(worker.run(stop, drain_s=0))
+            try:
+                yield
+            finally:
+                stop.set()
+                sweeping.cancel()
+                await asyncio.gather(running, sweeping, return_exceptions=True)
