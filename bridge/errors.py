@@ -85,6 +85,24 @@ class StoreUnavailableError(TransientError):
     """Redis did not answer in time; whether the last step was taken is unknown."""
 
 
+class TooManyError(TransientError):
+    """The hook has taken in as many events as its rate allows; nothing was stored."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "this hook takes in no more for now: limits.rate is reached", retry_after_s
+        )
+
+
+class FullError(TransientError):
+    """As many events wait on the hook as may; nothing was stored."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "too many events wait on this hook: limits.queued is reached", retry_after_s
+        )
+
+
 class PermanentError(BridgeError):
     """Trying again cannot help."""
 

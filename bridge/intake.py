@@ -10,7 +10,8 @@ from bridge.payloads import summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Hook, Server
-from bridge.store.events import EventStore, NewEvent
+from bridge.store.events import EventStore
+from bridge.store.new_event import NewEvent
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Intake:
         Raises:
             InvalidError: the payload breaks the hook's schema, or the reply address is refused.
             ConflictError: the key came before with another body or reply address.
+            TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
         self._schemas.check(hook.payload, incoming.payload, "the payload breaks this hook's schema")
         if incoming.reply_url:
@@ -65,6 +67,8 @@ class Intake:
             max_attempts=hook.max_attempts,
             answer_within_s=hook.answer_within_s or self._ttl_s,
             ttl_s=self._ttl_s,
+            rate=hook.limits.rate if hook.limits else None,
+            queued_max=hook.limits.queued if hook.limits else None,
         )
         outcome, event = await self._store.accept(new)
         if event is None:

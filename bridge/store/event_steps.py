@@ -1,5 +1,6 @@
 """The atomic steps of an event's life, in Lua."""
 
+from bridge.store.intake_steps import FILES, ROOM
 from bridge.store.scripts import Script
 
 MOVE = """
@@ -27,19 +28,28 @@ end
 
 ACCEPT = Script(
     "id server hook body media_type summary digest idempotency reply_url reply_deadline default_reply "
-    "lease_s max_attempts answer_within_s ttl_s window_s",
+    "lease_s max_attempts answer_within_s ttl_s window_s rate_count rate_ms queued_max files file_sizes",
     READING
+    + ROOM
+    + FILES
     + """
+local is_new = redis.call('EXISTS', event_key(id)) == 0
 if idempotency ~= '' then
   local seen = redis.call('HMGET', idempotency_key(idempotency), 'id', 'digest')
   if seen[1] and seen[1] ~= id and redis.call('EXISTS', event_key(seen[1])) == 1 then
     if seen[2] ~= digest then return {'conflict'} end
     return {'duplicate', unpack(read(seen[1]))}
   end
+end
+local refused = is_new and refusal()
+if refused then return refused end
+if idempotency ~= '' then
   redis.call('HSET', idempotency_key(idempotency), 'id', id, 'digest', digest)
   redis.call('EXPIRE', idempotency_key(idempotency), window_s)
 end
-if redis.call('EXISTS', event_key(id)) == 0 then
+if is_new then
+  arrive()
+  keep_files(id, math.ceil(answer_within_s + ttl_s))
   local order = next_order()
   local open_s = tonumber(answer_within_s)
   redis.call('HSET', event_key(id), 'id', id, 'server', server, 'hook', hook, 'status', 'queued',

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.errors import FullError, TooManyError
 from bridge.models import (
     Body,
     Event,
@@ -12,38 +13,15 @@ from bridge.models import (
     LeaseToken,
     Principal,
     ProcessId,
-    moment_ms,
 )
 from bridge.store import event_steps as step
 from bridge.store import line_steps as line
+from bridge.store.new_event import NewEvent
 from bridge.store.replies import reply_of
 from bridge.store.scripts import Answer, Steps
 
-IDEMPOTENCY_WINDOW_S = 24 * 3600
+_LIMITS = {b"too many": TooManyError, b"full": FullError}
 SWEEP_LIMIT = 200
-
-
-@dataclass(frozen=True)
-class NewEvent:
-    """What is written when a payload is accepted; empty texts stand for what was not given.
-
-    `idempotency` is a digest of hook and key, `digest` one of body and reply address.
-    """
-
-    event_id: EventId
-    server: str
-    hook: str
-    body: Body
-    summary: str
-    digest: str
-    idempotency: str
-    reply_url: str
-    reply_deadline: str
-    default_reply: str
-    lease_s: float
-    max_attempts: int
-    answer_within_s: float
-    ttl_s: int
 
 
 @dataclass(frozen=True)
@@ -74,26 +52,14 @@ class EventStore:
         self._process = process
 
     async def accept(self, new: NewEvent) -> tuple[str, Event | None]:
-        """Write an event once: `accepted`, or `duplicate` or `conflict` for a key seen before."""
-        outcome, *rest = await self._steps.run(
-            step.ACCEPT,
-            id=new.event_id,
-            server=new.server,
-            hook=new.hook,
-            body=new.body.content,
-            media_type=new.body.media_type,
-            summary=new.summary,
-            digest=new.digest,
-            idempotency=new.idempotency,
-            reply_url=new.reply_url,
-            reply_deadline=moment_ms(new.reply_deadline) if new.reply_deadline else "",
-            default_reply=new.default_reply,
-            lease_s=new.lease_s,
-            max_attempts=new.max_attempts,
-            answer_within_s=new.answer_within_s,
-            ttl_s=new.ttl_s,
-            window_s=IDEMPOTENCY_WINDOW_S,
-        )
+        """Write an event once: `accepted`, or `duplicate` or `conflict` for a key seen before.
+
+        Raises:
+            TooManyError, FullError: it is new, and one more than its limits allow.
+        """
+        outcome, *rest = await self._steps.run(step.ACCEPT, **new.values())
+        if outcome in _LIMITS:
+            raise _LIMITS[outcome](int(rest[0]) / 1000)
         return outcome.decode(), _event(rest) if rest else None
 
     async def take(

@@ -45,6 +45,8 @@ KEYS = (
     Key("event", "event:{id}", "hash", "events", True, "event_ttl_s after it would expire"),
     Key("inbox", "inbox:{server}:{hook}:{status}", "zset", "events", False, "with its events"),
     Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),
+    Key("arrivals", "arrivals:{server}:{hook}", "list", "events", True, "with limits.rate's time"),
+    Key("file", "file:{id}:{number}", "string", "events", True, "with its event"),
     Key("waiters", "waiters:{server}", "zset", "events", True, "seconds after the last waiter"),
     Key("looks", "looks:{server}", "zset", "events", True, "with the waiters"),
     Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),

@@ -17,6 +17,7 @@ from bridge.errors import (
     NotFoundError,
     RejectedError,
     TooLargeError,
+    TooManyError,
     TransientError,
     UnauthorizedError,
     UnsupportedMediaError,
@@ -32,6 +33,7 @@ STATUS: dict[type[BridgeError], HTTPStatus] = {
     LeaseLostError: HTTPStatus.CONFLICT,
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RejectedError: HTTPStatus.BAD_REQUEST,
+    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     BridgeError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -14,6 +14,7 @@ WEBS = 4
 REQUESTS = 200
 SESSIONS = 4
 PAIRS = 50
+CROWD = 50
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,20 @@ async def test_two_senders_that_race_with_one_key_make_one_event(bridge: Bridge)
     await asyncio.gather(*(race(n, *pair) for n, pair in zip(range(PAIRS), pairs, strict=False)))
     async with bridge.claude() as client:
         assert len(await every_event(client)) == PAIRS
+
+
+async def test_50_senders_of_one_key_to_four_processes_make_one_event(bridge: Bridge) -> None:
+    async with bridge.claude() as client:
+        before = await every_event(client)
+
+        answers = await asyncio.gather(
+            *(bridge.send("crowd", key="crowd", web=n % WEBS) for n in range(CROWD))
+        )
+
+        after = await every_event(client)
+    assert sorted(answer.status_code for answer in answers) == [200] * (CROWD - 1) + [202]
+    (event_id,) = {answer.json()["event_id"] for answer in answers}
+    assert sorted(after) == sorted([*before, event_id])
 
 
 async def every_event(client: Client) -> list[str]:

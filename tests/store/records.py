@@ -20,8 +20,9 @@ from bridge.models import (
     new_lease_token,
 )
 from bridge.store.calls import CallStore
-from bridge.store.events import EventStore, Held, NewEvent, Wish
+from bridge.store.events import EventStore, Held, Wish
 from bridge.store.keys import PREFIX
+from bridge.store.new_event import NewEvent
 from bridge.store.processes import ProcessStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore

@@ -17,7 +17,6 @@ WRITTEN = {
     "trim_context.true": "trim_context: true\n",
     "hooks.h.priority": "hooks: {h: {auth: {bearer: a}, priority: 1}}\n",
     "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
-    "hooks.h.limits": "hooks: {h: {auth: {bearer: a}, limits: {rate: 1/s}}}\n",
     "workflows.w.result.execution": "workflows: {w: {url: 'http://n', result: execution}}\n",
     "workflows.w.result.callback": "workflows: {w: {url: 'http://n', result: callback}}\n",
     "workflows.w.progress.true": "workflows: {w: {url: 'http://n', progress: true}}\n",

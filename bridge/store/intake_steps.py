@@ -1,0 +1,42 @@
+"""What accepting an event may have to look at first and write beside it, in Lua."""
+
+from bridge.store.scripts import Script
+
+ROOM = """
+local function refusal()
+  if rate_count ~= '0' then
+    local came = arrivals_key(server, hook)
+    local spare = redis.call('LLEN', came) - rate_count
+    local free_at = spare >= 0 and redis.call('LINDEX', came, spare) + rate_ms or now
+    if free_at > now then return {'too many', string.format('%.0f', free_at - now)} end
+  end
+  if queued_max ~= '0' then
+    local queued = redis.call('ZCARD', inbox_key(server, hook, 'queued'))
+      + redis.call('ZCARD', inbox_key(server, hook, 'delayed'))
+    if queued >= tonumber(queued_max) then return {'full', '10000'} end
+  end
+end
+local function arrive()
+  if rate_count == '0' then return end
+  redis.call('RPUSH', arrivals_key(server, hook), now)
+  redis.call('LTRIM', arrivals_key(server, hook), -rate_count, -1)
+  redis.call('PEXPIRE', arrivals_key(server, hook), rate_ms)
+end
+"""
+"""`refusal()` of a hook that takes in no more, with the ms after which it may; `arrive()` counts."""
+
+FILES = """
+local function keep_files(id, lives_s)
+  local at = 1
+  for number, size in ipairs(cjson.decode(file_sizes)) do
+    redis.call('SET', file_key(id, number - 1), string.sub(files, at, at + size - 1), 'EX', lives_s)
+    at = at + size
+  end
+end
+"""
+
+READ_FILE = Script(
+    "id number first last",
+    "return {redis.call('HGET', event_key(id), 'server'), "
+    "redis.call('GETRANGE', file_key(id, number), first, last), redis.call('STRLEN', file_key(id, number))}",
+)

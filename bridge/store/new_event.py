@@ -1,0 +1,62 @@
+"""What is written when a payload is accepted."""
+
+import json
+from dataclasses import dataclass
+
+from bridge.models import Body, EventId, moment_ms
+from bridge.quantities import Rate
+from bridge.store.scripts import Value
+
+IDEMPOTENCY_WINDOW_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """What is written when a payload is accepted; empty texts stand for what was not given.
+
+    `idempotency` is a digest of hook and key, `digest` one of body and reply address.
+    """
+
+    event_id: EventId
+    server: str
+    hook: str
+    body: Body
+    summary: str
+    digest: str
+    idempotency: str
+    reply_url: str
+    reply_deadline: str
+    default_reply: str
+    lease_s: float
+    max_attempts: int
+    answer_within_s: float
+    ttl_s: int
+    files: tuple[bytes, ...] = ()
+    rate: Rate | None = None
+    queued_max: int | None = None
+
+    def values(self) -> dict[str, Value]:
+        """Give the arguments of the step that accepts it."""
+        return {
+            "id": self.event_id,
+            "server": self.server,
+            "hook": self.hook,
+            "body": self.body.content,
+            "media_type": self.body.media_type,
+            "summary": self.summary,
+            "digest": self.digest,
+            "idempotency": self.idempotency,
+            "reply_url": self.reply_url,
+            "reply_deadline": moment_ms(self.reply_deadline) if self.reply_deadline else "",
+            "default_reply": self.default_reply,
+            "lease_s": self.lease_s,
+            "max_attempts": self.max_attempts,
+            "answer_within_s": self.answer_within_s,
+            "ttl_s": self.ttl_s,
+            "window_s": IDEMPOTENCY_WINDOW_S,
+            "rate_count": self.rate.count if self.rate else 0,
+            "rate_ms": round(self.rate.window_s * 1000) if self.rate else 0,
+            "queued_max": self.queued_max or 0,
+            "files": b"".join(self.files),
+            "file_sizes": json.dumps([len(file) for file in self.files]),
+        }
