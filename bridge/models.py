@@ -155,7 +155,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock."""
+    """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock.
+
+    `execution` is n8n's own id of the run, where the webhook has told it.
+    """
 
     call_id: CallId
     principal: Principal
@@ -173,5 +176,6 @@ class Call:
     message: str | None
     is_bridge_fault: bool
     is_awaited: bool
+    execution: str | None
     result: bytes | None
     attached: bool = False

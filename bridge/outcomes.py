@@ -113,6 +113,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """n8n itself stopped while the execution ran, and will not go on with it."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Unknown:
     """n8n cannot or will not tell how the execution went, and asking again will not help."""
 
@@ -126,4 +133,4 @@ class AskAgain:
     reason: str
 
 
-ExecutionOutcome = UnderWay | Succeeded | Failed | Unknown | AskAgain
+ExecutionOutcome = UnderWay | Succeeded | Failed | Dropped | Unknown | AskAgain

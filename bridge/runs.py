@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bridge.backoff import delay_before
 from bridge.errors import InvalidError
+from bridge.following import Followed, Look, execution_in, follow
 from bridge.models import CallId, CallStatus, Json, new_lease_token
 from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.schema_cache import SchemaCache
@@ -19,6 +20,10 @@ from bridge.store.wake import Wakes
 logger = logging.getLogger(__name__)
 
 REGISTERED_WITHIN_S = 10.0
+NO_EXECUTION = (
+    "n8n ran the workflow but did not answer with its executionId, so it cannot be followed: let "
+    "the Webhook node respond at once with {{ JSON.stringify({ executionId: $execution.id }) }}"
+)
 LEASE_CHECK_S = 30.0
 
 
@@ -55,8 +60,8 @@ class Runs:
         self._schemas = schemas
         self._servers = servers
 
-    async def run(self, call_id: CallId, send: Send) -> None:
-        """Make one attempt of a call; does nothing when it is not its turn."""
+    async def run(self, call_id: CallId, send: Send, look: Look) -> None:
+        """Make one attempt of a call, or follow the one made; nothing when it is not its turn."""
         running = await self._store.lease(call_id, new_lease_token())
         if running is None:
             return
@@ -74,32 +79,52 @@ class Runs:
         if call.is_awaited:
             await self._store.await_callback(running, left_s)
             return
-        sending = Sending(
-            call_id, workflow, json.loads(call.arguments), call.attempt, left_s, running.secret
-        )
         try:
-            outcome = await self._send_while_held(running, sending, send)
+            outcome = await self._attempt(running, workflow, send, look)
         except BaseException:
             await self._store.abandon(call_id, running.token)
             raise
         if outcome is not None:
             await self._settle(running, workflow, outcome)
 
-    async def _send_while_held(
-        self, running: Running, sending: Sending, send: Send
+    async def _attempt(
+        self, running: Running, workflow: Workflow, send: Send, look: Look
     ) -> WebhookOutcome | None:
-        """Send, and stop as soon as the call is cancelled or taken over; None when it was."""
-        if not await self._store.sent(running):
-            return None
-        sender = asyncio.ensure_future(send(sending))
+        """Send, unless an execution is known, and follow it; None when the call was lost."""
+        call, execution = running.call, running.call.execution
+        if execution is None:
+            if not await self._store.sent(running):
+                return None
+            left_s = workflow.timeout_s - running.elapsed_s
+            arguments = json.loads(call.arguments)
+            sending = Sending(
+                call.call_id, workflow, arguments, call.attempt, left_s, running.secret
+            )
+            outcome = await self._while_held(running, send(sending))
+            if workflow.result != "execution" or not isinstance(outcome, Answered):
+                return outcome
+            execution = execution_in(outcome.value)
+            if execution is None:
+                return Refused(NO_EXECUTION)
+            if not await self._store.executes(running, execution):
+                return None
+        elapsed_s = running.elapsed_s
+        followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
+        return await self._while_held(running, follow(followed, look))
+
+    async def _while_held(
+        self, running: Running, work: Awaitable[WebhookOutcome]
+    ) -> WebhookOutcome | None:
+        """Do this until the call is cancelled or taken over; None when it was."""
+        worker = asyncio.ensure_future(work)
         watcher = asyncio.create_task(self._until_lost(running))
         try:
-            await asyncio.wait({sender, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            return sender.result() if sender.done() else None
+            await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            return worker.result() if worker.done() else None
         finally:
-            sender.cancel()
+            worker.cancel()
             watcher.cancel()
-            await asyncio.gather(sender, watcher, return_exceptions=True)
+            await asyncio.gather(worker, watcher, return_exceptions=True)
 
     async def _until_lost(self, running: Running) -> None:
         call_id = running.call.call_id

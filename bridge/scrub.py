@@ -5,11 +5,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from bridge.models import Json
-from bridge.outcomes import Answered, WebhookOutcome
+from bridge.outcomes import Answered, ExecutionOutcome, Succeeded, UnderWay, WebhookOutcome
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
+
+AnyOutcome = TypeVar("AnyOutcome", bound=WebhookOutcome | ExecutionOutcome)
 
 MARK = "[secret]"
 TOKEN_MIN_CHARS = 16
@@ -70,8 +73,10 @@ def _of_auth(workflow: Workflow) -> tuple[str, ...]:
     return ()
 
 
-def scrub_outcome(outcome: WebhookOutcome, secrets: Iterable[str]) -> WebhookOutcome:
+def scrub_outcome(outcome: AnyOutcome, secrets: Iterable[str]) -> AnyOutcome:
     """Replace every secret in what a workflow's answer says."""
-    if isinstance(outcome, Answered):
+    if isinstance(outcome, Answered | Succeeded):
         return replace(outcome, value=scrub(outcome.value, secrets))
+    if isinstance(outcome, UnderWay):
+        return outcome
     return replace(outcome, reason=scrub_text(outcome.reason, secrets))

@@ -12,6 +12,9 @@ from bridge.pointers import parts_of
 from bridge.servers import Server
 from bridge.variables import Variables
 
+TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
+"""What the executions of workflows are followed with, at n8n's API."""
+
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -83,5 +86,21 @@ def _read_server(document: Document, variables: Variables) -> tuple[Server | Non
             for details in error.errors(include_url=False)
             if document.nearest(details["loc"]) not in known
         ]
+    if server:
+        faults += _unfollowed(server, variables)
     faults.sort(key=lambda fault: document.line(fault[0]))
     return (None if faults else server), [document.fault(*fault) for fault in faults]
+
+
+def _unfollowed(
+    server: Server, variables: Variables
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Name the workflows whose executions cannot be followed, for want of a way to n8n's API."""
+    lacking = [name for name in TO_FOLLOW if not variables.has(name)]
+    for workflow in server.workflows.values() if lacking else ():
+        if workflow.result == "execution":
+            needed = " and ".join(lacking)
+            yield (
+                ("workflows", workflow.name, "result"),
+                f"is `execution`, which needs {needed}: set it",
+            )

@@ -248,6 +248,7 @@ def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
         "BRIDGE_REDIS_URL": redis_url,
         "BRIDGE_SERVERS": str(servers),
         "BRIDGE_N8N_URL": n8n_url,
+        "BRIDGE_N8N_API_KEY": "any",
         "BRIDGE_PORT": str(free_port()),
         "PROOF_TOKEN": TOKEN,
         "PROOF_HOOK_TOKEN": HOOK_TOKEN,
@@ -278,6 +279,11 @@ def server_file(n8n_url: str) -> dict[str, Any]:
                 **workflow,
                 "url": f"{n8n_url}/webhook/callback-tool",
                 "result": "callback",
+            },
+            "followed": {
+                **workflow,
+                "url": f"{n8n_url}/webhook/execution-tool",
+                "result": "execution",
             },
         },
     }

@@ -8,7 +8,15 @@ out of what is handed on.
 from collections.abc import Callable
 
 from bridge.models import Json
-from bridge.outcomes import AskAgain, ExecutionOutcome, Failed, Succeeded, UnderWay, Unknown
+from bridge.outcomes import (
+    AskAgain,
+    Dropped,
+    ExecutionOutcome,
+    Failed,
+    Succeeded,
+    UnderWay,
+    Unknown,
+)
 from bridge.scrub import scrub, scrub_text
 from workers.answers import DATABASE_NOT_READY, STARTING_UP, gives
 from workers.n8n_answer import Answer, JsonBody
@@ -85,7 +93,15 @@ EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOut
     (says("new", "running"), lambda _: UnderWay()),
     (says("waiting"), lambda _: UnderWay(is_parked=True)),
     (says("success"), succeeded),
-    (says("error", "crashed"), failed),
+    (says("error"), failed),
+    (
+        says("crashed"),
+        gives(
+            Dropped,
+            "n8n itself stopped while the workflow ran and dropped the execution; the nodes before "
+            "that have run",
+        ),
+    ),
     (says("canceled"), lambda _: Failed("the execution was cancelled in n8n")),
     (
         lambda n8n: execution_of(n8n) is not None,

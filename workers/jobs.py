@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from bridge.models import CallId, EventId, Json
-from bridge.outcomes import ResumeOutcome, WebhookOutcome
+from bridge.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.scrub import scrub_outcome, secrets_sent
+from bridge.servers import Workflow
 from workers.n8n import N8n
 from workers.worker import Job
 
@@ -27,7 +28,13 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
         )
         return scrub_outcome(outcome, secrets_sent(sending.workflow, callback_url))
 
-    await runtime.runs.run(CallId(call_id), send)
+    async def look(workflow: Workflow, execution: str) -> ExecutionOutcome:
+        settings = runtime.settings
+        key = settings.n8n_api_key.get_secret_value() if settings.n8n_api_key else ""
+        outcome = await n8n.look_at(settings.n8n_url or "", key, execution)
+        return scrub_outcome(outcome, {*secrets_sent(workflow), key})
+
+    await runtime.runs.run(CallId(call_id), send, look)
 
 
 async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:

@@ -10,15 +10,25 @@ from typing import Self
 import httpx2
 
 from bridge.models import Json
-from bridge.outcomes import Refused, ResumeOutcome, WebhookOutcome
+from bridge.outcomes import (
+    AskAgain,
+    ExecutionOutcome,
+    Refused,
+    ResumeOutcome,
+    UnderWay,
+    Unknown,
+    WebhookOutcome,
+)
 from bridge.servers import Workflow
 from workers.answers import read_resume_answer, read_webhook_answer
-from workers.n8n_request import resume_request, workflow_request
-from workers.unreachable import undelivered, unreachable
+from workers.executions import read_execution_answer
+from workers.n8n_request import execution_request, resume_request, workflow_request
+from workers.unreachable import unasked, undelivered, unreachable
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 CONNECT_MAX_S = 10.0
 RESUME_MAX_S = 30.0
+LOOK_MAX_S = 30.0
 # Node closes an idle connection after 5 s: one reused later than that may break under the request.
 KEPT_IDLE_S = 2.0
 KEPT_IDLE_MAX = 100
@@ -103,6 +113,25 @@ class N8n:
         except NO_ANSWER as failure:
             return undelivered(failure)
         return read_resume_answer(response.status, response.content_type, response.body)
+
+    async def look_at(self, base_url: str, api_key: str, execution: str) -> ExecutionOutcome:
+        """Ask n8n's API how an execution stands, and for its output once it has ended."""
+        outcome = await self._look(execution_request(base_url, api_key, execution))
+        if isinstance(outcome, UnderWay | AskAgain | Unknown):
+            return outcome
+        return await self._look(execution_request(base_url, api_key, execution, with_data=True))
+
+    async def _look(self, request: httpx2.Request) -> ExecutionOutcome:
+        try:
+            response = await self._exchange(self._kept, request, LOOK_MAX_S)
+        except NO_ANSWER as failure:
+            return unasked(failure)
+        if response.is_cut:
+            return Unknown(
+                f"the workflow ran, but n8n keeps more than {self._max_response_bytes} bytes of "
+                "it: let it call back with its result, or keep less"
+            )
+        return read_execution_answer(response.status, response.content_type, response.body)
 
     @contextlib.asynccontextmanager
     async def _transport(self, workflow: Workflow) -> AsyncIterator[httpx2.AsyncHTTPTransport]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import httpx2
 
@@ -60,6 +61,15 @@ def resume_request(url: str, value: Json, event_id: str) -> httpx2.Request:
     request = _request("POST", httpx2.URL(origin), {"Idempotency-Key": event_id}, body)
     request.extensions["target"] = target
     return request
+
+
+def execution_request(
+    base_url: str, api_key: str, execution: str, *, with_data: bool = False
+) -> httpx2.Request:
+    """Write a question to n8n's API how an execution stands; what its nodes gave comes if asked."""
+    asked = "?includeData=true" if with_data else ""
+    url = f"{base_url.rstrip('/')}/api/v1/executions/{quote(execution, safe='')}{asked}"
+    return _request("GET", httpx2.URL(url), {"X-N8N-API-KEY": api_key}, None)
 
 
 def _request(

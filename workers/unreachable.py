@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import httpx2
 
-from bridge.outcomes import Again, Dead, MaybeRun, NotRun, Refused, ResumeOutcome, WebhookOutcome
+from bridge.outcomes import (
+    Again,
+    AskAgain,
+    Dead,
+    MaybeRun,
+    NotRun,
+    Refused,
+    ResumeOutcome,
+    WebhookOutcome,
+)
 
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 UNSENDABLE = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
@@ -37,6 +46,11 @@ def undelivered(failure: Exception) -> ResumeOutcome:
     if isinstance(failure, UNSENT):
         return Again(_sentence(failure))
     return Again(f"{_sentence(failure)}; the reply may have arrived", unknown=True)
+
+
+def unasked(failure: Exception) -> AskAgain:
+    """Say why n8n's API could not be asked; to ask again is always safe."""
+    return AskAgain(_sentence(failure))
 
 
 def _sentence(failure: Exception) -> str:

@@ -19,6 +19,7 @@ FIELDS = (
     "message",
     "blame",
     "awaited_by",
+    "execution",
 )
 """What a read gives of a call after its age in milliseconds, in this order."""
 
@@ -33,7 +34,7 @@ end
 
 HOLDING = """
 local c = fields(call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent',
-  'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with')
+  'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with', 'execution')
 local is_mine = c.status == 'running' and c.lease == token
 local function let_go()
   redis.call('HDEL', call_key(id), 'lease', 'holder')

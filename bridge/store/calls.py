@@ -147,6 +147,7 @@ def call_of(row: Answer) -> Call:
         message=_text(field["message"]),
         is_bridge_fault=field["blame"] == b"bridge",
         is_awaited=field["awaited_by"] is not None,
+        execution=_text(field["execution"]),
         result=None,
     )
 

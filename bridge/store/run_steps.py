@@ -37,6 +37,12 @@ SENT = Script(
     + "if is_mine then redis.call('HSETNX', call_key(id), 'sent_at', now) end return {is_mine and 'held' or 'lost'}",
 )
 
+EXECUTES = Script(
+    "id token execution",
+    HOLDING
+    + "if is_mine then redis.call('HSET', call_key(id), 'execution', execution) end return {is_mine and 'held' or 'lost'}",
+)
+
 FINISH = Script(
     "id token status result failure blame",
     HOLDING
@@ -61,6 +67,7 @@ if ran == '0' then
   redis.call('HDEL', call_key(id), 'sent_at')
   redis.call('HINCRBY', call_key(id), 'attempt', -1)
 end
+redis.call('HDEL', call_key(id), 'execution')
 redis.call('HSET', call_key(id), 'failure', failure)
 requeue(delay_ms)
 return {'parked'}
@@ -85,7 +92,7 @@ ABANDON = Script(
     + """
 if not is_mine then return {} end
 let_go()
-if not c.sent_at then
+if c.execution or not c.sent_at then
   redis.call('HINCRBY', call_key(id), 'attempt', -1)
   requeue(0)
 elseif c.idempotent == '1' and tonumber(c.attempt) < tonumber(c.max_attempts) then

@@ -59,6 +59,13 @@ class RunStore:
         answer = await self._steps.run(step.SENT, id=running.call.call_id, token=running.token)
         return answer == [b"held"]
 
+    async def executes(self, running: Running, execution: str) -> bool:
+        """Put n8n's id of the run on record, so that others can follow it; False: not ours now."""
+        answer = await self._steps.run(
+            step.EXECUTES, id=running.call.call_id, token=running.token, execution=execution
+        )
+        return answer == [b"held"]
+
     async def finish(
         self,
         running: Running,

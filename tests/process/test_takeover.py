@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 from mcp.client import Client
+from redis.asyncio import Redis
 
 from tests.bridge_processes import Bridge, running_bridge
 from tests.journeys import INTERRUPTED, end_of, start_call
@@ -54,6 +55,25 @@ async def test_a_worker_that_was_frozen_changes_nothing_that_is_in_other_hands(
         assert await end_of(client, repeatable) == again
         assert again["result"]["execution"] == bridge.runs("repeatable")[1].execution
         assert len(bridge.runs()) == 4
+
+
+async def test_executions_that_a_killed_worker_followed_are_followed_on(tmp_path: Path) -> None:
+    async with running_bridge(tmp_path) as bridge, bridge.claude() as client:
+        calls = [start_call(client, "followed", f"{n}", SHORT_S) for n in range(CALLS)]
+        ids = await asyncio.gather(*calls)
+
+        async def are_known() -> bool:
+            async with Redis.from_url(bridge.valkey.url, decode_responses=True) as redis:
+                keys = [f"{{bridge}}:call:{call_id}" for call_id in ids]
+                return all([await redis.hget(key, "execution") for key in keys])
+
+        await wait_until(are_known, "every execution is on record")
+        await bridge.add_worker()
+        bridge.workers[0].kill()
+        ended = await asyncio.gather(*(end_of(client, call_id) for call_id in ids))
+        assert [call["status"] for call in ended] == ["succeeded"] * CALLS
+        assert [call["result"]["label"] for call in ended] == [f"{n}" for n in range(CALLS)]
+        assert len(bridge.runs()) == CALLS
 
 
 async def started(bridge: Bridge, client: Client, tool: str) -> list[str]:

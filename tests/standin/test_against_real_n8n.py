@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from bridge.following import Followed, execution_in, follow
 from bridge.models import Json
 from bridge.outcomes import (
     Answered,
+    AskAgain,
     ExecutionOutcome,
     Failed,
     MaybeRun,
     NotRegistered,
+    Refused,
     Succeeded,
     UnderWay,
     Unknown,
@@ -215,6 +218,25 @@ async def test_the_bridge_reads_executions_right(n8n: N8n) -> None:
     assert isinstance(await read("999999999"), Unknown)
     assert isinstance(await read("x"), Unknown)
     assert isinstance(await read("1", key=""), Unknown)
+
+
+async def test_the_bridge_follows_an_execution(n8n: N8n) -> None:
+    if not n8n.api_key:
+        pytest.skip("BRIDGE_TEST_N8N_API_KEY is not set")
+    base_url = str(n8n.http.base_url)
+
+    async def look(_workflow: Workflow, execution: str) -> ExecutionOutcome:
+        return await bridge.look_at(base_url, n8n.api_key, execution)
+
+    async def outcome(arguments: dict[str, Json]) -> WebhookOutcome:
+        told = (await n8n.post("/webhook/execution-tool", arguments)).json()
+        workflow = Workflow(url=f"{base_url}/webhook/execution-tool", result="execution")
+        return await follow(Followed(workflow, execution_in(told) or "", 0, 20), look)
+
+    async with BridgeN8n() as bridge:
+        assert await outcome({"seconds": 0.5, "label": "x"}) == Answered({"label": "x"})
+        assert isinstance(await outcome({}), Refused)
+        assert isinstance(await bridge.look_at(base_url + "/no", n8n.api_key, "1"), AskAgain)
 
 
 async def test_executions_need_a_key_and_no_bot(n8n: N8n) -> None:

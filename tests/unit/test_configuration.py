@@ -17,7 +17,6 @@ WRITTEN = {
     "trim_context.true": "trim_context: true\n",
     "hooks.h.priority": "hooks: {h: {auth: {bearer: a}, priority: 1}}\n",
     "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
-    "workflows.w.result.execution": "workflows: {w: {url: 'http://n', result: execution}}\n",
     "workflows.w.result.callback": "workflows: {w: {url: 'http://n', result: callback}}\n",
     "workflows.w.progress.true": "workflows: {w: {url: 'http://n', progress: true}}\n",
     "workflows.w.concurrency": "workflows: {w: {url: 'http://n', concurrency: 20}}\n",
@@ -46,6 +45,21 @@ def test_settings_and_servers_are_read_together(tmp_path: Path) -> None:
 def test_faults_of_both_are_named_at_once(tmp_path: Path) -> None:
     variables = environ(tmp_path, "name: S\n", BRIDGE_PORT="x", BRIDGE_HOTS="y")
     assert len(faults_of(variables)) == 3
+
+
+FOLLOWED = "name: s\nworkflows:\n  w:\n    url: http://n\n    result: execution\n"
+
+
+def test_following_executions_needs_a_key_to_n8ns_api(tmp_path: Path) -> None:
+    url, key = {"BRIDGE_N8N_URL": "http://n:5678"}, {"BRIDGE_N8N_API_KEY": "a"}
+    assert read_configuration(environ(tmp_path, FOLLOWED, **url, **key)).servers
+    (fault,) = faults_of(environ(tmp_path, FOLLOWED, **url, BRIDGE_N8N_API_KEY=" "))
+    assert fault == (
+        f"{tmp_path}/s.yaml:5: workflows.w.result is `execution`, which needs BRIDGE_N8N_API_KEY: "
+        "set it"
+    )
+    (fault,) = faults_of(environ(tmp_path, FOLLOWED))
+    assert fault.endswith("which needs BRIDGE_N8N_URL and BRIDGE_N8N_API_KEY: set it")
 
 
 def test_a_name_that_a_server_file_uses_is_no_unknown_setting(tmp_path: Path) -> None:

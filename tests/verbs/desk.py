@@ -20,6 +20,9 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "typed": {"output": {"type": "object", "required": ["ok"]}},
     "brief": {"timeout": "1s"},
     "later": {"result": "callback"},
+    "followed": {"result": "execution", "output": {"type": "object"}},
+    "chased": {"result": "execution", "timeout": "1s"},
+    "followed_twice": {"result": "execution", "annotations": {"idempotent": True}},
 }
 DESK = Server.model_validate(
     {

@@ -10,38 +10,10 @@ from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.store.runs import INTERRUPTED
 from tests.verbs.desk import ALICE, DESK, start
+from tests.verbs.n8n import N8n, Silent
 from tests.waiting import wait_until
 
 SUCCEEDED, FAILED, QUEUED = CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.QUEUED
-
-
-class N8n:
-    """Answers what it was told to answer, and remembers what it was asked."""
-
-    def __init__(self, *outcomes: WebhookOutcome) -> None:
-        self._outcomes = list(outcomes)
-        self.asked: list[Sending] = []
-
-    async def __call__(self, sending: Sending) -> WebhookOutcome:
-        self.asked.append(sending)
-        return self._outcomes.pop(0)
-
-
-class Silent:
-    """Never answers; remembers that it was asked and how that ended."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.was_cancelled = False
-
-    async def __call__(self, _sending: Sending) -> WebhookOutcome:
-        self.asked.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.was_cancelled = True
-            raise
-        raise AssertionError("nobody answers")
 
 
 async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Call:
@@ -49,7 +21,7 @@ async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Cal
     call = await start(runtime, workflow)
     n8n = N8n(*outcomes)
     for _ in outcomes:
-        await runtime.runs.run(call.call_id, n8n)
+        await runtime.runs.run(call.call_id, n8n, n8n.look)
     assert len(n8n.asked) == len(outcomes)
     return await read(runtime, call.call_id)
 
@@ -66,7 +38,7 @@ async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worke
         seen.append((await read(web, sending.call_id), sending))
         return Answered({"b": 2})
 
-    await worker.runs.run(call.call_id, look)
+    await worker.runs.run(call.call_id, look, N8n().look)
 
     ((meanwhile, sending),) = seen
     assert (meanwhile.status, meanwhile.sent) == (CallStatus.RUNNING, True)
@@ -133,7 +105,7 @@ async def test_a_webhook_that_stays_unknown_is_given_up(web: Runtime) -> None:
     call = await run(web, "stamp", NotRegistered("not active"))
     await back_date(web, call.call_id, 11)
 
-    await web.runs.run(call.call_id, N8n(NotRegistered("not active")))
+    await web.runs.run(call.call_id, N8n(NotRegistered("not active")), N8n().look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.failure) == (FAILED, "not active")
@@ -144,7 +116,7 @@ async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None
     await back_date(web, call.call_id, 1201)
     n8n = N8n()
 
-    await web.runs.run(call.call_id, n8n)
+    await web.runs.run(call.call_id, n8n, n8n.look)
 
     ended = await read(web, call.call_id)
     assert n8n.asked == []
@@ -156,7 +128,7 @@ async def test_an_ended_call_is_not_sent_again(web: Runtime) -> None:
     call = await run(web, "stamp", Answered(1))
     n8n = N8n()
 
-    await web.runs.run(call.call_id, n8n)
+    await web.runs.run(call.call_id, n8n, n8n.look)
 
     assert n8n.asked == []
 
@@ -166,7 +138,7 @@ async def test_a_call_that_is_cancelled_while_it_is_sent_stops_the_sending(
 ) -> None:
     call = await start(web)
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
 
     cancelled = await web.calls.cancel(call.call_id, ALICE)
@@ -182,7 +154,7 @@ async def test_a_worker_that_breaks_off_a_sent_call_fails_it_and_says_so(
 ) -> None:
     call = await start(web)
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
 
     running.cancel()
@@ -197,12 +169,12 @@ async def test_a_worker_that_breaks_off_a_call_that_may_run_twice_lets_another_r
 ) -> None:
     call = await start(web, "twice")
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n))
+    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    await web.runs.run(call.call_id, N8n(Answered(1)))
+    await web.runs.run(call.call_id, N8n(Answered(1)), N8n().look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.attempt) == (SUCCEEDED, 2)
@@ -212,7 +184,9 @@ async def test_two_workers_woken_for_one_call_send_it_once(web: Runtime, worker:
     call = await start(web)
     n8n = N8n(*[Answered(1)] * 6)
 
-    await asyncio.gather(*(each.runs.run(call.call_id, n8n) for each in [web, worker] * 3))
+    await asyncio.gather(
+        *(each.runs.run(call.call_id, n8n, n8n.look) for each in [web, worker] * 3)
+    )
 
     assert len(n8n.asked) == 1
 
@@ -224,7 +198,7 @@ async def test_who_waits_for_a_call_in_another_process_hears_of_its_end(
     waiting = asyncio.create_task(web.calls.wait(call.call_id, ALICE, 60))
     await wait_until(lambda: f"call:{call.call_id}" in web.wakes._bells, "somebody waits")
 
-    await worker.runs.run(call.call_id, N8n(Answered({"a": 1})))
+    await worker.runs.run(call.call_id, N8n(Answered({"a": 1})), N8n().look)
 
     async with asyncio.timeout(2):
         assert (await waiting).result == b'{"a": 1}'
@@ -241,7 +215,7 @@ async def test_a_call_that_its_workflow_concludes_later_waits_without_a_worker(
 ) -> None:
     call = await start(web, "later")
 
-    await worker.runs.run(call.call_id, N8n(Answered({"executionId": 1})))
+    await worker.runs.run(call.call_id, N8n(Answered({"executionId": 1})), N8n().look)
 
     meanwhile = await read(web, call.call_id)
     assert meanwhile.status is CallStatus.RUNNING

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import Json
-from bridge.outcomes import AskAgain, ExecutionOutcome, Failed, Succeeded, UnderWay, Unknown
+from bridge.outcomes import (
+    AskAgain,
+    Dropped,
+    ExecutionOutcome,
+    Failed,
+    Succeeded,
+    UnderWay,
+    Unknown,
+)
 from workers.executions import EXECUTION, read_execution_answer
 from workers.n8n_answer import Answer
 
@@ -38,7 +46,8 @@ EXAMPLES = [
     (200, JSON, execution("running"), UnderWay),
     (200, JSON, execution("waiting"), UnderWay),
     (200, JSON, execution("success", [{"json": {"a": 1}}]), Succeeded),
-    (200, JSON, execution("crashed"), Failed),
+    (200, JSON, execution("error"), Failed),
+    (200, JSON, execution("crashed"), Dropped),
     (200, JSON, execution("canceled"), Failed),
     (200, JSON, execution("unknown"), Unknown),
     (200, HTML, b"n8n is starting up. Please wait", AskAgain),

@@ -1,0 +1,50 @@
+"""What stands for n8n where verbs are tried: it answers what it was told to answer."""
+
+import asyncio
+from collections.abc import Iterable
+
+from bridge.outcomes import ExecutionOutcome, WebhookOutcome
+from bridge.runs import Sending
+from bridge.servers import Workflow
+
+
+class N8n:
+    """Answers what it was told when it is sent or looked at, and remembers what it was asked."""
+
+    def __init__(self, *outcomes: WebhookOutcome, seen: Iterable[ExecutionOutcome] = ()) -> None:
+        self._outcomes = list(outcomes)
+        self._seen = list(seen)
+        self.asked: list[Sending] = []
+        self.looked_at: list[str] = []
+
+    async def __call__(self, sending: Sending) -> WebhookOutcome:
+        self.asked.append(sending)
+        return self._outcomes.pop(0)
+
+    async def look(self, _workflow: Workflow, execution: str) -> ExecutionOutcome:
+        self.looked_at.append(execution)
+        return self._seen.pop(0)
+
+
+class Silent:
+    """Never answers; remembers that it was asked and how that ended."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.was_cancelled = False
+
+    async def __call__(self, _sending: Sending) -> WebhookOutcome:
+        await self._be_silent()
+        raise AssertionError("nobody answers")
+
+    async def look(self, _workflow: Workflow, _execution: str) -> ExecutionOutcome:
+        await self._be_silent()
+        raise AssertionError("nobody answers")
+
+    async def _be_silent(self) -> None:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
