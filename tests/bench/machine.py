@@ -51,7 +51,9 @@ def _processor() -> str:
 def _flush_ms() -> float:
     """Measure what `appendfsync always` waits for; a disk that does not truly flush is quick."""
     times_s = []
-    with tempfile.TemporaryFile(dir=ROOT / ".data") as file:
+    folder = ROOT / ".data"
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(FLUSHES):
             os.write(file.fileno(), b"x" * 1024)
             began = perf_counter()
