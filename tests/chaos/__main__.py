@@ -1,0 +1,56 @@
+"""`python -m tests.chaos`: torments a bridge for minutes, and accounts for all it has accepted."""
+
+import asyncio
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.report import PAGE, ledger_lines, write
+from tests.chaos.scale import FULL
+from tests.chaos.storm import storm
+
+SECONDS = 300.0
+SLOWEST = 5
+
+
+@click.command()
+@click.option("--write", "is_written", is_flag=True, help="Put the ledger into the docs.")
+def chaos(*, is_written: bool) -> None:
+    """Run for CHAOS_SECONDS with the seed CHAOS_SEED; status 1 when a promise was broken."""
+    seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+    seconds = float(os.environ.get("CHAOS_SECONDS") or SECONDS)
+    click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
+    with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
+        ledger = asyncio.run(_run(Path(folder), seed, seconds))
+    lines = list(ledger_lines(ledger, seed, seconds))
+    click.echo("\n".join(lines))
+    for fault, names in (
+        ("lost", ledger.lost),
+        ("twice", ledger.twice),
+        ("wrong", ledger.wrong),
+    ):
+        for name in names:
+            click.echo(f"{fault}: {name}", err=True)
+    for name, count in sorted(ledger.book.dropped.items()):
+        click.echo(f"made again: {name} {count}", err=True)
+    for call in sorted(ledger.calls, key=lambda call: -call.took_s)[:SLOWEST]:
+        click.echo(f"slow: {call}", err=True)
+    if is_written:
+        write(lines)
+        click.echo(f"written: {PAGE.name}")
+    sys.exit(0 if ledger.is_good else 1)
+
+
+async def _run(folder: Path, seed: str, seconds: float) -> Ledger:
+    async with storm(folder, seed, FULL) as raised:
+        await raised.rage(seconds)
+        return await raised.ledger()
+
+
+if __name__ == "__main__":
+    chaos()

@@ -1,0 +1,142 @@
+"""The ledger: what the clients hold, set against what n8n has seen."""
+
+import bisect
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bridge.standin import Standin
+from tests.chaos.book import Book, CallRecord, EventRecord
+from tests.chaos.server_file import CALLED_BACK, ONCE
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the bridge itself has on record, by status."""
+
+    calls: Counter[str]
+    events: Counter[str]
+
+    @property
+    def open(self) -> int:
+        """Count what is not at its end."""
+        return self.calls["queued"] + self.calls["running"] + sum(self.events.values())
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of all that was accepted."""
+
+    book: Book
+    n8n: Standin
+    kept: Kept
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """Give every call that was asked for."""
+        return list(self.book.calls.values())
+
+    @property
+    def events(self) -> list[EventRecord]:
+        """Give every event that was accepted."""
+        return [event for event in self.book.events.values() if event.accepted_at]
+
+    @property
+    def runs(self) -> Counter[object]:
+        """Count how often n8n was asked to run each call, by label."""
+        seen = (each for each in self.n8n.seen.of() if each.path.startswith("/webhook/"))
+        return Counter(each.body.get("label") for each in seen if isinstance(each.body, dict))
+
+    @property
+    def resumes(self) -> Counter[str]:
+        """Count how often each execution took a reply."""
+        seen = (each for each in self.n8n.seen.of() if each.path.startswith("/webhook-waiting/"))
+        return Counter(str(each.execution) for each in seen if each.outcome == 200)
+
+    @property
+    def lost(self) -> list[str]:
+        """Name the calls that were never settled, and the events whose reply never came."""
+        resumes = self.resumes
+        return [
+            *(call.label for call in self.calls if not call.settled_at),
+            *(event.key for event in self.events if not resumes[event.execution_id]),
+        ]
+
+    @property
+    def twice(self) -> list[str]:
+        """Name what happened twice and must not: runs, deliveries, events."""
+        runs, resumes = self.runs, self.resumes
+        return [
+            *(call.label for call in self.calls if call.tool in ONCE and runs[call.label] > 1),
+            *(event.key for event in self.events if resumes[event.execution_id] > 1),
+            *(event.key for event in self.events if len(event.event_ids) > 1),
+        ]
+
+    @property
+    def wrong(self) -> list[str]:
+        """Say what was told that is not so."""
+        runs = self.runs
+        return [
+            *self.book.wrong,
+            *(f"{c.label}: {c.failure}" for c in self.calls if c.failure and not self.is_honest(c)),
+            *(
+                f"{call.label} has a result but never ran"
+                for call in self.calls
+                if call.execution and not runs[call.label]
+            ),
+            *(f"{n} of the store's records are open" for n in [self.kept.open] if n),
+        ]
+
+    def is_honest(self, call: CallRecord) -> bool:
+        """Tell whether a failure is one that the promises allow."""
+        if call.was_interrupted:
+            return call.tool in ONCE
+        return "timed out" in call.failure and not self.called_back(call)
+
+    def called_back(self, call: CallRecord) -> bool:
+        """Tell whether n8n's own call back for a call was taken."""
+        return any(
+            (execution := self.n8n.executions.find(seen.execution or "")) is not None
+            and execution.status == "success"
+            for seen in self.n8n.seen.of(f"/webhook/{CALLED_BACK}")
+            if isinstance(seen.body, dict) and seen.body.get("label") == call.label
+        )
+
+    @property
+    def longest_silence_s(self) -> float:
+        """Give the longest time from a fault to the next thing that went well."""
+        successes = sorted(self.book.successes_at)
+        return longest(
+            successes[at] - struck_at
+            for struck_at, _ in self.book.faults
+            if (at := bisect.bisect(successes, struck_at)) < len(successes)
+        )
+
+    @property
+    def longest_call_s(self) -> float:
+        """Give the longest time that a call took from its acceptance, less its time in n8n."""
+        return longest(call.took_s for call in self.calls if call.settled_at)
+
+    @property
+    def longest_event_s(self) -> float:
+        """Give the longest time from an event's acceptance to its reply in n8n."""
+        taken_at = {
+            seen.execution: seen.finished_at
+            for seen in self.n8n.seen.of()
+            if seen.path.startswith("/webhook-waiting/") and seen.outcome == 200
+        }
+        return longest(
+            at - event.accepted_at
+            for event in self.events
+            if (at := taken_at.get(event.execution_id)) is not None
+        )
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not (self.lost or self.twice or self.wrong)
+
+
+def longest(spans_s: Iterable[float]) -> float:
+    """Give the longest of some spans, 0 when there is none."""
+    return max(spans_s, default=0.0)

@@ -1,0 +1,67 @@
+"""The ledger as people read it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.machine import machine
+from tests.chaos.ledger import Ledger
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN, END = "<!-- ledger -->", "<!-- end of the ledger -->"
+
+
+def ledger_lines(ledger: Ledger, seed: str, seconds: float) -> Iterator[str]:
+    """Write the ledger."""
+    yield (
+        f"`CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g} make chaos`, "
+        f"{datetime.now(UTC).date()}, {machine()}."
+    )
+    yield from ("", "| | calls | events |", "|---|---:|---:|")
+    yield from (f"| {name} | {calls} | {events} |" for name, calls, events in rows(ledger))
+    faults = Counter(name for _, name in ledger.book.faults)
+    told = ", ".join(f"{name} {count}" for name, count in sorted(faults.items()))
+    dropped = sum(ledger.book.dropped.values())
+    yield from ("", f"Faults: {sum(faults.values())} ({told}).")
+    yield from ("", f"Requests that got no answer and were made again: {dropped}.")
+    yield from (
+        "",
+        f"Longest from a fault to the next success: {ledger.longest_silence_s:.1f} s.",
+    )
+
+
+def rows(ledger: Ledger) -> Iterator[tuple[str, object, object]]:
+    """Give the rows of the table: a name, what is so of calls, what is so of events."""
+    calls, events = ledger.calls, ledger.events
+    lost, twice = ledger.lost, set(ledger.twice)
+    lost_calls = len(set(lost) & set(ledger.book.calls))
+    twice_calls = len(twice & set(ledger.book.calls))
+    kept = ledger.kept
+    yield "accepted", sum(bool(call.accepted_at) for call in calls), len(events)
+    yield (
+        "settled",
+        sum(bool(call.settled_at) for call in calls),
+        len(events) - (len(lost) - lost_calls),
+    )
+    yield "**lost**", f"**{lost_calls}**", f"**{len(lost) - lost_calls}**"
+    yield "**run or delivered twice**", f"**{twice_calls}**", f"**{len(twice) - twice_calls}**"
+    interrupted = sum(call.was_interrupted for call in calls)
+    yield "failed, and said so: interrupted after it was sent", interrupted, "-"
+    gave_up = sum(bool(c.failure) and not c.was_interrupted and ledger.is_honest(c) for c in calls)
+    yield "failed, and said so: n8n could not call back", gave_up, "-"
+    yield "answered wrongly", len(ledger.wrong), "-"
+    on_record = ", ".join(f"{count} {status}" for status, count in sorted(kept.calls.items()))
+    yield "on the bridge's own record", on_record, f"{sum(kept.events.values())} open"
+    yield (
+        "longest from accepted to settled, beyond its time in n8n",
+        f"{ledger.longest_call_s:.1f} s",
+        f"{ledger.longest_event_s:.1f} s",
+    )
+
+
+def write(lines: list[str]) -> None:
+    """Put the ledger into the page, in place of the one before."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END + after]))

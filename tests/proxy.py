@@ -1,0 +1,105 @@
+"""A TCP proxy to whichever of several ports accepts, as a balancer is; it can also make trouble."""
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import struct
+from collections.abc import AsyncIterator, Sequence
+
+CHUNK_BYTES = 65536
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: closing then sends RST."""
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Proxy:
+    """Carries each connection to the next port that accepts one; `url` is its own address."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.url = ""
+        self._ports = list(ports)
+        self._turns = itertools.count()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._carrying: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+
+    def drop(self) -> None:
+        """Reset every open connection, on both sides, without a goodbye."""
+        for pair in tuple(self._carrying):
+            for writer in pair:
+                reset(writer)
+
+    def hold(self) -> None:
+        """Keep back all that comes, while every connection stays open."""
+        self._flowing.clear()
+
+    def let_go(self) -> None:
+        """Carry on, with what was kept back first."""
+        self._flowing.set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection to its end; with nobody to carry it to, reset it."""
+        found = await self._connect()
+        if found is None:
+            reset(writer)
+            return
+        far_reader, far_writer = found
+        self._carrying.add((writer, far_writer))
+        ways = [
+            asyncio.create_task(self._pump(reader, far_writer)),
+            asyncio.create_task(self._pump(far_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            ends = await asyncio.gather(*ways, return_exceptions=True)
+            self._carrying.discard((writer, far_writer))
+            for end in (writer, far_writer):
+                reset(end) if any(isinstance(each, OSError) for each in ends) else end.close()
+
+    async def _connect(self) -> Streams | None:
+        start = next(self._turns)
+        for turn in range(len(self._ports)):
+            port = self._ports[(start + turn) % len(self._ports)]
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        return None
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            await self._flowing.wait()
+            writer.write(chunk)
+            await writer.drain()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no connection is open."""
+        return not self._carrying
+
+
+@contextlib.asynccontextmanager
+async def proxying(*ports: int) -> AsyncIterator[Proxy]:
+    """Run a proxy on a port of its own; what is still open in the end is reset."""
+    proxy = Proxy(ports)
+    server = await asyncio.start_server(proxy.carry, "127.0.0.1", 0)
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.let_go()
+        while not proxy.is_idle:
+            proxy.drop()
+            await asyncio.sleep(0)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection by RST."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() != -1:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    writer.transport.abort()
