@@ -4,9 +4,6 @@ import socket
 
 from bridge.errors import ConfigurationError
 
-IS_OPEN = "bridge.is_open"
-"""Where a request's scope tells whether its connection is still open, when we serve it."""
-
 BACKLOG = 2048
 
 

@@ -14,31 +14,63 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from bridge.ports import BACKLOG, IS_OPEN
+from bridge.connection import CONNECTION, Connection
+from bridge.ports import BACKLOG
 
 logger = logging.getLogger(__name__)
 
 KEPT_IDLE_S = 75
+STALLED_AFTER_S = 30.0
+"""How long a client may take nothing of what waits for it: two signs of life of a stream."""
 
 
 class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # httptools' or h11's
-    """uvicorn's HTTP/1.1, with a word in the scope on whether the connection is still open.
+    """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
 
-    ASGI has none: once an answer is out, `receive` says "disconnected" whatever the client does.
+    ASGI has no word on either: once an answer is out, `receive` says "disconnected" whatever the
+    client does, and for a client that does not read `send` waits for ever.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         app: ASGIApp = self.app  # type: ignore[has-type]  # as above
+        self._stalling: asyncio.TimerHandle | None = None
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[IS_OPEN] = self._is_open
+            scope.setdefault("extensions", {})[CONNECTION] = Connection(self.transport)
             await app(scope, receive, send)
 
         self.app = watched
 
-    def _is_open(self) -> bool:
-        return not self.transport.is_closing()
+    def pause_writing(self) -> None:
+        """Hear that more is waiting to be read than the system and we hold back."""
+        super().pause_writing()
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        """Hear that the client reads."""
+        super().resume_writing()
+        self._look_no_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hear that the connection is gone."""
+        self._look_no_more()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        unread_bytes = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(STALLED_AFTER_S, self._cut_unless_read, unread_bytes)
+
+    def _look_no_more(self) -> None:
+        if self._stalling:
+            self._stalling.cancel()
+
+    def _cut_unless_read(self, unread_bytes: int) -> None:
+        if self.transport.get_write_buffer_size() < unread_bytes:
+            self._look_again()
+            return
+        logger.warning("http.stalled", extra={"client": self.client, "unread_bytes": unread_bytes})
+        self.transport.abort()
 
 
 class Server(uvicorn.Server):

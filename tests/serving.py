@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from bridge.app import drain
 from bridge.ports import listen
-from bridge.serve import Server
+from bridge.serve import Server, WatchedProtocol
 
 START_S = 10.0
 DRAIN_S = 5
@@ -19,7 +19,12 @@ DRAIN_S = 5
 async def serving(app: Starlette) -> AsyncIterator[str]:
     """Serve an app on a free loopback port; give its address."""
     config = uvicorn.Config(
-        app, lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=DRAIN_S
+        app,
+        http=WatchedProtocol,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_S,
     )
     with listen("127.0.0.1", 0) as listener:
         server = Server(config, on_drain=lambda: drain(app))

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from starlette.datastructures import Address
 from starlette.requests import Request
 
-from bridge.ports import IS_OPEN
+from bridge.connection import connection_of
 from bridge.receipts import NOTHING
 
 CONNECTIONS_MAX = 10_000
@@ -47,9 +47,9 @@ def is_proxied(request: Request) -> bool:
 
 
 async def stays_open(request: Request) -> bool:
-    """Tell whether a request's connection is still open SURE_AFTER_S from now."""
-    is_open = request.scope.get("extensions", {}).get(IS_OPEN)
-    if is_open is None or is_proxied(request):
+    """Tell whether a request's connection is open SURE_AFTER_S from now, its answer taken."""
+    connection = connection_of(request.scope)
+    if connection is None or is_proxied(request):
         return False
     await asyncio.sleep(SURE_AFTER_S)
-    return bool(is_open())
+    return connection.is_open() and connection.is_taken()

@@ -7,6 +7,12 @@ from bridge.store.scripts import Script, Steps
 from bridge.store.streams import Reading
 
 FRAMES_MAX = 1000
+READ_FRAMES, READ_BYTES = 64, 256 * 1024
+"""What a reader takes at once, and so holds for a client that does not read: one frame more."""
+
+FRAME_ID = r"\d{1,19}-\d{1,19}"
+"""How a frame's id is spelt, as a regular expression; Redis refuses longer numbers."""
+
 OUTBOX_TTL_S = 3600
 ANSWER_TTL_S = 600
 
@@ -26,16 +32,21 @@ return {id}
 )
 
 READ = Script(
-    "session stream reader after limit",
+    "session stream reader after limit bytes_max",
     """
 if reader ~= '' and redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then
   return {'replaced', {}}
 end
-local rows = {}
+local outbox = outbox_key(session, stream)
+local rows, bytes = {}, 0
 local from = after == '' and '-' or '(' .. after
-for _, entry in ipairs(redis.call('XRANGE', outbox_key(session, stream), from, '+', 'COUNT', limit)) do
+for _, entry in ipairs(redis.call('XRANGE', outbox, from, '+', 'COUNT', limit)) do
+  if bytes > tonumber(bytes_max) then break end
+  bytes = bytes + #entry[2][2]
   rows[#rows + 1] = {entry[1], entry[2][2], entry[2][4], entry[2][6]}
 end
+local newest = #rows == 0 and redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
+if newest and newest[2][4] == '1' then return {'over', {}} end
 return {'reading', rows}
 """,
 )
@@ -105,10 +116,11 @@ class Outbox:
             **said,
         )
 
-    async def read(self, reading: Reading, after: str, limit: int = 64) -> list[Frame] | None:
-        """Read the frames that follow the one named `after`; None for a reader that was replaced.
+    async def read(self, reading: Reading, after: str) -> list[Frame] | None:
+        """Read the frames that follow the one named `after`.
 
-        A reading without a reader only looks, whoever reads.
+        None when there will be none: the reader was replaced, or the last frame is behind it. A
+        reading without a reader only looks, whoever reads.
         """
         outcome, rows = await self._steps.run(
             READ,
@@ -116,7 +128,8 @@ class Outbox:
             stream=reading.stream,
             reader=reading.reader,
             after=after,
-            limit=limit,
+            limit=READ_FRAMES,
+            bytes_max=READ_BYTES,
         )
         if outcome != b"reading":
             return None

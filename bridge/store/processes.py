@@ -20,9 +20,12 @@ BEAT = Script(
     "redis.call('ZADD', processes_key(), now, process) return {}",
 )
 
+DIED = "process.died"
+"""The wake for when what a process did is for others to do."""
+
 LEAVE = Script(
     "process",
-    "if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) "
+    "ring('process.died') if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) "
     "else redis.call('ZADD', processes_key(), 0, process) end return {}",
 )
 

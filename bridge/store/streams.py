@@ -70,6 +70,17 @@ IS_READ = Script(
     "return {redis.call('HEXISTS', session_key(session), 'reader:' .. stream)}",
 )
 
+IS_KEPT = Script(
+    "session stream",
+    """
+if redis.call('EXISTS', outbox_key(session, stream)) == 1 then return {1} end
+for _, owed in ipairs(redis.call('HVALS', owed_key(session))) do
+  if cjson.decode(owed)[2] == stream then return {1} end
+end
+return {0}
+""",
+)
+
 RECENT = Script(
     "client within_ms",
     """
@@ -189,6 +200,10 @@ class StreamStore:
     async def is_read(self, session_id: str, stream: str) -> bool:
         """Tell whether anyone reads a stream."""
         return await self._steps.run(IS_READ, session=session_id, stream=stream) == [1]
+
+    async def is_kept(self, session_id: str, stream: str) -> bool:
+        """Tell whether a stream has frames, or an answer to come."""
+        return await self._steps.run(IS_KEPT, session=session_id, stream=stream) == [1]
 
     async def recent(self, client: str) -> list[str]:
         """Name the sessions of a client that lived within LIVED_WITHIN_S."""

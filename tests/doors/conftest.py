@@ -14,7 +14,7 @@ from bridge.settings import Settings
 from tests.conformance.door import NAME as FIXTURES
 from tests.conformance.door import FixtureDoor
 from tests.doors.by_hand import ALICE, BOB, N8N, Session, open_session
-from tests.doors.telling import aside, impatient
+from tests.doors.telling import aside, flood, impatient
 from tests.serving import serving
 
 KEEPALIVE_S = 0.1
@@ -54,7 +54,7 @@ def build(settings: Settings) -> Starlette:
     """Build an app with a server of the product's own kind, and one with the suite's fixtures."""
     fixtures = Server(name=FIXTURES)
     app = create_app(settings, {DESK.name: DESK, FIXTURES: fixtures})
-    app.state.doors[FIXTURES] = FixtureDoor(fixtures, aside, impatient)
+    app.state.doors[FIXTURES] = FixtureDoor(fixtures, aside, flood, impatient)
     return app
 
 

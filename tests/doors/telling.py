@@ -9,6 +9,9 @@ from mcp.shared.message import ServerMessageMetadata
 
 from tests.conformance.asking import Arguments, Context, say
 
+FLOOD_PAGES = 80
+PAGE_BYTES = 200_000
+
 
 @dataclass(frozen=True)
 class Accepting:
@@ -28,6 +31,14 @@ async def aside(context: Context, _given: Arguments) -> types.CallToolResult:
     params = types.LoggingMessageNotificationParams(level="info", data="By the way")
     await context.session.send_notification(types.LoggingMessageNotification(params=params))
     return say("Said it.")
+
+
+async def flood(context: Context, _given: Arguments) -> types.CallToolResult:
+    """Says more than the system holds back for a client that does not read."""
+    for number in range(FLOOD_PAGES):
+        said = {"level": "info", "data": f"{number}" + "." * PAGE_BYTES}
+        await context.lifespan_context.notify("notifications/message", said)
+    return say("Said it all.")
 
 
 async def impatient(context: Context, _given: Arguments) -> types.CallToolResult:

@@ -161,12 +161,11 @@ async def test_another_name_is_another_client(web: str, http: httpx2.AsyncClient
         assert second.session_id != first.session_id
 
 
+@pytest.mark.parametrize("place", ["gone/1-0", "gone", "gone/x", f"gone/{2**64}-0", "/"])
 async def test_an_unknown_session_is_ready_without_a_handshake(
-    web: str, http: httpx2.AsyncClient
+    web: str, http: httpx2.AsyncClient, place: str
 ) -> None:
-    async with stream(
-        http, web, last_event_id="gone/1-0", mcp_protocol_version=VERSION_2025
-    ) as new:
+    async with stream(http, web, last_event_id=place, mcp_protocol_version=VERSION_2025) as new:
         await new.post(http, call("list_calls", 3))
         assert "result" in await answer_on(new.events)
 

@@ -126,19 +126,51 @@ async def test_a_long_stream_is_read_again_without_a_pause(
     assert len(told) == 201
 
 
-async def test_another_sessions_stream_cannot_be_resumed(
+async def test_another_sessions_stream_is_no_stream(
     web: str, http: httpx2.AsyncClient, fixtures: Session
 ) -> None:
     async with fixtures.stream(call("test_simple_text")) as answer:
         place = (await anext(events(answer))).id
     other = await open_session(http, f"{web}/mcp/{FIXTURES}")
-    async with other.listen(place) as resumed:
-        stream = events(resumed)
-        heard = [await anext(stream) for _ in range(3)]
-    assert [event.comment for event in heard[1:]] == ["keepalive", "keepalive"]
+    assert await refusal(other, place or "") == await refusal(other, "unheard-of/0-0")
 
 
-@pytest.mark.parametrize("place", ["x", "a/b", "a/1-1/2-2", "a:b/1-1", "a/1", "/"])
+async def test_a_stream_whose_frames_are_gone_is_refused_and_its_session_goes_on(
+    session: Session, settings: Settings
+) -> None:
+    async with session.stream(call("list_calls")) as answer:
+        place = [event.id async for event in events(answer)][-1] or ""
+    async with Redis.from_url(settings.redis_url or "") as redis:
+        await redis.delete(f"{PREFIX}outbox:{session.session_id}:{place.partition('/')[0]}")
+    assert await refusal(session, place) == await refusal(session, "unheard-of/0-0")
+    assert (await session.post(call("list_calls", 2))).status_code == 200
+
+
+async def test_a_stream_that_says_nothing_yet_is_not_gone(session: Session, other_web: str) -> None:
+    async with session.stream(call("take_event", wait_seconds=1)) as answer:
+        place = (await anext(events(answer))).id
+    async with session.at(f"{other_web}/mcp/desk").listen(place) as resumed:
+        told = [event.message async for event in messages(resumed)]
+    assert [message["id"] for message in told] == [1]
+
+
+async def test_a_stream_that_was_read_to_its_end_ends_at_once(session: Session) -> None:
+    async with session.stream(call("list_calls")) as answer:
+        place = [event.id async for event in events(answer)][-1]
+    async with session.listen(place) as resumed:
+        assert [event.data async for event in events(resumed)] == [""]
+
+
+async def refusal(session: Session, place: str) -> str:
+    """Try to resume at a place where that cannot be; give the sentence."""
+    headers = session.headers | {"last-event-id": place}
+    answer = await session.http.get(session.url, headers=headers)
+    assert answer.status_code == 400
+    sentence: str = answer.json()["error"]["message"]
+    return sentence
+
+
+@pytest.mark.parametrize("place", ["x", "a/b", "a/1-1/2-2", "a:b/1-1", "a/1", "/", f"a/{2**64}-0"])
 async def test_a_place_that_is_none_is_refused(session: Session, place: str) -> None:
     headers = session.headers | {"last-event-id": place}
     assert (await session.http.get(session.url, headers=headers)).status_code == 400

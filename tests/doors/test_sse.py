@@ -14,6 +14,7 @@ from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOB,
+    Event,
     Pipe,
     answer_on,
     authorization,
@@ -113,9 +114,11 @@ async def test_a_session_of_another_wire_looks_unknown(
     ).status_code == 404
 
 
-async def test_draining_ends_the_stream(pipe: Pipe, app: Starlette) -> None:
+async def test_draining_ends_the_stream_and_says_how_soon_to_come_back(
+    pipe: Pipe, app: Starlette
+) -> None:
     drain(app)
-    assert [event async for event in pipe.stream if not event.comment] == []
+    assert [event async for event in pipe.stream if not event.comment] == [Event(retry_ms=1000)]
 
 
 async def test_the_official_client_works_across_processes(web: str, other_web: str) -> None:

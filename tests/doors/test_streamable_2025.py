@@ -15,6 +15,7 @@ from tests.doors.by_hand import (
     ALICE,
     BOB,
     BOTH,
+    Event,
     Session,
     answering,
     authorization,
@@ -115,12 +116,14 @@ async def test_the_end_of_a_session_ends_its_streams(session: Session, other_web
         assert [event async for event in stream if not event.comment] == []
 
 
-async def test_draining_ends_the_standing_stream(session: Session, app: Starlette) -> None:
+async def test_draining_ends_the_standing_stream_and_says_how_soon_to_come_back(
+    session: Session, app: Starlette
+) -> None:
     async with session.listen() as standing:
         stream = events(standing)
         await anext(stream)
         drain(app)
-        assert [event async for event in stream if not event.comment] == []
+        assert [event async for event in stream if not event.comment] == [Event(retry_ms=1000)]
 
 
 # Answers

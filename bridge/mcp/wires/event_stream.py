@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 from sse_starlette.event import ServerSentEvent
 from starlette.types import Receive, Scope, Send
+
+from bridge.connection import connection_of
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -13,6 +15,8 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 KEEPALIVE = b": keepalive\n\n"
+FAREWELL_S = 1.0
+"""How long a stream may take for its last words when the process drains."""
 
 Source = AsyncGenerator[bytes, None]
 
@@ -60,34 +64,59 @@ class EventStream:
     """An HTTP response that sends what its source yields, to its end or till the client leaves.
 
     The source yields whole events, each sent in one write. Leaving closes the source, and so does
-    draining, unless no `streams` are given: then the source must see to its end itself.
+    draining; a client that reads no more has left once the server has cut its connection.
+
+    Args:
+        source: what is sent.
+        streams: those of this process.
+        headers: beside those of every event stream.
+        farewell: the last words of a stream that ends because this process drains.
+        ends_itself: the source ends soon when the process drains, and wants to say how.
     """
 
     def __init__(
-        self, source: Source, streams: OpenStreams | None, headers: dict[str, str] | None = None
+        self,
+        source: Source,
+        streams: OpenStreams,
+        headers: Mapping[str, str] | None = None,
+        *,
+        farewell: bytes = b"",
+        ends_itself: bool = False,
     ) -> None:
         self._source = source
-        self._holding = contextlib.nullcontext if streams is None else streams.holding
+        self._streams = streams
         self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
+        self._farewell = farewell
+        self._ends_itself = ends_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._headers]}
-        )
+        headers = [*HEADERS, *self._headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         pump = asyncio.ensure_future(self._pump(send))
         watch = asyncio.ensure_future(_until_gone(receive))
-        with self._holding(watch.cancel):
+        with self._streams.holding(lambda: self._end_soon(watch)):
             try:
                 await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                is_cut_short = not pump.done()
                 pump.cancel()
                 watch.cancel()
                 await asyncio.gather(pump, watch, return_exceptions=True)
+        is_draining = self._streams.is_draining
+        if is_draining and (connection := connection_of(scope)):
+            asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut)
+        last = self._farewell if is_draining and is_cut_short else b""
         with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        if pump.done() and not pump.cancelled() and (error := pump.exception()):
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        if not pump.cancelled() and (error := pump.exception()):
             raise error
+
+    def _end_soon(self, watch: "asyncio.Future[None]") -> None:
+        if self._ends_itself:
+            asyncio.get_running_loop().call_later(FAREWELL_S, watch.cancel)
+        else:
+            watch.cancel()
 
     async def _pump(self, send: Send) -> None:
         async with contextlib.aclosing(self._source) as source:

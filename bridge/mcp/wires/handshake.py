@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from bridge.connection import connection_of
 from bridge.mcp.exchange import Caller, answer, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import EventStream
@@ -31,8 +32,9 @@ from bridge.mcp.wires.outbox_stream import (
     owe,
     serve_into,
 )
-from bridge.mcp.wires.reading import Reader, new_reading, prime
+from bridge.mcp.wires.reading import COME_BACK, Reader, new_reading, prime
 from bridge.models import Message
+from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
 from bridge.store.streams import Owed
 
@@ -41,7 +43,13 @@ SESSION_HEADER = "mcp-session-id"
 START = "0-0"
 """The place before a stream's first frame."""
 
-PLACE = re.compile(r"([\w-]{1,64})/(\d{1,20}-\d{1,20})", re.ASCII)
+PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
+
+STREAM_GONE = (
+    "Last-Event-ID is of no stream that this session still has; what calls have brought stays "
+    "with them: list_calls and read_call find it"
+)
+"""Not 404, which would end the session; and no stream, which could never say anything."""
 
 
 async def serve(request: Request, message: Message, door: Door, caller: Caller) -> ASGIApp:
@@ -78,7 +86,10 @@ async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
     place = PLACE.fullmatch(last_event_id)
     if place is None:
         return _refuse(400, "Last-Event-ID is no id of an event of this session")
-    return await _stream(request, door, caller, session, place[1], place[2])
+    stream, after = place.groups()
+    if stream != STANDING and not await caller.runtime.streams.is_kept(session.session_id, stream):
+        return _refuse(400, STREAM_GONE)
+    return await _stream(request, door, caller, session, stream, after)
 
 
 async def end(request: Request, caller: Caller) -> Response:
@@ -141,9 +152,16 @@ async def _stream(
         work = serve_into(request, owed.message, door, heir, session, stream)
         request.app.state.tasks.start(work)
 
-    reader = Reader(runtime, reading, lambda frame_id: f"{stream}/{frame_id}", adopt)
+    reader = Reader(
+        runtime,
+        reading,
+        lambda frame_id: f"{stream}/{frame_id}",
+        adopt,
+        connection_of(request.scope),
+    )
     frames = _frames(reader, session, after or sure or START)
-    return EventStream(frames, request.app.state.streams, {SESSION_HEADER: session.session_id})
+    named = {SESSION_HEADER: session.session_id}
+    return EventStream(frames, request.app.state.streams, named, farewell=COME_BACK)
 
 
 async def _frames(reader: Reader, session: Session, after: str) -> AsyncGenerator[bytes, None]:

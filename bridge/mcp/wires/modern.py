@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
+from anyio import EndOfStream, create_memory_object_stream
 from mcp.server.connection import Connection
 from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.inbound import (
@@ -39,6 +40,9 @@ from bridge.models import Message
 from bridge.receipts import NOTHING
 
 OPEN_WITHIN_S = 4.0
+FRAMES_MAX = 64
+"""How many notifications wait for a client at most; the exchange waits with those beyond."""
+
 LISTEN = "subscriptions/listen"
 """The one method whose streams end with a result when the process drains: its handler ends them."""
 
@@ -49,11 +53,27 @@ class StreamLine:
     can_ask = False
 
     def __init__(self) -> None:
-        self.frames: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=64)
+        self._entrance, self._exit = create_memory_object_stream[Message](FRAMES_MAX)
 
     async def send(self, message: Message) -> None:
-        """Put a notification on the stream."""
-        await self.frames.put(message)
+        """Put a notification on the stream; waits while its client does not read."""
+        await self._entrance.send(message)
+
+    def end(self) -> None:
+        """Say that nothing follows."""
+        self._entrance.close()
+
+    async def next(self) -> Message | None:
+        """Take the next notification off the line, or None at its end."""
+        try:
+            return await self._exit.receive()
+        except EndOfStream:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """Take no more notifications."""
+        self._exit.close()
 
     async def ask(
         self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
@@ -94,18 +114,20 @@ async def _run(
     )
     caller.is_there = partial(_is_there, request)
     serving = asyncio.ensure_future(_serve(door, exchange, connection, caller, line))
-    first = asyncio.ensure_future(line.frames.get())
+    first = asyncio.ensure_future(line.next())
     try:
         await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
     except asyncio.CancelledError:
         serving.cancel()
+        line.close()
         raise
     if first.done() and first.result() is None:
         reply = serving.result()
         await _answered(request, caller, reached=not await request.is_disconnected())
         return _json(reply)
     frames = _frames(request, first, line, serving, caller)
-    return EventStream(frames, None if message["method"] == LISTEN else request.app.state.streams)
+    listens = message["method"] == LISTEN
+    return EventStream(frames, request.app.state.streams, ends_itself=listens)
 
 
 async def _is_there(request: Request) -> bool:
@@ -118,7 +140,7 @@ async def _serve(
     try:
         return await answer(door.mcp, exchange, connection, caller)
     finally:
-        await line.frames.put(None)
+        line.end()
 
 
 async def _answered(request: Request, caller: Caller, *, reached: bool) -> None:
@@ -159,10 +181,11 @@ async def _frames(
                 reached = True
                 return
             yield event(encode(frame).decode())
-            waiting = asyncio.ensure_future(line.frames.get())
+            waiting = asyncio.ensure_future(line.next())
     finally:
         waiting.cancel()
         serving.cancel()
+        line.close()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
         await _answered(request, caller, reached=reached)

@@ -1,7 +1,8 @@
 """The reading side of a session's stream: what its outbox holds goes out until it has arrived.
 
-A frame has arrived when its stream was still open SURE_AFTER_S later. A stream that ends first
-gives an event back, and the next reader of the stream gets the frame again.
+A frame has arrived when the client's system had taken it and its stream was still open SURE_AFTER_S
+later. A stream that ends first gives an event back, and the next reader of the stream gets the
+frame again.
 """
 
 import asyncio
@@ -11,17 +12,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from sse_starlette.event import ServerSentEvent
+
+from bridge.connection import Connection
 from bridge.errors import TransientError
 from bridge.mcp.wires.event_stream import KEEPALIVE, event
 from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
-from bridge.store.processes import LIFE_S
+from bridge.store.processes import DIED, LIFE_S
 from bridge.store.streams import Owed, Reading
 from bridge.store.wake import Bell
 
 SURE_AFTER_S = 5.0
 RETRY_MS = 1000
+COME_BACK = ServerSentEvent(retry=RETRY_MS, sep="\n").encode()
+"""What a stream says when the process drains: any other process goes on with it."""
+
 HANG_UP = b""
 """The frame at which a connection ends and its stream does not."""
 
@@ -35,12 +42,17 @@ def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
 
 @dataclass
 class Reader:
-    """Reads one stream to its end; `spell_id` gives event ids, `adopt` serves what is owed."""
+    """Reads one stream to its end.
+
+    `spell_id` gives event ids, `adopt` serves what is owed, `connection` carries the stream; it is
+    None where another server than ours does.
+    """
 
     runtime: Runtime
     reading: Reading
     spell_id: Callable[[str], str]
     adopt: Adopt
+    connection: Connection | None
     _unsure: deque[tuple[float, Frame]] = field(default_factory=deque)
     _after: str = ""
 
@@ -54,7 +66,7 @@ class Reader:
         name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
         self._after = after
         try:
-            with wakes.listening(name, end) as bell, wakes.listening("process.died") as died:
+            with wakes.listening(name, end, DIED) as bell, wakes.listening(DIED) as died:
                 await self._adopt()
                 while (found := await self._look()) is not None:
                     for frame in found:
@@ -92,6 +104,9 @@ class Reader:
     async def _be_sure(self) -> None:
         sure = ""
         while self._unsure and self._unsure[0][0] + SURE_AFTER_S <= _now():
+            if self.connection and not self.connection.is_taken():
+                self._unsure[0] = (_now(), self._unsure[0][1])
+                break
             _, frame = self._unsure.popleft()
             sure = frame.frame_id
             await self._settle(frame, self.runtime.receipts.confirm)

@@ -14,6 +14,7 @@ Source: MCP 2024-11-05, "HTTP with SSE".
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -23,18 +24,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from bridge.connection import connection_of
 from bridge.errors import NotFoundError
 from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into
-from bridge.mcp.wires.reading import RETRY_MS, Reader, new_reading
+from bridge.mcp.wires.reading import COME_BACK, RETRY_MS, Reader, new_reading
 from bridge.mcp.wires.streamable import read_message
+from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
 from bridge.store.streams import Owed
 
 WIRE = "sse"
+PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 
 async def get(request: Request) -> ASGIApp:
@@ -54,10 +58,16 @@ async def get(request: Request) -> ASGIApp:
         work = serve_into(request, owed.message, door, heir, found, STANDING)
         request.app.state.tasks.start(work)
 
-    reader = Reader(caller.runtime, reading, lambda frame: f"{found.session_id}/{frame}", adopt)
+    reader = Reader(
+        caller.runtime,
+        reading,
+        lambda frame: f"{found.session_id}/{frame}",
+        adopt,
+        connection_of(request.scope),
+    )
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
     frames = _frames(reader, address, after or sure)
-    return EventStream(frames, request.app.state.streams)
+    return EventStream(frames, request.app.state.streams, farewell=COME_BACK)
 
 
 async def post(request: Request) -> Response:
@@ -82,9 +92,10 @@ async def _find(request: Request, caller: Caller, client: str) -> tuple[Session 
     """Find the session that a stream goes on with, and the place that its client names."""
     sessions = caller.runtime.sessions
     last_event_id = request.headers.get("last-event-id", "")
+    if place := PLACE.fullmatch(last_event_id):
+        return await sessions.read(place[1], caller.principal, WIRE), place[2]
     if last_event_id:
-        session_id, _, after = last_event_id.rpartition("/")
-        return await sessions.read(session_id, caller.principal, WIRE), after
+        return None, ""
     if "mcp-protocol-version" not in request.headers:
         return None, ""
     recent = await caller.runtime.streams.recent(_name(caller, client))
