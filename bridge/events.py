@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bridge.cursors import order_after
 from bridge.errors import LeaseLostError, NotFoundError
+from bridge.file_pages import FilePage, file_page
 from bridge.models import (
     Event,
     EventId,
@@ -18,6 +20,7 @@ from bridge.models import (
     ReplyStatus,
     new_lease_token,
 )
+from bridge.multipart import MEDIA_TYPE
 from bridge.payloads import parse_json, resolve
 from bridge.queue import Queue
 from bridge.schema_cache import SchemaCache
@@ -28,6 +31,7 @@ from bridge.store.wake import Bell, Wakes
 LOOK_AGAIN_S = 5.0
 ABSENT_S = 1.0
 LIST_MAX = 100
+_FILE_PATH = re.compile(r"/files/(0|[1-9][0-9]{0,3})")
 
 IsThere = Callable[[], Awaitable[bool]]
 
@@ -118,6 +122,25 @@ class Events:
         if found is None or found[0] != server:
             raise NotFoundError("no such event")
         return resolve(parse_json(found[1].content), path)
+
+    async def read_file(
+        self, server: str, event_id: str, path: str, offset: int, size_bytes: int
+    ) -> FilePage | None:
+        """Read a page of the file that `path` names; None if it names none, as most paths do.
+
+        Raises:
+            NotFoundError: the event is unknown or another server's, or came with fewer files.
+        """
+        named = _FILE_PATH.fullmatch(path)
+        found = await self._store.read_body(EventId(event_id)) if named else None
+        if named is None or found is None or found[1].media_type != MEDIA_TYPE:
+            return None
+        file = await self.read(server, event_id, path)
+        part, whole_bytes = await self._store.read_file(
+            EventId(event_id), int(named[1]), offset, size_bytes
+        )
+        is_text = isinstance(file, dict) and file["encoding"] == "text"
+        return file_page(part, offset, whole_bytes, is_text=is_text)
 
     async def list(
         self, server: Server, hook: str | None, status: EventStatus, limit: int, cursor: str | None

@@ -4,8 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from bridge.contents import Content
 from bridge.errors import ConflictError, Fault, InvalidError
-from bridge.models import Body, Event, Json, new_event_id
+from bridge.models import Event, new_event_id
 from bridge.payloads import summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
@@ -21,8 +22,7 @@ class Incoming:
     `are_headers_proved` says whether what proves the sender covers the headers too.
     """
 
-    payload: Json
-    body: Body
+    content: Content
     idempotency_key: str = ""
     reply_url: str = ""
     reply_deadline: str = ""
@@ -48,7 +48,8 @@ class Intake:
             ConflictError: the key came before with another body or reply address.
             TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
-        self._schemas.check(hook.payload, incoming.payload, "the payload breaks this hook's schema")
+        content = incoming.content
+        self._schemas.check(hook.payload, content.payload, "the payload breaks this hook's schema")
         if incoming.reply_url:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
@@ -56,9 +57,9 @@ class Intake:
             event_id=new_event_id(),
             server=server.name,
             hook=hook.name,
-            body=incoming.body,
-            summary=summarize(incoming.body.content),
-            digest=_digest(incoming.body.content, incoming.reply_url.encode()),
+            body=content.body,
+            summary=summarize(content.body.content),
+            digest=_digest(content.body.content, *content.files, incoming.reply_url.encode()),
             idempotency=_idempotency(server, hook, incoming.idempotency_key),
             reply_url=incoming.reply_url,
             reply_deadline=incoming.reply_deadline,
@@ -67,6 +68,7 @@ class Intake:
             max_attempts=hook.max_attempts,
             answer_within_s=hook.answer_within_s or self._ttl_s,
             ttl_s=self._ttl_s,
+            files=content.files,
             rate=hook.limits.rate if hook.limits else None,
             queued_max=hook.limits.queued if hook.limits else None,
         )

@@ -16,6 +16,7 @@ from bridge.models import (
 )
 from bridge.store import event_steps as step
 from bridge.store import line_steps as line
+from bridge.store.intake_steps import READ_FILE
 from bridge.store.new_event import NewEvent
 from bridge.store.replies import reply_of
 from bridge.store.scripts import Answer, Steps
@@ -102,6 +103,15 @@ class EventStore:
         """Read the server and the payload of one event."""
         server, content, media_type = await self._steps.run(step.READ_BODY, id=event_id)
         return (server.decode(), Body(content, media_type.decode())) if server else None
+
+    async def read_file(
+        self, event_id: EventId, number: int, offset: int, size_bytes: int
+    ) -> tuple[bytes, int]:
+        """Read a part of a file that came with an event, and how long the whole is, in bytes."""
+        part, whole_bytes = await self._steps.run(
+            READ_FILE, id=event_id, number=number, first=offset, last=offset + size_bytes - 1
+        )
+        return part, int(whole_bytes)
 
     async def listed(
         self, server: str, hooks: Sequence[str], status: EventStatus, after: int, limit: int

@@ -37,6 +37,6 @@ end
 
 READ_FILE = Script(
     "id number first last",
-    "return {redis.call('HGET', event_key(id), 'server'), "
-    "redis.call('GETRANGE', file_key(id, number), first, last), redis.call('STRLEN', file_key(id, number))}",
+    "return {redis.call('GETRANGE', file_key(id, number), first, last), "
+    "redis.call('STRLEN', file_key(id, number))}",
 )

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
+from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
 from bridge.intake import Incoming
 from bridge.models import Event
-from bridge.payloads import parse_json, read_payload
+from bridge.payloads import parse_json
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
@@ -33,7 +34,7 @@ async def receive_event(request: Request) -> Response:
             "event_id": event.event_id,
             "server": event.server,
             "hook": event.hook,
-            "bytes": len(incoming.body.content),
+            "bytes": incoming.content.size_bytes,
             "duplicate": is_duplicate,
             "duration_ms": round((time.perf_counter() - started) * 1000, 2),
         },
@@ -53,12 +54,10 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
     headers = request.headers
     if not hook.wants_signature:
         check_hook(hook, Sender(headers, b"", time.time()))
-    content = await read_body(request, max_bytes)
-    proof = check_hook(hook, Sender(headers, content, time.time()))
-    payload, body = read_payload(content, headers.get("content-type", ""))
+    raw = await read_body(request, max_bytes)
+    proof = check_hook(hook, Sender(headers, raw, time.time()))
     return Incoming(
-        payload=payload,
-        body=body,
+        content=read_content(raw, headers, max_bytes),
         idempotency_key=_idempotency_key(headers, proof),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),

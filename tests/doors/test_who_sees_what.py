@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.calls import Asked
+from bridge.contents import Content
 from bridge.errors import LeaseLostError, NotFoundError
 from bridge.intake import Incoming
 from bridge.models import (
@@ -58,7 +59,7 @@ async def runtime(redis_url: str) -> AsyncIterator[Runtime]:
 async def send(runtime: Runtime, name: str = "support", content: bytes = b'{"a": "it"}') -> EventId:
     """Have n8n send an event."""
     receiver = SERVERS[name]
-    incoming = Incoming({"a": "it"}, Body(content, "application/json"))
+    incoming = Incoming(Content({"a": "it"}, Body(content, "application/json")))
     event, _ = await runtime.intake.accept(receiver, receiver.hooks["ticket"], incoming)
     return event.event_id
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bridge.calls import Asked
+from bridge.contents import Content
 from bridge.events import IsThere, Taken
 from bridge.intake import Incoming
 from bridge.models import Body, Call, EventId, Principal, new_call_id
@@ -43,9 +44,8 @@ async def send(
     runtime: Runtime, hook: str = "letter", *, reply_url: str = "", deadline: str = ""
 ) -> EventId:
     """Have n8n send an event."""
-    incoming = Incoming(
-        {}, Body(b"{}", "application/json"), reply_url=reply_url, reply_deadline=deadline
-    )
+    content = Content({}, Body(b"{}", "application/json"))
+    incoming = Incoming(content, reply_url=reply_url, reply_deadline=deadline)
     event, _ = await runtime.intake.accept(DESK, DESK.hooks[hook], incoming)
     return event.event_id
 
