@@ -81,10 +81,14 @@ class Dead:
 
 @dataclass(frozen=True)
 class Again:
-    """Not delivered, or not known to be; `unknown` says that it may have arrived."""
+    """Not delivered, or not known to be; `unknown` says that it may have arrived.
+
+    `is_down` says that the trouble is n8n's own, so that other replies would fare no better.
+    """
 
     reason: str
     unknown: bool = False
+    is_down: bool = False
 
 
 ResumeOutcome = Delivered | AgainSoon | AgainOnce | Finished | Dead | Again

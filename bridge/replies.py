@@ -1,58 +1,85 @@
-"""The verb of replies: deliver one to the execution that waits for it."""
+"""The verbs of replies: deliver one to the execution that waits for it; redrive a dead one."""
 
 import json
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from bridge.backoff import delay_before
-from bridge.errors import ConflictError, NotFoundError
+from bridge.errors import ConflictError, InvalidError, NotFoundError
 from bridge.models import EventId, Json, ListedReply, ReplyAttempt, ReplyStatus, new_lease_token
-from bridge.outcomes import Again, AgainOnce, AgainSoon, Dead, Delivered, Finished, ResumeOutcome
+from bridge.outcomes import Again, ResumeOutcome
 from bridge.queue import Queue
+from bridge.reply_address import ReplyAddress, ReplyAddresses
+from bridge.reply_verdicts import TOO_LATE, Verdict, judge, too_late, within
+from bridge.store.breakers import Breakers
 from bridge.store.replies import ReplyStore, Sending
 
 logger = logging.getLogger(__name__)
 
-Send = Callable[[str, Json, EventId], Awaitable[ResumeOutcome]]
-
-TOO_LATE = "the time in which n8n waits for the reply is over"
-SOON_FIRST_S, SOON_CAP_S = 0.1, 5.0
-FIRST_S, CAP_S = 2.0, 300.0
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    status: ReplyStatus
-    failure: str = ""
-    delay_s: float = 0
-    unknown: bool = False
+Send = Callable[[ReplyAddress, Json, EventId, float], Awaitable[ResumeOutcome]]
+"""Sends a reply to an address, with the id of its event, within so many seconds."""
 
 
 class Replies:
     """Decides what becomes of replies."""
 
-    def __init__(self, store: ReplyStore, queue: Queue, retry_s: float) -> None:
+    def __init__(
+        self,
+        store: ReplyStore,
+        breakers: Breakers,
+        queue: Queue,
+        addresses: ReplyAddresses,
+        retry_s: float,
+    ) -> None:
         self._store = store
+        self._breakers = breakers
         self._queue = queue
+        self._addresses = addresses
         self._retry_s = retry_s
 
     async def deliver(self, event_id: EventId, send: Send) -> None:
-        """Make one attempt to deliver a reply; does nothing when another sender has it."""
+        """Make one attempt to deliver a reply; does nothing when another sender has it.
+
+        While the circuit of its origin is open the reply is put off, which is no attempt.
+        """
         sending = await self._store.lease(event_id, new_lease_token())
         if sending is None:
             return
         try:
-            if self._is_too_late(sending):
-                verdict = _Verdict(ReplyStatus.DEAD, _too_late(sending))
-            else:
-                verdict = self._judge(
-                    sending, await send(sending.url, json.loads(sending.value), event_id)
-                )
+            verdict = await self._attempt(sending, send)
         except BaseException:
             await self._store.abandon(event_id, sending.token)
             raise
+        if verdict is not None:
+            await self._settle(sending, verdict)
+
+    async def _attempt(self, sending: Sending, send: Send) -> Verdict | None:
+        """Send if there is still time, leave and a healthy origin; None when it was put off."""
+        left_s = min(sending.n8n_waits_s, self._retry_s - sending.age_s)
+        if left_s <= 0:
+            return too_late(sending)
+        try:
+            # Once more: the settings may have changed since the address was let in.
+            address = self._addresses.check(sending.url)
+        except InvalidError as error:
+            return Verdict(ReplyStatus.DEAD, error.faults[0].detail)
+        rest_s = await self._breakers.admit(address.origin, sending.token)
+        if rest_s > 0:
+            delay_s = within(left_s, rest_s * (1 + random.random() / 4))
+            await self._store.put_off(sending, delay_s, "n8n has failed too often to be asked now")
+            return None
+        outcome = await send(address, json.loads(sending.value), sending.event_id, left_s)
+        await self._tell_breaker(address.origin, sending, outcome)
+        return judge(sending, outcome, left_s, random.random())
+
+    async def _tell_breaker(self, origin: str, sending: Sending, outcome: ResumeOutcome) -> None:
+        if isinstance(outcome, Again) and outcome.is_down:
+            if await self._breakers.failed(origin, sending.token):
+                logger.warning("reply.circuit_opened", extra={"origin": origin})
+        elif await self._breakers.worked(origin):
+            logger.info("reply.circuit_closed", extra={"origin": origin})
+
+    async def _settle(self, sending: Sending, verdict: Verdict) -> None:
         settled = await self._store.settle(
             sending,
             verdict.status,
@@ -95,41 +122,8 @@ class Replies:
         """
         return await self._store.listed(status, server=server, hook=hook, skip=skip, limit=limit)
 
-    def _is_too_late(self, sending: Sending) -> bool:
-        return sending.n8n_waits_s <= 0 or sending.age_s > self._retry_s
 
-    def _judge(self, sending: Sending, outcome: ResumeOutcome) -> _Verdict:
-        pending, unknown = ReplyStatus.PENDING, sending.unknown
-        match outcome:
-            case Delivered(note):
-                return _Verdict(ReplyStatus.DELIVERED, note or "")
-            case Finished() if unknown:
-                return _Verdict(ReplyStatus.DELIVERED, "confirmed by 409")
-            case Finished(reason) | Dead(reason):
-                return _Verdict(ReplyStatus.DEAD, reason)
-            case AgainSoon(reason):
-                return _Verdict(pending, reason, _soon(sending), unknown)
-            case AgainOnce(reason):
-                delay_s = _later(sending) if unknown else SOON_FIRST_S
-                return _Verdict(pending, reason, delay_s, unknown=True)
-            case Again(reason, perhaps_arrived):
-                return _Verdict(pending, reason, _later(sending), unknown or perhaps_arrived)
-
-
-def _too_late(sending: Sending) -> str:
-    last = f"; the last failure was: {sending.last_failure}" if sending.last_failure else ""
-    return f"{TOO_LATE}{last}"
-
-
-def _soon(sending: Sending) -> float:
-    return delay_before(sending.tries + 1, SOON_FIRST_S, SOON_CAP_S, random.random())
-
-
-def _later(sending: Sending) -> float:
-    return delay_before(sending.tries + 1, FIRST_S, CAP_S, random.random())
-
-
-def _log(sending: Sending, verdict: _Verdict) -> None:
+def _log(sending: Sending, verdict: Verdict) -> None:
     level = logging.WARNING if verdict.status is ReplyStatus.DEAD else logging.INFO
     logger.log(
         level,

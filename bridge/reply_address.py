@@ -1,31 +1,53 @@
-"""Which addresses a reply may go to: n8n's own resume addresses and nothing else."""
+"""Which addresses a reply may go to: n8n's own resume addresses and nothing else.
+
+An address is never taken apart by one parser and sent to by another. What stands before its path is
+compared, as text, with the few spellings of the origins that the operator named, and where it is
+sent is the operator's own text. Only the request target comes from outside, byte for byte.
+"""
 
 import re
-from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from bridge.errors import Fault, InvalidError
 from bridge.settings import Settings
 
 _PORTS = {"http": 80, "https": 443}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^#]*)", re.IGNORECASE)
+_SHOWN_CHARS = 100
+_DECODINGS_MAX = 5
+
+
+@dataclass(frozen=True)
+class ReplyAddress:
+    """Where a reply goes: an origin in the operator's words and a request target, a secret."""
+
+    origin: str
+    target: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class ReplyAddresses:
-    """The origins and path prefixes that replies may be sent to."""
+    """The origins and path prefixes that replies may be sent to.
 
-    origins: frozenset[tuple[str, str, int]]
+    `origins` has every spelling that is taken for an origin, in small letters.
+    """
+
+    origins: Mapping[str, str]
     paths: tuple[str, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> "ReplyAddresses":
         """Read them off the settings."""
         named = [settings.n8n_url, *settings.reply_origins]
-        origins = {_origin(urlsplit(url)) for url in named if url}
-        return cls(frozenset(origin for origin in origins if origin), settings.reply_paths)
+        return cls(
+            dict(pair for url in named if url for pair in _spellings(url)), settings.reply_paths
+        )
 
-    def check(self, url: str) -> None:
+    def check(self, url: str) -> ReplyAddress:
         """Accept an address or say why not, without repeating what may be a secret in it.
 
         Raises:
@@ -33,33 +55,53 @@ class ReplyAddresses:
         """
         if not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
             raise _refused("is no plain URL")
-        try:
-            parts = urlsplit(url)
-            origin = _origin(parts)
-        except ValueError as error:
-            raise _refused("is no URL that can be read") from error
-        if parts.username is not None or parts.password is not None or "@" in parts.netloc:
-            raise _refused("carries a user name, which no resume address of n8n does")
-        if origin is None or "#" in url:
+        found = _ABSOLUTE.fullmatch(url)
+        if found is None:
             raise _refused("must be an absolute http or https URL without a fragment")
-        if origin not in self.origins:
+        scheme, authority, target = found.groups()
+        if "@" in authority:
+            raise _refused("carries a user name, which no resume address of n8n does")
+        named = f"{scheme}://{authority}".lower()
+        origin = self.origins.get(named)
+        if origin is None:
+            shown = named[:_SHOWN_CHARS]
             raise _refused(
-                f"points to {origin[0]}://{origin[1]}:{origin[2]}, which is neither BRIDGE_N8N_URL "
-                "nor one of BRIDGE_REPLY_ORIGINS"
+                f"points to {shown}, which is neither BRIDGE_N8N_URL nor one of "
+                f"BRIDGE_REPLY_ORIGINS: if that is your n8n, add {shown} to BRIDGE_REPLY_ORIGINS"
             )
-        if not self._is_under_a_path(parts.path):
+        if not self._is_under_a_path(target.partition("?")[0]):
             raise _refused(f"has a path outside BRIDGE_REPLY_PATHS ({', '.join(self.paths)})")
+        return ReplyAddress(origin, target)
 
     def _is_under_a_path(self, path: str) -> bool:
-        segments = unquote(unquote(path)).replace("\\", "/").split("/")
-        return not {".", ".."} & set(segments) and path.startswith(self.paths)
+        """Tell whether a path stays under a prefix, however often and oddly a server decodes it."""
+        plain = _decoded(path)
+        if plain is None:
+            return False
+        names = {segment.partition(";")[0] for segment in plain.replace("\\", "/").split("/")}
+        is_plain = plain.isprintable() and "\N{REPLACEMENT CHARACTER}" not in plain
+        return is_plain and not {".", ".."} & names and path.startswith(self.paths)
 
 
-def _origin(parts: SplitResult) -> tuple[str, str, int] | None:
-    if parts.scheme not in _PORTS or not parts.hostname:
-        return None
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    return parts.scheme, parts.hostname, port
+def _spellings(url: str) -> Iterator[tuple[str, str]]:
+    """Give each way to write the origin of `url`: with its scheme's own port and without."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port or _PORTS[parts.scheme]
+    origin = f"{parts.scheme}://{host}:{port}"
+    yield origin, origin
+    if port == _PORTS[parts.scheme]:
+        yield f"{parts.scheme}://{host}", origin
+
+
+def _decoded(path: str) -> str | None:
+    """Decode until nothing changes any more; None for a path that is wrapped too often."""
+    for _ in range(_DECODINGS_MAX):
+        plain = unicodedata.normalize("NFKC", unquote(path))
+        if plain == path:
+            return plain
+        path = plain
+    return None
 
 
 def _refused(why: str) -> InvalidError:

@@ -26,6 +26,7 @@ from bridge.runs import Runs
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 from bridge.settings import Settings
+from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.events import EventStore
@@ -162,7 +163,7 @@ def _wire(
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
-        replies=Replies(reply_store, queue, settings.reply_retry_s),
+        replies=Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
         outbox=Outbox(steps),

@@ -112,7 +112,7 @@ def test_the_readme_names_every_tool() -> None:
 
 def test_the_readme_names_every_metric() -> None:
     some = {("calls", "server", "tool", "status"): 1.0, ("call_ms", "server", "tool"): 1.0}
-    families = Snapshot(Totals(some, {}, 0, 0, 0), 0).collect()
+    families = Snapshot(Totals(some, {}, 0, 0, 0, {}), 0).collect()
     exposed = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in families}
     assert exposed <= quoted(section(README, "Running it for others"))
 

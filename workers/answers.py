@@ -1,27 +1,19 @@
-"""What n8n's answers mean: two tables, of which the first row that holds gives the outcome.
+"""What the answers of n8n's webhooks mean: of a table the first row that holds gives the outcome.
 
 Each row was seen from n8n 2.41 or follows from contract section 8. No body and no address ever
 gets into a reason; of n8n's own words only the sentences listed here do.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 from bridge.models import Json
 from bridge.outcomes import (
-    Again,
-    AgainOnce,
-    AgainSoon,
     Answered,
-    Dead,
-    Delivered,
-    Finished,
     MaybeRun,
     NotRegistered,
     NotRun,
     Refused,
-    ResumeOutcome,
     WebhookOutcome,
 )
 from workers.n8n_answer import Answer, BinaryBody, JsonBody, TextBody
@@ -30,7 +22,8 @@ Outcome = TypeVar("Outcome")
 
 STARTING_UP = "n8n is starting up. Please wait"
 DATABASE_NOT_READY = "Database is not ready!"
-ROUTES_NOT_MOUNTED = b"<pre>Cannot "
+TURNED_AWAY = {"message": "Webhook call received"}
+"""What n8n answers when its node decided that this request shall start, or resume, nothing."""
 
 QUOTABLE = frozenset(
     {
@@ -78,6 +71,14 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     (
         lambda n8n: n8n.is_success and n8n.is_empty,
         lambda _: Answered(None, empty=True),
+    ),
+    (
+        lambda n8n: n8n.is_success and value_of(n8n) == TURNED_AWAY,
+        gives(
+            Refused,
+            "the Webhook node turned the request away and ran nothing: its option Only Run If "
+            "does not hold for these arguments",
+        ),
     ),
     (
         lambda n8n: n8n.is_success and not n8n.is_binary,
@@ -170,79 +171,8 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     ),
 )
 
-RESUME: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ResumeOutcome]], ...] = (
-    (
-        lambda n8n: n8n.is_success and n8n.message == STARTING_UP,
-        gives(Again, "n8n is starting up"),
-    ),
-    (
-        lambda n8n: n8n.is_success and n8n.is_page,
-        gives(Dead, "a web page answered ({status}), not n8n: the reply address leads elsewhere"),
-    ),
-    (
-        lambda n8n: n8n.is_success and n8n.is_json,
-        lambda _: Delivered(),
-    ),
-    (
-        lambda n8n: n8n.is_success,
-        gives(Delivered, "n8n answered {status} without JSON"),
-    ),
-    (
-        lambda n8n: n8n.status // 100 == 3,
-        gives(Dead, "a redirect answered ({status}), and the bridge follows none"),
-    ),
-    (
-        lambda n8n: n8n.status == 401,
-        gives(Dead, "n8n refused the signature of the reply address (401)"),
-    ),
-    (
-        lambda n8n: n8n.status == 404 and n8n.is_page and ROUTES_NOT_MOUNTED in n8n.raw,
-        gives(Again, "n8n has no reply addresses yet (404 with a page): it is starting"),
-    ),
-    (
-        lambda n8n: n8n.status == 404,
-        gives(Finished, "nothing in n8n waits at the reply address (404)"),
-    ),
-    (
-        lambda n8n: n8n.status == 409 and "is running already" in n8n.message,
-        gives(AgainSoon, "the execution runs and has not come to its Wait node yet (409)"),
-    ),
-    (
-        lambda n8n: n8n.status == 409 and "has finished with error" in n8n.message,
-        gives(Finished, "the execution has finished with an error (409)"),
-    ),
-    (
-        lambda n8n: n8n.status == 409 and "has finished" in n8n.message,
-        gives(Finished, "the execution has finished already (409)"),
-    ),
-    (
-        lambda n8n: n8n.status == 500 and n8n.code == 0,
-        gives(AgainOnce, "n8n could not resume the execution (500); another resume may have won"),
-    ),
-    (
-        lambda n8n: n8n.status == 503 and n8n.message == DATABASE_NOT_READY,
-        gives(Again, "n8n's database is not ready"),
-    ),
-    (
-        lambda n8n: 400 <= n8n.status < 500,
-        gives(Again, "n8n answered {status}{quote}"),
-    ),
-    (
-        lambda _: True,
-        gives(
-            partial(Again, unknown=True), "n8n answered {status}{quote}; the reply may have arrived"
-        ),
-    ),
-)
-
 
 def read_webhook_answer(status: int, content_type: str, body: bytes) -> WebhookOutcome:
     """Tell what a webhook's answer means."""
     answer = Answer(status, content_type, body)
     return next(then(answer) for when, then in WEBHOOK if when(answer))
-
-
-def read_resume_answer(status: int, content_type: str, body: bytes) -> ResumeOutcome:
-    """Tell what the answer to a reply means."""
-    answer = Answer(status, content_type, body)
-    return next(then(answer) for when, then in RESUME if when(answer))

@@ -5,6 +5,7 @@ from functools import partial
 
 from bridge.models import CallId, EventId, Json
 from bridge.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
+from bridge.reply_address import ReplyAddress
 from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.scrub import scrub_outcome, secrets_sent
@@ -40,8 +41,10 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
 async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
     """Make one attempt to deliver a reply."""
 
-    async def send(url: str, value: Json, event_id: EventId) -> ResumeOutcome:
-        return await n8n.resume(url, value, event_id=event_id)
+    async def send(
+        address: ReplyAddress, value: Json, event_id: EventId, timeout_s: float
+    ) -> ResumeOutcome:
+        return await n8n.resume(address, value, event_id=event_id, timeout_s=timeout_s)
 
     await runtime.replies.deliver(EventId(event_id), send)
 

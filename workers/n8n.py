@@ -19,10 +19,12 @@ from bridge.outcomes import (
     Unknown,
     WebhookOutcome,
 )
+from bridge.reply_address import ReplyAddress
 from bridge.servers import Workflow
-from workers.answers import read_resume_answer, read_webhook_answer
+from workers.answers import read_webhook_answer
 from workers.executions import read_execution_answer
 from workers.n8n_request import execution_request, resume_request, workflow_request
+from workers.resumes import read_resume_answer
 from workers.unreachable import unasked, undelivered, unreachable
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
@@ -105,11 +107,13 @@ class N8n:
             )
         return read_webhook_answer(response.status, response.content_type, response.body)
 
-    async def resume(self, url: str, value: Json, *, event_id: str) -> ResumeOutcome:
-        """Make one attempt to hand a reply to the execution that waits at `url`."""
+    async def resume(
+        self, address: ReplyAddress, value: Json, *, event_id: str, timeout_s: float = RESUME_MAX_S
+    ) -> ResumeOutcome:
+        """Make one attempt to hand a reply to the execution that waits at `address`."""
         try:
-            request = resume_request(url, value, event_id)
-            response = await self._exchange(self._kept, request, RESUME_MAX_S)
+            request = resume_request(address, value, event_id)
+            response = await self._exchange(self._kept, request, min(timeout_s, RESUME_MAX_S))
         except NO_ANSWER as failure:
             return undelivered(failure)
         return read_resume_answer(response.status, response.content_type, response.body)

@@ -10,12 +10,14 @@ import httpx2
 
 from bridge import __version__
 from bridge.models import Json
+from bridge.reply_address import ReplyAddress
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 FIXED_HEADERS = {
-    # n8n gives nothing to a client that calls itself a "bot".
-    "User-Agent": f"n8n-claude-bridge/{__version__}",
+    # n8n's API says nothing to a "bot", and a Webhook node that ignores bots takes every bare
+    # "name/version" for one.
+    "User-Agent": f"n8n-claude-bridge/{__version__} (webhook)",
     "Accept": "*/*",
     # What arrives is then as long as what is counted.
     "Accept-Encoding": "identity",
@@ -47,19 +49,18 @@ def workflow_request(
     return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)
 
 
-def resume_request(url: str, value: Json, event_id: str) -> httpx2.Request:
-    """Write one attempt to hand a reply to the execution that waits at `url`.
+def resume_request(address: ReplyAddress, value: Json, event_id: str) -> httpx2.Request:
+    """Write one attempt to hand a reply to the execution that waits at `address`.
 
-    The request target is what stands in `url`, byte for byte: n8n takes addresses that are not
-    well formed, such as `?signature=TOKEN/suffix`.
+    The request target is sent byte for byte: n8n takes addresses that are not well formed, such as
+    `?signature=TOKEN/suffix`.
 
     Raises:
         httpx2.InvalidURL: the origin is none.
     """
-    origin, target = _split(url)
     body = json.dumps(value).encode()
-    request = _request("POST", httpx2.URL(origin), {"Idempotency-Key": event_id}, body)
-    request.extensions["target"] = target
+    request = _request("POST", httpx2.URL(address.origin), {"Idempotency-Key": event_id}, body)
+    request.extensions["target"] = address.target.encode()
     return request
 
 
@@ -79,14 +80,6 @@ def _request(
     written = {**FIXED_HEADERS, **kind, **headers}
     encoded = [(name.encode(), value.encode()) for name, value in written.items()]
     return httpx2.Request(method, url, headers=encoded, content=body)
-
-
-def _split(url: str) -> tuple[str, bytes]:
-    """Split an address into its origin and its request target, of which no byte is changed."""
-    scheme, _, rest = url.partition("://")
-    at = next((index for index, char in enumerate(rest) if char in "/?#"), len(rest))
-    target = rest[at:].partition("#")[0]
-    return f"{scheme}://{rest[:at]}", (target if target[:1] == "/" else f"/{target}").encode()
 
 
 def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:

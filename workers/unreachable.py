@@ -44,8 +44,8 @@ def undelivered(failure: Exception) -> ResumeOutcome:
     if isinstance(failure, UNSENDABLE):
         return Dead("the reply address cannot be sent over HTTP")
     if isinstance(failure, UNSENT):
-        return Again(_sentence(failure))
-    return Again(f"{_sentence(failure)}; the reply may have arrived", unknown=True)
+        return Again(_sentence(failure), is_down=True)
+    return Again(f"{_sentence(failure)}; the reply may have arrived", unknown=True, is_down=True)
 
 
 def unasked(failure: Exception) -> AskAgain:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bridge.store.breakers import is_open
 from bridge.store.scripts import Script, Steps
 
 READ = Script(
@@ -17,7 +18,7 @@ for _, at in ipairs(cjson.decode(hooks)) do
 end
 return {redis.call('HGETALL', counters_key()), inboxes,
   redis.call('ZCARD', due_calls_key()), redis.call('ZCARD', due_replies_key()),
-  redis.call('ZCOUNT', processes_key(), now - 6000, '+inf')}
+  redis.call('ZCOUNT', processes_key(), now - 6000, '+inf'), redis.call('HGETALL', breakers_key())}
 """,
 )
 
@@ -31,6 +32,8 @@ class Totals:
     due_calls: int
     due_replies: int
     live_processes: int
+    circuits: dict[str, bool]
+    """Of each failing origin, whether replies to it rest."""
 
 
 class Counters:
@@ -41,7 +44,7 @@ class Counters:
 
     async def read(self, hooks: Iterable[tuple[str, str]]) -> Totals:
         """Read every total, and the size of the inbox of each (server, hook)."""
-        flat, inboxes, calls, replies, processes = await self._steps.run(
+        flat, inboxes, calls, replies, processes, breakers = await self._steps.run(
             READ, hooks=json.dumps(list(hooks))
         )
         fields = [field.decode() for field in flat]
@@ -57,4 +60,8 @@ class Counters:
             due_calls=calls,
             due_replies=replies,
             live_processes=processes,
+            circuits={
+                origin.decode(): is_open(circuit)
+                for origin, circuit in zip(breakers[::2], breakers[1::2], strict=True)
+            },
         )

@@ -119,12 +119,13 @@ ANSWER = Script(
     + _HOLDS
     + """
 if is_mine and e[4] == token then return {'answered', redis.call('HGET', reply_key(id), 'status')} end
-if not is_mine or not (is_open or e[1] == 'dead') then return {'lost', e[1]} end
+local defaulted = e[1] == 'dead' and redis.call('HEXISTS', reply_key(id), 'value') == 1
+if not is_mine or not (is_open or e[1] == 'dead') or defaulted then return {'lost', e[1]} end
 let_go()
 move(id, 'answered')
 redis.call('HSET', event_key(id), 'settled_with', token)
 redis.call('ZREM', event_deadlines_key(), id)
-local pending = redis.call('HGET', reply_key(id), 'url') ~= ''
+local pending = (redis.call('HGET', reply_key(id), 'url') or '') ~= ''
 redis.call('HSET', reply_key(id), 'value', value, 'status', pending and 'pending' or 'none', 'answered_at', now)
 if pending then redis.call('ZADD', due_replies_key(), now + 2000, id) end
 return {'answered', pending and 'pending' or 'none'}
@@ -192,8 +193,10 @@ for _, id in ipairs(due) do
     local e = redis.call('HMGET', event_key(id), 'holder', 'lease')
     redis.call('SREM', held_key(e[1] or ''), 'event ' .. id .. ' ' .. (e[2] or ''))
     redis.call('ZREM', event_leases_key(), id)
-    redis.call('HSET', event_key(id), 'reason', 'nobody answered in time')
-    move(id, 'expired')
+    if redis.call('HGET', event_key(id), 'status') ~= 'dead' then
+      redis.call('HSET', event_key(id), 'reason', 'nobody answered in time')
+      move(id, 'expired')
+    end
     local reply = redis.call('HMGET', reply_key(id), 'url', 'default')
     if reply[2] and reply[2] ~= '' then
       redis.call('HSET', reply_key(id), 'value', reply[2], 'answered_at', now)

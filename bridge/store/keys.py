@@ -55,6 +55,7 @@ KEYS = (
     Key("reply", "reply:{id}", "hash", "replies", True, "with its event"),
     Key("attempts", "attempts:{id}", "list", "replies", True, "with its reply"),
     Key("dead_replies", "dead_replies", "zset", "replies", False, "with its dead replies"),
+    Key("breakers", "breakers", "hash", "breakers", False, "with its failing origins"),
     Key("due_replies", "due_replies", "zset", "replies", False, "with its pending replies"),
     Key("call", "call:{id}", "hash", "calls", True, "twice result_ttl_s after its last change"),
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),

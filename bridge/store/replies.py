@@ -93,6 +93,19 @@ class ReplyStore:
         )
         return answer == [b"settled"]
 
+    async def put_off(self, sending: Sending, delay_s: float, failure: str) -> None:
+        """Give up the right to send without having sent: it counts as no attempt.
+
+        `failure` is put on record where there is no other.
+        """
+        await self._steps.run(
+            step.PUT_OFF,
+            id=sending.event_id,
+            token=sending.token,
+            delay_ms=round(delay_s * 1000),
+            failure=failure,
+        )
+
     async def abandon(self, event_id: str, token: str) -> None:
         """Let another process send: the outcome of the last attempt is unknown."""
         await self._steps.run(step.ABANDON, id=event_id, token=token)

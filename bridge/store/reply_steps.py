@@ -59,6 +59,21 @@ return {'settled'}
 """,
 )
 
+PUT_OFF = Script(
+    "id token delay_ms failure",
+    _DROP
+    + """
+if drop_lease(token) then
+  redis.call('HINCRBY', reply_key(id), 'attempts', -1)
+  if (redis.call('HGET', reply_key(id), 'last_failure') or '') == '' then
+    redis.call('HSET', reply_key(id), 'last_failure', failure)
+  end
+  redis.call('ZADD', due_replies_key(), now + delay_ms, id)
+end
+return {}
+""",
+)
+
 ABANDON = Script(
     "id token",
     _DROP

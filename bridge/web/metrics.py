@@ -17,6 +17,7 @@ from bridge.store.counters import Totals
 COUNTERS = {
     "events": ("Transitions of events, by the status reached.", ("server", "hook", "status")),
     "replies": ("Replies that were delivered or are dead.", ("server", "hook", "status")),
+    "reply_circuits_opened": ("Times that replies to an origin began to rest.", ("origin",)),
     "calls": ("Calls that have ended, by how.", ("server", "tool", "status")),
 }
 
@@ -43,6 +44,14 @@ class Snapshot(Collector):
         for place, size in self._totals.inboxes.items():
             inbox.add_metric(place, size)
         yield inbox
+        circuits = GaugeMetricFamily(
+            "n8n_bridge_reply_circuit_open",
+            "Failing origins: 1 while replies to them rest.",
+            labels=("origin",),
+        )
+        for origin, rests in self._totals.circuits.items():
+            circuits.add_metric((origin,), rests)
+        yield circuits
         gauges = {
             "calls_due": ("Calls that wait to be run.", self._totals.due_calls),
             "replies_due": ("Replies that wait to be sent.", self._totals.due_replies),

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from bridge.outcomes import AgainSoon, Dead, Delivered, Finished, ResumeOutcome
+from bridge.reply_address import ReplyAddress
 from tests.raw_server import OK, RawServer, raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until
@@ -201,7 +202,9 @@ async def test_the_bridge_delivers_a_reply_and_knows_when_it_cannot(n8n: N8n) ->
     async with asked(n8n) as run, BridgeN8n() as bridge:
 
         async def resume(url: str) -> ResumeOutcome:
-            return await bridge.resume(url, {"a": 1}, event_id="evt_1")
+            origin = str(n8n.http.base_url).rstrip("/")
+            address = ReplyAddress(origin, url.removeprefix(origin))
+            return await bridge.resume(address, {"a": 1}, event_id="evt_1")
 
         base, query = run.parts
         assert isinstance(await resume(run.url), AgainSoon)

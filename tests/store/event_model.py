@@ -36,6 +36,7 @@ class EventModel:
     reply: str = "none"
     is_lapsed: bool = False
     is_overdue: bool = False
+    is_closed: bool = False
 
 
 @dataclass
@@ -84,7 +85,7 @@ class InboxModel:
             return "lost", event.status
         if event.answered_with == claim.token:
             return "answered", event.reply
-        if event.status not in OPEN | {"dead"}:
+        if event.status not in OPEN | {"dead"} or event.value is not None:
             return "lost", event.status
         self._let_go(event, claim.token)
         event.status, event.answered_with, event.value = "answered", claim.token, value
@@ -150,9 +151,11 @@ class InboxModel:
             elif event.is_lapsed and event.status == "delayed":
                 event.status = "queued"
             event.is_lapsed = False
-            if event.is_overdue and event.status not in FINAL:
+            if event.is_overdue and event.status not in FINAL and not event.is_closed:
                 self._let_go(event, event.lease)
-                event.status = "expired"
+                event.is_closed = True
+                if event.status != "dead":
+                    event.status = "expired"
                 if event.has_default:
                     event.value = b"0"
                     event.reply = "pending" if event.has_address else "none"

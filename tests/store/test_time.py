@@ -128,15 +128,44 @@ async def test_an_answered_event_never_expires(web: Desk) -> None:
     assert (event.status, event.reply.value) == (EventStatus.ANSWERED, b"2")
 
 
-async def test_a_dead_event_still_gets_its_default_reply_at_its_deadline(web: Desk) -> None:
+async def test_a_dead_event_stays_dead_and_its_sender_gets_the_default_at_the_deadline(
+    web: Desk,
+) -> None:
     held = await web.taken(answer_within_s=0, default_reply="1", reply_url=ADDRESS)
-    await web.events.release(held, status="dead")
+    await web.events.release(held, status="dead", reason="not for Claude")
 
     await web.events.sweep()
 
     event = await web.events.read(held.event_id)
     assert event
-    assert (event.status, event.reply.status) == (EventStatus.EXPIRED, ReplyStatus.PENDING)
+    assert (event.status, event.reason) == (EventStatus.DEAD, "not for Claude")
+    assert (event.reply.status, event.reply.value) == (ReplyStatus.PENDING, b"1")
+    assert await web.redis.exists("{bridge}:event_deadlines") == 0
+
+
+async def test_a_dead_event_without_a_default_is_left_alone_at_its_deadline(web: Desk) -> None:
+    held = await web.taken(answer_within_s=0, reply_url=ADDRESS)
+    await web.events.release(held, status="dead", reason="not for Claude")
+
+    await web.events.sweep()
+
+    event = await web.events.read(held.event_id)
+    assert event
+    assert (event.status, event.reply.status) == (EventStatus.DEAD, ReplyStatus.NONE)
+
+
+async def test_an_answer_after_the_default_went_out_is_too_late(web: Desk) -> None:
+    held = await web.taken(lease_s=0, max_attempts=1, answer_within_s=600, default_reply="1")
+    await web.events.sweep()
+    assert await web.status(held.event_id) is EventStatus.DEAD
+    await web.redis.zadd("{bridge}:event_deadlines", {held.event_id: 1})
+    await web.events.sweep()
+
+    assert await web.events.answer(held, b"2") == ("lost", "dead")
+
+    event = await web.events.read(held.event_id)
+    assert event
+    assert event.reply.value == b"1"
 
 
 async def test_one_sweep_takes_its_share_and_the_next_the_rest(web: Desk) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bridge.errors import ConflictError, NotFoundError
 from bridge.models import EventId, Json, Reply, ReplyStatus
 from bridge.outcomes import Again, AgainOnce, AgainSoon, Dead, Delivered, Finished, ResumeOutcome
+from bridge.reply_address import ReplyAddress
 from bridge.runtime import Runtime
 from tests.verbs.desk import ADDRESS, answered
 
@@ -19,8 +20,10 @@ class Sender:
         self._outcomes = list(outcomes)
         self.sent: list[tuple[str, Json, EventId]] = []
 
-    async def __call__(self, url: str, value: Json, event_id: EventId) -> ResumeOutcome:
-        self.sent.append((url, value, event_id))
+    async def __call__(
+        self, address: ReplyAddress, value: Json, event_id: EventId, _timeout_s: float
+    ) -> ResumeOutcome:
+        self.sent.append((address.origin + address.target, value, event_id))
         return self._outcomes.pop(0)
 
 
@@ -216,7 +219,7 @@ async def test_a_delivered_reply_is_sent_no_more(web: Runtime) -> None:
 async def test_an_attempt_that_breaks_off_may_have_arrived(web: Runtime) -> None:
     event_id = await answered(web)
 
-    async def break_off(_url: str, _value: Json, _event_id: EventId) -> ResumeOutcome:
+    async def break_off(*_: object) -> ResumeOutcome:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):

@@ -22,8 +22,9 @@ from bridge.outcomes import (
     ResumeOutcome,
     WebhookOutcome,
 )
-from workers.answers import RESUME, WEBHOOK, read_resume_answer, read_webhook_answer
+from workers.answers import WEBHOOK, read_webhook_answer
 from workers.n8n_answer import Answer
+from workers.resumes import RESUME, read_resume_answer
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"
@@ -37,11 +38,13 @@ UNKNOWN_PATH = b'{"code":404,"message":"The requested webhook \\"POST x\\" is no
 RUNNING = b'{"code":409,"message":"The execution \\"12\\" is running already."}'
 FINISHED = b'{"code":409,"message":"The execution \\"12 has finished already."}'
 FINISHED_BADLY = b'{"code":409,"message":"The execution \\"12\\" has finished with error."}'
+TURNED_AWAY = b'{"message":"Webhook call received"}'
 PROBLEM = b'{"code":0,"message":"There was a problem executing the workflow"}'
 
 WEBHOOK_EXAMPLES = [
     (*STARTING, NotRun),
     (200, JSON, b"", Answered),
+    (200, JSON, TURNED_AWAY, Refused),
     (200, JSON, b'{"label":"x"}', Answered),
     (200, "application/pdf", b"%PDF-1.7 \xff\xfe\x00", Refused),
     (307, JSON, b"", Refused),
@@ -62,10 +65,12 @@ WEBHOOK_EXAMPLES = [
 RESUME_EXAMPLES = [
     (*STARTING, Again),
     (200, HTML, b"<html><title>Sign in</title></html>", Dead),
+    (200, JSON, TURNED_AWAY, Dead),
     (200, JSON, b'{"message":"Workflow was started"}', Delivered),
     (200, JSON, b"", Delivered),
     (302, HTML, b"", Dead),
     (401, JSON, b'{"error":"Invalid token"}', Dead),
+    (401, "", b"Authorization is required!", Dead),
     (404, HTML, CANNOT_POST, Again),
     (404, JSON, b'{"code":404,"message":"The execution \\"9\\" does not exist."}', Finished),
     (409, JSON, RUNNING, AgainSoon),
@@ -73,8 +78,10 @@ RESUME_EXAMPLES = [
     (409, JSON, FINISHED, Finished),
     (500, JSON, PROBLEM, AgainOnce),
     (*NO_DATABASE, Again),
-    (403, "", b"Authorization data is wrong!", Again),
+    (429, HTML, b"slow down", Again),
     (502, HTML, b"<html>Bad Gateway</html>", Again),
+    (403, "", b"Authorization data is wrong!", Again),
+    (500, JSON, b'{"message":"Error in workflow"}', Again),
 ]
 
 
@@ -145,6 +152,18 @@ def test_only_what_may_have_arrived_leaves_a_reply_in_doubt() -> None:
     assert not doubt(NO_DATABASE[0], NO_DATABASE[2])
     assert not doubt(404, CANNOT_POST, HTML)
     assert not doubt(429, b"")
+
+
+def test_only_trouble_of_n8n_itself_counts_against_its_origin() -> None:
+    def counts(status: int, body: bytes, content_type: str = JSON) -> bool:
+        outcome = read_resume_answer(status, content_type, body)
+        return isinstance(outcome, Again) and outcome.is_down
+
+    assert all(counts(status, b"<html>", HTML) for status in (408, 429, 502, 503, 504, 524))
+    assert counts(*STARTING[::2], HTML)
+    assert counts(404, CANNOT_POST, HTML)
+    assert not any(counts(status, b"{}") for status in (200, 302, 401, 403, 404, 409, 422, 500))
+    assert not counts(500, PROBLEM)
 
 
 values: st.SearchStrategy[Json] = st.recursive(

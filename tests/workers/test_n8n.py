@@ -25,6 +25,7 @@ from bridge.outcomes import (
     WebhookOutcome,
 )
 from bridge.ports import free_port
+from bridge.reply_address import ReplyAddress
 from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.standin import Standin, serving
 from bridge.standin.faults import Fault
@@ -117,6 +118,8 @@ async def test_the_bridge_names_itself_and_is_no_bot(n8n: N8n, server: RawServer
     agent = server.headers["user-agent"]
     assert agent.startswith("n8n-claude-bridge/")
     assert "bot" not in agent.lower()
+    # A Webhook node that ignores bots ignores whatever has a name and a version and no more.
+    assert re.fullmatch(r"[\w.-]+/[\d.]+ \(\w+\)", agent)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,9 @@ async def test_no_redirect_is_followed() -> None:
         location = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n"
         async with raw_server(location.encode()) as server, N8n() as n8n:
             assert isinstance(await run(n8n, workflow(server.url)), Refused)
-            assert isinstance(await n8n.resume(f"{server.url}/x", {}, event_id="evt_1"), Dead)
+            assert isinstance(
+                await n8n.resume(ReplyAddress(server.url, "/x"), {}, event_id="evt_1"), Dead
+            )
         assert elsewhere.requests == []
 
 
@@ -175,7 +180,9 @@ async def test_no_address_is_logged(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await run(n8n, workflow(server.url, method="GET"), {"patient": "s3cr3t"})
-    await n8n.resume(f"{server.url}/webhook-waiting/1?signature=s3cr3t", {}, event_id="evt_1")
+    address = ReplyAddress(server.url, "/webhook-waiting/1?signature=s3cr3t")
+    await n8n.resume(address, {}, event_id="evt_1")
+    assert "s3cr3t" not in repr(address)
     assert "s3cr3t" not in caplog.text
 
 
@@ -192,7 +199,8 @@ async def test_no_address_is_logged(
 async def test_a_reply_goes_to_its_address_byte_for_byte(
     n8n: N8n, server: RawServer, target: str
 ) -> None:
-    outcome = await n8n.resume(server.url + target, {"answer": "é"}, event_id="evt_1")
+    address = ReplyAddress(server.url, target)
+    outcome = await n8n.resume(address, {"answer": "é"}, event_id="evt_1")
     assert outcome == Delivered()
     assert server.target == target.encode()
     assert server.headers["host"] == f"127.0.0.1:{server.port}"
@@ -213,7 +221,7 @@ async def test_an_idempotent_workflow_and_replies_share_connections(
 ) -> None:
     for _ in range(3):
         await run(n8n, workflow(server.url, annotations=Annotations(idempotent=True)))
-        await n8n.resume(f"{server.url}/x", {}, event_id="evt_1")
+        await n8n.resume(ReplyAddress(server.url, "/x"), {}, event_id="evt_1")
     assert server.connections == 1
 
 
@@ -222,7 +230,8 @@ async def test_a_refused_connection_ran_nothing(n8n: N8n) -> None:
     outcome = await run(n8n, workflow(url))
     assert isinstance(outcome, NotRun)
     assert "is n8n running?" in outcome.reason
-    assert await n8n.resume(url, {}, event_id="evt_1") == Again(outcome.reason, unknown=False)
+    reply = await n8n.resume(ReplyAddress(url, "/"), {}, event_id="evt_1")
+    assert reply == Again(outcome.reason, unknown=False, is_down=True)
 
 
 async def test_a_name_that_does_not_resolve_ran_nothing(n8n: N8n) -> None:
@@ -254,7 +263,7 @@ def test_a_certificate_that_is_not_trusted_is_named() -> None:
 async def test_a_connection_that_breaks_before_the_answer_may_have_run(n8n: N8n) -> None:
     async with raw_server(b"", closes=True) as server:
         outcome = await run(n8n, workflow(server.url))
-        reply = await n8n.resume(server.url, {}, event_id="evt_1")
+        reply = await n8n.resume(ReplyAddress(server.url, "/"), {}, event_id="evt_1")
     assert isinstance(outcome, MaybeRun)
     assert "may have run" in outcome.reason
     assert isinstance(reply, Again)
