@@ -91,6 +91,8 @@ class Calls:
             attach_for_s=workflow.attach_for_s or 0,
             tool_use=asked.tool_use,
             promised=asked.promised,
+            concurrency=workflow.concurrency,
+            timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
         )
         call = await self._store.create(new)

@@ -8,7 +8,6 @@ from bridge.servers import Server
 NOT_YET = {
     "trim_context.true": "results are handed over as n8n gives them",
     "hooks.*.coalesce": "every event stays one of its own",
-    "workflows.*.concurrency": "as many calls run at once as the workers take",
 }
 """What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""
 

@@ -275,6 +275,7 @@ def server_file(n8n_url: str) -> dict[str, Any]:
             "once": workflow,
             "repeatable": {**workflow, "annotations": {"idempotent": True}},
             "inline": {**workflow, "answer_inline_for": "2m"},
+            "narrow": {**workflow, "concurrency": 3},
             "called_back": {
                 **workflow,
                 "url": f"{n8n_url}/webhook/callback-tool",

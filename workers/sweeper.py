@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections.abc import Awaitable, Callable
 
 from bridge.errors import TransientError
 from bridge.runtime import Runtime
 from bridge.store.processes import LIFE_S, Estate
+from bridge.store.wake import Bell
 
 logger = logging.getLogger(__name__)
 
@@ -30,26 +32,38 @@ class Sweeper:
         self._runtime = runtime
         self._steady_since = math.inf
         self._last = -math.inf
+        self._is_our_turn = False
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
-        while True:
-            try:
-                with contextlib.suppress(TransientError):
-                    await self._sweep_in_turn()
-            except Exception:  # what one sweep trips over must not end all sweeping
-                logger.exception("sweep.failed")
-            await asyncio.sleep(EVERY_S)
+        with self._runtime.wakes.listening("due_calls") as bell:
+            while True:
+                await self._take(self._sweep_in_turn)
+                await self._pause(bell)
+
+    async def _pause(self, bell: Bell) -> None:
+        """Pause between sweeps; calls that get their turn meanwhile are woken at once."""
+        ends_at = _now() + EVERY_S
+        while (left_s := ends_at - _now()) > 0:
+            if await bell.wait(left_s) and self._is_our_turn:
+                await self._take(self._wake_calls)
+
+    async def _take(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with contextlib.suppress(TransientError):
+                await step()
+        except Exception:  # what one step trips over must not end all sweeping
+            logger.exception("sweep.failed")
 
     async def _sweep_in_turn(self) -> None:
         runtime = self._runtime
-        is_our_turn = await runtime.processes.rules()
+        self._is_our_turn = await runtime.processes.rules()
         is_steady = self._has_been_steady()
-        if not is_our_turn:
+        if not self._is_our_turn:
             return
         await runtime.event_store.sweep()
         if await runtime.queue.length() < LIMIT:
-            await self._wake("run_call", await runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
+            await self._wake_calls()
             await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
         if is_steady:
             dead = await runtime.processes.dead()
@@ -57,12 +71,15 @@ class Sweeper:
             for estate in dead if self._has_been_steady() else ():
                 await self._hand_on(estate)
 
+    async def _wake_calls(self) -> None:
+        await self._wake("run_call", await self._runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
+
     async def _wake(self, job: str, ids: list[str]) -> None:
         if ids:
             await self._runtime.queue.wake(job, *ids)
 
     def _has_been_steady(self) -> bool:
-        now = asyncio.get_running_loop().time()
+        now = _now()
         if now - self._last > GAP_S:
             self._steady_since = now
         self._last = now
@@ -82,3 +99,7 @@ class Sweeper:
         logger.warning(
             "process.died", extra={"process_id": estate.process, "handed_on": len(estate.held)}
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

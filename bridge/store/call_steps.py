@@ -34,11 +34,30 @@ end
 
 HOLDING = """
 local c = fields(call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent',
-  'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with', 'execution')
+  'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with', 'execution',
+  'order', 'concurrency')
 local is_mine = c.status == 'running' and c.lease == token
 local function let_go()
   redis.call('HDEL', call_key(id), 'lease', 'holder')
   redis.call('SREM', held_key(c.holder), 'call ' .. id .. ' ' .. token)
+end
+local function slots() return slots_key(c.server, c.workflow) end
+local function turns() return turns_key(c.server, c.workflow) end
+local function admit()
+  redis.call('ZREMRANGEBYSCORE', slots(), '-inf', now)
+  while redis.call('ZCARD', slots()) < tonumber(c.concurrency) do
+    local first = redis.call('ZPOPMIN', turns())[1]
+    if not first then return end
+    if first == id then redis.call('ZADD', slots(), now + 30000, id)
+    elseif redis.call('HGET', call_key(first), 'status') == 'queued' then
+      redis.call('ZADD', slots(), now + 30000, first)
+      redis.call('ZADD', due_calls_key(), now, first)
+      ring('due_calls')
+    end
+  end
+end
+local function make_room()
+  if redis.call('ZREM', slots(), id) + redis.call('ZREM', turns(), id) > 0 then admit() end
 end
 local function finish(status, failure, blame)
   redis.call('HSET', call_key(id), 'status', status, 'failure', failure, 'blame', blame or '', 'finished_at', now,
@@ -48,6 +67,7 @@ local function finish(status, failure, blame)
   if c.attach ~= '' and redis.call('GET', attach_key(c.attach)) == id then
     redis.call('PEXPIRE', attach_key(c.attach), c.attach_ms)
   end
+  make_room()
   count(1, 'calls', c.server, c.workflow, status)
   count(now - c.created_at, 'call_ms', c.server, c.workflow)
   ring('call:' .. id)
@@ -55,6 +75,7 @@ end
 local function requeue(delay_ms)
   redis.call('HSET', call_key(id), 'status', 'queued', 'updated_at', now)
   redis.call('ZADD', due_calls_key(), now + delay_ms, id)
+  make_room()
   ring('call:' .. id)
 end
 """
@@ -73,7 +94,8 @@ end
 """
 
 CREATE = Script(
-    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised secret",
+    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised secret "
+    "concurrency timeout_ms",
     READING
     + _JOIN
     + """
@@ -84,7 +106,8 @@ if redis.call('EXISTS', call_key(id)) == 0 then
   redis.call('HSET', call_key(id), 'server', server, 'principal', principal, 'workflow', workflow, 'status', 'queued',
     'attempt', 0, 'order', order, 'created_at', now, 'updated_at', now, 'waited_at', now, 'arguments', arguments,
     'max_attempts', max_attempts, 'idempotent', idempotent, 'ttl_s', ttl_s, 'attach', attach,
-    'attach_ms', attach_ms, 'tool_use', tool_use, 'secret', secret)
+    'attach_ms', attach_ms, 'tool_use', tool_use, 'secret', secret, 'concurrency', concurrency,
+    'timeout_ms', timeout_ms)
   if promised == '1' then redis.call('HSET', call_key(id), 'promised', 1) end
   redis.call('EXPIRE', call_key(id), 2 * ttl_s)
   if attach ~= '' then redis.call('SET', attach_key(attach), id, 'EX', 2 * ttl_s) end

@@ -17,7 +17,8 @@ class NewCall:
     """What is written before a workflow is run; `arguments` is a JSON text.
 
     `attach` is a digest of what must be equal for a later call to join this one, empty for never;
-    `promised` says that the caller may come back for it without waiting.
+    `promised` says that the caller may come back for it without waiting. At most `concurrency` calls
+    of the workflow run at once; one has ended `timeout_s` after its first attempt.
     """
 
     call_id: CallId
@@ -32,6 +33,8 @@ class NewCall:
     tool_use: str = ""
     promised: bool = False
     secret: str = ""
+    concurrency: int = 20
+    timeout_s: float = 1200
 
 
 class CallStore:
@@ -57,6 +60,8 @@ class CallStore:
             tool_use=new.tool_use,
             promised=int(new.promised),
             secret=new.secret,
+            concurrency=new.concurrency,
+            timeout_ms=round(new.timeout_s * 1000),
         )
         return replace(call_of(row), attached=outcome == b"attached")
 

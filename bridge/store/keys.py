@@ -61,6 +61,8 @@ KEYS = (
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
     Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after the call ended"),
+    Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
+    Key("turns", "turns:{server}:{workflow}", "zset", "calls", False, "with its queued calls"),
     Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
     Key("processes", "processes", "zset", "processes", False, "with its processes"),
     Key("held", "held:{process}", "set", "processes", False, "once its process is forgotten"),

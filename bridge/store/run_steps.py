@@ -4,15 +4,26 @@ from bridge.store.call_steps import HOLDING, READING
 from bridge.store.scripts import Script
 
 LEASE = Script(
-    "id token process unwaited_ms",
+    "id token process unwaited_ms look_again_ms",
     READING
     + HOLDING
     + """
-local w = redis.call('HMGET', call_key(id), 'waited_at', 'promised')
+local w = redis.call('HMGET', call_key(id), 'waited_at', 'promised', 'timeout_ms')
+local function has_slot()
+  if not redis.call('ZSCORE', slots(), id) then
+    redis.call('ZADD', turns(), c.order, id)
+    admit()
+  end
+  return redis.call('ZSCORE', slots(), id)
+end
 if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
   finish('cancelled', 'nobody waited for it any more, so it was never sent')
   return {}
+elseif c.status == 'queued' and not has_slot() then
+  redis.call('ZADD', due_calls_key(), now + look_again_ms + 100 * redis.call('ZRANK', turns(), id), id)
+  return {}
 elseif c.status == 'queued' then
+  redis.call('ZADD', slots(), now + w[3] + 60000, id)
   redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
   redis.call('HSETNX', call_key(id), 'started_at', now)
   redis.call('HINCRBY', call_key(id), 'attempt', 1)

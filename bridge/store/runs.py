@@ -12,6 +12,9 @@ from bridge.store.scripts import Steps
 UNWAITED_S = 60.0
 """A call that was not sent and for which nobody has waited for so long is cancelled."""
 
+LOOK_AGAIN_S = 10.0
+"""A call that waits for its turn is looked at again so soon, and later the longer its line is."""
+
 INTERRUPTED = "interrupted after it was sent; it may have run"
 
 
@@ -41,13 +44,18 @@ class RunStore:
         self._process = process
 
     async def lease(self, call_id: CallId, token: LeaseToken) -> Running | None:
-        """Take a queued call to run it, or get None when it is not to be run now."""
+        """Take a queued call to run it, or get None when it is not to be run now.
+
+        A call whose workflow runs as often as it may gets in line: the one that has stood there
+        longest is due as soon as another ends.
+        """
         found = await self._steps.run(
             step.LEASE,
             id=call_id,
             token=token,
             process=self._process,
             unwaited_ms=round(UNWAITED_S * 1000),
+            look_again_ms=round(LOOK_AGAIN_S * 1000),
         )
         if not found:
             return None

@@ -39,6 +39,9 @@ class CallsModel:
 
     calls: dict[str, CallModel] = field(default_factory=dict)
     held: set[tuple[str, str, str]] = field(default_factory=set)
+    concurrency: int = 2
+    slots: set[str] = field(default_factory=set)
+    turns: set[str] = field(default_factory=set)
 
     def lease(self, call_id: str, token: str, process: str) -> bool:
         """Have a worker run a call, unless it is not to be run now."""
@@ -46,6 +49,8 @@ class CallsModel:
         is_forgotten = call.is_unwaited and not call.is_promised and not call.is_sent
         if call.status == "queued" and is_forgotten:
             self._end(call, "cancelled")
+            return False
+        if call.status == "queued" and not self._has_slot(call_id):
             return False
         if call.status == "queued":
             call.status = "running"
@@ -116,6 +121,25 @@ class CallsModel:
         else:
             self._end(call, "failed")
 
+    def _has_slot(self, call_id: str) -> bool:
+        if call_id not in self.slots:
+            self.turns.add(call_id)
+            self._admit()
+        return call_id in self.slots
+
+    def _make_room(self, call_id: str) -> None:
+        if call_id in self.slots | self.turns:
+            self.slots.discard(call_id)
+            self.turns.discard(call_id)
+            self._admit()
+
+    def _admit(self) -> None:
+        """Give free slots to those who stand in line, the oldest call first."""
+        for call_id in self.calls:
+            if call_id in self.turns and len(self.slots) < self.concurrency:
+                self.turns.discard(call_id)
+                self.slots.add(call_id)
+
     def _is_mine(self, call: CallModel, claim: RunClaim) -> bool:
         return call.status == "running" and call.lease == claim.token
 
@@ -126,7 +150,9 @@ class CallsModel:
     def _queue(self, call: CallModel) -> None:
         self._let_go(call)
         call.status = "queued"
+        self._make_room(call.call_id)
 
     def _end(self, call: CallModel, status: str) -> None:
         self._let_go(call)
         call.status = status
+        self._make_room(call.call_id)

@@ -10,6 +10,7 @@ from bridge.store.runs import Running, RunStore
 from tests.store.call_model import OPEN, CallModel, CallsModel, RunClaim
 from tests.store.call_records import new_call
 from tests.store.machine import StoreMachine, check, entries, key
+from tests.store.records import SERVER
 
 PROCESSES = ("worker-1", "worker-2")
 TTL_S = 600
@@ -44,6 +45,7 @@ class CallMachine(StoreMachine):
             idempotent=is_idempotent,
             promised=is_promised,
             ttl_s=TTL_S,
+            concurrency=self.model.concurrency,
         )
 
         async def step() -> tuple[str, bool]:
@@ -149,6 +151,7 @@ class CallMachine(StoreMachine):
         self.a_final_status_is_never_left()
         self.what_waits_for_a_worker_is_due_some_day()
         self.each_worker_holds_what_the_model_says()
+        self.no_more_run_at_once_than_may()
 
     def each_call_is_as_the_model_says(self) -> None:
         for call_id, expected in self.model.calls.items():
@@ -176,6 +179,16 @@ class CallMachine(StoreMachine):
         assert {call_id for _, call_id, _ in held_now} == {
             call.call_id for call in self.model.calls.values() if call.lease
         }
+
+    def no_more_run_at_once_than_may(self) -> None:
+        slots, turns = self.read(
+            *(("ZRANGE", key(name, SERVER, "parse"), "0", "-1") for name in ("slots", "turns"))
+        )
+        assert (set(slots), set(turns)) == (self.model.slots, self.model.turns)
+        running = {each.call_id for each in self.model.calls.values() if each.status == "running"}
+        assert running <= set(slots)
+        assert len(slots) <= self.model.concurrency
+        assert not turns or len(slots) == self.model.concurrency
 
     def ids_that_wait(self) -> set[str]:
         return {

@@ -19,7 +19,6 @@ WRITTEN = {
     "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
     "workflows.w.result.callback": "workflows: {w: {url: 'http://n', result: callback}}\n",
     "workflows.w.progress.true": "workflows: {w: {url: 'http://n', progress: true}}\n",
-    "workflows.w.concurrency": "workflows: {w: {url: 'http://n', concurrency: 20}}\n",
 }
 
 
