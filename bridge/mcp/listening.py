@@ -89,6 +89,11 @@ class Listening:
         self._changes: Counter[str] = Counter()
         self._is_closing = False
 
+    @property
+    def count(self) -> int:
+        """Tell how many streams are open in this process."""
+        return len(self._bells)
+
     def has_changed(self, flag: str) -> None:
         """Tell every stream of this process that a list of LIST_CHANGES is another now."""
         self._changes[flag] += 1
@@ -103,7 +108,7 @@ class Listening:
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         """Acknowledge first, then tell every change until the client leaves or we drain."""
-        if len(self._bells) >= LISTENERS_MAX:
+        if self.count >= LISTENERS_MAX:
             raise MCPError(types.INTERNAL_ERROR, "too many subscriptions on this process")
         subscription = Subscription(context, params.notifications)
         names = (f"call:{task_id}" for task_id in subscription.task_ids)

@@ -179,7 +179,8 @@ class Modern:
 
     def headers(self, message: Message) -> dict[str, str]:
         """Repeat in headers what the wire wants repeated."""
-        named = message["params"].get("name")
+        params = message["params"]
+        named = params.get("name") or params.get("taskId")
         return authorization(self.token) | {
             "accept": BOTH,
             "mcp-protocol-version": VERSION_2026,

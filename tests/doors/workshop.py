@@ -1,0 +1,127 @@
+"""A server whose workflows are really run: two web processes, a worker, an n8n."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from pydantic import SecretStr
+
+from bridge.app import create_app
+from bridge.credentials import Token
+from bridge.mcp.tasks import EXTENSION
+from bridge.servers import Server, Workflow
+from bridge.settings import Settings
+from bridge.standin import Standin
+from bridge.standin import serving as serving_standin
+from bridge.standin.seen import Seen
+from tests.doors.by_hand import ALICE, BOB, Message, Modern, call, request
+from tests.raw_server import RawServer, raw_server
+from tests.serving import serving
+from tests.waiting import wait_until
+from tests.working import working
+
+NAME = "shop"
+TAKES_TASKS: Message = {"extensions": {EXTENSION: {}}}
+TASK_METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
+
+
+def shop(n8n_url: str, silent_url: str) -> Server:
+    """Describe the server: its workflows take their time, fail, or never end."""
+    anything = {"type": "object"}
+    urls = {
+        "saw": f"{n8n_url}/webhook/slow-tool",
+        "break": f"{n8n_url}/webhook/failing-tool",
+        "wait": f"{silent_url}/webhook/silent",
+        "forgotten": f"{n8n_url}/webhook/slow-tool",
+    }
+    tokens = {"alice": ALICE, "bob": BOB}
+    return Server(
+        name=NAME,
+        tokens=tuple(Token(name=name, value=SecretStr(it)) for name, it in tokens.items()),
+        workflows={
+            name: Workflow(url=url, description="Works.", input=anything, progress=True)
+            for name, url in urls.items()
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What a test has of it; `silent` is an n8n that takes requests and never answers."""
+
+    origin: str
+    other_origin: str
+    n8n: Standin
+    silent: RawServer
+    http: httpx2.AsyncClient
+
+    def client(
+        self, token: str = ALICE, *, takes_tasks: bool = True, other: bool = False
+    ) -> Modern:
+        """Give a client of the 2026 wire, at the first web process or the other."""
+        capabilities = TAKES_TASKS if takes_tasks else {}
+        origin = self.other_origin if other else self.origin
+        return Modern(self.http, f"{origin}/mcp/{NAME}", token, capabilities)
+
+    async def start(self, tool: str, **arguments: Any) -> str:
+        """Have alice start a task; give its id."""
+        answer = await self.client().post(call(tool, **arguments))
+        task_id: str = answer.json()["result"]["taskId"]
+        return task_id
+
+    async def ask(self, method: str, task_id: str, **client: Any) -> Message:
+        """Send a request about a task; give the error or result without what all of them hold."""
+        answer = await self.client(**client).post(request(method, taskId=task_id))
+        body: Message = answer.json()
+        body.get("result", {}).pop("_meta", None)
+        return {name: value for name, value in body.items() if name in ("result", "error")}
+
+    async def get(self, task_id: str) -> Message:
+        """Give a task as it stands."""
+        answer = await self.ask("tasks/get", task_id)
+        result: Message = answer["result"]
+        return result
+
+    async def end_of(self, task_id: str) -> Message:
+        """Wait until a task has ended; give it."""
+
+        async def has_ended() -> bool:
+            return bool((await self.get(task_id))["status"] != "working")
+
+        await wait_until(has_ended, f"the end of {task_id}")
+        return await self.get(task_id)
+
+    async def sent(self) -> Seen:
+        """Wait until n8n has a call; give the request."""
+        await wait_until(self.n8n.seen.of, "a call comes to n8n")
+        return self.n8n.seen.of()[-1]
+
+    async def report(self, progress: float, message: str) -> None:
+        """Have the workflow that was sent last tell how far it has come."""
+        _, _, address = (await self.sent()).headers["bridge-callback-url"].partition("/callbacks/")
+        said = {"progress": progress, "message": message}
+        answer = await self.http.post(f"{self.origin}/callbacks/{address}", json=said)
+        assert answer.status_code == 200, answer.text
+
+
+@contextlib.asynccontextmanager
+async def open_workshop(redis_url: str, **given: Any) -> AsyncIterator[Workshop]:
+    """Run all of it; `given` are settings."""
+    settings = Settings(redis_url=redis_url, **given)
+    async with contextlib.AsyncExitStack() as stack:
+        n8n = await stack.enter_async_context(Standin(has_control=True))
+        n8n_url = await stack.enter_async_context(serving_standin(n8n))
+        silent = await stack.enter_async_context(raw_server(answer=None))
+        server = shop(n8n_url, silent.url)
+        known = {name: it for name, it in server.workflows.items() if name != "forgotten"}
+        await stack.enter_async_context(
+            working(settings, server.model_copy(update={"workflows": known}))
+        )
+        web, other_web = [
+            await stack.enter_async_context(serving(create_app(settings, {NAME: server})))
+            for _ in range(2)
+        ]
+        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20))
+        yield Workshop(web, other_web, n8n, silent, http)
