@@ -18,11 +18,12 @@ from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.web import callbacks, events, health, hooks
+from bridge.web.admission import Admission, Opening
 from bridge.web.guard import Guard
 from bridge.web.problems import answer_error, answer_http_error
 
 PATIENCE_S = 5.0
-"""How long a request waits for a Redis that is away before it is answered 503."""
+"""How long a request waits for a Redis that is away, or a process that starts, before its 503."""
 
 ROUTES = (
     Route("/healthz", health.show_alive),
@@ -50,18 +51,24 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
             app.state.runtime = runtime
+            app.state.opening.open()
             try:
                 yield
             finally:
-                app.state.streams.close()
+                drain(app)
                 await app.state.tasks.end()
 
+    opening = Opening()
     app = Starlette(
         routes=list(ROUTES),
-        middleware=[Middleware(Guard, settings=settings)],
+        middleware=[
+            Middleware(Guard, settings=settings),
+            Middleware(Admission, opening=opening, patience_s=PATIENCE_S),
+        ],
         exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
         lifespan=lifespan,
     )
+    app.state.opening = opening
     app.state.streams = OpenStreams()
     app.state.tasks = Tasks()
     app.state.handovers = Handovers()
@@ -70,7 +77,8 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
 
 
 def drain(app: Starlette) -> None:
-    """End what would never end by itself: open streams and subscriptions."""
+    """Take no more requests, and end what would never end by itself: streams, subscriptions."""
+    app.state.opening.drain()
     for door in app.state.doors.values():
         door.listening.close()
     app.state.streams.close()

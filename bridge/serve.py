@@ -1,6 +1,7 @@
 """Serves an app over HTTP until SIGTERM or Ctrl-C, then drains."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -98,6 +99,7 @@ def serve(
 ) -> None:
     """Serve until told to stop; return when all is drained, or `drain_s` later at most.
 
+    Requests come in while the app still starts: what they are answered is for the app to say.
     The app's lifespan is entered here and not by uvicorn, which would turn what it raises into a
     traceback and an exit status of its own. So a lifespan that yields state is not supported.
     """
@@ -128,14 +130,33 @@ def is_no_cut_off(record: logging.LogRecord) -> bool:
 
 
 async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.socket) -> None:
-    """Serve between the app's start-up and its shutdown."""
+    """Serve from the first moment on, while the app still starts, until its shutdown."""
+    # uvicorn raises the signal once more when it is done; to be told to stop is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
+    opened, served = asyncio.Event(), asyncio.Event()
+    life = asyncio.create_task(live(app, listener, opened, served))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await asyncio.wait({life, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    served.set()
+    if not opened.is_set():
+        life.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await life
+
+
+async def live(
+    app: Starlette, listener: socket.socket, opened: asyncio.Event, served: asyncio.Event
+) -> None:
+    """Start the app, say so, and shut it down once it has `served`."""
+    address = listener.getsockname()[:2]
     async with app.router.lifespan_context(app):
-        # uvicorn raises the signal once more when it is done; to be told to stop is no failure.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
-        logger.info("http.started", extra={"address": listener.getsockname()[:2]})
+        logger.info("http.started", extra={"address": address})
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()
         gc.freeze()
-        await server.serve(sockets=[listener])
+        opened.set()
+        await served.wait()

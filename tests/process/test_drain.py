@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.bridge_processes import Bridge, Child, running_bridge
 from tests.journeys import end_of, start_call
+from tests.unread import first_data, unread
 from tests.waiting import wait_until
 
 DRAIN_S = 3
@@ -21,6 +23,8 @@ GIVE_UP_S = 18.0
 """The same for a worker that cannot put down what it held."""
 
 SHORT_S, LONG_S = 1.0, 60.0
+LONG_DRAIN_S = 20
+PAGE_CHARS, PAGES = 400_000, 30
 ROOM = 5
 CALLS = 15
 
@@ -67,6 +71,53 @@ async def test_a_web_process_with_open_streams_ends_in_time(tmp_path: Path) -> N
             *(stack.enter_async_context(opened(bridge, each)) for each in streams(bridge))
         )
         assert await time_to_drain(bridge.webs[0]) < DRAIN_S + OVERTIME_S
+
+
+async def test_a_web_process_waits_for_no_reader_that_has_stalled(tmp_path: Path) -> None:
+    async with running_bridge(
+        tmp_path, BRIDGE_DRAIN_S=str(LONG_DRAIN_S), BRIDGE_RESULT_CHARS=str(PAGE_CHARS)
+    ) as bridge:
+        (web,) = bridge.webs
+        headers = {"authorization": "Bearer the-token-of-claude"}
+        event = (await bridge.send("." * PAGE_CHARS)).json()
+        with unread(web.url, "GET", "/sse/proof", headers) as client:
+            address = web.url + await asyncio.to_thread(first_data, client)
+            for page in range(PAGES):
+                arguments = {"event_id": event["event_id"]}
+                params = {"name": "read_event", "arguments": arguments}
+                asked = {"jsonrpc": "2.0", "id": page, "method": "tools/call", "params": params}
+                assert (await bridge.http.post(address, json=asked, headers=headers)).is_success
+            assert await time_to_drain(web) < LONG_DRAIN_S / 2
+
+
+async def test_a_stream_that_drains_away_goes_on_at_another_process(tmp_path: Path) -> None:
+    async with running_bridge(tmp_path, webs=2) as bridge:
+        first, second = bridge.webs
+        headers = {"authorization": "Bearer the-token-of-claude"}
+        back = headers | {"mcp-protocol-version": "2025-11-25"}
+        params = {"name": "inline", "arguments": {"label": "x", "seconds": SHORT_S * 3}}
+        asked = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        async with bridge.http.stream("GET", f"{first.url}/sse/proof", headers=headers) as stream:
+            lines = stream.aiter_lines()
+            address = await line_after(lines, "data: ")
+            await bridge.http.post(first.url + address, json=asked, headers=headers)
+            await wait_until(bridge.runs, "n8n has the call")
+            first.send_signal(signal.SIGTERM)
+            assert await line_after(lines, "retry: ") == "1000"
+        async with bridge.http.stream("GET", f"{second.url}/sse/proof", headers=back) as stream:
+            lines = stream.aiter_lines()
+            assert await line_after(lines, "data: ") == address
+            answer = json.loads(await line_after(lines, "data: "))
+        assert (answer["id"], answer["result"]["structuredContent"]["label"]) == (7, "x")
+        assert len(bridge.runs()) == 1
+
+
+async def line_after(lines: AsyncIterator[str], name: str) -> str:
+    """Read up to the next line that begins so; give the rest of it."""
+    async for line in lines:
+        if line.startswith(name):
+            return line.removeprefix(name)
+    raise AssertionError(f"no line begins with {name}")
 
 
 async def test_a_worker_ends_what_is_short_and_leaves_what_waits_to_others(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""The porter before every door: nobody is let in before the process is open, or once it drains."""
+
+import asyncio
+import contextlib
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bridge.web.problems import problem
+
+AGAIN_S = 1
+
+
+class Opening:
+    """Whether this process takes requests: not yet, now, or no more."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self.is_draining = False
+
+    def open(self) -> None:
+        """Take requests from now on."""
+        self._opened.set()
+
+    def drain(self) -> None:
+        """Take no more."""
+        self.is_draining = True
+
+    async def has_opened(self, within_s: float) -> bool:
+        """Wait for the process to open; False when it has not in time."""
+        if not self._opened.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), within_s)
+        return self._opened.is_set()
+
+
+class Admission:
+    """Lets requests wait `patience_s` for a process that starts, and answers 503 otherwise.
+
+    Those that ask whether the process is ready wait for nothing, and whether it is alive is
+    answered at any time.
+    """
+
+    def __init__(self, app: ASGIApp, opening: Opening, patience_s: float) -> None:
+        self._app = app
+        self._opening = opening
+        self._patience_s = patience_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer in place of the door."""
+        answer = self._app
+        if scope["type"] == "http" and scope["path"] != "/healthz":
+            answer = await self._refusal(scope["path"]) or self._app
+        await answer(scope, receive, send)
+
+    async def _refusal(self, path: str) -> Response | None:
+        again = {"Retry-After": str(AGAIN_S)}
+        patience_s = 0 if path == "/readyz" else self._patience_s
+        if not await self._opening.has_opened(patience_s):
+            return problem(503, "this process is starting", again)
+        if self._opening.is_draining:
+            detail = "this process is ending; another one answers"
+            return problem(503, detail, again | {"Connection": "close"})
+        return None

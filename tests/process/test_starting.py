@@ -1,0 +1,75 @@
+"""A web process that waits for its store turns nobody away for good."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import httpx2
+
+from bridge.ports import free_port
+from bridge.valkey import EmbeddedValkey
+from tests.processes import Running, running
+from tests.waiting import wait_until
+
+IN_TIME_S = 5.0
+SESSION = {
+    "authorization": "Bearer the-token-of-claude",
+    "accept": "application/json, text/event-stream",
+    "mcp-session-id": "one-that-may-exist",
+}
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+
+def environ(port: int, redis_url: str) -> dict[str, str]:
+    """Give the environment of a web process of the demo server."""
+    return {
+        "BRIDGE_PORT": str(port),
+        "BRIDGE_REDIS_URL": redis_url,
+        "BRIDGE_N8N_URL": "http://127.0.0.1:9",
+        "BRIDGE_DEMO_TOKEN": "the-token-of-claude",
+        "BRIDGE_DEMO_HOOK_TOKEN": "the-token-of-the-hook",
+    }
+
+
+async def listening(web: Running, http: httpx2.AsyncClient) -> None:
+    """Wait until a process answers at all, ready or not."""
+
+    async def is_alive() -> bool:
+        assert web.process.returncode is None, web.output
+        try:
+            return (await http.get("/healthz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    await wait_until(is_alive, "the process answers", 20)
+
+
+async def test_a_process_without_its_store_says_come_back_and_never_unknown(
+    tmp_path: Path,
+) -> None:
+    port, store = free_port(), EmbeddedValkey(tmp_path)
+    base_url = f"http://127.0.0.1:{port}"
+    async with (
+        running("web", environ=environ(port, store.url)) as web,
+        httpx2.AsyncClient(base_url=base_url, timeout=20, trust_env=False) as http,
+    ):
+        await listening(web, http)
+        assert (await http.get("/readyz")).status_code == 503
+        answer = await http.post("/mcp/demo", json=PING, headers=SESSION)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        waiting = asyncio.create_task(http.post("/mcp/demo", json=PING, headers=SESSION))
+        async with store:
+            assert (await waiting).status_code == 404
+            assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_process_that_starts_can_be_stopped(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        running("web", environ=environ(port, f"redis://127.0.0.1:{free_port()}")) as web,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+    ):
+        await listening(web, http)
+        web.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(IN_TIME_S):
+            assert await web.ended() == 0
