@@ -11,12 +11,11 @@ import mcp_types as types
 from bridge.calls import Asked
 from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
+from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
 from bridge.payloads import page
 from bridge.servers import Server, Workflow
-
-PROGRESS_FIRST_S, PROGRESS_EVERY_S = 3.0, 10.0
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
@@ -127,7 +126,7 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
     """
     caller, loop = context.lifespan_context, asyncio.get_running_loop()
     started = loop.time()
-    pause_s = PROGRESS_FIRST_S
+    pause_s = FIRST_S
     while True:
         elapsed_s = loop.time() - started
         with contextlib.suppress(TransientError):
@@ -139,7 +138,7 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
             return call
         with contextlib.suppress(TransientError):
             await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
-        pause_s = PROGRESS_EVERY_S
+        pause_s = EVERY_S
 
 
 def _how_it_stands(call: Call) -> str:

@@ -4,7 +4,7 @@ On purpose:
 
 1. Leaving the stream ends the waiting, not a call that was sent to n8n; that one runs on, and its
    result stays with the call.
-2. The stream opens within OPEN_WITHIN_S, so that no proxy sees a silent start.
+2. The stream opens within OPEN_WITHIN_S, with a comment, so that no proxy sees a silent start.
 """
 
 import asyncio
@@ -102,6 +102,7 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
 async def _run(
     request: Request, message: Message, door: Door, caller: Caller, route: InboundModernRoute
 ) -> ASGIApp:
+    due_at = _now() + min(OPEN_WITHIN_S, caller.runtime.settings.keepalive_s)
     line = StreamLine()
     exchange = Exchange(
         message,
@@ -125,7 +126,7 @@ async def _run(
         reply = serving.result()
         await _answered(request, caller, reached=not await request.is_disconnected())
         return _json(reply)
-    frames = _frames(request, first, line, serving, caller)
+    frames = _frames(request, first, line, serving, caller, due_at)
     listens = message["method"] == LISTEN
     return EventStream(frames, request.app.state.streams, ends_itself=listens)
 
@@ -164,16 +165,17 @@ async def _frames(
     line: StreamLine,
     serving: "asyncio.Future[Message]",
     caller: Caller,
+    due_at: float,
 ) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
     waiting, reached = first, False
-    keepalive_s = caller.runtime.settings.keepalive_s
     try:
-        if not first.done():
-            yield KEEPALIVE
         while True:
-            await asyncio.wait({waiting}, timeout=keepalive_s)
-            if not waiting.done():
+            await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
+            if _now() >= due_at:
+                due_at = _now() + caller.runtime.settings.keepalive_s
                 yield KEEPALIVE
+            if not waiting.done():
                 continue
             frame = waiting.result()
             if frame is None:
@@ -220,3 +222,7 @@ def _reject(rejection: InboundLadderRejection, request_id: str | int | None) -> 
 def _json(message: Message) -> Response:
     code = message.get("error", {}).get("code")
     return JSONResponse(message, ERROR_CODE_HTTP_STATUS.get(code, 200))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -55,6 +55,7 @@ class Reader:
     connection: Connection | None
     _unsure: deque[tuple[float, Frame]] = field(default_factory=deque)
     _after: str = ""
+    _keepalive_at: float = 0
 
     async def frames(self, after: str) -> AsyncGenerator[bytes, None]:
         """Yield the frames behind `after` as events, with comments in between.
@@ -65,6 +66,7 @@ class Reader:
         wakes, reading = self.runtime.wakes, self.reading
         name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
         self._after = after
+        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
         try:
             with wakes.listening(name, end, DIED) as bell, wakes.listening(DIED) as died:
                 await self._adopt()
@@ -76,7 +78,10 @@ class Reader:
                         yield self._spell(frame)
                         if frame.is_last or frame.content == HANG_UP:
                             return
-                    if not found and not await self._pause(bell, died):
+                    if not found:
+                        await self._pause(bell, died)
+                    if _now() >= self._keepalive_at:
+                        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
                         yield KEEPALIVE
         finally:
             await asyncio.shield(self._leave())
@@ -87,19 +92,19 @@ class Reader:
         except TransientError:
             return []
 
-    async def _pause(self, bell: Bell, died: Bell) -> bool:
-        """Wait for the next frame, settling what is sure by then; False when none came."""
-        ends_at = _now() + self.runtime.settings.keepalive_s
+    async def _pause(self, bell: Bell, died: Bell) -> None:
+        """Wait for the next frame or the next comment, settling what is sure by then."""
+        ends_at = self._keepalive_at
         while True:
             due_at = self._unsure[0][0] + SURE_AFTER_S if self._unsure else ends_at
             is_rung = await bell.wait(max(min(due_at, ends_at) - _now(), 0))
             if await died.wait(0):
                 await self._adopt()
             if is_rung:
-                return True
+                return
             await self._be_sure()
             if _now() >= ends_at:
-                return False
+                return
 
     async def _be_sure(self) -> None:
         sure = ""
