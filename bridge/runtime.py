@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from bridge.callbacks import Callbacks
 from bridge.calls import Calls
+from bridge.direct_replies import DirectReplies
 from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
 from bridge.intake import Intake
@@ -29,6 +30,7 @@ from bridge.settings import Settings
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
+from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
@@ -65,6 +67,7 @@ class Runtime:
     runs: Runs
     callbacks: Callbacks
     replies: Replies
+    direct_replies: DirectReplies
     processes: ProcessStore
     sessions: SessionStore
     outbox: Outbox
@@ -164,6 +167,7 @@ def _wire(
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
         replies=Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s),
+        direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
         outbox=Outbox(steps),

@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 from bridge.__main__ import main
+from bridge.direct_replies import DirectReplies
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
+from bridge.web.held import WatchedAnswer
 from workers.n8n import N8n
 
 POINTS: dict[str, tuple[type, str]] = {
@@ -31,6 +33,8 @@ POINTS: dict[str, tuple[type, str]] = {
     "reply-leased": (ReplyStore, "lease"),
     "reply-answered": (N8n, "resume"),
     "reply-settled": (ReplyStore, "settle"),
+    "reply-awaited": (DirectReplies, "wait"),
+    "reply-written": (WatchedAnswer, "write"),
 }
 """Each point is right after a method has done what it is for, so right before all that follows."""
 

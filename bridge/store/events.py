@@ -61,7 +61,7 @@ class EventStore:
         outcome, *rest = await self._steps.run(step.ACCEPT, **new.values())
         if outcome in _LIMITS:
             raise _LIMITS[outcome](int(rest[0]) / 1000)
-        return outcome.decode(), _event(rest) if rest else None
+        return outcome.decode(), event_of(rest) if rest else None
 
     async def take(
         self, wish: Wish, principal: Principal, token: LeaseToken
@@ -80,7 +80,7 @@ class EventStore:
         )
         if not found:
             return None
-        event = _event(found[1:])
+        event = event_of(found[1:])
         return event, Body(found[0], event.media_type)
 
     async def leave_line(self, wish: Wish, token: LeaseToken) -> None:
@@ -97,7 +97,7 @@ class EventStore:
     async def read(self, event_id: EventId) -> Event | None:
         """Read one event without its payload."""
         found = await self._steps.run(step.READ, id=event_id)
-        return _event(found) if found else None
+        return event_of(found) if found else None
 
     async def read_body(self, event_id: EventId) -> tuple[str, Body] | None:
         """Read the server and the payload of one event."""
@@ -126,7 +126,7 @@ class EventStore:
             after=after,
             limit=limit,
         )
-        return sorted((_event(row) for row in rows), key=lambda event: event.order)[:limit]
+        return sorted((event_of(row) for row in rows), key=lambda event: event.order)[:limit]
 
     async def answer(self, held: Held, value: bytes) -> tuple[str, str]:
         """Settle an event: (`answered`, reply status) or (`lost`, status of the event)."""
@@ -189,7 +189,8 @@ def _text(value: bytes | None) -> str | None:
     return value.decode() if value else None
 
 
-def _event(rows: Answer) -> Event:
+def event_of(rows: Answer) -> Event:
+    """Read an event out of what a step gave."""
     (
         (event_id, server, hook, status, attempt, received_at, order, media_type, summary, reason),
         reply,

@@ -2,7 +2,7 @@
 
 from bridge.store.scripts import Script
 
-_DROP = """
+DROP = """
 local function drop_lease(token)
   local r = redis.call('HMGET', reply_key(id), 'lease', 'holder')
   if r[1] ~= token then return false end
@@ -33,7 +33,7 @@ return {r.url or '', r.value, left, age, tostring(r.attempts), r.tried_before or
 
 SETTLE = Script(
     "id token status failure delay_ms unknown keep",
-    _DROP
+    DROP
     + """
 if not drop_lease(token) then return {'lost'} end
 redis.call('HSET', reply_key(id), 'status', status, 'last_failure', failure, 'unknown', unknown)
@@ -76,9 +76,9 @@ return {}
 
 ABANDON = Script(
     "id token",
-    _DROP
+    DROP
     + """
-if drop_lease(token) then
+if drop_lease(token) and redis.call('HGET', reply_key(id), 'status') == 'pending' then
   redis.call('HSET', reply_key(id), 'unknown', 1)
   redis.call('ZADD', due_replies_key(), now, id)
 end

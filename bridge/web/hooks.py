@@ -12,11 +12,13 @@ from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
 from bridge.intake import Incoming
-from bridge.models import Event
+from bridge.models import Event, new_lease_token
 from bridge.payloads import parse_json
+from bridge.prefer import preferred_wait_s
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
+from bridge.web.held import WatchedAnswer, while_there
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,26 @@ async def receive_event(request: Request) -> Response:
             "duration_ms": round((time.perf_counter() - started) * 1000, 2),
         },
     )
+    wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+    if wait_s:
+        return await _wait(request, event, is_duplicate, wait_s)
     return JSONResponse(_describe(request, event, is_duplicate), 200 if is_duplicate else 202)
+
+
+async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:
+    """Hold the request open for a reply that may come in time; answer with what there is then."""
+    runtime: Runtime = request.app.state.runtime
+    token = new_lease_token()
+    waiting = runtime.direct_replies.wait(event.event_id, token, wait_s)
+    now = await while_there(request, waiting) or event
+
+    async def settle(is_written: bool) -> None:
+        await runtime.direct_replies.settle(now, token, is_written=is_written)
+
+    is_told = now.reply.value is not None or is_duplicate
+    described = _describe(request, now, is_duplicate)
+    applied = {"Preference-Applied": f"wait={wait_s}"}
+    return WatchedAnswer(described, 200 if is_told else 202, applied, settle)
 
 
 def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
