@@ -61,7 +61,7 @@ return {'settled'}
 
 PUT_OFF = Script(
     "id token delay_ms failure",
-    _DROP
+    DROP
     + """
 if drop_lease(token) then
   redis.call('HINCRBY', reply_key(id), 'attempts', -1)
