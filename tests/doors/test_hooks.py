@@ -357,7 +357,7 @@ async def test_a_foreign_reply_address_is_refused_and_not_repeated(door: Running
     )
 
     await assert_refused(
-        door, response, 422, "http://evil.example:80", "BRIDGE_N8N_URL", "BRIDGE_REPLY_ORIGINS"
+        door, response, 422, "http://evil.example", "BRIDGE_N8N_URL", "BRIDGE_REPLY_ORIGINS"
     )
     assert "s3cret" not in response.text
 
