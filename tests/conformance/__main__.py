@@ -1,7 +1,8 @@
 """`make conformance`: the official MCP suite against the product's own wires.
 
-Its exit status is 0 when every scenario passes but those that `expected_failures.yml` names, and
-none of those does. Named revisions (`make conformance ARGS=2025-11-25`) run alone.
+Its exit status is 0 when every check of every scenario passes but those that
+`expected_failures.yml` names, and none of those does. Named revisions
+(`make conformance ARGS=2025-11-25`) run alone.
 """
 
 import asyncio
@@ -79,7 +80,7 @@ def table(verdicts: dict[str, list[Verdict]]) -> str:
             sum(v.outcome is outcome for v in found)
             for outcome in (Outcome.PASSED, Outcome.VACUOUS, Outcome.FAILED)
         ]
-        expected = sum(v.reason is not None for v in found)
+        expected = sum(v.is_expected for v in found)
         lines.append(f"{revision:<12}{counts[0]:>8}{counts[1]:>9}{counts[2]:>8}{expected:>10}")
     for revision, found in verdicts.items():
         lines += [line for verdict in found for line in explained(revision, verdict)]
@@ -87,13 +88,17 @@ def table(verdicts: dict[str, list[Verdict]]) -> str:
 
 
 def explained(revision: str, verdict: Verdict) -> list[str]:
-    """Tell why a scenario does not count, or why it must not stand among the expected failures."""
+    """Tell what a scenario missed, and what stands wrongly among the expected failures."""
     named = f"{revision} {verdict.scenario}"
-    if verdict.is_good:
-        return [] if verdict.reason is None else [f"{named}: {verdict.outcome} ({verdict.reason})"]
-    if verdict.outcome is Outcome.PASSED:
-        return [f"{named}: passed; take it out of expected_failures.yml"]
-    return [f"{named}: {verdict.outcome.upper()}", *(f"    {line}" for line in verdict.findings)]
+    lines = [
+        f"{named}: {check}: EXPECTED ({verdict.reasons[check]})"
+        if check in verdict.reasons
+        else f"{named}: {check}: {verdict.outcome.upper()}: {finding}"
+        for check, finding in verdict.missed.items()
+    ]
+    passed = verdict.reasons.keys() - verdict.missed.keys()
+    lines += [f"{named}: {check}: passed; take it out of expected_failures.yml" for check in passed]
+    return lines
 
 
 if __name__ == "__main__":

@@ -34,65 +34,80 @@ class Outcome(StrEnum):
     VACUOUS = "vacuous"
 
 
+NOTHING_PROVEN = "nothing-proven"
+"""What a vacuous scenario misses, as if it were a check of its own."""
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """A scenario's outcome, why it did not pass, and why that was expected (if it was)."""
+    """A scenario's outcome: the checks it missed, each with what was found, and why it might.
+
+    Both `missed` and `reasons` are by the id of the check.
+    """
 
     scenario: str
     outcome: Outcome
-    findings: tuple[str, ...]
-    reason: str | None
+    missed: Mapping[str, str]
+    reasons: Mapping[str, str]
 
     @property
     def is_good(self) -> bool:
-        """Tell whether it passed and was to, or did not pass and was not to."""
-        return (self.outcome is Outcome.PASSED) == (self.reason is None)
+        """Tell whether it missed what it was expected to miss, and no more."""
+        return self.missed.keys() == self.reasons.keys()
+
+    @property
+    def is_expected(self) -> bool:
+        """Tell whether it did not pass and was not to."""
+        return self.is_good and self.outcome is not Outcome.PASSED
 
 
 def judge(
     found: Mapping[str, Checks],
-    expected: Mapping[str, str],
+    expected: Mapping[str, Mapping[str, str]],
     offered: Collection[str],
 ) -> list[Verdict]:
     """Judge a run, in the order of the scenarios' names.
 
     Args:
         found: scenario -> its checks.
-        expected: scenario -> the reason why it does not pass.
+        expected: scenario -> the id of a check that it misses -> the reason.
         offered: the fixtures that the server has.
     """
     unknown = sorted(expected.keys() - found.keys())
-    gone = [Verdict(name, Outcome.VACUOUS, ("no such scenario",), None) for name in unknown]
+    gone = [Verdict(name, Outcome.VACUOUS, {}, expected[name]) for name in unknown]
     judged = [
-        Verdict(scenario, outcome_of(scenario, checks, offered), findings(checks), reason)
+        Verdict(scenario, *outcome_of(scenario, checks, offered), expected.get(scenario, {}))
         for scenario, checks in sorted(found.items())
-        for reason in [expected.get(scenario)]
     ]
     return judged + gone
 
 
-def outcome_of(scenario: str, checks: Checks, offered: Collection[str]) -> Outcome:
-    """Tell how a scenario ended."""
-    if findings(checks):
-        return Outcome.FAILED
+def outcome_of(
+    scenario: str, checks: Checks, offered: Collection[str]
+) -> tuple[Outcome, Mapping[str, str]]:
+    """Tell how a scenario ended, and what it missed."""
+    if missed := broken(checks):
+        return Outcome.FAILED, missed
     needed = NEEDS.get(scenario)
     proven = [c for c in checks if c["status"] == "SUCCESS" and c["id"] not in ALWAYS]
     if not proven or (needed is not None and needed not in offered):
-        return Outcome.VACUOUS
-    return Outcome.PASSED
+        return Outcome.VACUOUS, {NOTHING_PROVEN: "no check of its own has succeeded"}
+    return Outcome.PASSED, {}
 
 
-def findings(checks: Checks) -> tuple[str, ...]:
+def broken(checks: Checks) -> dict[str, str]:
     """Name each MUST that was broken, and likewise each SHOULD (the suite's WARNING)."""
-    return tuple(
-        f"{check['id']}: {check.get('errorMessage', '')}"
+    return {
+        check["id"]: check.get("errorMessage", "")
         for check in checks
         if check["status"] in {"FAILURE", "WARNING"}
-    )
+    }
 
 
-def expected_failures(revision: str) -> dict[str, str]:
-    """Read what is expected not to pass: scenario -> the reason."""
-    listed: dict[str, str] = yaml.safe_load(EXPECTED_FAILURES.read_text())[revision]
-    assert all(listed.values()), "each expected failure needs its reason"
+def expected_failures(revision: str) -> dict[str, dict[str, str]]:
+    """Read what is expected not to pass: scenario -> check -> the reason."""
+    listed: dict[str, dict[str, str]] = yaml.safe_load(EXPECTED_FAILURES.read_text())[revision]
+    for reasons in listed.values():
+        assert reasons, "each expected failure names its checks"
+        assert all(reasons.values()), "each of them has its reason"
     return listed

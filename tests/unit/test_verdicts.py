@@ -6,7 +6,14 @@ import pytest
 
 from bridge.servers import Server
 from tests.conformance.door import NAME, FixtureDoor
-from tests.conformance.verdicts import NEEDS, REVISIONS, Outcome, expected_failures, judge
+from tests.conformance.verdicts import (
+    NEEDS,
+    NOTHING_PROVEN,
+    REVISIONS,
+    Outcome,
+    expected_failures,
+    judge,
+)
 
 WIRE_CHECK = {"id": "wire-schema-valid", "status": "SUCCESS"}
 
@@ -46,24 +53,30 @@ def test_a_scenario_without_the_fixture_it_is_about_does_not_count() -> None:
         ("SUCCESS", {}, True),
         ("FAILURE", {}, False),
         ("INFO", {}, False),
-        ("SUCCESS", {"ping": "a reason"}, False),
-        ("FAILURE", {"ping": "a reason"}, True),
-        ("INFO", {"ping": "a reason"}, True),
+        ("SUCCESS", {"own-check": "a reason"}, False),
+        ("FAILURE", {"own-check": "a reason"}, True),
+        ("WARNING", {"own-check": "a reason"}, True),
+        ("FAILURE", {"another": "a reason"}, False),
+        ("FAILURE", {"own-check": "a reason", "another": "a reason"}, False),
+        ("INFO", {NOTHING_PROVEN: "a reason"}, True),
+        ("INFO", {"own-check": "a reason"}, False),
     ],
 )
 def test_the_list_of_expected_failures_can_only_shrink(
     status: str, expected: dict[str, str], is_good: bool
 ) -> None:
-    assert [v.is_good for v in judge({"ping": [check(status)]}, expected, ())] == [is_good]
+    judged = judge({"ping": [check(status)]}, {"ping": expected}, ())
+    assert [verdict.is_good for verdict in judged] == [is_good]
 
 
 def test_an_expected_failure_of_a_scenario_that_does_not_exist_is_named() -> None:
-    assert [v.is_good for v in judge({}, {"pong": "a reason"}, ())] == [False]
+    assert [v.is_good for v in judge({}, {"pong": {"own-check": "a reason"}}, ())] == [False]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_each_expected_failure_has_its_reason(revision: str) -> None:
-    assert all(expected_failures(revision).values())
+    for reasons in expected_failures(revision).values():
+        assert all(reasons.values())
 
 
 def test_the_test_app_has_what_the_scenarios_are_about() -> None:
