@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 
 from bridge.errors import ConflictError, NotFoundError
-from bridge.models import CallId, CallStatus, Json
+from bridge.models import Call, CallId, CallStatus, Json
 from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_sent
 from bridge.servers import Server, Workflow
@@ -39,22 +39,22 @@ class Callbacks:
         Raises:
             InvalidError: the result breaks the workflow's output schema.
         """
-        workflow = await self._workflow(call_id, secret)
+        call, workflow = await self._call(call_id, secret)
         self._schemas.check(workflow.output, value, "the result breaks the tool's output schema")
         clean = scrub(value, [*secrets_sent(workflow), secret])
         return await self._conclude(
-            call_id, secret, CallStatus.SUCCEEDED, result=json.dumps(clean).encode()
+            call, secret, CallStatus.SUCCEEDED, result=json.dumps(clean).encode()
         )
 
     async def fail(self, call_id: str, secret: str, reason: str) -> CallStatus:
         """End a call with the reason why it failed; the same reason again changes nothing."""
-        workflow = await self._workflow(call_id, secret)
+        call, workflow = await self._call(call_id, secret)
         clean = scrub_text(reason, [*secrets_sent(workflow), secret])
-        return await self._conclude(call_id, secret, CallStatus.FAILED, failure=clean)
+        return await self._conclude(call, secret, CallStatus.FAILED, failure=clean)
 
     async def _conclude(
         self,
-        call_id: str,
+        call: Call,
         secret: str,
         status: CallStatus,
         *,
@@ -62,21 +62,30 @@ class Callbacks:
         failure: str = "",
     ) -> CallStatus:
         told = await self._store.conclude(
-            CallId(call_id), secret, status, result=result, failure=failure
+            call.call_id, secret, status, result=result, failure=failure
         )
         ended = _taken(*told)
-        logger.info("call.concluded", extra={"call_id": call_id, "status": ended})
+        logger.info(
+            "call.concluded",
+            extra={
+                "call_id": call.call_id,
+                "server": call.principal.server,
+                "tool": call.workflow,
+                "status": ended,
+                "duration_ms": call.age_ms,
+            },
+        )
         return ended
 
-    async def _workflow(self, call_id: str, secret: str) -> Workflow:
-        """Find the workflow of a call, for none but the call's own token."""
+    async def _call(self, call_id: str, secret: str) -> tuple[Call, Workflow]:
+        """Find a call and its workflow, for none but the call's own token."""
         is_own = await self._store.proves(CallId(call_id), secret)
         call = await self._store.read(CallId(call_id)) if is_own else None
         server = self._servers.get(call.principal.server) if call else None
         workflow = server.workflows.get(call.workflow) if server and call else None
-        if workflow is None:
+        if call is None or workflow is None:
             raise NotFoundError("no such call")
-        return workflow
+        return call, workflow
 
 
 def _taken(outcome: str, status: str) -> CallStatus:

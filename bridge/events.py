@@ -1,10 +1,8 @@
-"""The verbs of events on record: take, read, reply, extend, release, expire."""
+"""The verbs of events on record: read, list, reply, extend, release."""
 
-import asyncio
 import json
+import logging
 import re
-import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bridge.cursors import order_after
@@ -15,34 +13,19 @@ from bridge.models import (
     EventId,
     EventStatus,
     Json,
-    LeaseToken,
-    Principal,
     ReplyStatus,
-    new_lease_token,
 )
 from bridge.multipart import MEDIA_TYPE
 from bridge.payloads import parse_json, resolve
 from bridge.queue import Queue
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
-from bridge.store.events import EventStore, Held, Wish
-from bridge.store.wake import Bell, Wakes
+from bridge.store.events import EventStore, Held
 
-LOOK_AGAIN_S = 5.0
-ABSENT_S = 1.0
+logger = logging.getLogger(__name__)
+
 LIST_MAX = 100
 _FILE_PATH = re.compile(r"/files/(0|[1-9][0-9]{0,3})")
-
-IsThere = Callable[[], Awaitable[bool]]
-
-
-@dataclass(frozen=True)
-class Taken:
-    """An event in Claude's hands: the token is the right to answer it."""
-
-    event: Event
-    payload: Json
-    token: LeaseToken
 
 
 @dataclass(frozen=True)
@@ -56,54 +39,10 @@ class Listing:
 class Events:
     """Decides what becomes of events."""
 
-    def __init__(self, store: EventStore, wakes: Wakes, queue: Queue, schemas: SchemaCache) -> None:
+    def __init__(self, store: EventStore, queue: Queue, schemas: SchemaCache) -> None:
         self._store = store
-        self._wakes = wakes
         self._queue = queue
         self._schemas = schemas
-
-    async def take(
-        self,
-        server: Server,
-        principal: Principal,
-        hook: str | None,
-        wait_s: float,
-        is_there: IsThere,
-    ) -> Taken | None:
-        """Lease the oldest queued event, waiting in line for one at most `wait_s`.
-
-        While the taker is not there it stands in no line and takes nothing; it may come back.
-        """
-        hooks = [(name, each.priority) for name, each in server.hooks.items()]
-        ends_at = _now() + wait_s
-        with self._wakes.listening(f"events:{server.name}") as bell:
-            while True:
-                wish = Wish(server.name, hooks, hook, secrets.token_hex(8), waits=wait_s > 0)
-                taken = await self._stand_in_line(wish, principal, bell, ends_at, is_there)
-                if taken is not None or _now() >= ends_at:
-                    return taken
-                await bell.wait(min(ABSENT_S, ends_at - _now()))
-
-    async def _stand_in_line(
-        self, wish: Wish, principal: Principal, bell: Bell, ends_at: float, is_there: IsThere
-    ) -> Taken | None:
-        """Wait for an event until the time is over or the taker has left; then leave the line."""
-        token = new_lease_token()
-        try:
-            while await is_there():
-                found = await self._store.take(wish, principal, token)
-                if found is not None:
-                    event, body = found
-                    return Taken(event, parse_json(body.content), token)
-                left_s = ends_at - _now()
-                if left_s <= 0:
-                    break
-                await bell.wait(min(left_s, LOOK_AGAIN_S))
-        except BaseException:
-            await self._store.leave_line(wish, token)
-            raise
-        await self._store.leave_line(wish, token)
-        return None
 
     async def find(self, server: str, event_id: str) -> Event:
         """Read one event of a server.
@@ -175,6 +114,7 @@ class Events:
         _demand_held(outcome, status)
         if status == ReplyStatus.PENDING:
             await self._queue.wake("deliver_reply", held.event_id)
+        _log("event.answered", held, hook=event.hook, reply_status=status)
         return ReplyStatus(status)
 
     async def extend(self, held: Held, seconds: float) -> int:
@@ -190,7 +130,13 @@ class Events:
             held, status=status, delay_s=delay_s, reason=reason
         )
         _demand_held(outcome, now)
+        _log("event.released", held, status=now, delay_s=delay_s)
         return EventStatus.DEAD if now == EventStatus.DEAD else EventStatus.QUEUED
+
+
+def _log(what: str, held: Held, **fields: object) -> None:
+    whose = {"server": held.principal.server, "principal": held.principal.name}
+    logger.info(what, extra={"event_id": held.event_id, **whose, **fields})
 
 
 def _demand_held(outcome: str, status: str) -> None:
@@ -200,7 +146,3 @@ def _demand_held(outcome: str, status: str) -> None:
         raise LeaseLostError(
             f"this lease no longer holds the event (it is {status}); take_event gives the next one"
         )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,9 +5,10 @@ import json
 from dataclasses import dataclass
 
 from bridge.contents import Content
-from bridge.errors import ConflictError, Fault, InvalidError
+from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
+from bridge.executions import execution_of
 from bridge.models import Event, new_event_id
-from bridge.payloads import summarize
+from bridge.payloads import resolve, summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Hook, Server
@@ -43,6 +44,8 @@ class Intake:
     async def accept(self, server: Server, hook: Hook, incoming: Incoming) -> tuple[Event, bool]:
         """Put a payload on record, once per idempotency key; tells whether it was a duplicate.
 
+        Where the hook coalesces it may become part of the queued event that is given then.
+
         Raises:
             InvalidError: the payload breaks the hook's schema, or the reply address is refused.
             ConflictError: the key came before with another body or reply address.
@@ -71,6 +74,9 @@ class Intake:
             files=content.files,
             rate=hook.limits.rate if hook.limits else None,
             queued_max=hook.limits.queued if hook.limits else None,
+            execution=execution_of(incoming.idempotency_key, incoming.reply_url),
+            coalesce=_coalescing(server, hook, incoming),
+            coalesce_for_s=hook.coalesce.window_s if hook.coalesce else 0,
         )
         outcome, event = await self._store.accept(new)
         if event is None:
@@ -93,6 +99,23 @@ def _digest(*parts: bytes) -> str:
     for part in parts:
         whole.update(len(part).to_bytes(8, "big") + part)
     return whole.hexdigest()
+
+
+def _coalescing(server: Server, hook: Hook, incoming: Incoming) -> str:
+    """Digest what makes two requests one event; empty for those that stay events of their own.
+
+    So do requests that name a reply address: whoever waits there asked about just this payload.
+    """
+    if hook.coalesce is None or incoming.reply_url:
+        return ""
+    try:
+        key = resolve(incoming.content.payload, hook.coalesce.key)
+    except NotFoundError:
+        return ""
+    if key is None:
+        return ""
+    value = json.dumps(key, sort_keys=True)
+    return _digest(server.name.encode(), hook.name.encode(), value.encode())
 
 
 def _idempotency(server: Server, hook: Hook, key: str) -> str:

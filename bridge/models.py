@@ -138,7 +138,11 @@ class ListedReply:
 
 @dataclass(frozen=True)
 class Event:
-    """One payload received on a hook; times are on Redis's clock, `attempt` counts leases."""
+    """One payload received on a hook; times are on Redis's clock, `attempt` counts leases.
+
+    `merged` counts the later requests that became part of it, the newest of which gave the payload;
+    `execution` is n8n's, as `workflow/execution` or the execution's id alone, where it is known.
+    """
 
     event_id: EventId
     server: str
@@ -151,6 +155,25 @@ class Event:
     summary: str
     reason: str | None
     reply: Reply
+    merged: int = 0
+    execution: str = ""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of a timeline: what happened to a record, and what there is to say of it."""
+
+    at_ms: int
+    what: str
+    said: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened to a record, oldest first; of a long one `left_out` are not kept."""
+
+    moments: tuple[Moment, ...]
+    left_out: int
 
 
 @dataclass(frozen=True)

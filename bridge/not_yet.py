@@ -7,7 +7,6 @@ from bridge.servers import Server
 
 NOT_YET = {
     "trim_context.true": "results are handed over as n8n gives them",
-    "hooks.*.coalesce": "every event stays one of its own",
 }
 """What happens instead, by key path; a `*` is any hook or workflow, a last word may be a value."""
 

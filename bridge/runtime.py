@@ -41,6 +41,7 @@ from bridge.store.scripts import Steps
 from bridge.store.sessions import SessionStore
 from bridge.store.streams import StreamStore
 from bridge.store.wake import Wakes
+from bridge.taking import Takers
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Runtime:
     wakes: Wakes
     intake: Intake
     events: Events
+    takers: Takers
     calls: Calls
     runs: Runs
     callbacks: Callbacks
@@ -161,8 +163,9 @@ def _wire(
         process=process,
         redis=client,
         wakes=wakes,
-        events=Events(event_store, wakes, queue, schemas),
+        events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
+        takers=Takers(event_store, wakes),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),

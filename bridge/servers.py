@@ -61,10 +61,13 @@ __all__ = [
 
 
 class Coalesce(Entry):
-    """Events of one key that arrive within a window become one."""
+    """Events of one key that arrive within a window become one, while nobody has taken it."""
 
     key: Pointer = Field(description="JSON Pointer of the key in the payload.")
-    window_s: Seconds = Field(alias="window", description="How long the first event waits.")
+    window_s: Seconds = Field(
+        alias="window",
+        description="For how long after the first event later ones become part of it.",
+    )
 
 
 class Limits(Entry):

@@ -36,7 +36,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
     """Lease the oldest event; it goes back at once if this answer reaches nobody."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
-    taken = await caller.runtime.events.take(
+    taken = await caller.runtime.takers.take(
         caller.server, caller.principal, hook, given.get("wait_seconds", 0), caller.is_there
     )
     if taken is None:
@@ -137,7 +137,8 @@ INBOX_TOOLS = (
             "Takes the oldest queued event for you alone and gives its payload and a lease. Answer "
             "it with reply_to_event before the lease ends, or give it back with release_event. "
             "With wait_seconds it waits for one to come. event_id is null when there is none. Of a "
-            "long payload you get the start: read on with read_event from next_offset."
+            "long payload you get the start: read on with read_event from next_offset. `merged` "
+            "counts the earlier payloads about the same thing that this newest one replaces."
         ),
         input=arguments(
             hook=_HOOK,

@@ -70,6 +70,7 @@ local function finish(status, failure, blame)
   make_room()
   count(1, 'calls', c.server, c.workflow, status)
   count(now - c.created_at, 'call_ms', c.server, c.workflow)
+  note(call_key(id), status, {reason = failure})
   ring('call:' .. id)
 end
 local function requeue(delay_ms)
@@ -100,7 +101,13 @@ CREATE = Script(
     + _JOIN
     + """
 local earlier = redis.call('EXISTS', call_key(id)) == 0 and earlier_call()
-if earlier then return {'attached', read(earlier)} end
+if earlier then
+  if redis.call('HGET', call_key(earlier), 'joined_by') ~= id then
+    redis.call('HSET', call_key(earlier), 'joined_by', id)
+    note(call_key(earlier), 'joined')
+  end
+  return {'attached', read(earlier)}
+end
 if redis.call('EXISTS', call_key(id)) == 0 then
   local order = next_order()
   redis.call('HSET', call_key(id), 'server', server, 'principal', principal, 'workflow', workflow, 'status', 'queued',
@@ -115,6 +122,8 @@ if redis.call('EXISTS', call_key(id)) == 0 then
   redis.call('ZADD', index, order, id)
   redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * ttl_s)
   redis.call('EXPIRE', index, 2 * ttl_s)
+  redis.call('ZADD', callers_key(), now, cjson.encode({server, principal}))
+  redis.call('ZREMRANGEBYSCORE', callers_key(), '-inf', now - 2000 * ttl_s)
   redis.call('ZADD', due_calls_key(), now + 2000, id)
 end
 return {'created', read(id)}
@@ -134,6 +143,10 @@ REPORT = Script(
     + """
 local status = redis.call('HGET', call_key(id), 'status')
 if status ~= 'running' then return {'ended', status} end
+local told = redis.call('HMGET', call_key(id), 'progress', 'message')
+if told[1] ~= progress or told[2] ~= message then
+  note(call_key(id), 'progress', {progress = tonumber(progress), message = message})
+end
 redis.call('HSET', call_key(id), 'progress', progress, 'message', message, 'updated_at', now)
 ring('call:' .. id)
 return {'taken', status}

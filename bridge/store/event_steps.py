@@ -1,6 +1,6 @@
 """The atomic steps of an event's life, in Lua."""
 
-from bridge.store.intake_steps import FILES, ROOM
+from bridge.store.intake_steps import FILES, MERGE, ROOM
 from bridge.store.scripts import Script
 
 MOVE = """
@@ -21,18 +21,22 @@ end
 READING = """
 local function read(id)
   return {redis.call('HMGET', event_key(id), 'id', 'server', 'hook', 'status', 'attempt', 'received_at',
-      'order', 'media_type', 'summary', 'reason'),
+      'order', 'media_type', 'summary', 'reason', 'merged', 'execution'),
     redis.call('HMGET', reply_key(id), 'status', 'value', 'attempts', 'last_failure')}
 end
 """
 
 ACCEPT = Script(
     "id server hook body media_type summary digest idempotency reply_url reply_deadline default_reply "
-    "lease_s max_attempts answer_within_s ttl_s window_s rate_count rate_ms queued_max files file_sizes",
+    "lease_s max_attempts answer_within_s ttl_s window_s rate_count rate_ms queued_max files file_sizes "
+    "execution coalesce coalesce_ms",
     READING
     + ROOM
     + FILES
+    + MERGE
     + """
+local part_of = coalesce ~= '' and redis.call('GET', merged_key(id))
+if part_of and redis.call('EXISTS', event_key(part_of)) == 1 then return {'merged', unpack(read(part_of))} end
 local is_new = redis.call('EXISTS', event_key(id)) == 0
 if idempotency ~= '' then
   local seen = redis.call('HMGET', idempotency_key(idempotency), 'id', 'digest')
@@ -41,20 +45,27 @@ if idempotency ~= '' then
     return {'duplicate', unpack(read(seen[1]))}
   end
 end
-local refused = is_new and refusal()
+local into = is_new and queued_of_its_kind()
+local refused = is_new and not into and refusal()
 if refused then return refused end
 if idempotency ~= '' then
-  redis.call('HSET', idempotency_key(idempotency), 'id', id, 'digest', digest)
+  redis.call('HSET', idempotency_key(idempotency), 'id', into or id, 'digest', digest)
   redis.call('EXPIRE', idempotency_key(idempotency), window_s)
+end
+if into then
+  merge(into)
+  return {'merged', unpack(read(into))}
 end
 if is_new then
   arrive()
+  if coalesce ~= '' then redis.call('SET', coalesce_key(coalesce), id, 'PX', coalesce_ms) end
   keep_files(id, math.ceil(answer_within_s + ttl_s))
   local order = next_order()
   local open_s = tonumber(answer_within_s)
   redis.call('HSET', event_key(id), 'id', id, 'server', server, 'hook', hook, 'status', 'queued',
     'attempt', 0, 'order', order, 'received_at', now, 'body', body, 'media_type', media_type,
-    'summary', summary, 'lease_s', lease_s, 'max_attempts', max_attempts, 'ttl_s', ttl_s)
+    'summary', summary, 'lease_s', lease_s, 'max_attempts', max_attempts, 'ttl_s', ttl_s, 'open_s', open_s,
+    'execution', execution)
   redis.call('HSET', reply_key(id), 'status', 'none', 'attempts', 0, 'url', reply_url,
     'deadline', reply_deadline, 'default', default_reply)
   redis.call('EXPIRE', event_key(id), math.ceil(open_s + ttl_s))
@@ -124,6 +135,7 @@ if not is_mine or not (is_open or e[1] == 'dead') or defaulted then return {'los
 let_go()
 move(id, 'answered')
 redis.call('HSET', event_key(id), 'settled_with', token)
+note(event_key(id), 'answered', {by = principal})
 redis.call('ZREM', event_deadlines_key(), id)
 local pending = (redis.call('HGET', reply_key(id), 'url') or '') ~= ''
 redis.call('HSET', reply_key(id), 'value', value, 'status', pending and 'pending' or 'none', 'answered_at', now)
@@ -138,6 +150,7 @@ EXTEND = Script(
     + """
 if not is_mine or e[1] ~= 'leased' then return {'lost', e[1]} end
 redis.call('ZADD', event_leases_key(), now + seconds * 1000, id)
+note(event_key(id), 'extended', {by = principal, seconds = tonumber(seconds)})
 return {'extended', string.format('%.0f', now + seconds * 1000)}
 """,
 )
@@ -157,6 +170,8 @@ end
 redis.call('HDEL', event_key(id), 'lease')
 redis.call('HSET', event_key(id), 'reason', reason, 'released_with', token, 'released_as', status)
 move(id, status)
+note(event_key(id), 'released', {by = principal, to = status, reason = reason,
+  delay_s = status == 'delayed' and delay_ms / 1000 or nil})
 if status == 'delayed' then redis.call('ZADD', event_leases_key(), now + delay_ms, id) end
 return {'released', status}
 """,
@@ -170,12 +185,16 @@ local due = redis.call('ZRANGEBYSCORE', event_leases_key(), '-inf', now, 'LIMIT'
 for _, id in ipairs(due) do
   redis.call('ZREM', event_leases_key(), id)
   local e = redis.call('HMGET', event_key(id), 'status', 'attempt', 'max_attempts', 'holder', 'lease')
-  if e[1] == 'delayed' then move(id, 'queued') end
+  if e[1] == 'delayed' then
+    move(id, 'queued')
+    note(event_key(id), 'due')
+  end
   if e[1] == 'leased' then
     redis.call('SREM', held_key(e[4] or ''), 'event ' .. id .. ' ' .. (e[5] or ''))
     local spent = tonumber(e[2]) >= tonumber(e[3])
     if spent then redis.call('HSET', event_key(id), 'reason', 'every attempt ran out its lease') end
     move(id, spent and 'dead' or 'queued')
+    note(event_key(id), 'lapsed', {to = spent and 'dead' or 'queued'})
   end
 end
 return due
@@ -198,6 +217,7 @@ for _, id in ipairs(due) do
       move(id, 'expired')
     end
     local reply = redis.call('HMGET', reply_key(id), 'url', 'default')
+    note(event_key(id), 'expired', {default_reply = reply[2] and reply[2] ~= '' or nil})
     if reply[2] and reply[2] ~= '' then
       redis.call('HSET', reply_key(id), 'value', reply[2], 'answered_at', now)
       if reply[1] ~= '' then

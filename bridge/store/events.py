@@ -55,6 +55,8 @@ class EventStore:
     async def accept(self, new: NewEvent) -> tuple[str, Event | None]:
         """Write an event once: `accepted`, or `duplicate` or `conflict` for a key seen before.
 
+        `merged` gives the event that this one became part of.
+
         Raises:
             TooManyError, FullError: it is new, and one more than its limits allow.
         """
@@ -191,10 +193,9 @@ def _text(value: bytes | None) -> str | None:
 
 def event_of(rows: Answer) -> Event:
     """Read an event out of what a step gave."""
-    (
-        (event_id, server, hook, status, attempt, received_at, order, media_type, summary, reason),
-        reply,
-    ) = rows
+    fields, reply = rows
+    event_id, server, hook, status, attempt, received_at, order, media_type, summary, *rest = fields
+    reason, merged, execution = rest
     return Event(
         event_id=EventId(event_id.decode()),
         server=server.decode(),
@@ -207,4 +208,6 @@ def event_of(rows: Answer) -> Event:
         summary=summary.decode(),
         reason=_text(reason),
         reply=reply_of(reply),
+        merged=int(merged or 0),
+        execution=(execution or b"").decode(),
     )

@@ -35,6 +35,23 @@ local function keep_files(id, lives_s)
 end
 """
 
+MERGE = """
+local function queued_of_its_kind()
+  local open = coalesce ~= '' and redis.call('GET', coalesce_key(coalesce))
+  if not open then return nil end
+  local e = redis.call('HMGET', event_key(open), 'status', 'lease')
+  return (e[1] == 'queued' or e[1] == 'delayed') and not e[2] and open or nil
+end
+local function merge(into)
+  redis.call('HSET', event_key(into), 'body', body, 'media_type', media_type, 'summary', summary)
+  redis.call('HINCRBY', event_key(into), 'merged', 1)
+  keep_files(into, math.max(redis.call('TTL', event_key(into)), 1))
+  note(event_key(into), 'merged', {request = id, execution = execution})
+  redis.call('SET', merged_key(id), into, 'EX', 60)
+end
+"""
+"""`queued_of_its_kind()` is the event that nobody has seen yet; `merge(into)` makes this a part of it."""
+
 READ_FILE = Script(
     "id number first last",
     "return {redis.call('GETRANGE', file_key(id, number), first, last), "

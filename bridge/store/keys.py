@@ -47,6 +47,10 @@ KEYS = (
     Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),
     Key("arrivals", "arrivals:{server}:{hook}", "list", "events", True, "with limits.rate's time"),
     Key("file", "file:{id}:{number}", "string", "events", True, "with its event"),
+    Key(
+        "coalesce", "coalesce:{digest}", "string", "events", True, "the window after it was opened"
+    ),
+    Key("merged", "merged:{id}", "string", "events", True, "a minute after the merge"),
     Key("waiters", "waiters:{server}", "zset", "events", True, "seconds after the last waiter"),
     Key("looks", "looks:{server}", "zset", "events", True, "with the waiters"),
     Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),
@@ -60,6 +64,7 @@ KEYS = (
     Key("call", "call:{id}", "hash", "calls", True, "twice result_ttl_s after its last change"),
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
     Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
+    Key("callers", "callers", "zset", "calls", False, "twice result_ttl_s after the last call"),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after the call ended"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
     Key("turns", "turns:{server}:{workflow}", "zset", "calls", False, "with its queued calls"),

@@ -70,7 +70,8 @@ local e = redis.call('HMGET', event_key(id), 'hook', 'lease_s', 'order')
 redis.call('ZREM', inbox_key(server, e[1], 'queued'), id)
 redis.call('ZADD', inbox_key(server, e[1], 'leased'), e[3], id)
 count(1, 'events', server, e[1], 'leased')
-redis.call('HINCRBY', event_key(id), 'attempt', 1)
+local attempt = redis.call('HINCRBY', event_key(id), 'attempt', 1)
+note(event_key(id), 'taken', {by = principal, attempt = attempt})
 redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
 redis.call('ZADD', event_leases_key(), now + e[2] * 1000, id)
 hold(process, 'event ' .. id .. ' ' .. token)
@@ -88,7 +89,7 @@ HANDED_OVER = Script(
 HOLD = Script(
     "id token process",
     """
-local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder', 'server', 'hook', 'order', 'lease_s')
+local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder', 'server', 'hook', 'order', 'lease_s', 'leased_by')
 local member = 'event ' .. id .. ' ' .. token
 if e[2] ~= token then return {'lost'} end
 if e[1] == 'leased' and redis.call('SREM', held_key(e[3]), member) == 1 then
@@ -98,7 +99,8 @@ elseif e[1] == 'queued' then
   redis.call('ZREM', inbox_key(e[4], e[5], 'queued'), id)
   redis.call('ZADD', inbox_key(e[4], e[5], 'leased'), e[6], id)
   count(1, 'events', e[4], e[5], 'leased')
-  redis.call('HINCRBY', event_key(id), 'attempt', 1)
+  local attempt = redis.call('HINCRBY', event_key(id), 'attempt', 1)
+  note(event_key(id), 'taken', {by = e[8], attempt = attempt})
   redis.call('HSET', event_key(id), 'status', 'leased', 'holder', process)
   redis.call('ZADD', event_leases_key(), now + e[7] * 1000, id)
   hold(process, member)
@@ -115,6 +117,7 @@ local function abandon(id, token)
     redis.call('HINCRBY', event_key(id), 'attempt', -1)
     redis.call('ZREM', event_leases_key(), id)
     move(id, 'queued')
+    note(event_key(id), 'unreceived')
   end
 end
 """

@@ -14,7 +14,8 @@ IDEMPOTENCY_WINDOW_S = 24 * 3600
 class NewEvent:
     """What is written when a payload is accepted; empty texts stand for what was not given.
 
-    `idempotency` is a digest of hook and key, `digest` one of body and reply address.
+    `idempotency` is a digest of hook and key, `digest` one of body and reply address, `coalesce` one
+    of what later requests must have in common with it to be merged into it.
     """
 
     event_id: EventId
@@ -34,6 +35,9 @@ class NewEvent:
     files: tuple[bytes, ...] = ()
     rate: Rate | None = None
     queued_max: int | None = None
+    execution: str = ""
+    coalesce: str = ""
+    coalesce_for_s: float = 0
 
     def values(self) -> dict[str, Value]:
         """Give the arguments of the step that accepts it."""
@@ -59,4 +63,7 @@ class NewEvent:
             "queued_max": self.queued_max or 0,
             "files": b"".join(self.files),
             "file_sizes": json.dumps([len(file) for file in self.files]),
+            "execution": self.execution,
+            "coalesce": self.coalesce,
+            "coalesce_ms": round(self.coalesce_for_s * 1000),
         }

@@ -80,6 +80,7 @@ ABANDON = Script(
     + """
 if drop_lease(token) and redis.call('HGET', reply_key(id), 'status') == 'pending' then
   redis.call('HSET', reply_key(id), 'unknown', 1)
+  note(event_key(id), 'reply_abandoned')
   redis.call('ZADD', due_replies_key(), now, id)
 end
 return {}
@@ -96,6 +97,7 @@ if r.deadline and r.deadline ~= '' and tonumber(r.deadline) <= now then return {
 redis.call('HSET', reply_key(id), 'status', 'pending', 'redriven_at', now, 'tried_before', r.attempts)
 redis.call('ZREM', dead_replies_key(), id)
 redis.call('ZADD', due_replies_key(), now, id)
+note(event_key(id), 'reply_redriven')
 ring('event:' .. id)
 return {'pending'}
 """,

@@ -26,7 +26,8 @@ elseif c.status == 'queued' then
   redis.call('ZADD', slots(), now + w[3] + 60000, id)
   redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
   redis.call('HSETNX', call_key(id), 'started_at', now)
-  redis.call('HINCRBY', call_key(id), 'attempt', 1)
+  local attempt = redis.call('HINCRBY', call_key(id), 'attempt', 1)
+  note(call_key(id), 'started', {attempt = attempt, by = process})
   redis.call('EXPIRE', call_key(id), 2 * c.ttl_s)
   redis.call('ZREM', due_calls_key(), id)
   hold(process, 'call ' .. id .. ' ' .. token)
@@ -45,13 +46,26 @@ return {string.format('%.0f', now - redis.call('HGET', call_key(id), 'started_at
 SENT = Script(
     "id token",
     HOLDING
-    + "if is_mine then redis.call('HSETNX', call_key(id), 'sent_at', now) end return {is_mine and 'held' or 'lost'}",
+    + """
+if not is_mine then return {'lost'} end
+redis.call('HSETNX', call_key(id), 'sent_at', now)
+if redis.call('HGET', call_key(id), 'sent_with') ~= token then
+  redis.call('HSET', call_key(id), 'sent_with', token)
+  note(call_key(id), 'sent')
+end
+return {'held'}
+""",
 )
 
 EXECUTES = Script(
     "id token execution",
     HOLDING
-    + "if is_mine then redis.call('HSET', call_key(id), 'execution', execution) end return {is_mine and 'held' or 'lost'}",
+    + """
+if not is_mine then return {'lost'} end
+if c.execution ~= execution then note(call_key(id), 'executing', {execution = execution}) end
+redis.call('HSET', call_key(id), 'execution', execution)
+return {'held'}
+""",
 )
 
 FINISH = Script(
@@ -80,6 +94,7 @@ if ran == '0' then
 end
 redis.call('HDEL', call_key(id), 'execution')
 redis.call('HSET', call_key(id), 'failure', failure)
+note(call_key(id), 'parked', {reason = failure, delay_s = delay_ms / 1000, counted = ran == '1'})
 requeue(delay_ms)
 return {'parked'}
 """,
@@ -92,6 +107,7 @@ AWAIT = Script(
 if not is_mine then return {'lost'} end
 let_go()
 redis.call('HSET', call_key(id), 'awaited_by', token)
+note(call_key(id), 'awaiting')
 redis.call('ZADD', due_calls_key(), now + delay_ms, id)
 return {'awaited'}
 """,
@@ -103,6 +119,7 @@ ABANDON = Script(
     + """
 if not is_mine then return {} end
 let_go()
+note(call_key(id), 'abandoned', {by = c.holder})
 if c.execution or not c.sent_at then
   redis.call('HINCRBY', call_key(id), 'attempt', -1)
   requeue(0)

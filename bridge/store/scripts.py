@@ -52,6 +52,24 @@ end""",
 local function count(by, ...)
   redis.call('HINCRBY', counters_key(), table.concat({...}, '|'), by)
 end""",
+    # A line in the record itself costs no key and dies with it. The first 20 lines and the last 40
+    # stay: how it began, and how it ended.
+    "note": """
+local function note(key, what, said)
+  if redis.call('EXISTS', key) == 0 then return end
+  local line = {at = now, what = what}
+  for name, value in pairs(said or {}) do
+    if value ~= '' then line[name] = type(value) == 'string' and value:sub(1, 300) or value end
+  end
+  local lines = (redis.call('HGET', key, 'timeline') or '') .. cjson.encode(line) .. '\\n'
+  if select(2, lines:gsub('\\n', '')) > 60 then
+    local from = 0
+    for _ = 1, 20 do from = lines:find('\\n', from + 1, true) end
+    lines = lines:sub(1, from) .. lines:sub(lines:find('\\n', from + 1, true) + 1)
+    redis.call('HINCRBY', key, 'left_out', 1)
+  end
+  redis.call('HSET', key, 'timeline', lines)
+end""",
     "next_order": """
 local function next_order()
   local order = clock[1] * 1000000 + clock[2]
@@ -76,7 +94,8 @@ class Script:
     """One atomic step of Redis.
 
     The Lua sees each name of `args` as a local string, `now` in milliseconds on Redis's clock,
-    `<family>_key(…)` of every key family, `ring(name)` to wake listeners, and `next_order()`.
+    `<family>_key(…)` of every key family, `ring(name)` to wake listeners, `next_order()`, and
+    `note(key, what, said)` to add a line to the timeline of the record at `key`.
     A step may be repeated with the same arguments: the second run changes nothing more.
     """
 

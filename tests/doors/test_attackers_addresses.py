@@ -116,7 +116,7 @@ class Stage:
 
     async def answered(self) -> EventId:
         """Answer the next event, as Claude does."""
-        taken = await self.door.runtime.events.take(DESK, ALICE, None, 0, there)
+        taken = await self.door.runtime.takers.take(DESK, ALICE, None, 0, there)
         assert taken
         event_id = taken.event.event_id
         await self.door.runtime.events.reply(DESK, Held(event_id, taken.token, ALICE), "yes")
@@ -162,7 +162,7 @@ async def test_a_trick_is_refused_at_the_door_and_nothing_is_stored(
 
     assert status == 422
     assert SECRET not in text
-    assert await stage.door.runtime.events.take(DESK, ALICE, None, 0, there) is None
+    assert await stage.door.runtime.takers.take(DESK, ALICE, None, 0, there) is None
     assert (stage.n8n.connections, stage.elsewhere.connections) == (0, 0)
 
 

@@ -62,7 +62,7 @@ async def test_an_events_life_can_be_followed(door: RunningApp, event_id: EventI
         shown = (await door.client.get(f"/events/{event_id}", headers=AUTH)).json()
         seen.append((shown["status"], shown["attempt"], shown["reply"]["value"]))
 
-    taken = await events.take(SUPPORT, CLAUDE, None, 0, there)
+    taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     await look()
     held = Held(event_id, taken.token, CLAUDE)
@@ -70,7 +70,7 @@ async def test_an_events_life_can_be_followed(door: RunningApp, event_id: EventI
     await look()
     await door.runtime.redis.zadd("{bridge}:event_leases", {event_id: 1})
     await door.runtime.event_store.sweep()
-    taken = await events.take(SUPPORT, CLAUDE, None, 0, there)
+    taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     await events.reply(SUPPORT, Held(event_id, taken.token, CLAUDE), {"b": [None, "🦀"]})
     await look()

@@ -70,7 +70,7 @@ async def post(
 
 async def answer(door: RunningApp, value: Any) -> str:
     """Take the oldest event as Claude would, and answer it."""
-    taken = await door.runtime.events.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
     assert taken
     held = Held(taken.event.event_id, taken.token, Principal("support", "local"))
     await door.runtime.events.reply(SUPPORT, held, value)
@@ -318,7 +318,7 @@ async def test_json_forms_and_text_reach_claude_as_json(
 ) -> None:
     accepted = await post(door, content, headers={"Content-Type": media_type})
 
-    taken = await door.runtime.events.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
 
     assert accepted.status_code == 202
     assert taken

@@ -58,7 +58,7 @@ class Door:
 
     async def reply(self, value: Any) -> EventId:
         """Take the event that a sender waits with, and answer it."""
-        taken = await self.runtime.events.take(SUPPORT, CLAUDE, None, 10, there)
+        taken = await self.runtime.takers.take(SUPPORT, CLAUDE, None, 10, there)
         assert taken
         event_id = taken.event.event_id
         await self.runtime.events.reply(SUPPORT, Held(event_id, taken.token, CLAUDE), value)

@@ -66,7 +66,7 @@ async def send(runtime: Runtime, name: str = "support", content: bytes = b'{"a":
 
 async def take(runtime: Runtime, principal: Principal = ALICE) -> Held:
     """Have a principal take the oldest event."""
-    taken = await runtime.events.take(SERVERS[principal.server], principal, None, 0, there)
+    taken = await runtime.takers.take(SERVERS[principal.server], principal, None, 0, there)
     assert taken
     return Held(taken.event.event_id, taken.token, principal)
 

@@ -34,6 +34,8 @@ class EventModel:
     answered_with: str | None = None
     value: bytes | None = None
     reply: str = "none"
+    matter: str = ""
+    merged: int = 0
     is_lapsed: bool = False
     is_overdue: bool = False
     is_closed: bool = False
@@ -46,6 +48,7 @@ class InboxModel:
     priorities: dict[str, int]
     events: dict[str, EventModel] = field(default_factory=dict)
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    newest_of: dict[str, str] = field(default_factory=dict)
     held: set[tuple[str, str, str]] = field(default_factory=set)
 
     def accept(self, event: EventModel, key: str, digest: str) -> tuple[str, str | None]:
@@ -53,10 +56,18 @@ class InboxModel:
         if key in self.keys:
             known, known_digest = self.keys[key]
             return ("duplicate", known) if known_digest == digest else ("conflict", None)
+        survivor = self.events.get(self.newest_of.get(event.matter, ""))
+        if survivor and survivor.status in ("queued", "delayed") and survivor.lease is None:
+            survivor.merged += 1
+            outcome, event = "merged", survivor
+        else:
+            self.events[event.event_id] = event
+            outcome = "accepted"
         if key:
             self.keys[key] = (event.event_id, digest)
-        self.events[event.event_id] = event
-        return "accepted", event.event_id
+        if event.matter:
+            self.newest_of[event.matter] = event.event_id
+        return outcome, event.event_id
 
     def next(self, only: str | None) -> EventModel | None:
         """Find the event that a taker gets now."""
@@ -112,6 +123,14 @@ class InboxModel:
         event.released = {claim.token: event.status}
         event.lease = None
         return "released", event.status
+
+    def redrive(self, event_id: str) -> tuple[str, str]:
+        """Put an event that is set aside back, as if it were new."""
+        event = self.events[event_id]
+        if event.status not in ("dead", "expired") or event.value is not None:
+            return "refused", event.status
+        event.status, event.attempt, event.is_overdue = "queued", 0, False
+        return "redriven", "queued"
 
     def abandon(self, claim: Claim) -> None:
         """Queue an event again; its attempt does not count."""

@@ -8,6 +8,7 @@ from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, ru
 
 from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
 from bridge.store.events import EventStore, Held, Wish
+from bridge.store.operators import OperatorStore
 from tests.store.event_model import FINAL, Claim, EventModel, InboxModel
 from tests.store.machine import StoreMachine, check, entries, key
 from tests.store.records import ADDRESS, SERVER, new_event
@@ -34,6 +35,7 @@ class EventMachine(StoreMachine):
         super().__init__()
         self.model = InboxModel(PRIORITIES)
         self.seen: dict[str, str] = {}
+        self.operators = OperatorStore(self.steps)
         self.stores = {name: EventStore(self.steps, ProcessId(name)) for name in PROCESSES}
 
     @rule(
@@ -42,8 +44,8 @@ class EventMachine(StoreMachine):
         max_attempts=several,
         has_address=st.booleans(),
         has_default=st.booleans(),
-        key=st.sampled_from(("", "", "one", "two")),
-        digest=st.sampled_from(("x", "y")),
+        seal=st.tuples(st.sampled_from(("", "", "one", "two")), st.sampled_from(("x", "y"))),
+        matter=st.sampled_from(("", "", "ticket")),
     )
     def accept(
         self,
@@ -51,9 +53,10 @@ class EventMachine(StoreMachine):
         max_attempts: int,
         has_address: bool,
         has_default: bool,
-        key: str,
-        digest: str,
+        seal: tuple[str, str],
+        matter: str,
     ) -> str | MultipleResults[str]:
+        key, digest = seal
         new = new_event(
             event_id=new_event_id(),
             hook=hook,
@@ -62,6 +65,8 @@ class EventMachine(StoreMachine):
             default_reply="0" if has_default else "",
             idempotency=key,
             digest=digest,
+            coalesce=matter and f"{hook}-{matter}",
+            coalesce_for_s=600,
         )
 
         async def step() -> tuple[str, str | None]:
@@ -69,7 +74,9 @@ class EventMachine(StoreMachine):
             return outcome, event.event_id if event else None
 
         order = len(self.model.events)
-        modelled = EventModel(new.event_id, hook, order, max_attempts, has_address, has_default)
+        modelled = EventModel(
+            new.event_id, hook, order, max_attempts, has_address, has_default, matter=new.coalesce
+        )
         outcome, event_id = self.model.accept(modelled, key, digest)
         assert self.do(step) == (outcome, event_id)
         return new.event_id if outcome == "accepted" else multiple()
@@ -112,6 +119,14 @@ class EventMachine(StoreMachine):
         expected = self.model.release(claim, status)
         store = self.stores["web-1"]
         assert self.do(lambda: store.release(held(claim), status=status, delay_s=600)) == expected
+
+    @rule(event_id=ids)
+    def redrive(self, event_id: str) -> None:
+        token = new_lease_token()
+        expected = self.model.redrive(event_id)
+        if expected[0] == "redriven":
+            self.seen[event_id] = "queued"
+        assert self.do(lambda: self.operators.redrive(EventId(event_id), token)) == expected
 
     @rule(claim=claims)
     def abandon(self, claim: Claim) -> None:
@@ -161,13 +176,13 @@ class EventMachine(StoreMachine):
     def each_event_is_as_the_model_says(self) -> None:
         events = list(self.model.events.values())
         records = self.read(
-            *(("HMGET", key("event", e.event_id), "status", "attempt") for e in events)
+            *(("HMGET", key("event", e.event_id), "status", "attempt", "merged") for e in events)
         )
         replies = self.read(
             *(("HMGET", key("reply", e.event_id), "status", "value") for e in events)
         )
         for event, record, reply in zip(events, records, replies, strict=True):
-            assert record == [event.status, str(event.attempt)]
+            assert record == [event.status, str(event.attempt), str(event.merged or "") or None]
             assert reply == [event.reply, event.value and event.value.decode()]
             assert event.attempt <= event.max_attempts
 

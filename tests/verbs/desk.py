@@ -4,12 +4,12 @@ from typing import Any
 
 from bridge.calls import Asked
 from bridge.contents import Content
-from bridge.events import IsThere, Taken
 from bridge.intake import Incoming
 from bridge.models import Body, Call, EventId, Principal, new_call_id
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.store.events import Held
+from bridge.taking import IsThere, Taken
 from tests.apps import there
 
 N8N = "http://n8n:5678"
@@ -54,7 +54,7 @@ async def take(
     runtime: Runtime, wait_s: float = 0, hook: str | None = None, is_there: IsThere = there
 ) -> Taken | None:
     """Have Claude take an event."""
-    return await runtime.events.take(DESK, ALICE, hook, wait_s, is_there)
+    return await runtime.takers.take(DESK, ALICE, hook, wait_s, is_there)
 
 
 async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:
