@@ -51,12 +51,20 @@ class Intake:
             ConflictError: the key came before with another body or reply address.
             TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
-        content = incoming.content
-        self._schemas.check(hook.payload, content.payload, "the payload breaks this hook's schema")
+        self._schemas.check(
+            hook.payload, incoming.content.payload, "the payload breaks this hook's schema"
+        )
         if incoming.reply_url:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
-        new = NewEvent(
+        outcome, event = await self._store.accept(self._new_event(server, hook, incoming))
+        if event is None:
+            raise ConflictError("this Idempotency-Key was used with another body or reply address")
+        return event, outcome == "duplicate"
+
+    def _new_event(self, server: Server, hook: Hook, incoming: Incoming) -> NewEvent:
+        content = incoming.content
+        return NewEvent(
             event_id=new_event_id(),
             server=server.name,
             hook=hook.name,
@@ -78,10 +86,6 @@ class Intake:
             coalesce=_coalescing(server, hook, incoming),
             coalesce_for_s=hook.coalesce.window_s if hook.coalesce else 0,
         )
-        outcome, event = await self._store.accept(new)
-        if event is None:
-            raise ConflictError("this Idempotency-Key was used with another body or reply address")
-        return event, outcome == "duplicate"
 
 
 def _demand_proof(hook: Hook, incoming: Incoming) -> None:
