@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,7 +17,16 @@ DRAIN_S = 5
 
 @contextlib.asynccontextmanager
 async def serving(app: Starlette) -> AsyncIterator[str]:
-    """Serve an app on a free loopback port; give its address."""
+    """Serve the bridge's app on a free loopback port; give its address."""
+    async with serving_any(app, lambda: drain(app)) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def serving_any(
+    app: Starlette, on_drain: Callable[[], None] = lambda: None
+) -> AsyncIterator[str]:
+    """Serve any app on a free loopback port; give its address."""
     config = uvicorn.Config(
         app,
         http=WatchedProtocol,
@@ -27,7 +36,7 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
         timeout_graceful_shutdown=DRAIN_S,
     )
     with listen("127.0.0.1", 0) as listener:
-        server = Server(config, on_drain=lambda: drain(app))
+        server = Server(config, on_drain)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with asyncio.timeout(START_S):

@@ -1,0 +1,186 @@
+"""What every host goes through: each journey gives a line on what was seen, or fails."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.bridge_processes import Bridge, Child
+from tests.dropping_proxy import DroppingProxy
+from tests.hosts.host import Answer, Host
+from tests.waiting import wait_until
+
+TOOL = "slow_tool"
+BREAKS_AT_S = (10.0, 20.0)
+RECOVERED_S = 90.0
+ASKING_PAUSE_S = 1.0
+SURE_S = 5.0
+"""After so long on an open connection the bridge takes an answer for received."""
+
+
+@dataclass
+class Scene:
+    """A host in front of a bridge, and the proxy between them.
+
+    `resumes` says that this host must take up again what broke off, without being asked anew.
+    """
+
+    bridge: Bridge
+    proxy: DroppingProxy
+    host: Host
+    resumes: bool
+    call_s: float
+    _labels: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def new_label(self) -> str:
+        """Make a label that tells one call from all others."""
+        return f"call-{next(self._labels)}"
+
+    async def run(self, label: str, seconds: float = 0) -> Answer:
+        """Have the slow workflow run for so long."""
+        return await self.host.call(TOOL, label=label, seconds=seconds)
+
+
+async def take(scene: Scene) -> str:
+    """Take the event that n8n has sent."""
+    question = {"question": "What is the time?"}
+    await scene.bridge.send(question)
+    event = (await scene.host.call("take_event")).value
+    assert event["payload"] == question, event
+    return "the payload arrived"
+
+
+async def reply(scene: Scene) -> str:
+    """Answer an execution that waits in n8n."""
+    bridge, said = scene.bridge, {"answer": "Noon."}
+    execution = await bridge.park("reply")
+    await bridge.send("What is the time?", reply_url=execution["replyUrl"])
+    event = (await scene.host.call("take_event", wait_seconds=20)).value
+    held = {"event_id": event["event_id"], "lease": event["lease"]}
+    settled = (await scene.host.call("reply_to_event", **held, reply=said)).value
+
+    def is_resumed() -> bool:
+        found = bridge.n8n.executions.find(execution["id"])
+        return found is not None and found.resumed_with is not None
+
+    await wait_until(is_resumed, "n8n went on with the reply")
+    found = bridge.n8n.executions.find(execution["id"])
+    assert found
+    assert found.resumed_with == said, found.resumed_with
+    return f"n8n went on with it ({settled['status']})"
+
+
+async def long_call(scene: Scene) -> str:
+    """Have a call answered inline, however long it takes."""
+    label = scene.new_label()
+    answer = await scene.run(label, scene.call_s)
+    assert answer.value["label"] == label, answer.text
+    assert_runs(scene, label, 1)
+    return f"n8n's own result after {scene.call_s:g} s"
+
+
+async def repeat(scene: Scene) -> str:
+    """Ask the same again once the result is there, at once and later: it is meant, so it runs."""
+    label = scene.new_label()
+    for _ in range(2):
+        assert (await scene.run(label)).value["label"] == label
+    assert_runs(scene, label, 2)
+    await asyncio.sleep(SURE_S * 1.5)
+    assert (await scene.run(label)).value["label"] == label
+    assert_runs(scene, label, 3)
+    return "each ran anew"
+
+
+async def drop(scene: Scene) -> str:
+    """Have every connection reset, twice."""
+
+    async def reset() -> None:
+        assert scene.proxy.drop(), "no connection was open"
+
+    return await _broken(scene, reset, reset)
+
+
+async def restart(scene: Scene) -> str:
+    """Have the only web process killed and started again, twice."""
+    (web,) = scene.bridge.webs
+
+    async def restarted() -> None:
+        await _kill(web)
+        await web.start()
+
+    return await _broken(scene, restarted, restarted)
+
+
+async def takeover(scene: Scene) -> str:
+    """Have the web process killed that serves the call; the other goes on with it."""
+    web, _ = scene.bridge.webs
+    return await _broken(scene, lambda: _kill(web))
+
+
+async def _kill(web: Child) -> None:
+    web.kill()
+    await web.ended()
+
+
+async def _broken(scene: Scene, *breaks: Callable[[], Awaitable[None]]) -> str:
+    """Break a call while it runs; its one result must arrive, and the next call must work."""
+    label = scene.new_label()
+    calling = asyncio.ensure_future(_insist(scene, label))
+    breaking = asyncio.ensure_future(_break(scene, label, *breaks))
+    asked = await calling
+    await breaking
+    assert_runs(scene, label, 1)
+    assert not scene.resumes or asked == 1, f"the call was given up; asked {asked} times"
+    following = scene.new_label()
+    assert (await scene.run(following)).value["label"] == following
+    assert_runs(scene, following, 1)
+    return "the result arrived" if asked == 1 else f"joined; asked {asked} times"
+
+
+async def _break(scene: Scene, label: str, *breaks: Callable[[], Awaitable[None]]) -> None:
+    await wait_until(lambda: scene.bridge.runs(label), "the call reached n8n", RECOVERED_S)
+    passed_s = 0.0
+    for at_s, strike in zip(BREAKS_AT_S, breaks, strict=False):
+        await asyncio.sleep(at_s - passed_s)
+        passed_s = at_s
+        await strike()
+
+
+async def _insist(scene: Scene, label: str) -> int:
+    """Call until the result is there, as a model does that is told of a lost connection.
+
+    Gives how often it asked.
+    """
+    for asked in itertools.count(1):
+        answer = await scene.run(label, scene.call_s)
+        if not answer.is_error:
+            assert answer.value["label"] == label, answer.text
+            break
+        assert asked * ASKING_PAUSE_S < RECOVERED_S, answer.text
+        await asyncio.sleep(ASKING_PAUSE_S)
+    return asked
+
+
+def assert_runs(scene: Scene, label: str, count: int) -> None:
+    """Hold n8n's count of what it ran against what was meant."""
+    runs = len(scene.bridge.runs(label))
+    assert runs == count, f"n8n ran it {runs} times"
+
+
+@dataclass(frozen=True)
+class Journey:
+    """One journey, and how many web processes it begins with."""
+
+    go: Callable[[Scene], Awaitable[str]]
+    webs: int = 1
+
+
+JOURNEYS: Mapping[str, Journey] = {
+    "take": Journey(take),
+    "reply": Journey(reply),
+    "long": Journey(long_call),
+    "repeat": Journey(repeat),
+    "drop": Journey(drop),
+    "restart": Journey(restart),
+    "takeover": Journey(takeover, webs=2),
+}

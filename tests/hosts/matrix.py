@@ -1,0 +1,110 @@
+"""Hosts, wires, journeys: what is tried, and what was seen."""
+
+import asyncio
+import contextlib
+import functools
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from os import pathsep
+from pathlib import Path
+
+from tests.bridge_processes import Bridge, running_bridge
+from tests.dropping_proxy import dropping_proxy
+from tests.hosts.claude_code import claude_code
+from tests.hosts.host import Address, Connect, HostError
+from tests.hosts.journeys import JOURNEYS, Journey, Scene
+
+SERVERS = Path(__file__).parent / "servers"
+REASON_CHARS = 2000
+
+
+@dataclass(frozen=True)
+class Way:
+    """A host on a wire; `resumes` says that it takes up again what broke off by itself."""
+
+    host: str
+    wire: str
+    connect: Connect
+    resumes: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How one journey went on one way."""
+
+    way: Way
+    journey: str
+    line: str
+    is_fault: bool
+    took_s: float
+
+
+def ways(clients: Path) -> Sequence[Way]:
+    """Name every host on every wire; `clients` holds the programs that are not Python's.
+
+    Raises:
+        HostError: a program is missing.
+    """
+    claude = functools.partial(claude_code, program(clients, "claude"))
+    return (
+        # On this wire `claude -p` gives a call up when its connection breaks.
+        Way("claude-code", "/mcp", claude, resumes=False),
+        Way("claude-code", "/mcp-2025", claude, resumes=True),
+        Way("claude-code", "/sse", claude, resumes=True),
+    )
+
+
+def program(clients: Path, name: str) -> str:
+    """Find a program in the clients' folder, or in the `bin` in it."""
+    found = shutil.which(name, path=pathsep.join([str(clients), str(clients / "bin")]))
+    if found is None:
+        raise HostError(f"there is no program {name} in {clients}")
+    return str(Path(found).absolute())
+
+
+class Travels:
+    """Goes journeys on ways, each with a bridge and a host of its own."""
+
+    def __init__(self, call_s: float, folder: Path) -> None:
+        self._call_s = call_s
+        self._folder = folder
+        self._start = asyncio.Lock()  # bridges that start side by side start slowly
+
+    async def go(self, way: Way, journey: str) -> Seen:
+        """Go one journey on one way."""
+        folder = self._folder / f"{way.host}{way.wire.replace('/', '-')}-{journey}"
+        began = time.monotonic()
+        try:
+            line, is_fault = await self._go(way, JOURNEYS[journey], folder), False
+        except Exception as error:  # noqa: BLE001  whatever went wrong is what was seen
+            line, is_fault = "\n".join(_reasons(error)), True
+        return Seen(way, journey, line, is_fault, time.monotonic() - began)
+
+    async def _go(self, way: Way, journey: Journey, folder: Path) -> str:
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._start:
+                running = _running_bridge(folder / "bridge", journey.webs)
+                bridge = await stack.enter_async_context(running)
+            ports = [int(web.url.rpartition(":")[2]) for web in bridge.webs]
+            proxy = await stack.enter_async_context(dropping_proxy(*ports))
+            connecting = way.connect(Address(proxy.url, way.wire), _made(folder / "host"))
+            host = await stack.enter_async_context(connecting)
+            return await journey.go(Scene(bridge, proxy, host, way.resumes, self._call_s))
+
+
+def _running_bridge(folder: Path, webs: int) -> AbstractAsyncContextManager[Bridge]:
+    return running_bridge(_made(folder), webs=webs, BRIDGE_SERVERS=str(SERVERS))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _reasons(error: Exception) -> Iterator[str]:
+    """Tell what failed, and what the bridge's processes said last."""
+    yield (f"{type(error).__name__}: {error}")[:REASON_CHARS]
+    yield from getattr(error, "__notes__", ())
