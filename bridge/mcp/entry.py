@@ -1,20 +1,24 @@
 """The threshold of the MCP door: which server, and who asks."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
 from starlette.requests import Request
 
 from bridge.auth import principal_of
-from bridge.errors import NotFoundError
+from bridge.errors import NotFoundError, TransientError
 from bridge.mcp.exchange import Caller
 from bridge.mcp.server import Door
 from bridge.runtime import Runtime
 
 
-def enter(request: Request) -> tuple[Door, Caller]:
+async def enter(request: Request) -> tuple[Door, Caller]:
     """Find the server that a request is for and prove who asks.
+
+    What the request proves to have been received is on record before it is served, so that the
+    same call asked again runs anew.
 
     Raises:
         NotFoundError: there is no such server.
@@ -26,7 +30,8 @@ def enter(request: Request) -> tuple[Door, Caller]:
         raise NotFoundError("no such server")
     principal = principal_of(server, request.headers.get("authorization"))
     for receipt in request.app.state.handovers.proven(request):
-        request.app.state.tasks.start(runtime.receipts.confirm(receipt))
+        with contextlib.suppress(TransientError):  # without proof it counts as not received
+            await runtime.receipts.confirm(receipt)
     return request.app.state.doors[server.name], Caller(runtime, server, principal)
 
 

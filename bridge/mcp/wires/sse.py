@@ -43,7 +43,7 @@ PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 async def get(request: Request) -> ASGIApp:
     """Open a session's stream: a new one's, or the one that broke off."""
-    door, caller = enter(request)
+    door, caller = await enter(request)
     client = request.path_params.get("client") or request.headers.get("x-bridge-client", "")
     session, after = await _find(request, caller, client)
     if session is None:
@@ -72,7 +72,7 @@ async def get(request: Request) -> ASGIApp:
 
 async def post(request: Request) -> Response:
     """Take a message; its answer goes out on the session's stream."""
-    door, caller = enter(request)
+    door, caller = await enter(request)
     message = await read_message(request, caller.runtime.settings.max_body_bytes)
     if isinstance(message, Response):
         return message

@@ -33,18 +33,18 @@ async def post_2025(request: Request) -> ASGIApp:
 
 async def get(request: Request) -> ASGIApp:
     """Serve the streams of the 2025 wires that no POST opens."""
-    door, caller = enter(request)
+    door, caller = await enter(request)
     return _only_posts(request) or await handshake.listen(request, door, caller)
 
 
 async def delete(request: Request) -> ASGIApp:
     """End a session of the 2025 wires."""
-    _, caller = enter(request)
+    _, caller = await enter(request)
     return _only_posts(request) or await handshake.end(request, caller)
 
 
 async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
-    door, caller = enter(request)
+    door, caller = await enter(request)
     if not _accepts_both(request):
         sentence = "Accept must name application/json and text/event-stream"
         return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 406)

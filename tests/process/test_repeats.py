@@ -1,0 +1,47 @@
+"""A call that is asked again joins the first until its answer was received, and then runs anew."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.connection import Connection
+from tests.bridge_processes import Bridge, running_bridge
+from tests.hosts.matrix import SERVERS
+
+CALL = {"name": "slow_tool", "arguments": {"label": "again", "seconds": 0}}
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
+    """Run a bridge whose Valkey knows no script yet."""
+    async with running_bridge(tmp_path, BRIDGE_SERVERS=str(SERVERS)) as running:
+        yield running
+
+
+async def ask_twice(bridge: Bridge, **headers: str) -> None:
+    """Make the call twice over one connection, each time with a single write."""
+    request = bridge.request("tools/call", **CALL)
+    lines = {**request.headers, **headers}.items()
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    spelled = f"POST {request.url.path} HTTP/1.1\r\n{head}\r\n".encode() + request.content
+    port = request.url.port
+    assert port
+    connection = await Connection.open(port)
+    for _ in range(2):
+        answer = await connection.ask(spelled)
+        assert json.loads(answer.body)["result"]["structuredContent"]["label"] == "again"
+    connection.close()
+
+
+async def test_the_next_request_on_a_connection_proves_that_the_answer_before_it_came(
+    bridge: Bridge,
+) -> None:
+    await ask_twice(bridge)
+    assert len(bridge.runs("again")) == 2
+
+
+async def test_behind_a_proxy_a_connection_proves_nothing(bridge: Bridge) -> None:
+    await ask_twice(bridge, via="1.1 somewhere")
+    assert len(bridge.runs("again")) == 1
