@@ -73,6 +73,7 @@ async def claude_code(command: str, address: Address, folder: Path) -> AsyncIter
         except HostError as error:
             raise HostError(f"{error}: {said.read_text()[-LAST_WORDS:]}") from error
         finally:
+            model.say_farewell()  # to a request that nobody answers any more
             if process.returncode is None:
                 process.kill()
                 await process.wait()

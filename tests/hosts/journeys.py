@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.bridge_processes import Bridge, Child
-from tests.dropping_proxy import DroppingProxy
 from tests.hosts.host import Answer, Host
+from tests.proxy import Proxy
 from tests.waiting import wait_until
 
 TOOL = "slow_tool"
-BREAKS_AT_S = (10.0, 20.0)
+BREAKS_AT = (0.25, 0.5)
+"""When a call is broken, as shares of the time that it takes."""
+
 RECOVERED_S = 90.0
 ASKING_PAUSE_S = 1.0
 SURE_S = 5.0
@@ -26,7 +28,7 @@ class Scene:
     """
 
     bridge: Bridge
-    proxy: DroppingProxy
+    proxy: Proxy
     host: Host
     resumes: bool
     call_s: float
@@ -95,7 +97,8 @@ async def drop(scene: Scene) -> str:
     """Have every connection reset, twice."""
 
     async def reset() -> None:
-        assert scene.proxy.drop(), "no connection was open"
+        assert not scene.proxy.is_idle, "no connection was open"
+        scene.proxy.drop()
 
     return await _broken(scene, reset, reset)
 
@@ -105,19 +108,25 @@ async def restart(scene: Scene) -> str:
     (web,) = scene.bridge.webs
 
     async def restarted() -> None:
-        await _kill(web)
+        await kill(web)
         await web.start()
 
     return await _broken(scene, restarted, restarted)
 
 
 async def takeover(scene: Scene) -> str:
-    """Have the web process killed that serves the call; the other goes on with it."""
-    web, _ = scene.bridge.webs
-    return await _broken(scene, lambda: _kill(web))
+    """Have each of two web processes killed in turn; the other goes on with what it served."""
+    first, second = scene.bridge.webs
+
+    async def first_is_back() -> None:
+        await first.start()
+        await kill(second)
+
+    return await _broken(scene, lambda: kill(first), first_is_back)
 
 
-async def _kill(web: Child) -> None:
+async def kill(web: Child) -> None:
+    """End a process by SIGKILL."""
     web.kill()
     await web.ended()
 
@@ -140,7 +149,8 @@ async def _broken(scene: Scene, *breaks: Callable[[], Awaitable[None]]) -> str:
 async def _break(scene: Scene, label: str, *breaks: Callable[[], Awaitable[None]]) -> None:
     await wait_until(lambda: scene.bridge.runs(label), "the call reached n8n", RECOVERED_S)
     passed_s = 0.0
-    for at_s, strike in zip(BREAKS_AT_S, breaks, strict=False):
+    for share, strike in zip(BREAKS_AT, breaks, strict=True):
+        at_s = share * scene.call_s
         await asyncio.sleep(at_s - passed_s)
         passed_s = at_s
         await strike()

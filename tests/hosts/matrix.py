@@ -12,10 +12,10 @@ from os import pathsep
 from pathlib import Path
 
 from tests.bridge_processes import Bridge, running_bridge
-from tests.dropping_proxy import dropping_proxy
 from tests.hosts.claude_code import claude_code
 from tests.hosts.host import Address, Connect, HostError
 from tests.hosts.journeys import JOURNEYS, Journey, Scene
+from tests.proxy import proxying
 
 SERVERS = Path(__file__).parent / "servers"
 REASON_CHARS = 2000
@@ -89,7 +89,7 @@ class Travels:
                 running = _running_bridge(folder / "bridge", journey.webs)
                 bridge = await stack.enter_async_context(running)
             ports = [int(web.url.rpartition(":")[2]) for web in bridge.webs]
-            proxy = await stack.enter_async_context(dropping_proxy(*ports))
+            proxy = await stack.enter_async_context(proxying(*ports))
             connecting = way.connect(Address(proxy.url, way.wire), _made(folder / "host"))
             host = await stack.enter_async_context(connecting)
             return await journey.go(Scene(bridge, proxy, host, way.resumes, self._call_s))
