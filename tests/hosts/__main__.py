@@ -19,8 +19,8 @@ from tests.hosts.matrix import Seen, Travels, Way, ways
 
 CLIENTS = "BRIDGE_TEST_CLIENTS"
 MISSING = (
-    f"{CLIENTS} must name the folder that holds the command `claude`: where Claude Code is "
-    "installed, or node_modules/.bin after `npm install @anthropic-ai/claude-code`."
+    f"{CLIENTS} must name the folder that holds the commands `claude` and `mcp-inspector`: after "
+    "`npm install @anthropic-ai/claude-code @modelcontextprotocol/inspector`, node_modules/.bin."
 )
 
 
@@ -42,7 +42,7 @@ def main(
     """Try hosts on wires through journeys; exit with 1 if any of it went wrong."""
     clients = os.environ.get(CLIENTS, "")
     try:
-        found = ways(Path(clients)) if clients else ()
+        found = tuple(ways(Path(clients))) if clients else ()
     except HostError as error:
         click.echo(f"{error}\n{MISSING}", err=True)
         sys.exit(2)
@@ -50,7 +50,13 @@ def main(
         click.echo(MISSING, err=True)
         sys.exit(2)
     wanted = [way for way in found if is_in(way.host, hosts) and is_in(way.wire, wires)]
-    legs = [(way, name) for name in JOURNEYS if is_in(name, journeys) for way in wanted]
+    legs = [
+        (way, name)
+        for name in JOURNEYS
+        if is_in(name, journeys)
+        for way in wanted
+        if name in way.journeys
+    ]
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
         seen = asyncio.run(try_all(Travels(call_s, folder), legs, at_once))
@@ -97,7 +103,7 @@ def table(seen: Sequence[Seen]) -> str:
         marks = {
             each.journey: "FAULT" if each.is_fault else "ok" for each in seen if each.way == way
         }
-        cells = "".join(f"{marks[name]:<10}" for name in journeys)
+        cells = "".join(f"{marks.get(name, '-'):<10}" for name in journeys)
         lines.append(f"{way.host:<13}{way.wire:<11}{cells}")
     return "\n".join(lines)
 

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import json
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from bridge.leash import leashed
+from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer, HostError
 from tests.hosts.scripted_model import ScriptedModel
 from tests.serving import serving_any
@@ -18,6 +18,11 @@ NAME = "bridge"
 
 FAREWELL_S = 30.0
 LAST_WORDS = 2000
+SETTINGS = {
+    "ANTHROPIC_API_KEY": "none-is-needed",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
 TRANSPORTS = {"/mcp": "http", "/mcp-2025": "http", "/sse": "sse"}
 
 
@@ -60,7 +65,7 @@ async def claude_code(command: str, address: Address, folder: Path) -> AsyncIter
             process = await asyncio.create_subprocess_exec(
                 *leashed(command, *_arguments(address, folder)),
                 cwd=folder,
-                env=_environment(api, folder),
+                env=environment(folder, ANTHROPIC_BASE_URL=api, **SETTINGS),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
@@ -94,15 +99,3 @@ def _arguments(address: Address, folder: Path) -> tuple[str, ...]:
         *("--allowedTools", f"mcp__{NAME}"),
         *("--debug-file", str(folder / "claude-code.debug.txt")),
     )
-
-
-def _environment(api: str, folder: Path) -> Mapping[str, str]:
-    """Give an environment without anything of its user's: a home of its own, our model."""
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "ANTHROPIC_BASE_URL": api,
-        "ANTHROPIC_API_KEY": "none-is-needed",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
-    }

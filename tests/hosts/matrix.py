@@ -5,7 +5,7 @@ import contextlib
 import functools
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from os import pathsep
@@ -14,9 +14,12 @@ from pathlib import Path
 from tests.bridge_processes import Bridge, running_bridge
 from tests.hosts.claude_code import claude_code
 from tests.hosts.host import Address, Connect, HostError
+from tests.hosts.inspector import inspector
 from tests.hosts.journeys import JOURNEYS, Journey, Scene
+from tests.hosts.python_sdk import python_sdk
 from tests.proxy import proxying
 
+WIRES = ("/mcp", "/mcp-2025", "/sse")
 SERVERS = Path(__file__).parent / "servers"
 REASON_CHARS = 2000
 
@@ -29,6 +32,7 @@ class Way:
     wire: str
     connect: Connect
     resumes: bool
+    journeys: tuple[str, ...] = tuple(JOURNEYS)
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,23 @@ class Seen:
     took_s: float
 
 
-def ways(clients: Path) -> Sequence[Way]:
+def ways(clients: Path) -> Iterator[Way]:
     """Name every host on every wire; `clients` holds the programs that are not Python's.
 
     Raises:
         HostError: a program is missing.
     """
     claude = functools.partial(claude_code, program(clients, "claude"))
-    return (
-        # On this wire `claude -p` gives a call up when its connection breaks.
-        Way("claude-code", "/mcp", claude, resumes=False),
-        Way("claude-code", "/mcp-2025", claude, resumes=True),
-        Way("claude-code", "/sse", claude, resumes=True),
-    )
+    look = functools.partial(inspector, program(clients, "mcp-inspector"))
+    # Its connection ends with each call, so nothing tells that the answer came: a repeat may join.
+    unrepeated = tuple(name for name in JOURNEYS if name != "repeat")
+    for wire in WIRES:
+        # On the 2026 wire `claude -p` gives a call up when its connection breaks.
+        yield Way("claude-code", wire, claude, resumes=wire != "/mcp")
+    for wire in WIRES:
+        yield Way("python-sdk", wire, python_sdk, resumes=False)
+    for wire in WIRES:
+        yield Way("inspector", wire, look, resumes=False, journeys=unrepeated)
 
 
 def program(clients: Path, name: str) -> str:
