@@ -9,6 +9,7 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 
 from bridge.app import drain
+from bridge.mcp.wires.reading import RETRY_MS
 from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -123,7 +124,7 @@ async def test_draining_ends_the_standing_stream_and_says_how_soon_to_come_back(
         stream = events(standing)
         await anext(stream)
         drain(app)
-        assert [event async for event in stream if not event.comment] == [Event(retry_ms=1000)]
+        assert [event async for event in stream if not event.comment] == [Event(retry_ms=RETRY_MS)]
 
 
 # Answers
@@ -191,7 +192,7 @@ async def test_a_stream_begins_with_a_place_and_a_pause(fixtures: Session) -> No
     assert primed.id
     assert primed.data == ""
     assert primed.name is None
-    assert primed.retry_ms == 1000
+    assert primed.retry_ms == RETRY_MS
 
 
 async def test_older_clients_get_no_empty_event(web: str, http: httpx2.AsyncClient) -> None:

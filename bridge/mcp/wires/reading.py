@@ -25,7 +25,13 @@ from bridge.store.streams import Owed, Reading
 from bridge.store.wake import Bell
 
 SURE_AFTER_S = 5.0
-RETRY_MS = 1000
+RETRY_MS = 5000
+"""How soon a client comes back to a stream that broke: not before a killed process runs again.
+
+Claude Code 2.1 ends a session at the third connection error in a row, over all of its streams; it
+has two, so the first try of each must succeed.
+"""
+
 COME_BACK = ServerSentEvent(retry=RETRY_MS, sep="\n").encode()
 """What a stream says when the process drains: any other process goes on with it."""
 
