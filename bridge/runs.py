@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from bridge.backoff import delay_before
@@ -59,6 +59,11 @@ class Runs:
         self._wakes = wakes
         self._schemas = schemas
         self._servers = servers
+        self._handing_over = asyncio.Event()
+
+    def hand_over(self) -> None:
+        """Leave from now on what another process can go on with as it is: executions followed."""
+        self._handing_over.set()
 
     async def run(self, call_id: CallId, send: Send, look: Look) -> None:
         """Make one attempt of a call, or follow the one made; nothing when it is not its turn."""
@@ -86,11 +91,13 @@ class Runs:
             raise
         if outcome is not None:
             await self._settle(running, workflow, outcome)
+        elif self._handing_over.is_set():
+            await self._store.abandon(call_id, running.token)
 
     async def _attempt(
         self, running: Running, workflow: Workflow, send: Send, look: Look
     ) -> WebhookOutcome | None:
-        """Send, unless an execution is known, and follow it; None when the call was lost."""
+        """Send, unless an execution is known, and follow it; None when that is for others now."""
         call, execution = running.call, running.call.execution
         if execution is None:
             if not await self._store.sent(running):
@@ -110,21 +117,24 @@ class Runs:
                 return None
         elapsed_s = running.elapsed_s
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
-        return await self._while_held(running, follow(followed, look))
+        return await self._while_held(running, follow(followed, look), self._handing_over.wait())
 
     async def _while_held(
-        self, running: Running, work: Awaitable[WebhookOutcome]
+        self,
+        running: Running,
+        work: Awaitable[WebhookOutcome],
+        *ends: Coroutine[None, None, object],
     ) -> WebhookOutcome | None:
-        """Do this until the call is cancelled or taken over; None when it was."""
+        """Do this until the call is cancelled or taken over, or any of `ends`; None when it was."""
         worker = asyncio.ensure_future(work)
-        watcher = asyncio.create_task(self._until_lost(running))
+        watchers = [asyncio.create_task(end) for end in (self._until_lost(running), *ends)]
         try:
-            await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({worker, *watchers}, return_when=asyncio.FIRST_COMPLETED)
             return worker.result() if worker.done() else None
         finally:
-            worker.cancel()
-            watcher.cancel()
-            await asyncio.gather(worker, watcher, return_exceptions=True)
+            for task in (worker, *watchers):
+                task.cancel()
+            await asyncio.gather(worker, *watchers, return_exceptions=True)
 
     async def _until_lost(self, running: Running) -> None:
         call_id = running.call.call_id

@@ -34,6 +34,6 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         # for a tenth of a second each.
         gc.collect()
         gc.freeze()
-        await worker.run(stop, settings.drain_s)
+        await worker.run(stop, settings.drain_s, runtime.runs.hand_over)
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)

@@ -82,12 +82,14 @@ class AsyncWorker(BaseWorker):
         self._take_thread = StubbornThread("take")
         self._books_thread = StubbornThread("books")
 
-    async def run(self, stop: asyncio.Event, drain_s: float) -> None:
+    async def run(
+        self, stop: asyncio.Event, drain_s: float, on_drain: Callable[[], None] = lambda: None
+    ) -> None:
         """Take and run jobs until `stop`, then drain, and return. Once in a worker's life.
 
-        To drain is to take no more, give what runs `drain_s` to end, cancel the rest and hand it
-        back to the front of the queue; with Redis away, to give that up after GIVE_UP_S more.
-        Cancelling `run` instead is a kill: leases run out.
+        To drain is to take no more, tell of it by `on_drain`, give what runs `drain_s` to end,
+        cancel the rest and hand it back to the front of the queue; with Redis away, to give that
+        up after GIVE_UP_S more. Cancelling `run` instead is a kill: leases run out.
         """
         logger.info("worker.started", extra={"worker": self.name})
         try:
@@ -96,6 +98,7 @@ class AsyncWorker(BaseWorker):
                 finishing = group.create_task(self._finish())
                 taking = group.create_task(self._take(stop, group))
                 await stop.wait()
+                on_drain()
                 await self._drain(taking, drain_s)
                 renewing.cancel()
                 finishing.cancel()

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.mcp.wires.reading import RETRY_MS
 from tests.bridge_processes import Bridge, Child, running_bridge
-from tests.journeys import end_of, start_call
+from tests.journeys import INTERRUPTED, end_of, start_call
 from tests.unread import first_data, unread
 from tests.waiting import wait_until
 
@@ -146,9 +146,31 @@ async def test_a_worker_that_drains_gives_up_what_is_too_long_in_time(tmp_path: 
         await start_call(client, "repeatable", "repeatable", LONG_S)
         await wait_until(lambda: len(bridge.runs()) == 2, "n8n has both calls")
         assert await time_to_drain(bridge.workers[0]) < DRAIN_S + OVERTIME_S
-        assert (await end_of(client, once))["status"] == "failed"
+        assert (await end_of(client, once))["failure"] == INTERRUPTED
         await bridge.add_worker()
         await wait_until(lambda: len(bridge.runs("repeatable")) == 2, "n8n has it again")
+
+
+async def test_a_worker_that_drains_hands_over_at_once_what_others_can_go_on_with(
+    tmp_path: Path,
+) -> None:
+    async with (
+        running_bridge(tmp_path, workers=0, BRIDGE_DRAIN_S=str(LONG_DRAIN_S)) as bridge,
+        bridge.claude() as client,
+    ):
+        worker = await bridge.add_worker(concurrency=3)
+        called_back = await start_call(client, "called_back", "called back", SHORT_S)
+        followed = [
+            await start_call(client, "followed", f"{n}", LONG_DRAIN_S / 2) for n in range(3)
+        ]
+        await wait_until(lambda: len(bridge.runs()) == 4, "n8n has as many as there is room for")
+        unsent = await start_call(client, "once", "unsent", SHORT_S)
+        assert await time_to_drain(worker) < DRAIN_S
+        await bridge.add_worker()
+        ids = [called_back, *followed, unsent]
+        ended = await asyncio.gather(*(end_of(client, call_id) for call_id in ids))
+        assert [call["status"] for call in ended] == ["succeeded"] * len(ids)
+        assert len(bridge.runs()) == len(ids)
 
 
 @pytest.mark.slow

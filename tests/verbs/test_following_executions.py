@@ -123,3 +123,33 @@ async def test_what_n8n_dropped_is_sent_again_where_that_is_safe(web: Runtime) -
     ended = await read(web, call.call_id)
     assert (ended.status, ended.execution, ended.attempt) == (SUCCEEDED, "42", 2)
     assert n8n.looked_at == ["41", "42"]
+
+
+async def test_an_execution_is_left_to_others_by_a_process_that_hands_over(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web, "followed")
+    watching, heir = Silent(), N8n(seen=[Succeeded({"a": 1})])
+    running = asyncio.create_task(worker.runs.run(call.call_id, N8n(TOLD), watching.look))
+    await watching.asked.wait()
+    worker.runs.hand_over()
+    await running
+    assert watching.was_cancelled
+    assert (await read(web, call.call_id)).status is CallStatus.QUEUED
+
+    await web.runs.run(call.call_id, heir, heir.look)
+
+    ended = await read(web, call.call_id)
+    assert (ended.status, ended.attempt, heir.asked) == (SUCCEEDED, 1, [])
+
+
+async def test_a_process_that_hands_over_sees_to_what_others_would_have_to_send_again(
+    web: Runtime, worker: Runtime
+) -> None:
+    worker.runs.hand_over()
+
+    call = await start(web)
+    n8n = N8n(Answered(1))
+    await worker.runs.run(call.call_id, n8n, n8n.look)
+
+    assert (await read(web, call.call_id)).status is SUCCEEDED
