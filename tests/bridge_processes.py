@@ -258,7 +258,7 @@ def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
 def server_file(n8n_url: str) -> dict[str, Any]:
     """Give one server: a hook, and workflows that differ in how they may be run and answer.
 
-    `inline` waits for the result, the others answer with a handle at once.
+    `inline` and `joined` wait for the result, the others answer with a handle at once.
     """
     workflow = {
         "url": f"{n8n_url}/webhook/slow-tool",
@@ -275,6 +275,7 @@ def server_file(n8n_url: str) -> dict[str, Any]:
             "once": workflow,
             "repeatable": {**workflow, "annotations": {"idempotent": True}},
             "inline": {**workflow, "answer_inline_for": "2m"},
+            "joined": {**workflow, "answer_inline_for": "2m", "attach": True},
             "narrow": {**workflow, "concurrency": 3},
             "called_back": {
                 **workflow,

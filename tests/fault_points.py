@@ -1,18 +1,27 @@
 """Runs a command of the bridge that is killed at a point of its own choosing, as by `kill -9`.
 
 `python -m tests.fault_points POINT web|worker …` is `python -m bridge web|worker …` but for one
-method that never returns once it has succeeded: whoever called it is gone by then.
+method that never returns once it has succeeded: whoever called it is gone by then. Or but for one
+answer to Claude, over which the process dies right before or right after its frame is written.
 """
 
+import asyncio
 import functools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ParamSpec, TypeVar
 
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge import cli
 from bridge.__main__ import main
+from bridge.app import create_app
 from bridge.direct_replies import DirectReplies
+from bridge.servers import Server
+from bridge.settings import Settings
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
@@ -38,6 +47,13 @@ POINTS: dict[str, tuple[type, str]] = {
 }
 """Each point is right after a method has done what it is for, so right before all that follows."""
 
+FRAME_POINTS = {"frame-unwritten": False, "frame-written": True}
+"""Whether the answer whose label begins with DOOMED has left the process when that dies."""
+
+DOOMED = "doomed"
+FLUSHED_S = 0.05
+"""How long the loop takes at most to hand a written frame to the system."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -55,7 +71,43 @@ def deadly(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     return dies
 
 
+class DeadlyFrame:
+    """Ends the process over the first write of a doomed answer, whatever wire it goes out on."""
+
+    def __init__(self, app: ASGIApp, *, is_written: bool) -> None:
+        self._app = app
+        self._is_written = is_written
+        self._mark = f'"label":"{DOOMED}'.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+
+        async def send_and_die(message: Message) -> None:
+            is_doomed = self._mark in message.get("body", b"")
+            if self._is_written or not is_doomed:
+                await send(message)
+            if is_doomed:
+                await asyncio.sleep(FLUSHED_S)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        await self._app(scope, receive, send_and_die)
+
+
+def arm(point: str) -> None:
+    """Lay the trap."""
+    if point in POINTS:
+        owner, name = POINTS[point]
+        setattr(owner, name, deadly(getattr(owner, name)))
+        return
+
+    def create_deadly_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
+        app = create_app(settings, servers)
+        app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
+        return app
+
+    vars(cli)["create_app"] = create_deadly_app
+
+
 if __name__ == "__main__":
-    owner, name = POINTS[sys.argv.pop(1)]
-    setattr(owner, name, deadly(getattr(owner, name)))
+    arm(sys.argv.pop(1))
     main()
