@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from bridge.contents import Content
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
 from bridge.executions import execution_of
-from bridge.models import Event, new_event_id
+from bridge.models import Body, Event, new_event_id
 from bridge.payloads import resolve, summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
+from bridge.scrub import scrub, scrub_text, secrets_in
 from bridge.servers import Hook, Server
 from bridge.store.events import EventStore
 from bridge.store.new_event import NewEvent
@@ -25,7 +26,7 @@ class Incoming:
 
     content: Content
     idempotency_key: str = ""
-    reply_url: str = ""
+    reply_url: str = field(default="", repr=False)
     reply_deadline: str = ""
     are_headers_proved: bool = True
 
@@ -51,25 +52,25 @@ class Intake:
             ConflictError: the key came before with another body or reply address.
             TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
-        self._schemas.check(
-            hook.payload, incoming.content.payload, "the payload breaks this hook's schema"
-        )
+        hidden = _hidden(incoming.reply_url)
+        self._check(hook, incoming.content, hidden)
         if incoming.reply_url:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
-        outcome, event = await self._store.accept(self._new_event(server, hook, incoming))
+        body = _without(incoming.content, hidden)
+        outcome, event = await self._store.accept(self._new_event(server, hook, incoming, body))
         if event is None:
             raise ConflictError("this Idempotency-Key was used with another body or reply address")
         return event, outcome == "duplicate"
 
-    def _new_event(self, server: Server, hook: Hook, incoming: Incoming) -> NewEvent:
+    def _new_event(self, server: Server, hook: Hook, incoming: Incoming, body: Body) -> NewEvent:
         content = incoming.content
         return NewEvent(
             event_id=new_event_id(),
             server=server.name,
             hook=hook.name,
-            body=content.body,
-            summary=summarize(content.body.content),
+            body=body,
+            summary=summarize(body.content),
             digest=_digest(content.body.content, *content.files, incoming.reply_url.encode()),
             idempotency=_idempotency(server, hook, incoming.idempotency_key),
             reply_url=incoming.reply_url,
@@ -86,6 +87,29 @@ class Intake:
             coalesce=_coalescing(server, hook, incoming),
             coalesce_for_s=hook.coalesce.window_s if hook.coalesce else 0,
         )
+
+    def _check(self, hook: Hook, content: Content, hidden: tuple[str, ...]) -> None:
+        broken = "the payload breaks this hook's schema"
+        try:
+            self._schemas.check(hook.payload, content.payload, broken)
+        except InvalidError as error:
+            # What is wrong with a value is told with the value.
+            faults = (
+                replace(each, detail=scrub_text(each.detail, hidden)) for each in error.faults
+            )
+            raise InvalidError(error.summary, tuple(faults)) from None
+
+
+def _hidden(reply_url: str) -> tuple[str, ...]:
+    """Name what of a reply address must be seen nowhere."""
+    return (reply_url, *secrets_in(reply_url)) if reply_url else ()
+
+
+def _without(content: Content, hidden: tuple[str, ...]) -> Body:
+    """Take the reply address out of a payload that repeats it: whoever reads it may send there."""
+    if not any(part.encode() in content.body.content for part in hidden):
+        return content.body
+    return replace(content.body, content=json.dumps(scrub(content.payload, hidden)).encode())
 
 
 def _demand_proof(hook: Hook, incoming: Incoming) -> None:

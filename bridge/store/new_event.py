@@ -1,7 +1,7 @@
 """What is written when a payload is accepted."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.models import Body, EventId, moment_ms
 from bridge.quantities import Rate
@@ -25,7 +25,7 @@ class NewEvent:
     summary: str
     digest: str
     idempotency: str
-    reply_url: str
+    reply_url: str = field(repr=False)
     reply_deadline: str
     default_reply: str
     lease_s: float
