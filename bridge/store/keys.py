@@ -83,6 +83,7 @@ KEYS = (
         True,
         "an hour after its last frame",
     ),
+    Key("dropped", "dropped:{session}:{stream}", "hash", "outbox", True, "with its outbox"),
     Key(
         "answer",
         "answer:{session}:{id}",

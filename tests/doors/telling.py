@@ -9,7 +9,7 @@ from mcp.shared.message import ServerMessageMetadata
 
 from tests.conformance.asking import Arguments, Context, say
 
-FLOOD_PAGES = 80
+FLOOD_PAGES = 60
 PAGE_BYTES = 200_000
 
 

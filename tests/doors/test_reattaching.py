@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from bridge.mcp.wires import reading
 from bridge.models import CallStatus, new_lease_token
 from bridge.runtime import Runtime
+from bridge.store import outbox
 from tests.doors.by_hand import (
     ALICE,
     VERSION_2025,
@@ -150,6 +151,49 @@ async def test_of_two_clients_with_one_name_neither_sees_the_others_answers(
     assert third.session_id not in {one.session_id, two.session_id}
     assert answer["id"] == 8
     assert "result" in answer
+
+
+async def test_both_of_two_clients_that_came_back_hear_their_own_answers_only(
+    web: str, other_web: str, http: httpx2.AsyncClient
+) -> None:
+    async with stream(http, web) as one, stream(http, web) as two:
+        await one.post(http, call("stamp", 1, letter="of one"))
+        await two.post(http, call("stamp", 2, letter="of two"))
+        await one.next_message()
+        await two.next_message()
+
+    for left, number in ((one, 1), (two, 2)):
+        async with (
+            stream(http, other_web, mcp_protocol_version=VERSION_2025) as stranger,
+            stream(http, other_web, last_event_id=f"{left.session_id}/0-0") as back,
+        ):
+            assert stranger.session_id not in {one.session_id, two.session_id}
+            assert (await back.next_message()).message["id"] == number
+            for asking in (stranger, back):
+                await asking.post(http, call("list_events", 9))
+                assert (await asking.next_message()).message["id"] == 9
+
+
+async def test_a_client_hears_which_of_its_answers_had_to_make_room(
+    web: str, app: Starlette, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FRAMES_MAX", 1)
+    async with stream(http, web) as left:
+        pass
+    for number in (1, 2):
+        await left.post(http, call("list_events", number))
+        await answer_in(app, left.session_id)
+        await wait_until(lambda: owed_nothing(app, left.session_id), "the answer")
+    async with stream(http, web, mcp_protocol_version=VERSION_2025) as back:
+        dropped, kept = [(await back.next_message()).message for _ in range(2)]
+    assert (dropped["id"], kept["id"]) == (1, 2)
+    assert "list_calls" in dropped["error"]["message"]
+    assert "result" in kept
+
+
+async def owed_nothing(app: Starlette, session_id: str) -> bool:
+    """Tell whether every request of a session has been answered."""
+    return not await runtime_of(app).redis.exists(f"{{bridge}}:owed:{session_id}")
 
 
 async def test_another_name_is_another_client(web: str, http: httpx2.AsyncClient) -> None:

@@ -6,16 +6,19 @@ frame again.
 """
 
 import asyncio
+import json
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from mcp_types.jsonrpc import INTERNAL_ERROR
 from sse_starlette.event import ServerSentEvent
 
 from bridge.connection import Connection
 from bridge.errors import TransientError
+from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.wires.event_stream import KEEPALIVE, event
 from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
@@ -34,6 +37,11 @@ has two, so the first try of each must succeed.
 
 COME_BACK = ServerSentEvent(retry=RETRY_MS, sep="\n").encode()
 """What a stream says when the process drains: any other process goes on with it."""
+
+DROPPED = (
+    "the answer was dropped, for nobody read this stream while much was said on it; list_calls and "
+    "read_call find what a workflow has brought"
+)
 
 HANG_UP = b""
 """The frame at which a connection ends and its stream does not."""
@@ -82,7 +90,7 @@ class Reader:
                         await self._hold(frame)
                         self._unsure.append((_now(), frame))
                         yield self._spell(frame)
-                        if frame.is_last or frame.content == HANG_UP:
+                        if frame.is_last or (frame.content == HANG_UP and not frame.dropped):
                             return
                     if not found:
                         await self._pause(bell, died)
@@ -159,6 +167,9 @@ class Reader:
 
     def _spell(self, frame: Frame) -> bytes:
         event_id = self.spell_id(frame.frame_id)
+        if frame.dropped:
+            answer = error_message(json.loads(frame.dropped), INTERNAL_ERROR, DROPPED)
+            return event(encode(answer).decode(), event_id=event_id)
         if frame.content == HANG_UP:
             return prime(event_id)
         return event(frame.content.decode(), event_id=event_id)
