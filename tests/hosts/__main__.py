@@ -5,6 +5,7 @@ BRIDGE_TEST_CLIENTS names the folder that holds their commands.
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -59,6 +60,8 @@ def main(
     ]
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=folder / "python-sdk.txt")
         seen = asyncio.run(try_all(Travels(call_s, folder), legs, at_once))
     click.echo(table(seen))
     sys.exit(any(each.is_fault for each in seen))
