@@ -16,7 +16,7 @@ import click
 
 from tests.hosts.host import HostError
 from tests.hosts.journeys import JOURNEYS
-from tests.hosts.matrix import Seen, Travels, Way, ways
+from tests.hosts.matrix import HOSTS, WIRES, Seen, Travels, Way, every_way
 
 CLIENTS = "BRIDGE_TEST_CLIENTS"
 MISSING = (
@@ -26,8 +26,8 @@ MISSING = (
 
 
 @click.command()
-@click.option("--host", "hosts", multiple=True, help="Try this host only; may be repeated.")
-@click.option("--wire", "wires", multiple=True, help="Try this wire only: /mcp, /mcp-2025, /sse.")
+@click.option("--host", "hosts", multiple=True, type=click.Choice(HOSTS))
+@click.option("--wire", "wires", multiple=True, type=click.Choice(WIRES))
 @click.option("--journey", "journeys", multiple=True, type=click.Choice(list(JOURNEYS)))
 @click.option("--call-s", default=40.0, show_default=True, help="How long a long call takes.")
 @click.option("--at-once", default=3, show_default=True, help="How many are tried side by side.")
@@ -40,24 +40,10 @@ def main(
     at_once: int,
     keep: Path | None,
 ) -> None:
-    """Try hosts on wires through journeys; exit with 1 if any of it went wrong."""
-    clients = os.environ.get(CLIENTS, "")
-    try:
-        found = tuple(ways(Path(clients))) if clients else ()
-    except HostError as error:
-        click.echo(f"{error}\n{MISSING}", err=True)
-        sys.exit(2)
-    if not found:
-        click.echo(MISSING, err=True)
-        sys.exit(2)
-    wanted = [way for way in found if is_in(way.host, hosts) and is_in(way.wire, wires)]
-    legs = [
-        (way, name)
-        for name in JOURNEYS
-        if is_in(name, journeys)
-        for way in wanted
-        if name in way.journeys
-    ]
+    """Try hosts on wires through journeys, all or those named; exit with 1 if any went wrong."""
+    ways = [way for way in known_ways() if is_in(way.host, hosts) and is_in(way.wire, wires)]
+    wanted = [name for name in JOURNEYS if is_in(name, journeys)]
+    legs = [(way, name) for name in wanted for way in ways if name in way.journeys]
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hosts-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +51,18 @@ def main(
         seen = asyncio.run(try_all(Travels(call_s, folder), legs, at_once))
     click.echo(table(seen))
     sys.exit(any(each.is_fault for each in seen))
+
+
+def known_ways() -> Sequence[Way]:
+    """Give every way there is; without the clients the program ends here, and says why."""
+    clients = os.environ.get(CLIENTS)
+    try:
+        if clients:
+            return tuple(every_way(Path(clients)))
+        click.echo(MISSING, err=True)
+    except HostError as error:
+        click.echo(f"{error}. {MISSING}", err=True)
+    sys.exit(2)
 
 
 def is_in(name: str, wanted: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from tests.hosts.journeys import JOURNEYS, Journey, Scene
 from tests.hosts.python_sdk import python_sdk
 from tests.proxy import proxying
 
+HOSTS = (CLAUDE_CODE, PYTHON_SDK, INSPECTOR) = ("claude-code", "python-sdk", "inspector")
 WIRES = ("/mcp", "/mcp-2025", "/sse")
 SERVERS = Path(__file__).parent / "servers"
 REASON_CHARS = 2000
@@ -46,7 +47,7 @@ class Seen:
     took_s: float
 
 
-def ways(clients: Path) -> Iterator[Way]:
+def every_way(clients: Path) -> Iterator[Way]:
     """Name every host on every wire; `clients` holds the programs that are not Python's.
 
     Raises:
@@ -58,11 +59,11 @@ def ways(clients: Path) -> Iterator[Way]:
     unrepeated = tuple(name for name in JOURNEYS if name != "repeat")
     for wire in WIRES:
         # On the 2026 wire `claude -p` gives a call up when its connection breaks.
-        yield Way("claude-code", wire, claude, resumes=wire != "/mcp")
+        yield Way(CLAUDE_CODE, wire, claude, resumes=wire != "/mcp")
     for wire in WIRES:
-        yield Way("python-sdk", wire, python_sdk, resumes=False)
+        yield Way(PYTHON_SDK, wire, python_sdk, resumes=False)
     for wire in WIRES:
-        yield Way("inspector", wire, look, resumes=False, journeys=unrepeated)
+        yield Way(INSPECTOR, wire, look, resumes=False, journeys=unrepeated)
 
 
 def program(clients: Path, name: str) -> str:
