@@ -88,6 +88,16 @@ READ_BODY = Script(
     "id", "return redis.call('HMGET', event_key(id), 'server', 'body', 'media_type')"
 )
 
+READ_AGED = Script(
+    "id",
+    READING
+    + """
+local received_at = redis.call('HGET', event_key(id), 'received_at')
+if not received_at then return {} end
+return {string.format('%.0f', now - received_at), unpack(read(id))}
+""",
+)
+
 LIST = Script(
     "server hooks statuses after limit",
     READING

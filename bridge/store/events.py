@@ -101,6 +101,11 @@ class EventStore:
         found = await self._steps.run(step.READ, id=event_id)
         return event_of(found) if found else None
 
+    async def read_aged(self, event_id: EventId) -> tuple[Event, int] | None:
+        """Read one event without its payload, and how many ms ago it was received."""
+        found = await self._steps.run(step.READ_AGED, id=event_id)
+        return (event_of(found[1:]), int(found[0])) if found else None
+
     async def read_body(self, event_id: EventId) -> tuple[str, Body] | None:
         """Read the server and the payload of one event."""
         server, content, media_type = await self._steps.run(step.READ_BODY, id=event_id)

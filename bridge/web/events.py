@@ -17,7 +17,8 @@ async def show_event(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     if not PROOFS & set(request.headers):
         raise UnauthorizedError("the hook's credential is needed")
-    event = await runtime.event_store.read(EventId(request.path_params["event_id"]))
+    found = await runtime.event_store.read_aged(EventId(request.path_params["event_id"]))
+    event, elapsed_ms = found or (None, 0)
     server = runtime.servers.get(event.server) if event else None
     hook = server.hooks.get(event.hook) if server and event else None
     if event is None or hook is None:
@@ -26,17 +27,22 @@ async def show_event(request: Request) -> Response:
         check_hook(hook, Sender(request.headers, b"", time.time()))
     except UnauthorizedError as error:
         raise NotFoundError("no such event") from error
-    return JSONResponse(describe(event))
+    return JSONResponse(describe(event, elapsed_ms))
 
 
-def describe(event: Event) -> dict[str, object]:
-    """Give the public face of an event."""
+def describe(event: Event, elapsed_ms: int) -> dict[str, object]:
+    """Give the public face of an event.
+
+    The time that has passed makes each answer another one: n8n's pagination, by which workflows
+    poll, gives up when it is told the same five times.
+    """
     return {
         "event_id": event.event_id,
         "hook": event.hook,
         "status": event.status,
         "attempt": event.attempt,
         "received_at": instant(event.received_at_ms),
+        "elapsed_ms": elapsed_ms,
         "reply": _describe_reply(event.reply),
     }
 

@@ -48,10 +48,25 @@ async def test_an_event_is_shown_as_it_stands(door: RunningApp, event_id: EventI
         "status": "queued",
         "attempt": 0,
         "received_at": shown["received_at"],
+        "elapsed_ms": shown["elapsed_ms"],
         "reply": {"status": "none", "value": None, "attempts": 0, "last_failure": None},
     }
     age = datetime.now(UTC) - datetime.fromisoformat(shown["received_at"])
     assert timedelta(minutes=-1) < age < timedelta(minutes=1)
+
+
+async def test_no_two_answers_are_the_same(door: RunningApp, event_id: EventId) -> None:
+    """n8n's pagination stops when five answers in a row are identical."""
+    key = f"{{bridge}}:event:{event_id}"
+    received_at = int(await door.runtime.redis.hget(key, "received_at") or 0)
+    seen = set()
+    for ago_ms in range(0, 300_000, 60_000):
+        await door.runtime.redis.hset(key, "received_at", str(received_at - ago_ms))
+        shown = (await door.client.get(f"/events/{event_id}", headers=AUTH)).json()
+        assert ago_ms <= shown["elapsed_ms"] < ago_ms + 60_000
+        seen.add(shown["elapsed_ms"])
+
+    assert len(seen) == 5
 
 
 async def test_an_events_life_can_be_followed(door: RunningApp, event_id: EventId) -> None:
