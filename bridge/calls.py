@@ -31,7 +31,8 @@ class Asked:
     """A wish to run a workflow.
 
     `tool_use` is the client's own id of it, empty if it gave none; `promised` says that the
-    client may come back for the result without waiting.
+    client may come back for the result without waiting. `trace` is the trace that the request is
+    part of, empty for none.
     """
 
     principal: Principal
@@ -40,6 +41,7 @@ class Asked:
     call_id: CallId
     tool_use: str = ""
     promised: bool = False
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Calls:
             attach_for_s=workflow.attach_for_s or 0,
             tool_use=asked.tool_use,
             promised=asked.promised,
+            trace=asked.trace,
             concurrency=workflow.concurrency,
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),

@@ -200,5 +200,6 @@ class Call:
     is_bridge_fault: bool
     is_awaited: bool
     execution: str | None
+    trace: str
     result: bytes | None
     attached: bool = False

@@ -16,6 +16,7 @@ from bridge.schema_cache import SchemaCache
 from bridge.servers import Server, Workflow
 from bridge.store.runs import Running, RunStore
 from bridge.store.wake import Wakes
+from bridge.traces import traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Sending:
     call_id: CallId
     workflow: Workflow
     arguments: dict[str, Json]
-    attempt: int
+    traceparent: str
     timeout_s: float
     secret: str
 
@@ -104,9 +105,8 @@ class Runs:
                 return None
             left_s = workflow.timeout_s - running.elapsed_s
             arguments = json.loads(call.arguments)
-            sending = Sending(
-                call.call_id, workflow, arguments, call.attempt, left_s, running.secret
-            )
+            span = traceparent(call.trace, call.call_id, call.attempt)
+            sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
             if workflow.result != "execution" or not isinstance(outcome, Answered):
                 return outcome

@@ -23,7 +23,7 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
             sending.workflow,
             arguments=sending.arguments,
             call_id=sending.call_id,
-            attempt=sending.attempt,
+            traceparent=sending.traceparent,
             timeout_s=sending.timeout_s,
             callback_url=callback_url,
         )

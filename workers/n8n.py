@@ -86,16 +86,16 @@ class N8n:
         *,
         arguments: Mapping[str, Json],
         call_id: str,
-        attempt: int,
+        traceparent: str,
         timeout_s: float,
         callback_url: str | None = None,
     ) -> WebhookOutcome:
         """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
 
-        Attempts count from 1. `callback_url` goes along only when given.
+        `callback_url` goes along only when given.
         """
         try:
-            request = workflow_request(workflow, arguments, call_id, attempt, callback_url)
+            request = workflow_request(workflow, arguments, call_id, traceparent, callback_url)
             async with self._transport(workflow) as transport:
                 response = await self._exchange(transport, request, timeout_s)
         except NO_ANSWER as failure:

@@ -1,7 +1,6 @@
 """The requests the bridge sends to n8n, to the byte."""
 
 import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -28,7 +27,7 @@ def workflow_request(
     workflow: Workflow,
     arguments: Mapping[str, Json],
     call_id: str,
-    attempt: int,
+    traceparent: str,
     callback_url: str | None,
 ) -> httpx2.Request:
     """Write one attempt to run a workflow; all attempts of a call carry one Idempotency-Key.
@@ -39,7 +38,7 @@ def workflow_request(
     headers = {
         **_authorization(workflow),
         "Idempotency-Key": call_id,
-        "traceparent": _traceparent(call_id, attempt),
+        "traceparent": traceparent,
     }
     if callback_url is not None:
         headers["Bridge-Callback-Url"] = callback_url
@@ -105,10 +104,3 @@ def _authorization(workflow: Workflow) -> dict[str, str]:
             pair = f"{user}:{secret.get_secret_value()}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
     return {}
-
-
-def _traceparent(call_id: str, attempt: int) -> str:
-    """Derive a W3C Trace Context: one trace a call, one span an attempt."""
-    trace = hashlib.sha256(call_id.encode()).hexdigest()[:32]
-    span = hashlib.sha256(f"{call_id} {attempt}".encode()).hexdigest()[:16]
-    return f"00-{trace}-{span}-01"

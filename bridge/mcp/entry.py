@@ -32,7 +32,9 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     for receipt in request.app.state.handovers.proven(request):
         with contextlib.suppress(TransientError):  # without proof it counts as not received
             await runtime.receipts.confirm(receipt)
-    return request.app.state.doors[server.name], Caller(runtime, server, principal)
+    return request.app.state.doors[server.name], Caller(
+        runtime, server, principal, traceparent=request.headers.get("traceparent", "")
+    )
 
 
 class Tasks:

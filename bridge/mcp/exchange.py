@@ -74,13 +74,15 @@ class Caller:
 
     `call_id` is the id of the call that this request may start, known before it is served, so that
     a request served again starts nothing twice. `receipt` names what the answer hands over.
-    `is_there` tells whether anyone would get an answer now.
+    `traceparent` is the one of its HTTP request. `is_there` tells whether anyone would get an
+    answer now.
     """
 
     runtime: Runtime
     server: Server
     principal: Principal
     call_id: CallId = field(default_factory=new_call_id)
+    traceparent: str = ""
     receipt: str = NOTHING
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always

@@ -16,6 +16,7 @@ from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, s
 from bridge.models import Call, CallStatus
 from bridge.payloads import page
 from bridge.servers import Server, Workflow
+from bridge.traces import trace_of
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
@@ -96,7 +97,8 @@ async def start(
 ) -> Call:
     """Start a call for this very request, or join the earlier one that it repeats."""
     caller = context.lifespan_context
-    tool_use = (context.meta or {}).get(TOOL_USE_META_KEY)
+    meta = context.meta or {}
+    tool_use = meta.get(TOOL_USE_META_KEY)
     asked = Asked(
         principal=caller.principal,
         workflow=workflow,
@@ -104,6 +106,7 @@ async def start(
         call_id=caller.call_id,
         tool_use=tool_use if isinstance(tool_use, str) else "",
         promised=promised,
+        trace=trace_of(meta.get("traceparent")) or trace_of(caller.traceparent),
     )
     return await caller.runtime.calls.start(asked)
 

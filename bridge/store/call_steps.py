@@ -20,6 +20,7 @@ FIELDS = (
     "blame",
     "awaited_by",
     "execution",
+    "trace",
 )
 """What a read gives of a call after its age in milliseconds, in this order."""
 
@@ -96,7 +97,7 @@ end
 
 CREATE = Script(
     "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised secret "
-    "concurrency timeout_ms",
+    "concurrency timeout_ms trace",
     READING
     + _JOIN
     + """
@@ -114,7 +115,7 @@ if redis.call('EXISTS', call_key(id)) == 0 then
     'attempt', 0, 'order', order, 'created_at', now, 'updated_at', now, 'waited_at', now, 'arguments', arguments,
     'max_attempts', max_attempts, 'idempotent', idempotent, 'ttl_s', ttl_s, 'attach', attach,
     'attach_ms', attach_ms, 'tool_use', tool_use, 'secret', secret, 'concurrency', concurrency,
-    'timeout_ms', timeout_ms)
+    'timeout_ms', timeout_ms, 'trace', trace)
   if promised == '1' then redis.call('HSET', call_key(id), 'promised', 1) end
   redis.call('EXPIRE', call_key(id), 2 * ttl_s)
   if attach ~= '' then redis.call('SET', attach_key(attach), id, 'EX', 2 * ttl_s) end

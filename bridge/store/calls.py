@@ -32,6 +32,7 @@ class NewCall:
     attach_for_s: float = 0
     tool_use: str = ""
     promised: bool = False
+    trace: str = ""
     secret: str = ""
     concurrency: int = 20
     timeout_s: float = 1200
@@ -59,6 +60,7 @@ class CallStore:
             attach_ms=round(new.attach_for_s * 1000),
             tool_use=new.tool_use,
             promised=int(new.promised),
+            trace=new.trace,
             secret=new.secret,
             concurrency=new.concurrency,
             timeout_ms=round(new.timeout_s * 1000),
@@ -153,6 +155,7 @@ def call_of(row: Answer) -> Call:
         is_bridge_fault=field["blame"] == b"bridge",
         is_awaited=field["awaited_by"] is not None,
         execution=_text(field["execution"]),
+        trace=_text(field["trace"]) or "",
         result=None,
     )
 

@@ -277,7 +277,7 @@ async def test_the_bridge_reads_the_answers_right(n8n: N8n) -> None:
     async def run(name: str, arguments: dict[str, Json]) -> WebhookOutcome:
         workflow = Workflow(url=str(n8n.http.base_url.join(f"/webhook/{name}")))
         return await bridge.run_workflow(
-            workflow, arguments=arguments, call_id="call_1", attempt=1, timeout_s=20
+            workflow, arguments=arguments, call_id="call_1", traceparent="", timeout_s=20
         )
 
     async with BridgeN8n() as bridge:

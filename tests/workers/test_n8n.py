@@ -29,6 +29,7 @@ from bridge.reply_address import ReplyAddress
 from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.standin import Standin, serving
 from bridge.standin.faults import Fault
+from bridge.traces import traceparent
 from tests.raw_server import OK, RawServer, raw_server
 from tests.waiting import wait_until
 from workers.n8n import N8n
@@ -67,7 +68,7 @@ async def run(
         called,
         arguments=arguments or {},
         call_id=CALL_ID,
-        attempt=attempt,
+        traceparent=traceparent("", CALL_ID, attempt),
         timeout_s=timeout_s,
         callback_url=callback_url,
     )
