@@ -180,7 +180,7 @@ async def _frames(
             frame = waiting.result()
             if frame is None:
                 yield event(encode(serving.result()).decode())
-                reached = True
+                reached = await _is_there(request)
                 return
             yield event(encode(frame).decode())
             waiting = asyncio.ensure_future(line.next())
