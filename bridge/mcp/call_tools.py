@@ -5,6 +5,7 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
 from bridge.models import Call, CallId, CallStatus, instant
 from bridge.payloads import page
@@ -17,9 +18,9 @@ EXPIRED = "the result was kept for its time and has been dropped since"
 async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     """Read a call, once it has ended or after the wait."""
     caller = context.lifespan_context
-    call = await caller.runtime.calls.wait(
-        CallId(given["call_id"]), caller.principal, given.get("wait_seconds", 0)
-    )
+    calls, named = caller.runtime.calls, (CallId(given["call_id"]), caller.principal)
+    waiting = calls.wait(*named, given.get("wait_seconds", 0))
+    call = await unless_leaving(caller.leaving, waiting) or await calls.wait(*named, 0)
     caller.hands_over(call)
     return success(
         describe_call(call, given.get("offset", 0), caller.runtime.settings.result_chars)

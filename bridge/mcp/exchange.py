@@ -1,5 +1,6 @@
 """One MCP request, served once, whatever wire it came on."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -75,7 +76,8 @@ class Caller:
     `call_id` is the id of the call that this request may start, known before it is served, so that
     a request served again starts nothing twice. `receipt` names what the answer hands over.
     `traceparent` is the one of its HTTP request. `is_there` tells whether anyone would get an
-    answer now.
+    answer now. Once `leaving` is set, the answer is wanted soon: the process drains, and this
+    request cannot go on elsewhere.
     """
 
     runtime: Runtime
@@ -86,6 +88,7 @@ class Caller:
     receipt: str = NOTHING
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hands_over(self, call: Call) -> None:
         """Note that the answer holds the end of a call."""

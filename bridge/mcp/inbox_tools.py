@@ -8,6 +8,7 @@ import mcp_types as types
 from bridge.errors import NotFoundError
 from bridge.file_pages import page_bytes
 from bridge.mcp.envelopes import DATA_NOTICE, envelope, value_or_text
+from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
 from bridge.receipts import of_event
@@ -36,9 +37,10 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
     """Lease the oldest event; it goes back at once if this answer reaches nobody."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
-    taken = await caller.runtime.takers.take(
+    taking = caller.runtime.takers.take(
         caller.server, caller.principal, hook, given.get("wait_seconds", 0), caller.is_there
     )
+    taken = await unless_leaving(caller.leaving, taking)
     if taken is None:
         return success({"event_id": None})
     caller.receipt = of_event(taken.event.event_id, taken.token)

@@ -11,6 +11,7 @@ import mcp_types as types
 from bridge.calls import Asked
 from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
+from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
 from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
@@ -125,17 +126,22 @@ def _say_attached(told: types.CallToolResult, call: Call) -> types.CallToolResul
 async def _wait(context: Context, call: Call, wait_s: float) -> Call:
     """Wait for the end of a call, telling progress so that no client's idle timer runs out.
 
-    While Redis is away the call runs on, so the waiting goes on too.
+    While Redis is away the call runs on, so the waiting goes on too. When the process drains it
+    ends early, for a request that cannot go on elsewhere: a handle leads to any other process.
     """
     caller, loop = context.lifespan_context, asyncio.get_running_loop()
     started = loop.time()
     pause_s = FIRST_S
     while True:
         elapsed_s = loop.time() - started
+        left_s = wait_s - elapsed_s
+        waiting = caller.runtime.calls.wait(call.call_id, caller.principal, min(pause_s, left_s))
         with contextlib.suppress(TransientError):
-            call = await caller.runtime.calls.wait(
-                call.call_id, caller.principal, min(pause_s, wait_s - elapsed_s)
-            )
+            call = await unless_leaving(caller.leaving, waiting) or call
+            if caller.leaving.is_set():
+                return await caller.runtime.calls.wait(
+                    call.call_id, caller.principal, min(LAST_WAIT_S, left_s)
+                )
         elapsed_s = loop.time() - started
         if call.status.is_final or elapsed_s >= wait_s:
             return call

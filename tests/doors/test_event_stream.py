@@ -117,7 +117,7 @@ async def test_a_stream_opened_while_draining_ends_at_once() -> None:
 async def test_a_stream_that_sees_to_its_own_end_outlives_the_draining() -> None:
     peer, streams = Peer(), OpenStreams()
     streams.close()
-    stream = EventStream(told(b"the end"), streams, ends_itself=True)
+    stream = EventStream(told(b"the end"), streams, ends_within_s=0.05)
     await stream(SCOPE, peer.receive, peer.send)
     assert peer.bodies == [b"the end", b""]
 
@@ -128,7 +128,7 @@ async def test_a_stream_that_sees_to_its_own_end_and_does_not_is_ended(
     monkeypatch.setattr(event_stream, "FAREWELL_S", 0.05)
     peer, source, streams = Peer(), Source(b"x"), OpenStreams()
     streams.close()
-    await EventStream(source.read(), streams, ends_itself=True)(SCOPE, peer.receive, peer.send)
+    await EventStream(source.read(), streams, ends_within_s=0.05)(SCOPE, peer.receive, peer.send)
     assert peer.bodies == [b"x", b""]
 
 
@@ -140,7 +140,7 @@ async def test_draining_says_farewell_unless_the_stream_has_ended(
     cut_short, ended = Peer(), Peer()
     streams.close()
     for peer, source in ((cut_short, Source().read()), (ended, told(b"the end"))):
-        stream = EventStream(source, streams, farewell=b"retry: 1\n\n", ends_itself=True)
+        stream = EventStream(source, streams, farewell=b"retry: 1\n\n", ends_within_s=0.05)
         await stream(SCOPE, peer.receive, peer.send)
     assert cut_short.bodies == [b"retry: 1\n\n"]
     assert ended.bodies == [b"the end", b""]

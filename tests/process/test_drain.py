@@ -121,6 +121,23 @@ async def line_after(lines: AsyncIterator[str], name: str) -> str:
     raise AssertionError(f"no line begins with {name}")
 
 
+async def test_a_client_that_could_not_resume_is_answered_before_the_end(tmp_path: Path) -> None:
+    async with (
+        running_bridge(tmp_path, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,
+        asyncio.TaskGroup() as group,
+    ):
+        long = {"label": "long", "seconds": LONG_S}
+        asked = [("inline", long), ("take_event", {"wait_seconds": 300})]
+        call, event = (
+            group.create_task(bridge.http.send(bridge.request("tools/call", name=n, arguments=a)))
+            for n, a in asked
+        )
+        await wait_until(lambda: bridge.runs("long"), "n8n has the call")
+        assert await time_to_drain(bridge.webs[0]) < DRAIN_S + OVERTIME_S
+        assert '"structuredContent":{"event_id":null}' in (await event).text
+        assert '"status":"running"' in (await call).text
+
+
 async def test_a_worker_ends_what_is_short_and_leaves_what_waits_to_others(tmp_path: Path) -> None:
     async with (
         running_bridge(tmp_path, workers=0, BRIDGE_DRAIN_S=str(DRAIN_S)) as bridge,

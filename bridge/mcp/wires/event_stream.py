@@ -37,13 +37,13 @@ class OpenStreams:
 
     def __init__(self) -> None:
         self._open: set[Callable[[], object]] = set()
-        self.is_draining = False
+        self.draining = asyncio.Event()
 
     @contextlib.contextmanager
     def holding(self, close: Callable[[], object]) -> Iterator[None]:
         """Have `close` called when the process drains while the block lasts."""
         self._open.add(close)
-        if self.is_draining:
+        if self.draining.is_set():
             close()
         try:
             yield
@@ -52,7 +52,7 @@ class OpenStreams:
 
     def close(self) -> None:
         """End every open stream."""
-        self.is_draining = True
+        self.draining.set()
         for close in tuple(self._open):
             close()
 
@@ -71,7 +71,7 @@ class EventStream:
         streams: those of this process.
         headers: beside those of every event stream.
         farewell: the last words of a stream that ends because this process drains.
-        ends_itself: the source ends soon when the process drains, and wants to say how.
+        ends_within_s: the source ends by itself so soon when the process drains, and says how.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class EventStream:
         headers: Mapping[str, str] | None = None,
         *,
         farewell: bytes = b"",
-        ends_itself: bool = False,
+        ends_within_s: float = 0,
     ) -> None:
         self._source = source
         self._streams = streams
         self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
         self._farewell = farewell
-        self._ends_itself = ends_itself
+        self._ends_within_s = ends_within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
@@ -103,7 +103,7 @@ class EventStream:
                 pump.cancel()
                 watch.cancel()
                 await asyncio.gather(pump, watch, return_exceptions=True)
-        is_draining = self._streams.is_draining
+        is_draining = self._streams.draining.is_set()
         if is_draining and (connection := connection_of(scope)):
             asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut)
         last = self._farewell if is_draining and is_cut_short else b""
@@ -113,8 +113,8 @@ class EventStream:
             raise error
 
     def _end_soon(self, watch: "asyncio.Future[None]") -> None:
-        if self._ends_itself:
-            asyncio.get_running_loop().call_later(FAREWELL_S, watch.cancel)
+        if self._ends_within_s:
+            asyncio.get_running_loop().call_later(self._ends_within_s, watch.cancel)
         else:
             watch.cancel()
 

@@ -34,6 +34,7 @@ from starlette.types import ASGIApp
 
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
 from bridge.mcp.handovers import stays_open
+from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
 from bridge.models import Message
@@ -43,8 +44,8 @@ OPEN_WITHIN_S = 4.0
 FRAMES_MAX = 64
 """How many notifications wait for a client at most; the exchange waits with those beyond."""
 
-LISTEN = "subscriptions/listen"
-"""The one method whose streams end with a result when the process drains: its handler ends them."""
+END_WITHIN_S = LAST_WAIT_S + 1.0
+"""How soon each stream ends by itself when the process drains: no client could resume it."""
 
 
 class StreamLine:
@@ -114,6 +115,7 @@ async def _run(
         route.protocol_version, route.client_info, route.client_capabilities
     )
     caller.is_there = partial(_is_there, request)
+    caller.leaving = request.app.state.streams.draining
     serving = asyncio.ensure_future(_serve(door, exchange, connection, caller, line))
     first = asyncio.ensure_future(line.next())
     try:
@@ -127,8 +129,7 @@ async def _run(
         await _answered(request, caller, reached=not await request.is_disconnected())
         return _json(reply)
     frames = _frames(request, first, line, serving, caller, due_at)
-    listens = message["method"] == LISTEN
-    return EventStream(frames, request.app.state.streams, ends_itself=listens)
+    return EventStream(frames, request.app.state.streams, ends_within_s=END_WITHIN_S)
 
 
 async def _is_there(request: Request) -> bool:
