@@ -24,6 +24,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._carrying: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
+        self._carriers: set[asyncio.Task[None]] = set()
 
     def drop(self) -> None:
         """Reset every open connection, on both sides, without a goodbye."""
@@ -39,8 +40,21 @@ class Proxy:
         """Carry on, with what was kept back first."""
         self._flowing.set()
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection to its end; with nobody to carry it to, reset it."""
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one more connection."""
+        carrier = asyncio.create_task(self._carry(reader, writer))
+        self._carriers.add(carrier)
+        carrier.add_done_callback(self._carriers.discard)
+
+    async def end(self) -> None:
+        """Reset all that is open, and carry nothing more."""
+        self.drop()
+        carriers = tuple(self._carriers)
+        for carrier in carriers:
+            carrier.cancel()
+        await asyncio.gather(*carriers, return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         found = await self._connect()
         if found is None:
             reset(writer)
@@ -75,26 +89,18 @@ class Proxy:
             writer.write(chunk)
             await writer.drain()
 
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether no connection is open."""
-        return not self._carrying
-
 
 @contextlib.asynccontextmanager
 async def proxying(*ports: int) -> AsyncIterator[Proxy]:
     """Run a proxy on a port of its own; what is still open in the end is reset."""
     proxy = Proxy(ports)
-    server = await asyncio.start_server(proxy.carry, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield proxy
     finally:
         server.close()
-        proxy.let_go()
-        while not proxy.is_idle:
-            proxy.drop()
-            await asyncio.sleep(0)
+        await proxy.end()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

@@ -11,11 +11,14 @@ import click
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.report import PAGE, ledger_lines, write
-from tests.chaos.scale import FULL
+from tests.chaos.rolling import Restarts, roll
+from tests.chaos.scale import FULL, NOBODY
 from tests.chaos.storm import storm
 
 SECONDS = 300.0
 SLOWEST = 5
+ROUNDS = 5
+"""Rolling restarts of two web processes and two workers: 20 in all."""
 
 
 @click.command()
@@ -27,12 +30,15 @@ def chaos(*, is_written: bool) -> None:
     click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
     with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
         ledger = asyncio.run(_run(Path(folder), seed, seconds))
-    lines = list(ledger_lines(ledger, seed, seconds))
+    with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
+        rolled = asyncio.run(_roll(Path(folder), seed))
+    lines = [*ledger_lines(ledger, seed, seconds), "", rolled.sentence]
     click.echo("\n".join(lines))
     for fault, names in (
         ("lost", ledger.lost),
         ("twice", ledger.twice),
         ("wrong", ledger.wrong),
+        ("rolling", rolled.failures),
     ):
         for name in names:
             click.echo(f"{fault}: {name}", err=True)
@@ -43,13 +49,18 @@ def chaos(*, is_written: bool) -> None:
     if is_written:
         write(lines)
         click.echo(f"written: {PAGE.name}")
-    sys.exit(0 if ledger.is_good else 1)
+    sys.exit(0 if ledger.is_good and not rolled.failures else 1)
 
 
 async def _run(folder: Path, seed: str, seconds: float) -> Ledger:
     async with storm(folder, seed, FULL) as raised:
         await raised.rage(seconds)
         return await raised.ledger()
+
+
+async def _roll(folder: Path, seed: str) -> Restarts:
+    async with storm(folder, seed, NOBODY) as quiet:
+        return await roll(quiet, ROUNDS, FULL.clients)
 
 
 if __name__ == "__main__":

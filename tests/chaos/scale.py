@@ -19,4 +19,5 @@ class Scale:
 
 
 FULL = Scale(clients=6, takers=4, senders=6, fault_gap_s=(0.5, 4.0), work_s=8.0)
+NOBODY = Scale(clients=0, takers=0, senders=0, fault_gap_s=(1, 1), work_s=0)
 SHORT = Scale(clients=2, takers=2, senders=2, fault_gap_s=(0.3, 1.5), work_s=2.0)

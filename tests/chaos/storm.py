@@ -53,11 +53,11 @@ class Storm:
         """Connect everyone."""
         for number in range(self.scale.clients):
             for wire in WIRES:
-                client, claude = await self._claude(wire, f"caller-{number}")
+                client, claude = await self.claude(wire, f"caller-{number}")
                 self.callers.append(Caller(client, claude, wire, self.book, self.scale.work_s))
         for number in range(self.scale.takers):
             wire = WIRES[number % len(WIRES)]
-            client, claude = await self._claude(wire, f"taker-{number}")
+            client, claude = await self.claude(wire, f"taker-{number}")
             self.takers.append(Taker(client, claude, wire, self.book))
         for number in range(self.scale.senders):
             client = await self._client(f"sender-{number}", self.proxies[-1])
@@ -95,11 +95,8 @@ class Storm:
                 cursor = told.content["next_cursor"]
         return Ledger(self.book, self.bridge.n8n, Kept(of(kept, "calls"), of(kept, "events")))
 
-    async def _all_replied(self) -> None:
-        while Ledger(self.book, self.bridge.n8n, Kept(Counter(), Counter())).lost:
-            await asyncio.sleep(0.2)
-
-    async def _claude(self, wire: str, name: str) -> tuple[Client, Claude]:
+    async def claude(self, wire: str, name: str) -> tuple[Client, Claude]:
+        """Connect one client of a wire, for as long as the storm lasts."""
         client = await self._client(f"{name}-{wire}", self.proxies[len(self.callers) % 2])
         match wire:
             case "2026":
@@ -111,6 +108,10 @@ class Storm:
         standing = StandingClaude(client, says_where=wire.endswith("by-id"))
         await self.stack.enter_async_context(standing.connected())
         return client, standing
+
+    async def _all_replied(self) -> None:
+        while Ledger(self.book, self.bridge.n8n, Kept(Counter(), Counter())).lost:
+            await asyncio.sleep(0.2)
 
     async def _client(self, name: str, proxy: Proxy) -> Client:
         http = await self.stack.enter_async_context(
