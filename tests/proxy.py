@@ -89,6 +89,11 @@ class Proxy:
             writer.write(chunk)
             await writer.drain()
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no connection is open."""
+        return not self._carrying
+
 
 @contextlib.asynccontextmanager
 async def proxying(*ports: int) -> AsyncIterator[Proxy]:
