@@ -17,7 +17,7 @@ from bridge.mcp.wires.event_stream import OpenStreams
 from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
-from bridge.web import callbacks, events, health, hooks, openapi
+from bridge.web import callbacks, events, health, hooks, openapi, operators
 from bridge.web.admission import Admission, Opening
 from bridge.web.guard import Guard
 from bridge.web.problems import answer_error, answer_http_error
@@ -32,6 +32,7 @@ ROUTES = (
     Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
+    Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),
     Route("/openapi.json", openapi.show_openapi),
     Route("/mcp/{server}", streamable.post, methods=["POST"]),
     Route("/mcp/{server}", streamable.get, methods=["GET"]),

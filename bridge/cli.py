@@ -12,7 +12,10 @@ from typing_extensions import override
 from bridge import __version__
 from bridge.app import create_app, drain
 from bridge.check import check
-from bridge.errors import ConfigurationError
+from bridge.commands.calls import calls
+from bridge.commands.events import events
+from bridge.commands.replies import replies
+from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging
 from bridge.ports import listen
 from bridge.process import process_configuration
@@ -25,7 +28,7 @@ STAND_IN_DRAIN_S = 1.0
 
 
 class Commands(click.Group):
-    """A group whose commands answer wrong settings with their faults, a line each, and status 1."""
+    """A group whose commands answer what is wrong with a line for each fault, and status 1."""
 
     @override
     def invoke(self, ctx: click.Context) -> object:
@@ -34,6 +37,9 @@ class Commands(click.Group):
         except ConfigurationError as error:
             for fault in error.faults:
                 click.echo(fault, err=True)
+            ctx.exit(1)
+        except BridgeError as error:
+            click.echo(str(error), err=True)
             ctx.exit(1)
 
 
@@ -85,3 +91,7 @@ def check_command(environ: Mapping[str, str], path: Path | None) -> None:
 def stand_in(port: int) -> None:
     """Play n8n on loopback, for `up` without one."""
     serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
+
+
+for command in (events, calls, replies):
+    commands.add_command(command)

@@ -19,6 +19,7 @@ from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
 from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
+from bridge.operators import Operators
 from bridge.queue import Queue
 from bridge.receipts import Receipts
 from bridge.replies import Replies
@@ -32,6 +33,7 @@ from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
+from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
 from bridge.store.replies import ReplyStore
@@ -70,6 +72,7 @@ class Runtime:
     callbacks: Callbacks
     replies: Replies
     direct_replies: DirectReplies
+    operators: Operators
     processes: ProcessStore
     sessions: SessionStore
     outbox: Outbox
@@ -152,11 +155,10 @@ def _wire(
     wakes: Wakes,
 ) -> Runtime:
     schemas, queue = SchemaCache(), Queue(client)
-    event_store = EventStore(steps, process)
-    call_store = CallStore(steps)
-    run_store = RunStore(steps, process)
-    reply_store = ReplyStore(steps, process)
+    event_store, call_store = EventStore(steps, process), CallStore(steps)
+    run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
     addresses = ReplyAddresses.of(settings)
+    replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)
     return Runtime(
         settings=settings,
         servers=servers,
@@ -169,7 +171,8 @@ def _wire(
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
-        replies=Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s),
+        replies=replies,
+        operators=Operators(OperatorStore(steps), event_store, call_store, replies),
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),

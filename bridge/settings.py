@@ -104,6 +104,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     metrics_token: SecretStr | None = Field(
         None, description="the token that /metrics asks for when it is not on loopback"
     )
+    operator_token: SecretStr | None = Field(
+        None, description="the token that redriving over HTTP asks for"
+    )
     allow_unsafe_redis: bool = Field(
         False, description="1 to start even though Redis may lose what it was given"
     )

@@ -31,6 +31,7 @@ STOP_WAIT_S = 10.0
 POLL_S = 0.02
 SOCKET_PATH_BYTES = 100  # sun_path holds 104 on macOS and 108 on Linux, with the final NUL
 LEAST_MAJOR = 7
+ADDRESS_FILE = "valkey.url"
 
 DURABLE = """\
 appendonly yes
@@ -81,6 +82,7 @@ class EmbeddedValkey:
         self._process = await self._spawn(self._lock)
         os.pwrite(self._lock, b"%-20d" % self._process.pid, 0)
         await self._answering(self._process)
+        self._tell_address()
 
     async def wait(self) -> int:
         """Wait until the server has ended, for whatever reason; give its exit status."""
@@ -117,6 +119,12 @@ class EmbeddedValkey:
     ) -> None:
         await self.stop()
 
+    def _tell_address(self) -> None:
+        """Leave the address where commands of the same user find it, and nobody else."""
+        file = os.open(self._data_dir / ADDRESS_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w") as writer:
+            writer.write(self.url)
+
     async def _take_lock(self) -> int:
         lock = os.open(self._data_dir / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = asyncio.get_running_loop().time() + LOCK_WAIT_S
@@ -139,7 +147,7 @@ class EmbeddedValkey:
         )
 
     async def _spawn(self, lock: int) -> asyncio.subprocess.Process:
-        # The configuration goes in by stdin, so the password is in no file and no process list.
+        # The configuration goes in by stdin, so the password is in no process list.
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *leashed(self._program, "-"),
@@ -170,6 +178,14 @@ class EmbeddedValkey:
                 await asyncio.sleep(POLL_S)
         last_words = self._log.read_text(errors="replace").strip().splitlines()[-3:]
         raise ConfigurationError(("the embedded Valkey did not come up", *last_words))
+
+
+def address_in(data_dir: Path) -> str | None:
+    """Find the address of the server that ran last in `data_dir`, which may be gone by now."""
+    try:
+        return (data_dir / ADDRESS_FILE).read_text()
+    except FileNotFoundError:
+        return None
 
 
 def find_server() -> str:

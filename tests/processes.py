@@ -23,6 +23,10 @@ class Running:
         """All that it printed so far."""
         return "".join(self.said)
 
+    def has_said(self, text: str) -> bool:
+        """Tell whether it has printed a text."""
+        return text in self.output
+
     async def ended(self) -> int:
         """Wait for its end; give its exit status."""
         return await self.process.wait()

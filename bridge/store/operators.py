@@ -29,6 +29,7 @@ return {'redriven', 'queued'}
 """,
 )
 
+NOW = Script("", "return {string.format('%.0f', now)}")
 HOOKS = Script("", "return redis.call('HKEYS', counters_key())")
 CALLERS = Script("", "return redis.call('ZRANGE', callers_key(), 0, -1)")
 OF_EVENT = Script(
@@ -53,6 +54,11 @@ class OperatorStore:
         """
         outcome, status = await self._steps.run(REDRIVE, id=event_id, token=token)
         return outcome.decode(), status.decode()
+
+    async def now_ms(self) -> int:
+        """Read Redis's clock."""
+        (now,) = await self._steps.run(NOW)
+        return int(now)
 
     async def hooks(self) -> list[tuple[str, str]]:
         """Name each (server, hook) that has ever received an event, configured or not."""

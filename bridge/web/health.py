@@ -1,17 +1,15 @@
 """Health: alive, ready, and the numbers."""
 
 import asyncio
-import hmac
 
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.auth import bearer
-from bridge.errors import NotFoundError, TransientError, UnauthorizedError
+from bridge.errors import TransientError
 from bridge.runtime import Runtime
-from bridge.web.guard import LOOPBACK
 from bridge.web.metrics import registry_of
+from bridge.web.operators import demand_token
 
 ANSWER_S = 2.0
 
@@ -40,15 +38,7 @@ async def show_metrics(request: Request) -> Response:
         NotFoundError: off loopback while BRIDGE_METRICS_TOKEN is not set.
     """
     runtime: Runtime = request.app.state.runtime
-    token = runtime.settings.metrics_token
-    is_near = request.client is None or {request.client.host, request.url.hostname} <= LOOPBACK
-    if token is None and not is_near:
-        raise NotFoundError("no metrics here: BRIDGE_METRICS_TOKEN is not set")
-    given = bearer(request.headers.get("authorization"))
-    if token is not None and not hmac.compare_digest(
-        given.encode(), token.get_secret_value().encode()
-    ):
-        raise UnauthorizedError("the metrics token is needed")
+    demand_token(request, runtime.settings.metrics_token, "BRIDGE_METRICS_TOKEN")
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     hooks = [(server.name, hook) for server in runtime.servers.values() for hook in server.hooks]
     totals = await runtime.counters.read(hooks)

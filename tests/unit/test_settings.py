@@ -7,14 +7,14 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.settings import Settings, read_dotenv, servers_dir_of, variable
 
-FROM_THE_CONTRACT = """
+PROMISED = """
     BRIDGE_REDIS_URL BRIDGE_HOST BRIDGE_PORT BRIDGE_SERVERS BRIDGE_DATA_DIR BRIDGE_PUBLIC_URL
     BRIDGE_ALLOWED_HOSTS BRIDGE_ALLOWED_ORIGINS BRIDGE_N8N_URL BRIDGE_N8N_API_KEY
     BRIDGE_REPLY_ORIGINS BRIDGE_REPLY_PATHS BRIDGE_REPLY_RETRY_S BRIDGE_KEEPALIVE_S
     BRIDGE_MAX_BODY_BYTES BRIDGE_RESULT_CHARS BRIDGE_RESULT_TTL_S BRIDGE_EVENT_TTL_S BRIDGE_DRAIN_S
-    BRIDGE_METRICS_TOKEN BRIDGE_ALLOW_UNSAFE_REDIS
+    BRIDGE_METRICS_TOKEN BRIDGE_OPERATOR_TOKEN BRIDGE_ALLOW_UNSAFE_REDIS
 """
-ANY_TEXT = {"host", "servers_dir", "data_dir", "n8n_api_key", "metrics_token"}
+ANY_TEXT = {"host", "servers_dir", "data_dir", "n8n_api_key", "metrics_token", "operator_token"}
 CHECKED = sorted(variable(field) for field in Settings.model_fields.keys() - ANY_TEXT)
 
 
@@ -25,7 +25,7 @@ def faults_of(**environ: str) -> tuple[str, ...]:
 
 
 def test_every_promised_variable_is_a_setting_and_no_other_is() -> None:
-    assert {variable(field) for field in Settings.model_fields} == set(FROM_THE_CONTRACT.split())
+    assert {variable(field) for field in Settings.model_fields} == set(PROMISED.split())
 
 
 def test_every_setting_says_what_it_holds() -> None:

@@ -1,0 +1,1 @@
+"""The operators' commands: doors that translate, as the web's do."""

@@ -1,0 +1,96 @@
+"""What operators' commands work with: the verbs on the store of a bridge that runs elsewhere."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from bridge.errors import ConfigurationError
+from bridge.models import new_process_id
+from bridge.operators import Operators
+from bridge.queue import Queue
+from bridge.replies import Replies
+from bridge.reply_address import ReplyAddresses
+from bridge.server_files import read_server_files
+from bridge.settings import Settings, servers_dir_of
+from bridge.store.breakers import Breakers
+from bridge.store.calls import CallStore
+from bridge.store.events import EventStore
+from bridge.store.operators import OperatorStore
+from bridge.store.replies import ReplyStore
+from bridge.store.scripts import Steps
+from bridge.valkey import address_in
+
+T = TypeVar("T")
+
+PATIENCE_S = 3.0
+ANSWER_S = 10.0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command's hold on the bridge."""
+
+    operators: Operators
+    settings: Settings
+
+
+def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]]) -> T:
+    """Run one command's work on the bridge that the environment names.
+
+    Raises:
+        ConfigurationError: wrong settings, or none that lead to a store.
+    """
+    # What a command does is said by the command itself.
+    logging.getLogger("bridge").setLevel(logging.WARNING)
+
+    async def run() -> T:
+        async with operating(environ) as operation:
+            return await work(operation)
+
+    return asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
+    """Connect to the store and register nothing there: a command is no process of the bridge."""
+    settings = _settings(environ)
+    url = settings.redis_url or address_in(settings.data_dir / "valkey")
+    if url is None:
+        raise ConfigurationError((_nowhere(settings),))
+    async with Redis.from_url(url, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)) as client:
+        steps = Steps(client, PATIENCE_S)
+        async with steps.running():
+            process = new_process_id("operator")
+            replies = Replies(
+                ReplyStore(steps, process),
+                Breakers(steps),
+                Queue(client),
+                ReplyAddresses.of(settings),
+                settings.reply_retry_s,
+            )
+            yield Operation(
+                Operators(
+                    OperatorStore(steps), EventStore(steps, process), CallStore(steps), replies
+                ),
+                settings,
+            )
+
+
+def _settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; server files need not be sound, for only their variables' names matter."""
+    files = read_server_files(servers_dir_of(environ), environ)
+    return Settings.from_environ(environ, files.variables)
+
+
+def _nowhere(settings: Settings) -> str:
+    return (
+        "there is no bridge to look at: BRIDGE_REDIS_URL is not set, and no Valkey of `up` has run "
+        f"in {settings.data_dir} (BRIDGE_DATA_DIR)"
+    )

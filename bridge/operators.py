@@ -1,0 +1,162 @@
+"""The verbs of operators: see all there is, cancel, and put back what was set aside."""
+
+import heapq
+import logging
+import secrets
+from dataclasses import dataclass
+
+from bridge.errors import ConflictError, NotFoundError
+from bridge.models import (
+    Call,
+    CallId,
+    CallStatus,
+    Event,
+    EventId,
+    EventStatus,
+    Principal,
+    ReplyStatus,
+    Timeline,
+)
+from bridge.replies import Replies
+from bridge.store.calls import CallStore
+from bridge.store.events import EventStore
+from bridge.store.operators import OperatorStore
+
+logger = logging.getLogger(__name__)
+
+CANCELLED = "cancelled by an operator"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records an operator asks for; None is any. `after` is an order number.
+
+    `part` is a hook for events, a workflow for calls.
+    """
+
+    server: str | None = None
+    part: str | None = None
+    status: str | None = None
+    after: int = 0
+    limit: int = 20
+
+    def covers(self, server: str, part: str) -> bool:
+        """Tell whether records of this place are asked for."""
+        return self.server in (None, server) and self.part in (None, part)
+
+
+class Operators:
+    """Decides what operators may see and do."""
+
+    def __init__(
+        self, store: OperatorStore, events: EventStore, calls: CallStore, replies: Replies
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._calls = calls
+        self.replies = replies
+
+    async def order_at(self, ago_s: float) -> int:
+        """Give the order number of the moment `ago_s` seconds ago."""
+        return round(await self._store.now_ms() * 1000 - ago_s * 1_000_000)
+
+    async def events(self, wanted: Wanted) -> list[Event]:
+        """List events of all servers, oldest first."""
+        statuses = [EventStatus(wanted.status)] if wanted.status else list(EventStatus)
+        pages = [
+            await self._store.events(hook, statuses, wanted.after, wanted.limit)
+            for hook in await self._store.hooks()
+            if wanted.covers(*hook)
+        ]
+        return list(heapq.merge(*pages, key=lambda event: event.order))[: wanted.limit]
+
+    async def event(self, event_id: str) -> tuple[Event, Timeline]:
+        """Read one event and what happened to it.
+
+        Raises:
+            NotFoundError: there is no such event.
+        """
+        event = await self._events.read(EventId(event_id))
+        if event is None:
+            raise NotFoundError("no such event")
+        return event, await self._store.timeline_of_event(event_id)
+
+    async def payload(self, event_id: str) -> bytes:
+        """Read an event's payload as JSON text; empty where there is none."""
+        found = await self._events.read_body(EventId(event_id))
+        return found[1].content if found else b""
+
+    async def redrive(self, event_id: str) -> tuple[EventStatus, ReplyStatus]:
+        """Put back what was set aside: a dead or expired event, or the dead reply of a settled one.
+
+        Gives where the two stand then.
+
+        Raises:
+            NotFoundError: there is no such event.
+            ConflictError: nothing of it was set aside, or n8n waits for the reply no more.
+        """
+        event, _ = await self.event(event_id)
+        if event.reply.status is ReplyStatus.DEAD:
+            reply = await self.replies.redrive(event.event_id)
+            logger.info("reply.redriven", extra=_place(event))
+            return event.status, reply
+        outcome, status = await self._store.redrive(event.event_id, secrets.token_hex(8))
+        if outcome == "unknown":
+            raise NotFoundError("no such event")
+        if outcome == "refused":
+            settled = " and has its reply" if event.reply.value is not None else ""
+            raise ConflictError(f"nothing was set aside: the event is {status}{settled}")
+        logger.info("event.redriven", extra=_place(event))
+        return EventStatus.QUEUED, event.reply.status
+
+    async def calls(self, wanted: Wanted) -> list[Call]:
+        """List calls of all principals, oldest first."""
+        pages = [
+            await self._calls_of(caller, wanted)
+            for caller in await self._store.callers()
+            if wanted.server in (None, caller.server)
+        ]
+        return list(heapq.merge(*pages, key=lambda call: call.order))[: wanted.limit]
+
+    async def _calls_of(self, caller: Principal, wanted: Wanted) -> list[Call]:
+        found: list[Call] = []
+        after = wanted.after
+        while len(found) < wanted.limit:
+            page = await self._calls.listed(caller, wanted.status or "", after, wanted.limit)
+            found += [call for call in page if wanted.part in (None, call.workflow)]
+            if len(page) < wanted.limit:
+                break
+            after = page[-1].order
+        return found[: wanted.limit]
+
+    async def call(self, call_id: str) -> tuple[Call, Timeline]:
+        """Read one call and what happened to it.
+
+        Raises:
+            NotFoundError: there is no such call.
+        """
+        call = await self._calls.read(CallId(call_id))
+        if call is None:
+            raise NotFoundError("no such call")
+        return call, await self._store.timeline_of_call(call_id)
+
+    async def cancel(self, call_id: str) -> CallStatus:
+        """End a call, sent or not; what n8n has already done stays done.
+
+        Raises:
+            NotFoundError: there is no such call.
+            ConflictError: it has ended.
+        """
+        call, _ = await self.call(call_id)
+        if not await self._calls.cancel(call.call_id, CANCELLED):
+            call, _ = await self.call(call_id)
+            raise ConflictError(f"the call has ended: it is {call.status}")
+        logger.info(
+            "call.cancelled",
+            extra={"call_id": call_id, "server": call.principal.server, "tool": call.workflow},
+        )
+        return CallStatus.CANCELLED
+
+
+def _place(event: Event) -> dict[str, object]:
+    return {"event_id": event.event_id, "server": event.server, "hook": event.hook}

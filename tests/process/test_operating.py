@@ -1,0 +1,242 @@
+"""The operators' commands, as real processes on the store of a bridge that runs elsewhere."""
+
+import json
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge.models import EventId, LeaseToken, ReplyStatus
+from bridge.ports import free_port
+from bridge.valkey import EmbeddedValkey
+from tests.processes import run, running
+from tests.store.call_records import new_call
+from tests.store.records import ALICE, WEB, Desk, desk, new_event
+from tests.waiting import wait_until
+
+SECRET = "s3cr3t-signature"
+ADDRESS = f"http://n8n:5678/webhook-waiting/41/reply?signature={SECRET}"
+PAYLOAD = b'{"note": "private matter"}'
+
+
+@pytest.fixture
+def environ(redis_url: str) -> dict[str, str]:
+    return {"BRIDGE_REDIS_URL": redis_url, "BRIDGE_N8N_URL": "http://n8n:5678"}
+
+
+async def told(*command: str, environ: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
+    """Run a command with --json; give its status and the records that it printed."""
+    status, said = await run(*command, "--json", environ=environ)
+    return status, [json.loads(line) for line in said.splitlines()]
+
+
+async def dead_event(web: Desk, **changes: Any) -> EventId:
+    event = await web.accept(PAYLOAD, execution="aBc9/41", **changes)
+    held = await web.take()
+    assert held
+    await web.events.release(held, status="dead", reason="cannot")
+    return event.event_id
+
+
+async def dead_reply(web: Desk) -> EventId:
+    event = await web.accept(PAYLOAD, reply_url=ADDRESS)
+    held = await web.take()
+    assert held
+    await web.events.answer(held, b'"private answer"')
+    sending = await web.replies.lease(event.event_id, LeaseToken("t"))
+    assert sending
+    await web.replies.settle(sending, ReplyStatus.DEAD, failure="n8n said no")
+    return event.event_id
+
+
+async def test_events_are_listed_shown_and_redriven(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        dead = await dead_event(web)
+        await web.accept(hook="letter")
+
+        status, rows = await told("events", "ls", environ=environ)
+        assert (status, [row["status"] for row in rows]) == (0, ["dead", "queued"])
+        _, rows = await told("events", "ls", "--hook", "ticket", environ=environ)
+        assert [row["event_id"] for row in rows] == [dead]
+        _, rows = await told("events", "ls", "--limit", "1", "--since", "1h", environ=environ)
+        assert [row["event_id"] for row in rows] == [dead]
+        assert (await told("events", "ls", "--server", "none", environ=environ)) == (0, [])
+
+        status, (row,) = await told("events", "show", dead, environ=environ)
+        assert (status, row["reason"], "payload" in row) == (0, "cannot", False)
+        assert row["execution_url"] == "http://n8n:5678/workflow/aBc9/executions/41"
+        assert [moment["what"] for moment in row["timeline"]] == ["accepted", "taken", "released"]
+        _, (row,) = await told("events", "show", dead, "--payload", environ=environ)
+        assert row["payload"] == json.loads(PAYLOAD)
+
+        status, (row,) = await told("events", "redrive", dead, environ=environ)
+        assert (status, row["done"], row["status"]) == (0, True, "queued")
+        status, (row,) = await told("events", "redrive", dead, environ=environ)
+        assert (status, row["done"]) == (1, False)
+        assert row["reason"] == "nothing was set aside: the event is queued"
+        assert await web.status(dead) == "queued"
+
+
+async def test_all_dead_events_of_a_hook_are_redriven_at_once(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        dead = [await dead_event(web) for _ in range(3)]
+        status, rows = await told("events", "redrive", "--status", "dead", environ=environ)
+        assert (status, [row["id"] for row in rows]) == (0, dead)
+        assert {await web.status(event_id) for event_id in dead} == {"queued"}
+
+
+async def test_people_get_a_table_in_which_nothing_steers_their_terminal(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        event = await web.accept(PAYLOAD, reply_url=ADDRESS)
+        held = await web.take()
+        assert held
+        await web.events.release(held, status="dead", reason="[red]\x1b[2J no")
+
+        status, listed = await run("events", "ls", environ=environ)
+        assert status == 0
+        assert event.event_id in listed
+        status, shown = await run("events", "show", event.event_id, environ=environ)
+
+    assert status == 0
+    assert "[red]\\x1b[2J no" in shown
+    assert "released" in shown
+    assert "private" not in listed + shown
+    assert SECRET not in listed + shown
+
+
+async def test_dead_replies_are_listed_shown_and_redriven(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        event_id = await dead_reply(web)
+
+        status, (row,) = await told("replies", "ls", environ=environ)
+        assert (status, row["event_id"], row["last_failure"]) == (0, event_id, "n8n said no")
+        _, (row,) = await told("replies", "show", event_id, environ=environ)
+        assert [moment["what"] for moment in row["timeline"]] == ["dead"]
+        status, said = await run("events", "show", event_id, "--payload", environ=environ)
+        assert (status, SECRET in said) == (0, False)
+
+        status, (row,) = await told("replies", "redrive", "--all", environ=environ)
+        assert (status, row["status"]) == (0, "pending")
+        assert (await told("replies", "ls", environ=environ)) == (0, [])
+        _, (row,) = await told("replies", "ls", "--status", "pending", environ=environ)
+        assert row["event_id"] == event_id
+
+
+async def test_a_settled_events_dead_reply_is_redriven_by_the_event_too(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        event_id = await dead_reply(web)
+        status, (row,) = await told("events", "redrive", event_id, environ=environ)
+    assert (status, row["status"], row["reply_status"]) == (0, "answered", "pending")
+
+
+async def test_calls_are_listed_shown_and_cancelled(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        call = await web.calls.create(new_call(secret=SECRET, arguments=b'{"a": "private"}'))
+        await web.calls.create(new_call(ALICE, workflow="other"))
+
+        status, rows = await told("calls", "ls", "--workflow", "parse", environ=environ)
+        assert (status, [row["call_id"] for row in rows]) == (0, [call.call_id])
+        status, said = await run("calls", "show", call.call_id, environ=environ)
+        assert (status, "private" in said, SECRET in said) == (0, False, False)
+        _, (row,) = await told("calls", "show", call.call_id, "--payload", environ=environ)
+        assert row["arguments"] == {"a": "private"}
+
+        status, (row,) = await told("calls", "cancel", call.call_id, environ=environ)
+        assert (status, row["status"]) == (0, "cancelled")
+        status, (row,) = await told("calls", "cancel", call.call_id, environ=environ)
+        assert (status, row["reason"]) == (1, "the call has ended: it is cancelled")
+        _, (row,) = await told("calls", "show", call.call_id, environ=environ)
+        assert row["timeline"][-1]["reason"] == "cancelled by an operator"
+
+
+@pytest.mark.parametrize("kind", ["events", "calls"])
+async def test_tail_follows_what_is_new_until_ctrl_c(
+    kind: str, redis_url: str, environ: dict[str, str]
+) -> None:
+    async def new_one(web: Desk) -> str:
+        if kind == "events":
+            return (await web.accept()).event_id
+        return (await web.calls.create(new_call())).call_id
+
+    async with (
+        Redis.from_url(redis_url) as redis,
+        desk(redis, WEB) as web,
+        running(kind, "tail", "--since", "1h", environ=environ) as tail,
+    ):
+        for _ in range(2):
+            new = await new_one(web)
+            await wait_until(partial(tail.has_said, new), f"{new} is shown")
+        tail.process.send_signal(signal.SIGINT)
+        assert await tail.ended() == 0
+    assert tail.output.count(f"{kind[:-1]}_id") == 1
+
+
+async def test_an_embedded_valkey_is_found_in_the_data_folder(tmp_path: Path) -> None:
+    for tcp in (False, True):
+        async with EmbeddedValkey(tmp_path / "valkey", tcp=tcp) as valkey:
+            async with Redis.from_url(valkey.url) as redis, desk(redis, WEB) as web:
+                await web.events.accept(new_event())
+            status, rows = await told("events", "ls", environ={"BRIDGE_DATA_DIR": str(tmp_path)})
+            assert (status, bool(rows)) == (0, True)
+            assert (tmp_path / "valkey" / "valkey.url").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("events", "show", "evt_none"), "no such event"),
+        (("calls", "show", "call_none"), "no such call"),
+        (("replies", "show", "evt_none"), "no such event"),
+    ],
+)
+async def test_what_is_not_there_is_status_1(
+    command: tuple[str, ...], says: str, environ: dict[str, str]
+) -> None:
+    assert await run(*command, environ=environ) == (1, f"{says}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("events", "ls", "--status", "nonsense"),
+        ("events", "ls", "--since", "yesterday"),
+        ("events", "redrive"),
+        ("events", "redrive", "evt_1", "--status", "dead"),
+        ("replies", "redrive"),
+        ("calls", "cancel"),
+        ("calls", "show"),
+    ],
+)
+async def test_wrong_use_is_status_2(command: tuple[str, ...], environ: dict[str, str]) -> None:
+    status, _ = await run(*command, environ=environ)
+    assert status == 2
+
+
+async def test_without_a_store_the_command_says_what_to_set(tmp_path: Path) -> None:
+    status, said = await run("events", "ls", environ={"BRIDGE_DATA_DIR": str(tmp_path)})
+    assert status == 1
+    assert "BRIDGE_REDIS_URL is not set" in said
+    assert "Traceback" not in said
+
+
+async def test_a_store_that_does_not_answer_is_status_1() -> None:
+    nobody = {"BRIDGE_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    status, said = await run("events", "ls", environ=nobody)
+    assert status == 1
+    assert "the store does not answer" in said
+    assert "Traceback" not in said
