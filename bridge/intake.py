@@ -52,11 +52,11 @@ class Intake:
             ConflictError: the key came before with another body or reply address.
             TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
-        hidden = _hidden(incoming.reply_url)
-        self._check(hook, incoming.content, hidden)
         if incoming.reply_url:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
+        hidden = _hidden(incoming.reply_url)
+        self._check(hook, incoming.content, hidden)
         body = _without(incoming.content, hidden)
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, body))
         if event is None:

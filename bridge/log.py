@@ -54,5 +54,7 @@ def configure_logging() -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # RQ sets its own level as it is imported, and says when it sweeps its registries.
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
+    # What it warns of it raises as well, and its lines quote what was sent.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)

@@ -44,6 +44,8 @@ def read_form(content: bytes, content_type: str) -> Form:
         parts.append(part)
 
     boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise MalformedError("not a multipart form: its Content-Type names no boundary")
     in_memory = {"MAX_MEMORY_FILE_SIZE": len(content), "UPLOAD_ERROR_ON_BAD_CTE": True}
     try:
         parser = FormParser(MEDIA_TYPE, keep, keep, boundary=boundary, config=in_memory)

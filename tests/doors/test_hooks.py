@@ -23,6 +23,7 @@ from tests.serving import serving
 MAX_BODY_BYTES = 1000
 N8N = "http://n8n:5678"
 AUTH = {"Authorization": "Bearer hook-token"}
+RAW_AUTH = [(name.encode(), value.encode()) for name, value in AUTH.items()]
 TICKET = "/hooks/support/ticket"
 STRICT = "/hooks/support/strict"
 SUPPORT = Server.model_validate(
@@ -360,6 +361,15 @@ async def test_a_foreign_reply_address_is_refused_and_not_repeated(door: Running
         door, response, 422, "http://evil.example", "BRIDGE_N8N_URL", "BRIDGE_REPLY_ORIGINS"
     )
     assert "s3cret" not in response.text
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "n8n", f"{N8N}\\@x", "http://n8n:99999/x", "\xff"])
+async def test_a_reply_address_that_cannot_be_read_is_refused(door: RunningApp, url: str) -> None:
+    response = await door.client.post(
+        TICKET, json={}, headers=[(b"bridge-reply-url", url.encode("latin-1")), *RAW_AUTH]
+    )
+
+    await assert_refused(door, response, 422, "Bridge-Reply-Url")
 
 
 async def test_a_reply_address_of_n8n_is_accepted_and_told_to_nobody(
