@@ -113,7 +113,7 @@ class Calls:
         await self._store.promise(call.call_id)
 
     async def wait(self, call_id: CallId, principal: Principal, wait_s: float) -> Call:
-        """Read a call once it has ended, or as it is after `wait_s`.
+        """Read a call once it has ended or asks something, or as it is after `wait_s`.
 
         Raises:
             NotFoundError: unknown, or another principal's.
@@ -126,7 +126,7 @@ class Calls:
                 if call is None or call.principal != principal:
                     raise NotFoundError("no such call")
                 left_s = until - loop.time()
-                if call.status.is_final or left_s <= 0:
+                if call.status.is_final or call.asks or left_s <= 0:
                     return call
                 await bell.wait(min(left_s, LOOK_AGAIN_S))
 

@@ -29,6 +29,7 @@ class Incoming:
     reply_url: str = field(default="", repr=False)
     reply_deadline: str = ""
     are_headers_proved: bool = True
+    call_id: str = ""
 
 
 class Intake:
@@ -48,8 +49,10 @@ class Intake:
         Where the hook coalesces it may become part of the queued event that is given then.
 
         Raises:
-            InvalidError: the payload breaks the hook's schema, or the reply address is refused.
-            ConflictError: the key came before with another body or reply address.
+            InvalidError: the payload breaks the hook's schema, the reply address is refused, or the
+                call that asks is unknown to this server.
+            ConflictError: the key came before with another body or reply address, or the call
+                that asks has ended.
             TooManyError, FullError: the hook's limits are reached; a duplicate meets none.
         """
         if incoming.reply_url:
@@ -82,6 +85,7 @@ class Intake:
             ttl_s=self._ttl_s,
             files=content.files,
             rate=hook.limits.rate if hook.limits else None,
+            call_id=incoming.call_id,
             queued_max=hook.limits.queued if hook.limits else None,
             execution=execution_of(incoming.idempotency_key, incoming.reply_url),
             coalesce=_coalescing(server, hook, incoming),
@@ -134,7 +138,7 @@ def _coalescing(server: Server, hook: Hook, incoming: Incoming) -> str:
 
     So do requests that name a reply address: whoever waits there asked about just this payload.
     """
-    if hook.coalesce is None or incoming.reply_url:
+    if hook.coalesce is None or incoming.reply_url or incoming.call_id:
         return ""
     try:
         key = resolve(incoming.content.payload, hook.coalesce.key)

@@ -177,6 +177,16 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class Question:
+    """An event that a workflow sent in the middle of a call, whose reply it waits for."""
+
+    event_id: EventId
+    hook: str
+    is_taken: bool
+    body: Body
+
+
+@dataclass(frozen=True)
 class Call:
     """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock.
 
@@ -203,3 +213,9 @@ class Call:
     trace: str
     result: bytes | None
     attached: bool = False
+    question: Question | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether it waits for an answer that nobody has set about giving."""
+        return self.question is not None and not self.question.is_taken

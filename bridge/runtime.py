@@ -20,6 +20,7 @@ from bridge.events import Events
 from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
 from bridge.operators import Operators
+from bridge.questions import Questions
 from bridge.queue import Queue
 from bridge.receipts import Receipts
 from bridge.replies import Replies
@@ -84,6 +85,11 @@ class Runtime:
     counters: Counters
     streams: StreamStore
     receipts: Receipts
+
+    @property
+    def questions(self) -> Questions:
+        """Give the verbs of questions, which are made of those of events."""
+        return Questions(self.event_store, self.events)
 
 
 @contextlib.asynccontextmanager

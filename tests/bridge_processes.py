@@ -276,6 +276,11 @@ def server_file(n8n_url: str) -> dict[str, Any]:
             "repeatable": {**workflow, "annotations": {"idempotent": True}},
             "inline": {**workflow, "answer_inline_for": "2m"},
             "joined": {**workflow, "answer_inline_for": "2m", "attach": True},
+            "asking": {
+                **workflow,
+                "url": f"{n8n_url}/webhook/tool-that-asks",
+                "answer_inline_for": "2m",
+            },
             "narrow": {**workflow, "concurrency": 3},
             "called_back": {
                 **workflow,

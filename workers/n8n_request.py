@@ -38,6 +38,7 @@ def workflow_request(
     headers = {
         **_authorization(workflow),
         "Idempotency-Key": call_id,
+        "Bridge-Call-Id": call_id,
         "traceparent": traceparent,
     }
     if callback_url is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import mcp_types as types
 
 from bridge.mcp.leaving import unless_leaving
+from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
 from bridge.models import Call, CallId, CallStatus, instant
 from bridge.payloads import page
@@ -52,6 +53,9 @@ def describe_call(call: Call, offset: int, chars: int) -> dict[str, Any]:
         described["progress"] = call.progress
     if not call.status.is_final and call.message:
         described["message"] = call.message
+    if call.question:
+        described["input_required"] = input_required(call.question, chars)
+        described["next"] = next_step(call)
     if call.status is CallStatus.EXPIRED:
         described["failure"] = EXPIRED
     elif call.status.is_final and call.failure:
@@ -83,7 +87,8 @@ CALL_TOOLS = (
         description=(
             "Reads how a workflow call stands and its result once it has ended. Use it when a tool "
             "answered with a call_id instead of a result; wait_seconds waits for the end. A long "
-            "result comes in pages: read on with offset = next_offset until that is null."
+            "result comes in pages: read on with offset = next_offset until that is null. When "
+            "input_required is there, the workflow asks you something and waits: do what next says."
         ),
         input=arguments(
             "call_id",

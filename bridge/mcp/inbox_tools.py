@@ -8,12 +8,14 @@ import mcp_types as types
 from bridge.errors import NotFoundError
 from bridge.file_pages import page_bytes
 from bridge.mcp.envelopes import DATA_NOTICE, envelope, value_or_text
+from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
 from bridge.receipts import of_event
 from bridge.servers import Server
 from bridge.store.events import Held
+from bridge.taking import Taken
 
 _EVENT_ID = {"type": "string", "description": "The event's id (evt_…)."}
 _LEASE = {"type": "string", "description": "The lease that take_event gave."}
@@ -37,12 +39,21 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
     """Lease the oldest event; it goes back at once if this answer reaches nobody."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
+    if "event_id" in given:
+        one = await caller.runtime.questions.take(
+            caller.server, caller.principal, given["event_id"]
+        )
+        return _hand_over(caller, one)
     taking = caller.runtime.takers.take(
         caller.server, caller.principal, hook, given.get("wait_seconds", 0), caller.is_there
     )
     taken = await unless_leaving(caller.leaving, taking)
     if taken is None:
         return success({"event_id": None})
+    return _hand_over(caller, taken)
+
+
+def _hand_over(caller: Caller, taken: Taken) -> types.CallToolResult:
     caller.receipt = of_event(taken.event.event_id, taken.token)
     return success(envelope(taken, caller.runtime.settings.result_chars))
 
@@ -144,6 +155,7 @@ INBOX_TOOLS = (
         ),
         input=arguments(
             hook=_HOOK,
+            event_id={"type": "string", "description": "Only this event, whoever waits for one."},
             wait_seconds={
                 "type": "number",
                 "minimum": 0,

@@ -1,7 +1,8 @@
 """The Tasks extension (SEP-2663): a call under another name, its task id the call's id.
 
-On purpose: there is no second store. A task is `working` while its call is queued or runs; n8n's
-own failures are `completed` results with isError, the bridge's faults are `failed`.
+On purpose: there is no second store. A task is `working` while its call is queued or runs, and
+`input_required` while the workflow asks something that nobody has set about answering; n8n's own
+failures are `completed` results with isError, the bridge's faults are `failed`.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import Field
 from bridge.errors import NotFoundError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
+from bridge.mcp.questions import input_requests, take_answer
 from bridge.mcp.tools import Context
 from bridge.mcp.workflow_tools import tell
 from bridge.models import Call, CallId, CallStatus, instant
@@ -79,7 +81,10 @@ async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
 
 async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:
     """Take answers to what a task asked; those to questions that are not open are ignored."""
-    await _named(context, params)
+    call = await _named(context, params)
+    if call.question and call.question.event_id in params.input_responses:
+        response = params.input_responses[call.question.event_id]
+        await take_answer(context.lifespan_context, call, response)
     return {"resultType": "complete"}
 
 
@@ -100,6 +105,8 @@ def view(call: Call, caller: Caller) -> dict[str, Any]:
         told = tell(call, settings.result_chars)
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
+    if seen["status"] == "input_required":
+        seen["inputRequests"] = input_requests(call, caller.server, settings.result_chars)
     if seen["status"] == "failed":
         seen["error"] = {"code": INTERNAL_ERROR, "message": call.failure or "the bridge failed"}
     return seen
@@ -127,7 +134,7 @@ def _progress(call: Call) -> str:
 def _status(call: Call) -> str:
     match call.status:
         case CallStatus.QUEUED | CallStatus.RUNNING:
-            return "working"
+            return "input_required" if call.asks else "working"
         case CallStatus.CANCELLED:
             return "cancelled"
         case CallStatus.FAILED if call.is_bridge_fault:

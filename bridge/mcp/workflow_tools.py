@@ -13,6 +13,7 @@ from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
 from bridge.mcp.progress import EVERY_S, FIRST_S
+from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
 from bridge.payloads import page
@@ -28,6 +29,7 @@ HANDLE: Schema = {
         "call_id": {"type": "string"},
         "status": {"type": "string"},
         "next": {"type": "string"},
+        "input_required": {"type": "object"},
     },
     "required": ["call_id", "status", "next"],
 }
@@ -143,7 +145,7 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
                     call.call_id, caller.principal, min(LAST_WAIT_S, left_s)
                 )
         elapsed_s = loop.time() - started
-        if call.status.is_final or elapsed_s >= wait_s:
+        if call.status.is_final or call.asks or elapsed_s >= wait_s:
             return call
         with contextlib.suppress(TransientError):
             await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
@@ -166,10 +168,13 @@ def tell(call: Call, chars: int) -> types.CallToolResult:
         case CallStatus.FAILED | CallStatus.CANCELLED:
             return failure(f"{call.workflow} {call.status}: {call.failure}")
         case CallStatus.QUEUED | CallStatus.RUNNING:
-            ask = (
-                f"Not finished yet. Call read_call with call_id {call.call_id} and wait_seconds 60."
-            )
-            return success({"call_id": call.call_id, "status": call.status, "next": ask})
+            return success(_handle(call, chars))
+
+
+def _handle(call: Call, chars: int) -> dict[str, Any]:
+    handle = {"call_id": call.call_id, "status": call.status, "next": next_step(call)}
+    asked = {"input_required": input_required(call.question, chars)} if call.question else {}
+    return handle | asked
 
 
 def _structured(call: Call, result: bytes, chars: int) -> dict[str, Any]:

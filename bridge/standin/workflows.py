@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from bridge.models import Json
 from bridge.standin.answers import answered_text, started, written
-from bridge.standin.executions import Execution, WorkflowFailedError
+from bridge.standin.executions import Execution, Item, WorkflowFailedError
 from bridge.standin.pdf import read_pdf
 from bridge.standin.runs import Run, number
 
@@ -74,17 +74,30 @@ async def pdf_tool(run: Run) -> Json:
 
 async def ask_claude(run: Run) -> Json:
     """Ask over the bridge's hook, park until the reply, answer with the reply."""
+    reply = await _ask(run, "demo/question", {})
+    # JSON.stringify of no value gives an empty answer, which n8n sends as an empty object.
+    return {} if reply is None or reply.body in (None, "") else reply.body
+
+
+async def tool_that_asks(run: Run) -> Json:
+    """Ask in the middle of a call, over the hook named; the reply is in the result."""
+    hook, call_id = run.argument("hook"), run.item.headers.get("bridge-call-id", "")
+    reply = await _ask(run, str(hook), {"bridge-call-id": call_id})
+    return run.outside.marked({"reply": reply.body if reply else None})
+
+
+async def _ask(run: Run, hook: str, more: dict[str, str]) -> Item | None:
+    """Send a question to a hook on this machine, and park until it is answered."""
     port, token = run.argument("port") or 8080, run.argument("token") or ""
     headers = {
         "authorization": f"Bearer {token}".strip(),
-        "idempotency-key": f"n8n_bridgeAskClaude1_{run.execution.execution_id}_0",
+        "idempotency-key": f"n8n_{run.execution.workflow_id}_{run.execution.execution_id}_0",
         "bridge-reply-url": run.resume_url.replace("?", "/reply?"),
+        **more,
     }
-    url = f"http://127.0.0.1:{port}/hooks/demo/question"
+    url = f"http://127.0.0.1:{port}/hooks/{hook}"
     await run.send_with_retry("To the bridge", url, run.arguments("question", "from"), headers)
-    reply = await run.execution.park("reply", "POST", ASK_LIMIT_S)
-    # JSON.stringify of no value gives an empty answer, which n8n sends as an empty object.
-    return {} if reply is None or reply.body in (None, "") else reply.body
+    return await run.execution.park("reply", "POST", ASK_LIMIT_S)
 
 
 def execution_id_at_once(execution: Execution) -> Response:
@@ -104,5 +117,6 @@ FLOWS: dict[str, Flow] = {
     "execution-tool": Flow("bridgeExecution1", execution_tool, execution_id_at_once),
     "callback-tool": Flow("bridgeCallback01", callback_tool, started_at_once),
     "pdf-tool": Flow("bridgePdfTool001", pdf_tool),
+    "tool-that-asks": Flow("bridgeToolAsks01", tool_that_asks),
     "ask-claude": Flow("bridgeAskClaude1", ask_claude),
 }

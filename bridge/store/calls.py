@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, replace
 
-from bridge.models import Call, CallId, CallStatus, Principal
+from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
 from bridge.store import call_steps as step
 from bridge.store.scripts import Answer, Steps
 
@@ -104,7 +104,7 @@ class CallStore:
         found = await self._steps.run(step.READ, id=call_id, wants_result=1, waits=int(waits))
         if not found:
             return None
-        return replace(call_of(found[0]), result=_unpack(found[1]))
+        return replace(call_of(found[0]), result=_unpack(found[1]), question=_question(found[2]))
 
     async def handed_over(self, call_id: str) -> None:
         """Note that whoever asked has the result of an ended call in hand."""
@@ -158,6 +158,15 @@ def call_of(row: Answer) -> Call:
         trace=_text(field["trace"]) or "",
         result=None,
     )
+
+
+def _question(found: Answer) -> Question | None:
+    if not found:
+        return None
+    event_id, hook, status, content, media_type = found
+    body = Body(content, media_type.decode())
+    is_taken = status == b"leased"
+    return Question(EventId(event_id.decode()), hook.decode(), is_taken, body)
 
 
 def _text(value: bytes | None) -> str | None:

@@ -1,11 +1,14 @@
 """The atomic steps of an event's life, in Lua."""
 
 from bridge.store.intake_steps import FILES, MERGE, ROOM
+from bridge.store.question_steps import ASKER, ASKING
 from bridge.store.scripts import Script
 
-MOVE = """
+MOVE = (
+    ASKING
+    + """
 local function move(id, status)
-  local e = redis.call('HMGET', event_key(id), 'server', 'hook', 'status', 'order')
+  local e = redis.call('HMGET', event_key(id), 'server', 'hook', 'status', 'order', 'call')
   local inbox = inbox_key(e[1], e[2], status)
   redis.call('ZREM', inbox_key(e[1], e[2], e[3]), id)
   redis.call('ZADD', inbox, e[4], id)
@@ -13,11 +16,13 @@ local function move(id, status)
     if redis.call('EXISTS', event_key(oldest)) == 0 then redis.call('ZREM', inbox, oldest) end
   end
   redis.call('HSET', event_key(id), 'status', status)
+  asks(id, e[5], status == 'queued' or status == 'delayed')
   count(1, 'events', e[1], e[2], status)
   ring('events:' .. e[1])
   ring('event:' .. id)
 end
 """
+)
 READING = """
 local function read(id)
   return {redis.call('HMGET', event_key(id), 'id', 'server', 'hook', 'status', 'attempt', 'received_at',
@@ -29,11 +34,13 @@ end
 ACCEPT = Script(
     "id server hook body media_type summary digest idempotency reply_url reply_deadline default_reply "
     "lease_s max_attempts answer_within_s ttl_s window_s rate_count rate_ms queued_max files file_sizes "
-    "execution coalesce coalesce_ms",
+    "execution coalesce coalesce_ms call",
     READING
     + ROOM
     + FILES
     + MERGE
+    + ASKER
+    + ASKING
     + """
 local part_of = coalesce ~= '' and redis.call('GET', merged_key(id))
 if part_of and redis.call('EXISTS', event_key(part_of)) == 1 then return {'merged', unpack(read(part_of))} end
@@ -46,7 +53,7 @@ if idempotency ~= '' then
   end
 end
 local into = is_new and queued_of_its_kind()
-local refused = is_new and not into and refusal()
+local refused = is_new and not into and (unasked() or refusal())
 if refused then return refused end
 if idempotency ~= '' then
   redis.call('HSET', idempotency_key(idempotency), 'id', into or id, 'digest', digest)
@@ -65,7 +72,8 @@ if is_new then
   redis.call('HSET', event_key(id), 'id', id, 'server', server, 'hook', hook, 'status', 'queued',
     'attempt', 0, 'order', order, 'received_at', now, 'body', body, 'media_type', media_type,
     'summary', summary, 'lease_s', lease_s, 'max_attempts', max_attempts, 'ttl_s', ttl_s, 'open_s', open_s,
-    'execution', execution)
+    'execution', execution, 'call', call)
+  asks(id, call, true)
   redis.call('HSET', reply_key(id), 'status', 'none', 'attempts', 0, 'url', reply_url,
     'deadline', reply_deadline, 'default', default_reply)
   redis.call('EXPIRE', event_key(id), math.ceil(open_s + ttl_s))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.errors import FullError, TooManyError
+from bridge.errors import ConflictError, Fault, FullError, InvalidError, TooManyError
 from bridge.models import (
     Body,
     Event,
@@ -22,6 +22,7 @@ from bridge.store.replies import reply_of
 from bridge.store.scripts import Answer, Steps
 
 _LIMITS = {b"too many": TooManyError, b"full": FullError}
+_NO_CALL = Fault("", "Bridge-Call-Id names no call of this server")
 SWEEP_LIMIT = 200
 
 
@@ -61,6 +62,10 @@ class EventStore:
             TooManyError, FullError: it is new, and one more than its limits allow.
         """
         outcome, *rest = await self._steps.run(step.ACCEPT, **new.values())
+        if outcome == b"no call":
+            raise InvalidError("nobody asks this", (_NO_CALL,))
+        if outcome == b"call ended":
+            raise ConflictError(f"the call that Bridge-Call-Id names has {rest[0].decode()}")
         if outcome in _LIMITS:
             raise _LIMITS[outcome](int(rest[0]) / 1000)
         return outcome.decode(), event_of(rest) if rest else None
@@ -79,6 +84,22 @@ class EventStore:
             process=self._process,
             waiter=wish.waiter,
             waits=int(wish.waits),
+        )
+        if not found:
+            return None
+        event = event_of(found[1:])
+        return event, Body(found[0], event.media_type)
+
+    async def take_one(
+        self, event_id: EventId, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | None:
+        """Lease this very event, past everyone in line; None when it is not queued."""
+        found = await self._steps.run(
+            line.TAKE_ONE,
+            id=event_id,
+            token=token,
+            principal=principal.name,
+            process=self._process,
         )
         if not found:
             return None

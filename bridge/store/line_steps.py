@@ -1,6 +1,7 @@
 """The atomic steps that bring an event to a taker, one after the other in line, in Lua."""
 
 from bridge.store.event_steps import MOVE, READING
+from bridge.store.question_steps import ASKING
 from bridge.store.scripts import Script
 
 _LEAVE = """
@@ -10,12 +11,31 @@ local function leave_line(entry)
 end
 """
 
+_TAKING = """
+local function told(id) return {redis.call('HGET', event_key(id), 'body'), unpack(read(id))} end
+local function lease(id)
+  local e = redis.call('HMGET', event_key(id), 'server', 'hook', 'lease_s', 'order', 'call')
+  redis.call('ZREM', inbox_key(e[1], e[2], 'queued'), id)
+  redis.call('ZADD', inbox_key(e[1], e[2], 'leased'), e[4], id)
+  count(1, 'events', e[1], e[2], 'leased')
+  local attempt = redis.call('HINCRBY', event_key(id), 'attempt', 1)
+  note(event_key(id), 'taken', {by = principal, attempt = attempt})
+  redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
+  redis.call('ZADD', event_leases_key(), now + e[3] * 1000, id)
+  hold(process, 'event ' .. id .. ' ' .. token)
+  redis.call('SET', taken_key(token), id, 'EX', 60)
+  asks(id, e[5], true)
+  return told(id)
+end
+"""
+
 TAKE = Script(
     "server hooks wanted token principal process waiter waits",
     READING
     + _LEAVE
+    + ASKING
+    + _TAKING
     + """
-local function told(id) return {redis.call('HGET', event_key(id), 'body'), unpack(read(id))} end
 local taken = redis.call('GET', taken_key(token))
 if taken then return redis.call('EXISTS', event_key(taken)) == 1 and told(taken) or {} end
 local heads = {}
@@ -66,17 +86,20 @@ if not id then
   return {}
 end
 if mine then leave_line(mine) end
-local e = redis.call('HMGET', event_key(id), 'hook', 'lease_s', 'order')
-redis.call('ZREM', inbox_key(server, e[1], 'queued'), id)
-redis.call('ZADD', inbox_key(server, e[1], 'leased'), e[3], id)
-count(1, 'events', server, e[1], 'leased')
-local attempt = redis.call('HINCRBY', event_key(id), 'attempt', 1)
-note(event_key(id), 'taken', {by = principal, attempt = attempt})
-redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
-redis.call('ZADD', event_leases_key(), now + e[2] * 1000, id)
-hold(process, 'event ' .. id .. ' ' .. token)
-redis.call('SET', taken_key(token), id, 'EX', 60)
-return told(id)
+return lease(id)
+""",
+)
+
+TAKE_ONE = Script(
+    "id token principal process",
+    READING
+    + ASKING
+    + _TAKING
+    + """
+local taken = redis.call('GET', taken_key(token))
+if taken then return redis.call('EXISTS', event_key(taken)) == 1 and told(taken) or {} end
+if redis.call('HGET', event_key(id), 'status') ~= 'queued' then return {} end
+return lease(id)
 """,
 )
 

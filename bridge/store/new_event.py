@@ -15,7 +15,8 @@ class NewEvent:
     """What is written when a payload is accepted; empty texts stand for what was not given.
 
     `idempotency` is a digest of hook and key, `digest` one of body and reply address, `coalesce` one
-    of what later requests must have in common with it to be merged into it.
+    of what later requests must have in common with it to be merged into it. `call_id` is the call in whose
+    middle it is asked.
     """
 
     event_id: EventId
@@ -38,6 +39,7 @@ class NewEvent:
     execution: str = ""
     coalesce: str = ""
     coalesce_for_s: float = 0
+    call_id: str = ""
 
     def values(self) -> dict[str, Value]:
         """Give the arguments of the step that accepts it."""
@@ -66,4 +68,5 @@ class NewEvent:
             "execution": self.execution,
             "coalesce": self.coalesce,
             "coalesce_ms": round(self.coalesce_for_s * 1000),
+            "call": self.call_id,
         }

@@ -82,6 +82,7 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
         idempotency_key=_idempotency_key(headers, proof),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
+        call_id=headers.get("bridge-call-id", ""),
         are_headers_proved=proof.covers_headers,
     )
 

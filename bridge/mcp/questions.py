@@ -1,0 +1,109 @@
+"""What a workflow asks in the middle of a call, as Claude and its user are asked it."""
+
+import json
+from typing import Any
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from bridge.errors import InvalidError, LeaseLostError
+from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.exchange import Caller
+from bridge.mcp.tools import Schema
+from bridge.models import Call, Json, Question
+from bridge.payloads import page, parse_json
+from bridge.servers import Server
+
+FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
+FREE_FORM: Schema = {
+    "type": "object",
+    "properties": {"reply": {"type": "string", "description": "The reply, as text or as JSON."}},
+    "required": ["reply"],
+}
+"""What the user is asked for where the reply is no list of simple fields."""
+
+
+def input_required(question: Question, chars: int) -> dict[str, Any]:
+    """Show an open question, with the start of a payload that is long."""
+    head = {"event_id": question.event_id, "hook": question.hook, "notice": DATA_NOTICE}
+    payload = parse_json(question.body.content)
+    text = json.dumps(payload, ensure_ascii=False)
+    if len(text) <= chars:
+        return head | {"payload": payload}
+    part = page(text, 0, chars)
+    return head | {"payload": part.text, "partial": True, "next_offset": part.next_offset}
+
+
+def next_step(call: Call) -> str:
+    """Say what to do about a call that has not ended."""
+    then = f"read_call with call_id {call.call_id} and wait_seconds 60"
+    if call.question is None:
+        return f"Not finished yet. Call {then}."
+    if call.question.is_taken:
+        return f"The workflow has asked something, and somebody is about to answer. Call {then}."
+    return (
+        "The workflow asks something and waits for the answer. "
+        f"Call take_event with event_id {call.question.event_id}, then reply_to_event with that "
+        f"event_id, the lease you get and your reply, then {then}."
+    )
+
+
+def input_requests(call: Call, server: Server, chars: int) -> dict[str, Any]:
+    """Ask a task's user, by the id of the event, in a form that elicitation knows."""
+    question = call.question
+    if question is None:
+        return {}
+    hook = server.hooks.get(question.hook)
+    text = json.dumps(parse_json(question.body.content), ensure_ascii=False)
+    asked = [f"{call.workflow} asks ({question.hook}):", hook.description if hook else ""]
+    message = "\n".join(filter(None, [*asked, page(text, 0, chars).text]))
+    schema = hook.reply if hook and is_form(hook.reply) else FREE_FORM
+    params = types.ElicitRequestFormParams(message=message, requested_schema=schema or FREE_FORM)
+    request = types.ElicitRequest(params=params)
+    return {question.event_id: request.model_dump(by_alias=True, mode="json", exclude_none=True)}
+
+
+def is_form(schema: Schema | bool | None) -> bool:
+    """Tell whether a form can ask for it: an object whose members are all simple."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return False
+    members = schema.get("properties", {}).values()
+    return bool(members) and all(
+        isinstance(member, dict) and member.get("type") in FORM_TYPES for member in members
+    )
+
+
+async def take_answer(caller: Caller, call: Call, response: object) -> None:
+    """Answer a task's open question as its user did; one that others have settled is left.
+
+    Raises:
+        MCPError: the answer breaks the hook's reply schema; the question stays open.
+    """
+    assert call.question is not None
+    questions, event_id = caller.runtime.questions, call.question.event_id
+    try:
+        match response:
+            case {"action": "accept", "content": dict(content)}:
+                value = _value(caller.server, call.question, content)
+                await questions.answer(caller.server, caller.principal, event_id, value)
+            case {"action": "decline"}:
+                await questions.decline(caller.server, caller.principal, event_id)
+    except LeaseLostError:
+        return
+    except InvalidError as error:
+        raise MCPError(types.INVALID_PARAMS, str(error)) from error
+
+
+def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
+    """Read the reply out of the form that was filled in."""
+    hook = server.hooks.get(question.hook)
+    if hook and is_form(hook.reply):
+        return content
+    text = content.get("reply")
+    if not isinstance(text, str):
+        return content
+    try:
+        value: Json = json.loads(text)
+    except ValueError:
+        return text
+    return value
