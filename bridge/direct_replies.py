@@ -1,14 +1,19 @@
 """The verbs of direct replies: wait with the sender, hand the reply over or leave it to be sent."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from bridge.errors import NotFoundError
+from bridge.errors import NotFoundError, TransientError
 from bridge.models import Event, EventId, EventStatus, LeaseToken, ReplyStatus
 from bridge.queue import Queue
 from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.wake import Wakes
 
+T = TypeVar("T")
 LOOK_AGAIN_S = 5.0
+PAUSE_S = 0.5
 _OPEN = (EventStatus.QUEUED, EventStatus.LEASED)
 
 
@@ -25,23 +30,26 @@ class DirectReplies:
         self._wakes = wakes
         self._queue = queue
 
-    async def wait(self, event_id: EventId, token: LeaseToken, wait_s: float) -> Event:
+    async def wait(self, event: Event, token: LeaseToken, wait_s: float) -> Event:
         """Wait until an event is open no more, at most `wait_s`; cancelled, it lets the reply go.
+
+        A store that is away meanwhile is waited for like the reply.
 
         Raises:
             NotFoundError: the event is gone.
         """
         ends_at = _now() + wait_s
         try:
-            with self._wakes.listening(f"event:{event_id}") as bell:
+            with self._wakes.listening(f"event:{event.event_id}") as bell:
                 while True:
-                    event = await self._look(event_id, token)
+                    with contextlib.suppress(TransientError):
+                        event = await self._look(event.event_id, token)
                     left_s = ends_at - _now()
                     if event.status not in _OPEN or left_s <= 0:
                         return event
                     await bell.wait(min(left_s, LOOK_AGAIN_S))
         except BaseException:
-            await self.let_go(event_id, token, perhaps_arrived=False)
+            await self._let_go(event.event_id, token, perhaps_arrived=False)
             raise
 
     async def _look(self, event_id: EventId, token: LeaseToken) -> Event:
@@ -52,16 +60,25 @@ class DirectReplies:
 
     async def settle(self, event: Event, token: LeaseToken, *, is_written: bool) -> None:
         """End the waiting when the answer is out: a reply that was surely written is settled."""
-        if event.reply.status == ReplyStatus.PENDING and is_written:
-            await self._store.handed_over(event.event_id, token)
+        is_told = event.reply.status == ReplyStatus.PENDING
+        if is_told and is_written:
+            await _surely(lambda: self._store.handed_over(event.event_id, token))
         else:
-            was_told = event.reply.status == ReplyStatus.PENDING
-            await self.let_go(event.event_id, token, perhaps_arrived=was_told)
+            await self._let_go(event.event_id, token, perhaps_arrived=is_told)
 
-    async def let_go(self, event_id: EventId, token: LeaseToken, *, perhaps_arrived: bool) -> None:
+    async def _let_go(self, event_id: EventId, token: LeaseToken, *, perhaps_arrived: bool) -> None:
         """Leave the reply to its address."""
-        if await self._store.let_go(event_id, token, unknown=perhaps_arrived):
+        if await _surely(lambda: self._store.let_go(event_id, token, unknown=perhaps_arrived)):
             await self._queue.wake("deliver_reply", event_id)
+
+
+async def _surely(step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step, however long the store is away: nobody else ends a living process's lease."""
+    while True:
+        try:
+            return await step()
+        except TransientError:
+            await asyncio.sleep(PAUSE_S)
 
 
 def _now() -> float:

@@ -51,7 +51,7 @@ async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int)
     """Hold the request open for a reply that may come in time; answer with what there is then."""
     runtime: Runtime = request.app.state.runtime
     token = new_lease_token()
-    waiting = runtime.direct_replies.wait(event.event_id, token, wait_s)
+    waiting = runtime.direct_replies.wait(event, token, wait_s)
     now = await while_there(request, waiting) or event
 
     async def settle(is_written: bool) -> None:

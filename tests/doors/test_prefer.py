@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from os import fsdecode
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from bridge import app as app_module
 from bridge.app import create_app, drain
+from bridge.errors import StoreUnavailableError
 from bridge.models import EventId, Principal, new_lease_token
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.events import Held
+from bridge.valkey import EmbeddedValkey
 from tests.apps import there
 from tests.serving import serving
 from tests.waiting import wait_until
@@ -83,11 +87,17 @@ class Door:
         return EventId(found[0].split()[1])
 
 
-@pytest.fixture
-async def door(redis_url: str) -> AsyncIterator[Door]:
+@asynccontextmanager
+async def open_door(redis_url: str) -> AsyncIterator[Door]:
     app = create_app(Settings(redis_url=redis_url, n8n_url=N8N), {SUPPORT.name: SUPPORT})
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
         yield Door(app, http)
+
+
+@pytest.fixture
+async def door(redis_url: str) -> AsyncIterator[Door]:
+    async with open_door(redis_url) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("value", ["yes", None, {"error": "in the reply"}, [1], "x" * 3_000_000])
@@ -243,3 +253,39 @@ async def test_a_hundred_senders_wait_at_once(door: Door) -> None:
 
     answers = [response.json() for response in await asyncio.gather(*waiting)]
     assert {answer["event_id"]: answer["reply"] for answer in answers} == given
+
+
+async def test_a_store_that_is_away_meanwhile_ends_no_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
+    async with EmbeddedValkey(tmp_path) as store, open_door(store.url) as door:
+        sending = asyncio.create_task(door.send(ADDRESS))
+        event_id = await door.is_waited_for()
+        await store.stop()
+        with pytest.raises(StoreUnavailableError):
+            await door.reply_status(event_id)
+
+        await store.start()
+
+        await door.reply("yes")
+        assert (await sending).json()["reply"] == "yes"
+
+
+async def test_a_sender_that_leaves_while_the_store_is_away_leaves_the_reply_to_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
+    async with EmbeddedValkey(tmp_path) as store, open_door(store.url) as door:
+        sending = asyncio.create_task(door.send(ADDRESS))
+        event_id = await door.is_waited_for()
+        await store.stop()
+        await leave(sending)
+        with pytest.raises(StoreUnavailableError):
+            await door.reply_status(event_id)
+
+        await store.start()
+
+        await wait_until(lambda: len(pending()) == 0, "the reply is let go")
+        await door.reply("yes")
+        assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is not None
