@@ -31,7 +31,9 @@ class Callbacks:
             NotFoundError: no such call, or not its token.
             ConflictError: the call has ended.
         """
-        return _taken(*await self._store.report(CallId(call_id), secret, progress, message))
+        call, workflow = await self._call(call_id, secret)
+        clean = scrub_text(message, [*secrets_sent(workflow), secret])
+        return _taken(*await self._store.report(call.call_id, secret, progress, clean))
 
     async def succeed(self, call_id: str, secret: str, value: Json) -> CallStatus:
         """End a call with its result; the same result again changes nothing.

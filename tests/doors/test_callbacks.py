@@ -72,6 +72,19 @@ async def test_progress_is_what_the_caller_reads_next(door: RunningApp) -> None:
     assert (call.progress, call.message) == (0.4, "half")
 
 
+async def test_a_progress_message_and_the_timeline_hold_none_of_the_calls_secrets(
+    door: RunningApp,
+) -> None:
+    running = await run(door)
+    echoed = f"posting with {KEY} to ?token={running.secret}"
+
+    await tell(door, running, {"progress": 0.4, "message": echoed})
+
+    assert (await read(door, running)).message == "posting with [secret] to ?token=[secret]"
+    _, timeline = await door.runtime.operators.call(running.call.call_id)
+    assert timeline.moments[-1].said["message"] == "posting with [secret] to ?token=[secret]"
+
+
 async def test_a_result_ends_the_call_and_may_be_told_again(door: RunningApp) -> None:
     running = await run(door)
     said = {"result": {"page": f"with {KEY} in it"}}
