@@ -1,6 +1,7 @@
 """`python -m tests.fuzz [COUNT]`: sends a hook what nobody should, and counts the answers."""
 
 import asyncio
+import logging
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from tests.fuzz.judge import fuzz
 @click.argument("count", type=click.IntRange(min=1), default=10_000)
 def main(count: int) -> None:
     """Send COUNT requests; fail at the first answer that is not as the document says."""
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # as the bridge does
     with TemporaryDirectory() as folder, asyncio.Runner() as runner:
         valkey = EmbeddedValkey(Path(folder))
         runner.run(valkey.start())
