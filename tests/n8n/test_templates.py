@@ -1,0 +1,138 @@
+"""Every importable workflow, run in a real n8n: what its sticky note promises."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.client import Client
+
+from tests.bridge_processes import Bridge
+from tests.claude import use
+from tests.journeys import end_of
+from tests.n8n.real import RealN8n, at, bridge_to
+
+pytestmark = pytest.mark.real_n8n
+
+FAILS: dict[str, Any] = {
+    "name": "Bridge test: it fails",
+    "settings": {"executionOrder": "v1"},
+    "nodes": [
+        {
+            "name": "Webhook",
+            "type": "n8n-nodes-base.webhook",
+            "typeVersion": 2.1,
+            "position": [0, 0],
+            "webhookId": "b41d6e00-0000-4000-8000-0000000000ff",
+            "parameters": {"httpMethod": "POST", "path": "bridge/fails", "options": {}},
+        },
+        {
+            "name": "Stop",
+            "type": "n8n-nodes-base.stopAndError",
+            "typeVersion": 1,
+            "position": [220, 0],
+            "parameters": {"errorMessage": "the printer is on fire"},
+        },
+    ],
+    "connections": {"Webhook": {"main": [[{"node": "Stop", "type": "main", "index": 0}]]}},
+}
+
+
+async def take(client: Client, hook: str) -> dict[str, Any]:
+    taken = await use(client, "take_event", hook=hook, wait_seconds=60)
+    assert taken["event_id"], f"no event of {hook}"
+    return taken
+
+
+async def reply(client: Client, taken: dict[str, Any], value: object) -> None:
+    claim = {"event_id": taken["event_id"], "lease": taken["lease"]}
+    await use(client, "reply_to_event", **claim, reply=value)
+
+
+async def result_of(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
+    """Run a tool to its end, whether it gives the result or a handle."""
+    told = await use(client, tool, **arguments)
+    return (await end_of(client, told["call_id"]))["result"] if "call_id" in told else told
+
+
+async def test_a_question_is_answered_by_claude(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("ask-claude.json", bridge)
+    asking = asyncio.create_task(n8n.post("bridge/ask", {"question": "Which plan?"}))
+    async with at(bridge) as client:
+        taken = await take(client, "question")
+        assert taken["payload"] == {"question": "Which plan?"}
+        await reply(client, taken, {"answer": "The Team plan."})
+    assert (await asking).json() == {"answer": "The Team plan."}
+
+
+async def test_an_approval_is_given_in_time(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("ask-claude-with-a-limit.json", bridge)
+    asking = asyncio.create_task(n8n.post("bridge/ask-with-a-limit", {"request": "a day off"}))
+    async with at(bridge) as client:
+        taken = await take(client, "approval")
+        await reply(client, taken, {"approved": True, "reason": "go"})
+    assert (await asking).json() == {"approved": True, "reason": "go"}
+
+
+async def test_an_approval_that_nobody_gives_is_the_default(n8n: RealN8n, tmp_path: Path) -> None:
+    async with bridge_to(tmp_path, **{"answer_within: 15m": "answer_within: 1s"}) as bridge:
+        await n8n.install("ask-claude-with-a-limit.json", bridge)
+        answer = await n8n.post("bridge/ask-with-a-limit", {"request": "a day off"})
+    assert answer.json() == {"approved": False, "reason": "nobody answered"}
+
+
+async def test_a_signed_event_is_taken(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("send-signed.json", bridge)
+    await n8n.post("bridge/send-signed", {"news": "schön 🦀"})
+    async with at(bridge) as client:
+        assert (await take(client, "signed"))["payload"] == {"news": "schön 🦀"}
+
+
+async def test_a_list_becomes_one_event_an_item(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("fan-out.json", bridge)
+    items = [{"number": number} for number in range(3)]
+    await n8n.post("bridge/fan-out", {"items": items})
+    async with at(bridge) as client:
+        taken = [(await take(client, "item"))["payload"] for _ in items]
+    assert sorted(taken, key=json.dumps) == items
+
+
+async def test_a_tool_answers(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("tool-that-answers.json", bridge)
+    async with at(bridge) as client:
+        assert await result_of(client, "tool_that_answers", text="loud") == {"text": "LOUD"}
+
+
+async def test_a_tool_calls_back(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("tool-that-calls-back.json", bridge)
+    async with at(bridge) as client:
+        assert await result_of(client, "tool_that_calls_back", seconds=1) == {"waited": 2}
+
+
+async def test_a_tool_is_followed(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("tool-that-is-followed.json", bridge)
+    async with at(bridge) as client:
+        assert await result_of(client, "tool_that_is_followed", seconds=2) == {"waited": 2}
+
+
+async def test_a_tool_asks_claude_in_the_middle(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("tool-that-asks-claude.json", bridge)
+    async with at(bridge) as client:
+        handle = await use(client, "tool_that_asks_claude", what="the old logs")
+        asked = handle["input_required"]
+        assert asked["payload"] == {"question": "Shall I delete the old logs?"}
+        taken = await use(client, "take_event", event_id=asked["event_id"])
+        await reply(client, taken, {"yes": True})
+        ended = await end_of(client, handle["call_id"])
+    assert ended["result"] == {"what": "the old logs", "deleted": True}
+
+
+async def test_an_error_of_a_workflow_is_told(n8n: RealN8n, bridge: Bridge) -> None:
+    told_by = await n8n.install("tell-claude-of-errors.json", bridge)
+    failing = await n8n.publish(FAILS, errorWorkflow=told_by)
+    await n8n.post("bridge/fails", {})
+    async with at(bridge) as client:
+        trouble = (await take(client, "trouble"))["payload"]
+    assert trouble["error"] == "the printer is on fire"
+    assert (trouble["workflow"]["id"], trouble["node"]) == (failing, "Stop")

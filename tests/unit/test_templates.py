@@ -1,0 +1,62 @@
+"""The importable workflows and the server file that goes with them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.check import check
+from bridge.server_files import read_server_files
+from bridge.servers import Server
+
+CONFIG = Path(__file__).parents[2] / "config"
+TEMPLATES = sorted((CONFIG / "n8n").glob("*.json"))
+EXAMPLE = CONFIG / "examples" / "templates.yaml"
+ENVIRON = {
+    "BRIDGE_N8N_URL": "http://n8n:5678",
+    "BRIDGE_N8N_API_KEY": "key",
+    "TEMPLATES_TOKEN": "a",
+    "TEMPLATES_HOOK_TOKEN": "b",
+    "TEMPLATES_TOOL_TOKEN": "c",
+    "TEMPLATES_SIGNING_SECRET": "whsec_YSBzZWNyZXQgb2YgZW5vdWdoIGNoYXJhY3RlcnM=",
+}
+
+
+def server() -> Server:
+    return read_server_files(EXAMPLE, ENVIRON).servers["templates"]
+
+
+def nodes(template: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(template.read_text())["nodes"]
+    return found
+
+
+def test_the_example_has_no_fault() -> None:
+    assert check(EXAMPLE, ENVIRON) == ()
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_a_template_has_what_n8n_needs_to_import_it(template: Path) -> None:
+    workflow = json.loads(template.read_text())
+    assert {"id", "name", "nodes", "connections", "settings"} <= set(workflow)
+    assert workflow["active"] is False
+    assert "n8n-nodes-base.stickyNote" in {node["type"] for node in workflow["nodes"]}
+    assert len({node["name"] for node in workflow["nodes"]}) == len(workflow["nodes"])
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_a_repeat_can_never_resume_the_next_wait_node(template: Path) -> None:
+    waits = [node for node in nodes(template) if node["parameters"].get("resume") == "webhook"]
+    suffixes = [node["parameters"]["options"]["webhookSuffix"] for node in waits]
+    assert len(set(suffixes)) == len(waits)
+    for suffix in suffixes:
+        assert f"replace('?', '/{suffix}?')" in template.read_text()
+
+
+def test_each_hook_and_workflow_of_the_example_has_a_template() -> None:
+    texts = "".join(template.read_text() for template in TEMPLATES)
+    for hook in server().hooks:
+        assert f'/hooks/templates/{hook}"' in texts
+    for workflow in server().workflows.values():
+        assert f'"path": "{workflow.url.partition("/webhook/")[2]}"' in texts
