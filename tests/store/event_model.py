@@ -129,7 +129,8 @@ class InboxModel:
         event = self.events[event_id]
         if event.status not in ("dead", "expired") or event.value is not None:
             return "refused", event.status
-        event.status, event.attempt, event.is_overdue = "queued", 0, False
+        event.status, event.attempt = "queued", 0
+        event.is_overdue = event.is_closed = False
         return "redriven", "queued"
 
     def abandon(self, claim: Claim) -> None:
