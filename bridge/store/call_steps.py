@@ -144,7 +144,7 @@ REPORT = Script(
     _REPORTED
     + """
 local status = redis.call('HGET', call_key(id), 'status')
-if status ~= 'running' then return {'ended', status} end
+if status ~= 'running' and status ~= 'queued' then return {'ended', status} end
 local told = redis.call('HMGET', call_key(id), 'progress', 'message')
 if told[1] ~= progress or told[2] ~= message then
   note(call_key(id), 'progress', {progress = tonumber(progress), message = message})
@@ -166,7 +166,7 @@ local token = redis.call('HGET', call_key(id), 'lease') or ''
 local as_before = c.settled_with == 'callback' and c.status == status
   and redis.call('GET', result_key(id)) == result and redis.call('HGET', call_key(id), 'failure') == failure
 if as_before then return {'taken', c.status} end
-if c.status ~= 'running' then return {'ended', c.status} end
+if c.status ~= 'running' and c.status ~= 'queued' then return {'ended', c.status} end
 if c.holder then let_go() end
 redis.call('SET', result_key(id), result, 'EX', c.ttl_s)
 finish(status, failure)

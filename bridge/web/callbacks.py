@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.callbacks import Callbacks
-from bridge.errors import Fault, InvalidError
-from bridge.models import CallStatus
+from bridge.errors import Fault, InvalidError, MalformedError
+from bridge.models import CallStatus, Json
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
@@ -31,7 +31,7 @@ _schemas = SchemaCache()
 async def receive_callback(request: Request) -> Response:
     """Act on one callback; an unknown call and a wrong token are answered alike."""
     runtime: Runtime = request.app.state.runtime
-    said = parse_json(await read_body(request, runtime.settings.max_body_bytes))
+    said = _parse(await read_body(request, runtime.settings.max_body_bytes))
     _schemas.check(SCHEMA, said, "this is no callback")
     assert isinstance(said, dict)
     named = [name for name in ONE_OF if name in said]
@@ -41,6 +41,14 @@ async def receive_callback(request: Request) -> Response:
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     status = await _act(runtime.callbacks, call_id, secret, said)
     return JSONResponse({"status": status})
+
+
+def _parse(raw: bytes) -> Json:
+    """Read a body; one that is no JSON is no callback either."""
+    try:
+        return parse_json(raw)
+    except MalformedError as error:
+        raise InvalidError("this is no callback", (Fault("", str(error)),)) from error
 
 
 async def _act(callbacks: Callbacks, call_id: str, secret: str, said: dict[str, Any]) -> CallStatus:

@@ -160,3 +160,13 @@ async def test_a_late_finish_of_the_worker_after_the_callback_changes_nothing(
 
     assert not await door.runtime.run_store.finish(running, CallStatus.FAILED, failure="late")
     assert (await read(door, running)).status is CallStatus.SUCCEEDED
+
+
+async def test_what_is_no_json_is_no_callback(door: RunningApp) -> None:
+    running = await run(door)
+
+    response = await door.client.post(
+        f"/callbacks/{running.call.call_id}", params={"token": running.secret}, content=b"{half"
+    )
+
+    assert response.status_code == 422

@@ -115,3 +115,14 @@ async def test_a_wrong_secret_looks_like_an_unknown_call(web: Desk, secret: str)
     assert await conclude(web, running, secret=secret) == ("unknown", "")
     assert await conclude(web, without, secret=secret) == ("unknown", "")
     assert await web.everything() == before
+
+
+async def test_a_call_that_waits_for_its_next_attempt_may_still_be_concluded(web: Desk) -> None:
+    running = await run_sent(web, secret=SECRET, idempotent=True)
+    await web.runs.park(running, delay_s=600, ran=True, failure="reset; it may have run")
+
+    assert await web.calls.report(running.call.call_id, SECRET, 0.5, "") == ("taken", "queued")
+    assert await conclude(web, running) == ("taken", "succeeded")
+
+    assert (await now(web, running)).status is CallStatus.SUCCEEDED
+    assert await web.redis.zscore("{bridge}:due_calls", running.call.call_id) is None
