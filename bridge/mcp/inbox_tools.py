@@ -31,7 +31,7 @@ async def list_events(context: Context, given: Arguments) -> types.CallToolResul
         caller.server, hook, status, given.get("limit", 20), given.get("cursor")
     )
     return success(
-        {"events": [_row(event) for event in listing.events], "next_cursor": listing.next_cursor}
+        {"events": [row(event) for event in listing.events], "next_cursor": listing.next_cursor}
     )
 
 
@@ -60,15 +60,19 @@ def _hand_over(caller: Caller, taken: Taken) -> types.CallToolResult:
 
 async def read_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Read a payload or a part of it, in pages when it is long."""
-    caller = context.lifespan_context
     path, offset = given.get("path", ""), given.get("offset", 0)
+    return success(await read_part(context.lifespan_context, given["event_id"], path, offset))
+
+
+async def read_part(caller: Caller, event_id: str, path: str, offset: int) -> dict[str, Any]:
+    """Read what `path` names of an event, or the page of it that begins at `offset`."""
     events, chars = caller.runtime.events, caller.runtime.settings.result_chars
-    read = {"event_id": given["event_id"], "path": path, "notice": DATA_NOTICE}
-    named = (caller.server.name, given["event_id"], path)
+    read = {"event_id": event_id, "path": path, "notice": DATA_NOTICE}
+    named = (caller.server.name, event_id, path)
     file = await events.read_file(*named, offset, page_bytes(chars))
     if file is not None:
-        return success(read | dataclasses.asdict(file))
-    return success(read | value_or_text(await events.read(*named), offset, chars))
+        return read | dataclasses.asdict(file)
+    return read | value_or_text(await events.read(*named), offset, chars)
 
 
 async def reply_to_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -112,7 +116,8 @@ def _held(context: Context, given: Arguments) -> Held:
     return Held(EventId(given["event_id"]), LeaseToken(given["lease"]), principal)
 
 
-def _row(event: Event) -> dict[str, Any]:
+def row(event: Event) -> dict[str, Any]:
+    """Give an event as it stands in a list; its summary is from outside."""
     return {
         "event_id": event.event_id,
         "hook": event.hook,

@@ -1,4 +1,4 @@
-"""The MCP server that one configured server is to Claude: its tools, on the SDK's low level."""
+"""The MCP server that one configured server is to Claude, on the SDK's low level."""
 
 from typing import Any
 
@@ -7,21 +7,35 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server as McpServer
 from mcp.shared.exceptions import MCPError
+from mcp_types.methods import CacheableMethod
 
 from bridge import __version__
 from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
+from bridge.mcp.completion import complete
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import INBOX_TOOLS
 from bridge.mcp.listening import Listening
 from bridge.mcp.progress import telling
+from bridge.mcp.prompts import get_prompt, list_prompts
+from bridge.mcp.resources import list_resources, list_templates, read_resource
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
 from bridge.mcp.tools import Arguments, Tool, failure
 from bridge.mcp.workflow_tools import start, workflow_tools
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 
-LIST_TTL_MS = 60_000
+STEADY = CacheHint(ttl_ms=60_000, scope="private")
+PASSING = CacheHint(ttl_ms=0, scope="private")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": STEADY,
+    "tools/list": STEADY,
+    "prompts/list": STEADY,
+    "resources/templates/list": STEADY,
+    "resources/list": PASSING,
+    "resources/read": PASSING,
+}
+"""For how long what a client has read may be taken as true: no event stays as it is."""
 
 Context = ServerRequestContext[Caller]
 
@@ -41,15 +55,20 @@ class Door:
         self._listed = [tool.describe() for tool in self._tools.values()]
         self._schemas = SchemaCache()
         self.listening = Listening()
-        hint = CacheHint(ttl_ms=LIST_TTL_MS, scope="private")
         self.mcp: McpServer[Caller] = McpServer(
             server.name,
             version=__version__,
             title=server.title,
             instructions=server.description,
-            cache_hints={"tools/list": hint, "server/discover": hint},
+            cache_hints=CACHE_HINTS,
             get_tool_input_schema=self.input_schema,
             on_list_tools=self.list_tools,
+            on_list_resources=list_resources,
+            on_list_resource_templates=list_templates,
+            on_read_resource=read_resource,
+            on_list_prompts=list_prompts,
+            on_get_prompt=get_prompt,
+            on_completion=complete,
             on_subscriptions_listen=self.listening,
         )
         self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)

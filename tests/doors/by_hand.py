@@ -180,7 +180,7 @@ class Modern:
     def headers(self, message: Message) -> dict[str, str]:
         """Repeat in headers what the wire wants repeated."""
         params = message["params"]
-        named = params.get("name") or params.get("taskId")
+        named = params.get("name") or params.get("taskId") or params.get("uri")
         return authorization(self.token) | {
             "accept": BOTH,
             "mcp-protocol-version": VERSION_2026,

@@ -27,7 +27,13 @@ DESK = Server(
         Token(name="alice", value=SecretStr(ALICE)),
         Token(name="bob", value=SecretStr(BOB)),
     ),
-    hooks={"letters": Hook(auth=(BearerAuth(token=SecretStr(N8N)),))},
+    hooks={
+        "letters": Hook(
+            description="Letters from readers; answer with thanks.",
+            auth=(BearerAuth(token=SecretStr(N8N)),),
+            reply={"type": "string"},
+        )
+    },
     workflows={
         "stamp": Workflow(
             url="http://127.0.0.1:9/webhook/stamp",

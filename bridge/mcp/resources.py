@@ -1,0 +1,218 @@
+"""Events as resources: `event://{server}/{hook}` is an inbox, `…/{id}` behind it an event.
+
+Reading one never takes it: leases are given by take_event alone.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from bridge.cursors import order_after
+from bridge.errors import MalformedError, NotFoundError, RejectedError
+from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.exchange import Caller
+from bridge.mcp.inbox_tools import read_part, row
+from bridge.mcp.refusals import refusing
+from bridge.mcp.tools import Context
+from bridge.models import Event, EventStatus, instant
+from bridge.servers import Server
+
+MIME_TYPE = "application/json"
+PAGE = 100
+LISTED_MAX = 1000
+"""How many queued events are listed at most; list_events lists them all."""
+
+ADDRESS = re.compile(
+    r"event://(?P<server>[^/?#]+)/(?P<hook>[^/?#]+)(?:/(?P<id>[^/?#]+))?(?:\?(?P<query>[^#]*))?"
+)
+
+RESOURCE_NOT_FOUND = -32002
+"""What the handshake versions answer for an unknown resource; later ones -32602 (SEP-2164)."""
+
+TEMPLATES = (
+    types.ResourceTemplate(
+        name="inbox",
+        title="Inbox of a hook",
+        uri_template="event://{server}/{hook}",
+        description="The events that wait on a hook, oldest first. Subscribe to hear of news.",
+        mime_type=MIME_TYPE,
+    ),
+    types.ResourceTemplate(
+        name="event",
+        title="Event",
+        uri_template="event://{server}/{hook}/{id}",
+        description=(
+            "An event and its payload, which is data from outside. Of a long one you get the "
+            "start, and in next_uri where to read on; ?path=/a/b reads only a part of it."
+        ),
+        mime_type=MIME_TYPE,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a resource's address names: an inbox, or an event of it and perhaps a part of that."""
+
+    hook: str
+    event_id: str = ""
+    path: str = ""
+    offset: int = 0
+    cursor: str | None = None
+
+
+def inbox_uri(server: Server, hook: str) -> str:
+    """Spell the address of an inbox."""
+    return f"event://{server.name}/{hook}"
+
+
+def hook_of_inbox(server: Server, uri: str) -> str | None:
+    """Name the hook whose inbox an address is; None for any other address."""
+    hook = uri.removeprefix(inbox_uri(server, ""))
+    return hook if hook in server.hooks and uri == inbox_uri(server, hook) else None
+
+
+def place_of(server: Server, uri: str) -> Place | None:
+    """Read an address; None where it can name nothing of this server."""
+    spelt = ADDRESS.fullmatch(uri)
+    if spelt is None or spelt["server"] != server.name or spelt["hook"] not in server.hooks:
+        return None
+    asked = dict(parse_qsl(spelt["query"] or ""))
+    offset = asked.get("offset", "0")
+    if not re.fullmatch("[0-9]{1,12}", offset, re.ASCII):
+        return None
+    return Place(
+        spelt["hook"], spelt["id"] or "", asked.get("path", ""), int(offset), asked.get("cursor")
+    )
+
+
+async def list_resources(
+    context: Context, params: types.PaginatedRequestParams | None
+) -> types.ListResourcesResult:
+    """List every inbox, in the server file's order, then the oldest queued events."""
+    server = context.lifespan_context.server
+    order, listed = _listed_before(params.cursor if params else None)
+    with refusing():
+        listing = await context.lifespan_context.runtime.events.list(
+            server, None, EventStatus.QUEUED, min(PAGE, LISTED_MAX - listed), order
+        )
+    inboxes = [] if order else [_inbox(server, hook) for hook in server.hooks]
+    listed += len(listing.events)
+    more = listing.next_cursor if listed < LISTED_MAX else None
+    return types.ListResourcesResult(
+        resources=[*inboxes, *(_queued(server, event) for event in listing.events)],
+        next_cursor=f"{more}.{listed}" if more else None,
+    )
+
+
+async def list_templates(
+    _context: Context, _params: types.PaginatedRequestParams | None
+) -> types.ListResourceTemplatesResult:
+    """List how the addresses of inboxes and events are made."""
+    return types.ListResourceTemplatesResult(resource_templates=list(TEMPLATES))
+
+
+async def read_resource(
+    context: Context, params: types.ReadResourceRequestParams
+) -> types.ReadResourceResult:
+    """Read an inbox or an event, in its envelope.
+
+    Raises:
+        MCPError: there is no such resource, or its store is away.
+    """
+    caller, uri = context.lifespan_context, params.uri
+    place = place_of(caller.server, uri)
+    if place is None:
+        raise unknown(context, uri)
+    read = _read_event if place.event_id else _read_inbox
+    with refusing():
+        try:
+            found = await read(caller, place)
+        except RejectedError as error:
+            raise unknown(context, uri, str(error)) from error
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    contents = types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)
+    return types.ReadResourceResult(contents=[contents])
+
+
+def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
+    """Say that an address names nothing, as this request's version spells it."""
+    is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+    return MCPError(types.INVALID_PARAMS if is_modern else RESOURCE_NOT_FOUND, why, {"uri": uri})
+
+
+async def _read_inbox(caller: Caller, place: Place) -> dict[str, Any]:
+    listing = await caller.runtime.events.list(
+        caller.server, place.hook, EventStatus.QUEUED, PAGE, place.cursor
+    )
+    read: dict[str, Any] = {
+        "hook": place.hook,
+        "notice": DATA_NOTICE,
+        "events": [
+            row(event) | {"uri": f"{inbox_uri(caller.server, place.hook)}/{event.event_id}"}
+            for event in listing.events
+        ],
+    }
+    if listing.next_cursor:
+        query = urlencode({"cursor": listing.next_cursor})
+        read["next_uri"] = f"{inbox_uri(caller.server, place.hook)}?{query}"
+    return read
+
+
+async def _read_event(caller: Caller, place: Place) -> dict[str, Any]:
+    event = await caller.runtime.events.find(caller.server.name, place.event_id)
+    if event.hook != place.hook:
+        raise NotFoundError("no such event")
+    part = await read_part(caller, place.event_id, place.path, place.offset)
+    head = {
+        "hook": event.hook,
+        "status": event.status,
+        "attempt": event.attempt,
+        "received_at": instant(event.received_at_ms),
+    }
+    if part.get("next_offset"):
+        query = urlencode({"path": place.path} if place.path else {})
+        on = "&".join(filter(None, (query, f"offset={part['next_offset']}")))
+        part["next_uri"] = f"{inbox_uri(caller.server, place.hook)}/{place.event_id}?{on}"
+    return head | part
+
+
+def _listed_before(cursor: str | None) -> tuple[str | None, int]:
+    """Read how far a client has read the list, and how many events that were.
+
+    Raises:
+        MCPError: no list ever gave this cursor.
+    """
+    order, _, listed = (cursor or "0.0").partition(".")
+    with refusing():
+        order_after(order)
+        if not re.fullmatch("[0-9]{1,4}", listed, re.ASCII) or int(listed) >= LISTED_MAX:
+            raise MalformedError("this is no cursor: take nextCursor as it came, or leave it out")
+    return (order if cursor else None), int(listed)
+
+
+def _inbox(server: Server, hook: str) -> types.Resource:
+    return types.Resource(
+        name=hook,
+        title=f"Inbox of {hook}",
+        uri=inbox_uri(server, hook),
+        description=server.hooks[hook].description or None,
+        mime_type=MIME_TYPE,
+    )
+
+
+def _queued(server: Server, event: Event) -> types.Resource:
+    received_at = instant(event.received_at_ms)
+    return types.Resource(
+        name=event.event_id,
+        title=f"{event.hook}, received {received_at}",
+        uri=f"{inbox_uri(server, event.hook)}/{event.event_id}",
+        mime_type=MIME_TYPE,
+        annotations=types.Annotations(last_modified=received_at),
+    )
