@@ -65,7 +65,8 @@ async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
             Standin() as n8n,
             serving_standin(n8n) as n8n_url,
         ):
-            settings, server = Settings(redis_url=valkey.url), fixture_server(NAME, n8n_url)
+            settings = Settings(redis_url=valkey.url, n8n_url=n8n_url)
+            server = fixture_server(NAME, n8n_url)
             app = create_fixture_app(settings, server)
             fixtures = {*app.state.doors[NAME].tools, *(prompt.name for prompt in PROMPTS)}
             async with working(settings, as_workers_know_it(server)), serving(app) as address:

@@ -1,18 +1,31 @@
-"""The suite's fixtures that become tasks: workflows as any other, run by a worker in an n8n."""
+"""The suite's fixtures that become tasks: workflows as any other, run by a worker in an n8n.
+
+There is no `multi_input`, which asks two things at once: an n8n execution waits at one Wait node at
+a time.
+"""
 
 from collections.abc import Awaitable, Callable
 
 import mcp_types as types
 from mcp.server.context import HandlerResult
+from pydantic import SecretStr
 
+from bridge.credentials import BearerAuth
 from bridge.mcp.server import Door
 from bridge.mcp.tasks import demand_tasks
-from bridge.servers import Server, Workflow
-from tests.conformance.asking import STRING, Context
+from bridge.servers import Hook, Server, Workflow
+from tests.conformance.asking import STRING, Context, Schema
 from tests.conformance.input_required import NAME as USER_NAME
 from tests.conformance.input_required import entered
 
 Run = Callable[[Context, types.CallToolRequestParams], Awaitable[HandlerResult]]
+
+CONFIRM, HOOK_TOKEN = "confirm", "the-token-of-the-hook"
+CONFIRMATION: Schema = {
+    "type": "object",
+    "properties": {"confirm": {"type": "boolean"}},
+    "required": ["confirm"],
+}
 
 UNKNOWN_TO_WORKERS = "protocol_error_job"
 """What the workers' files do not name: its calls fail by a fault of the bridge, not of n8n."""
@@ -21,15 +34,18 @@ UNKNOWN_TO_WORKERS = "protocol_error_job"
 def fixture_server(name: str, n8n_url: str) -> Server:
     """Give the fixtures' server, its workflows in a stand-in n8n."""
     slow, failing = f"{n8n_url}/webhook/slow-tool", f"{n8n_url}/webhook/failing-tool"
+    asking = f"{n8n_url}/webhook/tool-that-asks"
     nothing = {"type": "object"}
     slowly = {"type": "object", "properties": {"seconds": {"type": "number"}, "label": STRING}}
     workflows = {
         "slow_compute": Workflow(url=slow, description="Takes its time.", input=slowly),
         "failing_job": Workflow(url=failing, description="Fails in n8n.", input=nothing),
         UNKNOWN_TO_WORKERS: Workflow(url=slow, description="Fails in the bridge.", input=nothing),
+        "confirm_delete": Workflow(url=asking, description="Asks in the middle.", input=nothing),
         "test_tool_with_task": Workflow(url=slow, description="Asks, then works.", input=slowly),
     }
-    return Server(name=name, workflows=workflows)
+    hook = Hook(auth=(BearerAuth(token=SecretStr(HOOK_TOKEN)),), reply=CONFIRMATION)
+    return Server(name=name, hooks={CONFIRM: hook}, workflows=workflows)
 
 
 def as_workers_know_it(server: Server) -> Server:
@@ -54,4 +70,17 @@ def task_fixtures(door: Door) -> dict[str, Run]:
         arguments = {"seconds": 0, "label": entered(answer, "name")}
         return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
 
-    return {run.__name__: run for run in (failing_job, test_tool_with_task)}
+    async def confirm_delete(
+        context: Context, params: types.CallToolRequestParams
+    ) -> HandlerResult:
+        question = f"Delete {(params.arguments or {}).get('filename')}?"
+        assert context.request is not None
+        arguments = {
+            "question": question,
+            "hook": f"{context.lifespan_context.server.name}/{CONFIRM}",
+            "port": context.request.url.port,
+            "token": HOOK_TOKEN,
+        }
+        return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
+
+    return {run.__name__: run for run in (failing_job, test_tool_with_task, confirm_delete)}
