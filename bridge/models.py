@@ -213,9 +213,19 @@ class Call:
     trace: str
     result: bytes | None
     attached: bool = False
-    question: Question | None = None
+    questions: tuple[Question, ...] = ()
 
     @property
     def asks(self) -> bool:
         """Tell whether it waits for an answer that nobody has set about giving."""
-        return self.question is not None and not self.question.is_taken
+        return bool(self.unanswered)
+
+    @property
+    def unanswered(self) -> tuple[Question, ...]:
+        """Give the open questions that nobody has set about answering, oldest first."""
+        return tuple(question for question in self.questions if not question.is_taken)
+
+    @property
+    def question(self) -> Question | None:
+        """Give the open question that comes next, for those who can be asked but one."""
+        return next(iter(self.unanswered or self.questions), None)

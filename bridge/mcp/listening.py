@@ -66,7 +66,8 @@ class Subscription:
         call = await self._read(task_id)
         if call is None:
             return
-        state = (call.status, call.updated_at_ms, call.progress, call.message)
+        asked = tuple(question.event_id for question in call.unanswered)
+        state = (call.status, call.updated_at_ms, call.progress, call.message, asked)
         if self._told_tasks.get(task_id) != state:
             self._told_tasks[task_id] = state
             await self._notify("notifications/tasks", view(call, self._context.lifespan_context))

@@ -49,10 +49,14 @@ def next_step(call: Call) -> str:
 
 
 def input_requests(call: Call, server: Server, chars: int) -> dict[str, Any]:
-    """Ask a task's user, by the id of the event, in a form that elicitation knows."""
-    question = call.question
-    if question is None:
-        return {}
+    """Ask a task's user all that is open, by the ids of the events, in forms for elicitation."""
+    return {
+        question.event_id: _elicitation(call, question, server, chars)
+        for question in call.unanswered
+    }
+
+
+def _elicitation(call: Call, question: Question, server: Server, chars: int) -> dict[str, Any]:
     hook = server.hooks.get(question.hook)
     text = json.dumps(parse_json(question.body.content), ensure_ascii=False)
     asked = [f"{call.workflow} asks ({question.hook}):", hook.description if hook else ""]
@@ -60,7 +64,7 @@ def input_requests(call: Call, server: Server, chars: int) -> dict[str, Any]:
     schema = hook.reply if hook and is_form(hook.reply) else FREE_FORM
     params = types.ElicitRequestFormParams(message=message, requested_schema=schema or FREE_FORM)
     request = types.ElicitRequest(params=params)
-    return {question.event_id: request.model_dump(by_alias=True, mode="json", exclude_none=True)}
+    return request.model_dump(by_alias=True, mode="json", exclude_none=True)
 
 
 def is_form(schema: Schema | bool | None) -> bool:
@@ -73,18 +77,17 @@ def is_form(schema: Schema | bool | None) -> bool:
     )
 
 
-async def take_answer(caller: Caller, call: Call, response: object) -> None:
+async def take_answer(caller: Caller, question: Question, response: object) -> None:
     """Answer a task's open question as its user did; one that others have settled is left.
 
     Raises:
         MCPError: the answer breaks the hook's reply schema; the question stays open.
     """
-    assert call.question is not None
-    questions, event_id = caller.runtime.questions, call.question.event_id
+    questions, event_id = caller.runtime.questions, question.event_id
     try:
         match response:
             case {"action": "accept", "content": dict(content)}:
-                value = _value(caller.server, call.question, content)
+                value = _value(caller.server, question, content)
                 await questions.answer(caller.server, caller.principal, event_id, value)
             case {"action": "decline"}:
                 await questions.decline(caller.server, caller.principal, event_id)

@@ -80,11 +80,16 @@ async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
 
 
 async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:
-    """Take answers to what a task asked; those to questions that are not open are ignored."""
+    """Take answers to what a task asked; those to questions that are not open are ignored.
+
+    A task goes on when all that it asked is answered; the first answer that does not fit is
+    refused, and those behind it are not looked at.
+    """
     call = await _named(context, params)
-    if call.question and call.question.event_id in params.input_responses:
-        response = params.input_responses[call.question.event_id]
-        await take_answer(context.lifespan_context, call, response)
+    for question in call.questions:
+        if question.event_id in params.input_responses:
+            response = params.input_responses[question.event_id]
+            await take_answer(context.lifespan_context, question, response)
     return {"resultType": "complete"}
 
 

@@ -1,6 +1,6 @@
 """The atomic steps of a call's life, in Lua."""
 
-from bridge.store.question_steps import OPEN_QUESTION
+from bridge.store.question_steps import OPEN_QUESTIONS
 from bridge.store.scripts import Script
 
 FIELDS = (
@@ -193,12 +193,12 @@ return {'cancelled'}
 READ = Script(
     "id wants_result waits",
     READING
-    + OPEN_QUESTION
+    + OPEN_QUESTIONS
     + """
 if redis.call('EXISTS', call_key(id)) == 0 then return {} end
 if waits == '1' then redis.call('HSET', call_key(id), 'waited_at', now) end
 local result = wants_result == '1' and redis.call('GET', result_key(id))
-return {read(id), result or '', wants_result == '1' and question(id) or {}}
+return {read(id), result or '', wants_result == '1' and questions(id) or {}}
 """,
 )
 

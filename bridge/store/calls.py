@@ -104,7 +104,8 @@ class CallStore:
         found = await self._steps.run(step.READ, id=call_id, wants_result=1, waits=int(waits))
         if not found:
             return None
-        return replace(call_of(found[0]), result=_unpack(found[1]), question=_question(found[2]))
+        questions = tuple(_question(row) for row in found[2])
+        return replace(call_of(found[0]), result=_unpack(found[1]), questions=questions)
 
     async def handed_over(self, call_id: str) -> None:
         """Note that whoever asked has the result of an ended call in hand."""
@@ -160,10 +161,8 @@ def call_of(row: Answer) -> Call:
     )
 
 
-def _question(found: Answer) -> Question | None:
-    if not found:
-        return None
-    event_id, hook, status, content, media_type = found
+def _question(row: Answer) -> Question:
+    event_id, hook, status, content, media_type = row
     body = Body(content, media_type.decode())
     is_taken = status == b"leased"
     return Question(EventId(event_id.decode()), hook.decode(), is_taken, body)

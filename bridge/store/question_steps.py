@@ -25,13 +25,17 @@ end
 """
 """`unasked()` gives the refusal of an event whose call is unknown to its server, or has ended."""
 
-OPEN_QUESTION = """
-local function question(id)
+OPEN_QUESTIONS = """
+local function questions(id)
   local status = redis.call('HGET', call_key(id), 'status')
   if status ~= 'queued' and status ~= 'running' then return {} end
-  local open = redis.call('ZRANGE', questions_key(id), 0, 0)[1]
-  if not open or redis.call('EXISTS', event_key(open)) == 0 then return {} end
-  return redis.call('HMGET', event_key(open), 'id', 'hook', 'status', 'body', 'media_type')
+  local rows = {}
+  for _, open in ipairs(redis.call('ZRANGE', questions_key(id), 0, 19)) do
+    if redis.call('EXISTS', event_key(open)) == 1 then
+      rows[#rows + 1] = redis.call('HMGET', event_key(open), 'id', 'hook', 'status', 'body', 'media_type')
+    end
+  end
+  return rows
 end
 """
-"""`question(id)` gives the oldest open question of an open call."""
+"""`questions(id)` gives the open questions of an open call, the oldest 20 of them."""

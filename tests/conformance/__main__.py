@@ -20,13 +20,13 @@ from bridge.settings import Settings
 from bridge.standin import Standin
 from bridge.standin import serving as serving_standin
 from bridge.valkey import EmbeddedValkey
-from tests.conformance import suite
+from tests.conformance import suite, two_questions
 from tests.conformance.app import create_fixture_app
 from tests.conformance.contents import PROMPTS
 from tests.conformance.door import NAME
 from tests.conformance.tasks import as_workers_know_it, fixture_server
 from tests.conformance.verdicts import REVISIONS, Outcome, Verdict, expected_failures, judge
-from tests.serving import serving
+from tests.serving import serving, serving_any
 from tests.working import working
 
 
@@ -64,9 +64,10 @@ async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
             EmbeddedValkey(Path(data_dir)) as valkey,
             Standin() as n8n,
             serving_standin(n8n) as n8n_url,
+            serving_any(two_questions.app) as twice_url,
         ):
             settings = Settings(redis_url=valkey.url, n8n_url=n8n_url)
-            server = fixture_server(NAME, n8n_url)
+            server = fixture_server(NAME, n8n_url, twice_url)
             app = create_fixture_app(settings, server)
             fixtures = {*app.state.doors[NAME].tools, *(prompt.name for prompt in PROMPTS)}
             async with working(settings, as_workers_know_it(server)), serving(app) as address:

@@ -1,8 +1,4 @@
-"""The suite's fixtures that become tasks: workflows as any other, run by a worker in an n8n.
-
-There is no `multi_input`, which asks two things at once: an n8n execution waits at one Wait node at
-a time.
-"""
+"""The suite's fixtures that become tasks: workflows as any other, run by a worker in an n8n."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +13,7 @@ from bridge.servers import Hook, Server, Workflow
 from tests.conformance.asking import STRING, Context, Schema
 from tests.conformance.input_required import NAME as USER_NAME
 from tests.conformance.input_required import entered
+from tests.conformance.two_questions import PATH
 
 Run = Callable[[Context, types.CallToolRequestParams], Awaitable[HandlerResult]]
 
@@ -31,8 +28,8 @@ UNKNOWN_TO_WORKERS = "protocol_error_job"
 """What the workers' files do not name: its calls fail by a fault of the bridge, not of n8n."""
 
 
-def fixture_server(name: str, n8n_url: str) -> Server:
-    """Give the fixtures' server, its workflows in a stand-in n8n."""
+def fixture_server(name: str, n8n_url: str, twice_url: str) -> Server:
+    """Give the fixtures' server, its workflows in a stand-in n8n and in `two_questions`."""
     slow, failing = f"{n8n_url}/webhook/slow-tool", f"{n8n_url}/webhook/failing-tool"
     asking = f"{n8n_url}/webhook/tool-that-asks"
     nothing = {"type": "object"}
@@ -42,6 +39,9 @@ def fixture_server(name: str, n8n_url: str) -> Server:
         "failing_job": Workflow(url=failing, description="Fails in n8n.", input=nothing),
         UNKNOWN_TO_WORKERS: Workflow(url=slow, description="Fails in the bridge.", input=nothing),
         "confirm_delete": Workflow(url=asking, description="Asks in the middle.", input=nothing),
+        "multi_input": Workflow(
+            url=f"{twice_url}{PATH}", description="Asks two things at once.", input=nothing
+        ),
         "test_tool_with_task": Workflow(url=slow, description="Asks, then works.", input=slowly),
     }
     hook = Hook(auth=(BearerAuth(token=SecretStr(HOOK_TOKEN)),), reply=CONFIRMATION)
@@ -70,9 +70,7 @@ def task_fixtures(door: Door) -> dict[str, Run]:
         arguments = {"seconds": 0, "label": entered(answer, "name")}
         return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
 
-    async def confirm_delete(
-        context: Context, params: types.CallToolRequestParams
-    ) -> HandlerResult:
+    async def asking(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         question = f"Delete {(params.arguments or {}).get('filename')}?"
         assert context.request is not None
         arguments = {
@@ -83,4 +81,5 @@ def task_fixtures(door: Door) -> dict[str, Run]:
         }
         return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
 
-    return {run.__name__: run for run in (failing_job, test_tool_with_task, confirm_delete)}
+    run = {run.__name__: run for run in (failing_job, test_tool_with_task)}
+    return run | {"confirm_delete": asking, "multi_input": asking}

@@ -9,9 +9,9 @@ import httpx2
 from pydantic import SecretStr
 
 from bridge.app import create_app
-from bridge.credentials import Token
+from bridge.credentials import BearerAuth, Token
 from bridge.mcp.tasks import EXTENSION
-from bridge.servers import Server, Workflow
+from bridge.servers import Hook, Server, Workflow
 from bridge.settings import Settings
 from bridge.standin import Standin
 from bridge.standin import serving as serving_standin
@@ -22,7 +22,7 @@ from tests.serving import serving
 from tests.waiting import wait_until
 from tests.working import working
 
-NAME = "shop"
+NAME, HOOK, HOOK_TOKEN = "shop", "confirm", "the-token-of-the-hook"
 TAKES_TASKS: Message = {"extensions": {EXTENSION: {}}}
 TASK_METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
@@ -37,9 +37,11 @@ def shop(n8n_url: str, silent_url: str) -> Server:
         "forgotten": f"{n8n_url}/webhook/slow-tool",
     }
     tokens = {"alice": ALICE, "bob": BOB}
+    yes = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
     return Server(
         name=NAME,
         tokens=tuple(Token(name=name, value=SecretStr(it)) for name, it in tokens.items()),
+        hooks={HOOK: Hook(auth=(BearerAuth(token=SecretStr(HOOK_TOKEN)),), reply=yes)},
         workflows={
             name: Workflow(url=url, description="Works.", input=anything, progress=True)
             for name, url in urls.items()
@@ -97,6 +99,14 @@ class Workshop:
         """Wait until n8n has a call; give the request."""
         await wait_until(self.n8n.seen.of, "a call comes to n8n")
         return self.n8n.seen.of()[-1]
+
+    async def question(self, task_id: str, text: str) -> str:
+        """Have the workflow ask in the middle of a call; give the id of the event."""
+        headers = {"authorization": f"Bearer {HOOK_TOKEN}", "bridge-call-id": task_id}
+        address = f"{self.origin}/hooks/{NAME}/{HOOK}"
+        answer = await self.http.post(address, json=text, headers=headers)
+        event_id: str = answer.json()["event_id"]
+        return event_id
 
     async def report(self, progress: float, message: str) -> None:
         """Have the workflow that was sent last tell how far it has come."""

@@ -84,6 +84,21 @@ async def test_of_two_questions_the_older_one_is_shown_first(web: Desk) -> None:
     assert question.event_id == second
 
 
+async def test_every_open_question_is_shown_and_the_one_that_nobody_answers_comes_next(
+    web: Desk,
+) -> None:
+    running = await run_sent(web)
+    first, second = await ask(web, running), await ask(web, running)
+    assert await web.events.take_one(first, ALICE, new_lease_token())
+
+    call = await now(web, running)
+
+    assert [question.event_id for question in call.questions] == [first, second]
+    assert [question.event_id for question in call.unanswered] == [second]
+    assert call.asks
+    assert call.question == call.unanswered[0]
+
+
 async def test_an_ended_call_shows_no_question(web: Desk) -> None:
     running = await run_sent(web)
     await ask(web, running)
