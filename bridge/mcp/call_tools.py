@@ -7,11 +7,23 @@ import mcp_types as types
 
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.questions import input_required, next_step
-from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
+from bridge.mcp.tools import (
+    CURSOR,
+    LIMIT,
+    OFFSET,
+    WAIT_SECONDS,
+    Arguments,
+    Context,
+    Meta,
+    Tool,
+    arguments,
+    hints,
+    success,
+)
 from bridge.models import Call, CallId, CallStatus, instant
 from bridge.payloads import page
 
-_CALL_ID = {"type": "string", "description": "The call's id (call_…)."}
+_CALL_ID = {"type": "string"}
 
 EXPIRED = "the result was kept for its time and has been dropped since"
 
@@ -85,23 +97,19 @@ CALL_TOOLS = (
         name="read_call",
         title="Read a call",
         description=(
-            "Reads how a workflow call stands and its result once it has ended. Use it when a tool "
-            "answered with a call_id instead of a result; wait_seconds waits for the end. A long "
-            "result comes in pages: read on with offset = next_offset until that is null. When "
-            "input_required is there, the workflow asks you something and waits: do what next says."
+            "Reads how a workflow call stands, and its result once it has ended: for when a tool "
+            "answered with a call_id instead. wait_seconds waits for the end. A long result comes "
+            "in pages: read on with offset = next_offset until that is null. With input_required "
+            "the workflow asks you something and waits: do what next says."
         ),
         input=arguments(
             "call_id",
             call_id=_CALL_ID,
-            wait_seconds={
-                "type": "number",
-                "minimum": 0,
-                "maximum": 300,
-                "description": "Default: 0.",
-            },
-            offset={"type": "integer", "minimum": 0, "description": "Default: 0."},
+            wait_seconds=WAIT_SECONDS,
+            offset=OFFSET,
         ),
         annotations=hints(read_only=True),
+        meta=Meta(always_load=True, is_long=True),
         run=read_call,
     ),
     Tool(
@@ -110,8 +118,8 @@ CALL_TOOLS = (
         description="Lists the workflow calls that you have made, oldest first.",
         input=arguments(
             status={"enum": [status.value for status in CallStatus]},
-            limit={"type": "integer", "minimum": 1, "maximum": 100, "description": "Default: 20."},
-            cursor={"type": "string", "description": "next_cursor of the page before."},
+            limit=LIMIT,
+            cursor=CURSOR,
         ),
         annotations=hints(read_only=True),
         run=list_calls,
@@ -119,9 +127,7 @@ CALL_TOOLS = (
     Tool(
         name="cancel_call",
         title="Cancel a call",
-        description=(
-            "Stops waiting for a workflow call and ends it. What n8n has already done stays done."
-        ),
+        description="Ends a workflow call. What n8n has already done stays done.",
         input=arguments("call_id", call_id=_CALL_ID),
         annotations=hints(read_only=False, destructive=True, idempotent=True),
         run=cancel_call,

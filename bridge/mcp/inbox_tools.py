@@ -10,16 +10,12 @@ from bridge.file_pages import page_bytes
 from bridge.mcp.envelopes import DATA_NOTICE, envelope, value_or_text
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
-from bridge.mcp.tools import Arguments, Context, Tool, arguments, hints, success
+from bridge.mcp.tools import Arguments, Context, success
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
 from bridge.receipts import of_event
 from bridge.servers import Server
 from bridge.store.events import Held
 from bridge.taking import Taken
-
-_EVENT_ID = {"type": "string", "description": "The event's id (evt_…)."}
-_LEASE = {"type": "string", "description": "The lease that take_event gave."}
-_HOOK = {"type": "string", "description": "Only events of this hook."}
 
 
 async def list_events(context: Context, given: Arguments) -> types.CallToolResult:
@@ -126,116 +122,3 @@ def row(event: Event) -> dict[str, Any]:
         "received_at": instant(event.received_at_ms),
         "summary": event.summary,
     }
-
-
-INBOX_TOOLS = (
-    Tool(
-        name="list_events",
-        title="List events",
-        description=(
-            "Lists events that n8n has sent, oldest first, without taking them. Use it to look "
-            "around; use take_event to work on one."
-        ),
-        input=arguments(
-            hook=_HOOK,
-            status={
-                "enum": [status.value for status in EventStatus],
-                "description": "Default: queued.",
-            },
-            limit={"type": "integer", "minimum": 1, "maximum": 100, "description": "Default: 20."},
-            cursor={"type": "string", "description": "next_cursor of the page before."},
-        ),
-        annotations=hints(read_only=True),
-        run=list_events,
-    ),
-    Tool(
-        name="take_event",
-        title="Take the next event",
-        description=(
-            "Takes the oldest queued event for you alone and gives its payload and a lease. Answer "
-            "it with reply_to_event before the lease ends, or give it back with release_event. "
-            "With wait_seconds it waits for one to come. event_id is null when there is none. Of a "
-            "long payload you get the start: read on with read_event from next_offset. `merged` "
-            "counts the earlier payloads about the same thing that this newest one replaces."
-        ),
-        input=arguments(
-            hook=_HOOK,
-            event_id={"type": "string", "description": "Only this event, whoever waits for one."},
-            wait_seconds={
-                "type": "number",
-                "minimum": 0,
-                "maximum": 300,
-                "description": "Default: 0.",
-            },
-        ),
-        annotations=hints(read_only=False),
-        run=take_event,
-    ),
-    Tool(
-        name="read_event",
-        title="Read an event",
-        description=(
-            "Reads an event's payload, or the part that `path` names. Long ones come as text in "
-            "pages: read on with offset = next_offset until that is null. A file that came with "
-            "the event is read by its own path, such as /files/0: as text, or else as base64."
-        ),
-        input=arguments(
-            "event_id",
-            event_id=_EVENT_ID,
-            path={
-                "type": "string",
-                "description": "JSON Pointer, such as /ticket/body. Default: all.",
-            },
-            offset={"type": "integer", "minimum": 0, "description": "Default: 0."},
-        ),
-        annotations=hints(read_only=True),
-        run=read_event,
-    ),
-    Tool(
-        name="reply_to_event",
-        title="Reply to an event",
-        description=(
-            "Answers an event that you took. The reply goes to the n8n workflow that waits for it, "
-            "once; the event is settled then. The hook's description says what n8n expects."
-        ),
-        input=arguments(
-            "event_id lease reply",
-            event_id=_EVENT_ID,
-            lease=_LEASE,
-            reply={"description": "Any JSON value of the form that the hook asks for."},
-        ),
-        annotations=hints(read_only=False, idempotent=True, open_world=True),
-        run=reply_to_event,
-    ),
-    Tool(
-        name="extend_event",
-        title="Keep an event longer",
-        description="Gives you this many seconds from now to answer an event that you took.",
-        input=arguments(
-            "event_id lease seconds",
-            event_id=_EVENT_ID,
-            lease=_LEASE,
-            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
-        ),
-        annotations=hints(read_only=False, idempotent=True),
-        run=extend_event,
-    ),
-    Tool(
-        name="release_event",
-        title="Give an event back",
-        description=(
-            "Gives back an event that you took and cannot answer, so that it is queued again, "
-            "after delay_seconds if you like; with dead: true it is set aside for people."
-        ),
-        input=arguments(
-            "event_id lease",
-            event_id=_EVENT_ID,
-            lease=_LEASE,
-            reason={"type": "string", "maxLength": 1000, "description": "Why, for people."},
-            delay_seconds={"type": "number", "minimum": 0, "maximum": 604800},
-            dead={"type": "boolean"},
-        ),
-        annotations=hints(read_only=False, idempotent=True),
-        run=release_event,
-    ),
-)

@@ -14,7 +14,7 @@ from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.completion import complete
 from bridge.mcp.exchange import Caller
-from bridge.mcp.inbox_tools import INBOX_TOOLS
+from bridge.mcp.inbox import INBOX_TOOLS
 from bridge.mcp.listening import Listening
 from bridge.mcp.progress import telling
 from bridge.mcp.prompts import get_prompt, list_prompts

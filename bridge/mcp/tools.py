@@ -15,6 +15,38 @@ Arguments = dict[str, Any]
 Schema = dict[str, Any]
 Run = Callable[[Context, Arguments], Awaitable[types.CallToolResult]]
 
+LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100, "description": "Default: 20."}
+CURSOR: Schema = {"type": "string", "description": "The last page's next_cursor."}
+OFFSET: Schema = {"type": "integer", "minimum": 0}
+WAIT_SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 300}
+
+SHOWN_WHOLE_CHARS = 500_000
+"""The most that Claude Code takes as it is; the bridge cuts long ones itself, far below that."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What Claude Code shall know of a tool beyond MCP: keys of its own, all optional.
+
+    `is_long` says that results may exceed what it shows without being told to; a tool that it shall
+    `always_load` is not left to its search, which finds the others by their `search_hint` too.
+    """
+
+    always_load: bool = False
+    is_long: bool = False
+    search_hint: str = ""
+
+    def describe(self) -> dict[str, Any] | None:
+        """Give the keys that stand in the list."""
+        keys: dict[str, Any] = {}
+        if self.always_load:
+            keys["anthropic/alwaysLoad"] = True
+        if self.is_long:
+            keys["anthropic/maxResultSizeChars"] = SHOWN_WHOLE_CHARS
+        if self.search_hint:
+            keys["anthropic/searchHint"] = self.search_hint
+        return keys or None
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -27,6 +59,7 @@ class Tool:
     annotations: types.ToolAnnotations
     run: Run
     output: Schema | None = None
+    meta: Meta = Meta()
 
     def describe(self) -> types.Tool:
         """Give the tool as it stands in the list."""
@@ -36,7 +69,8 @@ class Tool:
             description=self.description,
             input_schema=self.input,
             output_schema=self.output,
-            annotations=self.annotations.model_copy(update={"title": self.title}),
+            annotations=self.annotations,
+            _meta=self.meta.describe(),
         )
 
 
@@ -47,11 +81,14 @@ def hints(
     idempotent: bool = False,
     open_world: bool = False,
 ) -> types.ToolAnnotations:
-    """Give a tool's annotations with every hint said outright."""
+    """Give a tool's annotations with every hint said outright.
+
+    What changes nothing may be repeated: MCP reads `idempotentHint` only of tools that do more.
+    """
     return types.ToolAnnotations(
         read_only_hint=read_only,
         destructive_hint=destructive,
-        idempotent_hint=idempotent or read_only,
+        idempotent_hint=None if read_only else idempotent,
         open_world_hint=open_world,
     )
 

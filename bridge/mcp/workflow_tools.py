@@ -14,7 +14,7 @@ from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
 from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.questions import input_required, next_step
-from bridge.mcp.tools import Arguments, Context, Schema, Tool, failure, hints, success
+from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
 from bridge.payloads import page
 from bridge.servers import Server, Workflow
@@ -23,26 +23,9 @@ from bridge.traces import trace_of
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
-HANDLE: Schema = {
-    "type": "object",
-    "properties": {
-        "call_id": {"type": "string"},
-        "status": {"type": "string"},
-        "next": {"type": "string"},
-        "input_required": {"type": "object"},
-    },
-    "required": ["call_id", "status", "next"],
-}
-PARTIAL: Schema = {
-    "type": "object",
-    "properties": {
-        "call_id": {"type": "string"},
-        "partial": {"const": True},
-        "text": {"type": "string"},
-        "next_offset": {"type": "integer"},
-    },
-    "required": ["call_id", "partial", "text", "next_offset"],
-}
+HANDLE: Schema = {"required": ["call_id", "status", "next"]}
+PARTIAL: Schema = {"required": ["call_id", "partial", "text", "next_offset"]}
+"""What tells the two apart from a workflow's own output; every tool repeats them, so no more."""
 
 
 def workflow_tools(server: Server) -> tuple[Tool, ...]:
@@ -64,6 +47,7 @@ def _tool(workflow: Workflow) -> Tool:
             idempotent=said.idempotent,
             open_world=said.open_world,
         ),
+        meta=Meta(is_long=True),
         run=functools.partial(run_workflow, workflow),
     )
 

@@ -1,0 +1,134 @@
+"""The inbox as Claude is offered it: its tools, by what they say of themselves."""
+
+from bridge.mcp.inbox_tools import (
+    extend_event,
+    list_events,
+    read_event,
+    release_event,
+    reply_to_event,
+    take_event,
+)
+from bridge.mcp.tools import (
+    CURSOR,
+    LIMIT,
+    OFFSET,
+    WAIT_SECONDS,
+    Meta,
+    Tool,
+    arguments,
+    hints,
+)
+from bridge.models import EventStatus
+
+_EVENT_ID = {"type": "string"}
+_LEASE = {"type": "string", "description": "From take_event."}
+_HOOK = {"type": "string", "description": "Only this hook's."}
+
+INBOX_TOOLS = (
+    Tool(
+        name="list_events",
+        title="List events",
+        description=(
+            "Lists events that n8n has sent, oldest first, without taking them. "
+            "To work on one, use take_event."
+        ),
+        input=arguments(
+            hook=_HOOK,
+            status={
+                "enum": [status.value for status in EventStatus],
+                "description": "Default: queued.",
+            },
+            limit=LIMIT,
+            cursor=CURSOR,
+        ),
+        annotations=hints(read_only=True),
+        meta=Meta(search_hint="inbox, n8n, webhook"),
+        run=list_events,
+    ),
+    Tool(
+        name="take_event",
+        title="Take the next event",
+        description=(
+            "Takes the oldest queued event for you alone, with its payload and a lease. Before the "
+            "lease ends, answer with reply_to_event or give back with release_event. With "
+            "wait_seconds it waits for one; event_id is null when there is none. Of a long payload "
+            "you get the start: read on with read_event from next_offset. `merged` counts earlier "
+            "payloads that this one replaces."
+        ),
+        input=arguments(
+            hook=_HOOK,
+            event_id={"type": "string", "description": "Only this event, whoever waits."},
+            wait_seconds=WAIT_SECONDS,
+        ),
+        annotations=hints(read_only=False),
+        meta=Meta(always_load=True, is_long=True),
+        run=take_event,
+    ),
+    Tool(
+        name="read_event",
+        title="Read an event",
+        description=(
+            "Reads an event's payload, or the part that `path` names. Long ones come as text in "
+            "pages: read on with offset = next_offset until that is null. A file that came along "
+            "has its own path, such as /files/0, and comes as text or else as base64."
+        ),
+        input=arguments(
+            "event_id",
+            event_id=_EVENT_ID,
+            path={"type": "string", "description": "JSON Pointer, such as /ticket/body."},
+            offset=OFFSET,
+        ),
+        annotations=hints(read_only=True),
+        meta=Meta(is_long=True, search_hint="payload, attachment"),
+        run=read_event,
+    ),
+    Tool(
+        name="reply_to_event",
+        title="Reply to an event",
+        description=(
+            "Answers an event that you took, once: the reply goes to the n8n workflow that waits. "
+            "The hook's description says what it expects."
+        ),
+        input=arguments(
+            "event_id lease reply",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            reply={"description": "Any JSON value that fits the hook."},
+        ),
+        annotations=hints(read_only=False, idempotent=True, open_world=True),
+        meta=Meta(always_load=True),
+        run=reply_to_event,
+    ),
+    Tool(
+        name="extend_event",
+        title="Keep an event longer",
+        description="Gives you this many seconds from now to answer an event that you took.",
+        input=arguments(
+            "event_id lease seconds",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
+        ),
+        annotations=hints(read_only=False, idempotent=True),
+        run=extend_event,
+    ),
+    Tool(
+        name="release_event",
+        title="Give an event back",
+        description=(
+            "Gives back an event that you took and cannot answer: it is queued again, after "
+            "delay_seconds if you like; with dead: true it is set aside for people."
+        ),
+        input=arguments(
+            "event_id lease",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            reason={"type": "string", "maxLength": 1000, "description": "Why, for people."},
+            delay_seconds={"type": "number", "minimum": 0, "maximum": 604800},
+            dead={"type": "boolean"},
+        ),
+        annotations=hints(read_only=False, idempotent=True),
+        meta=Meta(search_hint="postpone, dead letter"),
+        run=release_event,
+    ),
+)

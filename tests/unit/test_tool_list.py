@@ -1,0 +1,56 @@
+"""What Claude is offered: few tokens, and all that a client may expect of a list of tools."""
+
+import re
+from typing import Any
+
+import pytest
+
+from bridge.mcp.server import tools_of
+from bridge.schemas import faults_in_schema
+from tests.tokens.counting import ENCODINGS, compact, count
+from tests.tokens.office import office
+
+BUDGET = 3000
+
+LISTED: list[dict[str, Any]] = [
+    tool.describe().model_dump(by_alias=True, mode="json", exclude_none=True)
+    for tool in tools_of(office()).values()
+]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_ten_workflows_and_all_of_the_bridge_s_own_tools_stay_within_the_budget(
+    encoding: str,
+) -> None:
+    assert len(office().workflows) == 10
+    assert count(compact(LISTED), encoding) <= BUDGET
+
+
+@pytest.mark.parametrize("tool", LISTED, ids=lambda tool: tool["name"])
+def test_a_tool_has_a_name_a_title_and_says_what_it_does_to_the_world(tool: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", tool["name"])
+    assert tool["title"]
+    assert tool["description"]
+    said = tool["annotations"]
+    assert isinstance(said["readOnlyHint"], bool)
+    assert isinstance(said["destructiveHint"], bool)
+    assert not (said["readOnlyHint"] and said["destructiveHint"])
+    assert said["readOnlyHint"] or {"idempotentHint", "openWorldHint"} <= set(said)
+
+
+@pytest.mark.parametrize("tool", LISTED, ids=lambda tool: tool["name"])
+def test_a_tool_s_schemas_are_sound_and_of_objects(tool: dict[str, Any]) -> None:
+    for schema in (tool["inputSchema"], tool.get("outputSchema", {"type": "object"})):
+        assert schema["type"] == "object"
+        assert faults_in_schema(schema) == ()
+
+
+def test_only_the_few_tools_of_every_turn_are_loaded_always() -> None:
+    always = {tool["name"] for tool in LISTED if tool.get("_meta", {}).get("anthropic/alwaysLoad")}
+    assert always == {"take_event", "reply_to_event", "read_call"}
+
+
+def test_what_may_be_long_is_shown_whole_up_to_the_bridge_s_own_limit() -> None:
+    key = "anthropic/maxResultSizeChars"
+    long = {tool["name"] for tool in LISTED if tool.get("_meta", {}).get(key) == 500_000}
+    assert long == {"take_event", "read_event", "read_call", *office().workflows}
