@@ -22,6 +22,9 @@ APPEND = Script(
     "session stream frame last receipt request once frames_max bytes_max ttl_s",
     """
 if request ~= '' and redis.call('HDEL', owed_key(session), request) == 0 then return {''} end
+for _, owed in ipairs(last == '1' and redis.call('HVALS', owed_key(session)) or {}) do
+  if cjson.decode(owed)[2] == stream then last = '0' end
+end
 local outbox, dropped = outbox_key(session, stream), dropped_key(session, stream)
 local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
 if newest and newest[2][8] == once then return {newest[1]} end
@@ -112,7 +115,8 @@ class Outbox:
     ) -> None:
         """Keep an answer, unless the `request` named has been answered or is owed no more.
 
-        `ends` says that the stream is over with it; an empty `request` is always answered.
+        `ends` says that the stream is over with it, once nothing else is owed on it; an empty
+        `request` is always answered.
         """
         await self._append(
             session_id, stream, content, last=int(ends), receipt=receipt, request=request

@@ -7,7 +7,7 @@ Source: MCP 2025-11-25, "Streamable HTTP".
 
 import re
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from bridge.connection import connection_of
 from bridge.mcp.exchange import Caller, answer, error_message
 from bridge.mcp.server import Door
+from bridge.mcp.wires.accepting import EVENTS, accepts
 from bridge.mcp.wires.event_stream import EventStream
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import (
@@ -33,13 +34,14 @@ from bridge.mcp.wires.outbox_stream import (
     serve_into,
 )
 from bridge.mcp.wires.reading import COME_BACK, Reader, new_reading, prime
-from bridge.models import Message
+from bridge.models import Message, new_call_id
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
 from bridge.store.streams import Owed
 
 WIRE = "streamable-http"
 SESSION_HEADER = "mcp-session-id"
+BATCHES_UNTIL = "2025-03-26"
 START = "0-0"
 """The place before a stream's first frame."""
 
@@ -73,9 +75,36 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
     return response
 
 
+async def serve_batch(
+    request: Request, messages: Sequence[Message], door: Door, caller: Caller
+) -> ASGIApp:
+    """Answer a batch, which only 2025-03-26 has: all its answers on one stream."""
+    session = await _session(request, caller)
+    if isinstance(session, Response):
+        return session
+    if session.version != BATCHES_UNTIL:
+        return _refuse(400, f"batches ended with protocol version {BATCHES_UNTIL}")
+    await prove(caller.runtime, session)
+    stream = secrets.token_urlsafe(9)
+    served: list[tuple[Message, Caller]] = []
+    for message in messages:
+        heir = replace(caller, call_id=new_call_id())
+        if "id" not in message or "method" not in message:
+            await take_note(caller.runtime, session, message)
+        elif await owe(heir, session, stream, message):
+            served.append((message, heir))
+    if not served:
+        return Response(status_code=202)
+    response = await _stream(request, door, caller, session, stream, START)
+    for message, heir in served:
+        work = serve_into(request, message, door, heir, session, stream)
+        request.app.state.tasks.start(work)
+    return response
+
+
 async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
     """Open the stream for what belongs to no request, or resume any stream where it broke off."""
-    if not _accepts_events(request):
+    if not accepts(request, EVENTS):
         return _refuse(406, "Accept must name text/event-stream")
     session = await _session(request, caller)
     if isinstance(session, Response):
@@ -170,8 +199,3 @@ async def _frames(reader: Reader, session: Session, after: str) -> AsyncGenerato
             yield prime(reader.spell_id(after))
         async for chunk in frames:
             yield chunk
-
-
-def _accepts_events(request: Request) -> bool:
-    accept = request.headers.get("accept", "*/*").lower()
-    return any(kind in accept for kind in ("text/event-stream", "text/*", "*/*"))

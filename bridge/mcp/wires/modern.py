@@ -27,7 +27,7 @@ from mcp.shared.inbound import (
 )
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import HEADER_MISMATCH
+from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_REQUEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -41,6 +41,7 @@ from bridge.models import Message
 from bridge.receipts import NOTHING
 
 OPEN_WITHIN_S = 4.0
+NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"
 FRAMES_MAX = 64
 """How many notifications wait for a client at most; the exchange waits with those beyond."""
 
@@ -91,6 +92,8 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
     """Answer one message of this wire."""
     if "id" not in message:
         return _acknowledge(request)
+    if "method" not in message:
+        return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
     refusal = _refuse(request, message, door)
     if refusal is not None:
         return _reject(refusal, message["id"])

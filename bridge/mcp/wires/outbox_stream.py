@@ -133,7 +133,8 @@ async def serve_into(
         reply = await _unless_cancelled(runtime, session, exchange, serving)
     finally:
         serving.cancel()
-    request_name = request_key(message) if message["method"] in OWED else ""
+    is_owed = stream != STANDING or message["method"] in OWED
+    request_name = request_key(message) if is_owed else ""
     if reply is None:
         await runtime.receipts.lose(caller.receipt)
         if stream == STANDING:

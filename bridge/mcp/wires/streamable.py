@@ -14,7 +14,8 @@ from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
-from bridge.models import Message
+from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
+from bridge.models import Json, Message
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
 
@@ -45,10 +46,13 @@ async def delete(request: Request) -> ASGIApp:
 
 async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
     door, caller = await enter(request)
-    if not _accepts_both(request):
+    if not accepts(request, JSON, EVENTS):
         sentence = "Accept must name application/json and text/event-stream"
         return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 406)
-    message = await read_message(request, caller.runtime.settings.max_body_bytes)
+    body = await _read_json(request, caller.runtime.settings.max_body_bytes)
+    if batch := _batch(request, body):
+        return await handshake.serve_batch(request, batch, door, caller)
+    message = _one_message(body)
     if isinstance(message, Response):
         return message
     serve = serve_modern if _is_modern(request, message) else handshake.serve
@@ -79,16 +83,37 @@ def _only_posts(request: Request) -> Response | None:
 
 async def read_message(request: Request, max_bytes: int) -> Message | Response:
     """Read one JSON-RPC message, or give the refusal."""
+    return _one_message(await _read_json(request, max_bytes))
+
+
+async def _read_json(request: Request, max_bytes: int) -> Json | Response:
     try:
-        message = parse_json(await read_body(request, max_bytes))
+        return parse_json(await read_body(request, max_bytes))
     except MalformedError as error:
         return JSONResponse(error_message(None, PARSE_ERROR, str(error)), 400)
-    if not _is_message(message):
-        return JSONResponse(
-            error_message(None, INVALID_REQUEST, "the body must be one JSON-RPC message"), 400
-        )
-    assert isinstance(message, dict)
-    return message
+
+
+def _one_message(body: Json | Response) -> Message | Response:
+    if isinstance(body, Response):
+        return body
+    if not _is_message(body):
+        sentence = "the body must be one JSON-RPC message"
+        return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 400)
+    assert isinstance(body, dict)
+    return body
+
+
+def _batch(request: Request, body: Json | Response) -> list[Message]:
+    """Read a batch of JSON-RPC, which the 2026 wire does not have; empty when it is none.
+
+    No handshake is part of one (MCP 2025-03-26, "Lifecycle").
+    """
+    if request.headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
+        return []
+    members = body if isinstance(body, list) else []
+    batch = [message for message in members if isinstance(message, dict) and _is_message(message)]
+    is_whole = len(batch) == len(members)
+    return batch if is_whole and all(each.get("method") != "initialize" for each in batch) else []
 
 
 def _is_message(message: object) -> bool:
@@ -102,17 +127,14 @@ def _is_message(message: object) -> bool:
 
 
 def _is_modern(request: Request, message: Message) -> bool:
-    """Tell the era by the version header, else by the envelope that only the 2026 wire has."""
+    """Tell the era by the version header, and by the envelope that only the 2026 wire has.
+
+    Where the two differ, the 2026 wire says so.
+    """
     version = request.headers.get("mcp-protocol-version")
-    if version is not None:
-        return version not in HANDSHAKE_PROTOCOL_VERSIONS
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, Mapping) else None
-    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
-
-
-def _accepts_both(request: Request) -> bool:
-    accept = request.headers.get("accept", "*/*").lower()
-    if "*/*" in accept:
+    told = meta.get(PROTOCOL_VERSION_META_KEY) if isinstance(meta, Mapping) else None
+    if told not in (None, version):
         return True
-    return all(kind in accept for kind in ("application/json", "text/event-stream"))
+    return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
