@@ -232,12 +232,15 @@ async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: S
     assert last[0]["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
 
 
-async def test_draining_ends_the_stream_of_a_call(desk: Modern, app: Starlette) -> None:
+async def test_draining_answers_a_call_that_waits_and_ends_its_stream(
+    desk: Modern, app: Starlette
+) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
         stream = events(answer)
         await anext(stream)
         drain(app)
-        assert [event async for event in stream if not event.comment] == []
+        (last,) = [event.message async for event in stream if event.data]
+    assert last["result"]["structuredContent"] == {"event_id": None}
 
 
 # The address of the 2025 wires only
