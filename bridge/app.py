@@ -79,7 +79,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
 
 
 def drain(app: Starlette) -> None:
-    """Take no more requests, and end what would never end by itself: streams, subscriptions."""
+    """Send clients elsewhere, and end what would never end by itself: streams, subscriptions."""
     app.state.opening.drain()
     for door in app.state.doors.values():
         door.listening.close()

@@ -21,6 +21,8 @@ from bridge.ports import BACKLOG
 logger = logging.getLogger(__name__)
 
 KEPT_IDLE_S = 75
+LAST_CALLS_S = 1.0
+"""How long a process that drains still takes requests: clients and balancers learn late of it."""
 STALLED_AFTER_S = 30.0
 """How long a client may take nothing of what waits for it: two signs of life of a stream."""
 
@@ -58,6 +60,11 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
         self._look_no_more()
         super().connection_lost(exc)
 
+    def end_with_answer(self) -> None:
+        """Let the answer that is under way, if there is one, be the last of this connection."""
+        if self.cycle and not self.cycle.response_complete:
+            self.shutdown()
+
     def _look_again(self) -> None:
         unread_bytes = self.transport.get_write_buffer_size()
         self._stalling = self.loop.call_later(STALLED_AFTER_S, self._cut_unless_read, unread_bytes)
@@ -75,10 +82,13 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
 
 
 class Server(uvicorn.Server):
-    """A uvicorn that says so before it starts to drain.
+    """A uvicorn that says so before it starts to drain, and hears its clients out.
 
     uvicorn waits for every connection to end, and a stream that waits for events never ends by
-    itself: `on_drain` is the moment to end those.
+    itself: `on_drain` is the moment to end those. uvicorn also closes idle connections at once, and
+    a request that is on its way on one of them is reset, which no client may safely send again
+    (RFC 9112, 9.3.1). So for `LAST_CALLS_S` requests are still taken, each the last of its
+    connection.
     """
 
     def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
@@ -88,6 +98,10 @@ class Server(uvicorn.Server):
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_drain()
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, WatchedProtocol):
+                connection.end_with_answer()
+        await asyncio.sleep(LAST_CALLS_S)
         await super().shutdown(sockets)
 
 
@@ -114,7 +128,7 @@ def serve(
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(drain_s)),
+        timeout_graceful_shutdown=max(1, round(drain_s - LAST_CALLS_S)),
     )
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_off)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -1,10 +1,10 @@
-"""The porter before every door: nobody is let in before the process is open, or once it drains."""
+"""The porter before every door: nobody is let in before the process is open."""
 
 import asyncio
 import contextlib
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.web.problems import problem
 
@@ -12,7 +12,7 @@ AGAIN_S = 1
 
 
 class Opening:
-    """Whether this process takes requests: not yet, now, or no more."""
+    """Whether this process takes requests: not yet, now, or for the last time."""
 
     def __init__(self) -> None:
         self._opened = asyncio.Event()
@@ -23,7 +23,7 @@ class Opening:
         self._opened.set()
 
     def drain(self) -> None:
-        """Take no more."""
+        """Let each request that still comes be the last of its connection."""
         self.is_draining = True
 
     async def has_opened(self, within_s: float) -> bool:
@@ -38,7 +38,8 @@ class Admission:
     """Lets requests wait `patience_s` for a process that starts, and answers 503 otherwise.
 
     Those that ask whether the process is ready wait for nothing, and whether it is alive is
-    answered at any time.
+    answered at any time. One that drains says that it is not ready, answers what still comes, and
+    has the client open its next connection elsewhere.
     """
 
     def __init__(self, app: ASGIApp, opening: Opening, patience_s: float) -> None:
@@ -51,14 +52,22 @@ class Admission:
         answer = self._app
         if scope["type"] == "http" and scope["path"] != "/healthz":
             answer = await self._refusal(scope["path"]) or self._app
-        await answer(scope, receive, send)
+        await answer(scope, receive, self._last(send) if self._opening.is_draining else send)
 
     async def _refusal(self, path: str) -> Response | None:
         again = {"Retry-After": str(AGAIN_S)}
         patience_s = 0 if path == "/readyz" else self._patience_s
         if not await self._opening.has_opened(patience_s):
             return problem(503, "this process is starting", again)
-        if self._opening.is_draining:
-            detail = "this process is ending; another one answers"
-            return problem(503, detail, again | {"Connection": "close"})
+        if self._opening.is_draining and path == "/readyz":
+            return problem(503, "this process is ending; another one answers", again)
         return None
+
+    def _last(self, send: Send) -> Send:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return send_last

@@ -1,4 +1,4 @@
-"""Requests that come before a process is open wait for it; those that come too late are told."""
+"""Requests that come before a process is open wait for it; the last ones are sent elsewhere."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,11 +68,17 @@ async def test_a_request_waits_for_a_process_that_starts(
         assert (await client.get("/readyz")).status_code == 200
 
 
-async def test_a_process_that_drains_sends_new_requests_elsewhere(
+async def test_a_process_that_drains_answers_each_client_once_more(
     web: str, app: Starlette, http: httpx2.AsyncClient
 ) -> None:
     drain(app)
     answer = await http.post(f"{web}/hooks/desk/letters", json={})
-    assert answer.status_code == 503
-    assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
-    assert (await http.get(f"{web}/readyz")).status_code == 503
+    assert (answer.status_code, answer.headers["connection"]) == (401, "close")
+
+
+async def test_a_process_that_drains_is_not_ready(
+    web: str, app: Starlette, http: httpx2.AsyncClient
+) -> None:
+    drain(app)
+    answer = await http.get(f"{web}/readyz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
