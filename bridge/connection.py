@@ -37,9 +37,10 @@ class Connection:
             return 0
         return count[0]
 
-    def cut(self) -> None:
-        """End it now, with all that the other side has not read."""
-        self._transport.abort()
+    def cut_unless_taken(self) -> None:
+        """End it now, if the other side's system has not taken all that was written."""
+        if not self.is_taken():
+            self._transport.abort()
 
 
 def connection_of(scope: Scope) -> Connection | None:

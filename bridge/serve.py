@@ -21,8 +21,9 @@ from bridge.ports import BACKLOG
 logger = logging.getLogger(__name__)
 
 KEPT_IDLE_S = 75
-LAST_CALLS_S = 1.0
+LAST_CALLS_S = 3.0
 """How long a process that drains still takes requests: clients and balancers learn late of it."""
+LOOK_EVERY_S = 0.1
 STALLED_AFTER_S = 30.0
 """How long a client may take nothing of what waits for it: two signs of life of a stream."""
 
@@ -60,11 +61,6 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
         self._look_no_more()
         super().connection_lost(exc)
 
-    def end_with_answer(self) -> None:
-        """Let the answer that is under way, if there is one, be the last of this connection."""
-        if self.cycle and not self.cycle.response_complete:
-            self.shutdown()
-
     def _look_again(self) -> None:
         unread_bytes = self.transport.get_write_buffer_size()
         self._stalling = self.loop.call_later(STALLED_AFTER_S, self._cut_unless_read, unread_bytes)
@@ -85,24 +81,30 @@ class Server(uvicorn.Server):
     """A uvicorn that says so before it starts to drain, and hears its clients out.
 
     uvicorn waits for every connection to end, and a stream that waits for events never ends by
-    itself: `on_drain` is the moment to end those. uvicorn also closes idle connections at once, and
-    a request that is on its way on one of them is reset, which no client may safely send again
-    (RFC 9112, 9.3.1). So for `LAST_CALLS_S` requests are still taken, each the last of its
-    connection.
+    itself: `on_drain` is the moment to end those. uvicorn also closes each connection once it is
+    idle, and a request that is on its way then is reset, which no client may safely send again
+    (RFC 9112, 9.3.1). So for `LAST_CALLS_S`, or half the time there is, connections stay open, and
+    it is for the app to let each answer be the last of its connection.
     """
 
-    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, drain_s: float, on_drain: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._last_calls_s = min(LAST_CALLS_S, drain_s / 2)
+        self.config.timeout_graceful_shutdown = max(1, round(drain_s - self._last_calls_s))
         self._on_drain = on_drain
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_drain()
-        for connection in tuple(self.server_state.connections):
-            if isinstance(connection, WatchedProtocol):
-                connection.end_with_answer()
-        await asyncio.sleep(LAST_CALLS_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_gone(), self._last_calls_s)
         await super().shutdown(sockets)
+
+    async def _all_gone(self) -> None:
+        while self.server_state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def serve(
@@ -128,11 +130,10 @@ def serve(
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(drain_s - LAST_CALLS_S)),
     )
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_off)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve_in_lifespan(app, Server(config, on_drain), listener))
+        runner.run(serve_in_lifespan(app, Server(config, drain_s, on_drain), listener))
 
 
 def is_no_cut_off(record: logging.LogRecord) -> bool:

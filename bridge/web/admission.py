@@ -52,7 +52,7 @@ class Admission:
         answer = self._app
         if scope["type"] == "http" and scope["path"] != "/healthz":
             answer = await self._refusal(scope["path"]) or self._app
-        await answer(scope, receive, self._last(send) if self._opening.is_draining else send)
+        await answer(scope, receive, self._closing(send))
 
     async def _refusal(self, path: str) -> Response | None:
         again = {"Retry-After": str(AGAIN_S)}
@@ -63,11 +63,11 @@ class Admission:
             return problem(503, "this process is ending; another one answers", again)
         return None
 
-    def _last(self, send: Send) -> Send:
-        async def send_last(message: Message) -> None:
-            if message["type"] == "http.response.start":
+    def _closing(self, send: Send) -> Send:
+        async def send_on(message: Message) -> None:
+            if self._opening.is_draining and message["type"] == "http.response.start":
                 headers = [*message.get("headers", ()), (b"connection", b"close")]
                 message = {**message, "headers": headers}
             await send(message)
 
-        return send_last
+        return send_on

@@ -51,9 +51,11 @@ async def test_what_has_left_this_process_is_not_taken_before_the_other_side_has
         await wait_until(connection.is_taken, "all is taken")
 
 
-async def test_a_connection_that_was_cut_is_not_open() -> None:
+async def test_a_connection_is_cut_only_if_something_was_not_taken() -> None:
     async with connected() as (transport, _peer):
         connection = Connection(transport)
+        connection.cut_unless_taken()
         assert connection.is_open()
-        connection.cut()
+        transport.write(b"." * ONE_SIDE_HOLDS)
+        connection.cut_unless_taken()
         assert not connection.is_open()

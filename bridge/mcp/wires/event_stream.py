@@ -105,7 +105,7 @@ class EventStream:
                 await asyncio.gather(pump, watch, return_exceptions=True)
         is_draining = self._streams.draining.is_set()
         if is_draining and (connection := connection_of(scope)):
-            asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut)
+            asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut_unless_taken)
         last = self._farewell if is_draining and is_cut_short else b""
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": last, "more_body": False})
