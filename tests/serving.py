@@ -33,10 +33,9 @@ async def serving_any(
         lifespan="on",
         ws="none",
         log_config=None,
-        timeout_graceful_shutdown=DRAIN_S,
     )
     with listen("127.0.0.1", 0) as listener:
-        server = Server(config, on_drain)
+        server = Server(config, DRAIN_S, on_drain)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with asyncio.timeout(START_S):
