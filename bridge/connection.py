@@ -33,7 +33,7 @@ class Connection:
         count = array.array("i", [0])
         try:
             fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
-        except OSError:
+        except (OSError, ValueError):  # the latter once it is closed
             return 0
         return count[0]
 
