@@ -11,6 +11,7 @@ from starlette.routing import Route
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
 from bridge.mcp.handovers import Handovers
+from bridge.mcp.revocation import end_revoked
 from bridge.mcp.server import Door
 from bridge.mcp.wires import sse, streamable
 from bridge.mcp.wires.event_stream import OpenStreams
@@ -53,6 +54,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
             app.state.runtime = runtime
+            app.state.tasks.start(end_revoked(runtime, app.state.streams))
             app.state.opening.open()
             try:
                 yield

@@ -25,21 +25,10 @@ PROOFS = frozenset({"authorization", "webhook-signature", "x-hub-signature-256"}
 _SIGNED = "the body, byte for byte as it was sent, by one of this hook's secrets"
 
 
-def principal_of(server: Server, authorization: str | None) -> Principal:
-    """Name the principal that an Authorization header proves; `local` where there are no tokens.
-
-    Raises:
-        UnauthorizedError: no token, or one that this server does not know.
-    """
-    if not server.tokens:
-        return Principal(server.name, LOCAL)
-    given = bearer(authorization)
-    names = [
-        token.name for token in server.tokens if is_same(given, token.value.get_secret_value())
-    ]
-    if not names:
-        raise UnauthorizedError("a bearer token of this server is needed")
-    return Principal(server.name, names[0])
+def owner_of(server: Server, token: str) -> Principal | None:
+    """Name the principal that a token of the server's file stands for; None for any other."""
+    names = [each.name for each in server.tokens if is_same(token, each.value.get_secret_value())]
+    return Principal(server.name, names[0]) if names else None
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bridge.demo import MADE_UP_BY_UP
 from bridge.documents import Document, Place
 from bridge.server_files import read_server_files
 from bridge.servers import Server, Workflow
-
-MADE_UP_BY_UP: Mapping[str, str] = {
-    "BRIDGE_DEMO_TOKEN": "made-up",
-    "BRIDGE_DEMO_HOOK_TOKEN": "made-up",
-    "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
-}
-"""Stands for what `up` sees to when it is not set: its being unset is no fault of a file."""
 
 # Claude Code cuts what is longer: a server's instructions and a tool's description.
 INSTRUCTIONS_BYTES = 2048

@@ -15,6 +15,7 @@ from bridge.check import check
 from bridge.commands.calls import calls
 from bridge.commands.events import events
 from bridge.commands.replies import replies
+from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging
 from bridge.ports import listen
@@ -93,5 +94,5 @@ def stand_in(port: int) -> None:
     serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
 
 
-for command in (events, calls, replies):
+for command in (events, calls, replies, tokens):
     commands.add_command(command)

@@ -33,21 +33,33 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         settings = Settings.from_environ(environ, files.variables)
     except ConfigurationError as error:
         raise ConfigurationError((*error.faults, *faults)) from error
-    faults += check_together(settings, files.servers.values())
     if faults:
         raise ConfigurationError(faults)
     warnings = tuple(line for server in files.servers.values() for line in not_yet(server))
     return Configuration(settings, files.servers, warnings)
 
 
-def check_together(settings: Settings, servers: Iterable[Server]) -> tuple[str, ...]:
-    """Name what is wrong with each server only because of the settings, or the other way round."""
+def is_reachable(settings: Settings) -> bool:
+    """Tell whether more than this machine can reach a bridge with these settings."""
     public_host = urlsplit(settings.public_url or "").hostname
-    if is_loopback(settings.host) and (public_host is None or is_loopback(public_host)):
-        return ()
-    return tuple(
-        f"server {server.name} has no tokens, but more than this machine can reach it: "
-        "add `tokens`, or listen on 127.0.0.1 without BRIDGE_PUBLIC_URL"
+    is_near = is_loopback(settings.host) and (public_host is None or is_loopback(public_host))
+    return not is_near
+
+
+def unguarded(settings: Settings, servers: Iterable[Server]) -> list[tuple[str, str]]:
+    """Name each server that needs tokens for these settings and has none in its file, and why.
+
+    Those that were made by command are in the store, which only a process that has started knows.
+    """
+    if not is_reachable(settings):
+        return []
+    return [
+        (
+            server.name,
+            f"server {server.name} has no tokens, but more than this machine can reach it: add "
+            f"`tokens` to its file, make one with `n8n-bridge tokens add {server.name} NAME`, or "
+            "listen on 127.0.0.1 without BRIDGE_PUBLIC_URL",
+        )
         for server in servers
         if not server.tokens
-    )
+    ]

@@ -10,6 +10,13 @@ TOKEN = "BRIDGE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
 FILE = "demo-tokens.json"
 
+MADE_UP_BY_UP: Mapping[str, str] = {
+    "BRIDGE_DEMO_TOKEN": "made-up",
+    "BRIDGE_DEMO_HOOK_TOKEN": "made-up",
+    "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
+}
+"""Stands for what `up` sees to when it is not set: its being unset is no fault of a file."""
+
 
 def demo_tokens(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Give both tokens by variable name; what is made up stays the same from start to start."""

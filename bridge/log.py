@@ -56,5 +56,5 @@ def configure_logging() -> None:
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     # What it warns of it raises as well, and its lines quote what was sent.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-    for name in OURS:
+    for name in (*OURS, "audit"):
         logging.getLogger(name).setLevel(logging.INFO)

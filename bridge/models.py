@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
+from typing_extensions import override
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 Message = dict[str, Any]
@@ -96,6 +98,11 @@ class Principal:
 
     server: str
     name: str
+
+    @override
+    def __str__(self) -> str:
+        """Spell it on one line."""
+        return f"{self.server}/{self.name}"
 
 
 @dataclass(frozen=True)

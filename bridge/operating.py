@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from bridge.demo import MADE_UP_BY_UP
 from bridge.errors import ConfigurationError
 from bridge.models import new_process_id
 from bridge.operators import Operators
@@ -18,6 +19,7 @@ from bridge.queue import Queue
 from bridge.replies import Replies
 from bridge.reply_address import ReplyAddresses
 from bridge.server_files import read_server_files
+from bridge.servers import Server
 from bridge.settings import Settings, servers_dir_of
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
@@ -25,6 +27,8 @@ from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.replies import ReplyStore
 from bridge.store.scripts import Steps
+from bridge.store.tokens import TokenStore
+from bridge.tokens import Tokens
 from bridge.valkey import address_in
 
 T = TypeVar("T")
@@ -38,7 +42,9 @@ class Operation:
     """One command's hold on the bridge."""
 
     operators: Operators
+    tokens: Tokens
     settings: Settings
+    servers: Mapping[str, Server]
 
 
 def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]]) -> T:
@@ -60,7 +66,9 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 @contextlib.asynccontextmanager
 async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     """Connect to the store and register nothing there: a command is no process of the bridge."""
-    settings = _settings(environ)
+    files = read_server_files(servers_dir_of(environ), {**MADE_UP_BY_UP, **environ})
+    # The files need not be sound: only for making tokens does it matter what they hold.
+    settings = Settings.from_environ(environ, files.variables)
     url = settings.redis_url or address_in(settings.data_dir / "valkey")
     if url is None:
         raise ConfigurationError((_nowhere(settings),))
@@ -79,14 +87,10 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
                 Operators(
                     OperatorStore(steps), EventStore(steps, process), CallStore(steps), replies
                 ),
+                Tokens(TokenStore(steps), settings),
                 settings,
+                files.servers,
             )
-
-
-def _settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; server files need not be sound, for only their variables' names matter."""
-    files = read_server_files(servers_dir_of(environ), environ)
-    return Settings.from_environ(environ, files.variables)
 
 
 def _nowhere(settings: Settings) -> str:

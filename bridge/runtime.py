@@ -43,8 +43,10 @@ from bridge.store.safety import faults_of
 from bridge.store.scripts import Steps
 from bridge.store.sessions import SessionStore
 from bridge.store.streams import StreamStore
+from bridge.store.tokens import TokenStore
 from bridge.store.wake import Wakes
 from bridge.taking import Takers
+from bridge.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Runtime:
     replies: Replies
     direct_replies: DirectReplies
     operators: Operators
+    tokens: Tokens
     processes: ProcessStore
     sessions: SessionStore
     outbox: Outbox
@@ -119,6 +122,7 @@ async def open_runtime(
     runtime = _wire(settings, servers, process, client, steps, wakes)
     async with client, ear, steps.running(), wakes.running():
         await _demand_safety(client, settings)
+        await runtime.tokens.demand_guards(servers)
         await runtime.processes.beat()
         beat.start()
         try:
@@ -160,10 +164,9 @@ def _wire(
     steps: Steps,
     wakes: Wakes,
 ) -> Runtime:
-    schemas, queue = SchemaCache(), Queue(client)
+    schemas, queue, addresses = SchemaCache(), Queue(client), ReplyAddresses.of(settings)
     event_store, call_store = EventStore(steps, process), CallStore(steps)
     run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
-    addresses = ReplyAddresses.of(settings)
     replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)
     return Runtime(
         settings=settings,
@@ -179,6 +182,7 @@ def _wire(
         runs=Runs(run_store, wakes, schemas, servers),
         replies=replies,
         operators=Operators(OperatorStore(steps), event_store, call_store, replies),
+        tokens=Tokens(TokenStore(steps), settings),
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.payloads import parse_json
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 from bridge.store.events import EventStore, Wish
 from bridge.store.wake import Bell, Wakes
@@ -43,16 +44,22 @@ class Takers:
         hook: str | None,
         wait_s: float,
         is_there: IsThere,
+        scope: Scope = EVERYTHING,
     ) -> Taken | None:
         """Lease the oldest queued event, waiting in line for one at most `wait_s`.
+
+        `server` has all its hooks, whatever the scope: those before in line may ask for any.
 
         While the taker is not there it stands in no line and takes nothing; it may come back.
         """
         hooks = [(name, each.priority) for name, each in server.hooks.items()]
+        only = [name for name in (hook,) if name] or sorted(scope.hooks or ())
+        if scope.hooks is not None and not only:
+            return None
         ends_at = _now() + wait_s
         with self._wakes.listening(f"events:{server.name}") as bell:
             while True:
-                wish = Wish(server.name, hooks, hook, secrets.token_hex(8), waits=wait_s > 0)
+                wish = Wish(server.name, hooks, only, secrets.token_hex(8), waits=wait_s > 0)
                 taken = await self._stand_in_line(wish, principal, bell, ends_at, is_there)
                 if taken is not None or _now() >= ends_at:
                     return taken

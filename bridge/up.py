@@ -13,8 +13,9 @@ import click
 import httpx2
 
 from bridge.children import Child, Process, keep
-from bridge.configuration import Configuration, read_configuration
+from bridge.configuration import Configuration, read_configuration, unguarded
 from bridge.demo import demo_tokens
+from bridge.operating import operating
 from bridge.ports import free_port, listen
 from bridge.settings import Settings
 from bridge.valkey import EmbeddedValkey
@@ -99,10 +100,20 @@ async def keep_all(planned: Plan) -> None:
     async with contextlib.AsyncExitStack() as stack:
         for tier in planned.tiers:
             await stack.enter_async_context(running(tier))
+            if tier is planned.tiers[0]:
+                await demand_guards(planned)
         async with asyncio.TaskGroup() as tasks:
             for process in itertools.chain(*planned.tiers):
                 tasks.create_task(keep(process))
             tasks.create_task(greet(planned))
+
+
+async def demand_guards(planned: Plan) -> None:
+    """Refuse to start servers without tokens that others could reach, once there is a store."""
+    configuration = planned.configuration
+    if unguarded(configuration.settings, configuration.servers.values()):
+        async with operating(planned.environ) as operation:
+            await operation.tokens.demand_guards(configuration.servers)
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from bridge.audit import OPERATOR, record
 from bridge.commands.options import as_json as json_option
 from bridge.commands.options import each, filters, limited, with_payload
 from bridge.commands.shown import call_row, execution_rows, print_record, print_rows, timeline_rows
@@ -75,7 +76,9 @@ def cancel_calls(environ: Environ, call_ids: tuple[str, ...], as_json: bool) -> 
     """End calls, sent or not; what n8n has already done stays done."""
 
     async def cancel(operation: Operation, call_id: str) -> dict[str, object]:
-        return {"status": await operation.operators.cancel(call_id)}
+        status = await operation.operators.cancel(call_id)
+        record(OPERATOR, "calls cancel", call_id, "done")
+        return {"status": status}
 
     async def work(operation: Operation) -> bool:
         return await each(call_ids, lambda one: cancel(operation, one), json_lines=as_json)

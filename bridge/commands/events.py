@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from bridge.audit import OPERATOR, record
 from bridge.commands.options import as_json as json_option
 from bridge.commands.options import each, filters, limited, with_payload
 from bridge.commands.shown import (
@@ -94,6 +95,7 @@ def redrive_events(
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         event_status, reply_status = await operation.operators.redrive(event_id)
+        record(OPERATOR, "events redrive", event_id, "done")
         return {"status": event_status, "reply_status": reply_status}
 
     async def work(operation: Operation) -> bool:

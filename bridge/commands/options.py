@@ -15,7 +15,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 LIMIT = 20
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, raw: str | None) -> float | None:
+def duration(_context: click.Context, _option: click.Parameter, raw: str | None) -> float | None:
+    """Read a time such as 2h that an option was given."""
     try:
         return None if raw is None else seconds(raw)
     except ValueError as error:
@@ -32,7 +33,7 @@ def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Command]:
             type=click.Choice([str(status) for status in statuses]),
             help="Only in this status.",
         ),
-        click.option("--since", callback=_seconds, help="Only of the last 30m, 2h, 1d, …"),
+        click.option("--since", callback=duration, help="Only of the last 30m, 2h, 1d, …"),
     )
 
     def add(command: Command) -> Command:

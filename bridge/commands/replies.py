@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import click
 
+from bridge.audit import OPERATOR, record
 from bridge.commands.options import as_json as json_option
 from bridge.commands.options import each, limited
 from bridge.commands.shown import listed_reply_row, print_record, print_rows, reply_row
@@ -96,7 +97,9 @@ def redrive_replies(
         raise click.UsageError("name events, or choose replies by --server, --hook or --all")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
-        return {"status": await operation.operators.replies.redrive(EventId(event_id))}
+        status = await operation.operators.replies.redrive(EventId(event_id))
+        record(OPERATOR, "replies redrive", event_id, "done")
+        return {"status": status}
 
     async def work(operation: Operation) -> bool:
         ids = list(event_ids) or await _dead(operation, server, hook)

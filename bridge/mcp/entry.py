@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.requests import Request
 
-from bridge.auth import principal_of
 from bridge.errors import NotFoundError, TransientError
 from bridge.mcp.exchange import Caller
 from bridge.mcp.server import Door
@@ -28,12 +27,17 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     server = runtime.servers.get(request.path_params["server"])
     if server is None:
         raise NotFoundError("no such server")
-    principal = principal_of(server, request.headers.get("authorization"))
+    access = await runtime.tokens.admit(server, request.headers.get("authorization"))
     for receipt in request.app.state.handovers.proven(request):
         with contextlib.suppress(TransientError):  # without proof it counts as not received
             await runtime.receipts.confirm(receipt)
     return request.app.state.doors[server.name], Caller(
-        runtime, server, principal, traceparent=request.headers.get("traceparent", "")
+        runtime,
+        access.scope.view(server),
+        access.principal,
+        access.scope,
+        (access.digest, server.name),
+        traceparent=request.headers.get("traceparent", ""),
     )
 
 

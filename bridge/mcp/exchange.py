@@ -18,9 +18,11 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
+from bridge.errors import NotFoundError
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.receipts import NOTHING, of_call
 from bridge.runtime import Runtime
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 
 logger = logging.getLogger(__name__)
@@ -73,22 +75,36 @@ async def _always() -> bool:
 class Caller:
     """What a handler may know of its request: who asks, on which server, and how to tell them.
 
-    `call_id` is the id of the call that this request may start, known before it is served, so that
-    a request served again starts nothing twice. `receipt` names what the answer hands over.
-    `traceparent` is the one of its HTTP request. `is_there` tells whether anyone would get an
-    answer now. Once `leaving` is set, the answer is wanted soon: the process drains, and this
-    request cannot go on elsewhere.
+    `server` is the view that `scope` allows. `token` is what let the caller in, where that can be
+    revoked: its digest, and the server. `call_id` is the id of the call that this request may
+    start, known before it is served, so that a request served again starts nothing twice. `receipt`
+    names what the answer hands over. `traceparent` is the one of its HTTP request. `is_there` tells
+    whether anyone would get an answer now. Once `leaving` is set, the answer is wanted soon: the
+    process drains, and this request cannot go on elsewhere.
     """
 
     runtime: Runtime
     server: Server
     principal: Principal
+    scope: Scope = EVERYTHING
+    token: tuple[str, str] = ("", "")
     call_id: CallId = field(default_factory=new_call_id)
     traceparent: str = ""
     receipt: str = NOTHING
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def demand_event(self, event_id: str) -> None:
+        """Answer for an event outside the caller's scope as for one that is not there.
+
+        Raises:
+            NotFoundError: its hook is outside the scope.
+        """
+        if self.scope.hooks is not None:
+            event = await self.runtime.events.find(self.server.name, event_id)
+            if not self.scope.covers_hook(event.hook):
+                raise NotFoundError("no such event")
 
     def hands_over(self, call: Call) -> None:
         """Note that the answer holds the end of a call."""

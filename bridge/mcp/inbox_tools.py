@@ -41,7 +41,12 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
         )
         return _hand_over(caller, one)
     taking = caller.runtime.takers.take(
-        caller.server, caller.principal, hook, given.get("wait_seconds", 0), caller.is_there
+        caller.runtime.servers[caller.server.name],
+        caller.principal,
+        hook,
+        given.get("wait_seconds", 0),
+        caller.is_there,
+        caller.scope,
     )
     taken = await unless_leaving(caller.leaving, taking)
     if taken is None:
@@ -63,6 +68,7 @@ async def read_event(context: Context, given: Arguments) -> types.CallToolResult
 async def read_part(caller: Caller, event_id: str, path: str, offset: int) -> dict[str, Any]:
     """Read what `path` names of an event, or the page of it that begins at `offset`."""
     events, chars = caller.runtime.events, caller.runtime.settings.result_chars
+    await caller.demand_event(event_id)
     read = {"event_id": event_id, "path": path, "notice": DATA_NOTICE}
     named = (caller.server.name, event_id, path)
     file = await events.read_file(*named, offset, page_bytes(chars))
@@ -74,7 +80,8 @@ async def read_part(caller: Caller, event_id: str, path: str, offset: int) -> di
 async def reply_to_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Settle an event with Claude's answer."""
     caller = context.lifespan_context
-    status = await caller.runtime.events.reply(caller.server, _held(context, given), given["reply"])
+    held = await _held(context, given)
+    status = await caller.runtime.events.reply(caller.server, held, given["reply"])
     return success(
         {"event_id": given["event_id"], "status": EventStatus.ANSWERED, "reply_status": status}
     )
@@ -83,7 +90,7 @@ async def reply_to_event(context: Context, given: Arguments) -> types.CallToolRe
 async def extend_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Give a lease more time."""
     until_ms = await context.lifespan_context.runtime.events.extend(
-        _held(context, given), given["seconds"]
+        await _held(context, given), given["seconds"]
     )
     return success({"event_id": given["event_id"], "lease_until": instant(until_ms)})
 
@@ -91,7 +98,7 @@ async def extend_event(context: Context, given: Arguments) -> types.CallToolResu
 async def release_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Give an event back, or set it aside."""
     status = await context.lifespan_context.runtime.events.release(
-        _held(context, given),
+        await _held(context, given),
         reason=given.get("reason", ""),
         delay_s=given.get("delay_seconds", 0),
         dead=given.get("dead", False),
@@ -107,9 +114,10 @@ def _known_hook(server: Server, hook: str | None) -> str | None:
     return hook
 
 
-def _held(context: Context, given: Arguments) -> Held:
-    principal = context.lifespan_context.principal
-    return Held(EventId(given["event_id"]), LeaseToken(given["lease"]), principal)
+async def _held(context: Context, given: Arguments) -> Held:
+    caller = context.lifespan_context
+    await caller.demand_event(given["event_id"])
+    return Held(EventId(given["event_id"]), LeaseToken(given["lease"]), caller.principal)
 
 
 def row(event: Event) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The MCP server that one configured server is to Claude, on the SDK's low level."""
 
+import functools
 from typing import Any
 
 import mcp_types as types
@@ -10,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
 
 from bridge import __version__
+from bridge.audit import record
 from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.completion import complete
@@ -21,8 +23,9 @@ from bridge.mcp.prompts import get_prompt, list_prompts
 from bridge.mcp.resources import list_resources, list_templates, read_resource
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
 from bridge.mcp.tools import Arguments, Tool, failure
-from bridge.mcp.workflow_tools import start, workflow_tools
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
 from bridge.schema_cache import SchemaCache
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
@@ -37,13 +40,21 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
 }
 """For how long what a client has read may be taken as true: no event stays as it is."""
 
+SCOPES_MAX = 100
+"""How many scopes' tools are kept ready."""
+
 Context = ServerRequestContext[Caller]
 
 
-def tools_of(server: Server) -> dict[str, Tool]:
-    """Give every tool of a server by its name: workflows first, then the inbox's and the calls'."""
-    every = (*workflow_tools(server), *INBOX_TOOLS, *CALL_TOOLS)
-    return {tool.name: tool for tool in every}
+def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
+    """Give the tools of a server that are in a scope, by name: workflows, the inbox's, the calls'.
+
+    Whoever has no hook has no inbox, and whoever has no workflow has no calls.
+    """
+    inbox = () if scope.hooks == frozenset() else INBOX_TOOLS
+    calls = () if scope.workflows == frozenset() else CALL_TOOLS
+    every = (*workflow_tools(scope.view(server)), *inbox, *calls)
+    return {tool.name: tool for tool in every if scope.acts or tool.annotations.read_only_hint}
 
 
 class Door:
@@ -51,8 +62,8 @@ class Door:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._tools = tools_of(server)
-        self._listed = [tool.describe() for tool in self._tools.values()]
+        self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
+        self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
         self._schemas = SchemaCache()
         self.listening = Listening()
         self.mcp: McpServer[Caller] = McpServer(
@@ -74,16 +85,19 @@ class Door:
         self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         add_tasks(self.mcp)
 
-    def input_schema(self, name: str) -> dict[str, Any] | None:
-        """Give a tool's input schema, or None for an unknown tool."""
-        tool = self._tools.get(name)
+    def input_schema(self, name: str, scope: Scope = EVERYTHING) -> dict[str, Any] | None:
+        """Give a tool's input schema, or None for one that is unknown in this scope."""
+        tool = self._tools_in(scope).get(name)
         return tool.input if tool else None
 
+    def _list(self, scope: Scope) -> list[types.Tool]:
+        return [tool.describe() for tool in self._tools_in(scope).values()]
+
     async def list_tools(
-        self, _context: Context, _params: types.PaginatedRequestParams | None
+        self, context: Context, _params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        """List every tool, the same for everyone."""
-        return types.ListToolsResult(tools=self._listed)
+        """List every tool that the caller may use, the same for everyone of the same scope."""
+        return types.ListToolsResult(tools=self._listed_in(context.lifespan_context.scope))
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
@@ -91,12 +105,18 @@ class Door:
         """Run a tool; what goes wrong with it is told as its result, in a sentence.
 
         Raises:
-            MCPError: there is no such tool.
+            MCPError: there is no such tool, or it is outside the caller's scope.
         """
-        tool = self._tools.get(params.name)
+        tool = self._tools_in(context.lifespan_context.scope).get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
         arguments = params.arguments or {}
+        told = await self._answer(tool, context, arguments)
+        if not tool.annotations.read_only_hint:
+            self._record(tool, context, arguments, told)
+        return told
+
+    async def _answer(self, tool: Tool, context: Context, arguments: Arguments) -> HandlerResult:
         try:
             self._schemas.check(
                 tool.input, arguments, "the arguments break this tool's input schema"
@@ -106,6 +126,19 @@ class Door:
             return failure(str(error))
         except BridgeError as error:
             return failure(f"{error}; try again in a few seconds")
+
+    def _record(self, tool: Tool, context: Context, given: Arguments, told: HandlerResult) -> None:
+        """Put an act on record, by the id of the event or the call that it was done to."""
+        caller = context.lifespan_context
+        structured = getattr(told, "structured_content", None) or {}
+        if tool.name in self._server.workflows:
+            attached_to = (getattr(told, "meta", None) or {}).get(ATTACHED_META_KEY)
+            which = attached_to or caller.call_id
+        else:
+            which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
+        outcome = "refused" if getattr(told, "is_error", False) else "done"
+        if which:  # a take that found nothing was no act
+            record(str(caller.principal), tool.name, str(which), outcome)
 
     async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
         """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""

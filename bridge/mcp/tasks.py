@@ -15,6 +15,7 @@ from mcp_types.jsonrpc import HEADER_MISMATCH, INTERNAL_ERROR, MISSING_REQUIRED_
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
+from bridge.audit import record
 from bridge.errors import NotFoundError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
@@ -86,6 +87,7 @@ async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, A
     refused, and those behind it are not looked at.
     """
     call = await _named(context, params)
+    _demand_rights(context)
     for question in call.questions:
         if question.event_id in params.input_responses:
             response = params.input_responses[question.event_id]
@@ -96,9 +98,11 @@ async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, A
 async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
     """End a task; one that has ended stays as it is."""
     call = await _named(context, params)
+    _demand_rights(context)
+    caller = context.lifespan_context
     if not call.status.is_final:
-        caller = context.lifespan_context
         await caller.runtime.calls.cancel(call.call_id, caller.principal)
+        record(str(caller.principal), "tasks/cancel", call.call_id, "done")
     return {"resultType": "complete"}
 
 
@@ -162,6 +166,12 @@ async def find_task(context: Context, task_id: str) -> Call:
     if call.status is CallStatus.EXPIRED:
         raise MCPError(types.INVALID_PARAMS, f"this task has expired: {EXPIRED}")
     return call
+
+
+def _demand_rights(context: Context) -> None:
+    """Answer whoever may only read as if the task were not there."""
+    if not context.lifespan_context.scope.acts:
+        raise MCPError(types.INVALID_PARAMS, "no such task")
 
 
 async def _named(context: Context, params: TaskParams) -> Call:

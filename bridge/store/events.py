@@ -28,11 +28,11 @@ SWEEP_LIMIT = 200
 
 @dataclass(frozen=True)
 class Wish:
-    """What a taker asks for: hooks with their priorities, and perhaps only one of them."""
+    """What a taker asks for: the server's hooks with their priorities; no `only` is any of them."""
 
     server: str
     hooks: Sequence[tuple[str, int]]
-    only: str | None
+    only: Sequence[str]
     waiter: str
     waits: bool
 
@@ -78,7 +78,7 @@ class EventStore:
             line.TAKE,
             server=wish.server,
             hooks=json.dumps(wish.hooks),
-            wanted=wish.only or "",
+            wanted=",".join(wish.only),
             token=token,
             principal=principal.name,
             process=self._process,
@@ -111,7 +111,7 @@ class EventStore:
         await self._steps.run(
             line.LEAVE_LINE,
             server=wish.server,
-            wanted=wish.only or "",
+            wanted=",".join(wish.only),
             process=self._process,
             waiter=wish.waiter,
             token=token,

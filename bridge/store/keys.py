@@ -93,6 +93,7 @@ KEYS = (
         True,
         "minutes after a client's answer",
     ),
+    Key("tokens", "tokens", "hash", "tokens", False, "with its tokens, at their expiry at last"),
     Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
 )
 

@@ -53,7 +53,7 @@ end
 local function first(wish)
   local best
   for _, head in ipairs(heads) do
-    if wish == '' or wish == head.name then
+    if wish == '' or (',' .. wish .. ','):find(',' .. head.name .. ',', 1, true) then
       local id, order = oldest(head)
       if id and (not best or head.priority > best.head.priority
           or (head.priority == best.head.priority and order < best.order)) then

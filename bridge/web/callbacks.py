@@ -5,6 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.audit import record
 from bridge.callbacks import Callbacks
 from bridge.errors import Fault, InvalidError, MalformedError
 from bridge.models import CallStatus, Json
@@ -40,6 +41,7 @@ async def receive_callback(request: Request) -> Response:
         raise InvalidError("this is no callback", (fault,))
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     status = await _act(runtime.callbacks, call_id, secret, said)
+    record("n8n", f"callback {named[0]}", call_id, "done")
     return JSONResponse({"status": status})
 
 

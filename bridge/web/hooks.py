@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.audit import record
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
@@ -41,6 +42,8 @@ async def receive_event(request: Request) -> Response:
             "duration_ms": round((time.perf_counter() - started) * 1000, 2),
         },
     )
+    outcome = "duplicate" if is_duplicate else "done"
+    record(f"{server.name}/hooks/{hook.name}", "event", event.event_id, outcome)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.audit import OPERATOR, record
 from bridge.auth import bearer
 from bridge.errors import NotFoundError, UnauthorizedError
 from bridge.runtime import Runtime
@@ -35,4 +36,5 @@ async def redrive_event(request: Request) -> Response:
     demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
     event_id = request.path_params["event_id"]
     status, reply_status = await runtime.operators.redrive(event_id)
+    record(OPERATOR, "events redrive", event_id, "done")
     return JSONResponse({"event_id": event_id, "status": status, "reply": {"status": reply_status}})

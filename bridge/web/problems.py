@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bridge.audit import UNKNOWN, record
 from bridge.errors import (
     BridgeError,
     ConflictError,
@@ -58,12 +59,13 @@ def answer_http_error(_request: Request, error: Exception) -> Response:
     return problem(error.status_code, error.detail, dict(error.headers or {}))
 
 
-def answer_error(_request: Request, error: Exception) -> Response:
+def answer_error(request: Request, error: Exception) -> Response:
     """Turn an error of ours into its problem document: the most specific class decides."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers: dict[str, str] = {}
     members: dict[str, object] = {}
     if isinstance(error, UnauthorizedError):
+        record(UNKNOWN, f"{request.method} {request.url.path}", "", "unauthorized")
         headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))

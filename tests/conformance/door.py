@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from bridge.mcp.exchange import Caller
 from bridge.mcp.server import Door
 from bridge.mcp.tasks import add_tasks
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 from tests.conformance.asking import SPEAKING_TOOLS, STRING, Context, Schema, say
 from tests.conformance.contents import (
@@ -162,7 +163,7 @@ class FixtureDoor:
         state = RequestStateSecurity.ephemeral()
         self.mcp.middleware.append(RequestStateBoundary(state, default_audience=NAME))
 
-    def input_schema(self, name: str) -> Schema | None:
+    def input_schema(self, name: str, _scope: Scope = EVERYTHING) -> Schema | None:
         """Give a tool's input schema, or None for an unknown tool."""
         if name in self.tools:
             return INPUTS.get(name, NOTHING)

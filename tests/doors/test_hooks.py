@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bridge import app as app_module
 from bridge.app import create_app
+from bridge.credentials import Token
 from bridge.models import Principal
 from bridge.servers import Server
 from bridge.settings import Settings
@@ -47,6 +49,8 @@ SUPPORT = Server.model_validate(
         },
     }
 )
+GUARDED = SUPPORT.model_copy(update={"tokens": (Token(name="a", value=SecretStr("claude")),)})
+"""The same as others may reach it."""
 
 
 @pytest.fixture
@@ -137,7 +141,7 @@ async def test_an_accepted_event_outlives_a_redis_that_is_killed(tmp_path: Path)
 
 
 async def test_the_status_address_is_the_public_one(redis_url: str) -> None:
-    async with running_app(redis_url, SUPPORT, public_url="https://bridge.example/n8n") as door:
+    async with running_app(redis_url, GUARDED, public_url="https://bridge.example/n8n") as door:
         accepted = (await post(door)).json()
 
     assert accepted["status_url"] == f"https://bridge.example/n8n/events/{accepted['event_id']}"

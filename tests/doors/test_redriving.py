@@ -1,7 +1,9 @@
 """POST /events/{event_id}/redrive: for operators, and for nobody else."""
 
 import pytest
+from pydantic import SecretStr
 
+from bridge.credentials import Token
 from bridge.models import EventId, Principal
 from bridge.servers import Server
 from bridge.store.events import Held
@@ -15,6 +17,8 @@ CLAUDE = Principal("support", "local")
 SUPPORT = Server.model_validate(
     {"name": "support", "hooks": {"ticket": {"auth": {"bearer": "hook-token"}}}}
 )
+GUARDED = SUPPORT.model_copy(update={"tokens": (Token(name="a", value=SecretStr("claude")),)})
+"""The same as others may reach it."""
 
 
 async def dead_event(door: RunningApp) -> EventId:
@@ -60,7 +64,7 @@ async def test_who_has_not_the_operators_token_redrives_nothing(
 
 async def test_without_a_token_only_this_machine_may_redrive(redis_url: str) -> None:
     for base_url, status in (("http://127.0.0.1:8080", 200), (ELSEWHERE, 404)):
-        async with running_app(redis_url, SUPPORT, base_url=base_url, public_url=ELSEWHERE) as door:
+        async with running_app(redis_url, GUARDED, base_url=base_url, public_url=ELSEWHERE) as door:
             event_id = await dead_event(door)
             answer = await door.client.post(f"/events/{event_id}/redrive")
             assert answer.status_code == status

@@ -30,7 +30,8 @@ def environ(redis_url: str) -> dict[str, str]:
 async def told(*command: str, environ: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
     """Run a command with --json; give its status and the records that it printed."""
     status, said = await run(*command, "--json", environ=environ)
-    return status, [json.loads(line) for line in said.splitlines()]
+    lines = [json.loads(line) for line in said.splitlines()]
+    return status, [line for line in lines if line.get("logger") != "audit"]
 
 
 async def dead_event(web: Desk, **changes: Any) -> EventId:
@@ -240,3 +241,32 @@ async def test_a_store_that_does_not_answer_is_status_1() -> None:
     assert status == 1
     assert "the store does not answer" in said
     assert "Traceback" not in said
+
+
+async def test_tokens_are_made_listed_and_revoked(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "name: support\nhooks: {ticket: {auth: {bearer: env:HOOK_TOKEN}}}\n"
+    )
+    environ |= {"BRIDGE_SERVERS": str(tmp_path), "HOOK_TOKEN": "h"}
+    add = ("tokens", "add", "support")
+
+    status, (made,) = await told(
+        *add, "ann", "--read", "--hook", "ticket", "--expires", "90d", environ=environ
+    )
+    assert (status, made["rights"], made["hooks"]) == (0, "read", ["ticket"])
+    assert made["token"].startswith("nb_")
+    assert made["expires_at"]
+    status, said = await run(*add, "ann", environ=environ)
+    assert (status, "other rights" in said) == (1, True)
+    assert (await run(*add, "eve", "--hook", "none", environ=environ))[0] == 1
+    assert (await run("tokens", "add", "nowhere", "ann", environ=environ))[0] == 1
+    assert (await run(*add, "a b", environ=environ))[0] == 2
+
+    _, (listed,) = await told("tokens", "ls", environ=environ)
+    assert listed == {name: value for name, value in made.items() if name != "token"}
+    status, said = await run("tokens", "ls", environ=environ)
+    assert (status, made["token"] in said) == (0, False)
+    status, (gone,) = await told("tokens", "revoke", made["token_id"], environ=environ)
+    assert (status, gone["status"]) == (0, "revoked")
+    assert (await run("tokens", "revoke", made["token_id"], environ=environ))[0] == 1
+    assert await told("tokens", "ls", environ=environ) == (0, [])

@@ -79,7 +79,7 @@ def wish(
 ) -> Wish:
     """Ask for an event of `hooks` (name -> priority); a named waiter waits in line."""
     asked = {HOOK: 0} if hooks is None else hooks
-    return Wish(SERVER, tuple(asked.items()), only, waiter, waits=bool(waiter))
+    return Wish(SERVER, tuple(asked.items()), (only,) if only else (), waiter, waits=bool(waiter))
 
 
 @dataclass(frozen=True)

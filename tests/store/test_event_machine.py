@@ -86,7 +86,7 @@ class EventMachine(StoreMachine):
         self, only: str | None, principal: str, process: str
     ) -> Claim | MultipleResults[Claim]:
         token = new_lease_token()
-        wish = Wish(SERVER, tuple(PRIORITIES.items()), only, "", waits=False)
+        wish = Wish(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "", waits=False)
 
         async def step() -> tuple[str, str, int] | None:
             found = await self.stores[process].take(wish, Principal(SERVER, principal), token)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 from sse_starlette.event import ServerSentEvent
@@ -20,6 +21,9 @@ FAREWELL_S = 1.0
 
 Source = AsyncGenerator[bytes, None]
 
+Token = tuple[str, str]
+"""What let a stream's client in: a digest, empty where it cannot be revoked, and a server."""
+
 
 def event(
     data: str,
@@ -37,6 +41,7 @@ class OpenStreams:
 
     def __init__(self) -> None:
         self._open: set[Callable[[], object]] = set()
+        self._cuts: defaultdict[Token, set[Callable[[], object]]] = defaultdict(set)
         self.draining = asyncio.Event()
 
     @contextlib.contextmanager
@@ -49,6 +54,26 @@ class OpenStreams:
             yield
         finally:
             self._open.discard(close)
+
+    @contextlib.contextmanager
+    def let_in_by(self, token: Token, cut: Callable[[], object]) -> Iterator[None]:
+        """Have `cut` called when the token is good for nothing any more while the block lasts."""
+        self._cuts[token].add(cut)
+        try:
+            yield
+        finally:
+            self._cuts[token].discard(cut)
+            if not self._cuts[token]:
+                del self._cuts[token]
+
+    def tokens(self) -> tuple[Token, ...]:
+        """Name the tokens that let someone in to a stream that is open."""
+        return tuple(token for token in self._cuts if token[0])
+
+    def cut(self, token: Token) -> None:
+        """End the streams that a token let someone in to."""
+        for cut in tuple(self._cuts.get(token, ())):
+            cut()
 
     def close(self) -> None:
         """End every open stream."""
@@ -72,6 +97,7 @@ class EventStream:
         headers: beside those of every event stream.
         farewell: the last words of a stream that ends because this process drains.
         ends_within_s: the source ends by itself so soon when the process drains, and says how.
+        token: what let the client in; the stream ends when it is revoked.
     """
 
     def __init__(
@@ -82,12 +108,14 @@ class EventStream:
         *,
         farewell: bytes = b"",
         ends_within_s: float = 0,
+        token: Token = ("", ""),
     ) -> None:
         self._source = source
         self._streams = streams
         self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
         self._farewell = farewell
         self._ends_within_s = ends_within_s
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
@@ -95,7 +123,8 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         pump = asyncio.ensure_future(self._pump(send))
         watch = asyncio.ensure_future(_until_gone(receive))
-        with self._streams.holding(lambda: self._end_soon(watch)):
+        holding = self._streams.holding(lambda: self._end_soon(watch))
+        with holding, self._streams.let_in_by(self._token, watch.cancel):
             try:
                 await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             finally:

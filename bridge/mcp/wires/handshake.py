@@ -190,7 +190,8 @@ async def _stream(
     )
     frames = _frames(reader, session, after or sure or START)
     named = {SESSION_HEADER: session.session_id}
-    return EventStream(frames, request.app.state.streams, named, farewell=COME_BACK)
+    streams, token = request.app.state.streams, caller.token
+    return EventStream(frames, streams, named, farewell=COME_BACK, token=token)
 
 
 async def _frames(reader: Reader, session: Session, after: str) -> AsyncGenerator[bytes, None]:

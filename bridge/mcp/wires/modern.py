@@ -94,7 +94,7 @@ async def serve(request: Request, message: Message, door: Door, caller: Caller) 
         return _acknowledge(request)
     if "method" not in message:
         return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
-    refusal = _refuse(request, message, door)
+    refusal = _refuse(request, message, door, caller)
     if refusal is not None:
         return _reject(refusal, message["id"])
     route = classify_inbound_request(message, headers=dict(request.headers))
@@ -132,7 +132,8 @@ async def _run(
         await _answered(request, caller, reached=not await request.is_disconnected())
         return _json(reply)
     frames = _frames(request, first, line, serving, caller, due_at)
-    return EventStream(frames, request.app.state.streams, ends_within_s=END_WITHIN_S)
+    streams, token = request.app.state.streams, caller.token
+    return EventStream(frames, streams, ends_within_s=END_WITHIN_S, token=token)
 
 
 async def _is_there(request: Request) -> bool:
@@ -197,7 +198,9 @@ async def _frames(
         await _answered(request, caller, reached=reached)
 
 
-def _refuse(request: Request, message: Message, door: Door) -> InboundLadderRejection | None:
+def _refuse(
+    request: Request, message: Message, door: Door, caller: Caller
+) -> InboundLadderRejection | None:
     """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
     doubled = find_duplicated_routing_header(request.headers.items())
     if doubled is not None:
@@ -205,7 +208,7 @@ def _refuse(request: Request, message: Message, door: Door) -> InboundLadderReje
     params = message.get("params")
     if message["method"] != "tools/call" or not isinstance(params, dict):
         return None
-    schema = door.input_schema(str(params.get("name")))
+    schema = door.input_schema(str(params.get("name")), caller.scope)
     arguments = params.get("arguments") or {}
     if schema is None or not isinstance(arguments, dict):
         return None

@@ -67,7 +67,8 @@ async def get(request: Request) -> ASGIApp:
     )
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
     frames = _frames(reader, address, after or sure)
-    return EventStream(frames, request.app.state.streams, farewell=COME_BACK)
+    streams, token = request.app.state.streams, caller.token
+    return EventStream(frames, streams, farewell=COME_BACK, token=token)
 
 
 async def post(request: Request) -> Response:

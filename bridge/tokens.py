@@ -1,0 +1,128 @@
+"""The verbs of tokens: make, revoke, list, and let in whoever has one."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.auth import LOCAL, bearer, owner_of
+from bridge.configuration import is_reachable, unguarded
+from bridge.errors import (
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    UnauthorizedError,
+)
+from bridge.models import Principal
+from bridge.scopes import EVERYTHING, Scope
+from bridge.servers import Server
+from bridge.settings import Settings
+from bridge.store.tokens import StoredToken, TokenStore
+
+PREFIX = "nb_"
+NEEDED = "a bearer token of this server is needed"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who was let in, and what for; `digest` is that of the token, where it can be revoked."""
+
+    principal: Principal
+    scope: Scope = EVERYTHING
+    digest: str = ""
+
+
+def digest_of(token: str) -> str:
+    """Give what is kept of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Tokens:
+    """Decides who is let in, and gives out and takes back what lets them in."""
+
+    def __init__(self, store: TokenStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    async def admit(self, server: Server, authorization: str | None) -> Access:
+        """Find whom an Authorization header proves; `local` on loopback where there are no tokens.
+
+        Raises:
+            UnauthorizedError: no token, or none of this server's.
+        """
+        given = bearer(authorization)
+        owner = owner_of(server, given)
+        if owner is not None:
+            return Access(owner)
+        stored = await self._store.find(digest_of(given), server.name) if given else None
+        if stored is not None:
+            return Access(stored.principal, stored.scope, stored.digest)
+        may_be_open = not server.tokens and not is_reachable(self._settings)
+        if may_be_open and not await self._store.is_guarded(server.name):
+            return Access(Principal(server.name, LOCAL))
+        raise UnauthorizedError(NEEDED)
+
+    async def is_valid(self, digest: str, server: str) -> bool:
+        """Tell whether a token that let someone in would do so still."""
+        return await self._store.find(digest, server) is not None
+
+    async def demand_guards(self, servers: Mapping[str, Server]) -> None:
+        """Refuse to serve without any token what more than this machine can reach.
+
+        Raises:
+            ConfigurationError: naming each such server.
+        """
+        named = unguarded(self._settings, servers.values())
+        faults = [fault for name, fault in named if not await self._store.is_guarded(name)]
+        if faults:
+            raise ConfigurationError(tuple(faults))
+
+    async def add(
+        self, server: Server, name: str, scope: Scope, ttl_s: float | None
+    ) -> tuple[str, StoredToken]:
+        """Make a token; it is told now and never again.
+
+        Raises:
+            NotFoundError: the scope names a hook or a workflow that the server does not have.
+            ConflictError: the principal of this name has other rights.
+        """
+        _demand_known("hook", scope.hooks, server.hooks)
+        _demand_known("workflow", scope.workflows, server.workflows)
+        token = PREFIX + secrets.token_urlsafe(24)
+        is_in_file = any(each.name == name for each in server.tokens)
+        if (is_in_file and scope != EVERYTHING) or not await self._store.add(
+            digest_of(token), Principal(server.name, name), scope, ttl_s
+        ):
+            raise ConflictError(
+                f"{server.name} has a token {name} with other rights, and tokens of one name are "
+                "one principal: give it the same rights, or take another name"
+            )
+        kept = await self._store.find(digest_of(token), server.name)
+        assert kept is not None, "it was put on record"
+        return token, kept
+
+    async def list(self, server: str | None = None) -> list[StoredToken]:
+        """List the tokens on record, oldest first."""
+        return [
+            token for token in await self._store.list() if server in (None, token.principal.server)
+        ]
+
+    async def revoke(self, token_id: str) -> StoredToken:
+        """Make a token good for nothing, in every process, at once.
+
+        Raises:
+            NotFoundError: there is no such token.
+        """
+        for token in await self._store.list():
+            if token.token_id == token_id:
+                await self._store.revoke(token.digest)
+                return token
+        raise NotFoundError("no such token")
+
+
+def _demand_known(kind: str, named: frozenset[str] | None, there: Mapping[str, object]) -> None:
+    unknown = sorted((named or frozenset()) - set(there))
+    if unknown:
+        raise NotFoundError(
+            f"no {kind} {', '.join(unknown)} here; there are: {', '.join(there) or 'none'}"
+        )
