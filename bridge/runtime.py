@@ -34,6 +34,7 @@ from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
+from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
@@ -79,6 +80,7 @@ class Runtime:
     tokens: Tokens
     processes: ProcessStore
     sessions: SessionStore
+    inboxes: InboxStore
     outbox: Outbox
     event_store: EventStore
     call_store: CallStore
@@ -186,6 +188,7 @@ def _wire(
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
+        inboxes=InboxStore(steps),
         outbox=Outbox(steps),
         event_store=event_store,
         call_store=call_store,

@@ -6,6 +6,7 @@ hears only its own process; ours hears of tasks from every process through the w
 
 import contextlib
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import mcp_types as types
@@ -13,20 +14,16 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 
 from bridge.errors import TransientError
+from bridge.mcp.changes import LIST_CHANGES, UPDATED, Inboxes, beside
+from bridge.mcp.resources import hook_of_inbox
 from bridge.mcp.tasks import demand_tasks, find_task, view
 from bridge.mcp.tools import Context
 from bridge.models import Call, CallId
+from bridge.servers import Server
 from bridge.store.wake import Bell
 
 TASKS_MAX = 100
 LISTENERS_MAX = 10_000
-
-LIST_CHANGES = {
-    "toolsListChanged": "notifications/tools/list_changed",
-    "promptsListChanged": "notifications/prompts/list_changed",
-    "resourcesListChanged": "notifications/resources/list_changed",
-}
-"""What a filter names, and what is sent for it."""
 
 
 class Subscription:
@@ -35,7 +32,11 @@ class Subscription:
     def __init__(self, context: Context, wanted: types.SubscriptionFilter) -> None:
         self._context = context
         self._wanted = wanted.model_dump(by_alias=True, exclude_none=True)
+        server = context.lifespan_context.server
         self._lists = [flag for flag in LIST_CHANGES if self._wanted.get(flag)]
+        self._uris = inboxes_among(server, self._wanted.get("resourceSubscriptions") or ())
+        heard = server.hooks if "resourcesListChanged" in self._lists else self._uris.values()
+        self.inboxes = Inboxes(context.lifespan_context.runtime, server, tuple(heard))
         self.task_ids = _task_ids(context, self._wanted.get("taskIds"))
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
         self._told_lists: dict[str, int] = {}
@@ -44,13 +45,28 @@ class Subscription:
     async def acknowledge(self, changes: Counter[str]) -> None:
         """Say what will be told: changes of lists from now on, tasks from how they stand now."""
         self._told_lists = dict(changes)
+        with contextlib.suppress(TransientError):
+            await self.inboxes.changed()
         self.task_ids = [task_id for task_id in self.task_ids if await self._read(task_id)]
         honoured: dict[str, Any] = dict.fromkeys(self._lists, True)
-        if uris := self._wanted.get("resourceSubscriptions"):
-            honoured["resourceSubscriptions"] = uris
+        if self._uris:
+            honoured["resourceSubscriptions"] = list(self._uris)
         if self.task_ids:
             honoured["taskIds"] = self.task_ids
         await self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured})
+
+    async def tell_lists(self, changed: Iterable[str]) -> None:
+        """Tell the lists named, as far as they are wanted."""
+        for flag in self._lists:
+            if flag in changed:
+                await self._notify(LIST_CHANGES[flag], {})
+
+    async def tell_inboxes(self, hooks: list[str]) -> None:
+        """Tell that events came or went on these hooks."""
+        await self.tell_lists(["resourcesListChanged"])
+        for uri, hook in self._uris.items():
+            if hook in hooks:
+                await self._notify(UPDATED, {"uri": uri})
 
     async def tell(self, changes: Counter[str]) -> None:
         """Tell each list and each task that has changed since it was told last."""
@@ -83,9 +99,13 @@ class Subscription:
 
 
 class Listening:
-    """Serves the subscriptions of one server; each call is one stream."""
+    """Serves the subscriptions of one server, whose `lists` have these digests.
 
-    def __init__(self) -> None:
+    Each call is one stream.
+    """
+
+    def __init__(self, lists: Mapping[str, str]) -> None:
+        self._lists = lists
         self._bells: set[Bell] = set()
         self._changes: Counter[str] = Counter()
         self._is_closing = False
@@ -117,16 +137,31 @@ class Listening:
             self._bells.add(bell)
             try:
                 await subscription.acknowledge(self._changes)
-                while not self._is_closing:
-                    await subscription.tell(self._changes)
-                    await bell.rung()
+                await subscription.tell_lists(await self._changed_lately(context))
+                async with beside(subscription.inboxes.tell(subscription.tell_inboxes)):
+                    while not self._is_closing:
+                        await subscription.tell(self._changes)
+                        await bell.rung()
             finally:
                 self._bells.discard(bell)
         return types.SubscriptionsListenResult(_meta=subscription.meta)
 
+    async def _changed_lately(self, context: Context) -> list[str]:
+        """Name the lists that are others than before: whoever comes back may not know them yet."""
+        caller = context.lifespan_context
+        try:
+            return await caller.runtime.inboxes.changed_lists(caller.server.name, self._lists)
+        except TransientError:
+            return []
+
     def _ring(self) -> None:
         for bell in self._bells:
             bell.ring()
+
+
+def inboxes_among(server: Server, uris: Iterable[str]) -> dict[str, str]:
+    """Give the hooks whose inboxes are among these addresses, by address."""
+    return {uri: hook for uri in uris if (hook := hook_of_inbox(server, uri))}
 
 
 def _task_ids(context: Context, wanted: object) -> list[CallId]:

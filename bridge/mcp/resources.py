@@ -102,7 +102,7 @@ async def list_resources(
         listing = await context.lifespan_context.runtime.events.list(
             server, None, EventStatus.QUEUED, min(PAGE, LISTED_MAX - listed), order
         )
-    inboxes = [] if order else [_inbox(server, hook) for hook in server.hooks]
+    inboxes = [] if order else [inbox(server, hook) for hook in server.hooks]
     listed += len(listing.events)
     more = listing.next_cursor if listed < LISTED_MAX else None
     return types.ListResourcesResult(
@@ -139,6 +139,32 @@ async def read_resource(
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
     contents = types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)
     return types.ReadResourceResult(contents=[contents])
+
+
+async def hear(context: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    """Note that a session wants to hear of an inbox.
+
+    Raises:
+        MCPError: the address is no inbox's; what becomes of one event is not told.
+    """
+    caller = context.lifespan_context
+    hook = hook_of_inbox(caller.server, params.uri)
+    if hook is None:
+        raise unknown(context, params.uri, "only inboxes, event://{server}/{hook}, can be heard of")
+    with refusing():
+        await caller.runtime.inboxes.hear(caller.session_id, caller.server.name, hook)
+    return types.EmptyResult()
+
+
+async def hear_no_more(
+    context: Context, params: types.UnsubscribeRequestParams
+) -> types.EmptyResult:
+    """Note that a session has heard enough of an inbox; of one it never heard of, that is so."""
+    caller = context.lifespan_context
+    if hook := hook_of_inbox(caller.server, params.uri):
+        with refusing():
+            await caller.runtime.inboxes.hear_no_more(caller.session_id, hook)
+    return types.EmptyResult()
 
 
 def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
@@ -197,7 +223,8 @@ def _listed_before(cursor: str | None) -> tuple[str | None, int]:
     return (order if cursor else None), int(listed)
 
 
-def _inbox(server: Server, hook: str) -> types.Resource:
+def inbox(server: Server, hook: str) -> types.Resource:
+    """Give an inbox as it stands in the list."""
     return types.Resource(
         name=hook,
         title=f"Inbox of {hook}",

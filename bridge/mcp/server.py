@@ -6,21 +6,32 @@ from typing import Any
 import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.lowlevel import Server as McpServer
+from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
+from typing_extensions import override
 
 from bridge import __version__
 from bridge.audit import record
 from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
+from bridge.mcp.changes import digest
 from bridge.mcp.completion import complete
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox import INBOX_TOOLS
 from bridge.mcp.listening import Listening
 from bridge.mcp.progress import telling
-from bridge.mcp.prompts import get_prompt, list_prompts
-from bridge.mcp.resources import list_resources, list_templates, read_resource
+from bridge.mcp.prompts import get_prompt, list_prompts, prompt_of
+from bridge.mcp.resources import (
+    hear,
+    hear_no_more,
+    inbox,
+    list_resources,
+    list_templates,
+    read_resource,
+)
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
 from bridge.mcp.tools import Arguments, Tool, failure
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
@@ -57,6 +68,20 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
     return {tool.name: tool for tool in every if scope.acts or tool.annotations.read_only_hint}
 
 
+class Face(McpServer[Caller]):
+    """The SDK's server, which tells a session when its tools or prompts are others than before."""
+
+    @override
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> InitializationOptions:
+        told = NotificationOptions(tools_changed=True, prompts_changed=True)
+        return super().create_initialization_options(notification_options or told, *args, **kwargs)
+
+
 class Door:
     """One server's MCP face; `mcp` is what the wires serve, `listening` its open subscriptions."""
 
@@ -65,8 +90,13 @@ class Door:
         self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
         self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
         self._schemas = SchemaCache()
-        self.listening = Listening()
-        self.mcp: McpServer[Caller] = McpServer(
+        self.lists = {
+            "toolsListChanged": digest(self._listed),
+            "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
+            "resourcesListChanged": digest(inbox(server, hook) for hook in server.hooks),
+        }
+        self.listening = Listening(self.lists)
+        self.mcp = Face(
             server.name,
             version=__version__,
             title=server.title,
@@ -77,6 +107,8 @@ class Door:
             on_list_resources=list_resources,
             on_list_resource_templates=list_templates,
             on_read_resource=read_resource,
+            on_subscribe_resource=hear,
+            on_unsubscribe_resource=hear_no_more,
             on_list_prompts=list_prompts,
             on_get_prompt=get_prompt,
             on_completion=complete,

@@ -75,6 +75,7 @@ KEYS = (
     Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),
     Key("clients", "clients:{client}", "zset", "streams", True, "a day after its last stream"),
     Key("unproven", "unproven:{session}", "set", "streams", True, "an hour after its last answer"),
+    Key("lists", "lists:{server}", "hash", "inboxes", True, "a month after the last listener came"),
     Key("owed", "owed:{session}", "hash", "streams", True, "a day after its last request"),
     Key(
         "outbox",

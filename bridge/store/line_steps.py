@@ -25,6 +25,7 @@ local function lease(id)
   hold(process, 'event ' .. id .. ' ' .. token)
   redis.call('SET', taken_key(token), id, 'EX', 60)
   asks(id, e[5], true)
+  ring('left:' .. e[1])
   return told(id)
 end
 """
@@ -127,6 +128,7 @@ elseif e[1] == 'queued' then
   redis.call('HSET', event_key(id), 'status', 'leased', 'holder', process)
   redis.call('ZADD', event_leases_key(), now + e[7] * 1000, id)
   hold(process, member)
+  ring('left:' .. e[4])
 end
 return {'held'}
 """,

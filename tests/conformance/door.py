@@ -119,6 +119,7 @@ class FixtureDoor:
     def __init__(self, server: Server, *more: Speak) -> None:
         self._behind = Door(server)
         self.listening = self._behind.listening
+        self.lists = self._behind.lists
         self.tools = gathered() | {
             "test_trigger_tool_change": Fixture(
                 "Says that the tools changed.", self._announcing("toolsListChanged")

@@ -34,6 +34,7 @@ from bridge.mcp.wires.outbox_stream import (
     serve_into,
 )
 from bridge.mcp.wires.reading import COME_BACK, Reader, new_reading, prime
+from bridge.mcp.wires.standing import News, with_changes
 from bridge.models import Message, new_call_id
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -145,6 +146,7 @@ async def _answer_at_once(
 ) -> Response:
     line = OutboxLine(caller.runtime, session.session_id, STANDING)
     exchange, connection = open_exchange(request, message, session, line)
+    caller.session_id = session.session_id
     return JSONResponse(await answer(door.mcp, exchange, connection, caller))
 
 
@@ -189,6 +191,8 @@ async def _stream(
         connection_of(request.scope),
     )
     frames = _frames(reader, session, after or sure or START)
+    if stream == STANDING:
+        frames = with_changes(frames, News(runtime, caller.server, door, session))
     named = {SESSION_HEADER: session.session_id}
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, named, farewell=COME_BACK, token=token)

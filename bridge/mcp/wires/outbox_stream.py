@@ -127,6 +127,7 @@ async def serve_into(
     runtime = caller.runtime
     line = OutboxLine(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
+    caller.session_id = session.session_id
     caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
     serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
     try:

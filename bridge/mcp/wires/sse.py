@@ -32,6 +32,7 @@ from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into
 from bridge.mcp.wires.reading import COME_BACK, RETRY_MS, Reader, new_reading
+from bridge.mcp.wires.standing import News, with_changes
 from bridge.mcp.wires.streamable import read_message
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -66,7 +67,8 @@ async def get(request: Request) -> ASGIApp:
         connection_of(request.scope),
     )
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
-    frames = _frames(reader, address, after or sure)
+    news = News(caller.runtime, caller.server, door, session)
+    frames = with_changes(_frames(reader, address, after or sure), news)
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, farewell=COME_BACK, token=token)
 

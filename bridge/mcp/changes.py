@@ -1,0 +1,84 @@
+"""What changes, told to whoever wants to hear of it: inboxes and lists, whatever wire tells it.
+
+A burst is told once: PAUSE_S lies between two looks, and each look tells an inbox at most once.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from bridge.errors import TransientError
+from bridge.runtime import Runtime
+from bridge.servers import Server
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
+
+UPDATED = "notifications/resources/updated"
+LIST_CHANGES = {
+    "toolsListChanged": "notifications/tools/list_changed",
+    "promptsListChanged": "notifications/prompts/list_changed",
+    "resourcesListChanged": "notifications/resources/list_changed",
+}
+"""What a filter of subscriptions/listen names, and what is sent for it."""
+
+
+def names_of(server: Server) -> tuple[str, str]:
+    """Name what wakes those who hear of a server's inboxes: events that come, and that go."""
+    return f"events:{server.name}", f"left:{server.name}"
+
+
+def digest(parts: Iterable[BaseModel]) -> str:
+    """Digest a list, so that two are told apart without being kept."""
+    told = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in parts]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass
+class Inboxes:
+    """Inboxes that one listener hears of, and how each stood when it last looked."""
+
+    runtime: Runtime
+    server: Server
+    hooks: tuple[str, ...]
+    _stood: dict[str, str] = field(default_factory=dict)
+
+    async def changed(self) -> list[str]:
+        """Name the hooks where an event came or went since the last look; the first names none."""
+        if not self.hooks:
+            return []
+        stands = await self.runtime.inboxes.stands(self.server.name, self.hooks)
+        news = [hook for hook in self.hooks if self._stood.get(hook, stands[hook]) != stands[hook]]
+        self._stood = stands
+        return news
+
+    async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
+        """Tell the hooks of each change, for ever."""
+        with self.runtime.wakes.listening(*names_of(self.server)) as bell:
+            while True:
+                with contextlib.suppress(TransientError):  # all bells ring when Redis is back
+                    if news := await self.changed():
+                        await tell(news)
+                await asyncio.sleep(PAUSE_S)
+                await bell.rung()
+
+
+@contextlib.asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do some work while the block lasts, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("changes.failed", exc_info=error)
