@@ -8,6 +8,7 @@ import json
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
 from bridge.servers import Hook, Server
 
@@ -63,7 +64,7 @@ async def list_prompts(
     context: Context, _params: types.PaginatedRequestParams | None
 ) -> types.ListPromptsResult:
     """List the prompts, in the server file's order of hooks."""
-    hooks = context.lifespan_context.server.hooks.values()
+    hooks = _hooks(context.lifespan_context).values()
     return types.ListPromptsResult(prompts=[prompt_of(hook) for hook in hooks])
 
 
@@ -76,7 +77,7 @@ async def get_prompt(
         MCPError: there is no such prompt, or an argument is wrong.
     """
     server = context.lifespan_context.server
-    hook = server.hooks.get(params.name)
+    hook = _hooks(context.lifespan_context).get(params.name)
     if hook is None:
         raise MCPError(types.INVALID_PARAMS, f"unknown prompt: {params.name}")
     given = params.arguments or {}
@@ -87,6 +88,11 @@ async def get_prompt(
         description=f"Work through the inbox of {hook.name}",
         messages=[types.PromptMessage(role="user", content=said)],
     )
+
+
+def _hooks(caller: Caller) -> dict[str, Hook]:
+    """Give the hooks whose events the caller may take: nobody else has use for their prompts."""
+    return caller.server.hooks if caller.scope.acts else {}
 
 
 def _written(server: Server, hook: Hook, given: dict[str, str]) -> str:

@@ -91,7 +91,7 @@ class Door:
         self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
         self._schemas = SchemaCache()
         self.lists = {
-            "toolsListChanged": digest(self._listed),
+            "toolsListChanged": digest(self._list(EVERYTHING)),
             "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
             "resourcesListChanged": digest(inbox(server, hook) for hook in server.hooks),
         }
