@@ -80,16 +80,25 @@ class Runtime:
     tokens: Tokens
     processes: ProcessStore
     sessions: SessionStore
-    inboxes: InboxStore
     outbox: Outbox
     event_store: EventStore
     call_store: CallStore
     run_store: RunStore
     reply_store: ReplyStore
     queue: Queue
-    counters: Counters
+    steps: Steps
     streams: StreamStore
     receipts: Receipts
+
+    @property
+    def counters(self) -> Counters:
+        """Give what speaks Redis for totals."""
+        return Counters(self.steps)
+
+    @property
+    def inboxes(self) -> InboxStore:
+        """Give what speaks Redis for how inboxes and lists stand."""
+        return InboxStore(self.steps)
 
     @property
     def questions(self) -> Questions:
@@ -188,14 +197,13 @@ def _wire(
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps),
-        inboxes=InboxStore(steps),
         outbox=Outbox(steps),
         event_store=event_store,
         call_store=call_store,
         run_store=run_store,
         reply_store=reply_store,
         queue=queue,
-        counters=Counters(steps),
+        steps=steps,
         streams=StreamStore(steps, process),
         receipts=Receipts(event_store, call_store),
     )
