@@ -16,7 +16,7 @@ from bridge.entries import Entry
 from bridge.mcp.server import tools_of
 from bridge.not_yet import NOT_YET
 from bridge.servers import Annotations, Coalesce, Hook, Limits, Retry, Server, Workflow
-from bridge.settings import DEMO_VARIABLES, Settings, variable
+from bridge.settings import DEMO_VARIABLES, Settings, read_dotenv, variable
 from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
@@ -25,7 +25,10 @@ from workers import jobs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+ARCHITECTURE, CLAUDE, N8N, OPERATING, SERVER_FILES = (
+    (ROOT / "docs" / f"{name}.md").read_text()
+    for name in ("architecture", "claude", "n8n", "operating", "server-files")
+)
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
@@ -77,13 +80,21 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_setting_stands_in_the_readme_with_its_default() -> None:
-    shown = {row[0].strip("`"): row[1] for row in rows(section(README, "Settings"))}
+def test_every_setting_is_documented_with_its_default() -> None:
+    shown = {row[0].strip("`"): row[1] for row in rows(section(OPERATING, "Settings"))}
     settings = {variable(name): field for name, field in Settings.model_fields.items()}
     assert {name: shown.get(name) for name in settings} == {
         name: spelled(field.default) for name, field in settings.items()
     }
-    assert quoted(section(README, "Settings")) >= DEMO_VARIABLES
+    assert quoted(section(OPERATING, "Settings")) >= DEMO_VARIABLES
+
+
+def test_the_sample_of_an_env_file_holds_only_what_there_is(tmp_path: Path) -> None:
+    sample = (ROOT / "config" / "env.example").read_text()
+    everything = tmp_path / ".env"
+    everything.write_text(re.sub(r"^# ([A-Z0-9_]+=)", r"\1", sample, flags=re.MULTILINE))
+    assert Settings.from_environ(read_dotenv(everything)).public_url
+    assert Settings.from_environ(read_dotenv(ROOT / "config" / "env.example")).n8n_url is None
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
@@ -93,9 +104,9 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     )
 
 
-def test_the_readme_names_every_key_of_a_server_file() -> None:
+def test_every_key_of_a_server_file_is_documented() -> None:
     keys = {auth.kind for auth in AUTHS}.union(*(entry.keys() for entry in ENTRIES))
-    named = quoted(section(README, "Your own server file"))
+    named = quoted(SERVER_FILES)
     assert {key for key in keys if not {key, f"auth.{key}"} & named} == set()
 
 
@@ -106,20 +117,25 @@ def test_the_readme_s_server_file_is_sound(tmp_path: Path) -> None:
     assert check(file, {name: f"the secret in {name}" for name in IN_THE_EXAMPLE}) == ()
 
 
-def test_the_readme_names_every_tool() -> None:
-    assert set(tools_of(Server(name="any"))) <= quoted(section(README, "What Claude sees"))
+def test_every_tool_is_documented() -> None:
+    assert set(tools_of(Server(name="any"))) <= quoted(section(CLAUDE, "What Claude sees"))
 
 
-def test_the_readme_names_every_metric() -> None:
+def test_every_metric_is_documented() -> None:
     some = {("calls", "server", "tool", "status"): 1.0, ("call_ms", "server", "tool"): 1.0}
     families = Snapshot(Totals(some, {}, 0, 0, 0, {}), 0).collect()
     exposed = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in families}
-    assert exposed <= quoted(section(README, "Running it for others"))
+    assert exposed <= quoted(section(OPERATING, "Metrics"))
 
 
-def test_the_readme_names_every_status_a_hook_refuses_with() -> None:
-    named = re.findall(r"\b[45]\d\d\b", section(README, "What n8n is answered"))
+def test_every_status_a_hook_refuses_with_is_documented() -> None:
+    named = re.findall(r"\b[45]\d\d\b", section(N8N, "What n8n is answered"))
     assert {int(status) for status in STATUS.values()} - {500} <= {int(code) for code in named}
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    pages = {f"docs/{page.name}" for page in ROOT.glob("docs/*.md")}
+    assert pages <= {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)}
 
 
 def test_what_the_readme_says_is_not_yet_there_is_not_there() -> None:
