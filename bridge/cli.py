@@ -17,12 +17,14 @@ from bridge.commands.events import events
 from bridge.commands.replies import replies
 from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
-from bridge.log import configure_logging
+from bridge.log import configure_logging, log_beside
+from bridge.mcp.wires.pipes import claim_standard_streams
 from bridge.ports import listen
 from bridge.process import process_configuration
 from bridge.serve import serve
 from bridge.settings import Settings, read_dotenv
 from bridge.standin import create_standin
+from bridge.stdio import serve_stdio
 from bridge.up import up
 
 STAND_IN_DRAIN_S = 1.0
@@ -74,6 +76,17 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     listener = listen(settings.host, settings.port)
     app = create_app(settings, configuration.servers)
     serve(app, listener, settings.drain_s, functools.partial(drain, app))
+
+
+@commands.command()
+@click.argument("server")
+@click.option("--channel", is_flag=True, help="Also wake Claude Code for events (a preview).")
+@click.pass_obj
+def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
+    """Serve one server on stdin and stdout, to a client that starts programs."""
+    streams = claim_standard_streams()
+    log_beside()
+    asyncio.run(serve_stdio(environ, server, streams, is_channel=channel))
 
 
 @commands.command("check")

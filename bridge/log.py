@@ -4,8 +4,11 @@ The message of a line is a constant dotted name (`hook.received`); everything el
 as `extra`. stdout stays free for what commands print and for the MCP wire of `stdio`.
 """
 
+import contextlib
 import json
 import logging
+import logging.handlers
+import queue
 import sys
 from datetime import UTC, datetime
 
@@ -13,6 +16,9 @@ from typing_extensions import override
 
 ENCODE = json.JSONEncoder(default=str).encode
 OURS = ("bridge", "workers")
+LINES_MAX = 1000
+"""How many lines wait to be written beside the work."""
+
 STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -38,6 +44,27 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return ENCODE(line)
+
+
+class Beside(logging.handlers.QueueHandler):
+    """Hands lines to a thread that writes them, and drops those that find no room."""
+
+    @override
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+    @override
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record  # it goes to a thread, not to another process
+
+
+def log_beside() -> None:
+    """Log in a thread of its own from now on: a stderr that nobody reads then holds nothing up."""
+    root = logging.getLogger()
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(LINES_MAX)
+    logging.handlers.QueueListener(waiting, *root.handlers).start()
+    root.handlers = [Beside(waiting)]
 
 
 def configure_logging() -> None:

@@ -20,6 +20,7 @@ from bridge.events import Events
 from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
 from bridge.operators import Operators
+from bridge.pushes import Pushes
 from bridge.questions import Questions
 from bridge.queue import Queue
 from bridge.receipts import Receipts
@@ -38,6 +39,7 @@ from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.processes import Heartbeat, ProcessStore
+from bridge.store.pushes import PushStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import faults_of
@@ -71,6 +73,7 @@ class Runtime:
     intake: Intake
     events: Events
     takers: Takers
+    pushes: Pushes
     calls: Calls
     runs: Runs
     callbacks: Callbacks
@@ -88,7 +91,6 @@ class Runtime:
     queue: Queue
     steps: Steps
     streams: StreamStore
-    receipts: Receipts
 
     @property
     def counters(self) -> Counters:
@@ -105,12 +107,17 @@ class Runtime:
         """Give the verbs of questions, which are made of those of events."""
         return Questions(self.event_store, self.events)
 
+    @property
+    def receipts(self) -> Receipts:
+        """Give the verbs of receipts, which need nothing of their own."""
+        return Receipts(self.event_store, self.call_store)
+
 
 @contextlib.asynccontextmanager
 async def open_runtime(
     settings: Settings, servers: Mapping[str, Server], kind: str, patience_s: float
 ) -> AsyncIterator[Runtime]:
-    """Connect and wire one process of the given kind (`web` or `worker`).
+    """Connect and wire one process of the given kind (`web`, `worker` or `stdio`).
 
     `patience_s` is how long a step is repeated while Redis is away before it is given up.
     """
@@ -188,6 +195,7 @@ def _wire(
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
         takers=Takers(event_store, wakes),
+        pushes=Pushes(PushStore(steps), wakes),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
@@ -205,5 +213,4 @@ def _wire(
         queue=queue,
         steps=steps,
         streams=StreamStore(steps, process),
-        receipts=Receipts(event_store, call_store),
     )

@@ -156,6 +156,16 @@ def servers_dir_of(environ: Mapping[str, str]) -> Path:
     return Path(given or Settings().servers_dir).expanduser()
 
 
+def data_dir_of(environ: Mapping[str, str]) -> Path:
+    """Give the folder for what this machine keeps, whatever else is wrong or still missing."""
+    needed = {
+        name: value
+        for name, value in environ.items()
+        if name == "BRIDGE_DATA_DIR" or not name.startswith("BRIDGE_")
+    }
+    return Settings.from_environ(needed).data_dir
+
+
 def read_dotenv(path: Path) -> dict[str, str]:
     """Read the variables of a `.env` file as they stand; none if there is no such file.
 

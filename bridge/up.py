@@ -7,7 +7,6 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 import httpx2
@@ -17,7 +16,7 @@ from bridge.configuration import Configuration, read_configuration, unguarded
 from bridge.demo import demo_tokens
 from bridge.operating import operating
 from bridge.ports import free_port, listen
-from bridge.settings import Settings
+from bridge.settings import data_dir_of
 from bridge.valkey import EmbeddedValkey
 from bridge.welcome import base_url, welcome
 
@@ -71,16 +70,6 @@ def plan(given: Mapping[str, str]) -> Plan:
     return Plan(
         configuration, environ, stand_in_port, (first, stand_in, (child("worker"), child("web")))
     )
-
-
-def data_dir_of(environ: Mapping[str, str]) -> Path:
-    """Give the folder for what this machine keeps, whatever else is wrong or still missing."""
-    needed = {
-        name: value
-        for name, value in environ.items()
-        if name == "BRIDGE_DATA_DIR" or not name.startswith("BRIDGE_")
-    }
-    return Settings.from_environ(needed).data_dir
 
 
 async def up(given: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
 from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
+from bridge.mcp.wires.messages import is_message
 from bridge.models import Json, Message
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
@@ -96,7 +97,7 @@ async def _read_json(request: Request, max_bytes: int) -> Json | Response:
 def _one_message(body: Json | Response) -> Message | Response:
     if isinstance(body, Response):
         return body
-    if not _is_message(body):
+    if not is_message(body):
         sentence = "the body must be one JSON-RPC message"
         return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 400)
     assert isinstance(body, dict)
@@ -111,19 +112,9 @@ def _batch(request: Request, body: Json | Response) -> list[Message]:
     if request.headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
         return []
     members = body if isinstance(body, list) else []
-    batch = [message for message in members if isinstance(message, dict) and _is_message(message)]
+    batch = [message for message in members if isinstance(message, dict) and is_message(message)]
     is_whole = len(batch) == len(members)
     return batch if is_whole and all(each.get("method") != "initialize" for each in batch) else []
-
-
-def _is_message(message: object) -> bool:
-    if not isinstance(message, Mapping) or message.get("jsonrpc") != "2.0":
-        return False
-    request_id = message.get("id", "")
-    has_good_id = isinstance(request_id, str | int) and not isinstance(request_id, bool)
-    if "method" in message:
-        return isinstance(message["method"], str) and has_good_id
-    return "id" in message and ("result" in message or "error" in message)
 
 
 def _is_modern(request: Request, message: Message) -> bool:

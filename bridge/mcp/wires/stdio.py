@@ -1,0 +1,241 @@
+"""stdio: one client on this process's own stdin and stdout, a line a message, in either era.
+
+On purpose:
+
+1. The first request with the 2026 envelope, or the first `initialize`, decides the era. A
+   `server/discover` alone does not: a client whose probe timed out goes on with `initialize`.
+2. The client that leaves ends the waiting, not the calls; what it was not surely given goes to the
+   same call asked again, and an event goes back.
+3. A client that reads slowly holds up nothing but what it shall read. At REQUESTS_MAX requests
+   that wait for their answer or for its being read, no more are taken.
+
+Source: MCP 2026-07-28 and 2025-11-25, "stdio"; "Versioning and Compatibility".
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import MCPError
+from mcp.shared.transport_context import TransportContext
+from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR, REQUEST_TIMEOUT
+
+from bridge.auth import LOCAL
+from bridge.errors import MalformedError
+from bridge.mcp.channel import CAPABILITY, push_events
+from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
+from bridge.mcp.leaving import LAST_WAIT_S
+from bridge.mcp.server import Door
+from bridge.mcp.wires.arrivals import Arrivals
+from bridge.mcp.wires.eras import Eras
+from bridge.mcp.wires.messages import is_message
+from bridge.mcp.wires.outbox_stream import ASK_S
+from bridge.mcp.wires.pipes import LinesIn, LinesOut
+from bridge.models import Message, Principal
+from bridge.payloads import parse_json
+from bridge.receipts import NOTHING
+from bridge.runtime import Runtime
+from bridge.servers import Server
+
+REQUESTS_MAX = 1000
+END_WITHIN_S = LAST_WAIT_S + 0.2
+"""How long a client that leaves in peace may wait for us; many kill after two seconds."""
+
+
+class StdioLine:
+    """Carries what goes out before and beside the answers; any of it may wait for the reader."""
+
+    def __init__(self, sink: LinesOut, eras: Eras) -> None:
+        self._sink = sink
+        self._eras = eras
+        self._asked: dict[str, asyncio.Future[Message]] = {}
+
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether the client's protocol knows requests from the server."""
+        return self._eras.is_handshake
+
+    async def send(self, message: Message) -> None:
+        """Write a notification; a client that is gone is found out by who reads it."""
+        with contextlib.suppress(OSError):
+            await self._sink.write(encode(message))
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
+    ) -> Message:
+        """Ask the client.
+
+        Raises:
+            MCPError: no answer in time (ASK_S when no time is given).
+        """
+        request_id = "bridge-" + secrets.token_urlsafe(9)
+        answered = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        asking = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        try:
+            await self.send({**asking, "params": dict(params or {})})
+            return await asyncio.wait_for(answered, timeout_s or ASK_S)
+        except TimeoutError:
+            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
+        finally:
+            del self._asked[request_id]
+
+    def take_answer(self, message: Message) -> None:
+        """Hand an answer of the client to whoever asked; one to no question is dropped."""
+        answered = self._asked.get(str(message.get("id")))
+        if answered is not None and not answered.done():
+            answered.set_result(message)
+
+
+class Stdio:
+    """Serves one client from its first line to its last."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        server: Server,
+        door: Door,
+        source: LinesIn,
+        sink: LinesOut,
+        *,
+        is_channel: bool = False,
+    ) -> None:
+        self._runtime = runtime
+        self._server = server
+        self._door = door
+        self._source = source
+        self._sink = sink
+        self._is_channel = is_channel
+        self._eras = Eras(handshake_only=is_channel)
+        self._line = StdioLine(sink, self._eras)
+        self._arrivals = Arrivals(runtime.receipts, source, sink)
+        self._room = asyncio.Semaphore(REQUESTS_MAX)
+        self._serving: dict[str | int, asyncio.Task[None]] = {}
+        self._beside: set[asyncio.Task[None]] = set()
+        self._leaving = asyncio.Event()
+        self._is_pushing = False
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Serve until the client has left, or until told to stop; then end in peace, and soon."""
+        reading = asyncio.create_task(self._read())
+        ends = [reading, *(asyncio.create_task(e.wait()) for e in (stop, self._sink.closed))]
+        self._start_beside(self._arrivals.grow_sure())
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self._leaving.set()
+            self._door.listening.close()
+            if self._serving and self._sink.is_open:
+                await asyncio.wait(self._serving.values(), timeout=END_WITHIN_S)
+        finally:
+            rest = (*ends, *self._serving.values(), *self._beside)
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+            await self._arrivals.lose_the_rest()
+        if reading.done() and not reading.cancelled() and (error := reading.exception()):
+            raise error
+
+    async def _read(self) -> None:
+        async for line in self._source.lines():
+            if line is None:
+                most = self._runtime.settings.max_body_bytes
+                await self._refuse(INVALID_REQUEST, f"a message may have at most {most} bytes")
+            elif line.strip():
+                await self._take_line(line)
+
+    async def _take_line(self, line: bytes) -> None:
+        try:
+            message = parse_json(line)
+        except MalformedError as error:
+            await self._refuse(PARSE_ERROR, str(error))
+            return
+        if not is_message(message):
+            await self._refuse(INVALID_REQUEST, "each line must be one JSON-RPC message")
+            return
+        assert isinstance(message, dict)
+        if "method" not in message:
+            self._line.take_answer(message)
+        elif "id" not in message:
+            self._take_note(message)
+        else:
+            await self._take_request(message)
+
+    async def _refuse(self, code: int, sentence: str) -> None:
+        await self._line.send(error_message(None, code, sentence))
+
+    def _take_note(self, message: Message) -> None:
+        params = message.get("params")
+        if message["method"] == "notifications/cancelled" and isinstance(params, Mapping):
+            request_id = params.get("requestId")
+            task = self._serving.get(request_id) if isinstance(request_id, str | int) else None
+            if task is not None:
+                task.cancel()
+        is_ready = message["method"] == "notifications/initialized" and self._is_channel
+        if is_ready and not self._is_pushing:
+            self._is_pushing = True
+            self._start_beside(push_events(self._runtime, self._server, self._line.send))
+
+    async def _take_request(self, message: Message) -> None:
+        """Serve a request beside the others; the handshake alone before what follows it."""
+        await self._room.acquire()
+        await self._arrivals.prove()
+        request_id = message["id"]
+        if request_id in self._serving:
+            self._room.release()
+            sentence = "a request of this id is being served already"
+            await self._line.send(error_message(request_id, INVALID_REQUEST, sentence))
+            return
+        serving = asyncio.create_task(self._serve(message))
+        self._serving[request_id] = serving
+        serving.add_done_callback(lambda _: self._is_served(request_id))
+        if message["method"] == "initialize":
+            await asyncio.wait((serving,))
+
+    def _is_served(self, request_id: str | int) -> None:
+        del self._serving[request_id]
+        self._room.release()
+
+    async def _serve(self, message: Message) -> None:
+        """Serve a request and write its answer; a cancelled one gets none."""
+        caller = Caller(
+            self._runtime,
+            self._server,
+            Principal(self._server.name, LOCAL),
+            is_there=self._is_there,
+            leaving=self._leaving,
+        )
+        is_written = False
+        try:
+            reply = await self._answer(message, caller)
+            await self._sink.write(encode(reply))
+            is_written = True
+        except OSError:
+            pass  # the client is gone
+        finally:
+            if is_written:
+                self._arrivals.written(caller.receipt)
+            elif caller.receipt != NOTHING:
+                await asyncio.shield(self._arrivals.lose(caller.receipt))
+
+    async def _answer(self, message: Message, caller: Caller) -> Message:
+        admitted = self._eras.admit(message, self._line)
+        if not isinstance(admitted, Connection):
+            return admitted
+        transport = TransportContext(kind="stdio", can_send_request=self._line.can_ask)
+        exchange = Exchange(message, self._line, transport)
+        reply = await answer(self._door.mcp, exchange, admitted, caller)
+        if message["method"] == "initialize" and "result" in reply:
+            self._eras.settle(message, admitted)
+            if self._is_channel:
+                reply["result"]["capabilities"].setdefault("experimental", {})[CAPABILITY] = {}
+        return reply
+
+    async def _is_there(self) -> bool:
+        return self._sink.is_open and not self._leaving.is_set()
+
+    def _start_beside(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)

@@ -1,0 +1,184 @@
+"""`n8n-bridge stdio` as a client sees it that starts it: frames by hand over two pipes."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
+)
+
+from bridge.leash import leashed
+from tests.bridge_processes import ROOT, SERVER
+
+Message = dict[str, Any]
+
+FRAME_MAX_BYTES = 1 << 26
+PATIENCE_S = 30.0
+LATEST_HANDSHAKE = "2025-11-25"
+META = {
+    PROTOCOL_VERSION_META_KEY: "2026-07-28",
+    CLIENT_INFO_META_KEY: {"name": "proof", "version": "1"},
+    CLIENT_CAPABILITIES_META_KEY: {},
+}
+"""The envelope of the 2026 wire."""
+
+
+class Program:
+    """The program, and its client's ends of the pipes."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        transport: asyncio.ReadTransport,
+        envelope: Mapping[str, Any] | None,
+    ) -> None:
+        self.process = process
+        self.heard: list[Message] = []
+        self.torn = b""
+        self._reader = reader
+        self._transport = transport
+        self._envelope = envelope
+        self._ids = itertools.count(1)
+        self._answers: defaultdict[object, list[Message]] = defaultdict(list)
+
+    def say(self, line: Message | bytes) -> None:
+        """Write a line."""
+        assert self.process.stdin
+        content = line if isinstance(line, bytes) else json.dumps(line).encode()
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(content + b"\n")
+
+    def request(self, method: str, **params: Any) -> int:
+        """Write a request; give its id."""
+        request_id = next(self._ids)
+        if self._envelope is not None:
+            params["_meta"] = {**self._envelope, **params.get("_meta", {})}
+        self.say({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
+        return request_id
+
+    def call(self, tool: str, **arguments: Any) -> int:
+        """Write a call of a tool; give its id."""
+        return self.request("tools/call", name=tool, arguments=arguments)
+
+    async def hear(self) -> Message | None:
+        """Read the next frame; None at the end of the stream."""
+        line = await asyncio.wait_for(self._reader.readline(), PATIENCE_S)
+        if not line.endswith(b"\n"):
+            self.torn = line
+            return None
+        frame: Message = json.loads(line)
+        assert frame["jsonrpc"] == "2.0"
+        self.heard.append(frame)
+        return frame
+
+    async def answer(self, request_id: object) -> Message:
+        """Read on until the answer to a request is there."""
+        while not self._answers[request_id]:
+            frame = await self.hear()
+            assert frame is not None, "the program has ended"
+            if "method" not in frame:
+                self._answers[frame["id"]].append(frame)
+        return self._answers[request_id].pop()
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """Make a request and give its result."""
+        reply = await self.answer(self.request(method, **params))
+        assert "result" in reply, reply
+        return reply["result"]
+
+    async def use(self, tool: str, **arguments: Any) -> Any:
+        """Call a tool and give its structured result."""
+        result = await self.ask("tools/call", name=tool, arguments=arguments)
+        assert not result.get("isError"), result
+        return result["structuredContent"]
+
+    async def told(self, method: str) -> Message:
+        """Read on until a notification is there; give its params."""
+        while (frame := await self.hear()) is not None:
+            if frame.get("method") == method:
+                params: Message = frame["params"]
+                return params
+        raise AssertionError(f"the program has ended without {method}")
+
+    async def shake_hands(self, version: str = LATEST_HANDSHAKE) -> Message:
+        """Make the handshake; give what the server says of itself."""
+        client = {"name": "proof", "version": "1"}
+        terms = {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
+        result: Message = await self.ask("initialize", **terms)
+        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return result
+
+    async def rest(self) -> None:
+        """Read to the end of the stream."""
+        while await self.hear() is not None:
+            pass
+
+    def close_input(self) -> None:
+        """Close the pipe that the program reads."""
+        assert self.process.stdin
+        self.process.stdin.close()
+
+    def close_output(self) -> None:
+        """Close the pipe that the program writes to, with all that is in it."""
+        self._transport.close()
+
+    def vanish(self) -> None:
+        """Be gone at once, as a client that was killed."""
+        self.close_output()
+        self.close_input()
+
+    async def ended(self) -> int:
+        """Wait for the program's end; give its exit status."""
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
+
+
+@contextlib.asynccontextmanager
+async def stdio_program(
+    environ: Mapping[str, str],
+    *options: str,
+    envelope: Mapping[str, Any] | None = None,
+    log: Path | None = None,
+    server: str = SERVER,
+) -> AsyncIterator[Program]:
+    """Start the program, its log in a file; kill it in the end.
+
+    With an `envelope` its requests are of the 2026 wire, else of those with a handshake.
+    """
+    ours, theirs = os.pipe()
+    try:
+        with contextlib.ExitStack() as stack:
+            errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
+            process = await asyncio.create_subprocess_exec(
+                *leashed(sys.executable, "-m", "bridge", "stdio", server, *options),
+                cwd=ROOT,
+                env=dict(environ),
+                stdin=PIPE,
+                stdout=theirs,
+                stderr=errors,
+            )
+    finally:
+        os.close(theirs)
+    reader = asyncio.StreamReader(limit=FRAME_MAX_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb")
+    )
+    program = Program(process, reader, transport, envelope)
+    try:
+        yield program
+    finally:
+        program.vanish()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
