@@ -73,7 +73,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
         lifespan=lifespan,
     )
     app.state.opening = opening
-    app.state.streams = OpenStreams()
+    app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
     app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}

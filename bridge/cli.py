@@ -19,6 +19,7 @@ from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging, log_beside
 from bridge.mcp.wires.pipes import claim_standard_streams
+from bridge.open_files import make_room
 from bridge.ports import listen
 from bridge.process import process_configuration
 from bridge.serve import serve
@@ -73,6 +74,7 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
         {**environ, **{name: str(value) for name, value in asked.items() if value is not None}}
     )
     settings = configuration.settings
+    make_room(settings.streams_max)
     listener = listen(settings.host, settings.port)
     app = create_app(settings, configuration.servers)
     serve(app, listener, settings.drain_s, functools.partial(drain, app))

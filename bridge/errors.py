@@ -94,6 +94,17 @@ class TooManyError(TransientError):
         )
 
 
+class TooManySessionsError(TransientError):
+    """The principal has as many sessions as it may, and all of them are in use."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "this token has as many sessions as it may, all of them in use: end some, "
+            "or raise BRIDGE_PRINCIPAL_SESSIONS_MAX",
+            retry_after_s,
+        )
+
+
 class FullError(TransientError):
     """As many events wait on the hook as may; nothing was stored."""
 

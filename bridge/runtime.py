@@ -44,7 +44,7 @@ from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import faults_of
 from bridge.store.scripts import Steps
-from bridge.store.sessions import SessionStore
+from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore
 from bridge.store.streams import StreamStore
 from bridge.store.tokens import TokenStore
 from bridge.store.wake import Wakes
@@ -204,7 +204,7 @@ def _wire(
         tokens=Tokens(TokenStore(steps), settings),
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
-        sessions=SessionStore(steps),
+        sessions=SessionStore(steps, _session_limits(settings)),
         outbox=Outbox(steps),
         event_store=event_store,
         call_store=call_store,
@@ -212,5 +212,14 @@ def _wire(
         reply_store=reply_store,
         queue=queue,
         steps=steps,
-        streams=StreamStore(steps, process),
+        streams=StreamStore(steps, process, _session_limits(settings)),
+    )
+
+
+def _session_limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        idle_s=settings.session_idle_s,
+        of_principal=settings.principal_sessions_max,
+        of_all=settings.sessions_max,
+        in_use_s=max(IN_USE_S, 3 * settings.keepalive_s),
     )

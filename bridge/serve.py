@@ -27,6 +27,9 @@ LOOK_EVERY_S = 0.1
 STALLED_AFTER_S = 30.0
 """How long a client may take nothing of what waits for it: two signs of life of a stream."""
 
+GONE_AFTER_S = 60
+"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
+
 
 class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # httptools' or h11's
     """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
@@ -45,6 +48,13 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
             await app(scope, receive, send)
 
         self.app = watched
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Have the system end it for a client that is gone without a word."""
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
+        super().connection_made(transport)
 
     def pause_writing(self) -> None:
         """Hear that more is waiting to be read than the system and we hold back."""

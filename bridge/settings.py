@@ -98,6 +98,18 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         7 * 86400, ge=1, description="the seconds for which a call's result is kept"
     )
     event_ttl_s: int = Field(14 * 86400, ge=1, description="the seconds for which an event is kept")
+    session_idle_s: int = Field(
+        86400, ge=1, description="the seconds without a sign of life after which a session ends"
+    )
+    sessions_max: int = Field(
+        100_000, ge=1, description="the sessions that there may be; idle ones make room"
+    )
+    principal_sessions_max: int = Field(
+        10_000, ge=1, description="the sessions that one token's name may have of these"
+    )
+    streams_max: int = Field(
+        10_000, ge=1, description="the standing streams that one web process may hold open"
+    )
     drain_s: float = Field(
         30, ge=0, allow_inf_nan=False, description="the seconds that a stop waits for open work"
     )

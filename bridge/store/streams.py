@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bridge.models import CallId, Message, ProcessId
 from bridge.store.scripts import Script, Steps
-from bridge.store.sessions import SESSION_TTL_S
+from bridge.store.sessions import LIVES, USUAL, SessionLimits
 
 LIVED_WITHIN_S = 600.0
 UNPROVEN_TTL_S = 3600
@@ -42,9 +42,11 @@ return {'replaced'}
 
 SURE = Script(
     "session stream reader frame client ttl_s",
-    """
-if redis.call('HGET', session_key(session), 'reader:' .. stream) ~= reader then return {'replaced'} end
-redis.call('EXPIRE', session_key(session), ttl_s)
+    LIVES
+    + """
+local s = redis.call('HMGET', session_key(session), 'reader:' .. stream, 'server', 'principal')
+if s[1] ~= reader then return {'replaced'} end
+lives(session, s[2], s[3], ttl_s)
 if frame ~= '' then redis.call('HSET', session_key(session), 'sure:' .. stream, frame) end
 if client ~= '' then redis.call('ZADD', clients_key(client), now, session) end
 return {'reading'}
@@ -145,9 +147,10 @@ class Owed:
 class StreamStore:
     """Speaks Redis for streams."""
 
-    def __init__(self, steps: Steps, process: ProcessId) -> None:
+    def __init__(self, steps: Steps, process: ProcessId, limits: SessionLimits = USUAL) -> None:
         self._steps = steps
         self._process = process
+        self._ttl_s = limits.idle_s
 
     async def attach(self, reading: Reading) -> str:
         """Become the stream's only reader; gives the last frame that surely arrived."""
@@ -157,7 +160,7 @@ class StreamStore:
             stream=reading.stream,
             reader=reading.reader,
             client=reading.client,
-            ttl_s=SESSION_TTL_S,
+            ttl_s=self._ttl_s,
         )
         return str(sure.decode())
 
@@ -181,7 +184,7 @@ class StreamStore:
             reader=reading.reader,
             frame=sure,
             client=reading.client,
-            ttl_s=SESSION_TTL_S,
+            ttl_s=self._ttl_s,
         )
         return answer == [b"reading"]
 
@@ -221,7 +224,7 @@ class StreamStore:
             stream=stream,
             call=owed.call_id,
             process=self._process,
-            ttl_s=SESSION_TTL_S,
+            ttl_s=self._ttl_s,
         )
         return answer == [b"owed"]
 

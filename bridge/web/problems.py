@@ -19,6 +19,7 @@ from bridge.errors import (
     RejectedError,
     TooLargeError,
     TooManyError,
+    TooManySessionsError,
     TransientError,
     UnauthorizedError,
     UnsupportedMediaError,
@@ -35,6 +36,7 @@ STATUS: dict[type[BridgeError], HTTPStatus] = {
     InvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RejectedError: HTTPStatus.BAD_REQUEST,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManySessionsError: HTTPStatus.TOO_MANY_REQUESTS,
     TransientError: HTTPStatus.SERVICE_UNAVAILABLE,
     BridgeError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

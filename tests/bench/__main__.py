@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 import uvloop
 
-from tests.bench import call, ingest, streams, waiting
+from tests.bench import call, idle, ingest, streams, waiting
 from tests.bench.figures import Row
 from tests.bench.program import ROOT
 from tests.bench.report import page, section
@@ -18,6 +18,7 @@ ROWS: Mapping[str, Callable[[Scale], Awaitable[Row]]] = {
     "call": call.measure,
     "waiting": waiting.measure,
     "streams": streams.measure,
+    "idle": idle.measure,
 }
 PAGE = ROOT / "docs" / "performance.md"
 

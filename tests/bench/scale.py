@@ -18,6 +18,8 @@ class Scale:
     pool_calls: int = 8
     streams: int = 1000
     idle_s: float = 20.0
+    idle_streams: int = 10_000
+    idle_for_s: float = 40.0
 
 
 FULL = Scale()
@@ -33,4 +35,6 @@ SHORT = Scale(
     pool_calls=4,
     streams=20,
     idle_s=0.1,
+    idle_streams=50,
+    idle_for_s=0.3,
 )

@@ -1,7 +1,7 @@
 """How a tool is called on the 2026-07-28 wire."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.bench.connection import spell
 from tests.bench.load import Question
@@ -17,6 +17,20 @@ META = {
 
 def calls(path: str, tool: str, seconds: float = 0) -> Iterator[Question]:
     """Call a tool, each time with a label of its own that must come back."""
+    for count in itertools.count(1):
+        label = f"call-{count}-of-the-bench"
+        arguments = {"seconds": seconds, "label": label}
+        yield Question(spelled(path, tool, count, arguments), 200, label.encode())
+
+
+def looks(path: str) -> Iterator[Question]:
+    """Look at what there is, which needs no worker and no n8n."""
+    for count in itertools.count(1):
+        yield Question(spelled(path, "list_calls", count, {}), 200, b'"calls":[]')
+
+
+def spelled(path: str, tool: str, count: int, arguments: Mapping[str, object]) -> bytes:
+    """Spell the request that calls a tool."""
     headers = {
         **CLAUDE,
         "accept": "application/json, text/event-stream",
@@ -24,9 +38,6 @@ def calls(path: str, tool: str, seconds: float = 0) -> Iterator[Question]:
         "mcp-method": "tools/call",
         "mcp-name": tool,
     }
-    for count in itertools.count(1):
-        label = f"call-{count}-of-the-bench"
-        arguments = {"seconds": seconds, "label": label}
-        params = {"name": tool, "arguments": arguments, "_meta": META}
-        message = {"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params}
-        yield Question(spell("POST", path, headers, message), 200, label.encode())
+    params = {"name": tool, "arguments": arguments, "_meta": META}
+    message = {"jsonrpc": "2.0", "id": count, "method": "tools/call", "params": params}
+    return spell("POST", path, headers, message)

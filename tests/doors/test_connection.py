@@ -5,7 +5,13 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from bridge import serve
 from bridge.connection import Connection
+from tests.serving import serving_any
 from tests.waiting import wait_until
 
 MORE_THAN_IS_HELD = 32 * 1024 * 1024
@@ -59,3 +65,20 @@ async def test_a_connection_is_cut_only_if_something_was_not_taken() -> None:
         transport.write(b"." * ONE_SIDE_HOLDS)
         connection.cut_unless_taken()
         assert not connection.is_open()
+
+
+async def test_a_client_that_vanishes_is_not_waited_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[int] = []
+
+    class Seen(Connection):
+        def __init__(self, transport: asyncio.Transport) -> None:
+            option = transport.get_extra_info("socket")
+            found.append(option.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+            super().__init__(transport)
+
+    monkeypatch.setattr(serve, "Connection", Seen)
+    async with serving_any(Starlette()) as address, httpx2.AsyncClient() as http:
+        await http.get(address)
+    assert found == [serve.GONE_AFTER_S * 1000]

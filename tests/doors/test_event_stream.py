@@ -59,7 +59,7 @@ async def told(*chunks: bytes) -> AsyncGenerator[bytes, None]:
 async def test_each_event_is_one_write() -> None:
     peer = Peer()
     chunks = event("first", event_id="s/1"), KEEPALIVE, event("a\nb")
-    await EventStream(told(*chunks), OpenStreams())(SCOPE, peer.receive, peer.send)
+    await EventStream(told(*chunks), OpenStreams(10))(SCOPE, peer.receive, peer.send)
     assert peer.bodies == [
         b"id: s/1\nevent: message\ndata: first\n\n",
         b": keepalive\n\n",
@@ -71,7 +71,7 @@ async def test_each_event_is_one_write() -> None:
 
 async def test_the_headers_keep_proxies_from_holding_anything_back() -> None:
     peer = Peer()
-    stream = EventStream(told(), OpenStreams(), {"Mcp-Session-Id": "abc"})
+    stream = EventStream(told(), OpenStreams(10), {"Mcp-Session-Id": "abc"})
     await stream(SCOPE, peer.receive, peer.send)
     assert peer.sent[0]["status"] == 200
     assert dict(peer.sent[0]["headers"]) == {
@@ -83,7 +83,7 @@ async def test_the_headers_keep_proxies_from_holding_anything_back() -> None:
 
 
 async def test_a_client_that_leaves_closes_the_source() -> None:
-    peer, source, streams = Peer(), Source(b"x"), OpenStreams()
+    peer, source, streams = Peer(), Source(b"x"), OpenStreams(10)
     running = asyncio.create_task(
         EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
     )
@@ -96,7 +96,7 @@ async def test_a_client_that_leaves_closes_the_source() -> None:
 
 
 async def test_draining_ends_a_stream_properly() -> None:
-    peer, source, streams = Peer(), Source(b"x"), OpenStreams()
+    peer, source, streams = Peer(), Source(b"x"), OpenStreams(10)
     running = asyncio.create_task(
         EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
     )
@@ -108,14 +108,14 @@ async def test_draining_ends_a_stream_properly() -> None:
 
 
 async def test_a_stream_opened_while_draining_ends_at_once() -> None:
-    peer, source, streams = Peer(), Source(), OpenStreams()
+    peer, source, streams = Peer(), Source(), OpenStreams(10)
     streams.close()
     await EventStream(source.read(), streams)(SCOPE, peer.receive, peer.send)
     assert peer.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
 
 
 async def test_a_stream_that_sees_to_its_own_end_outlives_the_draining() -> None:
-    peer, streams = Peer(), OpenStreams()
+    peer, streams = Peer(), OpenStreams(10)
     streams.close()
     stream = EventStream(told(b"the end"), streams, ends_within_s=0.05)
     await stream(SCOPE, peer.receive, peer.send)
@@ -126,7 +126,7 @@ async def test_a_stream_that_sees_to_its_own_end_and_does_not_is_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(event_stream, "FAREWELL_S", 0.05)
-    peer, source, streams = Peer(), Source(b"x"), OpenStreams()
+    peer, source, streams = Peer(), Source(b"x"), OpenStreams(10)
     streams.close()
     await EventStream(source.read(), streams, ends_within_s=0.05)(SCOPE, peer.receive, peer.send)
     assert peer.bodies == [b"x", b""]
@@ -136,7 +136,7 @@ async def test_draining_says_farewell_unless_the_stream_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(event_stream, "FAREWELL_S", 0.05)
-    streams = OpenStreams()
+    streams = OpenStreams(10)
     cut_short, ended = Peer(), Peer()
     streams.close()
     for peer, source in ((cut_short, Source().read()), (ended, told(b"the end"))):

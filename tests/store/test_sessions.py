@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.models import Principal
-from bridge.store.sessions import Session, SessionStore, new_session_id
+from bridge.errors import TooManySessionsError, TransientError
+from bridge.models import Principal, ProcessId
+from bridge.store.sessions import Session, SessionLimits, SessionStore, new_session_id
+from bridge.store.streams import Reading, StreamStore
 from tests.store.records import ALICE, BOB, HOSTILE, STRANGER, Desk
 
 SESSION = Session("one", ALICE, "sse", "client-1")
@@ -67,3 +69,82 @@ def test_session_ids_are_visible_ascii_and_never_the_same() -> None:
 
     assert len(minted) == 100
     assert all(id_.isascii() and id_.isprintable() and " " not in id_ for id_ in minted)
+
+
+# How many there may be
+
+
+def limited(web: Desk, in_use_s: float = 0, **most: int) -> SessionStore:
+    return SessionStore(web.steps, SessionLimits(in_use_s=in_use_s, **most))
+
+
+async def opened(sessions: SessionStore, *names: str, principal: Principal = ALICE) -> None:
+    for name in names:
+        await sessions.write(replace(SETTLED, session_id=name, principal=principal))
+
+
+async def kept(sessions: SessionStore, *names: str, principal: Principal = ALICE) -> list[str]:
+    return [name for name in names if await sessions.read(name, principal, "sse")]
+
+
+async def test_the_session_that_was_idle_longest_makes_room_for_a_new_one(web: Desk) -> None:
+    sessions = limited(web, of_principal=2)
+    await opened(sessions, "one", "two")
+    await sessions.read("one", ALICE, "sse")
+
+    await opened(sessions, "three")
+
+    assert await kept(sessions, "one", "two", "three") == ["one", "three"]
+
+
+async def test_what_a_handshake_settles_needs_no_more_room(web: Desk) -> None:
+    sessions = limited(web, of_principal=1)
+
+    await opened(sessions, "one", "one")
+
+    assert await kept(sessions, "one") == ["one"]
+
+
+async def test_a_principal_that_uses_all_its_sessions_gets_no_more(web: Desk) -> None:
+    sessions = limited(web, in_use_s=60, of_principal=1)
+    await opened(sessions, "one")
+
+    with pytest.raises(TooManySessionsError):
+        await opened(sessions, "two")
+
+    assert await kept(sessions, "one", "two") == ["one"]
+    await opened(sessions, "of bob", principal=BOB)
+    await sessions.end("one")
+    await opened(sessions, "two")
+
+
+async def test_nobody_gets_a_session_when_all_are_in_use(web: Desk) -> None:
+    sessions = limited(web, in_use_s=60, of_all=1)
+    await opened(sessions, "one")
+
+    with pytest.raises(TransientError, match="BRIDGE_SESSIONS_MAX"):
+        await opened(sessions, "of bob", principal=BOB)
+
+
+async def test_a_stream_that_is_read_is_a_sign_of_life(web: Desk) -> None:
+    sessions = limited(web, of_all=2)
+    await opened(sessions, "one", "two")
+    streams = StreamStore(web.steps, ProcessId("web_x"))
+    reading = Reading("one", "standing", "reader")
+    await streams.attach(reading)
+    assert await streams.still_reads(reading)
+
+    await opened(sessions, "three", principal=BOB)
+
+    assert await kept(sessions, "one", "two") == ["one"]
+
+
+async def test_an_expired_session_counts_no_more(web: Desk) -> None:
+    sessions = limited(web, in_use_s=60, of_principal=1)
+    await opened(sessions, "one")
+    for index in ("sessions", f"sessions:{ALICE.server}:{ALICE.name}"):
+        assert await web.redis.zadd(f"{{bridge}}:{index}", {"one": 1}, xx=True, ch=True)
+
+    await opened(sessions, "two")
+
+    assert await kept(sessions, "two") == ["two"]

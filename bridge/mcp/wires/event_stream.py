@@ -9,6 +9,7 @@ from sse_starlette.event import ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
 from bridge.connection import connection_of
+from bridge.errors import TransientError
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -16,6 +17,7 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 KEEPALIVE = b": keepalive\n\n"
+COME_BACK_S = 5.0
 FAREWELL_S = 1.0
 """How long a stream may take for its last words when the process drains."""
 
@@ -39,7 +41,8 @@ def event(
 class OpenStreams:
     """The streams that this process holds open, so that it can end them when it drains."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._open: set[Callable[[], object]] = set()
         self._cuts: defaultdict[Token, set[Callable[[], object]]] = defaultdict(set)
         self.draining = asyncio.Event()
@@ -74,6 +77,17 @@ class OpenStreams:
         """End the streams that a token let someone in to."""
         for cut in tuple(self._cuts.get(token, ())):
             cut()
+
+    def demand_room(self) -> None:
+        """See that one more standing stream may be opened here.
+
+        Raises:
+            TransientError: another process may have room, or this one later.
+        """
+        if len(self) >= self._most:
+            raise TransientError(
+                "this process holds as many streams as BRIDGE_STREAMS_MAX allows", COME_BACK_S
+            )
 
     def close(self) -> None:
         """End every open stream."""

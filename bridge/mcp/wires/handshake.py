@@ -112,6 +112,7 @@ async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
         return session
     last_event_id = request.headers.get("last-event-id")
     if not last_event_id:
+        request.app.state.streams.demand_room()
         return await _stream(request, door, caller, session, STANDING, "")
     place = PLACE.fullmatch(last_event_id)
     if place is None:

@@ -45,6 +45,7 @@ PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 async def get(request: Request) -> ASGIApp:
     """Open a session's stream: a new one's, or the one that broke off."""
     door, caller = await enter(request)
+    request.app.state.streams.demand_room()
     client = request.path_params.get("client") or request.headers.get("x-bridge-client", "")
     session, after = await _find(request, caller, client)
     if session is None:

@@ -1,0 +1,166 @@
+"""Row 5: ten thousand idle streams on one process, and what a call beside them feels of it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import cast
+
+from typing_extensions import override
+
+from tests.bench.connection import HOST, spell
+from tests.bench.figures import Figure, Row
+from tests.bench.load import Load, press
+from tests.bench.memory import resident_kb
+from tests.bench.program import Program
+from tests.bench.scale import Scale
+from tests.bench.stage import CLAUDE, set_up
+from tests.bench.tool_call import looks
+
+OPENING = 64
+"""So many streams are opened at once."""
+
+KEEPALIVE, KEEPALIVE_S, DRAIN_S = b": keepalive", 15, 30
+POLL_S = 0.02
+ALONE, SPACING, DRAIN = "with no stream open", "BRIDGE_KEEPALIVE_S", "BRIDGE_DRAIN_S"
+
+
+class Listener(asyncio.Protocol):
+    """Holds one stream open as cheaply as can be, and notes when it was last heard of."""
+
+    __slots__ = ("began", "ended", "heard_at", "longest_s", "transport")
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.began: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.heard_at = self.longest_s = 0.0
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(spell("GET", "/sse/demo", {**CLAUDE, "accept": "text/event-stream"}))
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        now = perf_counter()
+        if b"event: endpoint" in data:
+            self.began.set_result(None)
+        elif KEEPALIVE in data:
+            self.longest_s = max(self.longest_s, now - self.heard_at)
+        else:
+            return
+        self.heard_at = now
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        for waited in (self.began, self.ended):
+            if not waited.done():
+                waited.set_result(None)
+
+
+@dataclass(frozen=True)
+class Idled:
+    """What so many idle streams have cost."""
+
+    kb_a_stream: float
+    per_s: float
+    alone: Load
+    beside: Load
+    longest_s: float
+    ends_s: float
+
+
+async def measure(scale: Scale) -> Row:
+    """Open the streams, look at a call beside them, and end the process."""
+    rounds: list[Idled] = []
+    async with set_up() as stage:
+        for _ in range(min(scale.rounds, 2)):
+            await stage.clear()
+            async with stage.web() as web:
+                rounds.append(await _idle(web, scale))
+    return Row(
+        "Ten thousand idle streams",
+        f"{scale.idle_streams} HTTP+SSE streams on one web process, idle for "
+        f"{scale.idle_for_s:g} s while one client calls `list_calls` in turn; then SIGTERM.",
+        (
+            Figure(
+                "a call's p50 ms",
+                [each.beside.p50_ms for each in rounds],
+                ALONE,
+                [each.alone.p50_ms for each in rounds],
+            ),
+            Figure(
+                "a call's p99 ms",
+                [each.beside.p99_ms for each in rounds],
+                ALONE,
+                [each.alone.p99_ms for each in rounds],
+            ),
+            Figure(
+                "longest silence on any stream, s",
+                [each.longest_s for each in rounds],
+                SPACING,
+                [KEEPALIVE_S],
+            ),
+            Figure(
+                "from SIGTERM to the end, s", [each.ends_s for each in rounds], DRAIN, [DRAIN_S]
+            ),
+        ),
+        (
+            _said("Resident memory a stream, KB", [each.kb_a_stream for each in rounds]),
+            _said("Streams opened/s", [each.per_s for each in rounds]),
+        ),
+    )
+
+
+def _said(what: str, samples: list[float]) -> str:
+    return f"{what}: " + ", ".join(f"{sample:.1f}" for sample in samples) + "."
+
+
+async def _idle(web: Program, scale: Scale) -> Idled:
+    alone = await press(web.port, 1, scale.load_s, looks("/mcp/demo"))
+    before_kb, began = resident_kb(web.pid), perf_counter()
+    async with streams(web.port, scale.idle_streams) as listeners:
+        took_s = perf_counter() - began
+        beside = await press(web.port, 1, scale.idle_for_s, looks("/mcp/demo"))
+        grown_kb = resident_kb(web.pid) - before_kb
+        now = perf_counter()
+        assert not any(listener.ended.done() for listener in listeners), "a stream has ended"
+        longest_s = max(max(each.longest_s, now - each.heard_at) for each in listeners)
+        ends_s = await _end(web, listeners)
+    count = len(listeners)
+    return Idled(grown_kb / count, count / took_s, alone, beside, longest_s, ends_s)
+
+
+@contextlib.asynccontextmanager
+async def streams(port: int, count: int) -> AsyncIterator[list[Listener]]:
+    """Hold so many streams open."""
+    room = asyncio.Semaphore(OPENING)
+    loop = asyncio.get_running_loop()
+
+    async def open_one() -> Listener:
+        async with room:
+            _, listener = await loop.create_connection(Listener, HOST, port)
+            await listener.began
+            return listener
+
+    listeners = await asyncio.gather(*(open_one() for _ in range(count)))
+    try:
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.transport.abort()
+
+
+async def _end(web: Program, listeners: list[Listener]) -> float:
+    """Tell the process to stop; give how long it took until it and all its streams had ended."""
+    began = perf_counter()
+    os.kill(web.pid, signal.SIGTERM)
+    while Path(f"/proc/{web.pid}").exists():
+        await asyncio.sleep(POLL_S)
+    await asyncio.gather(*(listener.ended for listener in listeners))
+    return perf_counter() - began
