@@ -1,26 +1,31 @@
 """The body of a request, read no further than it may be long."""
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from bridge.errors import TooLargeError
+from bridge.errors import MalformedError, TooLargeError
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read a body up to the limit; a longer one is read on and dropped, up to twice the limit.
+    """Read a body up to the limit; a longer one is refused at once, by its announced length even.
 
-    Reading on lets the sender see the 413 instead of a broken connection.
+    The server reads on and drops what still comes, so that a sender that writes all before it
+    listens sees the 413 instead of a broken connection.
 
     Raises:
         TooLargeError: the body is longer than `max_bytes`.
+        MalformedError: the sender left in the middle of it.
     """
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= max_bytes:
-            chunks.append(chunk)
-        elif size > 2 * max_bytes:
-            break
+    _demand(int(request.headers.get("content-length", 0)), max_bytes)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            _demand(len(body), max_bytes)
+    except ClientDisconnect as error:
+        raise MalformedError("the body is cut off") from error
+    return bytes(body)
+
+
+def _demand(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise TooLargeError(f"the body is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
-    return b"".join(chunks)

@@ -29,6 +29,9 @@ from bridge.prefer import preferred_wait_s
         (['wait="1'], 0),
         (["await=10"], 0),
         (["x-wait=10"], 0),
+        (['note="a, wait=9, b"'], 0),
+        (['note="a, wait=9", wait=3'], 3),
+        ([r'note="\", wait=9"'], 0),
     ],
     ids=lambda value: str(value)[:30],
 )
