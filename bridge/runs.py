@@ -154,6 +154,8 @@ class Runs:
                 await self._again(running, workflow, reason, ran=False)
             case NotRegistered(reason) if running.elapsed_s < REGISTERED_WITHIN_S:
                 await self._store.park(running, delay_s=1, ran=False, failure=reason)
+            case MaybeRun(reason) if running.elapsed_s >= workflow.timeout_s:
+                await self._fail(running, _timed_out(workflow, reason))
             case MaybeRun(reason) if (
                 workflow.annotations.idempotent and running.call.attempt < workflow.retry.attempts
             ):

@@ -1,6 +1,7 @@
 """Running: what becomes of a call after each answer of n8n."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -122,6 +123,24 @@ async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None
     assert n8n.asked == []
     assert ended.status is FAILED
     assert ended.failure == "timed out after 1200 s; the last failure was: refused"
+
+
+async def test_an_attempt_that_outlasts_the_time_of_its_call_is_told_as_such(web: Runtime) -> None:
+    call = await start(web, "brief")
+
+    async def outlast(sending: Sending) -> WebhookOutcome:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(sending.timeout_s):
+                await asyncio.Event().wait()
+        return MaybeRun("no answer; it may have run")
+
+    await web.runs.run(call.call_id, outlast, N8n().look)
+
+    ended = await read(web, call.call_id)
+    assert ended.status is FAILED
+    assert ended.failure == (
+        "timed out after 1 s; the last failure was: no answer; it may have run"
+    )
 
 
 async def test_an_ended_call_is_not_sent_again(web: Runtime) -> None:
