@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from bridge.addresses import is_loopback
 from bridge.errors import ConfigurationError
-from bridge.not_yet import not_yet
 from bridge.server_files import read_server_files
 from bridge.servers import Server
 from bridge.settings import Settings, servers_dir_of
@@ -14,11 +13,10 @@ from bridge.settings import Settings, servers_dir_of
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that a process is told from outside; `warnings` are for the log of its start."""
+    """All that a process is told from outside."""
 
     settings: Settings
     servers: dict[str, Server]
-    warnings: tuple[str, ...]
 
 
 def read_configuration(environ: Mapping[str, str]) -> Configuration:
@@ -35,8 +33,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         raise ConfigurationError((*error.faults, *faults)) from error
     if faults:
         raise ConfigurationError(faults)
-    warnings = tuple(line for server in files.servers.values() for line in not_yet(server))
-    return Configuration(settings, files.servers, warnings)
+    return Configuration(settings, files.servers)
 
 
 def is_reachable(settings: Settings) -> bool:

@@ -75,6 +75,11 @@ def parse_json(content: bytes) -> Json:
     return value
 
 
+def spell(value: Json) -> str:
+    """Spell a value as JSON, with nothing in it that only people need."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def summarize(content: bytes) -> str:
     """Give the first characters of a payload on one line."""
     start = content[: SUMMARY_CHARS * 4].decode(errors="ignore")

@@ -70,6 +70,7 @@ class Runtime:
     process: ProcessId
     redis: Redis
     wakes: Wakes
+    schemas: SchemaCache
     intake: Intake
     events: Events
     takers: Takers
@@ -83,7 +84,6 @@ class Runtime:
     tokens: Tokens
     processes: ProcessStore
     sessions: SessionStore
-    outbox: Outbox
     event_store: EventStore
     call_store: CallStore
     run_store: RunStore
@@ -111,6 +111,11 @@ class Runtime:
     def receipts(self) -> Receipts:
         """Give the verbs of receipts, which need nothing of their own."""
         return Receipts(self.event_store, self.call_store)
+
+    @property
+    def outbox(self) -> Outbox:
+        """Give what speaks Redis for frames on their way."""
+        return Outbox(self.steps)
 
 
 @contextlib.asynccontextmanager
@@ -192,6 +197,7 @@ def _wire(
         process=process,
         redis=client,
         wakes=wakes,
+        schemas=schemas,
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
         takers=Takers(event_store, wakes),
@@ -205,7 +211,6 @@ def _wire(
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps, _session_limits(settings)),
-        outbox=Outbox(steps),
         event_store=event_store,
         call_store=call_store,
         run_store=run_store,

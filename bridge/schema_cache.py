@@ -18,13 +18,17 @@ class SchemaCache:
     def __init__(self) -> None:
         self._validators: dict[int, tuple[object, Draft202012Validator]] = {}
 
+    def allows(self, schema: Mapping[str, Any] | None, value: object) -> bool:
+        """Tell whether a value satisfies a schema; without one anything does."""
+        return schema is None or self._validator(schema).is_valid(value)
+
     def check(self, schema: Mapping[str, Any] | None, value: object, summary: str) -> None:
         """Accept a value, or say all that is wrong with it; without a schema anything is right.
 
         Raises:
             InvalidError: with `summary` and at most FAULTS_MAX faults.
         """
-        if schema is not None and not self._validator(schema).is_valid(value):
+        if schema is not None and not self.allows(schema, value):
             raise InvalidError(summary, faults_in_value(schema, value)[:FAULTS_MAX])
 
     def _validator(self, schema: Mapping[str, Any]) -> Draft202012Validator:

@@ -13,7 +13,9 @@ from bridge.runtime import Runtime
 VERSION = "2025-11-25"
 
 
-async def call_tool(runtime: Runtime, principal: Principal, name: str, **arguments: Any) -> Message:
+async def call_tool(
+    runtime: Runtime, principal: Principal, name: str, /, client: str = "", **arguments: Any
+) -> Message:
     """Call a tool of the principal's server; give its result, an error of the tool's included."""
     server = runtime.servers[principal.server]
     caller = Caller(runtime, server, principal)
@@ -27,7 +29,7 @@ async def call_tool(runtime: Runtime, principal: Principal, name: str, **argumen
     reply = await answer(
         Door(server).mcp,
         Exchange(request, Silence(), transport),
-        Connection.from_envelope(VERSION, None, None),
+        Connection.from_envelope(VERSION, {"name": client, "version": "1"}, {}),
         caller,
     )
     result: Message = reply["result"]

@@ -5,23 +5,30 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.mcp.envelopes import read_on, unless_held
+from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import (
     CURSOR,
+    IF_CHANGED_FROM,
     LIMIT,
     OFFSET,
+    RESPONSE_FORMAT,
     WAIT_SECONDS,
     Arguments,
     Context,
     Meta,
     Tool,
     arguments,
+    held_by,
     hints,
+    is_detailed,
     success,
 )
 from bridge.models import Call, CallId, CallStatus, instant
-from bridge.payloads import page
+from bridge.payloads import page, spell, summarize
 
 _CALL_ID = {"type": "string"}
 
@@ -35,9 +42,8 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     waiting = calls.wait(*named, given.get("wait_seconds", 0))
     call = await unless_leaving(caller.leaving, waiting) or await calls.wait(*named, 0)
     caller.hands_over(call)
-    return success(
-        describe_call(call, given.get("offset", 0), caller.runtime.settings.result_chars)
-    )
+    offset, detailed = given.get("offset", 0), is_detailed(given)
+    return success(describe_call(caller, call, offset, detailed=detailed, held=held_by(given)))
 
 
 async def list_calls(context: Context, given: Arguments) -> types.CallToolResult:
@@ -46,40 +52,61 @@ async def list_calls(context: Context, given: Arguments) -> types.CallToolResult
     listing = await caller.runtime.calls.list(
         caller.principal, given.get("status", ""), given.get("limit", 20), given.get("cursor")
     )
-    return success(
-        {"calls": [_row(call) for call in listing.calls], "next_cursor": listing.next_cursor}
-    )
+    describe = _detailed_row if is_detailed(given) else _row
+    told = {
+        "calls": [describe(call) for call in listing.calls],
+        "next_cursor": listing.next_cursor,
+    }
+    return success(unless_held(told, "calls", held_by(given)))
 
 
 async def cancel_call(context: Context, given: Arguments) -> types.CallToolResult:
     """End a call for good."""
     caller = context.lifespan_context
     call = await caller.runtime.calls.cancel(CallId(given["call_id"]), caller.principal)
-    return success(describe_call(call, 0, caller.runtime.settings.result_chars))
+    return success(describe_call(caller, call))
 
 
-def describe_call(call: Call, offset: int, chars: int) -> dict[str, Any]:
+def describe_call(
+    caller: Caller,
+    call: Call,
+    offset: int = 0,
+    *,
+    detailed: bool = False,
+    held: str | None = None,
+) -> dict[str, Any]:
     """Give the public face of a call, a long result as one page of its text."""
+    described = _standing(call)
+    if call.question:
+        described["input_required"] = input_required(caller, call.question)
+        described["next"] = next_step(call)
+    if call.result is not None:
+        described |= unless_held(_result(caller, call, offset, detailed), "result", held)
+    return described
+
+
+def _standing(call: Call) -> dict[str, Any]:
     described: dict[str, Any] = {"call_id": call.call_id, "status": call.status}
     if not call.status.is_final and call.progress is not None:
         described["progress"] = call.progress
     if not call.status.is_final and call.message:
         described["message"] = call.message
-    if call.question:
-        described["input_required"] = input_required(call.question, chars)
-        described["next"] = next_step(call)
     if call.status is CallStatus.EXPIRED:
         described["failure"] = EXPIRED
     elif call.status.is_final and call.failure:
         described["failure"] = call.failure
-    if call.result is not None:
-        text = call.result.decode()
-        if offset == 0 and len(text) <= chars:
-            described["result"] = json.loads(text)
-        else:
-            part = page(json.dumps(json.loads(text), ensure_ascii=False), offset, chars)
-            described |= {"partial": True, "result": part.text, "next_offset": part.next_offset}
     return described
+
+
+def _result(caller: Caller, call: Call, offset: int, detailed: bool) -> dict[str, Any]:
+    result, chars = json.loads(call.result or b"null"), caller.runtime.settings.result_chars
+    shown = result if detailed else shown_result(caller, call.workflow, result)
+    text = spell(shown)
+    if offset == 0 and len(text) <= chars:
+        return {"result": shown}
+    part = page(text, offset, chars)
+    told = {"partial": True, "result": part.text, "next_offset": part.next_offset}
+    return told | read_on("read_call with this call_id", part)
 
 
 def _row(call: Call) -> dict[str, Any]:
@@ -90,6 +117,19 @@ def _row(call: Call) -> dict[str, Any]:
         "attempt": call.attempt,
         "created_at": instant(call.created_at_ms),
     }
+
+
+def _detailed_row(call: Call) -> dict[str, Any]:
+    """Give a call with all that is known of it but its result."""
+    more = {
+        "arguments": summarize(call.arguments),
+        "updated_at": instant(call.updated_at_ms),
+        "progress": call.progress,
+        "message": call.message,
+        "failure": call.failure,
+        "execution": call.execution,
+    }
+    return _row(call) | {name: said for name, said in more.items() if said is not None}
 
 
 CALL_TOOLS = (
@@ -107,6 +147,8 @@ CALL_TOOLS = (
             call_id=_CALL_ID,
             wait_seconds=WAIT_SECONDS,
             offset=OFFSET,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
         ),
         annotations=hints(read_only=True),
         meta=Meta(always_load=True, is_long=True),
@@ -120,6 +162,8 @@ CALL_TOOLS = (
             status={"enum": [status.value for status in CallStatus]},
             limit=LIMIT,
             cursor=CURSOR,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
         ),
         annotations=hints(read_only=True),
         run=list_calls,

@@ -77,11 +77,11 @@ class Caller:
 
     `server` is the view that `scope` allows. `token` is what let the caller in, where that can be
     revoked: its digest, and the server. `call_id` is the id of the call that this request may
-    start, known before it is served, so that a request served again starts nothing twice. `receipt`
-    names what the answer hands over. `session_id` is that of its session, where its wire has any,
-    `traceparent` the one of its HTTP request. `is_there` tells whether anyone would get an answer
-    now. Once `leaving` is set, the answer is wanted soon: the process drains, and this request
-    cannot go on elsewhere.
+    start, known before it is served, so that a request served again starts nothing twice. `client`
+    is the name that the client gives itself, empty for none. `receipt` names what the answer hands
+    over. `session_id` is that of its session, where its wire has any, `traceparent` the one of its
+    HTTP request. `is_there` tells whether anyone would get an answer now. Once `leaving` is set,
+    the answer is wanted soon: the process drains, and this request cannot go on elsewhere.
     """
 
     runtime: Runtime
@@ -91,6 +91,7 @@ class Caller:
     token: tuple[str, str] = ("", "")
     call_id: CallId = field(default_factory=new_call_id)
     session_id: str = ""
+    client: str = ""
     traceparent: str = ""
     receipt: str = NOTHING
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
@@ -193,6 +194,7 @@ async def answer(
     """
     request = exchange.request
     caller.notify = exchange.notify
+    caller.client = connection.client_params.client_info.name if connection.client_params else ""
     try:
         result = await serve_one(
             mcp_server,

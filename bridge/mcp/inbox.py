@@ -10,8 +10,10 @@ from bridge.mcp.inbox_tools import (
 )
 from bridge.mcp.tools import (
     CURSOR,
+    IF_CHANGED_FROM,
     LIMIT,
     OFFSET,
+    RESPONSE_FORMAT,
     WAIT_SECONDS,
     Meta,
     Tool,
@@ -40,6 +42,8 @@ INBOX_TOOLS = (
             },
             limit=LIMIT,
             cursor=CURSOR,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
         ),
         annotations=hints(read_only=True),
         meta=Meta(search_hint="inbox, n8n, webhook"),
@@ -77,6 +81,8 @@ INBOX_TOOLS = (
             event_id=_EVENT_ID,
             path={"type": "string", "description": "JSON Pointer, such as /ticket/body."},
             offset=OFFSET,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
         ),
         annotations=hints(read_only=True),
         meta=Meta(is_long=True, search_hint="payload, attachment"),

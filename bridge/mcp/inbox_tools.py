@@ -7,10 +7,11 @@ import mcp_types as types
 
 from bridge.errors import NotFoundError
 from bridge.file_pages import page_bytes
-from bridge.mcp.envelopes import DATA_NOTICE, envelope, value_or_text
+from bridge.mcp.envelopes import DATA_NOTICE, envelope, unless_held, value_or_text
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
-from bridge.mcp.tools import Arguments, Context, success
+from bridge.mcp.showing import shown_part, shown_payload
+from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
 from bridge.receipts import of_event
 from bridge.servers import Server
@@ -26,9 +27,12 @@ async def list_events(context: Context, given: Arguments) -> types.CallToolResul
     listing = await caller.runtime.events.list(
         caller.server, hook, status, given.get("limit", 20), given.get("cursor")
     )
-    return success(
-        {"events": [row(event) for event in listing.events], "next_cursor": listing.next_cursor}
-    )
+    describe = detailed_row if is_detailed(given) else row
+    told = {
+        "events": [describe(event) for event in listing.events],
+        "next_cursor": listing.next_cursor,
+    }
+    return success(unless_held(told, "events", held_by(given)))
 
 
 async def take_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -56,25 +60,36 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
 
 def _hand_over(caller: Caller, taken: Taken) -> types.CallToolResult:
     caller.receipt = of_event(taken.event.event_id, taken.token)
-    return success(envelope(taken, caller.runtime.settings.result_chars))
+    payload = shown_payload(caller, taken.event.hook, taken.payload)
+    return success(envelope(taken, payload, caller.runtime.settings.result_chars))
 
 
 async def read_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Read a payload or a part of it, in pages when it is long."""
-    path, offset = given.get("path", ""), given.get("offset", 0)
-    return success(await read_part(context.lifespan_context, given["event_id"], path, offset))
+    part = await read_part(
+        context.lifespan_context,
+        given["event_id"],
+        given.get("path", ""),
+        given.get("offset", 0),
+        detailed=is_detailed(given),
+    )
+    named = {name: part.pop(name) for name in ("event_id", "path", "notice")}
+    shown = "value" if "value" in part else "text"
+    return success(named | unless_held(part, shown, held_by(given)))
 
 
-async def read_part(caller: Caller, event_id: str, path: str, offset: int) -> dict[str, Any]:
+async def read_part(
+    caller: Caller, event_id: str, path: str, offset: int, *, detailed: bool = False
+) -> dict[str, Any]:
     """Read what `path` names of an event, or the page of it that begins at `offset`."""
     events, chars = caller.runtime.events, caller.runtime.settings.result_chars
     await caller.demand_event(event_id)
     read = {"event_id": event_id, "path": path, "notice": DATA_NOTICE}
-    named = (caller.server.name, event_id, path)
-    file = await events.read_file(*named, offset, page_bytes(chars))
+    file = await events.read_file(caller.server.name, event_id, path, offset, page_bytes(chars))
     if file is not None:
         return read | dataclasses.asdict(file)
-    return read | value_or_text(await events.read(*named), offset, chars)
+    value = await shown_part(caller, event_id, path, detailed=detailed)
+    return read | value_or_text(value, offset, chars)
 
 
 async def reply_to_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -130,3 +145,15 @@ def row(event: Event) -> dict[str, Any]:
         "received_at": instant(event.received_at_ms),
         "summary": event.summary,
     }
+
+
+def detailed_row(event: Event) -> dict[str, Any]:
+    """Give an event with all that is known of it but its payload."""
+    more = {
+        "reply_status": event.reply.status,
+        "merged": event.merged,
+        "reason": event.reason,
+        "execution": event.execution,
+        "media_type": event.media_type,
+    }
+    return row(event) | {name: said for name, said in more.items() if said}

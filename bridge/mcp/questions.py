@@ -7,11 +7,12 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bridge.errors import InvalidError, LeaseLostError
-from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
+from bridge.mcp.showing import shown_payload
 from bridge.mcp.tools import Schema
 from bridge.models import Call, Json, Question
-from bridge.payloads import page, parse_json
+from bridge.payloads import page, parse_json, spell
 from bridge.servers import Server
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
@@ -23,20 +24,16 @@ FREE_FORM: Schema = {
 """What the user is asked for where the reply is no list of simple fields."""
 
 
-def input_required(question: Question, chars: int) -> dict[str, Any]:
+def input_required(caller: Caller, question: Question) -> dict[str, Any]:
     """Show an open question, with the start of a payload that is long."""
     head = {"event_id": question.event_id, "hook": question.hook, "notice": DATA_NOTICE}
-    payload = parse_json(question.body.content)
-    text = json.dumps(payload, ensure_ascii=False)
-    if len(text) <= chars:
-        return head | {"payload": payload}
-    part = page(text, 0, chars)
-    return head | {"payload": part.text, "partial": True, "next_offset": part.next_offset}
+    payload = shown_payload(caller, question.hook, parse_json(question.body.content))
+    return head | payload_or_start(payload, caller.runtime.settings.result_chars)
 
 
 def next_step(call: Call) -> str:
     """Say what to do about a call that has not ended."""
-    then = f"read_call with call_id {call.call_id} and wait_seconds 60"
+    then = "read_call with this call_id and wait_seconds 60"
     if call.question is None:
         return f"Not finished yet. Call {then}."
     if call.question.is_taken:
@@ -48,17 +45,14 @@ def next_step(call: Call) -> str:
     )
 
 
-def input_requests(call: Call, server: Server, chars: int) -> dict[str, Any]:
+def input_requests(call: Call, caller: Caller) -> dict[str, Any]:
     """Ask a task's user all that is open, by the ids of the events, in forms for elicitation."""
-    return {
-        question.event_id: _elicitation(call, question, server, chars)
-        for question in call.unanswered
-    }
+    return {question.event_id: _elicitation(call, question, caller) for question in call.unanswered}
 
 
-def _elicitation(call: Call, question: Question, server: Server, chars: int) -> dict[str, Any]:
-    hook = server.hooks.get(question.hook)
-    text = json.dumps(parse_json(question.body.content), ensure_ascii=False)
+def _elicitation(call: Call, question: Question, caller: Caller) -> dict[str, Any]:
+    hook, chars = caller.server.hooks.get(question.hook), caller.runtime.settings.result_chars
+    text = spell(shown_payload(caller, question.hook, parse_json(question.body.content)))
     asked = [f"{call.workflow} asks ({question.hook}):", hook.description if hook else ""]
     message = "\n".join(filter(None, [*asked, page(text, 0, chars).text]))
     schema = hook.reply if hook and is_form(hook.reply) else FREE_FORM

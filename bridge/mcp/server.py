@@ -33,7 +33,7 @@ from bridge.mcp.resources import (
     read_resource,
 )
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
-from bridge.mcp.tools import Arguments, Tool, failure
+from bridge.mcp.tools import Arguments, Tool, failure, tell_once
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
 from bridge.schema_cache import SchemaCache
 from bridge.scopes import EVERYTHING, Scope
@@ -177,8 +177,8 @@ class Door:
         workflow = self._server.workflows.get(tool.name)
         if workflow is None:
             async with telling(context, tool.title):
-                return await tool.run(context, given)
+                return tell_once(await tool.run(context, given), context.lifespan_context.client)
         if not declares_tasks(context):
-            return await tool.run(context, given)
+            return tell_once(await tool.run(context, given), context.lifespan_context.client)
         call = await start(workflow, context, given, promised=True)
         return create_task(call, context.lifespan_context.runtime.settings.result_ttl_s)

@@ -20,7 +20,7 @@ from bridge.errors import NotFoundError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_requests, take_answer
-from bridge.mcp.tools import Context
+from bridge.mcp.tools import Context, tell_once
 from bridge.mcp.workflow_tools import tell
 from bridge.models import Call, CallId, CallStatus, instant
 
@@ -111,11 +111,11 @@ def view(call: Call, caller: Caller) -> dict[str, Any]:
     settings = caller.runtime.settings
     seen = _state(call, settings.result_ttl_s)
     if seen["status"] == "completed":
-        told = tell(call, settings.result_chars)
+        told = tell_once(tell(call, caller), caller.client)
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
     if seen["status"] == "input_required":
-        seen["inputRequests"] = input_requests(call, caller.server, settings.result_chars)
+        seen["inputRequests"] = input_requests(call, caller)
     if seen["status"] == "failed":
         seen["error"] = {"code": INTERNAL_ERROR, "message": call.failure or "the bridge failed"}
     return seen

@@ -1,6 +1,5 @@
 """What a tool is, and how its results are told."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
 from bridge.mcp.exchange import Caller
+from bridge.payloads import spell
 
 Context = ServerRequestContext[Caller]
 Arguments = dict[str, Any]
@@ -19,6 +19,13 @@ LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100, "description":
 CURSOR: Schema = {"type": "string", "description": "The last page's next_cursor."}
 OFFSET: Schema = {"type": "integer", "minimum": 0}
 WAIT_SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 300}
+RESPONSE_FORMAT: Schema = {"enum": ["concise", "detailed"]}
+IF_CHANGED_FROM: Schema = {"type": "string", "description": "A digest."}
+
+READ_STRUCTURE = frozenset({"claude-code"})
+"""Clients, as they name themselves, that give Claude the structure of a result, not its text."""
+
+SEE_STRUCTURE = "See structuredContent."
 
 SHOWN_WHOLE_CHARS = 500_000
 """The most that Claude Code takes as it is; the bridge cuts long ones itself, far below that."""
@@ -101,12 +108,30 @@ def arguments(required: str = "", **properties: Schema) -> Schema:
     return schema
 
 
+def is_detailed(given: Arguments) -> bool:
+    """Tell whether all that is known is wanted; what is wanted of a tool mostly is less."""
+    return given.get("response_format") == "detailed"
+
+
+def held_by(given: Arguments) -> str | None:
+    """Give the digest of what the caller holds already."""
+    return given.get("if_changed_from")
+
+
 def success(structured: dict[str, Any]) -> types.CallToolResult:
     """Tell a result, as structure and as the same JSON in text for clients that read only text."""
-    text = json.dumps(structured, ensure_ascii=False, separators=(",", ":"))
+    text = spell(structured)
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text)], structured_content=structured
     )
+
+
+def tell_once(told: types.CallToolResult, client: str) -> types.CallToolResult:
+    """Leave the structure out of the text for clients that are known to show it to Claude."""
+    if told.structured_content is None or client not in READ_STRUCTURE:
+        return told
+    pointer = types.TextContent(type="text", text=SEE_STRUCTURE)
+    return told.model_copy(update={"content": [pointer, *told.content[1:]]})
 
 
 def failure(sentence: str) -> types.CallToolResult:

@@ -11,12 +11,15 @@ import mcp_types as types
 from bridge.calls import Asked
 from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
+from bridge.mcp.envelopes import read_on
+from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
 from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
-from bridge.payloads import page
+from bridge.payloads import page, spell
 from bridge.servers import Server, Workflow
 from bridge.traces import trace_of
 
@@ -75,7 +78,7 @@ async def run_workflow(
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
-    told = tell(call, caller.runtime.settings.result_chars)
+    told = tell(call, caller)
     return _say_attached(told, call) if started.attached else told
 
 
@@ -142,34 +145,35 @@ def _how_it_stands(call: Call) -> str:
     return f"{call.workflow} is {call.status}{share}, {call.age_ms / 1000:.0f} s so far{told}"
 
 
-def tell(call: Call, chars: int) -> types.CallToolResult:
+def tell(call: Call, caller: Caller) -> types.CallToolResult:
     """Tell how a call stands, the way a tool answers."""
     match call.status:
         case CallStatus.SUCCEEDED if call.result is not None:
-            return success(_structured(call, call.result, chars))
+            return success(_structured(call, call.result, caller))
         case CallStatus.EXPIRED | CallStatus.SUCCEEDED:
             return failure(f"{call.workflow}: {EXPIRED}")
         case CallStatus.FAILED | CallStatus.CANCELLED:
             return failure(f"{call.workflow} {call.status}: {call.failure}")
         case CallStatus.QUEUED | CallStatus.RUNNING:
-            return success(_handle(call, chars))
+            return success(_handle(call, caller))
 
 
-def _handle(call: Call, chars: int) -> dict[str, Any]:
+def _handle(call: Call, caller: Caller) -> dict[str, Any]:
     handle = {"call_id": call.call_id, "status": call.status, "next": next_step(call)}
-    asked = {"input_required": input_required(call.question, chars)} if call.question else {}
+    asked = {"input_required": input_required(caller, call.question)} if call.question else {}
     return handle | asked
 
 
-def _structured(call: Call, result: bytes, chars: int) -> dict[str, Any]:
-    value = json.loads(result)
-    text = json.dumps(value, ensure_ascii=False)
-    if len(text) > chars:
-        part = page(text, 0, chars)
-        return {
-            "call_id": call.call_id,
-            "partial": True,
-            "text": part.text,
-            "next_offset": part.next_offset,
-        }
-    return value if isinstance(value, dict) else {"result": value}
+def _structured(call: Call, result: bytes, caller: Caller) -> dict[str, Any]:
+    shown = shown_result(caller, call.workflow, json.loads(result))
+    text, chars = spell(shown), caller.runtime.settings.result_chars
+    if len(text) <= chars:
+        return shown if isinstance(shown, dict) else {"result": shown}
+    part = page(text, 0, chars)
+    told = {
+        "call_id": call.call_id,
+        "partial": True,
+        "text": part.text,
+        "next_offset": part.next_offset,
+    }
+    return told | read_on("read_call with this call_id", part)

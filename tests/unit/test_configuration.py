@@ -1,25 +1,14 @@
 """Settings and servers, read and judged together."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from bridge.configuration import read_configuration, unguarded
 from bridge.errors import ConfigurationError
-from bridge.not_yet import NOT_YET, not_yet
 from bridge.servers import Server
 from bridge.settings import Settings
-from tests.unit.wrong_server_files import HOOK, WORKFLOW
-
-# A way to write each key that may be without effect.
-WRITTEN = {
-    "trim_context.true": "trim_context: true\n",
-    "hooks.h.priority": "hooks: {h: {auth: {bearer: a}, priority: 1}}\n",
-    "hooks.h.coalesce": "hooks: {h: {auth: {bearer: a}, coalesce: {key: /a, window: 1s}}}\n",
-    "workflows.w.result.callback": "workflows: {w: {url: 'http://n', result: callback}}\n",
-    "workflows.w.progress.true": "workflows: {w: {url: 'http://n', progress: true}}\n",
-}
+from tests.unit.wrong_server_files import HOOK
 
 
 def environ(folder: Path, text: str, **more: str) -> dict[str, str]:
@@ -38,7 +27,6 @@ def test_settings_and_servers_are_read_together(tmp_path: Path) -> None:
     configuration = read_configuration(variables)
     assert configuration.settings.port == 1
     assert list(configuration.servers) == ["s"]
-    assert configuration.warnings == ()
 
 
 def test_faults_of_both_are_named_at_once(tmp_path: Path) -> None:
@@ -87,21 +75,3 @@ def test_beyond_loopback_a_server_without_tokens_needs_some(settings: Settings) 
     ((name, fault),) = unguarded(settings, [Server(name="s"), with_token])
     assert name == "s"
     assert fault.startswith("server s has no tokens")
-
-
-@pytest.mark.parametrize("pattern", NOT_YET)
-def test_a_key_without_effect_is_warned_of_by_its_path(tmp_path: Path, pattern: str) -> None:
-    wanted = pattern.replace("hooks.*", "hooks.h").replace("workflows.*", "workflows.w")
-    configuration = read_configuration(environ(tmp_path, f"name: s\n{WRITTEN[wanted]}"))
-    (warning,) = configuration.warnings
-    assert warning == f"s: `{wanted}` has no effect yet: {NOT_YET[pattern]}"
-
-
-def test_what_already_happens_is_not_warned_of(tmp_path: Path) -> None:
-    text = re.sub("^name: s\n", "", WORKFLOW) + "    progress: false\n    result: response\n"
-    variables = {"HOOK_TOKEN": "a", "BRIDGE_N8N_URL": "http://n8n"}
-    found = read_configuration(
-        environ(tmp_path, f"{HOOK}    reply_url: signed\n    limits: null\n{text}", **variables)
-    )
-    assert found.warnings == ()
-    assert not_yet(Server(name="s")) == ()
