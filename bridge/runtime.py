@@ -124,6 +124,7 @@ async def open_runtime(
 ) -> AsyncIterator[Runtime]:
     """Connect and wire one process of the given kind (`web`, `worker` or `stdio`).
 
+    What begins and ends with a process does so here, once, however many sessions it serves.
     `patience_s` is how long a step is repeated while Redis is away before it is given up.
     """
     url = settings.redis_url
@@ -148,9 +149,11 @@ async def open_runtime(
         await runtime.tokens.demand_guards(servers)
         await runtime.processes.beat()
         beat.start()
+        logger.info("process.started", extra={"process_id": process})
         try:
             yield runtime
         finally:
+            logger.info("process.stopped", extra={"process_id": process})
             beat.end()
             with contextlib.suppress(TransientError, TimeoutError):
                 async with asyncio.timeout(LEAVE_S):

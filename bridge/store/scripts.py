@@ -131,6 +131,8 @@ class _Pending:
 class Steps:
     """Runs steps in the order they came, as many a round trip as have gathered (group commit).
 
+    A script goes ahead of its first step. Only where Redis has lost its scripts since, by a restart
+    or SCRIPT FLUSH, may a step come behind later ones of its batch.
     Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
     repeated until their patience ends.
     """
@@ -140,6 +142,7 @@ class Steps:
         self._patience_s = patience_s
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
+        self._loaded: set[Script] = set()
         self._is_away = False
 
     @contextlib.asynccontextmanager
@@ -180,6 +183,9 @@ class Steps:
 
     async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
         pipe = self._redis.pipeline(transaction=False)
+        new = {step.script for step in batch} - self._loaded
+        for script in new:
+            pipe.execute_command("SCRIPT LOAD", script.text)
         for step in batch:
             pipe.execute_command(*step.command)
         try:
@@ -188,17 +194,21 @@ class Steps:
             if not self._is_away:
                 logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
             self._is_away = True
+            self._loaded.clear()
             return batch
         if self._is_away:
             logger.info("redis.back", extra={"steps": len(batch)})
             self._is_away = False
         again = [
             step
-            for step, answer in zip(batch, answers, strict=True)
+            for step, answer in zip(batch, answers[len(new) :], strict=True)
             if not self._settle(step, answer)
         ]
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            await self._load({step.script for step in again})
+        self._loaded |= new
+        if any(isinstance(answer, RedisError) for answer in answers[: len(new)]) or any(
+            isinstance(answer, NoScriptError) for answer in answers
+        ):
+            self._loaded.clear()
         return again
 
     def _settle(self, step: _Pending, answer: object) -> bool:
@@ -209,11 +219,6 @@ class Steps:
         else:
             step.done.set_result(answer if isinstance(answer, list) else [])
         return True
-
-    async def _load(self, scripts: set[Script]) -> None:
-        with contextlib.suppress(RedisError, OSError):
-            for script in scripts:
-                await self._redis.script_load(script.text)
 
     def _in_time(self, steps: list[_Pending]) -> list[_Pending]:
         now = asyncio.get_running_loop().time()

@@ -104,6 +104,16 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again(
         assert answers == [[str(n).encode()] for n in range(300)]
 
 
+async def test_the_first_step_of_a_script_keeps_its_place(steps: Steps) -> None:
+    later = Script("unused", "return {next_order(), 'a script of its own'}")
+    await steps.run(later, unused=0)
+    first = Script("unused", "return {next_order(), 'a script that nobody has used'}")
+
+    told = await asyncio.gather(*(steps.run(script, unused=0) for script in (first, later)))
+
+    assert int(told[0][0]) < int(told[1][0])
+
+
 async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:
     asking = asyncio.create_task(steps.run(WRITE, name="left"))
     await asyncio.sleep(0)
