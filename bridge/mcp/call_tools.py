@@ -26,6 +26,7 @@ from bridge.mcp.tools import (
     hints,
     is_detailed,
     success,
+    whole,
 )
 from bridge.models import Call, CallId, CallStatus, instant
 from bridge.payloads import page, spell, summarize
@@ -42,7 +43,7 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     waiting = calls.wait(*named, given.get("wait_seconds", 0))
     call = await unless_leaving(caller.leaving, waiting) or await calls.wait(*named, 0)
     caller.hands_over(call)
-    offset, detailed = given.get("offset", 0), is_detailed(given)
+    offset, detailed = whole(given, "offset", 0), is_detailed(given)
     return success(describe_call(caller, call, offset, detailed=detailed, held=held_by(given)))
 
 
@@ -50,7 +51,7 @@ async def list_calls(context: Context, given: Arguments) -> types.CallToolResult
     """List the caller's own calls."""
     caller = context.lifespan_context
     listing = await caller.runtime.calls.list(
-        caller.principal, given.get("status", ""), given.get("limit", 20), given.get("cursor")
+        caller.principal, given.get("status", ""), whole(given, "limit", 20), given.get("cursor")
     )
     describe = _detailed_row if is_detailed(given) else _row
     told = {

@@ -11,7 +11,7 @@ from bridge.mcp.envelopes import DATA_NOTICE, envelope, unless_held, value_or_te
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.showing import shown_part, shown_payload
-from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success
+from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success, whole
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
 from bridge.receipts import of_event
 from bridge.servers import Server
@@ -25,7 +25,7 @@ async def list_events(context: Context, given: Arguments) -> types.CallToolResul
     hook = _known_hook(caller.server, given.get("hook"))
     status = EventStatus(given.get("status", EventStatus.QUEUED))
     listing = await caller.runtime.events.list(
-        caller.server, hook, status, given.get("limit", 20), given.get("cursor")
+        caller.server, hook, status, whole(given, "limit", 20), given.get("cursor")
     )
     describe = detailed_row if is_detailed(given) else row
     told = {
@@ -70,7 +70,7 @@ async def read_event(context: Context, given: Arguments) -> types.CallToolResult
         context.lifespan_context,
         given["event_id"],
         given.get("path", ""),
-        given.get("offset", 0),
+        whole(given, "offset", 0),
         detailed=is_detailed(given),
     )
     named = {name: part.pop(name) for name in ("event_id", "path", "notice")}

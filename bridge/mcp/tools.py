@@ -118,6 +118,14 @@ def held_by(given: Arguments) -> str | None:
     return given.get("if_changed_from")
 
 
+def whole(given: Arguments, name: str, default: int) -> int:
+    """Read an argument that its schema holds to be an integer: 5 may be spelled 5.0.
+
+    Source: JSON Schema 2020-12 Core, 6.3.
+    """
+    return int(given.get(name, default))
+
+
 def success(structured: dict[str, Any]) -> types.CallToolResult:
     """Tell a result, as structure and as the same JSON in text for clients that read only text."""
     text = spell(structured)
