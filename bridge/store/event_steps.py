@@ -147,9 +147,9 @@ ANSWER = Script(
     MOVE
     + _HOLDS
     + """
-if is_mine and e[4] == token then return {'answered', redis.call('HGET', reply_key(id), 'status')} end
-local defaulted = e[1] == 'dead' and redis.call('HEXISTS', reply_key(id), 'value') == 1
-if not is_mine or not (is_open or e[1] == 'dead') or defaulted then return {'lost', e[1]} end
+local given = redis.call('HMGET', reply_key(id), 'value', 'status')
+if is_mine and e[4] == token and given[1] == value then return {'answered', given[2]} end
+if not is_mine or not (is_open or e[1] == 'dead' and not given[1]) then return {'lost', e[1]} end
 let_go()
 move(id, 'answered')
 redis.call('HSET', event_key(id), 'settled_with', token)

@@ -94,7 +94,7 @@ class InboxModel:
         event = self.events[claim.event_id]
         if not self._is_newest(event, claim):
             return "lost", event.status
-        if event.answered_with == claim.token:
+        if event.answered_with == claim.token and event.value == value:
             return "answered", event.reply
         if event.status not in OPEN | {"dead"} or event.value is not None:
             return "lost", event.status

@@ -62,7 +62,16 @@ async def test_answering_again_changes_nothing_and_says_the_same(web: Desk) -> N
     first = await web.events.answer(claim, b"1")
     before = await web.everything()
 
-    assert await web.events.answer(claim, b"2") == first
+    assert await web.events.answer(claim, b"1") == first
+    assert await web.everything() == before
+
+
+async def test_another_answer_to_an_answered_event_is_refused(web: Desk) -> None:
+    claim = await web.taken(reply_url=ADDRESS)
+    await web.events.answer(claim, b"1")
+    before = await web.everything()
+
+    assert await web.events.answer(claim, b"2") == ("lost", "answered")
     assert await web.everything() == before
 
 
@@ -279,10 +288,10 @@ async def test_of_two_answers_with_one_lease_the_first_counts(web: Desk, worker:
             web.events.answer(claim, b"1"), worker.events.answer(claim, b"2")
         )
 
-        assert set(outcomes) == {("answered", "none")}
+        assert set(outcomes) == {("answered", "none"), ("lost", "answered")}
         event = await web.events.read(claim.event_id)
         assert event
-        assert event.reply.value in (b"1", b"2")
+        assert event.reply.value == (b"1" if outcomes[0][0] == "answered" else b"2")
 
 
 async def test_of_an_answer_and_a_release_one_wins(web: Desk, worker: Desk) -> None:
