@@ -81,6 +81,7 @@ class Calls:
         self._schemas.check(
             workflow.input, asked.arguments, "the arguments break this tool's input schema"
         )
+        attach = _fingerprint(asked) if workflow.attach_for_s is not None else ""
         new = NewCall(
             call_id=asked.call_id,
             principal=asked.principal,
@@ -89,9 +90,9 @@ class Calls:
             max_attempts=workflow.retry.attempts,
             idempotent=workflow.annotations.idempotent,
             ttl_s=self._ttl_s,
-            attach=_fingerprint(asked) if workflow.attach_for_s is not None else "",
+            attach=attach,
+            attach_use=_of_use(attach, asked.tool_use),
             attach_for_s=workflow.attach_for_s or 0,
-            tool_use=asked.tool_use,
             promised=asked.promised,
             trace=asked.trace,
             concurrency=workflow.concurrency,
@@ -162,3 +163,10 @@ def _fingerprint(asked: Asked) -> str:
         return ""
     caller = (asked.principal.server, asked.principal.name, asked.workflow.name)
     return hashlib.sha256(json.dumps(caller).encode() + canonical).hexdigest()
+
+
+def _of_use(fingerprint: str, tool_use: str) -> str:
+    """Digest the same and the client's own id of its use of the tool; empty without either."""
+    if not fingerprint or not tool_use:
+        return ""
+    return hashlib.sha256(json.dumps((fingerprint, tool_use)).encode()).hexdigest()

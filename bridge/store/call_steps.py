@@ -37,7 +37,7 @@ end
 HOLDING = """
 local c = fields(call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent',
   'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with', 'execution',
-  'order', 'concurrency')
+  'order', 'concurrency', 'attach_use')
 local is_mine = c.status == 'running' and c.lease == token
 local function let_go()
   redis.call('HDEL', call_key(id), 'lease', 'holder')
@@ -61,14 +61,17 @@ end
 local function make_room()
   if redis.call('ZREM', slots(), id) + redis.call('ZREM', turns(), id) > 0 then admit() end
 end
+local function joinable_for(ms)
+  for _, digest in ipairs({c.attach or '', c.attach_use or ''}) do
+    if digest ~= '' and redis.call('GET', attach_key(digest)) == id then redis.call('PEXPIRE', attach_key(digest), ms) end
+  end
+end
 local function finish(status, failure, blame)
   redis.call('HSET', call_key(id), 'status', status, 'failure', failure, 'blame', blame or '', 'finished_at', now,
     'updated_at', now)
   redis.call('EXPIRE', call_key(id), 2 * c.ttl_s)
   redis.call('ZREM', due_calls_key(), id)
-  if c.attach ~= '' and redis.call('GET', attach_key(c.attach)) == id then
-    redis.call('PEXPIRE', attach_key(c.attach), c.attach_ms)
-  end
+  joinable_for(c.attach_ms)
   make_room()
   count(1, 'calls', c.server, c.workflow, status)
   count(now - c.created_at, 'call_ms', c.server, c.workflow)
@@ -84,26 +87,28 @@ end
 """
 
 _JOIN = """
-local function earlier_call()
-  local earlier = attach ~= '' and redis.call('GET', attach_key(attach))
+local function joinable(digest, even_received)
+  local earlier = digest ~= '' and redis.call('GET', attach_key(digest))
   if not earlier or earlier == id then return end
-  local e = redis.call('HMGET', call_key(earlier), 'status', 'finished_at', 'handed_over', 'tool_use')
+  local e = redis.call('HMGET', call_key(earlier), 'status', 'finished_at', 'handed_over')
   if not e[1] then return end
   if not e[2] then return earlier end
   local is_fresh = now - e[2] < tonumber(attach_ms)
-  local is_same_use = tool_use ~= '' and e[4] == tool_use
-  if is_fresh and (not e[3] or is_same_use) then return earlier end
+  if is_fresh and (not e[3] or even_received) then return earlier end
 end
+local function earlier_call() return joinable(attach_use, true) or joinable(attach, false) end
 """
 
 CREATE = Script(
-    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_ms tool_use promised secret "
+    "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_use attach_ms promised secret "
     "concurrency timeout_ms trace",
     READING
     + _JOIN
     + """
 local earlier = redis.call('EXISTS', call_key(id)) == 0 and earlier_call()
 if earlier then
+  if promised == '1' then redis.call('HSET', call_key(earlier), 'promised', 1) end
+  if attach_use ~= '' then redis.call('SET', attach_key(attach_use), earlier, 'EX', 2 * ttl_s) end
   if redis.call('HGET', call_key(earlier), 'joined_by') ~= id then
     redis.call('HSET', call_key(earlier), 'joined_by', id)
     note(call_key(earlier), 'joined')
@@ -115,11 +120,12 @@ if redis.call('EXISTS', call_key(id)) == 0 then
   redis.call('HSET', call_key(id), 'server', server, 'principal', principal, 'workflow', workflow, 'status', 'queued',
     'attempt', 0, 'order', order, 'created_at', now, 'updated_at', now, 'waited_at', now, 'arguments', arguments,
     'max_attempts', max_attempts, 'idempotent', idempotent, 'ttl_s', ttl_s, 'attach', attach,
-    'attach_ms', attach_ms, 'tool_use', tool_use, 'secret', secret, 'concurrency', concurrency,
+    'attach_ms', attach_ms, 'attach_use', attach_use, 'secret', secret, 'concurrency', concurrency,
     'timeout_ms', timeout_ms, 'trace', trace)
   if promised == '1' then redis.call('HSET', call_key(id), 'promised', 1) end
   redis.call('EXPIRE', call_key(id), 2 * ttl_s)
   if attach ~= '' then redis.call('SET', attach_key(attach), id, 'EX', 2 * ttl_s) end
+  if attach_use ~= '' then redis.call('SET', attach_key(attach_use), id, 'EX', 2 * ttl_s) end
   local index = calls_key(server, principal)
   redis.call('ZADD', index, order, id)
   redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * ttl_s)

@@ -16,7 +16,8 @@ LOOK_AT = 1000
 class NewCall:
     """What is written before a workflow is run; `arguments` is a JSON text.
 
-    `attach` is a digest of what must be equal for a later call to join this one, empty for never;
+    `attach` is a digest of what must be equal for a later call to join this one, empty for never,
+    `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
     `promised` says that the caller may come back for it without waiting. At most `concurrency` calls
     of the workflow run at once; one has ended `timeout_s` after its first attempt.
     """
@@ -29,8 +30,8 @@ class NewCall:
     idempotent: bool
     ttl_s: int
     attach: str = ""
+    attach_use: str = ""
     attach_for_s: float = 0
-    tool_use: str = ""
     promised: bool = False
     trace: str = ""
     secret: str = ""
@@ -57,8 +58,8 @@ class CallStore:
             idempotent=int(new.idempotent),
             ttl_s=new.ttl_s,
             attach=new.attach,
+            attach_use=new.attach_use,
             attach_ms=round(new.attach_for_s * 1000),
-            tool_use=new.tool_use,
             promised=int(new.promised),
             trace=new.trace,
             secret=new.secret,

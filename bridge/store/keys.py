@@ -65,7 +65,7 @@ KEYS = (
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
     Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
     Key("callers", "callers", "zset", "calls", False, "twice result_ttl_s after the last call"),
-    Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after the call ended"),
+    Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),
     Key("questions", "questions:{id}", "zset", "events", True, "with its call"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
     Key("turns", "turns:{server}:{workflow}", "zset", "calls", False, "with its queued calls"),

@@ -18,6 +18,7 @@ local function has_slot()
 end
 if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
   finish('cancelled', 'nobody waited for it any more, so it was never sent')
+  joinable_for(0)
   return {}
 elseif c.status == 'queued' and not has_slot() then
   redis.call('ZADD', due_calls_key(), now + look_again_ms + 100 * redis.call('ZRANK', turns(), id), id)

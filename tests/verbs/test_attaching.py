@@ -41,10 +41,21 @@ async def runtime(redis_url: str) -> AsyncIterator[Runtime]:
 
 
 async def start(
-    runtime: Runtime, tool: str = "send", principal: Principal = ALICE, use: str = "", **given: Any
+    runtime: Runtime,
+    tool: str = "send",
+    principal: Principal = ALICE,
+    use: str = "",
+    promised: bool = False,
+    **given: Any,
 ) -> Call:
-    asked = Asked(principal, TOOLS.workflows[tool], given, new_call_id(), tool_use=use)
+    workflow = TOOLS.workflows[tool]
+    asked = Asked(principal, workflow, given, new_call_id(), tool_use=use, promised=promised)
     return await runtime.calls.start(asked)
+
+
+async def forget(runtime: Runtime, call: Call) -> None:
+    """Have a call look as if nobody had waited for it in a long time."""
+    await runtime.redis.hset(f"{{bridge}}:call:{call.call_id}", "waited_at", "0")
 
 
 async def end(runtime: Runtime, call: Call) -> Call:
@@ -98,6 +109,45 @@ async def test_the_same_tool_use_gets_its_result_again_even_after_the_handover(
 
     assert (await start(runtime, use="toolu_1")).call_id == first.call_id
     assert (await start(runtime, use="toolu_2")).call_id != first.call_id
+
+
+async def test_each_tool_use_gets_the_result_of_its_own_call_again(runtime: Runtime) -> None:
+    calls = {}
+    for use in ("toolu_1", "toolu_2"):
+        calls[use] = await end(runtime, await start(runtime, use=use))
+        await runtime.calls.handed_over(calls[use])
+
+    for use, call in calls.items():
+        assert (await start(runtime, use=use)).call_id == call.call_id
+
+
+async def test_a_tool_use_that_joined_gets_its_result_again_after_the_handover(
+    runtime: Runtime,
+) -> None:
+    first = await start(runtime, use="toolu_1")
+    assert (await start(runtime, use="toolu_2")).call_id == first.call_id
+    await runtime.calls.handed_over(await end(runtime, first))
+
+    assert (await start(runtime, use="toolu_2")).call_id == first.call_id
+
+
+@pytest.mark.parametrize("use", ["", "toolu_1"])
+async def test_a_call_dropped_because_nobody_waited_is_not_joined(
+    runtime: Runtime, use: str
+) -> None:
+    first = await start(runtime, use=use)
+    await forget(runtime, first)
+    assert await runtime.run_store.lease(first.call_id, new_lease_token()) is None
+
+    assert (await start(runtime, use=use)).call_id != first.call_id
+
+
+async def test_a_task_that_joined_an_unsent_call_keeps_it(runtime: Runtime) -> None:
+    first = await start(runtime)
+    assert (await start(runtime, promised=True)).call_id == first.call_id
+    await forget(runtime, first)
+
+    assert await runtime.run_store.lease(first.call_id, new_lease_token())
 
 
 async def test_a_tool_use_alone_selects_no_call(runtime: Runtime) -> None:
