@@ -155,12 +155,13 @@ class Calls:
 def _fingerprint(asked: Asked) -> str:
     """Digest what must be equal for two calls to be one: caller, tool, arguments as RFC 8785.
 
-    Empty for arguments that have no canonical form, such as integers beyond 2^53: those never join.
+    Arguments that have no canonical form there, such as integers beyond 2^53, must be equal to the
+    digit.
     """
     try:
         canonical = rfc8785.dumps(asked.arguments)
     except rfc8785.CanonicalizationError:
-        return ""
+        canonical = json.dumps(asked.arguments, sort_keys=True).encode()
     caller = (asked.principal.server, asked.principal.name, asked.workflow.name)
     return hashlib.sha256(json.dumps(caller).encode() + canonical).hexdigest()
 

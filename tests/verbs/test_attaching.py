@@ -177,10 +177,14 @@ async def test_a_cancelled_call_is_not_joined(runtime: Runtime) -> None:
     assert (await start(runtime)).call_id != first.call_id
 
 
-async def test_arguments_without_a_canonical_form_join_nothing(runtime: Runtime) -> None:
-    huge = 2**60
+@pytest.mark.parametrize("odd", [2**60, -(2**53) - 1, "\ud800"])
+async def test_arguments_without_a_canonical_form_join_what_is_equal_to_the_digit(
+    runtime: Runtime, odd: object
+) -> None:
+    first = await start(runtime, a=1, n=odd)
 
-    assert (await start(runtime, n=huge)).call_id != (await start(runtime, n=huge)).call_id
+    assert (await start(runtime, n=odd, a=1)).call_id == first.call_id
+    assert (await start(runtime, a=1, n=2**60 + 1)).call_id != first.call_id
 
 
 async def test_the_same_request_served_twice_starts_one_call(runtime: Runtime) -> None:
