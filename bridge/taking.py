@@ -11,6 +11,7 @@ from bridge.payloads import parse_json
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 from bridge.store.events import EventStore, Wish
+from bridge.store.processes import DIED
 from bridge.store.wake import Bell, Wakes
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Takers:
         if scope.hooks is not None and not only:
             return None
         ends_at = _now() + wait_s
-        with self._wakes.listening(f"events:{server.name}") as bell:
+        with self._wakes.listening(f"events:{server.name}", DIED) as bell:
             while True:
                 wish = Wish(server.name, hooks, only, secrets.token_hex(8), waits=wait_s > 0)
                 taken = await self._stand_in_line(wish, principal, bell, ends_at, is_there)

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
-from bridge.models import EventId, EventStatus
-from bridge.runtime import Runtime
-from tests.verbs.desk import send, take
+from bridge.models import EventId, EventStatus, new_lease_token
+from bridge.runtime import Runtime, open_runtime
+from bridge.settings import Settings
+from bridge.store.events import Wish
+from tests.verbs.desk import ALICE, DESK, send, take
 from tests.waiting import wait_until
 
 LONG_S = 60.0
@@ -71,6 +73,23 @@ async def test_a_taker_that_waits_for_one_hook_lets_others_pass(web: Runtime) ->
     waited = await picky
     assert waited
     assert waited.event.event_id == alarm
+
+
+async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_gone(
+    web: Runtime, settings: Settings
+) -> None:
+    async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as gone:
+        wish = Wish(DESK.name, [("letter", 0)], [], "first", waits=True)
+        await gone.event_store.take(wish, ALICE, new_lease_token())
+        taking = asyncio.create_task(take(web, LONG_S))
+        await wait_until(in_line(web, 2), "the taker stands in line")
+        event_id = await send(web)
+        assert await status(web, event_id) is EventStatus.QUEUED
+
+    async with asyncio.timeout(3):
+        taken = await taking
+    assert taken
+    assert taken.event.event_id == event_id
 
 
 async def test_a_taker_whose_wait_ends_gets_nothing_and_leaves_the_line(web: Runtime) -> None:
