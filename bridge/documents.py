@@ -52,6 +52,12 @@ class Document:
         return found
 
 
+_NOT_THERE = (
+    "the file cannot be read: it is not there; start in the bridge's folder, or name another file "
+    "or folder in BRIDGE_SERVERS"
+)
+
+
 def read_document(path: Path) -> Document:
     """Read one file; a name that ends in `.json` is JSON, all else YAML.
 
@@ -62,6 +68,8 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text("utf-8-sig")
         value = _JsonReader(text, found).read() if path.suffix == ".json" else _yaml(text, found)
+    except FileNotFoundError as error:
+        raise ConfigurationError((f"{path}:1: {_NOT_THERE}",)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError((f"{path}:1: the file cannot be read: {error}",)) from error
     except json.JSONDecodeError as error:

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from bridge.demo import MADE_UP_BY_UP
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, StoreUnavailableError
 from bridge.models import new_process_id
 from bridge.operators import Operators
 from bridge.queue import Queue
@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 3.0
 ANSWER_S = 10.0
+SILENT = "the store does not answer: start the bridge, or mend BRIDGE_REDIS_URL"
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,11 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
     logging.getLogger("bridge").setLevel(logging.WARNING)
 
     async def run() -> T:
-        async with operating(environ) as operation:
-            return await work(operation)
+        try:
+            async with operating(environ) as operation:
+                return await work(operation)
+        except StoreUnavailableError as error:
+            raise ConfigurationError((SILENT,)) from error
 
     return asyncio.run(run())
 

@@ -17,6 +17,7 @@ from bridge.settings import Settings
 _PORTS = {"http": 80, "https": 443}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^#]*)", re.IGNORECASE)
+_UNFILLED = ", but an expression that n8n has not filled in: begin the field with `=`"
 _SHOWN_CHARS = 100
 _DECODINGS_MAX = 5
 
@@ -54,7 +55,7 @@ class ReplyAddresses:
             InvalidError: naming the origin that was refused and the setting that would allow it.
         """
         if not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
-            raise _refused("is no plain URL")
+            raise _refused(f"is no plain URL{_UNFILLED if '{{' in url else ''}")
         found = _ABSOLUTE.fullmatch(url)
         if found is None:
             raise _refused("must be an absolute http or https URL without a fragment")

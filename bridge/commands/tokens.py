@@ -74,7 +74,7 @@ def add_token(
         known = operation.servers.get(server)
         if known is None:
             there = ", ".join(operation.servers) or "none"
-            raise NotFoundError(f"no server {server} in sound server files; there are: {there}")
+            raise NotFoundError(f"no sound server file is named {server}; there are: {there}")
         token, kept = await operation.tokens.add(known, name, scope, expires)
         record(OPERATOR, "tokens add", kept.token_id, "done")
         print_record({"token": token, **token_row(kept)}, as_json=as_json)

@@ -26,7 +26,7 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     runtime: Runtime = request.app.state.runtime
     server = runtime.servers.get(request.path_params["server"])
     if server is None:
-        raise NotFoundError("no such server")
+        raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
     access = await runtime.tokens.admit(server, request.headers.get("authorization"))
     for receipt in request.app.state.handovers.proven(request):
         with contextlib.suppress(TransientError):  # without proof it counts as not received

@@ -10,6 +10,9 @@ from bridge.web.problems import problem
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+HOW_TO_LET_A_HOST_IN = "name it in BRIDGE_ALLOWED_HOSTS, or set BRIDGE_PUBLIC_URL"
+HOW_TO_LET_AN_ORIGIN_IN = "name it in BRIDGE_ALLOWED_ORIGINS"
+SHOWN_CHARS = 100
 
 
 class Guard:
@@ -36,11 +39,12 @@ class Guard:
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
             if not self._is_known_host(host):
-                detail = "unknown Host; name it in BRIDGE_PUBLIC_URL or BRIDGE_ALLOWED_HOSTS"
+                detail = f"the Host {host[:SHOWN_CHARS]} is not known here: {HOW_TO_LET_A_HOST_IN}"
                 await problem(421, detail)(scope, receive, send)
                 return
             if origin is not None and not self._is_known_origin(origin):
-                detail = "unknown Origin; name it in BRIDGE_ALLOWED_ORIGINS"
+                shown = origin[:SHOWN_CHARS]
+                detail = f"the Origin {shown} is not known here: {HOW_TO_LET_AN_ORIGIN_IN}"
                 await problem(403, detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -70,7 +70,7 @@ def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
     server = runtime.servers.get(request.path_params["server"])
     hook = server.hooks.get(request.path_params["hook"]) if server else None
     if server is None or hook is None:
-        raise NotFoundError("no such hook")
+        raise NotFoundError("no such hook: send to /hooks/SERVER/HOOK, as a server file names them")
     return server, hook
 
 

@@ -41,6 +41,10 @@ STATUS: dict[type[BridgeError], HTTPStatus] = {
     BridgeError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
+NOTHING_HERE = (
+    "nothing is at this address: n8n sends to /hooks/SERVER/HOOK, Claude connects to /mcp/SERVER"
+)
+
 
 def problem(
     status: int, detail: str, headers: dict[str, str] | None = None, **members: object
@@ -55,10 +59,18 @@ def problem(
     return Response(json.dumps(document), status, headers, media_type="application/problem+json")
 
 
-def answer_http_error(_request: Request, error: Exception) -> Response:
+def answer_http_error(request: Request, error: Exception) -> Response:
     """Turn what the framework refuses, an unknown path say, into a problem document."""
     assert isinstance(error, HTTPException), "registered for no other"
-    return problem(error.status_code, error.detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            detail = NOTHING_HERE
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = f"{request.method} is not answered here: send {headers.get('Allow')}"
+        case _:
+            detail = error.detail
+    return problem(error.status_code, detail, headers)
 
 
 def answer_error(request: Request, error: Exception) -> Response:

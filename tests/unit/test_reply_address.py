@@ -187,3 +187,8 @@ def test_any_text_is_accepted_or_refused_and_never_crashes(text: str) -> None:
             ADDRESSES.check(url)
         except InvalidError as error:
             assert error.faults  # noqa: PT017 - either way is right
+
+
+def test_an_expression_that_n8n_did_not_fill_in_is_told_as_such() -> None:
+    with pytest.raises(InvalidError, match="begin the field with `=`"):
+        ADDRESSES.check("{{ $execution.resumeUrl }}")
