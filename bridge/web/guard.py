@@ -20,7 +20,8 @@ class Guard:
 
     Known are the loopback names, the host of BRIDGE_PUBLIC_URL, BRIDGE_ALLOWED_HOSTS and
     BRIDGE_ALLOWED_ORIGINS. Header values pass without the whitespace around them, which httptools
-    leaves at their end.
+    leaves at their end, and paths without a slash at their end: the framework would redirect, to an
+    address of plain http behind a proxy that ends TLS.
 
     Source: MCP 2025-11-25, "Streamable HTTP", security warning; RFC 9110, 5.5 and 15.5.20.
     """
@@ -34,6 +35,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer in place of the door."""
+        if scope["type"] == "http":
+            scope["path"] = scope["path"].rstrip("/")
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             headers = Headers(scope=scope)

@@ -266,6 +266,10 @@ async def test_what_is_not_there_is_not_found(door: RunningApp, path: str) -> No
     await assert_refused(door, await post(door, path=path), 404)
 
 
+async def test_a_slash_at_the_end_leads_nowhere_else(door: RunningApp) -> None:
+    assert (await post(door, path=f"{TICKET}/")).status_code == 202
+
+
 async def test_a_hook_takes_posts_only(door: RunningApp) -> None:
     for method in ("GET", "PUT", "DELETE"):
         response = await door.client.request(method, TICKET, headers=AUTH)
