@@ -21,6 +21,8 @@ from bridge.settings import Settings
 from bridge.web import callbacks, events, health, hooks, openapi, operators
 from bridge.web.admission import Admission, Opening
 from bridge.web.guard import Guard
+from bridge.web.oauth import consent, endpoints, metadata
+from bridge.web.oauth.documents import ClientDocuments
 from bridge.web.problems import answer_error, answer_http_error
 
 PATIENCE_S = 5.0
@@ -35,6 +37,14 @@ ROUTES = (
     Route("/events/{event_id}", events.show_event, name="show_event"),
     Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),
     Route("/openapi.json", openapi.show_openapi),
+    Route("/.well-known/oauth-protected-resource/{wire}/{server}", metadata.show_resource),
+    Route("/.well-known/oauth-authorization-server", metadata.show_authorization_server),
+    Route("/authorize", endpoints.AUTHORIZE, methods=["GET", "POST"]),
+    Route("/consent", consent.show_consent, methods=["GET"]),
+    Route("/consent", endpoints.CONSENT, methods=["POST"]),
+    Route("/token", endpoints.TOKEN, methods=["POST"]),
+    Route("/register", endpoints.REGISTER, methods=["POST"]),
+    Route("/revoke", endpoints.REVOKE, methods=["POST"]),
     Route("/mcp/{server}", streamable.post, methods=["POST"]),
     Route("/mcp/{server}", streamable.get, methods=["GET"]),
     Route("/mcp/{server}", streamable.delete, methods=["DELETE"]),
@@ -75,6 +85,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app.state.opening = opening
     app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
+    app.state.documents = ClientDocuments()
     app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}
     return app

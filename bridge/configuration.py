@@ -1,6 +1,6 @@
 """The configuration: settings and servers, read and judged together before anything starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,9 +31,32 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         settings = Settings.from_environ(environ, files.variables)
     except ConfigurationError as error:
         raise ConfigurationError((*error.faults, *faults)) from error
+    faults += tuple(faults_of_oauth(settings))
     if faults:
         raise ConfigurationError(faults)
     return Configuration(settings, files.servers)
+
+
+def faults_of_oauth(settings: Settings) -> Iterator[str]:
+    """Name what OAuth lacks: its tokens are for the public address, and TLS keeps them secret.
+
+    Source: RFC 8414, 2; RFC 9728, 1.2; MCP 2025-11-25, "Authorization".
+    """
+    if settings.oauth and settings.oauth_issuer:
+        yield "BRIDGE_OAUTH and BRIDGE_OAUTH_ISSUER are both set: choose one of the two"
+    if not settings.oauth and not settings.oauth_issuer:
+        return
+    for name, url in (
+        ("BRIDGE_PUBLIC_URL", settings.public_url),
+        ("BRIDGE_OAUTH_ISSUER", settings.oauth_issuer),
+    ):
+        parts = urlsplit(url or "")
+        if url and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            yield f"{name} must be https:// for OAuth, but on loopback"
+    if settings.public_url is None:
+        yield "BRIDGE_PUBLIC_URL is not set, but OAuth's tokens are made out to it"
+    elif urlsplit(settings.public_url).path:
+        yield "BRIDGE_PUBLIC_URL must have no path for OAuth, whose addresses begin at the root"
 
 
 def is_reachable(settings: Settings) -> bool:
@@ -48,7 +71,7 @@ def unguarded(settings: Settings, servers: Iterable[Server]) -> list[tuple[str, 
 
     Those that were made by command are in the store, which only a process that has started knows.
     """
-    if not is_reachable(settings):
+    if settings.oauth_issuer or not is_reachable(settings):
         return []
     return [
         (

@@ -24,6 +24,14 @@ class UnauthorizedError(RejectedError):
         self.challenge = challenge
 
 
+class ForbiddenError(RejectedError):
+    """Proved, but without the rights that this takes; `challenge` names them."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
 class NotFoundError(RejectedError):
     """Unknown here, or not the caller's: the two are never told apart."""
 

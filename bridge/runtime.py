@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from bridge.callbacks import Callbacks
 from bridge.calls import Calls
 from bridge.direct_replies import DirectReplies
+from bridge.entrance import Entrance
 from bridge.errors import ConfigurationError, TransientError
 from bridge.events import Events
 from bridge.intake import Intake
@@ -35,6 +36,7 @@ from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
+from bridge.store.grants import GrantStore
 from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
@@ -49,7 +51,6 @@ from bridge.store.streams import StreamStore
 from bridge.store.tokens import TokenStore
 from bridge.store.wake import Wakes
 from bridge.taking import Takers
-from bridge.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Runtime:
     replies: Replies
     direct_replies: DirectReplies
     operators: Operators
-    tokens: Tokens
+    entrance: Entrance
     processes: ProcessStore
     sessions: SessionStore
     event_store: EventStore
@@ -146,7 +147,7 @@ async def open_runtime(
     runtime = _wire(settings, servers, process, client, steps, wakes)
     async with client, ear, steps.running(), wakes.running():
         await _demand_safety(client, settings)
-        await runtime.tokens.demand_guards(servers)
+        await runtime.entrance.tokens.demand_guards(servers)
         await runtime.processes.beat()
         beat.start()
         logger.info("process.started", extra={"process_id": process})
@@ -210,7 +211,7 @@ def _wire(
         runs=Runs(run_store, wakes, schemas, servers),
         replies=replies,
         operators=Operators(OperatorStore(steps), event_store, call_store, replies),
-        tokens=Tokens(TokenStore(steps), settings),
+        entrance=Entrance(TokenStore(steps), GrantStore(steps), servers, settings),
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps, _session_limits(settings)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
@@ -112,6 +112,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     drain_s: float = Field(
         30, ge=0, allow_inf_nan=False, description="the seconds that a stop waits for open work"
+    )
+    oauth: Literal["built-in"] | None = Field(
+        None, description="built-in to let people connect OAuth clients with a token of theirs"
+    )
+    oauth_issuer: Web | None = Field(
+        None, description="the issuer of OAuth access tokens, if it is not the bridge itself"
     )
     metrics_token: SecretStr | None = Field(
         None, description="the token that /metrics asks for when it is not on loopback"

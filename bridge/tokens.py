@@ -5,13 +5,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.auth import LOCAL, bearer, owner_of
+from bridge.auth import LOCAL, owner_of
 from bridge.configuration import is_reachable, unguarded
 from bridge.errors import (
     ConfigurationError,
     ConflictError,
     NotFoundError,
-    UnauthorizedError,
 )
 from bridge.models import Principal
 from bridge.scopes import EVERYTHING, Scope
@@ -44,27 +43,30 @@ class Tokens:
         self._store = store
         self._settings = settings
 
-    async def admit(self, server: Server, authorization: str | None) -> Access:
-        """Find whom an Authorization header proves; `local` on loopback where there are no tokens.
-
-        Raises:
-            UnauthorizedError: no token, or none of this server's.
-        """
-        given = bearer(authorization)
-        owner = owner_of(server, given)
+    async def find(self, server: Server, token: str) -> Access | None:
+        """Find whom a token lets in: one of the server's file, or one that was made."""
+        owner = owner_of(server, token)
         if owner is not None:
             return Access(owner)
-        stored = await self._store.find(digest_of(given), server.name) if given else None
-        if stored is not None:
-            return Access(stored.principal, stored.scope, stored.digest)
-        may_be_open = not server.tokens and not is_reachable(self._settings)
-        if may_be_open and not await self._store.is_guarded(server.name):
-            return Access(Principal(server.name, LOCAL))
-        raise UnauthorizedError(NEEDED)
+        stored = await self._store.find(digest_of(token), server.name) if token else None
+        return Access(stored.principal, stored.scope, stored.digest) if stored else None
 
-    async def is_valid(self, digest: str, server: str) -> bool:
-        """Tell whether a token that let someone in would do so still."""
-        return await self._store.find(digest, server) is not None
+    async def rights(self, server: Server, digest: str) -> Scope | None:
+        """Tell what a token is good for, by its digest; None for one that is none any more."""
+        if any(digest_of(each.value.get_secret_value()) == digest for each in server.tokens):
+            return EVERYTHING
+        stored = await self._store.find(digest, server.name)
+        return stored.scope if stored else None
+
+    async def is_open(self, server: Server) -> bool:
+        """Tell whether a server lets everyone in: on loopback, where it has no tokens at all."""
+        if server.tokens or self._settings.oauth_issuer or is_reachable(self._settings):
+            return False
+        return not await self._store.is_guarded(server.name)
+
+    def local(self, server: Server) -> Access:
+        """Give whoever comes in where everyone may."""
+        return Access(Principal(server.name, LOCAL))
 
     async def demand_guards(self, servers: Mapping[str, Server]) -> None:
         """Refuse to serve without any token what more than this machine can reach.

@@ -16,17 +16,17 @@ DRAIN_S = 5
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
-    """Serve the bridge's app on a free loopback port; give its address."""
-    async with serving_any(app, lambda: drain(app)) as address:
+async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
+    """Serve the bridge's app on a loopback port, by default a free one; give its address."""
+    async with serving_any(app, lambda: drain(app), port) as address:
         yield address
 
 
 @contextlib.asynccontextmanager
 async def serving_any(
-    app: Starlette, on_drain: Callable[[], None] = lambda: None
+    app: Starlette, on_drain: Callable[[], None] = lambda: None, port: int = 0
 ) -> AsyncIterator[str]:
-    """Serve any app on a free loopback port; give its address."""
+    """Serve any app on a loopback port, by default a free one; give its address."""
     config = uvicorn.Config(
         app,
         http=WatchedProtocol,
@@ -34,7 +34,7 @@ async def serving_any(
         ws="none",
         log_config=None,
     )
-    with listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", port) as listener:
         server = Server(config, DRAIN_S, on_drain)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -27,7 +27,9 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     server = runtime.servers.get(request.path_params["server"])
     if server is None:
         raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
-    access = await runtime.tokens.admit(server, request.headers.get("authorization"))
+    wire = request.url.path.split("/")[1]
+    authorization = request.headers.get("authorization")
+    access = await runtime.entrance.admit(server, authorization, wire)
     for receipt in request.app.state.handovers.proven(request):
         with contextlib.suppress(TransientError):  # without proof it counts as not received
             await runtime.receipts.confirm(receipt)

@@ -40,6 +40,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
     if "event_id" in given:
+        await caller.demand_event(given["event_id"])
         one = await caller.runtime.questions.take(
             caller.server, caller.principal, given["event_id"]
         )

@@ -19,5 +19,6 @@ async def end_revoked(runtime: Runtime, streams: OpenStreams) -> None:
             await bell.wait(runtime.settings.keepalive_s)
             for token in streams.tokens():
                 with contextlib.suppress(TransientError):
-                    if not await runtime.tokens.is_valid(*token):
+                    digest, server = token
+                    if not await runtime.entrance.still_admits(digest, runtime.servers[server]):
                         streams.cut(token)

@@ -104,6 +104,22 @@ KEYS = (
         "minutes after a client's answer",
     ),
     Key("tokens", "tokens", "hash", "tokens", False, "with its tokens, at their expiry at last"),
+    Key(
+        "oauth_client",
+        "oauth_client:{digest}",
+        "string",
+        "grants",
+        True,
+        "90 days after it was last seen, an hour if it has a document",
+    ),
+    Key("oauth_consent", "oauth_consent:{digest}", "string", "grants", True, "after 10 minutes"),
+    Key(
+        "oauth_code", "oauth_code:{digest}", "hash", "grants", True, "after a minute, used: an hour"
+    ),
+    Key(
+        "oauth_grant", "oauth_grant:{id}", "hash", "grants", True, "30 days after its last refresh"
+    ),
+    Key("oauth_token", "oauth_token:{digest}", "string", "grants", True, "an hour, or its grant's"),
     Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
 )
 

@@ -12,6 +12,7 @@ from bridge.audit import UNKNOWN, record
 from bridge.errors import (
     BridgeError,
     ConflictError,
+    ForbiddenError,
     InvalidError,
     LeaseLostError,
     MalformedError,
@@ -27,6 +28,7 @@ from bridge.errors import (
 
 STATUS: dict[type[BridgeError], HTTPStatus] = {
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
     MalformedError: HTTPStatus.BAD_REQUEST,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -80,6 +82,7 @@ def answer_error(request: Request, error: Exception) -> Response:
     members: dict[str, object] = {}
     if isinstance(error, UnauthorizedError):
         record(UNKNOWN, f"{request.method} {request.url.path}", "", "unauthorized")
+    if isinstance(error, UnauthorizedError | ForbiddenError):
         headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))

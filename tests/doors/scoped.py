@@ -57,7 +57,7 @@ SEEN: Mapping[str, tuple[Scope, list[str]]] = {
 
 async def token_for(runtime: Runtime, name: str, scope: Scope, ttl_s: float | None = None) -> str:
     """Make a token at the desk."""
-    token, _ = await runtime.tokens.add(DESK, name, scope, ttl_s)
+    token, _ = await runtime.entrance.tokens.add(DESK, name, scope, ttl_s)
     return token
 
 

@@ -35,8 +35,8 @@ async def runtime(web: str, app: Starlette) -> Runtime:
 
 
 async def revoke_all(runtime: Runtime) -> None:
-    for token in await runtime.tokens.list():
-        await runtime.tokens.revoke(token.token_id)
+    for token in await runtime.entrance.tokens.list():
+        await runtime.entrance.tokens.revoke(token.token_id)
 
 
 async def test_a_revoked_token_is_refused_by_every_process(
@@ -77,7 +77,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
 async def test_the_last_token_taken_back_opens_a_server_on_loopback_alone(
     web: str, http: httpx2.AsyncClient, runtime: Runtime, redis_url: str
 ) -> None:
-    await runtime.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.entrance.tokens.add(OPEN, "someone", EVERYTHING, None)
     assert (await http.post(f"{web}/mcp/open", json=request("ping"))).status_code == 401
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         await revoke_all(runtime)
@@ -91,7 +91,7 @@ async def test_a_token_that_was_made_lets_a_server_start_off_loopback(
     with pytest.raises(ConfigurationError, match="server open has no tokens"):
         async with running_app(redis_url, OPEN, host="0.0.0.0"):
             pass
-    await runtime.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.entrance.tokens.add(OPEN, "someone", EVERYTHING, None)
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         assert (await door.client.get("/readyz")).status_code == 200
 

@@ -68,6 +68,7 @@ async def test_events_of_a_hook_outside_the_scope_are_not_there(
     refused = (await told(clerk, "list_events", hook="alarms"))["result"]["content"][0]["text"]
     assert refused == "no hook 'alarms' here; there are: letters"
     for tool, rest in {
+        "take_event": {},
         "read_event": {},
         "reply_to_event": {"lease": lease["lease"], "reply": 1},
         "extend_event": {"lease": lease["lease"], "seconds": 60},

@@ -75,3 +75,41 @@ def test_beyond_loopback_a_server_without_tokens_needs_some(settings: Settings) 
     ((name, fault),) = unguarded(settings, [Server(name="s"), with_token])
     assert name == "s"
     assert fault.startswith("server s has no tokens")
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"BRIDGE_OAUTH": "built-in"}, "BRIDGE_PUBLIC_URL is not set"),
+        (
+            {"BRIDGE_OAUTH": "built-in", "BRIDGE_PUBLIC_URL": "http://bridge.example.com"},
+            "BRIDGE_PUBLIC_URL must be https://",
+        ),
+        (
+            {"BRIDGE_OAUTH": "built-in", "BRIDGE_PUBLIC_URL": "https://example.com/bridge"},
+            "BRIDGE_PUBLIC_URL must have no path",
+        ),
+        (
+            {"BRIDGE_OAUTH_ISSUER": "http://id.example", "BRIDGE_PUBLIC_URL": "https://b.example"},
+            "BRIDGE_OAUTH_ISSUER must be https://",
+        ),
+        (
+            {
+                "BRIDGE_OAUTH": "built-in",
+                "BRIDGE_OAUTH_ISSUER": "https://id.example",
+                "BRIDGE_PUBLIC_URL": "https://b.example",
+            },
+            "choose one of the two",
+        ),
+    ],
+)
+def test_oauth_without_what_makes_it_safe_stops_the_start(
+    tmp_path: Path, given: dict[str, str], fault: str
+) -> None:
+    (told,) = faults_of(environ(tmp_path, "name: s\n", **given))
+    assert fault in told
+
+
+def test_oauth_on_loopback_needs_no_tls(tmp_path: Path) -> None:
+    given = {"BRIDGE_OAUTH": "built-in", "BRIDGE_PUBLIC_URL": "http://127.0.0.1:8080"}
+    assert read_configuration(environ(tmp_path, "name: s\n", **given)).settings.oauth

@@ -1,0 +1,107 @@
+"""The verb of whoever comes in: by a token, by what a person has consented to, by an issuer."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import quote
+
+from bridge.auth import bearer
+from bridge.errors import ForbiddenError, UnauthorizedError
+from bridge.grants import WIRES, Grants, resources_of
+from bridge.issuer import Claims, Issuer
+from bridge.models import Principal
+from bridge.scopes import Scope
+from bridge.servers import Server
+from bridge.settings import Settings
+from bridge.store.grants import GrantStore
+from bridge.store.tokens import TokenStore
+from bridge.tokens import NEEDED, Access, Tokens
+
+READ, ACT = "read", "act"
+SCOPES = (READ, ACT)
+"""What OAuth clients may ask for."""
+
+RESOURCE = "/.well-known/oauth-protected-resource"
+
+GRANT = "grant:"
+"""What comes before a grant's id where a token's digest stands else."""
+
+
+class Entrance:
+    """Decides who is let in, and whether they still would be."""
+
+    def __init__(
+        self,
+        token_store: TokenStore,
+        grant_store: GrantStore,
+        servers: Mapping[str, Server],
+        settings: Settings,
+    ) -> None:
+        self._settings = settings
+        self._public_url = settings.public_url or ""
+        self.tokens = Tokens(token_store, settings)
+        self.grants = Grants(grant_store, self.tokens, servers, self._public_url)
+        self._issuer = Issuer(settings.oauth_issuer) if settings.oauth_issuer else None
+
+    async def admit(
+        self, server: Server, authorization: str | None, wire: str = WIRES[0]
+    ) -> Access:
+        """Find whom an Authorization header proves; `local` on loopback where there are no tokens.
+
+        `wire` is what the address begins with: refused clients are told where to read on.
+
+        Raises:
+            UnauthorizedError: no token, or none that is for this server.
+            ForbiddenError: the issuer's token has no scope that counts here.
+        """
+        given = bearer(authorization)
+        found = await self.tokens.find(server, given)
+        if found is None and self._settings.oauth:
+            found = await self._granted(server, given)
+        if found is None and given.count(".") == 2 and self._issuer is not None:
+            claims = await self._issuer.check(given, resources_of(self._public_url, server.name))
+            if claims and not claims.scopes & set(SCOPES):
+                why = f"the token's scope must name one of {', '.join(SCOPES)}"
+                raise ForbiddenError(why, self._challenge(server, wire, "insufficient_scope"))
+            found = _issued(server, claims) if claims else None
+        if found is None and await self.tokens.is_open(server):
+            found = self.tokens.local(server)
+        if found is None:
+            why = "invalid_token" if given else ""
+            raise UnauthorizedError(NEEDED, self._challenge(server, wire, why))
+        return found
+
+    async def still_admits(self, digest: str, server: Server) -> bool:
+        """Tell whether what let someone in, by its digest, would do so still."""
+        if digest.startswith(GRANT):
+            return await self.grants.lives(digest.removeprefix(GRANT))
+        return await self.tokens.rights(server, digest) is not None
+
+    async def _granted(self, server: Server, token: str) -> Access | None:
+        held = await self.grants.held(token)
+        if held is None or held.kind != "access" or held.granted.asked.server != server.name:
+            return None
+        rights = await self.tokens.rights(server, held.granted.proven)
+        if rights is None:
+            return None
+        narrowed = replace(rights, acts=rights.acts and ACT in held.scopes)
+        return Access(Principal(server.name, held.granted.principal), narrowed, GRANT + held.grant)
+
+    def _challenge(self, server: Server, wire: str, error: str) -> str:
+        """Spell what a refused client is told: where to read who issues tokens.
+
+        Source: RFC 9728, 5.1; RFC 6750, 3.
+        """
+        if not self._settings.oauth and self._issuer is None:
+            return "Bearer"
+        told = {
+            "error": error,
+            "resource_metadata": f"{self._public_url}{RESOURCE}/{wire}/{server.name}",
+            "scope": " ".join(SCOPES),
+        }
+        return "Bearer " + ", ".join(f'{name}="{text}"' for name, text in told.items() if text)
+
+
+def _issued(server: Server, claims: Claims) -> Access:
+    # No token's name begins so: a subject is never mistaken for one.
+    subject = Principal(server.name, "~" + quote(claims.subject[:200], safe=""))
+    return Access(subject, Scope(acts=ACT in claims.scopes))

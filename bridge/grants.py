@@ -1,0 +1,157 @@
+"""The verbs of OAuth's built-in authorization server: ask, consent, exchange, refresh, end."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.audit import record
+from bridge.errors import ConflictError, UnauthorizedError
+from bridge.models import Json, Principal
+from bridge.servers import Server
+from bridge.store.grants import (
+    ACCESS_TTL_S,
+    CLIENT_TTL_S,
+    DOCUMENT_TTL_S,
+    Asked,
+    Granted,
+    GrantStore,
+    HeldToken,
+)
+from bridge.tokens import Tokens, digest_of
+
+WIRES = ("mcp", "mcp-2025", "sse")
+"""What a server's addresses begin with."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a client is given: the two tokens, and for how many seconds the first is good."""
+
+    access: str
+    refresh: str
+    scopes: tuple[str, ...]
+    expires_in_s: int = ACCESS_TTL_S
+
+
+def resources_of(public_url: str, server: str) -> tuple[str, ...]:
+    """Give the addresses of a server, any of which names it as a resource (RFC 8707)."""
+    return tuple(f"{public_url}/{wire}/{server}" for wire in WIRES)
+
+
+class Grants:
+    """Decides what a client may have that a person has consented to."""
+
+    def __init__(
+        self,
+        store: GrantStore,
+        tokens: Tokens,
+        servers: Mapping[str, Server],
+        issuer: str,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._servers = servers
+        self.issuer = issuer
+
+    def server_of(self, resource: str | None) -> str | None:
+        """Name the server that a resource is; None for anything else."""
+        named = (resource or "").rstrip("/")
+        for name in self._servers:
+            if named in resources_of(self.issuer, name):
+                return name
+        return None
+
+    async def keep_client(
+        self, client_id: str, client: Json, *, has_document: bool = False
+    ) -> None:
+        """Keep what a client says of itself; what it says in a document is read again later."""
+        ttl_s = DOCUMENT_TTL_S if has_document else CLIENT_TTL_S
+        await self._store.keep_client(digest_of(client_id), client, ttl_s)
+
+    async def client(self, client_id: str) -> Json:
+        """Read what a client said of itself; None for an unknown one."""
+        return await self._store.client(digest_of(client_id))
+
+    async def ask(self, asked: Asked) -> str:
+        """Put a question to whoever opens the page of the id that is given."""
+        consent_id = secrets.token_urlsafe(24)
+        await self._store.ask(digest_of(consent_id), asked)
+        return consent_id
+
+    async def asked(self, consent_id: str) -> Asked | None:
+        """Read a question that is still open."""
+        return await self._store.asked(digest_of(consent_id))
+
+    async def consent(self, consent_id: str, asked: Asked, token: str) -> str:
+        """Say yes as whoever the token of the server proves; give the code for the client.
+
+        Raises:
+            UnauthorizedError: it is no token of that server.
+            ConflictError: the question was answered before, or is too old.
+        """
+        access = await self._tokens.find(self._servers[asked.server], token.strip())
+        if access is None:
+            raise UnauthorizedError("this is no token of that server")
+        code = secrets.token_urlsafe(32)
+        granted = Granted(asked, access.principal.name, digest_of(token.strip()))
+        if not await self._store.decide(digest_of(consent_id), digest_of(code), granted):
+            raise ConflictError("this question was answered already; start again at the client")
+        record(str(access.principal), "oauth consent", asked.client_id, "done")
+        return code
+
+    async def refuse(self, consent_id: str, asked: Asked) -> None:
+        """Say no; the question is closed."""
+        nobody = Granted(asked, "", "")
+        await self._store.decide(digest_of(consent_id), digest_of(secrets.token_urlsafe()), nobody)
+
+    async def code(self, code: str) -> Granted | None:
+        """Read what a code stands for; None for one that is unknown, used or too old."""
+        granted = await self._store.code(digest_of(code))
+        return granted if granted and granted.proven else None
+
+    async def exchange(self, code: str, granted: Granted) -> Pair | None:
+        """Turn a code into tokens, once."""
+        grant, pair = secrets.token_urlsafe(24), _new_pair(granted.asked.scopes)
+        done = await self._store.exchange(digest_of(code), grant, *_spelled(pair))
+        if done:
+            self._record(granted, "oauth exchange", grant)
+        return pair if done else None
+
+    async def held(self, token: str) -> HeldToken | None:
+        """Read a token that was given out, while what it rests on stands."""
+        held = await self._store.token(digest_of(token))
+        return held if held and await self._stands(held.granted) else None
+
+    async def rotate(self, old: str, held: HeldToken, scopes: tuple[str, ...]) -> Pair | None:
+        """Give out new tokens for a refresh token; None, and the grant ends, for a stale one."""
+        pair = _new_pair(scopes)
+        done = await self._store.rotate(held.grant, digest_of(old), *_spelled(pair))
+        self._record(held.granted, "oauth refresh", held.grant, "done" if done else "reused")
+        return pair if done else None
+
+    async def end(self, held: HeldToken) -> None:
+        """End a grant, and all that was given out for it."""
+        await self._store.end(held.grant)
+        self._record(held.granted, "oauth revoke", held.grant)
+
+    async def lives(self, grant: str) -> bool:
+        """Tell whether a grant still stands."""
+        granted = await self._store.granted(grant)
+        return granted is not None and await self._stands(granted)
+
+    async def _stands(self, granted: Granted) -> bool:
+        """Tell whether the token that the person proved themself with is still good."""
+        server = self._servers.get(granted.asked.server)
+        return server is not None and await self._tokens.rights(server, granted.proven) is not None
+
+    def _record(self, granted: Granted, what: str, grant: str, outcome: str = "done") -> None:
+        who = Principal(granted.asked.server, granted.principal)
+        record(str(who), what, digest_of(grant)[:16], outcome)
+
+
+def _new_pair(scopes: tuple[str, ...]) -> Pair:
+    return Pair("nb_a_" + secrets.token_urlsafe(32), "nb_r_" + secrets.token_urlsafe(32), scopes)
+
+
+def _spelled(pair: Pair) -> tuple[str, str, str]:
+    return digest_of(pair.access), digest_of(pair.refresh), " ".join(pair.scopes)

@@ -1,0 +1,140 @@
+"""The page where a person says whether a client may act for them, and proves who they are.
+
+Plain HTML: no script, no style, nothing from elsewhere, in no frame. The form counts only from the
+browser that the page was shown to, which a cookie tells that no other site's form can bring along.
+"""
+
+import hashlib
+import hmac
+import secrets
+from html import escape
+from urllib.parse import urlsplit
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from bridge.audit import UNKNOWN, record
+from bridge.entrance import ACT
+from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
+from bridge.grants import Grants
+from bridge.runtime import Runtime
+from bridge.store.grants import Asked
+from bridge.web.oauth.metadata import demand_built_in, origin_of
+from bridge.web.oauth.provider import answer_uri
+
+COOKIE = "bridge-consent"
+TOO_LATE = "this question is answered or too old: start again at the client"
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Connect to {title}</title>
+<h1>Connect to {title}?</h1>
+<p><strong>{client}</strong> wants to {rights} <strong>{title}</strong> as you.</p>
+<p>It says this name of itself. What it gets is sent to <strong>{target}</strong>{known}. Go on only
+if you have just asked for this.</p>
+{fault}
+<form method="post" action="/consent" autocomplete="off">
+<input type="hidden" name="id" value="{consent_id}">
+<input type="hidden" name="proof" value="{proof}">
+<p><label>Your token of this server <input type="password" name="token" size="40"></label></p>
+<p><button name="answer" value="yes">Allow</button> <button name="answer" value="no">Refuse</button>
+</p>
+</form>
+</html>
+"""
+
+
+async def show_consent(request: Request) -> Response:
+    """Show what is asked."""
+    demand_built_in(request)
+    consent_id = request.query_params.get("id", "")
+    asked = await _asked(request, consent_id)
+    browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+    answer = _page(request, asked, consent_id, browser)
+    is_secure = urlsplit(_grants(request).issuer).scheme == "https"
+    answer.set_cookie(
+        COOKIE, browser, path="/consent", httponly=True, samesite="strict", secure=is_secure
+    )
+    return answer
+
+
+async def take_consent(request: Request) -> Response:
+    """Take the answer, and send the person back to the client with it."""
+    issuer = demand_built_in(request)
+    form = await request.form()
+    consent_id, browser = _text(form, "id"), request.cookies.get(COOKIE, "")
+    asked = await _asked(request, consent_id)
+    if not browser or not hmac.compare_digest(_proof(consent_id, browser), _text(form, "proof")):
+        raise UnauthorizedError("open the page again in this browser, and answer it there")
+    if _text(form, "answer") != "yes":
+        await _grants(request).refuse(consent_id, asked)
+        return _back(answer_uri(asked, issuer, error="access_denied"))
+    try:
+        code = await _grants(request).consent(consent_id, asked, _text(form, "token"))
+    except ConflictError as error:
+        raise NotFoundError(TOO_LATE) from error
+    except UnauthorizedError as error:
+        record(UNKNOWN, "POST /consent", asked.client_id, "unauthorized")
+        return _page(request, asked, consent_id, browser, str(error))
+    return _back(answer_uri(asked, issuer, code=code))
+
+
+async def _asked(request: Request, consent_id: str) -> Asked:
+    asked = await _grants(request).asked(consent_id)
+    if asked is None or asked.server not in request.app.state.runtime.servers:
+        raise NotFoundError(TOO_LATE)
+    return asked
+
+
+def _page(
+    request: Request, asked: Asked, consent_id: str, browser: str, fault: str = ""
+) -> HTMLResponse:
+    runtime: Runtime = request.app.state.runtime
+    is_document = asked.client_id.startswith("https://")
+    known = f", and it is known at {urlsplit(asked.client_id).netloc}" if is_document else ""
+    page = PAGE.format(
+        title=escape(runtime.servers[asked.server].title),
+        client=escape(asked.client_name or asked.client_id),
+        rights="read and act at" if ACT in asked.scopes else "read at",
+        target=escape(origin_of(asked.redirect_uri)),
+        known=escape(known),
+        fault=f"<p><strong>{escape(fault)}</strong></p>" if fault else "",
+        consent_id=escape(consent_id),
+        proof=_proof(consent_id, browser),
+    )
+    # Browsers hold the redirect that follows a form to the same list as the form (CSP 3, 4.2.1).
+    policy = (
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+        f"form-action 'self' {origin_of(asked.redirect_uri)}"
+    )
+    headers = {
+        "content-security-policy": policy,
+        "x-frame-options": "DENY",
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "no-store",
+    }
+    return HTMLResponse(page, 403 if fault else 200, headers)
+
+
+def _back(url: str) -> Response:
+    return RedirectResponse(
+        url, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+    )
+
+
+def _proof(consent_id: str, browser: str) -> str:
+    return hashlib.sha256(f"{consent_id} {browser}".encode()).hexdigest()
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _grants(request: Request) -> Grants:
+    grants: Grants = request.app.state.runtime.entrance.grants
+    return grants

@@ -1,0 +1,82 @@
+"""The addresses of the built-in authorization server that clients speak to; the SDK serves them."""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from mcp.server.auth.handlers.authorize import AuthorizationHandler
+from mcp.server.auth.handlers.register import RegistrationHandler
+from mcp.server.auth.handlers.token import TokenHandler
+from mcp.server.auth.middleware.client_auth import ClientAuthenticator
+from mcp.server.auth.settings import ClientRegistrationOptions
+from mcp.server.transport_security import RequestBodyLimitMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import request_response
+from starlette.types import ASGIApp
+
+from bridge.entrance import SCOPES
+from bridge.grants import Grants
+from bridge.web.oauth import consent, metadata
+from bridge.web.oauth.provider import Provider
+
+BODY_BYTES_MAX = 65_536
+
+
+async def authorize(request: Request) -> Response:
+    """Begin a flow: lead to the consent page, or back with what is wrong."""
+    issuer = metadata.demand_built_in(request)
+    answer = await AuthorizationHandler(_provider(request)).handle(request)
+    target = answer.headers.get("location", "")
+    # The SDK does not say the issuer with its errors; a client could not tell whose they are.
+    if isinstance(answer, RedirectResponse) and not target.startswith(f"{issuer}/consent?"):
+        joint = "&" if urlsplit(target).query else "?"
+        answer.headers["location"] = f"{target}{joint}{urlencode({'iss': issuer})}"
+    return answer
+
+
+async def give_token(request: Request) -> Response:
+    """Give tokens for a code or a refresh token."""
+    metadata.demand_built_in(request)
+    form = parse_qs((await request.body()).decode(errors="replace"))
+    provider = _provider(request, form.get("resource", [None])[0])
+    answer: Response = await TokenHandler(provider, ClientAuthenticator(provider)).handle(request)
+    return answer
+
+
+async def register(request: Request) -> Response:
+    """Take in a client that tells of itself (RFC 7591)."""
+    metadata.demand_built_in(request)
+    options = ClientRegistrationOptions(enabled=True, default_scopes=list(SCOPES))
+    return await RegistrationHandler(_provider(request), options).handle(request)
+
+
+async def revoke(request: Request) -> Response:
+    """End a grant by any token of it, which its own client brings (RFC 7009).
+
+    On purpose without the SDK's handler, which turns away clients that have no secret.
+    """
+    metadata.demand_built_in(request)
+    form, grants = await request.form(), _grants(request)
+    held = await grants.held(str(form.get("token", "")))
+    if held is not None and held.granted.asked.client_id == form.get("client_id"):
+        await grants.end(held)
+    return Response(headers={"cache-control": "no-store"})
+
+
+def _grants(request: Request) -> Grants:
+    grants: Grants = request.app.state.runtime.entrance.grants
+    return grants
+
+
+def _provider(request: Request, resource: str | None = None) -> Provider:
+    return Provider(_grants(request), request.app.state.documents, resource)
+
+
+def _bounded(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    return RequestBodyLimitMiddleware(request_response(endpoint), BODY_BYTES_MAX)
+
+
+AUTHORIZE, TOKEN, REGISTER, REVOKE, CONSENT = map(
+    _bounded, (authorize, give_token, register, revoke, consent.take_consent)
+)
+"""The same, with an end to how much they read."""

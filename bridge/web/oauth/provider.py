@@ -1,0 +1,217 @@
+"""The SDK's view of the built-in authorization server: it translates, and `Grants` decides."""
+
+import re
+import time
+
+from mcp.server.auth.provider import (
+    AccessToken,
+    AuthorizationCode,
+    AuthorizationParams,
+    AuthorizeError,
+    IdentityAssertionParams,
+    RefreshToken,
+    RegistrationError,
+    TokenError,
+    construct_redirect_uri,
+)
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from pydantic import AnyUrl
+
+from bridge.grants import Grants, Pair
+from bridge.models import Json
+from bridge.store.grants import Asked, Granted, HeldToken
+from bridge.web.oauth.clients import Client, fault_of_redirects
+from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
+
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What S256 makes of any verifier (RFC 7636, 4.2)."""
+
+NAME_CHARS = 100
+SOON_S = 30
+
+
+class Code(AuthorizationCode):
+    """A code, with what it was granted for."""
+
+    granted: Granted
+
+
+class Refresh(RefreshToken):
+    """A refresh token, with the grant that it is of."""
+
+    held: HeldToken
+
+
+class Access(AccessToken):
+    """An access token, with the grant that it is of."""
+
+    held: HeldToken
+
+
+class Provider:
+    """Serves the SDK's handlers; `resource` is what a token request names, if anything."""
+
+    def __init__(
+        self, grants: Grants, documents: ClientDocuments, resource: str | None = None
+    ) -> None:
+        self._grants = grants
+        self._documents = documents
+        self._resource = resource
+
+    async def get_client(self, client_id: str) -> Client | None:
+        """Find a client: one that has registered, or one that its id leads to."""
+        kept = await self._grants.client(client_id)
+        if kept is not None:
+            return Client.model_validate(kept)
+        if not is_address(client_id):
+            return None
+        try:
+            client = await self._documents.fetch(client_id)
+        except UnusableDocumentError:
+            return None
+        await self._grants.keep_client(client_id, _spelled(client), has_document=True)
+        return client
+
+    async def register_client(self, client_info: OAuthClientInformationFull) -> None:
+        """Keep a client that registers; it becomes a public one (RFC 7591, 3.2.1).
+
+        Raises:
+            RegistrationError: it wants to be redirected to where nobody should be.
+        """
+        fault = fault_of_redirects(client_info.redirect_uris)
+        if fault:
+            raise RegistrationError("invalid_redirect_uri", fault)
+        client_info.token_endpoint_auth_method = "none"  # noqa: S105 - a method, no password
+        client_info.client_secret = client_info.client_secret_expires_at = None
+        await self._grants.keep_client(client_info.client_id, _spelled(client_info))
+
+    async def authorize(
+        self, client: OAuthClientInformationFull, params: AuthorizationParams
+    ) -> str:
+        """Lead to the page where a person consents.
+
+        Raises:
+            AuthorizeError: PKCE is wrong, or no server here is named.
+        """
+        if not CHALLENGE.fullmatch(params.code_challenge):
+            raise AuthorizeError("invalid_request", "code_challenge must be of S256")
+        server = self._grants.server_of(params.resource)
+        if server is None or params.resource is None:
+            raise AuthorizeError("invalid_target", "`resource` must be the MCP server's address")
+        asked = Asked(
+            client_id=client.client_id,
+            client_name=(client.client_name or "")[:NAME_CHARS],
+            redirect_uri=str(params.redirect_uri),
+            is_redirect_given=params.redirect_uri_provided_explicitly,
+            state=params.state,
+            code_challenge=params.code_challenge,
+            scopes=tuple(params.scopes or ()),
+            resource=params.resource,
+            server=server,
+        )
+        return f"{self._grants.issuer}/consent?id={await self._grants.ask(asked)}"
+
+    async def load_authorization_code(
+        self, client: OAuthClientInformationFull, authorization_code: str
+    ) -> Code | None:
+        """Find what a code stands for."""
+        granted = await self._grants.code(authorization_code)
+        if granted is None or granted.asked.client_id != client.client_id:
+            return None
+        asked = granted.asked
+        return Code(
+            code=authorization_code,
+            scopes=list(asked.scopes),
+            expires_at=time.time() + SOON_S,  # Redis forgets it in time
+            client_id=asked.client_id,
+            code_challenge=asked.code_challenge,
+            redirect_uri=AnyUrl(asked.redirect_uri),
+            redirect_uri_provided_explicitly=asked.is_redirect_given,
+            resource=asked.resource,
+            granted=granted,
+        )
+
+    async def exchange_authorization_code(
+        self, _client: OAuthClientInformationFull, authorization_code: Code
+    ) -> OAuthToken:
+        """Give tokens for a code, once.
+
+        Raises:
+            TokenError: it was used, or is for another server than the request names.
+        """
+        self._demand_resource(authorization_code.granted)
+        code = authorization_code.code
+        return _told(await self._grants.exchange(code, authorization_code.granted))
+
+    async def load_refresh_token(
+        self, client: OAuthClientInformationFull, refresh_token: str
+    ) -> Refresh | None:
+        """Find the grant that a refresh token is of."""
+        held = await self._grants.held(refresh_token)
+        if held is None or held.kind != "refresh":
+            return None
+        asked = held.granted.asked
+        if asked.client_id != client.client_id:
+            return None
+        return Refresh(
+            token=refresh_token, client_id=asked.client_id, scopes=list(held.scopes), held=held
+        )
+
+    async def exchange_refresh_token(
+        self, _client: OAuthClientInformationFull, refresh_token: Refresh, scopes: list[str]
+    ) -> OAuthToken:
+        """Give new tokens for a refresh token; a stale one ends its grant.
+
+        Raises:
+            TokenError: it is stale, or for another server than the request names.
+        """
+        held = refresh_token.held
+        self._demand_resource(held.granted)
+        return _told(await self._grants.rotate(refresh_token.token, held, tuple(scopes)))
+
+    async def load_access_token(self, token: str) -> Access | None:
+        """Find the grant that an access token is of."""
+        held = await self._grants.held(token)
+        if held is None or held.kind != "access":
+            return None
+        client_id = held.granted.asked.client_id
+        return Access(token=token, client_id=client_id, scopes=list(held.scopes), held=held)
+
+    async def revoke_token(self, token: Access | Refresh) -> None:
+        """End the grant that a token is of."""
+        await self._grants.end(token.held)
+
+    async def exchange_identity_assertion(
+        self, _client: OAuthClientInformationFull, _params: IdentityAssertionParams
+    ) -> OAuthToken:
+        """Refuse.
+
+        Raises:
+            TokenError: always.
+        """
+        raise TokenError("unsupported_grant_type", "there are no assertions here")
+
+    def _demand_resource(self, granted: Granted) -> None:
+        if self._resource is not None and self._resource != granted.asked.resource:
+            raise TokenError("invalid_target", "this was granted for another resource")
+
+
+def answer_uri(asked: Asked, issuer: str, **said: str) -> str:
+    """Give the address that the person is sent back to, the issuer said with it (RFC 9207)."""
+    return construct_redirect_uri(asked.redirect_uri, **said, state=asked.state, iss=issuer)
+
+
+def _spelled(client: OAuthClientInformationFull) -> Json:
+    spelled: Json = client.model_dump(mode="json", exclude_none=True)
+    return spelled
+
+
+def _told(pair: Pair | None) -> OAuthToken:
+    if pair is None:
+        raise TokenError("invalid_grant", "it was used before, or its grant has ended")
+    return OAuthToken(
+        access_token=pair.access,
+        expires_in=pair.expires_in_s,
+        scope=" ".join(pair.scopes),
+        refresh_token=pair.refresh,
+    )

@@ -1,0 +1,226 @@
+"""What thieves and muddlers try with OAuth, and do not get."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.doors.by_hand import ALICE
+from tests.doors.oauth import CALLBACK, Flow, open_flow, said
+from tests.waiting import wait_until
+
+EVIL = "https://evil.example/cb"
+
+
+@pytest.fixture
+async def flow(redis_url: str) -> AsyncIterator[Flow]:
+    async with open_flow(redis_url) as opened:
+        await opened.register()
+        yield opened
+
+
+async def test_a_code_is_worth_nothing_without_its_verifier(flow: Flow) -> None:
+    """Source: RFC 7636, 4.6."""
+    code = await flow.code()
+    answer = await flow.exchange(code, code_verifier="x" * 43)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code_challenge": None},
+        {"code_challenge": "short"},
+        {"code_challenge_method": "plain"},
+    ],
+)
+async def test_no_flow_begins_without_pkce(flow: Flow, changes: dict[str, str | None]) -> None:
+    answer = await flow.authorize(**changes)
+    assert answer.headers["location"].startswith(CALLBACK)
+    assert said(answer)["error"] == "invalid_request"
+
+
+async def test_a_code_used_twice_ends_what_it_was_used_for(flow: Flow) -> None:
+    """Source: RFC 6749, 4.1.2."""
+    code = await flow.code()
+    tokens = (await flow.exchange(code)).json()
+    assert await flow.status(tokens["access_token"]) != 401
+    assert (await flow.exchange(code)).json()["error"] == "invalid_grant"
+    assert await flow.status(tokens["access_token"]) == 401
+
+
+async def test_a_stale_refresh_token_ends_its_grant(flow: Flow) -> None:
+    """Source: RFC 9700, 4.14.2."""
+    first = await flow.tokens()
+    second = (await flow.refresh(first["refresh_token"])).json()
+    third = (await flow.refresh(second["refresh_token"])).json()
+    assert (await flow.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    assert await flow.status(third["access_token"]) == 401
+    assert (await flow.refresh(third["refresh_token"])).status_code == 400
+
+
+async def test_a_refresh_token_of_before_counts_for_a_moment_only(flow: Flow) -> None:
+    first = await flow.tokens()
+    await flow.refresh(first["refresh_token"])
+    redis = flow.runtime.redis
+    (grant,) = [key async for key in redis.scan_iter("{bridge}:oauth_grant:*")]
+    await redis.hincrby(grant, "rotated_at", -30_000)
+    assert (await flow.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_token_of_one_server_opens_no_other(flow: Flow) -> None:
+    """Source: RFC 8707, 2.2."""
+    tokens = await flow.tokens()
+    assert await flow.status(tokens["access_token"], "/mcp-2025/desk") != 401
+    assert await flow.status(tokens["access_token"], "/mcp/other") == 401
+    assert await flow.status(tokens["refresh_token"]) == 401
+
+
+async def test_tokens_are_for_the_server_that_was_consented_to(flow: Flow) -> None:
+    other = f"{flow.origin}/mcp/other"
+    answer = await flow.exchange(await flow.code(), resource=other)
+    assert answer.json()["error"] == "invalid_target"
+    tokens = await flow.tokens()
+    answer = await flow.refresh(tokens["refresh_token"], resource=other)
+    assert answer.json()["error"] == "invalid_target"
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [None, "", "https://evil.example/mcp/desk", "/mcp/desk", "{0}/mcp/desk/x", "{0}/mcp/nowhere"],
+)
+async def test_no_flow_begins_for_a_server_that_is_not_here(
+    flow: Flow, resource: str | None
+) -> None:
+    named = resource and resource.format(flow.origin)
+    assert said(await flow.authorize(resource=named))["error"] == "invalid_target"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        EVIL,
+        f"{CALLBACK}/",
+        f"{CALLBACK}?x=1",
+        f"{CALLBACK}#x",
+        "https://claude.ai.evil.example/api/mcp/auth_callback",
+        "https://claude.ai@evil.example/api/mcp/auth_callback",
+        "https://claude.ai:444/api/mcp/auth_callback",
+        "http://claude.ai/api/mcp/auth_callback",
+        "http://127.0.0.1:9/callback/../evil",
+        "http://127.0.0.1.evil.example:9/callback",
+        "http://evil.example@127.0.0.1:9/callback",
+        "http://127.0.0.1:9/callback?x=1",
+        "http://127.0.0.1:9/callback#x",
+        "https://127.0.0.1:9/callback",
+        "javascript:alert(1)",
+    ],
+)
+async def test_nobody_is_redirected_where_the_client_did_not_say(flow: Flow, uri: str) -> None:
+    await flow.register(CALLBACK, "http://127.0.0.1/callback")
+    answer = await flow.authorize(redirect_uri=uri)
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("port", ["", ":33418", ":1"])
+async def test_on_loopback_any_port_will_do(flow: Flow, port: str) -> None:
+    """Source: RFC 8252, 7.3."""
+    await flow.register("http://127.0.0.1:9999/callback")
+    answer = await flow.authorize(redirect_uri=f"http://127.0.0.1{port}/callback")
+    assert answer.headers["location"].startswith(f"{flow.origin}/consent")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://evil.example/cb",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "https://a@b.example/cb",
+        "https://b.example/cb#x",
+        "file:///etc/passwd",
+    ],
+)
+async def test_no_client_registers_such_an_address(flow: Flow, uri: str) -> None:
+    answer = await flow.register(uri)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+
+
+async def test_a_code_is_for_its_own_client_and_address(flow: Flow) -> None:
+    code, first = await flow.code(), flow.client_id
+    await flow.register()
+    assert (await flow.exchange(code)).json()["error"] == "invalid_grant"
+    flow.client_id = first
+    answer = await flow.exchange(code, redirect_uri=EVIL)
+    assert answer.json()["error"] == "invalid_request"
+    assert (await flow.exchange(code)).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "hook", "nb_x"])
+async def test_nobody_consents_without_a_token_of_the_server(flow: Flow, token: str) -> None:
+    _, form = await flow.page()
+    answer = await flow.answer(form, token=token)
+    assert answer.status_code == 403
+    assert "no token of that server" in answer.text
+    assert (await flow.answer(form)).status_code == 303
+
+
+async def test_a_form_counts_only_from_the_browser_that_was_shown_it(flow: Flow) -> None:
+    _, form = await flow.page()
+    flow.http.cookies.clear()
+    assert (await flow.answer(form)).status_code == 401
+    await flow.page()
+    assert (await flow.answer(form)).status_code == 401
+
+
+async def test_a_form_of_another_site_is_turned_away(flow: Flow) -> None:
+    _, form = await flow.page()
+    data = form | {"token": ALICE, "answer": "yes"}
+    for origin in ("https://evil.example", "null"):
+        answer = await flow.http.post(
+            f"{flow.origin}/consent", data=data, headers={"origin": origin}
+        )
+        assert answer.status_code == 403
+        assert "location" not in answer.headers
+
+
+async def test_a_question_is_answered_once(flow: Flow) -> None:
+    _, form = await flow.page()
+    assert (await flow.answer(form)).status_code == 303
+    assert (await flow.answer(form)).status_code == 404
+    _, form = await flow.page()
+    assert said(await flow.answer(form, answer="no"))["error"] == "access_denied"
+    assert (await flow.answer(form)).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["oauth_code", "oauth_token", "oauth_grant", "oauth_consent"])
+async def test_everything_that_is_given_out_has_an_end(flow: Flow, what: str) -> None:
+    ages = {"oauth_code": 3600, "oauth_token": 30 * 86400, "oauth_grant": 30 * 86400}
+    await flow.page()
+    tokens = await flow.tokens()
+    redis = flow.runtime.redis
+    keys = [key async for key in redis.scan_iter(f"{{bridge}}:{what}:*")]
+    for key in keys:
+        assert 0 < await redis.ttl(key) <= ages.get(what, 600)
+        await redis.pexpire(key, 1)
+
+    async def is_gone() -> bool:
+        return not [key async for key in redis.scan_iter(f"{{bridge}}:{what}:*")]
+
+    await wait_until(is_gone, "their end")
+    if what in ("oauth_token", "oauth_grant"):
+        assert await flow.status(tokens["access_token"]) == 401
+
+
+async def test_a_code_too_old_is_none(flow: Flow) -> None:
+    code = await flow.code()
+    (key,) = [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_code:*")]
+    assert 0 < await flow.runtime.redis.ttl(key) <= 60
+    await flow.runtime.redis.delete(key)
+    assert (await flow.exchange(code)).json()["error"] == "invalid_grant"
+
+
+async def test_what_is_too_long_to_be_meant_is_not_read(flow: Flow) -> None:
+    for path in ("register", "token", "consent", "revoke"):
+        answer = await flow.http.post(f"{flow.origin}/{path}", content=b"x" * 70_000)
+        assert answer.status_code == 413
