@@ -42,7 +42,7 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     calls, named = caller.runtime.calls, (CallId(given["call_id"]), caller.principal)
     waiting = calls.wait(*named, given.get("wait_seconds", 0))
     call = await unless_leaving(caller.leaving, waiting) or await calls.wait(*named, 0)
-    caller.hands_over(call)
+    await caller.fetches(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)
     return success(describe_call(caller, call, offset, detailed=detailed, held=held_by(given)))
 

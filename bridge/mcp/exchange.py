@@ -1,6 +1,7 @@
 """One MCP request, served once, whatever wire it came on."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
-from bridge.errors import NotFoundError
+from bridge.errors import NotFoundError, TransientError
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.receipts import NOTHING, of_call
 from bridge.runtime import Runtime
@@ -113,6 +114,13 @@ class Caller:
         """Note that the answer holds the end of a call."""
         if call.status.is_final:
             self.receipt = of_call(call.call_id)
+
+    async def fetches(self, call: Call) -> None:
+        """Note that the end of a call goes to whoever named it, and could name it again."""
+        self.hands_over(call)
+        if await self.is_there():
+            with contextlib.suppress(TransientError):  # without it the answer's receipt decides
+                await self.runtime.calls.handed_over(call)
 
 
 class Outgoing:

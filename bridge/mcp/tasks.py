@@ -76,7 +76,7 @@ async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
     """Tell how a task stands, its result inline once there is one."""
     caller = context.lifespan_context
     call = await _named(context, params)
-    caller.hands_over(call)
+    await caller.fetches(call)
     return {"resultType": "complete", **view(call, caller)}
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,14 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
     """Run a bridge whose Valkey knows no script yet."""
     async with running_bridge(tmp_path, BRIDGE_SERVERS=str(SERVERS)) as running:
         yield running
+
+
+async def ask(bridge: Bridge, **call: Any) -> dict[str, Any]:
+    """Call a tool through a proxy; give its structured result."""
+    request = bridge.request("tools/call", **call)
+    request.headers["via"] = "1.1 somewhere"
+    told: dict[str, Any] = (await bridge.http.send(request)).json()["result"]["structuredContent"]
+    return told
 
 
 async def ask_twice(bridge: Bridge, **headers: str) -> None:
@@ -45,3 +54,15 @@ async def test_the_next_request_on_a_connection_proves_that_the_answer_before_it
 async def test_behind_a_proxy_a_connection_proves_nothing(bridge: Bridge) -> None:
     await ask_twice(bridge, via="1.1 somewhere")
     assert len(bridge.runs("again")) == 1
+
+
+async def test_a_result_that_was_read_by_its_id_is_received_behind_a_proxy_too(
+    bridge: Bridge,
+) -> None:
+    await ask(bridge, **CALL)
+    (call,) = (await ask(bridge, name="list_calls", arguments={}))["calls"]
+    await ask(bridge, name="read_call", arguments={"call_id": call["call_id"]})
+
+    await ask(bridge, **CALL)
+
+    assert len(bridge.runs("again")) == 2
