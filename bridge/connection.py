@@ -4,11 +4,14 @@ import array
 import asyncio
 import fcntl
 import termios
+from collections.abc import Container
 
 from starlette.types import Scope
 
 CONNECTION = "bridge.connection"
 """Where a request's scope names its connection, when we serve it."""
+
+PROXIED = ("forwarded", "via", "x-forwarded-for")
 
 
 class Connection:
@@ -47,3 +50,8 @@ def connection_of(scope: Scope) -> Connection | None:
     """Find the connection of a request; None when another server than ours serves it."""
     found = scope.get("extensions", {}).get(CONNECTION)
     return found if isinstance(found, Connection) else None
+
+
+def is_proxied(headers: Container[str]) -> bool:
+    """Tell by a request's headers whether somebody stands between the client and its connection."""
+    return any(name in headers for name in PROXIED)

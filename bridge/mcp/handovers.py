@@ -11,12 +11,11 @@ from collections import OrderedDict
 from starlette.datastructures import Address
 from starlette.requests import Request
 
-from bridge.connection import connection_of
+from bridge.connection import connection_of, is_proxied
 from bridge.receipts import NOTHING
 
 CONNECTIONS_MAX = 10_000
 SURE_AFTER_S = 5.0
-PROXIED = ("forwarded", "via", "x-forwarded-for")
 
 
 class Handovers:
@@ -28,7 +27,7 @@ class Handovers:
     def written(self, request: Request, receipt: str) -> None:
         """Note that an answer was written whole on a connection that was still open."""
         connection = request.client
-        if connection is None or receipt == NOTHING or is_proxied(request):
+        if connection is None or receipt == NOTHING or is_proxied(request.headers):
             return
         self._open.setdefault(connection, []).append(receipt)
         self._open.move_to_end(connection)
@@ -41,15 +40,10 @@ class Handovers:
         return self._open.pop(connection, []) if connection is not None else []
 
 
-def is_proxied(request: Request) -> bool:
-    """Tell whether somebody stands between the client and this connection."""
-    return any(name in request.headers for name in PROXIED)
-
-
 async def stays_open(request: Request) -> bool:
     """Tell whether a request's connection is open SURE_AFTER_S from now, its answer taken."""
     connection = connection_of(request.scope)
-    if connection is None or is_proxied(request):
+    if connection is None or is_proxied(request.headers):
         return False
     await asyncio.sleep(SURE_AFTER_S)
     return connection.is_open() and connection.is_taken()

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.audit import OPERATOR, record
 from bridge.auth import bearer
+from bridge.connection import is_proxied
 from bridge.errors import NotFoundError, UnauthorizedError
 from bridge.runtime import Runtime
 from bridge.web.guard import LOOPBACK
@@ -21,8 +22,8 @@ def demand_token(request: Request, token: SecretStr | None, setting: str) -> Non
         NotFoundError: off loopback while the setting is not set.
     """
     if token is None:
-        is_near = request.client is None or {request.client.host, request.url.hostname} <= LOOPBACK
-        if not is_near:
+        ends = {request.client.host if request.client else "localhost", request.url.hostname}
+        if is_proxied(request.headers) or not ends <= LOOPBACK:
             raise NotFoundError(f"nothing here: {setting} is not set")
         return
     given = bearer(request.headers.get("authorization"))

@@ -68,3 +68,13 @@ async def test_without_a_token_only_this_machine_may_redrive(redis_url: str) -> 
             event_id = await dead_event(door)
             answer = await door.client.post(f"/events/{event_id}/redrive")
             assert answer.status_code == status
+
+
+async def test_a_proxy_on_this_machine_is_no_operator(redis_url: str) -> None:
+    async with running_app(redis_url, SUPPORT) as door:
+        event_id = await dead_event(door)
+        passed_on = {"X-Forwarded-For": "203.0.113.9"}
+        answer = await door.client.post(f"/events/{event_id}/redrive", headers=passed_on)
+        metrics = await door.client.get("/metrics", headers=passed_on)
+        assert (answer.status_code, metrics.status_code) == (404, 404)
+        assert (await door.client.get("/metrics")).status_code == 200
