@@ -31,6 +31,7 @@ from bridge.runs import Runs
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 from bridge.settings import Settings
+from bridge.store.arrivals import ArrivalStore
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
@@ -97,6 +98,11 @@ class Runtime:
     def counters(self) -> Counters:
         """Give what speaks Redis for totals."""
         return Counters(self.steps)
+
+    @property
+    def arrivals(self) -> ArrivalStore:
+        """Give what speaks Redis for what has come."""
+        return ArrivalStore(self.steps)
 
     @property
     def inboxes(self) -> InboxStore:

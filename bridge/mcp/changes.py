@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ LIST_CHANGES = {
     "toolsListChanged": "notifications/tools/list_changed",
     "promptsListChanged": "notifications/prompts/list_changed",
     "resourcesListChanged": "notifications/resources/list_changed",
+    "eventsListChanged": "notifications/events/list_changed",
 }
 """What a filter of subscriptions/listen names, and what is sent for it."""
 
@@ -36,9 +37,14 @@ def names_of(server: Server) -> tuple[str, str]:
     return f"events:{server.name}", f"left:{server.name}"
 
 
-def digest(parts: Iterable[BaseModel]) -> str:
+def digest(parts: Iterable[BaseModel | Mapping[str, Any]]) -> str:
     """Digest a list, so that two are told apart without being kept."""
-    told = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in parts]
+    told = [
+        part.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if isinstance(part, BaseModel)
+        else part
+        for part in parts
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -6,7 +6,7 @@ hears only its own process; ours hears of tasks from every process through the w
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import mcp_types as types
@@ -108,7 +108,7 @@ class Listening:
         self._lists = lists
         self._bells: set[Bell] = set()
         self._changes: Counter[str] = Counter()
-        self._is_closing = False
+        self.is_closing = False
 
     @property
     def count(self) -> int:
@@ -122,28 +122,37 @@ class Listening:
 
     def close(self) -> None:
         """End every stream with its result, as the spec wants it done in peace."""
-        self._is_closing = True
+        self.is_closing = True
         self._ring()
+
+    @contextlib.contextmanager
+    def open(self, context: Context, *names: str) -> Iterator[Bell]:
+        """Count a stream among the open ones; its bell rings for these names, and to close.
+
+        Raises:
+            MCPError: there are too many.
+        """
+        if self.count >= LISTENERS_MAX:
+            raise MCPError(types.INTERNAL_ERROR, "too many subscriptions on this process")
+        with context.lifespan_context.runtime.wakes.listening(*names) as bell:
+            self._bells.add(bell)
+            try:
+                yield bell
+            finally:
+                self._bells.discard(bell)
 
     async def __call__(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         """Acknowledge first, then tell every change until the client leaves or we drain."""
-        if self.count >= LISTENERS_MAX:
-            raise MCPError(types.INTERNAL_ERROR, "too many subscriptions on this process")
         subscription = Subscription(context, params.notifications)
-        names = (f"call:{task_id}" for task_id in subscription.task_ids)
-        with context.lifespan_context.runtime.wakes.listening(*names) as bell:
-            self._bells.add(bell)
-            try:
-                await subscription.acknowledge(self._changes)
-                await subscription.tell_lists(await self._changed_lately(context))
-                async with beside(subscription.inboxes.tell(subscription.tell_inboxes)):
-                    while not self._is_closing:
-                        await subscription.tell(self._changes)
-                        await bell.rung()
-            finally:
-                self._bells.discard(bell)
+        with self.open(context, *(f"call:{task_id}" for task_id in subscription.task_ids)) as bell:
+            await subscription.acknowledge(self._changes)
+            await subscription.tell_lists(await self._changed_lately(context))
+            async with beside(subscription.inboxes.tell(subscription.tell_inboxes)):
+                while not self.is_closing:
+                    await subscription.tell(self._changes)
+                    await bell.rung()
         return types.SubscriptionsListenResult(_meta=subscription.meta)
 
     async def _changed_lately(self, context: Context) -> list[str]:

@@ -148,6 +148,8 @@ async def hear(context: Context, params: types.SubscribeRequestParams) -> types.
         MCPError: the address is no inbox's; what becomes of one event is not told.
     """
     caller = context.lifespan_context
+    if not caller.session_id:
+        raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
     hook = hook_of_inbox(caller.server, params.uri)
     if hook is None:
         raise unknown(context, params.uri, "only inboxes, event://{server}/{hook}, can be heard of")

@@ -19,9 +19,11 @@ from bridge.errors import BridgeError, RejectedError
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.changes import digest
 from bridge.mcp.completion import complete
+from bridge.mcp.event_types import event_type
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox import INBOX_TOOLS
 from bridge.mcp.listening import Listening
+from bridge.mcp.occurrences import Occurrences
 from bridge.mcp.progress import telling
 from bridge.mcp.prompts import get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
@@ -94,6 +96,7 @@ class Door:
             "toolsListChanged": digest(self._list(EVERYTHING)),
             "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
             "resourcesListChanged": digest(inbox(server, hook) for hook in server.hooks),
+            "eventsListChanged": digest(map(event_type, server.hooks.values())),
         }
         self.listening = Listening(self.lists)
         self.mcp = Face(
@@ -116,6 +119,7 @@ class Door:
         )
         self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         add_tasks(self.mcp)
+        Occurrences(self.listening).add_to(self.mcp)
 
     def input_schema(self, name: str, scope: Scope = EVERYTHING) -> dict[str, Any] | None:
         """Give a tool's input schema, or None for one that is unknown in this scope."""

@@ -32,9 +32,9 @@ from bridge.mcp.wires.outbox_stream import (
     open_exchange,
     owe,
     serve_into,
+    with_news,
 )
 from bridge.mcp.wires.reading import COME_BACK, Reader, new_reading, prime
-from bridge.mcp.wires.standing import News, with_changes
 from bridge.models import Message, new_call_id
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -193,7 +193,7 @@ async def _stream(
     )
     frames = _frames(reader, session, after or sure or START)
     if stream == STANDING:
-        frames = with_changes(frames, News(runtime, caller.server, door, session))
+        frames = with_news(frames, caller, door, session.session_id)
     named = {SESSION_HEADER: session.session_id}
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, named, farewell=COME_BACK, token=token)

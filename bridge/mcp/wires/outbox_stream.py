@@ -1,10 +1,11 @@
 """Streams of session wires: what goes out is in its outbox first, and read from there."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from starlette.requests import Request
 
 from bridge.errors import TransientError
+from bridge.mcp.changes import beside
 from bridge.mcp.exchange import (
     Caller,
     Exchange,
@@ -25,6 +27,7 @@ from bridge.mcp.exchange import (
     encode,
     error_message,
 )
+from bridge.mcp.news import News
 from bridge.mcp.server import Door
 from bridge.mcp.wires.notes import answer_to, cancel_note
 from bridge.mcp.wires.reading import HANG_UP
@@ -112,6 +115,17 @@ class OutboxLine:
             raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
         found: Message = json.loads(kept)
         return found
+
+
+async def with_news(
+    frames: AsyncGenerator[bytes, None], caller: Caller, door: Door, session_id: str
+) -> AsyncGenerator[bytes, None]:
+    """Yield a standing stream's frames, with the session's news put among them meanwhile."""
+    line = OutboxLine(caller.runtime, session_id, STANDING)
+    news = News(caller.runtime, caller.server, door.lists, session_id, line.send)
+    async with contextlib.aclosing(frames), beside(news.tell()):
+        async for chunk in frames:
+            yield chunk
 
 
 async def owe(caller: Caller, session: Session, stream: str, message: Message) -> bool:

@@ -30,9 +30,8 @@ from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
-from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into
+from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into, with_news
 from bridge.mcp.wires.reading import COME_BACK, RETRY_MS, Reader, new_reading
-from bridge.mcp.wires.standing import News, with_changes
 from bridge.mcp.wires.streamable import read_message
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -68,8 +67,8 @@ async def get(request: Request) -> ASGIApp:
         connection_of(request.scope),
     )
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
-    news = News(caller.runtime, caller.server, door, session)
-    frames = with_changes(_frames(reader, address, after or sure), news)
+    frames = _frames(reader, address, after or sure)
+    frames = with_news(frames, caller, door, session.session_id)
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, farewell=COME_BACK, token=token)
 

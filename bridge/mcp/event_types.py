@@ -1,0 +1,42 @@
+"""What the Events extension says of each hook: a type of event, and the shape of what is told."""
+
+import json
+from typing import Any
+
+from bridge.models import EventStatus
+from bridge.servers import Hook
+
+DELIVERY = ("poll", "push")
+_TEXT = {"type": "string"}
+
+
+def event_type(hook: Hook) -> dict[str, Any]:
+    """Give a hook as it stands in the list of events."""
+    return {
+        "name": hook.name,
+        "description": hook.description or f"An event came on the hook {hook.name}.",
+        "delivery": list(DELIVERY),
+        "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
+        "payloadSchema": {
+            "type": "object",
+            "properties": {
+                "event_id": _TEXT,
+                "hook": {"const": hook.name},
+                "status": {"enum": [status.value for status in EventStatus]},
+                "uri": _TEXT | {"description": "Where resources/read gives the event."},
+                "notice": _TEXT,
+                "payload": _payload(hook),
+                "text": _TEXT | {"description": "The start of a long payload, in its place."},
+                "next_offset": {"type": "integer", "description": "Where read_event reads on."},
+            },
+            "required": ["event_id", "hook", "status", "uri", "notice"],
+        },
+    }
+
+
+def _payload(hook: Hook) -> dict[str, Any]:
+    """Give the schema of a hook's payloads as a part of another."""
+    schema = hook.payload or {}
+    if "$ref" in json.dumps(schema):  # what it refers to is found from its own root
+        schema = {"$id": f"urn:n8n-hook:{hook.name}", **schema}
+    return schema
