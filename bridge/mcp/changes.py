@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from bridge.errors import TransientError
+from bridge.mcp.resources import inbox_uri
+from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.servers import Server
 
@@ -57,14 +59,34 @@ class Inboxes:
     hooks: tuple[str, ...]
     _stood: dict[str, str] = field(default_factory=dict)
 
+    async def hear(self, hook: str) -> None:
+        """Hear of one more inbox, from how it stands now."""
+        if hook not in self.hooks:
+            self._stood |= await self.runtime.inboxes.stands(self.server.name, [hook])
+            self.hooks = (*self.hooks, hook)
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of an inbox."""
+        self.hooks = tuple(other for other in self.hooks if other != hook)
+
     async def changed(self) -> list[str]:
         """Name the hooks where an event came or went since the last look; the first names none."""
         if not self.hooks:
             return []
         stands = await self.runtime.inboxes.stands(self.server.name, self.hooks)
-        news = [hook for hook in self.hooks if self._stood.get(hook, stands[hook]) != stands[hook]]
-        self._stood = stands
+        news = [hook for hook, now in stands.items() if self._stood.get(hook, now) != now]
+        self._stood |= stands
         return news
+
+    async def tell_updates(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        """Send each change as the notification of it, for ever."""
+
+        async def tell(hooks: list[str]) -> None:
+            for hook in hooks:
+                params = {"uri": inbox_uri(self.server, hook)}
+                await send({"jsonrpc": "2.0", "method": UPDATED, "params": params})
+
+        await self.tell(tell)
 
     async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
         """Tell the hooks of each change, for ever."""

@@ -64,6 +64,16 @@ class Silence:
         raise NoBackChannelError(method)
 
 
+class Hearing(Protocol):
+    """Where it is noted which inboxes a session wants to hear of."""
+
+    async def hear(self, hook: str) -> None:
+        """Hear of a hook's inbox from now on."""
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of it."""
+
+
 async def _drop(_method: str, _params: Mapping[str, Any] | None) -> None:
     """Tell nobody."""
 
@@ -80,9 +90,10 @@ class Caller:
     revoked: its digest, and the server. `call_id` is the id of the call that this request may
     start, known before it is served, so that a request served again starts nothing twice. `client`
     is the name that the client gives itself, empty for none. `receipt` names what the answer hands
-    over. `session_id` is that of its session, where its wire has any, `traceparent` the one of its
-    HTTP request. `is_there` tells whether anyone would get an answer now. Once `leaving` is set,
-    the answer is wanted soon: the process drains, and this request cannot go on elsewhere.
+    over. `hearing` takes its session's subscriptions, where its wire has sessions. `traceparent` is
+    the one of its HTTP request. `is_there` tells whether anyone would get an answer now. Once
+    `leaving` is set, the answer is wanted soon: the process drains, and this request cannot go on
+    elsewhere.
     """
 
     runtime: Runtime
@@ -91,7 +102,7 @@ class Caller:
     scope: Scope = EVERYTHING
     token: tuple[str, str] = ("", "")
     call_id: CallId = field(default_factory=new_call_id)
-    session_id: str = ""
+    hearing: Hearing | None = None
     client: str = ""
     traceparent: str = ""
     receipt: str = NOTHING

@@ -20,8 +20,22 @@ from bridge.store.inboxes import Heard
 TOLD_LISTS = ("toolsListChanged", "promptsListChanged")
 """The lists that an `initialize` says changes of are told; resources come and go with events."""
 
-LOOK_AGAIN_S = 3600.0
-"""How often a session without news is looked at, which keeps it: some are silent for days."""
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """What a session wants to hear of, in its record."""
+
+    runtime: Runtime
+    server: Server
+    session_id: str
+
+    async def hear(self, hook: str) -> None:
+        """Hear of a hook's inbox from now on."""
+        await self.runtime.inboxes.hear(self.session_id, self.server.name, hook)
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of it."""
+        await self.runtime.inboxes.hear_no_more(self.session_id, hook)
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class News:
                         hears = bool(heard.inboxes)
                         continue
                 await asyncio.sleep(PAUSE_S)
-                await bell.wait(LOOK_AGAIN_S)
+                await bell.rung()
 
     async def _look(self) -> Heard | None:
         inboxes = self.runtime.inboxes

@@ -141,34 +141,6 @@ async def read_resource(
     return types.ReadResourceResult(contents=[contents])
 
 
-async def hear(context: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
-    """Note that a session wants to hear of an inbox.
-
-    Raises:
-        MCPError: the address is no inbox's; what becomes of one event is not told.
-    """
-    caller = context.lifespan_context
-    if not caller.session_id:
-        raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
-    hook = hook_of_inbox(caller.server, params.uri)
-    if hook is None:
-        raise unknown(context, params.uri, "only inboxes, event://{server}/{hook}, can be heard of")
-    with refusing():
-        await caller.runtime.inboxes.hear(caller.session_id, caller.server.name, hook)
-    return types.EmptyResult()
-
-
-async def hear_no_more(
-    context: Context, params: types.UnsubscribeRequestParams
-) -> types.EmptyResult:
-    """Note that a session has heard enough of an inbox; of one it never heard of, that is so."""
-    caller = context.lifespan_context
-    if hook := hook_of_inbox(caller.server, params.uri):
-        with refusing():
-            await caller.runtime.inboxes.hear_no_more(caller.session_id, hook)
-    return types.EmptyResult()
-
-
 def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
     """Say that an address names nothing, as this request's version spells it."""
     is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS

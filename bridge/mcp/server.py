@@ -21,14 +21,13 @@ from bridge.mcp.changes import digest
 from bridge.mcp.completion import complete
 from bridge.mcp.event_types import event_type
 from bridge.mcp.exchange import Caller
+from bridge.mcp.hearing import hear, hear_no_more
 from bridge.mcp.inbox import INBOX_TOOLS
 from bridge.mcp.listening import Listening
 from bridge.mcp.occurrences import Occurrences
 from bridge.mcp.progress import telling
 from bridge.mcp.prompts import get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
-    hear,
-    hear_no_more,
     inbox,
     list_resources,
     list_templates,

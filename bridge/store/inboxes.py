@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.store.scripts import Script, Steps
-from bridge.store.sessions import SESSION_TTL_S
 
 LISTS_TTL_S = 30 * 24 * 3600
 CHANGED_WITHIN_S = 600.0
@@ -48,12 +47,11 @@ HEAR_NO_MORE = Script(
 )
 
 LOOK = Script(
-    "session server ttl_s",
+    "session server",
     STAND
     + """
 local known = redis.call('HGETALL', session_key(session))
 if #known == 0 then return {} end
-redis.call('EXPIRE', session_key(session), ttl_s)
 local inboxes, lists = {}, {}
 for i = 1, #known, 2 do
   local hook, list = known[i]:match('^hears:(.*)$'), known[i]:match('^shown:(.*)$')
@@ -129,8 +127,8 @@ class InboxStore:
         await self._steps.run(HEAR_NO_MORE, session=session_id, hook=hook)
 
     async def look(self, session_id: str, server: str) -> Heard | None:
-        """Read what a session wants to hear of, and keep it; None once it has ended."""
-        found = await self._steps.run(LOOK, session=session_id, server=server, ttl_s=SESSION_TTL_S)
+        """Read what a session wants to hear of; None once it has ended."""
+        found = await self._steps.run(LOOK, session=session_id, server=server)
         if not found:
             return None
         inboxes, lists = found

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from bridge.connection import connection_of
 from bridge.mcp.exchange import Caller, answer, error_message
+from bridge.mcp.news import Subscriptions
 from bridge.mcp.server import Door
 from bridge.mcp.wires.accepting import EVENTS, accepts
 from bridge.mcp.wires.event_stream import EventStream
@@ -147,7 +148,7 @@ async def _answer_at_once(
 ) -> Response:
     line = OutboxLine(caller.runtime, session.session_id, STANDING)
     exchange, connection = open_exchange(request, message, session, line)
-    caller.session_id = session.session_id
+    caller.hearing = Subscriptions(caller.runtime, caller.server, session.session_id)
     return JSONResponse(await answer(door.mcp, exchange, connection, caller))
 
 

@@ -27,7 +27,7 @@ from bridge.mcp.exchange import (
     encode,
     error_message,
 )
-from bridge.mcp.news import News
+from bridge.mcp.news import News, Subscriptions
 from bridge.mcp.server import Door
 from bridge.mcp.wires.notes import answer_to, cancel_note
 from bridge.mcp.wires.reading import HANG_UP
@@ -141,7 +141,7 @@ async def serve_into(
     runtime = caller.runtime
     line = OutboxLine(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
-    caller.session_id = session.session_id
+    caller.hearing = Subscriptions(runtime, caller.server, session.session_id)
     caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
     serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
     try:

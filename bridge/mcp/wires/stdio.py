@@ -25,6 +25,7 @@ from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR, REQUEST_TIMEOUT
 
 from bridge.auth import LOCAL
 from bridge.errors import MalformedError
+from bridge.mcp.changes import Inboxes
 from bridge.mcp.channel import CAPABILITY, push_events
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
 from bridge.mcp.leaving import LAST_WAIT_S
@@ -116,12 +117,14 @@ class Stdio:
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._is_pushing = False
+        self._inboxes = Inboxes(runtime, server, ())
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until the client has left, or until told to stop; then end in peace, and soon."""
         reading = asyncio.create_task(self._read())
         ends = [reading, *(asyncio.create_task(e.wait()) for e in (stop, self._sink.closed))]
         self._start_beside(self._arrivals.grow_sure())
+        self._start_beside(self._inboxes.tell_updates(self._line.send))
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._leaving.set()
@@ -205,6 +208,7 @@ class Stdio:
             Principal(self._server.name, LOCAL),
             is_there=self._is_there,
             leaving=self._leaving,
+            hearing=self._inboxes,
         )
         is_written = False
         try:
