@@ -28,6 +28,7 @@ from bridge.mcp.exchange import Caller
 from bridge.mcp.listening import Listening
 from bridge.mcp.refusals import refusing
 from bridge.mcp.resources import inbox_uri
+from bridge.mcp.showing import shown_part
 from bridge.mcp.tools import Context
 from bridge.models import Event, instant
 from bridge.servers import Hook
@@ -181,7 +182,7 @@ async def _occurrence(caller: Caller, event: Event) -> dict[str, Any] | None:
     """Give an event as it is told; None once it is no longer kept."""
     server, chars = caller.server, caller.runtime.settings.result_chars
     try:
-        payload = await caller.runtime.events.read(server.name, event.event_id, "")
+        payload = await shown_part(caller, event.event_id, "", detailed=False)
     except NotFoundError:
         return None
     received_at, read = instant(event.received_at_ms), value_or_text(payload, 0, chars)
