@@ -1,0 +1,81 @@
+"""What a tool answers is what its output schema says, whatever n8n gave and however it is told."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bridge.calls import Asked
+from bridge.mcp.exchange import Caller
+from bridge.mcp.workflow_tools import output_schema, tell
+from bridge.models import Json, Principal, new_call_id, new_lease_token
+from bridge.schemas import faults_in_value
+from bridge.servers import Server
+from tests.apps import RunningApp, running_app
+
+ALICE = Principal("office", "alice")
+ROWS = {"type": "array", "items": {"$ref": "#/$defs/row"}, "$defs": {"row": {"required": ["id"]}}}
+OUTPUTS: dict[str, dict[str, Any] | None] = {
+    "anything": None,
+    "an_object": {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "note": {"type": ["string", "null"]}},
+        "required": ["text", "note"],
+        "additionalProperties": False,
+    },
+    "rows": ROWS,
+    "either": {"anyOf": [{"type": "object", "minProperties": 2}, {"type": "string"}]},
+}
+RESULTS: list[tuple[str, Json]] = [
+    ("anything", {"a": 1, "b": None}),
+    ("anything", None),
+    ("anything", []),
+    ("anything", "text"),
+    ("anything", [{"json": {"a": 1}, "pairedItem": {"item": 0}}]),
+    ("anything", {"text": "x" * 3000}),
+    ("an_object", {"text": "a", "note": None}),
+    ("an_object", {"text": "x" * 3000, "note": "b"}),
+    ("rows", [{"id": None, "note": None}, {"id": 2, "tags": []}]),
+    ("rows", []),
+    ("either", {"a": 1, "b": None}),
+    ("either", ""),
+]
+OFFICE = Server.model_validate(
+    {
+        "name": "office",
+        "workflows": {
+            name: {
+                "url": f"http://n8n:5678/webhook/{name}",
+                "result": "callback",
+                "attach": False,
+                **({"output": output} if output else {}),
+            }
+            for name, output in OUTPUTS.items()
+        },
+    }
+)
+
+
+@pytest.fixture(params=[True, False], ids=["trimmed", "whole"])
+async def door(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[RunningApp]:
+    server = OFFICE.model_copy(update={"trim_context": request.param})
+    async with running_app(redis_url, server, result_chars=1000) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("name", "result"), RESULTS)
+async def test_a_handle_and_a_result_are_what_the_output_schema_says(
+    door: RunningApp, name: str, result: Json
+) -> None:
+    runtime = door.runtime
+    server = runtime.servers["office"]
+    workflow, caller = server.workflows[name], Caller(runtime, server, ALICE)
+    call = await runtime.calls.start(Asked(ALICE, workflow, {}, new_call_id()))
+    running = await runtime.run_store.lease(call.call_id, new_lease_token())
+    assert running
+    handle = tell(await runtime.calls.wait(call.call_id, ALICE, 0), caller)
+    await runtime.callbacks.succeed(call.call_id, running.secret, result)
+    ended = tell(await runtime.calls.wait(call.call_id, ALICE, 0), caller)
+    for told in (handle, ended):
+        assert not told.is_error
+        assert faults_in_value(output_schema(workflow), told.structured_content) == ()
