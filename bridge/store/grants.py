@@ -7,6 +7,7 @@ from bridge.models import Json
 from bridge.store.scripts import Script, Steps
 from bridge.store.tokens import REVOKED
 
+NEW_CLIENT_TTL_S = 86400
 CLIENT_TTL_S = 90 * 86400
 DOCUMENT_TTL_S = 3600
 CONSENT_TTL_S = 600
@@ -31,6 +32,9 @@ end
 KEEP_CLIENT = Script(
     "digest client ttl_s",
     "redis.call('SET', oauth_client_key(digest), client, 'EX', ttl_s) return {}",
+)
+USED_CLIENT = Script(
+    "digest", f"redis.call('EXPIRE', oauth_client_key(digest), {CLIENT_TTL_S}) return {{}}"
 )
 READ_CLIENT = Script("digest", "return {redis.call('GET', oauth_client_key(digest))}")
 ASK = Script(
@@ -161,6 +165,10 @@ class GrantStore:
     async def keep_client(self, digest: str, client: Json, ttl_s: int) -> None:
         """Put what a client says of itself on record."""
         await self._steps.run(KEEP_CLIENT, digest=digest, client=json.dumps(client), ttl_s=ttl_s)
+
+    async def used_client(self, digest: str) -> None:
+        """Keep a client that was consented to for as long as it comes back."""
+        await self._steps.run(USED_CLIENT, digest=digest)
 
     async def client(self, digest: str) -> Json:
         """Read what a client said of itself; None for an unknown one."""

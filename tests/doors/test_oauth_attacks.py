@@ -212,6 +212,17 @@ async def test_everything_that_is_given_out_has_an_end(flow: Flow, what: str) ->
         assert await flow.status(tokens["access_token"]) == 401
 
 
+async def test_a_client_that_nobody_consents_to_is_forgotten_within_a_day(flow: Flow) -> None:
+    redis = flow.runtime.redis
+    (key,) = [key async for key in redis.scan_iter("{bridge}:oauth_client:*")]
+    assert 0 < await redis.ttl(key) <= 86400
+    tokens = await flow.tokens()
+    assert await redis.ttl(key) > 89 * 86400
+    await redis.expire(key, 60)
+    await flow.refresh(tokens["refresh_token"])
+    assert await redis.ttl(key) > 89 * 86400
+
+
 async def test_a_code_too_old_is_none(flow: Flow) -> None:
     code = await flow.code()
     (key,) = [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_code:*")]

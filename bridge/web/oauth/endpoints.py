@@ -19,7 +19,7 @@ from bridge.grants import Grants
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
 
-BODY_BYTES_MAX = 65_536
+BODY_BYTES_MAX = 16_384
 
 
 async def authorize(request: Request) -> Response:
