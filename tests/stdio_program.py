@@ -1,11 +1,14 @@
 """`n8n-bridge stdio` as a client sees it that starts it: frames by hand over two pipes."""
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import json
 import os
 import sys
+import termios
 from asyncio.subprocess import PIPE
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +27,7 @@ from tests.bridge_processes import ROOT, SERVER
 Message = dict[str, Any]
 
 FRAME_MAX_BYTES = 1 << 26
-PATIENCE_S = 30.0
+PATIENCE_S = 50.0
 LATEST_HANDSHAKE = "2025-11-25"
 META = {
     PROTOCOL_VERSION_META_KEY: "2026-07-28",
@@ -124,6 +127,20 @@ class Program:
         """Read to the end of the stream."""
         while await self.hear() is not None:
             pass
+
+    def stop_reading(self) -> None:
+        """Leave in the pipe what is written from now on."""
+        self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Read again."""
+        self._transport.resume_reading()
+
+    def unread_bytes(self) -> int:
+        """Tell how much waits in the pipe."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self._transport.get_extra_info("pipe").fileno(), termios.FIONREAD, count)
+        return count[0]
 
     def close_input(self) -> None:
         """Close the pipe that the program reads."""

@@ -9,7 +9,7 @@ from tests.bench.machine import machine
 from tests.chaos.ledger import Ledger
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- ledger -->", "<!-- end of the ledger -->"
+LEDGER = "ledger"
 
 
 def ledger_lines(ledger: Ledger, seed: str, seconds: float) -> Iterator[str]:
@@ -60,8 +60,9 @@ def rows(ledger: Ledger) -> Iterator[tuple[str, object, object]]:
     )
 
 
-def write(lines: list[str]) -> None:
-    """Put the ledger into the page, in place of the one before."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END + after]))
+def write(lines: list[str], name: str = LEDGER) -> None:
+    """Put a ledger into the page, in place of the one before of its name."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of the {name} -->"
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text("\n".join([before + begin, "", *lines, "", end + after]))

@@ -14,7 +14,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.bridge_processes import ROOT, SERVER, Bridge, running_bridge
 from tests.claude import use
-from tests.stdio_program import META, Program, stdio_program
+from tests.stdio_program import META, PATIENCE_S, Program, stdio_program
 from tests.waiting import wait_until
 
 TASKS = "io.modelcontextprotocol/tasks"
@@ -171,7 +171,7 @@ async def test_a_cancelled_request_is_not_answered_and_its_call_lives_on(
     async with stdio_program(bridge.environ, envelope=envelope) as program:
         await begun(program, envelope)
         request_id = program.call("inline", label=label, seconds=2)
-        await wait_until(lambda: bridge.runs(label), "the call was sent")
+        await wait_until(lambda: bridge.runs(label), "the call was sent", PATIENCE_S)
         cancel = {"requestId": request_id, "reason": "enough"}
         for params in (cancel, {"requestId": ["no id"]}, {"requestId": "unknown"}, None):
             note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
