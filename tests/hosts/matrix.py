@@ -17,9 +17,15 @@ from tests.hosts.host import Address, Connect, HostError
 from tests.hosts.inspector import inspector
 from tests.hosts.journeys import JOURNEYS, Journey, Scene
 from tests.hosts.python_sdk import python_sdk
+from tests.hosts.typescript_sdk import typescript_sdk
 from tests.proxy import proxying
 
-HOSTS = (CLAUDE_CODE, PYTHON_SDK, INSPECTOR) = ("claude-code", "python-sdk", "inspector")
+HOSTS = (CLAUDE_CODE, PYTHON_SDK, TYPESCRIPT, INSPECTOR) = (
+    "claude-code",
+    "python-sdk",
+    "typescript",
+    "inspector",
+)
 WIRES = ("/mcp", "/mcp-2025", "/sse")
 SERVERS = Path(__file__).parent / "servers"
 REASON_CHARS = 2000
@@ -62,6 +68,10 @@ def every_way(clients: Path) -> Iterator[Way]:
         yield Way(CLAUDE_CODE, wire, claude, resumes=wire != "/mcp")
     for wire in WIRES:
         yield Way(PYTHON_SDK, wire, python_sdk, resumes=False)
+    for wire in WIRES:
+        # On the 2026 wire each call may have a connection of its own, which is closed soon.
+        some = unrepeated if wire == "/mcp" else tuple(JOURNEYS)
+        yield Way(TYPESCRIPT, wire, typescript_sdk, resumes=False, journeys=some)
     for wire in WIRES:
         yield Way(INSPECTOR, wire, look, resumes=False, journeys=unrepeated)
 
