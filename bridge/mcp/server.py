@@ -167,8 +167,8 @@ class Door:
         caller = context.lifespan_context
         structured = getattr(told, "structured_content", None) or {}
         if tool.name in self._server.workflows:
-            attached_to = (getattr(told, "meta", None) or {}).get(ATTACHED_META_KEY)
-            which = attached_to or caller.call_id
+            meta = told.get("_meta") if isinstance(told, dict) else getattr(told, "meta", None)
+            which = (meta or {}).get(ATTACHED_META_KEY) or caller.call_id
         else:
             which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
         outcome = "refused" if getattr(told, "is_error", False) else "done"

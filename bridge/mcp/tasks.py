@@ -21,7 +21,7 @@ from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_requests, take_answer
 from bridge.mcp.tools import Context, tell_once
-from bridge.mcp.workflow_tools import tell
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, tell
 from bridge.models import Call, CallId, CallStatus, instant
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -68,8 +68,9 @@ def demand_tasks(context: Context) -> None:
 
 
 def create_task(call: Call, ttl_s: int) -> dict[str, Any]:
-    """Give the answer that hands a call over as a task."""
-    return {"resultType": "task", **_state(call, ttl_s)}
+    """Give the answer that hands a call over as a task, and says so of an earlier one."""
+    attached = {"_meta": {ATTACHED_META_KEY: call.call_id}} if call.attached else {}
+    return {"resultType": "task", **_state(call, ttl_s), **attached}
 
 
 async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:

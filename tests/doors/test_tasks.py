@@ -1,12 +1,14 @@
 """The Tasks extension: what a client that takes tasks gets, and what nobody else does."""
 
 import itertools
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 
 from bridge.mcp.tasks import EXTENSION
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY
 from tests.doors.by_hand import BOB, call, open_session, request
 from tests.doors.workshop import NAME, TAKES_TASKS, TASK_METHODS, Workshop, open_workshop
 from tests.waiting import wait_until
@@ -42,6 +44,18 @@ async def test_a_task_can_be_read_at_any_process_as_soon_as_it_was_told(workshop
     found = await workshop.ask("tasks/get", task_id, other=True)
     assert found["result"]["taskId"] == task_id
     assert found["result"]["status"] == "working"
+
+
+async def test_a_task_of_an_earlier_call_says_so_and_is_on_record_by_its_id(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "audit"):
+        task_id = await workshop.start("wait")
+        again = (await workshop.client().post(call("wait"))).json()["result"]
+    assert again["taskId"] == task_id
+    assert again["_meta"][ATTACHED_META_KEY] == task_id
+    lines = [line for line in caplog.records if line.name == "audit"]
+    assert [line.which for line in lines] == [task_id] * 2  # type: ignore[attr-defined]
 
 
 async def test_a_client_that_takes_no_tasks_gets_the_result_itself(workshop: Workshop) -> None:
