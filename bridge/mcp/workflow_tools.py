@@ -117,9 +117,10 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
 
     While Redis is away the call runs on, so the waiting goes on too. When the process drains it
     ends early, for a request that cannot go on elsewhere: a handle leads to any other process.
+    Progress is the call's age, which grows on when another process goes on with the waiting.
     """
     caller, loop = context.lifespan_context, asyncio.get_running_loop()
-    started = loop.time()
+    started, age_s = loop.time(), call.age_ms / 1000
     pause_s = FIRST_S
     while True:
         elapsed_s = loop.time() - started
@@ -135,7 +136,8 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
         if call.status.is_final or call.asks or elapsed_s >= wait_s:
             return call
         with contextlib.suppress(TransientError):
-            await context.session.report_progress(round(elapsed_s, 1), message=_how_it_stands(call))
+            progress = round(age_s + elapsed_s, 1)
+            await context.session.report_progress(progress, message=_how_it_stands(call))
         pause_s = EVERY_S
 
 
