@@ -24,7 +24,7 @@ from bridge.ports import listen
 from bridge.process import process_configuration
 from bridge.serve import serve
 from bridge.settings import Settings, read_dotenv
-from bridge.standin import create_standin
+from bridge.standin.app import create_standin
 from bridge.stdio import serve_stdio
 from bridge.up import up
 

@@ -176,7 +176,7 @@ class Runs:
             return
         result = json.dumps(outcome.value).encode()
         if await self._store.finish(running, CallStatus.SUCCEEDED, result=result):
-            self._log(running, CallStatus.SUCCEEDED)
+            _log_end(running, CallStatus.SUCCEEDED)
 
     async def _again(self, running: Running, workflow: Workflow, reason: str, *, ran: bool) -> None:
         tries = (
@@ -194,21 +194,22 @@ class Runs:
         if await self._store.finish(
             running, CallStatus.FAILED, failure=reason, is_bridge_fault=is_bridge_fault
         ):
-            self._log(running, CallStatus.FAILED)
+            _log_end(running, CallStatus.FAILED)
 
-    def _log(self, running: Running, status: CallStatus) -> None:
-        call = running.call
-        logger.info(
-            "call.finished",
-            extra={
-                "call_id": call.call_id,
-                "server": call.principal.server,
-                "tool": call.workflow,
-                "status": status,
-                "attempt": call.attempt,
-                "duration_ms": round(running.elapsed_s * 1000),
-            },
-        )
+
+def _log_end(running: Running, status: CallStatus) -> None:
+    call = running.call
+    logger.info(
+        "call.finished",
+        extra={
+            "call_id": call.call_id,
+            "server": call.principal.server,
+            "tool": call.workflow,
+            "status": status,
+            "attempt": call.attempt,
+            "duration_ms": round(running.elapsed_s * 1000),
+        },
+    )
 
 
 def _timed_out(workflow: Workflow, reason: str | None) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bridge.standin import Standin
+from bridge.standin.standin import Standin
 from tests.chaos.book import Book, CallRecord, EventRecord
 from tests.chaos.server_file import CALLED_BACK, ONCE
 

@@ -17,8 +17,8 @@ import click
 from mcp.shared.exceptions import MCPDeprecationWarning
 
 from bridge.settings import Settings
-from bridge.standin import Standin
-from bridge.standin import serving as serving_standin
+from bridge.standin.serving import serving as serving_standin
+from bridge.standin.standin import Standin
 from bridge.valkey import EmbeddedValkey
 from tests.conformance import suite, two_questions
 from tests.conformance.app import create_fixture_app

@@ -13,9 +13,9 @@ from bridge.credentials import BearerAuth, Token
 from bridge.mcp.tasks import EXTENSION
 from bridge.servers import Hook, Server, Workflow
 from bridge.settings import Settings
-from bridge.standin import Standin
-from bridge.standin import serving as serving_standin
 from bridge.standin.seen import Seen
+from bridge.standin.serving import serving as serving_standin
+from bridge.standin.standin import Standin
 from tests.doors.by_hand import ALICE, BOB, Message, Modern, call, request
 from tests.raw_server import RawServer, raw_server
 from tests.serving import serving

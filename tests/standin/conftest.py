@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from bridge.standin import Standin, serving
+from bridge.standin.serving import serving
+from bridge.standin.standin import Standin
 from tests.standin.real import N8n
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge.standin import Standin, create_standin, serving
+from bridge.standin.app import create_standin
 from bridge.standin.executions import KEPT, Executions
+from bridge.standin.serving import serving
+from bridge.standin.standin import Standin
 from tests.raw_server import raw_server
 from tests.waiting import wait_until
 

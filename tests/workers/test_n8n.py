@@ -27,8 +27,9 @@ from bridge.outcomes import (
 from bridge.ports import free_port
 from bridge.reply_address import ReplyAddress
 from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
-from bridge.standin import Standin, serving
 from bridge.standin.faults import Fault
+from bridge.standin.serving import serving
+from bridge.standin.standin import Standin
 from bridge.traces import traceparent
 from tests.raw_server import OK, RawServer, raw_server
 from tests.waiting import wait_until
