@@ -96,6 +96,7 @@ class Calls:
             promised=asked.promised,
             trace=asked.trace,
             concurrency=workflow.concurrency,
+            rate=workflow.rate,
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
         )

@@ -179,6 +179,9 @@ class Workflow(Entry):
     )
     retry: Retry = Field(Retry(), description="When a failed call is sent again.")
     concurrency: int = Field(20, ge=1, description="Calls at once, over all workers.")
+    rate: AnyRate | None = Field(
+        None, description="Requests to n8n in a time, over all workers: 10/s or 60/m."
+    )
     annotations: Annotations = Field(Annotations(), description="Hints to Claude.")
 
     @field_validator("attach_for_s")

@@ -101,7 +101,7 @@ local function earlier_call() return joinable(attach_use, true) or joinable(atta
 
 CREATE = Script(
     "id server principal workflow arguments max_attempts idempotent ttl_s attach attach_use attach_ms promised secret "
-    "concurrency timeout_ms trace",
+    "concurrency rate_count rate_ms timeout_ms trace",
     READING
     + _JOIN
     + """
@@ -121,7 +121,7 @@ if redis.call('EXISTS', call_key(id)) == 0 then
     'attempt', 0, 'order', order, 'created_at', now, 'updated_at', now, 'waited_at', now, 'arguments', arguments,
     'max_attempts', max_attempts, 'idempotent', idempotent, 'ttl_s', ttl_s, 'attach', attach,
     'attach_ms', attach_ms, 'attach_use', attach_use, 'secret', secret, 'concurrency', concurrency,
-    'timeout_ms', timeout_ms, 'trace', trace)
+    'rate_count', rate_count, 'rate_ms', rate_ms, 'timeout_ms', timeout_ms, 'trace', trace)
   if promised == '1' then redis.call('HSET', call_key(id), 'promised', 1) end
   redis.call('EXPIRE', call_key(id), 2 * ttl_s)
   if attach ~= '' then redis.call('SET', attach_key(attach), id, 'EX', 2 * ttl_s) end

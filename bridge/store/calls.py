@@ -4,6 +4,7 @@ import zlib
 from dataclasses import dataclass, replace
 
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
+from bridge.quantities import Rate
 from bridge.store import call_steps as step
 from bridge.store.scripts import Answer, Steps
 
@@ -19,7 +20,7 @@ class NewCall:
     `attach` is a digest of what must be equal for a later call to join this one, empty for never,
     `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
     `promised` says that the caller may come back for it without waiting. At most `concurrency` calls
-    of the workflow run at once; one has ended `timeout_s` after its first attempt.
+    of the workflow run at once, no more of them are sent in a time than `rate` allows, and one has ended `timeout_s` after its first attempt.
     """
 
     call_id: CallId
@@ -36,6 +37,7 @@ class NewCall:
     trace: str = ""
     secret: str = ""
     concurrency: int = 20
+    rate: Rate | None = None
     timeout_s: float = 1200
 
 
@@ -64,6 +66,8 @@ class CallStore:
             trace=new.trace,
             secret=new.secret,
             concurrency=new.concurrency,
+            rate_count=new.rate.count if new.rate else 0,
+            rate_ms=round(new.rate.window_s * 1000) if new.rate else 0,
             timeout_ms=round(new.timeout_s * 1000),
         )
         return replace(call_of(row), attached=outcome == b"attached")

@@ -68,6 +68,7 @@ KEYS = (
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),
     Key("questions", "questions:{id}", "zset", "events", True, "with its call"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
+    Key("sends", "sends:{server}:{workflow}", "list", "calls", True, "with the rate's time"),
     Key("turns", "turns:{server}:{workflow}", "zset", "calls", False, "with its queued calls"),
     Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
     Key("processes", "processes", "zset", "processes", False, "with its processes"),

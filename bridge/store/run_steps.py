@@ -16,6 +16,20 @@ local function has_slot()
   end
   return redis.call('ZSCORE', slots(), id)
 end
+local function waits_ms()
+  local r = redis.call('HMGET', call_key(id), 'rate_count', 'rate_ms', 'sends_at')
+  if r[1] == '0' or c.execution then return 0 end
+  if not r[3] then
+    local times = sends_key(c.server, c.workflow)
+    local earlier = redis.call('LINDEX', times, -r[1])
+    r[3] = earlier and math.max(now, earlier + r[2]) or now
+    redis.call('RPUSH', times, r[3])
+    redis.call('LTRIM', times, -r[1], -1)
+    redis.call('PEXPIRE', times, r[3] - now + r[2])
+    redis.call('HSET', call_key(id), 'sends_at', r[3])
+  end
+  return r[3] - now
+end
 if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
   finish('cancelled', 'nobody waited for it any more, so it was never sent')
   joinable_for(0)
@@ -23,7 +37,12 @@ if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber
 elseif c.status == 'queued' and not has_slot() then
   redis.call('ZADD', due_calls_key(), now + look_again_ms + 100 * redis.call('ZRANK', turns(), id), id)
   return {}
+elseif c.status == 'queued' and waits_ms() > 0 then
+  redis.call('ZADD', slots(), now + waits_ms() + 30000, id)
+  redis.call('ZADD', due_calls_key(), now + waits_ms(), id)
+  return {}
 elseif c.status == 'queued' then
+  redis.call('HDEL', call_key(id), 'sends_at')
   redis.call('ZADD', slots(), now + w[3] + 60000, id)
   redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
   redis.call('HSETNX', call_key(id), 'started_at', now)

@@ -47,7 +47,8 @@ class RunStore:
         """Take a queued call to run it, or get None when it is not to be run now.
 
         A call whose workflow runs as often as it may gets in line: the one that has stood there
-        longest is due as soon as another ends.
+        longest is due as soon as another ends. One whose workflow has a rate is given the next
+        moment that is free, keeps it, and is due then.
         """
         found = await self._steps.run(
             step.LEASE,
