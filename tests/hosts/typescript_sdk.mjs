@@ -16,8 +16,10 @@ async function connected() {
   const opened = new Client({ name: 'hosts', version: '1' }, { versionNegotiation: { mode } });
   opened.onerror = (error) => {
     console.error(String(error));
-    // On the 2026 wire a call whose stream broke stays open, and only this tells of it.
-    if (opened.getNegotiatedProtocolVersion() >= '2026') giveUp(error);
+    // A call whose stream is given up stays open, and only this tells of it: on the 2026 wire when
+    // the stream broke, on the 2025 wires after the last attempt to take it up again.
+    const isOver = /Maximum reconnection attempts/.test(String(error));
+    if (isOver || opened.getNegotiatedProtocolVersion() >= '2026') giveUp(error);
   };
   const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
   await opened.connect(new Transport(new URL(url), options));
