@@ -54,7 +54,8 @@ def test_a_line_of_a_library_names_its_logger() -> None:
 
 
 def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = logging.getLogger().handlers[:]
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
     try:
         configure_logging()
         logging.getLogger("httpx2").info("HTTP Request: GET https://n8n/webhook-waiting/secret")
@@ -62,6 +63,7 @@ def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[s
         logging.getLogger("workers.main").info("worker.started")
     finally:
         logging.captureWarnings(capture=False)
-        logging.getLogger().handlers[:] = kept
+        root.handlers[:] = kept
+        root.setLevel(level)
     said = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert said == ["careful", "worker.started"]
