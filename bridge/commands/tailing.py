@@ -1,6 +1,8 @@
 """Following what is new: the same for all kinds of records."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -37,15 +39,16 @@ def tail(
 
     async def work(operation: Operation) -> None:
         seen, is_first = await after(operation, since_s or 0), True
-        while True:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        while not stop.is_set():
             found = await look(operation, Wanted(after=seen, limit=PAGE))
             if found:
                 show(found, is_first)
                 seen, is_first = found[-1].order, False
             else:
-                await asyncio.sleep(LOOK_AGAIN_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_AGAIN_S)
 
-    try:
-        operate(environ, work)
-    except KeyboardInterrupt:
-        return
+    operate(environ, work)
