@@ -10,8 +10,6 @@ from bridge.models import Json, Principal
 from bridge.servers import Server
 from bridge.store.grants import (
     ACCESS_TTL_S,
-    DOCUMENT_TTL_S,
-    NEW_CLIENT_TTL_S,
     Asked,
     Granted,
     GrantStore,
@@ -61,12 +59,9 @@ class Grants:
                 return name
         return None
 
-    async def keep_client(
-        self, client_id: str, client: Json, *, has_document: bool = False
-    ) -> None:
-        """Keep what a client says of itself; what it says in a document is read again later."""
-        ttl_s = DOCUMENT_TTL_S if has_document else NEW_CLIENT_TTL_S
-        await self._store.keep_client(digest_of(client_id), client, ttl_s)
+    async def keep_client(self, client_id: str, client: Json) -> None:
+        """Keep what a client says of itself, over what it said before."""
+        await self._store.keep_client(digest_of(client_id), client)
 
     async def client(self, client_id: str) -> Json:
         """Read what a client said of itself; None for an unknown one."""
@@ -114,7 +109,7 @@ class Grants:
         grant, pair = secrets.token_urlsafe(24), _new_pair(granted.asked.scopes)
         done = await self._store.exchange(digest_of(code), grant, *_spelled(pair))
         if done:
-            await self._keep_client(granted)
+            await self._store.used_client(digest_of(granted.asked.client_id))
             self._record(granted, "oauth exchange", grant)
         return pair if done else None
 
@@ -128,7 +123,7 @@ class Grants:
         pair = _new_pair(scopes)
         done = await self._store.rotate(held.grant, digest_of(old), *_spelled(pair))
         if done:
-            await self._keep_client(held.granted)
+            await self._store.used_client(digest_of(held.granted.asked.client_id))
         self._record(held.granted, "oauth refresh", held.grant, "done" if done else "reused")
         return pair if done else None
 
@@ -141,12 +136,6 @@ class Grants:
         """Tell whether a grant still stands."""
         granted = await self._store.granted(grant)
         return granted is not None and await self._stands(granted)
-
-    async def _keep_client(self, granted: Granted) -> None:
-        """Keep a client that is in use; what a document says is read again all the same."""
-        client_id = granted.asked.client_id
-        if not client_id.startswith("https://"):
-            await self._store.used_client(digest_of(client_id))
 
     async def _stands(self, granted: Granted) -> bool:
         """Tell whether the token that the person proved themself with is still good."""

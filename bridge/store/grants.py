@@ -9,7 +9,6 @@ from bridge.store.tokens import REVOKED
 
 NEW_CLIENT_TTL_S = 86400
 CLIENT_TTL_S = 90 * 86400
-DOCUMENT_TTL_S = 3600
 CONSENT_TTL_S = 600
 CODE_TTL_S = 60
 ACCESS_TTL_S = 3600
@@ -30,8 +29,12 @@ end
 """
 
 KEEP_CLIENT = Script(
-    "digest client ttl_s",
-    "redis.call('SET', oauth_client_key(digest), client, 'EX', ttl_s) return {}",
+    "digest client",
+    f"""
+local left = redis.call('TTL', oauth_client_key(digest))
+redis.call('SET', oauth_client_key(digest), client, 'EX', math.max(left, {NEW_CLIENT_TTL_S}))
+return {{}}
+""",
 )
 USED_CLIENT = Script(
     "digest", f"redis.call('EXPIRE', oauth_client_key(digest), {CLIENT_TTL_S}) return {{}}"
@@ -162,9 +165,9 @@ class GrantStore:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def keep_client(self, digest: str, client: Json, ttl_s: int) -> None:
-        """Put what a client says of itself on record."""
-        await self._steps.run(KEEP_CLIENT, digest=digest, client=json.dumps(client), ttl_s=ttl_s)
+    async def keep_client(self, digest: str, client: Json) -> None:
+        """Put what a client says of itself on record; one in use stays there as long as it would."""
+        await self._steps.run(KEEP_CLIENT, digest=digest, client=json.dumps(client))
 
     async def used_client(self, digest: str) -> None:
         """Keep a client that was consented to for as long as it comes back."""

@@ -111,7 +111,7 @@ KEYS = (
         "string",
         "grants",
         True,
-        "90 days after its last refresh, a day if unused, an hour if it has a document",
+        "90 days after its last refresh, a day if unused",
     ),
     Key("oauth_consent", "oauth_consent:{digest}", "string", "grants", True, "after 10 minutes"),
     Key(

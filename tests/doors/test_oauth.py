@@ -4,26 +4,13 @@ import json
 import re
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
-from mcp.client.auth import OAuthClientProvider, TokenStorage
-from mcp.client.client import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import (
-    AuthorizationCodeResult,
-    OAuthClientInformationFull,
-    OAuthClientMetadata,
-    OAuthToken,
-)
-from pydantic import AnyUrl
-from typing_extensions import override
 
 from bridge.scopes import Scope
 from tests.doors.by_hand import request
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
+from tests.doors.official_client import Kept, official_client
 from tests.doors.scoped import CLERK, INBOX, READS, client, names, token_for
-
-LOCAL_CALLBACK = "http://localhost:3030/callback"
 
 
 @pytest.fixture
@@ -32,51 +19,14 @@ async def flow(redis_url: str) -> AsyncIterator[Flow]:
         yield opened
 
 
-class Kept(TokenStorage):
-    """What a client keeps, in memory."""
-
-    def __init__(self) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client: OAuthClientInformationFull | None = None
-
-    @override
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    @override
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    @override
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    @override
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
-
-
 @pytest.mark.parametrize("path", ["/mcp/desk", "/mcp-2025/desk"])
 async def test_the_official_client_finds_its_way_in_by_itself(flow: Flow, path: str) -> None:
-    kept, answers = Kept(), []
-
-    async def open_page(url: str) -> None:
-        page = await flow.http.get(url, follow_redirects=True)
-        form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text))
-        answers.append(said(await flow.answer(form)))
-
-    async def come_back() -> AuthorizationCodeResult:
-        return AuthorizationCodeResult(**answers[-1])
-
-    told = OAuthClientMetadata(redirect_uris=[AnyUrl(LOCAL_CALLBACK)], client_name="The SDK")
-    provider = OAuthClientProvider(flow.origin + path, told, kept, open_page, come_back)
-    async with httpx2.AsyncClient(auth=provider, timeout=20) as http:
-        streamable = streamable_http_client(flow.origin + path, http_client=http)
-        async with Client(streamable) as claude:
-            listed = await claude.list_tools()
-            assert "take_event" in [tool.name for tool in listed.tools]
-            taken = await claude.call_tool("take_event", {})
-            assert not taken.is_error
+    kept = Kept()
+    async with official_client(flow, path, kept) as claude:
+        listed = await claude.list_tools()
+        assert "take_event" in [tool.name for tool in listed.tools]
+        taken = await claude.call_tool("take_event", {})
+        assert not taken.is_error
     assert kept.tokens
     assert kept.client
     assert kept.client.token_endpoint_auth_method == "none"

@@ -20,11 +20,13 @@ from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
 from bridge.grants import Grants
 from bridge.runtime import Runtime
 from bridge.store.grants import Asked
+from bridge.web.oauth.clients import LOOPBACK
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
 
 COOKIE = "bridge-consent"
 TOO_LATE = "this question is answered or too old: start again at the client"
+NEAR = "\nThat is your own device, where any program can say that it is this one."
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -33,8 +35,8 @@ PAGE = """<!doctype html>
 <title>Connect to {title}</title>
 <h1>Connect to {title}?</h1>
 <p><strong>{client}</strong> wants to {rights} <strong>{title}</strong> as you.</p>
-<p>It says this name of itself. What it gets is sent to <strong>{target}</strong>{known}. Go on only
-if you have just asked for this.</p>
+<p>It says this name of itself. What it gets is sent to <strong>{target}</strong>{known}.{near}
+Go on only if you have just asked for this.</p>
 {fault}
 <form method="post" action="/consent" autocomplete="off">
 <input type="hidden" name="id" value="{consent_id}">
@@ -95,12 +97,14 @@ def _page(
     runtime: Runtime = request.app.state.runtime
     is_document = asked.client_id.startswith("https://")
     known = f", and it is known at {urlsplit(asked.client_id).netloc}" if is_document else ""
+    is_near = urlsplit(asked.redirect_uri).hostname in LOOPBACK
     page = PAGE.format(
         title=escape(runtime.servers[asked.server].title),
         client=escape(asked.client_name or asked.client_id),
         rights="read and act at" if ACT in asked.scopes else "read at",
         target=escape(origin_of(asked.redirect_uri)),
         known=escape(known),
+        near=NEAR if is_near else "",
         fault=f"<p><strong>{escape(fault)}</strong></p>" if fault else "",
         consent_id=escape(consent_id),
         proof=_proof(consent_id, browser),

@@ -23,9 +23,16 @@ BODY_BYTES_MAX = 16_384
 
 
 async def authorize(request: Request) -> Response:
-    """Begin a flow: lead to the consent page, or back with what is wrong."""
+    """Begin a flow: lead to the consent page, or back with what is wrong.
+
+    Raises:
+        UnusableDocumentError: the client's id leads to no document of a client to be let in.
+    """
     issuer = metadata.demand_built_in(request)
-    answer = await AuthorizationHandler(_provider(request)).handle(request)
+    provider = Provider(_grants(request), request.app.state.documents)
+    answer = await AuthorizationHandler(provider).handle(request)
+    if provider.fault is not None:
+        raise provider.fault
     target = answer.headers.get("location", "")
     # The SDK does not say the issuer with its errors; a client could not tell whose they are.
     if isinstance(answer, RedirectResponse) and not target.startswith(f"{issuer}/consent?"):
@@ -38,7 +45,7 @@ async def give_token(request: Request) -> Response:
     """Give tokens for a code or a refresh token."""
     metadata.demand_built_in(request)
     form = parse_qs((await request.body()).decode(errors="replace"))
-    provider = _provider(request, form.get("resource", [None])[0])
+    provider = Provider(_grants(request), resource=form.get("resource", [None])[0])
     answer: Response = await TokenHandler(provider, ClientAuthenticator(provider)).handle(request)
     return answer
 
@@ -47,7 +54,7 @@ async def register(request: Request) -> Response:
     """Take in a client that tells of itself (RFC 7591)."""
     metadata.demand_built_in(request)
     options = ClientRegistrationOptions(enabled=True, default_scopes=list(SCOPES))
-    return await RegistrationHandler(_provider(request), options).handle(request)
+    return await RegistrationHandler(Provider(_grants(request)), options).handle(request)
 
 
 async def revoke(request: Request) -> Response:
@@ -66,10 +73,6 @@ async def revoke(request: Request) -> Response:
 def _grants(request: Request) -> Grants:
     grants: Grants = request.app.state.runtime.entrance.grants
     return grants
-
-
-def _provider(request: Request, resource: str | None = None) -> Provider:
-    return Provider(_grants(request), request.app.state.documents, resource)
 
 
 def _bounded(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:

@@ -49,27 +49,34 @@ class Access(AccessToken):
 
 
 class Provider:
-    """Serves the SDK's handlers; `resource` is what a token request names, if anything."""
+    """Serves the SDK's handlers of one request.
+
+    Clients' documents are read where `documents` are given, and else as they were kept; `resource`
+    is what a token request names, if anything; `fault` says why a document lets nobody in.
+    """
 
     def __init__(
-        self, grants: Grants, documents: ClientDocuments, resource: str | None = None
+        self,
+        grants: Grants,
+        documents: ClientDocuments | None = None,
+        resource: str | None = None,
     ) -> None:
         self._grants = grants
         self._documents = documents
         self._resource = resource
+        self.fault: UnusableDocumentError | None = None
 
     async def get_client(self, client_id: str) -> Client | None:
-        """Find a client: one that has registered, or one that its id leads to."""
-        kept = await self._grants.client(client_id)
-        if kept is not None:
-            return Client.model_validate(kept)
-        if not is_address(client_id):
-            return None
+        """Find a client: one that its id leads to, or one that is on record."""
+        if self._documents is None or not is_address(client_id):
+            kept = await self._grants.client(client_id)
+            return Client.model_validate(kept) if kept else None
         try:
             client = await self._documents.fetch(client_id)
-        except UnusableDocumentError:
+        except UnusableDocumentError as error:
+            self.fault = error
             return None
-        await self._grants.keep_client(client_id, _spelled(client), has_document=True)
+        await self._grants.keep_client(client_id, _spelled(client))
         return client
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:

@@ -1,0 +1,135 @@
+"""A little web server that tells who a client is, over TLS, at a name that tests alone resolve."""
+
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from bridge.web.oauth.documents import BYTES_MAX, ClientDocuments, is_public
+
+NAME = "client.example"
+HERE = "127.0.0.1"
+CALLBACK = "https://claude.ai/api/mcp/auth_callback"
+
+Tell = Callable[[str], Response]
+
+
+@dataclass
+class Teller:
+    """What is served at `url`: a client's document there, and what else was asked for."""
+
+    url: str
+    trust: ssl.SSLContext
+    asked: list[str] = field(default_factory=list)
+    resolved: list[str] = field(default_factory=list)
+    tell: Tell = field(default_factory=lambda: document)
+
+    def documents(self, *addresses: str) -> ClientDocuments:
+        """Give one that believes this server's certificate, and whose names lead to `addresses`.
+
+        It lets in what the product lets in.
+        """
+
+        async def resolve(host: str, _port: int) -> list[str]:
+            self.resolved.append(host)
+            return list(addresses)
+
+        return ClientDocuments(is_public, self.trust, resolve)
+
+    @property
+    def here(self) -> ClientDocuments:
+        """Give one that may ask here, besides, and nowhere else."""
+        return replace(self.documents(HERE), is_let=lambda host: host == HERE)
+
+
+def document(url: str, status: int = 200, **changes: Any) -> Response:
+    """Tell of a client as one should."""
+    told = {"client_id": url, "redirect_uris": [CALLBACK], "client_name": "It"} | changes
+    return JSONResponse({name: value for name, value in told.items() if value is not None}, status)
+
+
+def _packed(url: str) -> Response:
+    packed = gzip.compress(document(url).body)
+    return Response(packed, 200, {"content-encoding": "gzip"}, "application/json")
+
+
+BAD: dict[str, Tell] = {
+    "another id": lambda url: document(url, client_id="https://evil.example/c"),
+    "no id": lambda url: document(url, client_id=None),
+    "no name": lambda url: document(url, client_name=None),
+    "a secret": lambda url: document(url, client_secret="x"),
+    "a key": lambda url: document(url, token_endpoint_auth_method="private_key_jwt"),
+    "a bad redirect": lambda url: document(url, redirect_uris=["http://evil.example"]),
+    "a script for a redirect": lambda url: document(url, redirect_uris=["javascript:alert(1)"]),
+    "no redirect": lambda url: document(url, redirect_uris=[]),
+    "a redirection": lambda url: RedirectResponse(url + "x"),
+    "a redirection for ever": lambda url: RedirectResponse(url, 301),
+    "too much": lambda url: document(url, client_name="x" * BYTES_MAX),
+    "too deep": lambda _: Response("[" * 8000 + "]" * 8000, media_type="application/json"),
+    "packed": _packed,
+    "another type": lambda url: Response(document(url).body, media_type="text/html"),
+    "no type": lambda url: Response(document(url).body),
+    "no JSON": lambda _: Response("<html>", media_type="application/json"),
+    "no object": lambda _: JSONResponse([]),
+    "not there": lambda url: document(url, 404),
+    "created": lambda url: document(url, 201),
+}
+
+
+@asynccontextmanager
+async def telling(folder: Path) -> AsyncIterator[Teller]:
+    """Serve while the block lasts."""
+    file, trust = _certified(folder)
+
+    async def answer(request: Request) -> Response:
+        teller.asked.append(request.url.path)
+        return teller.tell(str(request.url))
+
+    app = Starlette(routes=[Route("/{path:path}", answer)])
+    config = uvicorn.Config(
+        app, host=HERE, port=0, ssl_keyfile=file, ssl_certfile=file, log_config=None
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    teller = Teller(f"https://{NAME}:{port}/c.json", trust)
+    try:
+        yield teller
+    finally:
+        server.should_exit = True
+        await server.shutdown()
+
+
+def _certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")]), datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName(NAME)])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "key.pem"
+    file.write_bytes(private + certificate.public_bytes(pem))
+    return file, ssl.create_default_context(cadata=certificate.public_bytes(pem).decode())
