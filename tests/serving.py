@@ -12,7 +12,7 @@ from bridge.ports import listen
 from bridge.serve import Server, WatchedProtocol
 
 START_S = 10.0
-DRAIN_S = 5
+DRAIN_S = 0.2
 
 
 @contextlib.asynccontextmanager
