@@ -18,6 +18,7 @@ from bridge.mcp.wires.event_stream import OpenStreams
 from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
+from bridge.wary_http import WaryHttp
 from bridge.web import callbacks, events, health, hooks, openapi, operators
 from bridge.web.admission import Admission, Opening
 from bridge.web.guard import Guard
@@ -85,7 +86,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app.state.opening = opening
     app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
-    app.state.documents = ClientDocuments()
+    app.state.documents = ClientDocuments(WaryHttp())
     app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}
     return app

@@ -5,24 +5,19 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.web.oauth.documents import BYTES_MAX, ClientDocuments, is_public
+from bridge.wary_http import WaryHttp, is_public
+from bridge.web.oauth.documents import BYTES_MAX, ClientDocuments
+from tests.tls import HERE, serving_tls
 
 NAME = "client.example"
-HERE = "127.0.0.1"
 CALLBACK = "https://claude.ai/api/mcp/auth_callback"
 
 Tell = Callable[[str], Response]
@@ -48,12 +43,13 @@ class Teller:
             self.resolved.append(host)
             return list(addresses)
 
-        return ClientDocuments(is_public, self.trust, resolve)
+        return ClientDocuments(WaryHttp(is_public, self.trust, resolve))
 
     @property
     def here(self) -> ClientDocuments:
         """Give one that may ask here, besides, and nowhere else."""
-        return replace(self.documents(HERE), is_let=lambda host: host == HERE)
+        asking = self.documents(HERE).http
+        return ClientDocuments(replace(asking, is_let=lambda host: host == HERE))
 
 
 def document(url: str, status: int = 200, **changes: Any) -> Response:
@@ -93,43 +89,12 @@ BAD: dict[str, Tell] = {
 @asynccontextmanager
 async def telling(folder: Path) -> AsyncIterator[Teller]:
     """Serve while the block lasts."""
-    file, trust = _certified(folder)
 
     async def answer(request: Request) -> Response:
         teller.asked.append(request.url.path)
         return teller.tell(str(request.url))
 
     app = Starlette(routes=[Route("/{path:path}", answer)])
-    config = uvicorn.Config(
-        app, host=HERE, port=0, ssl_keyfile=file, ssl_certfile=file, log_config=None
-    )
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    teller = Teller(f"https://{NAME}:{port}/c.json", trust)
-    try:
+    async with serving_tls(app, folder, NAME) as (port, trust):
+        teller = Teller(f"https://{NAME}:{port}/c.json", trust)
         yield teller
-    finally:
-        server.should_exit = True
-        await server.shutdown()
-
-
-def _certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")]), datetime.now(UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName(NAME)])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = folder / "key.pem"
-    file.write_bytes(private + certificate.public_bytes(pem))
-    return file, ssl.create_default_context(cadata=certificate.public_bytes(pem).decode())

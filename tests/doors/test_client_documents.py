@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.web.oauth.documents import ClientDocuments
-from tests.client_documents import BAD, HERE, Teller, document, telling
+from bridge.wary_http import is_public, resolve
+from tests.client_documents import BAD, Teller, document, telling
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.doors.official_client import LOCAL_CALLBACK, Kept, official_client
 from tests.doors.scoped import client, names
+from tests.tls import HERE
 
 
 @pytest.fixture
@@ -156,7 +157,8 @@ async def test_a_bridge_as_it_is_started_reads_none_from_its_own_machine(
     redis_url: str, teller: Teller, host: str
 ) -> None:
     async with open_flow(redis_url) as flow:
-        assert flow.app.state.documents == ClientDocuments()
+        http = flow.app.state.documents.http
+        assert (http.is_let, http.resolve) == (is_public, resolve)
         port = teller.url.split("/")[2].split(":")[1]
         flow.client_id = f"https://{host}:{port}/c.json"
         assert await refused(flow) == "the client's document cannot be read"

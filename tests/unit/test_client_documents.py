@@ -1,12 +1,16 @@
 """Client id metadata documents: whose address is taken, and which network is never asked."""
 
+import ssl
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.responses import Response
 
-from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address, is_public
-from tests.client_documents import BAD, HERE, NAME, document, telling
+from bridge.wary_http import WaryHttp, is_public
+from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
+from tests.client_documents import BAD, NAME, document, telling
+from tests.tls import HERE
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_addresses_of_the_internet_are_public(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001"])
 async def test_nobody_makes_the_bridge_ask_its_own_machine(host: str) -> None:
     with pytest.raises(UnusableDocumentError, match="cannot be read"):
-        await ClientDocuments().fetch(f"https://{host}:9/c.json")
+        await ClientDocuments(WaryHttp()).fetch(f"https://{host}:9/c.json")
 
 
 async def test_a_client_is_what_its_document_says(tmp_path: Path) -> None:
@@ -102,9 +106,9 @@ async def test_a_document_with_a_fault_lets_nobody_in(tmp_path: Path, fault: str
 
 async def test_a_certificate_of_nobody_known_is_not_believed(tmp_path: Path) -> None:
     async with telling(tmp_path) as teller:
-        here = teller.here
+        unknown = replace(teller.here.http, trust=ssl.create_default_context())
         with pytest.raises(UnusableDocumentError, match="cannot be read"):
-            await ClientDocuments(here.is_let, resolve=here.resolve).fetch(teller.url)
+            await ClientDocuments(unknown).fetch(teller.url)
 
 
 async def test_a_certificate_is_believed_for_its_own_name_only(tmp_path: Path) -> None:
@@ -147,10 +151,10 @@ async def test_a_name_that_is_turned_after_the_check_leads_nowhere_else(tmp_path
         async def rebind(_host: str, _port: int) -> list[str]:
             return answers.pop()
 
-        here = teller.here
-        client = await ClientDocuments(here.is_let, here.trust, rebind).fetch(teller.url)
+        documents = ClientDocuments(replace(teller.here.http, resolve=rebind))
+        client = await documents.fetch(teller.url)
         assert client.client_id == teller.url
         assert answers == [["127.0.0.2"]]
         with pytest.raises(UnusableDocumentError, match="cannot be read"):
-            await ClientDocuments(here.is_let, here.trust, rebind).fetch(teller.url)
+            await documents.fetch(teller.url)
         assert teller.asked == ["/c.json"]
