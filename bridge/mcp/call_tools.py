@@ -100,8 +100,9 @@ def _standing(call: Call) -> dict[str, Any]:
 
 
 def _result(caller: Caller, call: Call, offset: int, detailed: bool) -> dict[str, Any]:
-    result, chars = json.loads(call.result or b"null"), caller.runtime.settings.result_chars
-    shown = result if detailed else shown_result(caller, call.workflow, result)
+    runtime, result = caller.runtime, json.loads(call.result or b"null")
+    chars = runtime.settings.result_chars
+    shown = result if detailed else shown_result(runtime, caller.server, call.workflow, result)
     text = spell(shown)
     if offset == 0 and len(text) <= chars:
         return {"result": shown}

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bridge.errors import TransientError
-from bridge.mcp.resources import inbox_uri
+from bridge.mcp.addresses import inbox_uri
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.servers import Server

@@ -3,9 +3,10 @@
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from bridge.mcp.addresses import hook_of_inbox
 from bridge.mcp.exchange import Hearing
 from bridge.mcp.refusals import refusing
-from bridge.mcp.resources import hook_of_inbox, unknown
+from bridge.mcp.resources import unknown
 from bridge.mcp.tools import Context
 
 

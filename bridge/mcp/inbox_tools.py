@@ -61,7 +61,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
 
 def _hand_over(caller: Caller, taken: Taken) -> types.CallToolResult:
     caller.receipt = of_event(taken.event.event_id, taken.token)
-    payload = shown_payload(caller, taken.event.hook, taken.payload)
+    payload = shown_payload(caller.runtime, caller.server, taken.event.hook, taken.payload)
     return success(envelope(taken, payload, caller.runtime.settings.result_chars))
 
 
@@ -89,7 +89,7 @@ async def read_part(
     file = await events.read_file(caller.server.name, event_id, path, offset, page_bytes(chars))
     if file is not None:
         return read | dataclasses.asdict(file)
-    value = await shown_part(caller, event_id, path, detailed=detailed)
+    value = await shown_part(caller.runtime, caller.server, event_id, path, detailed=detailed)
     return read | value_or_text(value, offset, chars)
 
 

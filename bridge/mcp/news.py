@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.errors import TransientError
+from bridge.mcp.addresses import inbox_uri
 from bridge.mcp.changes import LIST_CHANGES, PAUSE_S, UPDATED, names_of
-from bridge.mcp.resources import inbox_uri
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.servers import Server

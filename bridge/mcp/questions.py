@@ -27,8 +27,7 @@ FREE_FORM: Schema = {
 def input_required(caller: Caller, question: Question) -> dict[str, Any]:
     """Show an open question, with the start of a payload that is long."""
     head = {"event_id": question.event_id, "hook": question.hook, "notice": DATA_NOTICE}
-    payload = shown_payload(caller, question.hook, parse_json(question.body.content))
-    return head | payload_or_start(payload, caller.runtime.settings.result_chars)
+    return head | payload_or_start(_shown(question, caller), caller.runtime.settings.result_chars)
 
 
 def next_step(call: Call) -> str:
@@ -52,7 +51,7 @@ def input_requests(call: Call, caller: Caller) -> dict[str, Any]:
 
 def _elicitation(call: Call, question: Question, caller: Caller) -> dict[str, Any]:
     hook, chars = caller.server.hooks.get(question.hook), caller.runtime.settings.result_chars
-    text = spell(shown_payload(caller, question.hook, parse_json(question.body.content)))
+    text = spell(_shown(question, caller))
     asked = [f"{call.workflow} asks ({question.hook}):", hook.description if hook else ""]
     message = "\n".join(filter(None, [*asked, page(text, 0, chars).text]))
     schema = hook.reply if hook and is_form(hook.reply) else FREE_FORM
@@ -104,3 +103,8 @@ def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
     except ValueError:
         return text
     return value
+
+
+def _shown(question: Question, caller: Caller) -> Json:
+    payload = parse_json(question.body.content)
+    return shown_payload(caller.runtime, caller.server, question.hook, payload)

@@ -5,9 +5,8 @@ Reading one never takes it: leases are given by take_event alone.
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
@@ -15,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge.cursors import order_after
 from bridge.errors import MalformedError, NotFoundError, RejectedError
+from bridge.mcp.addresses import Place, event_uri, inbox_uri, place_of
 from bridge.mcp.envelopes import DATA_NOTICE
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import read_part, row
@@ -27,10 +27,6 @@ MIME_TYPE = "application/json"
 PAGE = 100
 LISTED_MAX = 1000
 """How many queued events are listed at most; list_events lists them all."""
-
-ADDRESS = re.compile(
-    r"event://(?P<server>[^/?#]+)/(?P<hook>[^/?#]+)(?:/(?P<id>[^/?#]+))?(?:\?(?P<query>[^#]*))?"
-)
 
 RESOURCE_NOT_FOUND = -32002
 """What the handshake versions answer for an unknown resource; later ones -32602 (SEP-2164)."""
@@ -54,42 +50,6 @@ TEMPLATES = (
         mime_type=MIME_TYPE,
     ),
 )
-
-
-@dataclass(frozen=True)
-class Place:
-    """What a resource's address names: an inbox, or an event of it and perhaps a part of that."""
-
-    hook: str
-    event_id: str = ""
-    path: str = ""
-    offset: int = 0
-    cursor: str | None = None
-
-
-def inbox_uri(server: Server, hook: str) -> str:
-    """Spell the address of an inbox."""
-    return f"event://{server.name}/{hook}"
-
-
-def hook_of_inbox(server: Server, uri: str) -> str | None:
-    """Name the hook whose inbox an address is; None for any other address."""
-    hook = uri.removeprefix(inbox_uri(server, ""))
-    return hook if hook in server.hooks and uri == inbox_uri(server, hook) else None
-
-
-def place_of(server: Server, uri: str) -> Place | None:
-    """Read an address; None where it can name nothing of this server."""
-    spelt = ADDRESS.fullmatch(uri)
-    if spelt is None or spelt["server"] != server.name or spelt["hook"] not in server.hooks:
-        return None
-    asked = dict(parse_qsl(spelt["query"] or ""))
-    offset = asked.get("offset", "0")
-    if not re.fullmatch("[0-9]{1,12}", offset, re.ASCII):
-        return None
-    return Place(
-        spelt["hook"], spelt["id"] or "", asked.get("path", ""), int(offset), asked.get("cursor")
-    )
 
 
 async def list_resources(
@@ -155,7 +115,7 @@ async def _read_inbox(caller: Caller, place: Place) -> dict[str, Any]:
         "hook": place.hook,
         "notice": DATA_NOTICE,
         "events": [
-            row(event) | {"uri": f"{inbox_uri(caller.server, place.hook)}/{event.event_id}"}
+            row(event) | {"uri": event_uri(caller.server, place.hook, event.event_id)}
             for event in listing.events
         ],
     }
@@ -179,7 +139,7 @@ async def _read_event(caller: Caller, place: Place) -> dict[str, Any]:
     if part.get("next_offset"):
         query = urlencode({"path": place.path} if place.path else {})
         on = "&".join(filter(None, (query, f"offset={part['next_offset']}")))
-        part["next_uri"] = f"{inbox_uri(caller.server, place.hook)}/{place.event_id}?{on}"
+        part["next_uri"] = f"{event_uri(caller.server, place.hook, place.event_id)}?{on}"
     return head | part
 
 
@@ -213,7 +173,7 @@ def _queued(server: Server, event: Event) -> types.Resource:
     return types.Resource(
         name=event.event_id,
         title=f"{event.hook}, received {received_at}",
-        uri=f"{inbox_uri(server, event.hook)}/{event.event_id}",
+        uri=event_uri(server, event.hook, event.event_id),
         mime_type=MIME_TYPE,
         annotations=types.Annotations(last_modified=received_at),
     )

@@ -167,7 +167,7 @@ def _handle(call: Call, caller: Caller) -> dict[str, Any]:
 
 
 def _structured(call: Call, result: bytes, caller: Caller) -> dict[str, Any]:
-    shown = shown_result(caller, call.workflow, json.loads(result))
+    shown = shown_result(caller.runtime, caller.server, call.workflow, json.loads(result))
     text, chars = spell(shown), caller.runtime.settings.result_chars
     if len(text) <= chars:
         return shown if isinstance(shown, dict) else {"result": shown}

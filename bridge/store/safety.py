@@ -1,7 +1,43 @@
 """Whether a Redis keeps what it is given: an append-only file, and nothing evicted."""
 
+import asyncio
+import logging
+
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
+
+from bridge.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+START_S = 30.0
+PAUSE_S = 0.2
+
+
+async def demand_safety(redis: Redis, *, allow_unsafe: bool) -> None:
+    """Refuse to start on a Redis that loses what was accepted, unless that is wanted.
+
+    Raises:
+        ConfigurationError: naming what makes it lose data, or that it does not answer.
+    """
+    faults, warnings = await _wait_for(redis)
+    for warning in (*warnings, *(faults if allow_unsafe else ())):
+        logger.warning("redis.unsafe", extra={"warning": warning})
+    if faults and not allow_unsafe:
+        raise ConfigurationError(tuple(faults))
+
+
+async def _wait_for(redis: Redis) -> tuple[list[str], list[str]]:
+    """Ask Redis how safe it is; one that starts only now is waited for."""
+    ends_at = asyncio.get_running_loop().time() + START_S
+    while True:
+        try:
+            return await faults_of(redis)
+        except (RedisError, OSError) as error:
+            if asyncio.get_running_loop().time() > ends_at:
+                fault = f"the Redis at BRIDGE_REDIS_URL does not answer: {error}"
+                raise ConfigurationError((fault,)) from error
+        await asyncio.sleep(PAUSE_S)
 
 
 async def faults_of(redis: Redis) -> tuple[list[str], list[str]]:
