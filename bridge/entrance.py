@@ -9,7 +9,7 @@ from bridge.errors import ForbiddenError, UnauthorizedError
 from bridge.grants import WIRES, Grants, resources_of
 from bridge.issuer import Claims, Issuer
 from bridge.models import Principal
-from bridge.scopes import Scope
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.grants import GrantStore
@@ -21,6 +21,9 @@ SCOPES = (READ, ACT)
 """What OAuth clients may ask for."""
 
 RESOURCE = "/.well-known/oauth-protected-resource"
+
+ISSUED = "~"
+"""What comes before an issuer's subject: no token's name begins so."""
 
 GRANT = "grant:"
 """What comes before a grant's id where a token's digest stands else."""
@@ -76,6 +79,19 @@ class Entrance:
             return await self.grants.lives(digest.removeprefix(GRANT))
         return await self.tokens.rights(server, digest) is not None
 
+    async def rights(self, server: Server, principal: Principal, digest: str) -> Scope | None:
+        """Tell what someone who was let in may see now; None for whoever would not be let in.
+
+        `digest` is that of the token, empty for one that cannot be revoked.
+        """
+        if digest.startswith(GRANT):
+            return await self.grants.rights(digest.removeprefix(GRANT))
+        if digest:
+            return await self.tokens.rights(server, digest)
+        is_named = any(token.name == principal.name for token in server.tokens)
+        is_issued = principal.name.startswith(ISSUED) and self._issuer is not None
+        return EVERYTHING if is_named or is_issued else None
+
     async def _granted(self, server: Server, token: str) -> Access | None:
         held = await self.grants.held(token)
         if held is None or held.kind != "access" or held.granted.asked.server != server.name:
@@ -102,6 +118,5 @@ class Entrance:
 
 
 def _issued(server: Server, claims: Claims) -> Access:
-    # No token's name begins so: a subject is never mistaken for one.
-    subject = Principal(server.name, "~" + quote(claims.subject[:200], safe=""))
+    subject = Principal(server.name, ISSUED + quote(claims.subject[:200], safe=""))
     return Access(subject, Scope(acts=ACT in claims.scopes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bridge.audit import record
 from bridge.errors import ConflictError, UnauthorizedError
 from bridge.models import Json, Principal
+from bridge.scopes import Scope
 from bridge.servers import Server
 from bridge.store.grants import (
     ACCESS_TTL_S,
@@ -116,7 +117,9 @@ class Grants:
     async def held(self, token: str) -> HeldToken | None:
         """Read a token that was given out, while what it rests on stands."""
         held = await self._store.token(digest_of(token))
-        return held if held and await self._stands(held.granted) else None
+        if held is None or await self._rights(held.granted) is None:
+            return None
+        return held
 
     async def rotate(self, old: str, held: HeldToken, scopes: tuple[str, ...]) -> Pair | None:
         """Give out new tokens for a refresh token; None, and the grant ends, for a stale one."""
@@ -134,13 +137,17 @@ class Grants:
 
     async def lives(self, grant: str) -> bool:
         """Tell whether a grant still stands."""
-        granted = await self._store.granted(grant)
-        return granted is not None and await self._stands(granted)
+        return await self.rights(grant) is not None
 
-    async def _stands(self, granted: Granted) -> bool:
-        """Tell whether the token that the person proved themself with is still good."""
+    async def rights(self, grant: str) -> Scope | None:
+        """Tell what a grant lets see at most; None for one that stands no more."""
+        granted = await self._store.granted(grant)
+        return await self._rights(granted) if granted else None
+
+    async def _rights(self, granted: Granted) -> Scope | None:
+        """Tell what the token that the person proved themself with is still good for."""
         server = self._servers.get(granted.asked.server)
-        return server is not None and await self._tokens.rights(server, granted.proven) is not None
+        return await self._tokens.rights(server, granted.proven) if server else None
 
     def _record(self, granted: Granted, what: str, grant: str, outcome: str = "done") -> None:
         who = Principal(granted.asked.server, granted.principal)

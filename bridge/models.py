@@ -17,6 +17,7 @@ EventId = NewType("EventId", str)
 CallId = NewType("CallId", str)
 LeaseToken = NewType("LeaseToken", str)
 ProcessId = NewType("ProcessId", str)
+SubscriptionId = NewType("SubscriptionId", str)
 
 
 def new_event_id() -> EventId:

@@ -10,13 +10,13 @@ import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from bridge.callbacks import Callbacks
 from bridge.calls import Calls
+from bridge.deliveries import Deliveries
 from bridge.direct_replies import DirectReplies
 from bridge.entrance import Entrance
-from bridge.errors import ConfigurationError, TransientError
+from bridge.errors import TransientError
 from bridge.events import Events
 from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
@@ -25,6 +25,7 @@ from bridge.pushes import Pushes
 from bridge.questions import Questions
 from bridge.queue import Queue
 from bridge.receipts import Receipts
+from bridge.receivers import Receivers
 from bridge.replies import Replies
 from bridge.reply_address import ReplyAddresses
 from bridge.runs import Runs
@@ -45,19 +46,20 @@ from bridge.store.processes import Heartbeat, ProcessStore
 from bridge.store.pushes import PushStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
-from bridge.store.safety import faults_of
+from bridge.store.safety import demand_safety
 from bridge.store.scripts import Steps
 from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore
 from bridge.store.streams import StreamStore
+from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.store.wake import Wakes
+from bridge.subscriptions import Subscriptions
 from bridge.taking import Takers
+from bridge.wary_http import WaryHttp
 
 logger = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-START_S = 30.0
-PAUSE_S = 0.2
 ANSWER_S = 10.0
 LEAVE_S = 2.0
 """How long a process that ends waits for a Redis that is away; others find out by themselves."""
@@ -90,6 +92,8 @@ class Runtime:
     call_store: CallStore
     run_store: RunStore
     reply_store: ReplyStore
+    subscription_store: SubscriptionStore
+    receivers: Receivers
     queue: Queue
     steps: Steps
     streams: StreamStore
@@ -108,6 +112,23 @@ class Runtime:
     def inboxes(self) -> InboxStore:
         """Give what speaks Redis for how inboxes and lists stand."""
         return InboxStore(self.steps)
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Give the verbs of webhook subscriptions."""
+        return Subscriptions(self.subscription_store, self.arrivals, self.receivers)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Give the verb that tells receivers what has come."""
+        return Deliveries(
+            self.subscription_store,
+            self.arrivals,
+            self.receivers,
+            self.entrance,
+            self.servers,
+            self.settings.event_ttl_s,
+        )
 
     @property
     def questions(self) -> Questions:
@@ -152,7 +173,7 @@ async def open_runtime(
     beat = Heartbeat(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2), process)
     runtime = _wire(settings, servers, process, client, steps, wakes)
     async with client, ear, steps.running(), wakes.running():
-        await _demand_safety(client, settings)
+        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis)
         await runtime.entrance.tokens.demand_guards(servers)
         await runtime.processes.beat()
         beat.start()
@@ -165,28 +186,6 @@ async def open_runtime(
             with contextlib.suppress(TransientError, TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
                     await runtime.processes.leave()
-
-
-async def _demand_safety(client: Redis, settings: Settings) -> None:
-    """Refuse to start on a Redis that loses what was accepted, unless that is wanted."""
-    faults, warnings = await _wait_for(client)
-    for warning in (*warnings, *(faults if settings.allow_unsafe_redis else ())):
-        logger.warning("redis.unsafe", extra={"warning": warning})
-    if faults and not settings.allow_unsafe_redis:
-        raise ConfigurationError(tuple(faults))
-
-
-async def _wait_for(client: Redis) -> tuple[list[str], list[str]]:
-    """Ask Redis how safe it is; one that starts only now is waited for."""
-    ends_at = asyncio.get_running_loop().time() + START_S
-    while True:
-        try:
-            return await faults_of(client)
-        except (RedisError, OSError) as error:
-            if asyncio.get_running_loop().time() > ends_at:
-                fault = f"the Redis at BRIDGE_REDIS_URL does not answer: {error}"
-                raise ConfigurationError((fault,)) from error
-        await asyncio.sleep(PAUSE_S)
 
 
 def _wire(
@@ -225,6 +224,8 @@ def _wire(
         call_store=call_store,
         run_store=run_store,
         reply_store=reply_store,
+        subscription_store=SubscriptionStore(steps, process),
+        receivers=Receivers(WaryHttp(), frozenset(settings.event_webhook_origins)),
         queue=queue,
         steps=steps,
         streams=StreamStore(steps, process, _session_limits(settings)),

@@ -98,6 +98,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         7 * 86400, ge=1, description="the seconds for which a call's result is kept"
     )
     event_ttl_s: int = Field(14 * 86400, ge=1, description="the seconds for which an event is kept")
+    event_webhooks: bool = Field(
+        True, description="whether clients may have events sent to an https address of theirs"
+    )
+    event_webhook_origins: Origins = Field(
+        (), description="origins inside the network that events may be sent to, with commas"
+    )
     session_idle_s: int = Field(
         86400, ge=1, description="the seconds without a sign of life after which a session ends"
     )

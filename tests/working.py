@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from bridge.queue import QUEUE_NAME
+from bridge.receivers import Receivers
 from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
@@ -18,15 +20,18 @@ PATIENCE_S = 5.0
 
 
 @contextlib.asynccontextmanager
-async def working(settings: Settings, *servers: Server) -> AsyncIterator[None]:
+async def working(
+    settings: Settings, *servers: Server, receivers: Receivers | None = None
+) -> AsyncIterator[None]:
     """Run the calls and deliver the replies of these servers; what runs at the end is given up."""
     assert settings.redis_url is not None
     named, stop = {server.name: server for server in servers}, asyncio.Event()
     with await asyncio.to_thread(connect, settings.redis_url) as connection:
         async with (
-            open_runtime(settings, named, "worker", PATIENCE_S) as runtime,
+            open_runtime(settings, named, "worker", PATIENCE_S) as opened,
             N8n() as n8n,
         ):
+            runtime = replace(opened, receivers=receivers or opened.receivers)
             sweeping = asyncio.create_task(Sweeper(runtime).run())
             worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n))
             running = asyncio.create_task(worker.run(stop, drain_s=0))

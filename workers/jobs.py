@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from functools import partial
 
-from bridge.models import CallId, EventId, Json
+from bridge.mcp.occurrence import occurrence
+from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.reply_address import ReplyAddress
 from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.scrub import scrub_outcome, secrets_sent
-from bridge.servers import Workflow
+from bridge.servers import Server, Workflow
 from workers.n8n import N8n
 from workers.worker import Job
+
+TOLD_CHARS_MAX = 40_000
+"""A receiver takes 256 KiB, and JSON may spell a character in six bytes (SEP-3415)."""
 
 
 async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
@@ -49,6 +53,16 @@ async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
     await runtime.replies.deliver(EventId(event_id), send)
 
 
+async def deliver_occurrences(runtime: Runtime, _n8n: N8n, subscription_id: str) -> None:
+    """Tell the receiver of a subscription what has come."""
+
+    async def write(server: Server, event: Event) -> dict[str, Json] | None:
+        chars = min(runtime.settings.result_chars, TOLD_CHARS_MAX)
+        return await occurrence(runtime, server, event, chars)
+
+    await runtime.deliveries.deliver(SubscriptionId(subscription_id), write)
+
+
 def _callback_url(runtime: Runtime, sending: Sending) -> str | None:
     """Give the address that a workflow may report to, for those that do."""
     workflow = sending.workflow
@@ -63,5 +77,5 @@ def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, Job]:
     """Give every function that may be named in a job, by the name that the queue gives it."""
     return {
         f"{__name__}.{job.__name__}": partial(job, runtime, n8n)
-        for job in (run_call, deliver_reply)
+        for job in (run_call, deliver_reply, deliver_occurrences)
     }

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from bridge.errors import TransientError
 from bridge.runtime import Runtime
 from bridge.store.processes import LIFE_S, Estate
+from bridge.store.subscriptions import DUE
 from bridge.store.wake import Bell
 
 logger = logging.getLogger(__name__)
@@ -36,17 +37,18 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
-        with self._runtime.wakes.listening("due_calls") as bell:
+        with self._runtime.wakes.listening("due_calls", DUE) as bell:
             while True:
                 await self._take(self._sweep_in_turn)
                 await self._pause(bell)
 
     async def _pause(self, bell: Bell) -> None:
-        """Pause between sweeps; calls that get their turn meanwhile are woken at once."""
+        """Pause between sweeps; what becomes due meanwhile is woken at once."""
         ends_at = _now() + EVERY_S
         while (left_s := ends_at - _now()) > 0:
             if await bell.wait(left_s) and self._is_our_turn:
                 await self._take(self._wake_calls)
+                await self._take(self._wake_deliveries)
 
     async def _take(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -65,6 +67,7 @@ class Sweeper:
         if await runtime.queue.length() < LIMIT:
             await self._wake_calls()
             await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
+            await self._wake_deliveries()
         if is_steady:
             dead = await runtime.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.
@@ -73,6 +76,10 @@ class Sweeper:
 
     async def _wake_calls(self) -> None:
         await self._wake("run_call", await self._runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
+
+    async def _wake_deliveries(self) -> None:
+        due = await self._runtime.subscription_store.sweep(LIMIT, DUE_AGAIN_S)
+        await self._wake("deliver_occurrences", due)
 
     async def _wake(self, job: str, ids: list[str]) -> None:
         if ids:
@@ -91,6 +98,7 @@ class Sweeper:
             "event": runtime.event_store.abandon,
             "call": runtime.run_store.abandon,
             "reply": runtime.reply_store.abandon,
+            "subscription": runtime.subscription_store.abandon,
         }
         await asyncio.gather(
             *(abandon[kind](subject, token) for kind, subject, token in estate.held)

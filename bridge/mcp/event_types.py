@@ -10,12 +10,12 @@ DELIVERY = ("poll", "push")
 _TEXT = {"type": "string"}
 
 
-def event_type(hook: Hook) -> dict[str, Any]:
-    """Give a hook as it stands in the list of events."""
+def event_type(hook: Hook, *, webhooks: bool = False) -> dict[str, Any]:
+    """Give a hook as it stands in the list of events, for who may have `webhooks` or may not."""
     return {
         "name": hook.name,
         "description": hook.description or f"An event came on the hook {hook.name}.",
-        "delivery": list(DELIVERY),
+        "delivery": [*DELIVERY, "webhook"] if webhooks else list(DELIVERY),
         "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
         "payloadSchema": {
             "type": "object",

@@ -1,8 +1,11 @@
 """What accepting an event may have to look at first and write beside it, in Lua."""
 
 from bridge.store.scripts import Script
+from bridge.store.subscription_steps import TELL
 
-ROOM = """
+ROOM = (
+    TELL
+    + """
 local function refusal()
   if rate_count ~= '0' then
     local came = arrivals_key(server, hook)
@@ -17,13 +20,16 @@ local function refusal()
   end
 end
 local function arrive()
+  tell_subscribers()
   if rate_count == '0' then return end
   redis.call('RPUSH', arrivals_key(server, hook), now)
   redis.call('LTRIM', arrivals_key(server, hook), -rate_count, -1)
   redis.call('PEXPIRE', arrivals_key(server, hook), rate_ms)
 end
 """
-"""`refusal()` of a hook that takes in no more, with the ms after which it may; `arrive()` counts."""
+)
+"""`refusal()` of a hook that takes in no more, with the ms after which it may; `arrive()` counts, and
+has those told who subscribe."""
 
 FILES = """
 local function keep_files(id, lives_s)

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from bridge.app import drain
 from bridge.mcp.envelopes import DATA_NOTICE
-from bridge.mcp.occurrences import EXTENSION
+from bridge.mcp.event_subscription import EXTENSION
 from tests.doors.by_hand import Event, Message, Modern, answer_on, events, request
 from tests.doors.conftest import KEEPALIVE_S
 from tests.doors.wires import Ask, asking, send
@@ -70,7 +70,7 @@ async def test_each_hook_is_a_type_of_event(ask: Ask) -> None:
     (letters,) = result["events"]
     assert letters["name"] == "letters"
     assert letters["description"] == "Letters from readers; answer with thanks."
-    assert letters["delivery"] == ["poll", "push"]
+    assert letters["delivery"] == ["poll", "push", "webhook"]
     assert letters["inputSchema"]["properties"] == {}
     assert letters["payloadSchema"]["properties"]["payload"] == {}
 
@@ -182,10 +182,6 @@ async def test_older_wires_know_nothing_of_it(
         for method in ("events/list", "events/poll", "events/stream"):
             answer = await ask(method, name="letters")
             assert answer["error"]["code"] == -32601
-
-
-async def test_webhooks_are_not_offered(ask: Ask) -> None:
-    assert (await ask("events/subscribe", name="letters"))["error"]["code"] == -32601
 
 
 # Push
