@@ -92,7 +92,6 @@ class Runtime:
     call_store: CallStore
     run_store: RunStore
     reply_store: ReplyStore
-    subscription_store: SubscriptionStore
     receivers: Receivers
     queue: Queue
     steps: Steps
@@ -112,6 +111,11 @@ class Runtime:
     def inboxes(self) -> InboxStore:
         """Give what speaks Redis for how inboxes and lists stand."""
         return InboxStore(self.steps)
+
+    @property
+    def subscription_store(self) -> SubscriptionStore:
+        """Give what speaks Redis for webhook subscriptions."""
+        return SubscriptionStore(self.steps, self.process)
 
     @property
     def subscriptions(self) -> Subscriptions:
@@ -224,7 +228,6 @@ def _wire(
         call_store=call_store,
         run_store=run_store,
         reply_store=reply_store,
-        subscription_store=SubscriptionStore(steps, process),
         receivers=Receivers(WaryHttp(), frozenset(settings.event_webhook_origins)),
         queue=queue,
         steps=steps,
