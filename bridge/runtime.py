@@ -78,7 +78,6 @@ class Runtime:
     intake: Intake
     events: Events
     takers: Takers
-    pushes: Pushes
     calls: Calls
     runs: Runs
     callbacks: Callbacks
@@ -133,6 +132,11 @@ class Runtime:
             self.servers,
             self.settings.event_ttl_s,
         )
+
+    @property
+    def pushes(self) -> Pushes:
+        """Give the verb of pushes, which needs nothing of its own."""
+        return Pushes(PushStore(self.steps), self.wakes)
 
     @property
     def questions(self) -> Questions:
@@ -214,7 +218,6 @@ def _wire(
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
         takers=Takers(event_store, wakes),
-        pushes=Pushes(PushStore(steps), wakes),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),

@@ -20,12 +20,14 @@ from bridge import cli
 from bridge.__main__ import main
 from bridge.app import create_app
 from bridge.direct_replies import DirectReplies
+from bridge.receivers import Receivers
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
+from bridge.store.subscriptions import SubscriptionStore
 from bridge.web.held import WatchedAnswer
 from workers.n8n import N8n
 
@@ -42,6 +44,9 @@ POINTS: dict[str, tuple[type, str]] = {
     "reply-leased": (ReplyStore, "lease"),
     "reply-answered": (N8n, "resume"),
     "reply-settled": (ReplyStore, "settle"),
+    "telling-leased": (SubscriptionStore, "lease"),
+    "telling-posted": (Receivers, "post"),
+    "telling-advanced": (SubscriptionStore, "advance"),
     "reply-awaited": (DirectReplies, "wait"),
     "reply-written": (WatchedAnswer, "write"),
 }

@@ -14,13 +14,17 @@ from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 
 HERE = "127.0.0.1"
+CERTIFICATE = "certificate.pem"
 
 
 @asynccontextmanager
 async def serving_tls(
     app: Starlette, folder: Path, name: str
 ) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
-    """Serve an app whose certificate is for `name`; give the port, and who trusts it."""
+    """Serve an app whose certificate is for `name`; give the port, and who trusts it.
+
+    The certificate lies in `folder` as CERTIFICATE.
+    """
     file, trust = _certified(folder, name)
     config = uvicorn.Config(
         app, host=HERE, port=0, ssl_keyfile=file, ssl_certfile=file, log_config=None
@@ -50,6 +54,6 @@ def _certified(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    file = folder / "key.pem"
+    file = folder / CERTIFICATE
     file.write_bytes(private + certificate.public_bytes(pem))
     return file, ssl.create_default_context(cadata=certificate.public_bytes(pem).decode())

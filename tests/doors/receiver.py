@@ -62,9 +62,9 @@ class Receiver:
         """Name the events told, in the order they came."""
         return [message["eventId"] for message in self.messages if "eventId" in message]
 
-    async def heard(self, count: int) -> None:
+    async def heard(self, count: int, timeout_s: float = 10) -> None:
         """Wait for so many messages."""
-        await wait_until(lambda: len(self.messages) >= count, f"{count} messages")
+        await wait_until(lambda: len(self.messages) >= count, f"{count} messages", timeout_s)
 
     async def take(self, request: Request) -> Response:
         """Take a message, or a proof."""
@@ -78,7 +78,7 @@ class Receiver:
         self.ids.append(request.headers["webhook-id"])
         self.headers.append(dict(request.headers))
         await self.gate.wait()
-        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+        return Response("taken", self.answers.pop(0) if self.answers else 200)
 
     def _check(self, request: Request, body: bytes) -> None:
         """Hold the signatures to the scheme, one for each secret.
@@ -100,8 +100,8 @@ def _key(secret: str) -> bytes:
 
 
 @asynccontextmanager
-async def receiving(folder: Path) -> AsyncIterator[Receiver]:
-    """Receive while the block lasts."""
+async def receiving(folder: Path, name: str = NAME) -> AsyncIterator[Receiver]:
+    """Receive while the block lasts, by a certificate for `name`, which lies in `folder`."""
     found: dict[str, Any] = {}
 
     async def take(request: Request) -> Response:
@@ -109,6 +109,6 @@ async def receiving(folder: Path) -> AsyncIterator[Receiver]:
         return response
 
     app = Starlette(routes=[Route("/{path:path}", take, methods=["POST"])])
-    async with serving_tls(app, folder, NAME) as (port, trust):
-        found["receiver"] = Receiver(f"https://{NAME}:{port}/hooks/desk?who=alice", trust)
+    async with serving_tls(app, folder, name) as (port, trust):
+        found["receiver"] = Receiver(f"https://{name}:{port}/hooks/desk?who=alice", trust)
         yield found["receiver"]
