@@ -14,6 +14,7 @@ from bridge.errors import NotFoundError
 from bridge.models import Call, CallId, Json, Principal
 from bridge.queue import Queue
 from bridge.schema_cache import SchemaCache
+from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Workflow
 from bridge.store.calls import CallStore, NewCall
 from bridge.store.wake import Wakes
@@ -32,7 +33,7 @@ class Asked:
 
     `tool_use` is the client's own id of it, empty if it gave none; `promised` says that the
     client may come back for the result without waiting. `trace` is the trace that the request is
-    part of, empty for none.
+    part of, empty for none; `scope` is what the principal may see of the call.
     """
 
     principal: Principal
@@ -42,6 +43,7 @@ class Asked:
     tool_use: str = ""
     promised: bool = False
     trace: str = ""
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Calls:
         call = await self._store.create(new)
         if not call.attached:
             await self._queue.wake("run_call", call.call_id)
-        return call
+        return asked.scope.narrow(call)
 
     async def handed_over(self, call: Call) -> None:
         """Note that whoever asked has the result in hand: the same call asked again runs anew."""
@@ -114,11 +116,13 @@ class Calls:
         """Note that whoever asked was told to come back for the result."""
         await self._store.promise(call.call_id)
 
-    async def wait(self, call_id: CallId, principal: Principal, wait_s: float) -> Call:
+    async def wait(
+        self, call_id: CallId, principal: Principal, wait_s: float, scope: Scope = EVERYTHING
+    ) -> Call:
         """Read a call once it has ended or asks something, or as it is after `wait_s`.
 
         Raises:
-            NotFoundError: unknown, or another principal's.
+            NotFoundError: unknown, another principal's, or outside the scope.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
@@ -127,21 +131,31 @@ class Calls:
                 call = await self._store.read(call_id, waits=wait_s > 0)
                 if call is None or call.principal != principal:
                     raise NotFoundError("no such call")
+                if not scope.covers_workflow(call.workflow):
+                    raise NotFoundError("no such call")
+                call = scope.narrow(call)
                 left_s = until - loop.time()
                 if call.status.is_final or call.asks or left_s <= 0:
                     return call
                 await bell.wait(min(left_s, LOOK_AGAIN_S))
 
-    async def cancel(self, call_id: CallId, principal: Principal) -> Call:
+    async def cancel(
+        self, call_id: CallId, principal: Principal, scope: Scope = EVERYTHING
+    ) -> Call:
         """End a call, sent or not, and read it as it is then."""
-        await self.wait(call_id, principal, 0)
+        await self.wait(call_id, principal, 0, scope)
         await self._store.cancel(call_id, "cancelled on request")
-        return await self.wait(call_id, principal, 0)
+        return await self.wait(call_id, principal, 0, scope)
 
     async def list(
-        self, principal: Principal, status: str, limit: int, cursor: str | None
+        self,
+        principal: Principal,
+        status: str,
+        limit: int,
+        cursor: str | None,
+        scope: Scope = EVERYTHING,
     ) -> Listing:
-        """List a principal's calls, oldest first.
+        """List a principal's calls that are in the scope, oldest first.
 
         Raises:
             MalformedError: the cursor is none.
@@ -150,7 +164,8 @@ class Calls:
         calls = await self._store.listed(principal, status, order_after(cursor), wanted + 1)
         more = len(calls) > wanted
         calls = calls[:wanted]
-        return Listing(calls, str(calls[-1].order) if more else None)
+        seen = [call for call in calls if scope.covers_workflow(call.workflow)]
+        return Listing(seen, str(calls[-1].order) if more else None)
 
 
 def _fingerprint(asked: Asked) -> str:

@@ -1,9 +1,10 @@
 """Scopes: what a token lets its principal do, inside its server and inside what is its own."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
+from bridge.models import Call
 from bridge.servers import Server
 
 
@@ -43,6 +44,15 @@ class Scope:
         """Tell whether events of this hook are in it."""
         return self.hooks is None or name in self.hooks
 
+    def covers_workflow(self, name: str) -> bool:
+        """Tell whether calls of this workflow are in it; whoever only reads may read them all."""
+        return self.workflows is None or name in self.workflows
+
+    def narrow(self, call: Call) -> Call:
+        """Give a call as whoever has this scope may see it: what it asks on other hooks is not."""
+        asked = tuple(each for each in call.questions if self.covers_hook(each.hook))
+        return replace(call, questions=asked)
+
     def view(self, server: Server) -> Server:
         """Give the server as whoever has this scope may see it."""
         if self == EVERYTHING:
@@ -51,8 +61,7 @@ class Scope:
         workflows = {
             name: workflow
             for name, workflow in server.workflows.items()
-            if (self.workflows is None or name in self.workflows)
-            and (self.acts or workflow.annotations.read_only)
+            if self.covers_workflow(name) and (self.acts or workflow.annotations.read_only)
         }
         return server.model_copy(update={"hooks": hooks, "workflows": workflows})
 

@@ -39,9 +39,9 @@ EXPIRED = "the result was kept for its time and has been dropped since"
 async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     """Read a call, once it has ended or after the wait."""
     caller = context.lifespan_context
-    calls, named = caller.runtime.calls, (CallId(given["call_id"]), caller.principal)
-    waiting = calls.wait(*named, given.get("wait_seconds", 0))
-    call = await unless_leaving(caller.leaving, waiting) or await calls.wait(*named, 0)
+    call_id = CallId(given["call_id"])
+    waiting = caller.call(call_id, given.get("wait_seconds", 0))
+    call = await unless_leaving(caller.leaving, waiting) or await caller.call(call_id)
     await caller.fetches(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)
     return success(describe_call(caller, call, offset, detailed=detailed, held=held_by(given)))
@@ -51,7 +51,11 @@ async def list_calls(context: Context, given: Arguments) -> types.CallToolResult
     """List the caller's own calls."""
     caller = context.lifespan_context
     listing = await caller.runtime.calls.list(
-        caller.principal, given.get("status", ""), whole(given, "limit", 20), given.get("cursor")
+        caller.principal,
+        given.get("status", ""),
+        whole(given, "limit", 20),
+        given.get("cursor"),
+        caller.scope,
     )
     describe = _detailed_row if is_detailed(given) else _row
     told = {
@@ -64,7 +68,9 @@ async def list_calls(context: Context, given: Arguments) -> types.CallToolResult
 async def cancel_call(context: Context, given: Arguments) -> types.CallToolResult:
     """End a call for good."""
     caller = context.lifespan_context
-    call = await caller.runtime.calls.cancel(CallId(given["call_id"]), caller.principal)
+    call = await caller.runtime.calls.cancel(
+        CallId(given["call_id"]), caller.principal, caller.scope
+    )
     return success(describe_call(caller, call))
 
 
@@ -80,7 +86,7 @@ def describe_call(
     described = _standing(call)
     if call.question:
         described["input_required"] = input_required(caller, call.question)
-        described["next"] = next_step(call)
+        described["next"] = next_step(call, caller)
     if call.result is not None:
         described |= unless_held(_result(caller, call, offset, detailed), "result", held)
     return described

@@ -121,6 +121,10 @@ class Caller:
             if not self.scope.covers_hook(event.hook):
                 raise NotFoundError("no such event")
 
+    async def call(self, call_id: CallId, wait_s: float = 0) -> Call:
+        """Read a call of the caller's within the scope, as `Calls.wait` does."""
+        return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
+
     def hands_over(self, call: Call) -> None:
         """Note that the answer holds the end of a call."""
         if call.status.is_final:

@@ -30,13 +30,15 @@ def input_required(caller: Caller, question: Question) -> dict[str, Any]:
     return head | payload_or_start(_shown(question, caller), caller.runtime.settings.result_chars)
 
 
-def next_step(call: Call) -> str:
+def next_step(call: Call, caller: Caller) -> str:
     """Say what to do about a call that has not ended."""
     then = "read_call with this call_id and wait_seconds 60"
     if call.question is None:
         return f"Not finished yet. Call {then}."
     if call.question.is_taken:
         return f"The workflow has asked something, and somebody is about to answer. Call {then}."
+    if not caller.scope.acts:
+        return f"The workflow has asked something, and somebody else must answer. Call {then}."
     return (
         "The workflow asks something and waits for the answer. "
         f"Call take_event with event_id {call.question.event_id}, then reply_to_event with that "

@@ -102,7 +102,7 @@ async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
     _demand_rights(context)
     caller = context.lifespan_context
     if not call.status.is_final:
-        await caller.runtime.calls.cancel(call.call_id, caller.principal)
+        await caller.runtime.calls.cancel(call.call_id, caller.principal, caller.scope)
         record(str(caller.principal), "tasks/cancel", call.call_id, "done")
     return {"resultType": "complete"}
 
@@ -161,7 +161,7 @@ async def find_task(context: Context, task_id: str) -> Call:
     """
     caller = context.lifespan_context
     try:
-        call = await caller.runtime.calls.wait(CallId(task_id), caller.principal, 0)
+        call = await caller.call(CallId(task_id))
     except NotFoundError as error:
         raise MCPError(types.INVALID_PARAMS, "no such task") from error
     if call.status is CallStatus.EXPIRED:

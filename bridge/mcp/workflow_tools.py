@@ -97,6 +97,7 @@ async def start(
         tool_use=tool_use if isinstance(tool_use, str) else "",
         promised=promised,
         trace=trace_of(meta.get("traceparent")) or trace_of(caller.traceparent),
+        scope=caller.scope,
     )
     return await caller.runtime.calls.start(asked)
 
@@ -125,13 +126,11 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
     while True:
         elapsed_s = loop.time() - started
         left_s = wait_s - elapsed_s
-        waiting = caller.runtime.calls.wait(call.call_id, caller.principal, min(pause_s, left_s))
+        waiting = caller.call(call.call_id, min(pause_s, left_s))
         with contextlib.suppress(TransientError):
             call = await unless_leaving(caller.leaving, waiting) or call
             if caller.leaving.is_set():
-                return await caller.runtime.calls.wait(
-                    call.call_id, caller.principal, min(LAST_WAIT_S, left_s)
-                )
+                return await caller.call(call.call_id, min(LAST_WAIT_S, left_s))
         elapsed_s = loop.time() - started
         if call.status.is_final or call.asks or elapsed_s >= wait_s:
             return call
@@ -161,7 +160,7 @@ def tell(call: Call, caller: Caller) -> types.CallToolResult:
 
 
 def _handle(call: Call, caller: Caller) -> dict[str, Any]:
-    handle = {"call_id": call.call_id, "status": call.status, "next": next_step(call)}
+    handle = {"call_id": call.call_id, "status": call.status, "next": next_step(call, caller)}
     asked = {"input_required": input_required(caller, call.question)} if call.question else {}
     return handle | asked
 

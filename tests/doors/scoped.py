@@ -61,6 +61,14 @@ async def token_for(runtime: Runtime, name: str, scope: Scope, ttl_s: float | No
     return token
 
 
+async def renewed(runtime: Runtime, name: str, scope: Scope) -> str:
+    """Take the tokens of a principal away, and make one with these rights."""
+    for token in await runtime.entrance.tokens.list(DESK.name):
+        if token.principal.name == name:
+            await runtime.entrance.tokens.revoke(token.token_id)
+    return await token_for(runtime, name, scope)
+
+
 def client(http: httpx2.AsyncClient, origin: str, token: str) -> Modern:
     """Give a client of the 2026 wire at the desk."""
     return Modern(http, f"{origin}/mcp/desk", token)
