@@ -1,12 +1,14 @@
 """The web app: every route, and what every request passes on its way."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
@@ -29,6 +31,14 @@ from bridge.web.problems import answer_error, answer_http_error
 PATIENCE_S = 5.0
 """How long a request waits for a Redis that is away, or a process that starts, before its 503."""
 
+
+def _stream(path: str, endpoint: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
+    """Route GET alone: by the HEAD that the framework adds, a stream would open and stay."""
+    route = Route(path, endpoint, methods=["GET"])
+    route.methods = {"GET"}
+    return route
+
+
 ROUTES = (
     Route("/healthz", health.show_alive),
     Route("/readyz", health.show_ready),
@@ -47,13 +57,13 @@ ROUTES = (
     Route("/register", endpoints.REGISTER, methods=["POST"]),
     Route("/revoke", endpoints.REVOKE, methods=["POST"]),
     Route("/mcp/{server}", streamable.post, methods=["POST"]),
-    Route("/mcp/{server}", streamable.get, methods=["GET"]),
+    _stream("/mcp/{server}", streamable.get),
     Route("/mcp/{server}", streamable.delete, methods=["DELETE"]),
     Route("/mcp-2025/{server}", streamable.post_2025, methods=["POST"]),
-    Route("/mcp-2025/{server}", streamable.get, methods=["GET"]),
+    _stream("/mcp-2025/{server}", streamable.get),
     Route("/mcp-2025/{server}", streamable.delete, methods=["DELETE"]),
-    Route("/sse/{server}", sse.get, methods=["GET"]),
-    Route("/sse/{server}/clients/{client}", sse.get, methods=["GET"]),
+    _stream("/sse/{server}", sse.get),
+    _stream("/sse/{server}/clients/{client}", sse.get),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
 )
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from bridge.audit import UNKNOWN, record
 from bridge.errors import (
@@ -65,6 +66,8 @@ def answer_http_error(request: Request, error: Exception) -> Response:
     """Turn what the framework refuses, an unknown path say, into a problem document."""
     assert isinstance(error, HTTPException), "registered for no other"
     headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             detail = NOTHING_HERE
@@ -73,6 +76,15 @@ def answer_http_error(request: Request, error: Exception) -> Response:
         case _:
             detail = error.detail
     return problem(error.status_code, detail, headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Name all that an address takes; the framework knows but one of its routes (RFC 9110, 10.2.1).
+
+    No route of ours is refused by anything but its method.
+    """
+    there = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for route in there for method in route.methods})
 
 
 def answer_error(request: Request, error: Exception) -> Response:
