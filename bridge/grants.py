@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.audit import record
+from bridge.audit import UNKNOWN, record
 from bridge.errors import ConflictError, UnauthorizedError
 from bridge.models import Json, Principal
 from bridge.scopes import Scope
@@ -97,13 +97,19 @@ class Grants:
 
     async def refuse(self, consent_id: str, asked: Asked) -> None:
         """Say no; the question is closed."""
-        nobody = Granted(asked, "", "")
-        await self._store.decide(digest_of(consent_id), digest_of(secrets.token_urlsafe()), nobody)
+        nobody, code = Granted(asked, "", ""), secrets.token_urlsafe()
+        if await self._store.decide(digest_of(consent_id), digest_of(code), nobody):
+            record(UNKNOWN, "oauth consent", asked.client_id, "refused")
 
     async def code(self, code: str) -> Granted | None:
-        """Read what a code stands for; None for one that is unknown, used or too old."""
-        granted = await self._store.code(digest_of(code))
-        return granted if granted and granted.proven else None
+        """Read what a code stands for; None for one that is unknown, too old, or used.
+
+        What came of one that was used ends with this.
+        """
+        granted, used_for = await self._store.code(digest_of(code))
+        if granted and used_for:
+            self._record(granted, "oauth exchange", used_for, "reused")
+        return granted if granted and granted.proven and not used_for else None
 
     async def exchange(self, code: str, granted: Granted) -> Pair | None:
         """Turn a code into tokens, once."""
@@ -111,7 +117,7 @@ class Grants:
         done = await self._store.exchange(digest_of(code), grant, *_spelled(pair))
         if done:
             await self._store.used_client(digest_of(granted.asked.client_id))
-            self._record(granted, "oauth exchange", grant)
+        self._record(granted, "oauth exchange", grant, "done" if done else "reused")
         return pair if done else None
 
     async def held(self, token: str) -> HeldToken | None:

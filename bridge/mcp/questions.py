@@ -6,6 +6,7 @@ from typing import Any
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from bridge.audit import record
 from bridge.errors import InvalidError, LeaseLostError
 from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
@@ -73,7 +74,7 @@ def is_form(schema: Schema | bool | None) -> bool:
 
 
 async def take_answer(caller: Caller, question: Question, response: object) -> None:
-    """Answer a task's open question as its user did; one that others have settled is left.
+    """Answer a task's open question as its user did, on record; one that is settled is left.
 
     Raises:
         MCPError: the answer breaks the hook's reply schema; the question stays open.
@@ -86,10 +87,14 @@ async def take_answer(caller: Caller, question: Question, response: object) -> N
                 await questions.answer(caller.server, caller.principal, event_id, value)
             case {"action": "decline"}:
                 await questions.decline(caller.server, caller.principal, event_id)
+            case _:
+                return
     except LeaseLostError:
         return
     except InvalidError as error:
+        record(str(caller.principal), "tasks/update", event_id, "refused")
         raise MCPError(types.INVALID_PARAMS, str(error)) from error
+    record(str(caller.principal), "tasks/update", event_id, "done")
 
 
 def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:

@@ -147,7 +147,7 @@ class Door:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
         arguments = params.arguments or {}
         told = await self._answer(tool, context, arguments)
-        if not tool.annotations.read_only_hint:
+        if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
             self._record(tool, context, arguments, told)
         return told
 

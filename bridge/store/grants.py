@@ -84,7 +84,7 @@ USED = Script(
     + """
 local used = redis.call('HGET', oauth_code_key(code), 'grant')
 if used then finish(used) end
-return {used and '1' or ''}
+return {used or ''}
 """,
 )
 
@@ -192,11 +192,11 @@ class GrantStore:
         """Answer a question with a code; False when it was answered before, or is too old."""
         return bool(await self._steps.run(DECIDE, consent=consent, code=code, kept=granted.spell()))
 
-    async def code(self, code: str) -> Granted | None:
-        """Read what a code stands for; one that was used before ends what it was used for."""
-        (used,) = await self._steps.run(USED, code=code)
+    async def code(self, code: str) -> tuple[Granted | None, str]:
+        """Read what a code stands for, and the grant that it was used for, which ends with this."""
+        (used_for,) = await self._steps.run(USED, code=code)
         (kept,) = await self._steps.run(READ_CODE, code=code)
-        return _granted(kept) if kept and not used else None
+        return (_granted(kept) if kept else None), used_for.decode()
 
     async def exchange(self, code: str, grant: str, access: str, refresh: str, scopes: str) -> bool:
         """Turn a code into a grant and its first tokens, once."""

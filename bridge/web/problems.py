@@ -92,9 +92,9 @@ def answer_error(request: Request, error: Exception) -> Response:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers: dict[str, str] = {}
     members: dict[str, object] = {}
-    if isinstance(error, UnauthorizedError):
-        record(UNKNOWN, f"{request.method} {request.url.path}", "", "unauthorized")
     if isinstance(error, UnauthorizedError | ForbiddenError):
+        outcome = "unauthorized" if status == HTTPStatus.UNAUTHORIZED else "forbidden"
+        record(UNKNOWN, f"{request.method} {request.url.path}", "", outcome)
         headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))

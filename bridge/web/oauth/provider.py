@@ -17,6 +17,7 @@ from mcp.server.auth.provider import (
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl
 
+from bridge.audit import UNKNOWN, record
 from bridge.grants import Grants, Pair
 from bridge.models import Json
 from bridge.store.grants import Asked, Granted, HeldToken
@@ -91,6 +92,7 @@ class Provider:
         client_info.token_endpoint_auth_method = "none"  # noqa: S105 - a method, no password
         client_info.client_secret = client_info.client_secret_expires_at = None
         await self._grants.keep_client(client_info.client_id, _spelled(client_info))
+        record(UNKNOWN, "oauth register", client_info.client_id, "done")
 
     async def authorize(
         self, client: OAuthClientInformationFull, params: AuthorizationParams

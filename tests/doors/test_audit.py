@@ -1,0 +1,304 @@
+"""The audit: each act at each door writes its line, and what only tells writes none."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from bridge.app import ROUTES
+from bridge.mcp.server import Door, tools_of
+from bridge.models import CallId, new_lease_token
+from tests.doors.by_hand import ALICE, Message, call, open_session, request
+from tests.doors.oauth import Flow, open_flow
+from tests.doors.scoped import DESK, READER, client, send, token_for, told
+from tests.doors.test_whose_it_is import modern
+from tests.doors.wires import WIRES, asking
+
+Line = tuple[str, str, str]
+Act = Callable[[Flow], Awaitable[object]]
+
+
+@pytest.fixture
+async def flow(redis_url: str) -> AsyncIterator[Flow]:
+    async with open_flow(redis_url) as opened:
+        yield opened
+
+
+async def tool(flow: Flow, name: str, **arguments: object) -> Message:
+    """Have alice use a tool; give what it tells."""
+    answer = await told(client(flow.http, flow.origin, ALICE), name, **arguments)
+    found: Message = answer["result"].get("structuredContent") or {}
+    return found
+
+
+async def taken(flow: Flow) -> Message:
+    """Have alice take a letter; give what she then names it by."""
+    await send(flow.runtime, "letters")
+    event = await tool(flow, "take_event")
+    return {"event_id": event["event_id"], "lease": event["lease"]}
+
+
+async def reply(flow: Flow) -> None:
+    await tool(flow, "reply_to_event", **await taken(flow), reply="Thanks")
+
+
+async def extend(flow: Flow) -> None:
+    await tool(flow, "extend_event", **await taken(flow), seconds=60)
+
+
+async def release(flow: Flow) -> None:
+    await tool(flow, "release_event", **await taken(flow), dead=True)
+
+
+async def cancel_call(flow: Flow) -> None:
+    started = await tool(flow, "stamp")
+    await tool(flow, "cancel_call", call_id=started["call_id"])
+
+
+async def task(flow: Flow) -> str:
+    """Have alice start a task; give its id."""
+    started = await modern(flow.http, flow.origin, ALICE).post(call("stamp"))
+    task_id: str = started.json()["result"]["taskId"]
+    return task_id
+
+
+async def cancel_task(flow: Flow) -> None:
+    message = request("tasks/cancel", taskId=await task(flow))
+    await modern(flow.http, flow.origin, ALICE).post(message)
+
+
+async def update_task(flow: Flow, action: str = "accept") -> str:
+    """Have a task ask, and its user answer; give the id of the question."""
+    task_id = await task(flow)
+    headers = {"authorization": "Bearer hook", "bridge-call-id": task_id}
+    asked = await flow.http.post(f"{flow.origin}/hooks/desk/letters", json="?", headers=headers)
+    event_id: str = asked.json()["event_id"]
+    answers = {event_id: {"action": action, "content": {"reply": "Yes"}}}
+    message = request("tasks/update", taskId=task_id, inputResponses=answers)
+    await modern(flow.http, flow.origin, ALICE).post(message)
+    return event_id
+
+
+async def hook(flow: Flow) -> None:
+    headers = {"authorization": "Bearer hook"}
+    await flow.http.post(f"{flow.origin}/hooks/desk/letters", json=1, headers=headers)
+
+
+async def call_back(flow: Flow) -> None:
+    started = CallId((await tool(flow, "stamp"))["call_id"])
+    running = await flow.runtime.run_store.lease(started, new_lease_token())
+    assert running
+    address = f"{flow.origin}/callbacks/{started}?token={running.secret}"
+    assert (await flow.http.post(address, json={"progress": 0.5})).status_code == 200
+
+
+async def redrive(flow: Flow) -> None:
+    await release(flow)
+    (dead,) = (await tool(flow, "list_events", status="dead"))["events"]
+    answer = await flow.http.post(f"{flow.origin}/events/{dead['event_id']}/redrive")
+    assert answer.status_code == 200
+
+
+async def consent(flow: Flow) -> None:
+    await flow.register()
+    await flow.code()
+
+
+async def refuse(flow: Flow) -> None:
+    await flow.register()
+    _, form = await flow.page()
+    await flow.answer(form, answer="no", token="")
+
+
+async def refresh(flow: Flow) -> None:
+    await flow.refresh((await flow.tokens())["refresh_token"])
+
+
+async def revoke(flow: Flow) -> None:
+    tokens = await flow.tokens()
+    given = {"client_id": flow.client_id, "token": tokens["refresh_token"]}
+    await flow.http.post(f"{flow.origin}/revoke", data=given)
+
+
+async def use_a_code_twice(flow: Flow) -> None:
+    await flow.register()
+    code = await flow.code()
+    for _ in range(2):
+        await flow.exchange(code)
+
+
+async def use_a_stale_refresh_token(flow: Flow) -> None:
+    first = await flow.tokens()
+    second = (await flow.refresh(first["refresh_token"])).json()
+    await flow.refresh(second["refresh_token"])
+    await flow.refresh(first["refresh_token"])
+
+
+ALICES = "desk/alice"
+TOOLS: dict[str, Act] = {
+    "stamp": lambda flow: tool(flow, "stamp"),
+    "look_up": lambda flow: tool(flow, "look_up"),
+    "take_event": taken,
+    "reply_to_event": reply,
+    "extend_event": extend,
+    "release_event": release,
+    "cancel_call": cancel_call,
+}
+METHODS: dict[str, Act] = {"tasks/cancel": cancel_task, "tasks/update": update_task}
+HTTP: dict[str, tuple[Act, Line]] = {
+    "POST /hooks/{server}/{hook}": (hook, ("desk/hooks/letters", "event", "done")),
+    "POST /callbacks/{call_id}": (call_back, ("n8n", "callback progress", "done")),
+    "POST /events/{event_id}/redrive": (redrive, ("operator", "events redrive", "done")),
+    "POST /register": (Flow.register, ("unknown", "oauth register", "done")),
+    "POST /consent": (consent, (ALICES, "oauth consent", "done")),
+    "POST /token": (Flow.tokens, (ALICES, "oauth exchange", "done")),
+    "POST /revoke": (revoke, (ALICES, "oauth revoke", "done")),
+}
+"""What acts, where it comes in, and the line that it leaves."""
+
+TELLING_TOOLS = {"list_events", "read_event", "read_call", "list_calls"}
+TELLING_METHODS = {
+    "completion/complete",
+    "events/list",
+    "events/poll",
+    "events/stream",
+    "ping",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "subscriptions/listen",
+    "tasks/get",
+    "tools/list",
+}
+"""What changes nothing, or nothing but what its own client is told from then on."""
+
+CARRYING = {
+    f"{method} /{path}"
+    for path in ("mcp/{server}", "mcp-2025/{server}")
+    for method in ("POST", "GET", "DELETE")
+} | {"GET /sse/{server}", "GET /sse/{server}/clients/{client}", "POST /sse/{server}/messages"}
+"""What brings requests to tools and methods, and begins and ends sessions."""
+
+TELLING_ROUTES = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /events/{event_id}",
+    "GET /openapi.json",
+    "GET /.well-known/oauth-protected-resource/{wire}/{server}",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /consent",
+    "GET /authorize",
+    "POST /authorize",
+}
+"""What changes nothing; /authorize puts a question that may be answered, which is the act."""
+
+
+async def lines_of(act: Act, flow: Flow, caplog: pytest.LogCaptureFixture) -> list[Line]:
+    """Do it; give what the audit says of it. No act is without an id."""
+    with caplog.at_level(logging.INFO, "audit"):
+        await act(flow)
+    lines = [vars(line) for line in caplog.records if line.name == "audit"]
+    assert all(line["which"] for line in lines)
+    return [(line["who"], line["what"], line["outcome"]) for line in lines]
+
+
+def test_it_is_said_of_every_door_whether_it_acts() -> None:
+    assert set(tools_of(DESK)) == TOOLS.keys() | TELLING_TOOLS
+    served = set(vars(Door(DESK).mcp)["_request_handlers"])
+    assert served == METHODS.keys() | TELLING_METHODS | {"tools/call"}
+    routed = {
+        f"{method} {route.path}" for route in ROUTES for method in (route.methods or set())
+    } - {f"HEAD {route.path}" for route in ROUTES}
+    assert routed == HTTP.keys() | TELLING_ROUTES | CARRYING
+
+
+@pytest.mark.parametrize("name", [*TOOLS, *METHODS])
+async def test_each_tool_and_method_that_acts_leaves_one_line(
+    flow: Flow, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    lines = await lines_of((TOOLS | METHODS)[name], flow, caplog)
+    assert lines.count((ALICES, name, "done")) == 1
+    assert [what for _, what, _ in lines].count(name) == 1
+
+
+@pytest.mark.parametrize("route", HTTP)
+async def test_each_route_that_acts_leaves_one_line(
+    flow: Flow, caplog: pytest.LogCaptureFixture, route: str
+) -> None:
+    act, line = HTTP[route]
+    assert (await lines_of(act, flow, caplog)).count(line) == 1
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_act_leaves_its_line_whatever_wire_it_comes_by(
+    flow: Flow, caplog: pytest.LogCaptureFixture, wire: str
+) -> None:
+    async def give_back(flow: Flow) -> None:
+        event = await taken(flow)
+        if wire == "2025":
+            session = await open_session(flow.http, f"{flow.origin}/mcp/desk")
+            await session.post(call("release_event", **event))
+            return
+        async with asking(wire, flow.http, flow.origin) as ask:
+            await ask("tools/call", name="release_event", arguments=event)
+
+    assert await lines_of(give_back, flow, caplog) == [
+        (ALICES, "take_event", "done"),
+        (ALICES, "release_event", "done"),
+    ]
+
+
+async def test_what_only_tells_leaves_no_line(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    event_id = await send(flow.runtime, "letters")
+    started = await tool(flow, "stamp")
+    caplog.clear()
+
+    async def look(flow: Flow) -> None:
+        await tool(flow, "list_events")
+        await tool(flow, "read_event", event_id=event_id)
+        await tool(flow, "read_call", call_id=started["call_id"])
+        await tool(flow, "list_calls")
+        for method in ("ping", "tools/list", "prompts/list", "resources/list", "events/list"):
+            await client(flow.http, flow.origin, ALICE).post(request(method))
+
+    assert await lines_of(look, flow, caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("act", "line"),
+    [
+        (refuse, ("unknown", "oauth consent", "refused")),
+        (refresh, (ALICES, "oauth refresh", "done")),
+        (use_a_code_twice, (ALICES, "oauth exchange", "reused")),
+        (use_a_stale_refresh_token, (ALICES, "oauth refresh", "reused")),
+    ],
+)
+async def test_what_ends_a_grant_or_a_question_is_on_record_too(
+    flow: Flow, caplog: pytest.LogCaptureFixture, act: Act, line: Line
+) -> None:
+    assert (await lines_of(act, flow, caplog)).count(line) == 1
+
+
+@pytest.mark.parametrize(("action", "count"), [("decline", 1), ("cancel", 0)])
+async def test_a_question_that_is_declined_is_on_record_and_one_left_open_is_not(
+    flow: Flow, caplog: pytest.LogCaptureFixture, action: str, count: int
+) -> None:
+    lines = await lines_of(lambda flow: update_task(flow, action), flow, caplog)
+    assert lines.count((ALICES, "tasks/update", "done")) == count
+
+
+async def test_a_line_of_whoever_only_reads_says_what_they_ran(
+    flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = await token_for(flow.runtime, "reader", READER)
+
+    async def look_up(flow: Flow) -> None:
+        await told(client(flow.http, flow.origin, token), "look_up")
+
+    assert await lines_of(look_up, flow, caplog) == [("desk/reader", "look_up", "done")]

@@ -1,0 +1,72 @@
+"""The audit of the operators' commands: each that acts leaves its line, the others none."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from redis.asyncio import Redis
+
+import bridge.__main__  # noqa: F401 - it adds the worker's command
+from bridge.cli import commands
+from tests.process.test_operating import dead_event, dead_reply
+from tests.processes import run
+from tests.store.call_records import new_call
+from tests.store.records import WEB, desk
+
+ACTING = {"events redrive", "calls cancel", "replies redrive", "tokens add", "tokens revoke"}
+TELLING = {
+    f"{kind} {verb}"
+    for kind, verbs in {
+        "events": "ls show tail",
+        "calls": "ls show tail",
+        "replies": "ls show",
+        "tokens": "ls",
+    }.items()
+    for verb in verbs.split()
+}
+RUNNING = {"up", "web", "worker", "stdio", "check", "standin"}
+"""What runs the bridge or reads its files; what comes in by them is on record at its door."""
+
+
+def named(group: click.Group, before: str = "") -> Iterator[str]:
+    """Name every command, those of groups behind the group's name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from named(command, f"{before}{name} ")
+        else:
+            yield before + name
+
+
+def test_it_is_said_of_every_command_whether_it_acts() -> None:
+    assert set(named(commands)) == ACTING | TELLING | RUNNING
+
+
+async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("name: support\nhooks: {h: {auth: {bearer: env:HOOK}}}\n")
+    environ = {"BRIDGE_REDIS_URL": redis_url, "BRIDGE_SERVERS": str(tmp_path), "HOOK": "h"}
+
+    async def lines(command: str, *arguments: str) -> list[tuple[str, str, str, str]]:
+        status, said = await run(*command.split(), *arguments, "--json", environ=environ)
+        assert status == 0, said
+        records = [json.loads(line) for line in said.splitlines()]
+        return [
+            (line["who"], line["what"], line["which"], line["outcome"])
+            for line in records
+            if line.get("logger") == "audit"
+        ]
+
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        which = {
+            "events redrive": await dead_event(web),
+            "replies redrive": await dead_reply(web),
+            "calls cancel": (await web.calls.create(new_call())).call_id,
+        }
+        (added,) = await lines("tokens add", "support", "ann")
+        assert (added[0], added[1], added[3]) == ("operator", "tokens add", "done")
+        which["tokens revoke"] = added[2]
+        assert which.keys() | {"tokens add"} == ACTING
+        for command, it in which.items():
+            assert await lines(command, it) == [("operator", command, it, "done")]
+        for command in ("events ls", "calls ls", "replies ls", "tokens ls"):
+            assert await lines(command) == []
