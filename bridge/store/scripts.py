@@ -131,8 +131,8 @@ class _Pending:
 class Steps:
     """Runs steps in the order they came, as many a round trip as have gathered (group commit).
 
-    A script goes ahead of its first step. Only where Redis has lost its scripts since, by a restart
-    or SCRIPT FLUSH, may a step come behind later ones of its batch.
+    A script goes ahead of its first step, and of each batch that needs others too: Redis may have
+    lost some of them, by a restart or SCRIPT FLUSH, and a step must not come behind later ones.
     Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
     repeated until their patience ends.
     """
@@ -183,7 +183,7 @@ class Steps:
 
     async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
         pipe = self._redis.pipeline(transaction=False)
-        new = {step.script for step in batch} - self._loaded
+        new = self._to_load({step.script for step in batch})
         for script in new:
             pipe.execute_command("SCRIPT LOAD", script.text)
         for step in batch:
@@ -210,6 +210,10 @@ class Steps:
         ):
             self._loaded.clear()
         return again
+
+    def _to_load(self, scripts: set[Script]) -> set[Script]:
+        """Name the scripts to send ahead: all, where one could be missing and a later one not."""
+        return scripts if len(scripts) > 1 else scripts - self._loaded
 
     def _settle(self, step: _Pending, answer: object) -> bool:
         if isinstance(answer, RedisError):

@@ -114,6 +114,26 @@ async def test_the_first_step_of_a_script_keeps_its_place(steps: Steps) -> None:
     assert int(told[0][0]) < int(told[1][0])
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["of before", "never used"])
+async def test_a_step_keeps_its_place_where_redis_knows_the_scripts_of_later_ones_only(
+    steps: Steps, redis: Redis, redis_url: str, is_known: bool
+) -> None:
+    """Redis has lost its scripts, and another process has brought one of them back."""
+    first = Script("unused", "return {next_order(), 'first'}")
+    later = Script("unused", "return {next_order(), 'later'}")
+    for script in (first, later) if is_known else (first,):
+        await steps.run(script, unused=0)
+    await redis.script_flush()
+    async with steps_on(redis_url) as other_process:
+        await other_process.run(later, unused=0)
+
+    told = await asyncio.gather(*(steps.run(script, unused=0) for script in (first, later, first)))
+
+    assert [said for _, said in told] == [b"first", b"later", b"first"]
+    orders = [int(order) for order, _ in told]
+    assert orders == sorted(orders)
+
+
 async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:
     asking = asyncio.create_task(steps.run(WRITE, name="left"))
     await asyncio.sleep(0)
