@@ -21,6 +21,8 @@ TASKS = "io.modelcontextprotocol/tasks"
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 ERAS = pytest.mark.parametrize("envelope", [META, None], ids=["2026", "handshake"])
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+VERSION_OF_BATCHES = "2025-03-26"
+HANDSHAKE = {"jsonrpc": "2.0", "id": "again", "method": "initialize", "params": {}}
 MOST_BYTES = 100_000
 STRAY = """
 import asyncio, os
@@ -93,6 +95,42 @@ async def test_what_is_no_request_is_refused_and_changes_nothing(bridge: Bridge)
         program.say(b"")
         await program.shake_hands()
         assert await program.ask("ping") == {}
+
+
+async def test_a_batch_is_answered_by_a_frame_for_each_request_and_a_slow_one_holds_up_none(
+    bridge: Bridge,
+) -> None:
+    """Source: MCP 2025-03-26, "Batching": batches must be taken."""
+    slow: Any = {"name": "inline", "arguments": {"label": "of a batch", "seconds": 1}}
+    batch: list[dict[str, Any]] = [
+        {"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": slow},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": "fast", "method": "ping"},
+        {"jsonrpc": "2.0", "id": "none", "method": "no/such"},
+    ]
+    async with stdio_program(bridge.environ) as program:
+        await program.shake_hands(VERSION_OF_BATCHES)
+        program.say(json.dumps(batch).encode())
+        assert (await program.answer("slow"))["result"]["structuredContent"][
+            "label"
+        ] == "of a batch"
+        fast, none, _ = program.heard[-3:]
+        assert (fast["id"], fast["result"]) == ("fast", {})
+        assert (none["id"], none["error"]["code"]) == ("none", -32601)
+        for no_batch in ([], [1], [{**batch[0], "id": None}], [batch[2], HANDSHAKE]):
+            program.say(json.dumps(no_batch).encode())
+            refused = await program.answer(None)
+            assert refused["error"]["code"] == -32600, no_batch
+        assert await program.ask("ping") == {}
+
+
+async def test_later_versions_have_no_batches(bridge: Bridge) -> None:
+    async with stdio_program(bridge.environ) as program:
+        await program.shake_hands("2025-06-18")
+        program.say(b'[{"jsonrpc": "2.0", "id": "none", "method": "ping"}]')
+        refused = await program.answer(None)
+        assert refused["error"]["code"] == -32600
+        assert VERSION_OF_BATCHES in refused["error"]["message"]
 
 
 async def test_before_the_handshake_nothing_is_served_but_a_ping(bridge: Bridge) -> None:

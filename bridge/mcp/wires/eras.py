@@ -8,7 +8,7 @@ from mcp_types.jsonrpc import INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_PRO
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from bridge.mcp.exchange import Line, Standing, error_message
-from bridge.mcp.wires.messages import has_envelope
+from bridge.mcp.wires.messages import BATCHES_UNTIL, has_envelope
 from bridge.models import Message
 
 DISCOVER = "server/discover"
@@ -28,6 +28,11 @@ class Eras:
     def is_handshake(self) -> bool:
         """Tell whether a handshake was made."""
         return bool(self._version)
+
+    @property
+    def has_batches(self) -> bool:
+        """Tell whether a line may hold several messages."""
+        return self._version == BATCHES_UNTIL
 
     def admit(self, message: Message, line: Line) -> Connection | Message:
         """Give the SDK's view of a request's connection, or the error that answers it."""

@@ -23,6 +23,7 @@ from bridge.mcp.news import Subscriptions
 from bridge.mcp.server import Door
 from bridge.mcp.wires.accepting import EVENTS, accepts
 from bridge.mcp.wires.event_stream import EventStream
+from bridge.mcp.wires.messages import BATCHES_UNTIL
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import (
     OWED,
@@ -43,7 +44,6 @@ from bridge.store.streams import Owed
 
 WIRE = "streamable-http"
 SESSION_HEADER = "mcp-session-id"
-BATCHES_UNTIL = "2025-03-26"
 START = "0-0"
 """The place before a stream's first frame."""
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
 
-from bridge.models import Message
+from bridge.models import Json, Message
+
+BATCHES_UNTIL = "2025-03-26"
+"""The one protocol version that has batches of JSON-RPC."""
 
 
 def is_message(message: object) -> bool:
@@ -16,6 +19,17 @@ def is_message(message: object) -> bool:
     if "method" in message:
         return isinstance(message["method"], str) and has_good_id
     return "id" in message and ("result" in message or "error" in message)
+
+
+def batch_in(body: Json) -> list[Message]:
+    """Read a batch; empty when it is none. No handshake is part of one.
+
+    Source: MCP 2025-03-26, "Messages" and "Lifecycle".
+    """
+    members = body if isinstance(body, list) else []
+    batch = [message for message in members if isinstance(message, dict) and is_message(message)]
+    is_whole = len(batch) == len(members)
+    return batch if is_whole and all(each.get("method") != "initialize" for each in batch) else []
 
 
 def has_envelope(message: Message) -> bool:

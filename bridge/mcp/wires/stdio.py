@@ -8,20 +8,20 @@ On purpose:
    same call asked again, and an event goes back.
 3. A client that reads slowly holds up nothing but what it shall read. At REQUESTS_MAX requests
    that wait for their answer or for its being read, no more are taken.
+4. A batch, which only 2025-03-26 has, is answered by a frame for each of its requests, as it is
+   over HTTP, and not by one array: clients read a message a line, and a slow one holds up none.
 
 Source: MCP 2026-07-28 and 2025-11-25, "stdio"; "Versioning and Compatibility".
 """
 
 import asyncio
-import contextlib
-import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR, REQUEST_TIMEOUT
+from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR
 
 from bridge.auth import LOCAL
 from bridge.errors import MalformedError
@@ -32,9 +32,10 @@ from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
 from bridge.mcp.wires.arrivals import Arrivals
 from bridge.mcp.wires.eras import Eras
-from bridge.mcp.wires.messages import is_message
-from bridge.mcp.wires.outbox_stream import ASK_S
+from bridge.mcp.wires.messages import BATCHES_UNTIL, batch_in, is_message
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
+from bridge.mcp.wires.stdio_line import StdioLine
+from bridge.mcp.wires.under_way import UnderWay
 from bridge.models import Message, Principal
 from bridge.payloads import parse_json
 from bridge.receipts import NOTHING
@@ -42,52 +43,9 @@ from bridge.runtime import Runtime
 from bridge.servers import Server
 
 REQUESTS_MAX = 1000
+NO_MESSAGE = f"each line must be one JSON-RPC message, or, with {BATCHES_UNTIL}, a batch of them"
 END_WITHIN_S = LAST_WAIT_S + 0.2
 """How long a client that leaves in peace may wait for us; many kill after two seconds."""
-
-
-class StdioLine:
-    """Carries what goes out before and beside the answers; any of it may wait for the reader."""
-
-    def __init__(self, sink: LinesOut, eras: Eras) -> None:
-        self._sink = sink
-        self._eras = eras
-        self._asked: dict[str, asyncio.Future[Message]] = {}
-
-    @property
-    def can_ask(self) -> bool:
-        """Tell whether the client's protocol knows requests from the server."""
-        return self._eras.is_handshake
-
-    async def send(self, message: Message) -> None:
-        """Write a notification; a client that is gone is found out by who reads it."""
-        with contextlib.suppress(OSError):
-            await self._sink.write(encode(message))
-
-    async def ask(
-        self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
-    ) -> Message:
-        """Ask the client.
-
-        Raises:
-            MCPError: no answer in time (ASK_S when no time is given).
-        """
-        request_id = "bridge-" + secrets.token_urlsafe(9)
-        answered = self._asked[request_id] = asyncio.get_running_loop().create_future()
-        asking = {"jsonrpc": "2.0", "id": request_id, "method": method}
-        try:
-            await self.send({**asking, "params": dict(params or {})})
-            return await asyncio.wait_for(answered, timeout_s or ASK_S)
-        except TimeoutError:
-            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
-        finally:
-            del self._asked[request_id]
-
-    def take_answer(self, message: Message) -> None:
-        """Hand an answer of the client to whoever asked; one to no question is dropped."""
-        answered = self._asked.get(str(message.get("id")))
-        if answered is not None and not answered.done():
-            answered.set_result(message)
 
 
 class Stdio:
@@ -112,8 +70,7 @@ class Stdio:
         self._eras = Eras(handshake_only=is_channel)
         self._line = StdioLine(sink, self._eras)
         self._arrivals = Arrivals(runtime.receipts, source, sink)
-        self._room = asyncio.Semaphore(REQUESTS_MAX)
-        self._serving: dict[str | int, asyncio.Task[None]] = {}
+        self._requests = UnderWay(REQUESTS_MAX)
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._is_pushing = False
@@ -129,10 +86,10 @@ class Stdio:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._leaving.set()
             self._door.listening.close()
-            if self._serving and self._sink.is_open:
-                await asyncio.wait(self._serving.values(), timeout=END_WITHIN_S)
+            if self._sink.is_open:
+                await self._requests.end(END_WITHIN_S)
         finally:
-            rest = (*ends, *self._serving.values(), *self._beside)
+            rest = (*ends, *self._requests.tasks, *self._beside)
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
@@ -150,14 +107,19 @@ class Stdio:
 
     async def _take_line(self, line: bytes) -> None:
         try:
-            message = parse_json(line)
+            body = parse_json(line)
         except MalformedError as error:
             await self._refuse(PARSE_ERROR, str(error))
             return
-        if not is_message(message):
-            await self._refuse(INVALID_REQUEST, "each line must be one JSON-RPC message")
-            return
-        assert isinstance(message, dict)
+        messages = batch_in(body) if self._eras.has_batches else []
+        if isinstance(body, dict) and is_message(body):
+            messages = [body]
+        if not messages:
+            await self._refuse(INVALID_REQUEST, NO_MESSAGE)
+        for message in messages:
+            await self._take(message)
+
+    async def _take(self, message: Message) -> None:
         if "method" not in message:
             self._line.take_answer(message)
         elif "id" not in message:
@@ -171,10 +133,7 @@ class Stdio:
     def _take_note(self, message: Message) -> None:
         params = message.get("params")
         if message["method"] == "notifications/cancelled" and isinstance(params, Mapping):
-            request_id = params.get("requestId")
-            task = self._serving.get(request_id) if isinstance(request_id, str | int) else None
-            if task is not None:
-                task.cancel()
+            self._requests.cancel(params.get("requestId"))
         is_ready = message["method"] == "notifications/initialized" and self._is_channel
         if is_ready and not self._is_pushing:
             self._is_pushing = True
@@ -182,23 +141,14 @@ class Stdio:
 
     async def _take_request(self, message: Message) -> None:
         """Serve a request beside the others; the handshake alone before what follows it."""
-        await self._room.acquire()
         await self._arrivals.prove()
         request_id = message["id"]
-        if request_id in self._serving:
-            self._room.release()
+        serving = await self._requests.start(request_id, partial(self._serve, message))
+        if serving is None:
             sentence = "a request of this id is being served already"
             await self._line.send(error_message(request_id, INVALID_REQUEST, sentence))
-            return
-        serving = asyncio.create_task(self._serve(message))
-        self._serving[request_id] = serving
-        serving.add_done_callback(lambda _: self._is_served(request_id))
-        if message["method"] == "initialize":
+        elif message["method"] == "initialize":
             await asyncio.wait((serving,))
-
-    def _is_served(self, request_id: str | int) -> None:
-        del self._serving[request_id]
-        self._room.release()
 
     async def _serve(self, message: Message) -> None:
         """Serve a request and write its answer; a cancelled one gets none."""

@@ -15,7 +15,7 @@ from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
 from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
-from bridge.mcp.wires.messages import is_message
+from bridge.mcp.wires.messages import batch_in, is_message
 from bridge.models import Json, Message
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
@@ -105,16 +105,9 @@ def _one_message(body: Json | Response) -> Message | Response:
 
 
 def _batch(request: Request, body: Json | Response) -> list[Message]:
-    """Read a batch of JSON-RPC, which the 2026 wire does not have; empty when it is none.
-
-    No handshake is part of one (MCP 2025-03-26, "Lifecycle").
-    """
-    if request.headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS:
-        return []
-    members = body if isinstance(body, list) else []
-    batch = [message for message in members if isinstance(message, dict) and is_message(message)]
-    is_whole = len(batch) == len(members)
-    return batch if is_whole and all(each.get("method") != "initialize" for each in batch) else []
+    """Read a batch of JSON-RPC, which the 2026 wire does not have; empty when it is none."""
+    is_modern = request.headers.get("mcp-protocol-version") in MODERN_PROTOCOL_VERSIONS
+    return [] if is_modern or isinstance(body, Response) else batch_in(body)
 
 
 def _is_modern(request: Request, message: Message) -> bool:
