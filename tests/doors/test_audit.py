@@ -1,15 +1,21 @@
 """The audit: each act at each door writes its line, and what only tells writes none."""
 
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bridge.app import ROUTES
 from bridge.mcp.server import Door, tools_of
 from bridge.models import CallId, new_lease_token
+from bridge.receivers import Receivers
 from tests.doors.by_hand import ALICE, Message, call, open_session, request
 from tests.doors.oauth import Flow, open_flow
+from tests.doors.receiver import SECRET, receiving
 from tests.doors.scoped import DESK, READER, client, send, token_for, told
 from tests.doors.test_whose_it_is import modern
 from tests.doors.wires import WIRES, asking
@@ -134,6 +140,18 @@ async def use_a_stale_refresh_token(flow: Flow) -> None:
     await flow.refresh(first["refresh_token"])
 
 
+async def of_webhooks(flow: Flow, method: str) -> None:
+    """Have alice subscribe, and end that if asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with receiving(Path(folder)) as receiver:
+            receivers = Receivers(receiver.http)
+            flow.app.state.runtime = replace(flow.runtime, receivers=receivers)
+            where = {"url": receiver.url, "secret": SECRET}
+            alice = client(flow.http, flow.origin, ALICE)
+            for step in dict.fromkeys(("events/subscribe", method)):
+                await alice.post(request(step, name="letters", delivery=where))
+
+
 ALICES = "desk/alice"
 TOOLS: dict[str, Act] = {
     "stamp": lambda flow: tool(flow, "stamp"),
@@ -144,7 +162,12 @@ TOOLS: dict[str, Act] = {
     "release_event": release,
     "cancel_call": cancel_call,
 }
-METHODS: dict[str, Act] = {"tasks/cancel": cancel_task, "tasks/update": update_task}
+METHODS: dict[str, Act] = {
+    "tasks/cancel": cancel_task,
+    "tasks/update": update_task,
+    "events/subscribe": partial(of_webhooks, method="events/subscribe"),
+    "events/unsubscribe": partial(of_webhooks, method="events/unsubscribe"),
+}
 HTTP: dict[str, tuple[Act, Line]] = {
     "POST /hooks/{server}/{hook}": (hook, ("desk/hooks/letters", "event", "done")),
     "POST /callbacks/{call_id}": (call_back, ("n8n", "callback progress", "done")),
