@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from bridge.app import create_app
 from bridge.credentials import BearerAuth, Token
+from bridge.runtime import Runtime
 from bridge.servers import Hook, Server, Workflow
 from bridge.settings import Settings
 from tests.conformance.door import NAME as FIXTURES
@@ -75,6 +76,14 @@ async def web(app: Starlette) -> AsyncIterator[str]:
     """Give the address of one web process."""
     async with serving(app) as address:
         yield address
+
+
+@pytest.fixture
+async def runtime(web: str, app: Starlette) -> Runtime:
+    """Give what the one web process works with."""
+    assert web
+    opened: Runtime = app.state.runtime
+    return opened
 
 
 @pytest.fixture

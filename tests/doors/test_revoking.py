@@ -27,13 +27,6 @@ def app(settings: Settings) -> Starlette:
     return create_app(settings, {DESK.name: DESK, OPEN.name: OPEN})
 
 
-@pytest.fixture
-async def runtime(web: str, app: Starlette) -> Runtime:
-    assert web
-    opened: Runtime = app.state.runtime
-    return opened
-
-
 async def revoke_all(runtime: Runtime) -> None:
     for token in await runtime.entrance.tokens.list():
         await runtime.entrance.tokens.revoke(token.token_id)

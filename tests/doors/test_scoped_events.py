@@ -28,13 +28,6 @@ def app(settings: Settings) -> Starlette:
 
 
 @pytest.fixture
-async def runtime(web: str, app: Starlette) -> Runtime:
-    assert web
-    opened: Runtime = app.state.runtime
-    return opened
-
-
-@pytest.fixture
 async def clerk(web: str, http: httpx2.AsyncClient, runtime: Runtime) -> Modern:
     """Give who may see letters, where an alarm waits."""
     await send(runtime, "alarms")

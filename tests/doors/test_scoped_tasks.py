@@ -30,13 +30,6 @@ def app(settings: Settings) -> Starlette:
 
 
 @pytest.fixture
-async def runtime(web: str, app: Starlette) -> Runtime:
-    assert web
-    opened: Runtime = app.state.runtime
-    return opened
-
-
-@pytest.fixture
 async def task_id(web: str, http: httpx2.AsyncClient, runtime: Runtime) -> str:
     """Have mira, who may do everything for now, run a workflow."""
     mira = modern(http, web, await renewed(runtime, "mira", EVERYTHING))

@@ -21,13 +21,6 @@ def app(settings: Settings) -> Starlette:
     return create_app(settings, {DESK.name: DESK})
 
 
-@pytest.fixture
-async def runtime(web: str, app: Starlette) -> Runtime:
-    assert web
-    opened: Runtime = app.state.runtime
-    return opened
-
-
 @pytest.mark.parametrize("who", SEEN)
 async def test_a_list_shows_what_the_principal_may_use_and_no_more(
     web: str, http: httpx2.AsyncClient, runtime: Runtime, who: str
