@@ -85,10 +85,7 @@ class EventStore:
             waiter=wish.waiter,
             waits=int(wish.waits),
         )
-        if not found:
-            return None
-        event = event_of(found[1:])
-        return event, Body(found[0], event.media_type)
+        return _taken(found)
 
     async def take_one(
         self, event_id: EventId, principal: Principal, token: LeaseToken
@@ -101,10 +98,7 @@ class EventStore:
             principal=principal.name,
             process=self._process,
         )
-        if not found:
-            return None
-        event = event_of(found[1:])
-        return event, Body(found[0], event.media_type)
+        return _taken(found)
 
     async def leave_line(self, wish: Wish, token: LeaseToken) -> None:
         """Give up a waiter's place, and the event that it may just have been given."""
@@ -197,6 +191,13 @@ class EventStore:
         leases = await self._steps.run(step.SWEEP_LEASES, limit=SWEEP_LIMIT)
         deadlines = await self._steps.run(step.SWEEP_DEADLINES, limit=SWEEP_LIMIT)
         return len(leases) + len(deadlines)
+
+
+def _taken(found: Answer) -> tuple[Event, Body] | None:
+    if not found:
+        return None
+    event = event_of(found[1:])
+    return event, Body(found[0], event.media_type)
 
 
 def _claim(held: Held) -> dict[str, str]:

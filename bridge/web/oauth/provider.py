@@ -127,18 +127,7 @@ class Provider:
         granted = await self._grants.code(authorization_code)
         if granted is None or granted.asked.client_id != client.client_id:
             return None
-        asked = granted.asked
-        return Code(
-            code=authorization_code,
-            scopes=list(asked.scopes),
-            expires_at=time.time() + SOON_S,  # Redis forgets it in time
-            client_id=asked.client_id,
-            code_challenge=asked.code_challenge,
-            redirect_uri=AnyUrl(asked.redirect_uri),
-            redirect_uri_provided_explicitly=asked.is_redirect_given,
-            resource=asked.resource,
-            granted=granted,
-        )
+        return _code(authorization_code, granted)
 
     async def exchange_authorization_code(
         self, _client: OAuthClientInformationFull, authorization_code: Code
@@ -208,6 +197,21 @@ class Provider:
 def answer_uri(asked: Asked, issuer: str, **said: str) -> str:
     """Give the address that the person is sent back to, the issuer said with it (RFC 9207)."""
     return construct_redirect_uri(asked.redirect_uri, **said, state=asked.state, iss=issuer)
+
+
+def _code(code: str, granted: Granted) -> Code:
+    asked = granted.asked
+    return Code(
+        code=code,
+        scopes=list(asked.scopes),
+        expires_at=time.time() + SOON_S,  # Redis forgets it in time
+        client_id=asked.client_id,
+        code_challenge=asked.code_challenge,
+        redirect_uri=AnyUrl(asked.redirect_uri),
+        redirect_uri_provided_explicitly=asked.is_redirect_given,
+        resource=asked.resource,
+        granted=granted,
+    )
 
 
 def _spelled(client: OAuthClientInformationFull) -> Json:
