@@ -1,5 +1,6 @@
 """An issuer outside: its tokens are believed for what they say, and only those that are its."""
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -149,6 +150,16 @@ async def test_a_token_without_a_scope_that_counts_is_told_which_would(
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
     assert 'scope="read act"' in answer.headers["www-authenticate"]
+
+
+async def test_a_token_without_a_scope_that_counts_is_on_record(
+    flow: Flow, outside: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "audit"):
+        await flow.status(outside.token(flow, scope="openid"))
+    (line,) = [vars(line) for line in caplog.records if line.name == "audit"]
+    assert (line["who"], line["what"]) == ("unknown", "POST /mcp/desk")
+    assert line["outcome"] == "forbidden"
 
 
 async def test_a_key_of_somebody_else_is_none(flow: Flow, outside: Outside) -> None:

@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.models import CallId, new_lease_token
 from bridge.runtime import Runtime
 from bridge.scopes import EVERYTHING, Scope
 from bridge.settings import Settings
@@ -26,7 +27,11 @@ SECRET = "a very private alarm"
 
 @pytest.fixture
 def app(settings: Settings) -> Starlette:
-    return create_app(settings, {DESK.name: DESK})
+    stamp = DESK.workflows["stamp"].model_copy(
+        update={"output": {"type": "object", "required": ["stamped"]}, "result": "callback"}
+    )
+    desk = DESK.model_copy(update={"workflows": DESK.workflows | {"stamp": stamp}})
+    return create_app(settings, {DESK.name: desk})
 
 
 @pytest.fixture
@@ -159,3 +164,17 @@ async def test_a_call_that_asks_outside_the_scope_is_waited_for(
     read = await told(mira, "read_call", call_id=task_id, wait_seconds=0.2)
     assert read["result"]["structuredContent"]["status"] == "queued"
     assert "input_required" not in read["result"]["structuredContent"]
+
+
+async def test_whoever_only_reads_is_shown_what_the_schema_of_a_result_requires(
+    web: str, http: httpx2.AsyncClient, runtime: Runtime, task_id: str
+) -> None:
+    running = await runtime.run_store.lease(CallId(task_id), new_lease_token())
+    assert running
+    address = f"{web}/callbacks/{task_id}?token={running.secret}"
+    said = {"result": {"stamped": None, "more": None}}
+    assert (await http.post(address, json=said)).status_code == 200
+    for scope in (EVERYTHING, READER):
+        mira = client(http, web, await renewed(runtime, "mira", scope))
+        read = await told(mira, "read_call", call_id=task_id)
+        assert read["result"]["structuredContent"]["result"] == {"stamped": None}
