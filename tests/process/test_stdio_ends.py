@@ -79,12 +79,13 @@ async def test_an_answer_that_stayed_in_the_pipe_is_given_again(bridge: Bridge) 
 
 
 async def test_the_same_call_runs_anew_once_its_answer_was_read(bridge: Bridge) -> None:
-    asked = {"label": "read", "seconds": 0}
+    labels = [f"read {n}" for n in range(10)]
     async with stdio_program(bridge.environ) as program:
         await program.shake_hands()
-        for _ in range(2):
-            assert (await program.use("joined", **asked))["label"] == "read"
-    assert len(bridge.runs("read")) == 2
+        for label in labels:
+            for _ in range(2):
+                assert (await program.use("joined", label=label, seconds=0))["label"] == label
+    assert [len(bridge.runs(label)) for label in labels] == [2] * 10
 
 
 async def test_an_event_that_stayed_in_the_pipe_goes_back_uncounted(bridge: Bridge) -> None:

@@ -1,20 +1,22 @@
 """What has arrived at the other end of a pipe, as far as this end can know.
 
 An answer has arrived when all that was written has been read, and then either the client asks for
-something more or SURE_AFTER_S pass and it is still there. What it had asked before it could read
-the answer proves nothing. Without proof an answer counts as not received.
+something more or SURE_AFTER_S pass and it is still there. What it had asked before the answer was
+there to be written proves nothing. Without proof an answer counts as not received.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from bridge.errors import TransientError
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.receipts import NOTHING, Receipts
 
 SURE_AFTER_S = 5.0
+NOTED_WITHIN_S = 0.1
+"""How long a request may wait until a write that has ended, as far as one sees, is known to."""
 
 
 class Arrivals:
@@ -26,16 +28,29 @@ class Arrivals:
         self._sink = sink
         self._unsure: deque[tuple[float, str]] = deque()
         self._provable = 0
+        self._writing: set[asyncio.Future[None]] = set()
 
-    def written(self, receipt: str) -> None:
-        """Note that the system has taken an answer whole."""
-        if receipt != NOTHING:
-            self._unsure.append((_now(), receipt))
-        if self._source.is_idle():
+    async def write(self, line: bytes, receipt: str) -> None:
+        """Write an answer, and note when the system has taken it whole.
+
+        Raises:
+            OSError: the client is gone.
+        """
+        is_provable = self._source.is_idle()
+        with self._noting():
+            await self._sink.write(line)
+            if receipt != NOTHING:
+                self._unsure.append((_now(), receipt))
+        if is_provable or self._source.is_idle():
             self._provable = len(self._unsure)
 
     async def prove(self) -> None:
-        """Take something that the client has just said as proof of what it could read before."""
+        """Take something that the client has just said as proof of what it could read before.
+
+        A fast client asks on before the thread that wrote can say so; then nothing is left to read.
+        """
+        if self._writing and self._sink.is_taken():
+            await asyncio.wait(self._writing, timeout=NOTED_WITHIN_S)
         if self._provable and self._sink.is_taken():
             count, self._provable = self._provable, 0
             await self._settle(count, self._receipts.confirm)
@@ -57,6 +72,16 @@ class Arrivals:
     async def lose_the_rest(self) -> None:
         """Give back, at the end, what nothing proves to have been received."""
         await self._settle(len(self._unsure), self._receipts.lose)
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        noted = asyncio.get_running_loop().create_future()
+        self._writing.add(noted)
+        try:
+            yield
+        finally:
+            self._writing.discard(noted)
+            noted.set_result(None)
 
     async def _settle(self, count: int, act: Callable[[str], Awaitable[None]]) -> None:
         settled = [self._unsure.popleft()[1] for _ in range(count)]

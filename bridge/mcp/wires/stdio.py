@@ -163,14 +163,12 @@ class Stdio:
         is_written = False
         try:
             reply = await self._answer(message, caller)
-            await self._sink.write(encode(reply))
+            await self._arrivals.write(encode(reply), caller.receipt)
             is_written = True
         except OSError:
             pass  # the client is gone
         finally:
-            if is_written:
-                self._arrivals.written(caller.receipt)
-            elif caller.receipt != NOTHING:
+            if not is_written and caller.receipt != NOTHING:
                 await asyncio.shield(self._arrivals.lose(caller.receipt))
 
     async def _answer(self, message: Message, caller: Caller) -> Message:
