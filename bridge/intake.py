@@ -7,14 +7,18 @@ from dataclasses import dataclass, field, replace
 from bridge.contents import Content
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
 from bridge.executions import execution_of
-from bridge.models import Body, Event, new_event_id
-from bridge.payloads import resolve, summarize
+from bridge.models import Event, new_event_id
+from bridge.payloads import resolve, spell, summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_in
 from bridge.servers import Hook, Server
 from bridge.store.events import EventStore
 from bridge.store.new_event import NewEvent
+from bridge.trimming import spare_members
+
+SUMMARIZED_BYTES = 16 * 1024
+"""A longer payload is summarized as it came: to trim it would hold up other requests."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +64,20 @@ class Intake:
             self._addresses.check(incoming.reply_url)
         hidden = _hidden(incoming.reply_url)
         self._check(hook, incoming.content, hidden)
-        body = _without(incoming.content, hidden)
-        outcome, event = await self._store.accept(self._new_event(server, hook, incoming, body))
+        kept = _without(incoming.content, hidden)
+        outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))
         if event is None:
             raise ConflictError("this Idempotency-Key was used with another body or reply address")
         return event, outcome == "duplicate"
 
-    def _new_event(self, server: Server, hook: Hook, incoming: Incoming, body: Body) -> NewEvent:
+    def _new_event(self, server: Server, hook: Hook, incoming: Incoming, kept: Content) -> NewEvent:
         content = incoming.content
         return NewEvent(
             event_id=new_event_id(),
             server=server.name,
             hook=hook.name,
-            body=body,
-            summary=summarize(body.content),
+            body=kept.body,
+            summary=_summary(server, hook, kept),
             digest=_digest(content.body.content, *content.files, incoming.reply_url.encode()),
             idempotency=_idempotency(server, hook, incoming.idempotency_key),
             reply_url=incoming.reply_url,
@@ -109,11 +113,21 @@ def _hidden(reply_url: str) -> tuple[str, ...]:
     return (reply_url, *secrets_in(reply_url)) if reply_url else ()
 
 
-def _without(content: Content, hidden: tuple[str, ...]) -> Body:
+def _without(content: Content, hidden: tuple[str, ...]) -> Content:
     """Take the reply address out of a payload that repeats it: whoever reads it may send there."""
     if not any(part.encode() in content.body.content for part in hidden):
-        return content.body
-    return replace(content.body, content=json.dumps(scrub(content.payload, hidden)).encode())
+        return content
+    payload = scrub(content.payload, hidden)
+    body = replace(content.body, content=json.dumps(payload).encode())
+    return replace(content, payload=payload, body=body)
+
+
+def _summary(server: Server, hook: Hook, kept: Content) -> str:
+    """Give the start of a payload, without what its server lets Claude be spared."""
+    if not server.trim_context or len(kept.body.content) > SUMMARIZED_BYTES:
+        return summarize(kept.body.content)
+    lean = spare_members(kept.payload, hook.payload, lambda _: True)
+    return summarize(spell(lean).encode())
 
 
 def _demand_proof(hook: Hook, incoming: Incoming) -> None:

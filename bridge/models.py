@@ -21,18 +21,21 @@ SubscriptionId = NewType("SubscriptionId", str)
 
 
 def new_event_id() -> EventId:
-    """Mint an unguessable event id (192 random bits, url-safe)."""
-    return EventId("evt_" + secrets.token_urlsafe(24))
+    """Mint an unguessable event id (128 random bits, url-safe)."""
+    return EventId("evt_" + secrets.token_urlsafe(16))
 
 
 def new_call_id() -> CallId:
-    """Mint an unguessable call id (192 random bits, url-safe)."""
-    return CallId("call_" + secrets.token_urlsafe(24))
+    """Mint an unguessable call id (128 random bits, url-safe)."""
+    return CallId("call_" + secrets.token_urlsafe(16))
 
 
 def new_lease_token() -> LeaseToken:
-    """Mint the token that fences late writers of one lease."""
-    return LeaseToken(secrets.token_urlsafe(18))
+    """Mint the token that fences late writers of one lease (64 random bits, url-safe).
+
+    It is good for its holder alone, and so no secret; it must only never be minted twice.
+    """
+    return LeaseToken(secrets.token_urlsafe(8))
 
 
 def new_process_id(kind: str) -> ProcessId:
@@ -40,13 +43,14 @@ def new_process_id(kind: str) -> ProcessId:
     return ProcessId(f"{kind}-{secrets.token_hex(8)}")
 
 
-def instant(at_ms: int) -> str:
+def instant(at_ms: int, precision: str = "milliseconds") -> str:
     """Spell a moment as RFC 3339 in UTC."""
-    return (
-        datetime.fromtimestamp(at_ms / 1000, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec=precision)[:-6] + "Z"
+
+
+def second(at_ms: int) -> str:
+    """Spell a moment to the second, for who is spared the rest."""
+    return instant(at_ms, "seconds")
 
 
 def moment_ms(text: str) -> int:

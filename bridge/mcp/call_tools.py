@@ -28,7 +28,7 @@ from bridge.mcp.tools import (
     success,
     whole,
 )
-from bridge.models import Call, CallId, CallStatus, instant
+from bridge.models import Call, CallId, CallStatus, instant, second
 from bridge.payloads import page, spell, summarize
 
 _CALL_ID = {"type": "string"}
@@ -122,8 +122,7 @@ def _row(call: Call) -> dict[str, Any]:
         "call_id": call.call_id,
         "tool": call.workflow,
         "status": call.status,
-        "attempt": call.attempt,
-        "created_at": instant(call.created_at_ms),
+        "created_at": second(call.created_at_ms),
     }
 
 
@@ -131,6 +130,8 @@ def _detailed_row(call: Call) -> dict[str, Any]:
     """Give a call with all that is known of it but its result."""
     more = {
         "arguments": summarize(call.arguments),
+        "attempt": call.attempt,
+        "created_at": instant(call.created_at_ms),
         "updated_at": instant(call.updated_at_ms),
         "progress": call.progress,
         "message": call.message,

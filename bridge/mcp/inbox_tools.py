@@ -12,7 +12,7 @@ from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.showing import shown_part, shown_payload
 from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success, whole
-from bridge.models import Event, EventId, EventStatus, LeaseToken, instant
+from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
 from bridge.receipts import of_event
 from bridge.servers import Server
 from bridge.store.events import Held
@@ -74,7 +74,7 @@ async def read_event(context: Context, given: Arguments) -> types.CallToolResult
         whole(given, "offset", 0),
         detailed=is_detailed(given),
     )
-    named = {name: part.pop(name) for name in ("event_id", "path", "notice")}
+    named = {name: part.pop(name) for name in ("event_id", "path")}
     shown = "value" if "value" in part else "text"
     return success(named | unless_held(part, shown, held_by(given)))
 
@@ -98,9 +98,7 @@ async def reply_to_event(context: Context, given: Arguments) -> types.CallToolRe
     caller = context.lifespan_context
     held = await _held(context, given)
     status = await caller.runtime.events.reply(caller.server, held, given["reply"])
-    return success(
-        {"event_id": given["event_id"], "status": EventStatus.ANSWERED, "reply_status": status}
-    )
+    return _done(context, given, status=EventStatus.ANSWERED, reply_status=status)
 
 
 async def extend_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -108,7 +106,7 @@ async def extend_event(context: Context, given: Arguments) -> types.CallToolResu
     until_ms = await context.lifespan_context.runtime.events.extend(
         await _held(context, given), given["seconds"]
     )
-    return success({"event_id": given["event_id"], "lease_until": instant(until_ms)})
+    return _done(context, given, lease_until=instant(until_ms))
 
 
 async def release_event(context: Context, given: Arguments) -> types.CallToolResult:
@@ -119,7 +117,14 @@ async def release_event(context: Context, given: Arguments) -> types.CallToolRes
         delay_s=given.get("delay_seconds", 0),
         dead=given.get("dead", False),
     )
-    return success({"event_id": given["event_id"], "status": status})
+    return _done(context, given, status=status)
+
+
+def _done(context: Context, given: Arguments, **told: str) -> types.CallToolResult:
+    """Tell what was done to an event, which whoever asked has just named."""
+    if context.lifespan_context.server.trim_context:
+        return success(told)
+    return success({"event_id": given["event_id"]} | told)
 
 
 def _known_hook(server: Server, hook: str | None) -> str | None:
@@ -143,7 +148,7 @@ def row(event: Event) -> dict[str, Any]:
         "hook": event.hook,
         "status": event.status,
         "attempt": event.attempt,
-        "received_at": instant(event.received_at_ms),
+        "received_at": second(event.received_at_ms),
         "summary": event.summary,
     }
 
@@ -151,6 +156,7 @@ def row(event: Event) -> dict[str, Any]:
 def detailed_row(event: Event) -> dict[str, Any]:
     """Give an event with all that is known of it but its payload."""
     more = {
+        "received_at": instant(event.received_at_ms),
         "reply_status": event.reply.status,
         "merged": event.merged,
         "reason": event.reason,

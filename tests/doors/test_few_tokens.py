@@ -1,6 +1,7 @@
 """What Claude is not told twice, or at all, and how it gets at it where it wants to."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from bridge.calls import Asked
 from bridge.contents import Content
-from bridge.intake import Incoming
+from bridge.intake import SUMMARIZED_BYTES, Incoming
 from bridge.models import Body, Json, Principal, new_call_id, new_lease_token
 from bridge.servers import Server
 from tests.apps import RunningApp, running_app
@@ -164,8 +165,10 @@ async def test_a_list_that_has_changed_is_told(door: RunningApp) -> None:
 async def test_who_took_an_event_holds_its_payload(door: RunningApp) -> None:
     await send(door, {"text": "x" * 500})
     taken = await ask(door, "take_event")
-    held = {"event_id": taken["event_id"], "if_changed_from": taken["digest"]}
-    assert "value" not in await ask(door, "read_event", **held)
+    named = {"event_id": taken["event_id"]}
+    held = named | {"if_changed_from": taken["digest"]}
+    unchanged = named | {"path": "", "unchanged": True}
+    assert await ask(door, "read_event", **held) == unchanged
     assert (await ask(door, "read_event", **held, path="/text"))["value"] == "x" * 500
 
 
@@ -190,17 +193,64 @@ async def test_a_detailed_list_of_calls_tells_what_was_asked(door: RunningApp) -
     call_id = await run(door, {"done": True})
     (concise,) = (await ask(door, "list_calls"))["calls"]
     (detailed,) = (await ask(door, "list_calls", response_format="detailed"))["calls"]
-    assert concise == {name: detailed[name] for name in concise}
+    assert_the_same_in_short(concise, detailed, "created_at")
     assert concise["call_id"] == call_id
-    assert detailed["arguments"] == "{}"
+    assert (detailed["arguments"], detailed["attempt"]) == ("{}", 1)
 
 
 async def test_a_detailed_list_of_events_tells_what_became_of_them(door: RunningApp) -> None:
     await send(door, {"a": 1})
     (concise,) = (await ask(door, "list_events"))["events"]
     (detailed,) = (await ask(door, "list_events", response_format="detailed"))["events"]
-    assert concise == {name: detailed[name] for name in concise}
+    assert_the_same_in_short(concise, detailed, "received_at")
     assert detailed["reply_status"] == "none"
+
+
+def assert_the_same_in_short(
+    concise: dict[str, Any], detailed: dict[str, Any], moment: str
+) -> None:
+    """Demand that a concise row is a detailed one with less in it, and its time to the second."""
+    assert re.fullmatch(r"\S+T\d\d:\d\d:\d\dZ", concise[moment])
+    assert re.sub(r"\.\d{3}Z", "Z", detailed[moment]) == concise[moment]
+    assert concise == {name: detailed[name] for name in concise} | {moment: concise[moment]}
+
+
+@pytest.mark.parametrize("server", [OFFICE, WHOLE], ids=["lean", "whole"])
+async def test_a_list_shows_the_start_of_an_event_as_it_is_shown_when_taken(
+    redis_url: str, server: Server
+) -> None:
+    async with running_app(redis_url, server) as door:
+        await send(door, REQUEST)
+        (row,) = (await ask(door, "list_events"))["events"]
+        taken = (await ask(door, "take_event"))["payload"]
+    assert (
+        json.dumps(taken).replace(" ", "").startswith(row["summary"].replace(" ", "").rstrip("…"))
+    )
+
+
+async def test_what_is_long_is_summarized_as_it_came(door: RunningApp) -> None:
+    await send(door, REQUEST | {"body": "x" * SUMMARIZED_BYTES})
+    (row,) = (await ask(door, "list_events"))["events"]
+    assert row["summary"].startswith('{"headers"')
+
+
+@pytest.mark.parametrize("server", [OFFICE, WHOLE], ids=["lean", "whole"])
+async def test_who_names_an_event_to_change_it_is_not_told_its_name_unless_all_is_shown(
+    redis_url: str, server: Server
+) -> None:
+    async with running_app(redis_url, server) as door:
+        await send(door, {"a": 1})
+        taken = await ask(door, "take_event")
+        named = {"event_id": taken["event_id"]}
+        held = named | {"lease": taken["lease"]}
+        extended = await ask(door, "extend_event", **held, seconds=60)
+        released = await ask(door, "release_event", **held)
+        again = {"event_id": taken["event_id"], "lease": (await ask(door, "take_event"))["lease"]}
+        replied = await ask(door, "reply_to_event", **again, reply={"answer": "yes"})
+    repeated = {} if server.trim_context else named
+    assert extended == repeated | {"lease_until": extended["lease_until"]}
+    assert released == repeated | {"status": "queued"}
+    assert replied == repeated | {"status": "answered", "reply_status": "none"}
 
 
 @pytest.mark.parametrize("client", ["", "some-agent", "claude-code"])

@@ -14,14 +14,17 @@ from tests.tokens.sequences import KINDS
 from tests.tokens.session import Session, Variant
 
 SEED = 5
-BASELINE = Variant("nothing spared: compact JSON, sent once", "whole", digests=False)
+BASELINE = Variant("nothing spared: compact JSON, sent once", "whole")
+SHORT_IDS = Variant("short ids and lease tokens", "whole", long_ids=False)
+ALL = Variant("all three", "lean", digests=True, long_ids=False)
 VARIANTS = (
     BASELINE,
-    Variant("`trim_context`", "lean", digests=False),
+    Variant("`trim_context`", "lean"),
     Variant("`if_changed_from`", "whole", digests=True),
-    Variant("both", "lean", digests=True),
+    SHORT_IDS,
+    ALL,
 )
-TWICE = Variant("nothing spared, sent as text and as structure", "whole", digests=False)
+TWICE = Variant("nothing spared, sent as text and as structure", "whole")
 
 LEAN = Server.model_validate(
     {
@@ -52,10 +55,11 @@ class Measured:
         kinds = KINDS if kind is None else (kind,)
         return sum(self.tokens[each, variant.name, encoding] for each in kinds)
 
-    def saved(self, variant: Variant, encoding: str, kind: str | None = None) -> float:
-        """Tell what share of the baseline a variant spares."""
-        whole = self.total(BASELINE, encoding, kind)
-        return 1 - self.total(variant, encoding, kind) / whole
+    def saved(
+        self, variant: Variant, encoding: str, kind: str | None = None, of: Variant = BASELINE
+    ) -> float:
+        """Tell what share of another variant, mostly the baseline, a variant spares."""
+        return 1 - self.total(variant, encoding, kind) / self.total(of, encoding, kind)
 
 
 async def measure(redis_url: str, sequences: int) -> Measured:

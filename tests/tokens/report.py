@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bridge.mcp.server import tools_of
 from tests.tokens.counting import ENCODINGS, compact, count
-from tests.tokens.measuring import SEED, TWICE, VARIANTS, Measured
+from tests.tokens.measuring import ALL, SEED, SHORT_IDS, TWICE, VARIANTS, Measured
 from tests.tokens.office import office
 from tests.tokens.sequences import KINDS
 from tests.tokens.session import Variant
@@ -32,6 +32,18 @@ The program fails where a fact is lost: every value of a payload outside n8n's e
 shown, at the place where n8n sent it; whatever is looked up by its path, header or not, must be
 what n8n sent; every value of a result must be in what is shown of it; and what is called unchanged
 must have been shown before.
+
+Where nothing is spared, `trim_context` is off, nobody asks by digest, and ids and lease tokens are
+as long as they were before they were made short: 192 and 144 random bits, where 128 and 64 do.
+Only their length is put back. All else stands in every row as the bridge tells it today, the short
+notice and times to the second too, which are thus not counted as spared.
+"""
+
+REACHED = """\
+The aim is {aim:.0%} fewer over all; reached is {reached:.1%}. Ids are short for everybody,
+whatever a server file says: of what a server costs that has them and spares nothing else, it is
+{strict:.1%}. What is left is mostly payloads and results, and ids, which say in each turn what it
+is about.
 """
 
 
@@ -44,9 +56,9 @@ def page(measured: Measured) -> str:
 
 def _techniques(measured: Measured) -> Iterator[str]:
     yield from ("## By technique", "", *_table(measured, None, (*VARIANTS, TWICE)))
-    reached = min(measured.saved(VARIANTS[-1], encoding) for encoding in ENCODINGS)
-    yield f"The aim is {AIM:.0%} fewer over all; reached is {reached:.1%}."
-    yield ""
+    reached = min(measured.saved(ALL, encoding) for encoding in ENCODINGS)
+    strict = min(measured.saved(ALL, encoding, of=SHORT_IDS) for encoding in ENCODINGS)
+    yield REACHED.format(aim=AIM, reached=reached, strict=strict)
     yield "The last row is what a client pays that reads both, and is no part of the baseline:"
     yield "whoever is known to read only the structure is not sent the text."
     yield ""
