@@ -20,7 +20,7 @@ CURSOR: Schema = {"type": "string", "description": "The last page's next_cursor.
 OFFSET: Schema = {"type": "integer", "minimum": 0}
 WAIT_SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 300}
 RESPONSE_FORMAT: Schema = {"enum": ["concise", "detailed"]}
-IF_CHANGED_FROM: Schema = {"type": "string", "description": "A digest."}
+IF_CHANGED_FROM: Schema = {"type": "string", "description": "A digest that you were told."}
 
 READ_STRUCTURE = frozenset({"claude-code"})
 """Clients, as they name themselves, that give Claude the structure of a result, not its text."""

@@ -26,7 +26,7 @@ you may have more in it to say, and less to spare. In an inbox conversation Clau
 list one to three times, takes two to five events, looks up two places of each, and reads each
 whole up to twice more. In a conversation of calls it reads one to four results, lists its calls
 one to three times, and reads a result again up to three times. How often something is read
-again decides what digests spare.
+again decides what digests spare; the one that `take_event` gives with a payload counts, too.
 
 The program fails where a fact is lost: every value of a payload outside n8n's envelope must be
 shown, at the place where n8n sent it; whatever is looked up by its path, header or not, must be

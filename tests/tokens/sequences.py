@@ -37,6 +37,8 @@ async def inbox(session: Session, chance: random.Random) -> None:
         for path, value in chance.sample(_facts(payload), k=min(2, len(_facts(payload)))):
             named = {"event_id": taken["event_id"], "path": path}
             assert (await session.ask("read_event", **named))["value"] == value
+        told = {"value": taken["payload"]} | taken
+        session.hold(told, "read_event", event_id=taken["event_id"])
         for _ in range(chance.randint(0, 2)):
             whole = await session.ask("read_event", event_id=taken["event_id"])
             _demand_facts(payload, whole["value"])

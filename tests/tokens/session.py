@@ -65,6 +65,11 @@ class Session:
             self.heard[asked] = answer
         return self.heard[asked]
 
+    def hold(self, told: Message, tool: str, **arguments: Any) -> None:
+        """Note that what was told answers this question too, where it comes with a digest."""
+        if "digest" in told:
+            self.heard[f"{tool}{compact(arguments)}"] = told
+
     def _steady(self, text: str) -> str:
         """Put ids that are the same in every run in the place of random ones."""
         return _RANDOM.sub(lambda found: self._ids.setdefault(found[0], self._id(found[0])), text)
