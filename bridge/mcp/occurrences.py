@@ -64,7 +64,7 @@ class Occurrences:
         told = _Told(context, hook, params)
         with self._listening.open(context, f"events:{caller.server.name}") as bell:
             with refusing():
-                await told.begin()
+                await told.go_on(begins=True)
             while not self._listening.is_closing:
                 try:
                     await told.go_on()
@@ -113,20 +113,16 @@ class _Told:
         self._cursor = params.cursor
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
 
-    async def begin(self) -> None:
-        """Say from where on occurrences are told."""
-        kept_s = kept_s_of(self._caller, self._params)
-        arrivals = await _after(self._caller, self._hook, self._cursor, 1, kept_s)
-        await self._start(arrivals)
-
-    async def go_on(self) -> None:
-        """Tell all that has come since."""
-        kept_s, has_more = self._caller.runtime.settings.event_ttl_s, True
+    async def go_on(self, *, begins: bool = False) -> None:
+        """Tell all that has come since, and first from where on, where that is to be said."""
+        caller, has_more = self._caller, True
+        kept_s = kept_s_of(caller, self._params) if begins else caller.runtime.settings.event_ttl_s
         while has_more:
-            arrivals = await _after(self._caller, self._hook, self._cursor, EVENTS_USUAL, kept_s)
-            if arrivals.is_cut:
+            arrivals = await _after(caller, self._hook, self._cursor, EVENTS_USUAL, kept_s)
+            if begins or arrivals.is_cut:
                 await self._start(arrivals)
-            for event, told in await _occurrences(self._caller, arrivals):
+                begins = False
+            for event, told in await _occurrences(caller, arrivals):
                 await self._notify("event", told | {"cursor": str(event.order)})
                 self._cursor = str(event.order)
             self._cursor, has_more = arrivals.place, arrivals.has_more

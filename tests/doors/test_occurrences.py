@@ -229,8 +229,10 @@ async def test_a_silent_stream_gives_signs_of_life_with_a_cursor(
 async def test_a_stream_that_begins_too_early_says_so(http: httpx2.AsyncClient, web: str) -> None:
     async with streaming(http, web, LONG_AGO) as stream:
         begun = await told(stream, "active")
-    assert begun["truncated"]
-    assert int(begun["cursor"]) > int(LONG_AGO)
+        assert begun["truncated"]
+        assert int(begun["cursor"]) > int(LONG_AGO)
+        event_id = await send(http, web, "Dear all")
+        assert (await told(stream, "event"))["eventId"] == event_id
 
 
 async def test_draining_ends_a_stream_with_its_result(
