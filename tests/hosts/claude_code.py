@@ -85,12 +85,12 @@ async def claude_code(command: str, address: Address, folder: Path) -> AsyncIter
 
 
 def _arguments(address: Address, folder: Path) -> tuple[str, ...]:
-    server = {
-        "type": TRANSPORTS[address.wire],
-        "url": address.url,
-        "headers": {"Authorization": AUTHORIZATION},
-        "alwaysLoad": True,
-    }
+    server: dict[str, Any] = {"alwaysLoad": True}
+    if address.program:
+        server |= {"type": "stdio", "command": address.program}
+    else:
+        headers = {"Authorization": AUTHORIZATION}
+        server |= {"type": TRANSPORTS[address.wire], "url": address.url, "headers": headers}
     config = folder / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {NAME: server}}))
     return (

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tests.bridge_processes import SERVER, TOKEN
 
 AUTHORIZATION = f"Bearer {TOKEN}"
+STDIO = "stdio"
 
 
 class HostError(Exception):
@@ -49,7 +50,10 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Address:
-    """A server of the bridge on one wire; `origin` is scheme, host and port."""
+    """A server of the bridge on one wire.
+
+    `origin` is scheme, host and port; over stdio, the file of the program that the host starts.
+    """
 
     origin: str
     wire: str
@@ -58,6 +62,11 @@ class Address:
     def url(self) -> str:
         """Spell it."""
         return f"{self.origin}{self.wire}/{SERVER}"
+
+    @property
+    def program(self) -> str | None:
+        """Give what to start, where there is no URL."""
+        return self.origin if self.wire == STDIO else None
 
 
 Connect = Callable[[Address, Path], AbstractAsyncContextManager[Host]]

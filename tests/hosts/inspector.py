@@ -55,8 +55,11 @@ async def inspector(command: str, address: Address, folder: Path) -> AsyncIterat
 
 
 def _arguments(address: Address, tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("--cli", address.url, "--transport", TRANSPORTS[address.wire])
-    yield from ("--header", f"Authorization: {AUTHORIZATION}")
+    if address.program:
+        yield from ("--cli", address.program, "--transport", "stdio")
+    else:
+        yield from ("--cli", address.url, "--transport", TRANSPORTS[address.wire])
+        yield from ("--header", f"Authorization: {AUTHORIZATION}")
     yield from ("--method", "tools/call", "--tool-name", tool)
     for name, value in arguments.items():
         spelled = value if isinstance(value, str) else json.dumps(value)

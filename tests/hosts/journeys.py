@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.mcp.wires.reading import RETRY_MS
-from tests.bridge_processes import Bridge, Child
+from tests.bridge_processes import Bridge
 from tests.hosts.host import Answer, Host
-from tests.proxy import Proxy
+from tests.hosts.links import Link, kill
 from tests.waiting import wait_until
 
 TOOL = "slow_tool"
@@ -24,14 +24,14 @@ SURE_S = 5.0
 
 @dataclass
 class Scene:
-    """A host in front of a bridge, and the proxy between them.
+    """A host in front of a bridge, and the link between them.
 
     `resumes` says that this host must take up again what broke off, without being asked anew, if
     the bridge is back when the host first tries; `away_s` is the longest that it was not there.
     """
 
     bridge: Bridge
-    proxy: Proxy
+    link: Link
     host: Host
     resumes: bool
     call_s: float
@@ -98,23 +98,16 @@ async def repeat(scene: Scene) -> str:
 
 
 async def drop(scene: Scene) -> str:
-    """Have every connection reset, twice."""
-
-    async def reset() -> None:
-        assert not scene.proxy.is_idle, "no connection was open"
-        scene.proxy.drop()
-
-    return await _broken(scene, reset, reset)
+    """Have what the call waits on broken off, twice."""
+    return await _broken(scene, scene.link.drop, scene.link.drop)
 
 
 async def restart(scene: Scene) -> str:
-    """Have the only web process killed and started again, twice."""
-    (web,) = scene.bridge.webs
+    """Have what the host hangs on killed and started again, twice."""
 
     async def restarted() -> None:
         began = time.monotonic()
-        await kill(web)
-        await web.start()
+        await scene.link.restart()
         scene.away_s = max(scene.away_s, time.monotonic() - began)
 
     return await _broken(scene, restarted, restarted)
@@ -129,12 +122,6 @@ async def takeover(scene: Scene) -> str:
         await kill(second)
 
     return await _broken(scene, lambda: kill(first), first_is_back)
-
-
-async def kill(web: Child) -> None:
-    """End a process by SIGKILL."""
-    web.kill()
-    await web.ended()
 
 
 async def _broken(scene: Scene, *breaks: Callable[[], Awaitable[None]]) -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from tests.bridge_processes import Bridge, running_bridge
 from tests.hosts.claude_code import claude_code
-from tests.hosts.host import Address, Connect, HostError
+from tests.hosts.host import STDIO, Connect, HostError
 from tests.hosts.inspector import inspector
-from tests.hosts.journeys import JOURNEYS, Journey, Scene
+from tests.hosts.journeys import JOURNEYS, Scene
+from tests.hosts.links import linking
 from tests.hosts.python_sdk import python_sdk
 from tests.hosts.typescript_sdk import typescript_sdk
-from tests.proxy import proxying
 
 HOSTS = (CLAUDE_CODE, PYTHON_SDK, TYPESCRIPT, INSPECTOR) = (
     "claude-code",
@@ -26,19 +26,23 @@ HOSTS = (CLAUDE_CODE, PYTHON_SDK, TYPESCRIPT, INSPECTOR) = (
     "typescript",
     "inspector",
 )
-WIRES = ("/mcp", "/mcp-2025", "/sse")
+WIRES = ("/mcp", "/mcp-2025", "/sse", STDIO)
+BREAKS = frozenset({"drop", "restart", "takeover"})
+UNBROKEN = BREAKS - {"drop"}
+"""What breaks no pipe: only the death of the program does."""
+
 SERVERS = Path(__file__).parent / "servers"
 REASON_CHARS = 2000
 
 
 @dataclass(frozen=True)
 class Way:
-    """A host on a wire; `resumes` says that it takes up again what broke off by itself."""
+    """A host on a wire; `resumes` names journeys on which it takes up by itself what broke off."""
 
     host: str
     wire: str
     connect: Connect
-    resumes: bool
+    resumes: frozenset[str] = frozenset()
     journeys: tuple[str, ...] = tuple(JOURNEYS)
 
 
@@ -65,15 +69,21 @@ def every_way(clients: Path) -> Iterator[Way]:
     unrepeated = tuple(name for name in JOURNEYS if name != "repeat")
     for wire in WIRES:
         # On the 2026 wire `claude -p` gives a call up when its connection breaks.
-        yield Way(CLAUDE_CODE, wire, claude, resumes=wire != "/mcp")
+        goes_on = frozenset[str]() if wire == "/mcp" else BREAKS
+        yield Way(CLAUDE_CODE, wire, claude, UNBROKEN if wire == STDIO else goes_on)
     for wire in WIRES:
-        yield Way(PYTHON_SDK, wire, python_sdk, resumes=False)
+        yield Way(PYTHON_SDK, wire, python_sdk, unbroken(wire))
     for wire in WIRES:
         # On the 2026 wire each call may have a connection of its own, which is closed soon.
         some = unrepeated if wire == "/mcp" else tuple(JOURNEYS)
-        yield Way(TYPESCRIPT, wire, typescript_sdk, resumes=False, journeys=some)
+        yield Way(TYPESCRIPT, wire, typescript_sdk, unbroken(wire), some)
     for wire in WIRES:
-        yield Way(INSPECTOR, wire, look, resumes=False, journeys=unrepeated)
+        yield Way(INSPECTOR, wire, look, unbroken(wire), unrepeated)
+
+
+def unbroken(wire: str) -> frozenset[str]:
+    """Name the journeys on which nothing breaks that a host that resumes nothing hangs on."""
+    return UNBROKEN if wire == STDIO else frozenset()
 
 
 def program(clients: Path, name: str) -> str:
@@ -94,24 +104,24 @@ class Travels:
 
     async def go(self, way: Way, journey: str) -> Seen:
         """Go one journey on one way."""
-        folder = self._folder / f"{way.host}{way.wire.replace('/', '-')}-{journey}"
+        folder = self._folder / f"{way.host}-{way.wire.strip('/')}-{journey}"
         began = time.monotonic()
         try:
-            line, is_fault = await self._go(way, JOURNEYS[journey], folder), False
+            line, is_fault = await self._go(way, journey, folder), False
         except Exception as error:  # noqa: BLE001  whatever went wrong is what was seen
             line, is_fault = "\n".join(_reasons(error)), True
         return Seen(way, journey, line, is_fault, time.monotonic() - began)
 
-    async def _go(self, way: Way, journey: Journey, folder: Path) -> str:
+    async def _go(self, way: Way, journey: str, folder: Path) -> str:
         async with contextlib.AsyncExitStack() as stack:
             async with self._start:
-                running = _running_bridge(folder / "bridge", journey.webs)
+                running = _running_bridge(folder / "bridge", JOURNEYS[journey].webs)
                 bridge = await stack.enter_async_context(running)
-            ports = [int(web.url.rpartition(":")[2]) for web in bridge.webs]
-            proxy = await stack.enter_async_context(proxying(*ports))
-            connecting = way.connect(Address(proxy.url, way.wire), _made(folder / "host"))
+            link = await stack.enter_async_context(linking(bridge, way.wire))
+            connecting = way.connect(link.address, _made(folder / "host"))
             host = await stack.enter_async_context(connecting)
-            return await journey.go(Scene(bridge, proxy, host, way.resumes, self._call_s))
+            resumes = journey in way.resumes
+            return await JOURNEYS[journey].go(Scene(bridge, link, host, resumes, self._call_s))
 
 
 def _running_bridge(folder: Path, webs: int) -> AbstractAsyncContextManager[Bridge]:

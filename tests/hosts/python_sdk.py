@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 from mcp.client import Client
 from mcp.client.sse import sse_client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
@@ -86,7 +87,9 @@ async def python_sdk(address: Address, _folder: Path) -> AsyncIterator[PythonSdk
 async def connected(address: Address) -> AsyncIterator[Client]:
     """Connect the client as its documentation does."""
     headers = {"authorization": AUTHORIZATION}
-    if address.wire == "/sse":
+    if address.program:
+        mode, transport = "auto", stdio_client(StdioServerParameters(command=address.program))
+    elif address.wire == "/sse":
         mode, transport = "legacy", sse_client(address.url, headers, sse_read_timeout=PATIENCE_S)
     else:
         http = httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S, trust_env=False)

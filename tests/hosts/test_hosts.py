@@ -29,7 +29,7 @@ def test_without_its_clients_it_says_what_is_missing(folder: str | None) -> None
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_n8n_goes_on_with_the_reply_of_a_host(wire: str, tmp_path: Path) -> None:
-    way = Way(PYTHON_SDK, wire, python_sdk, resumes=False)
+    way = Way(PYTHON_SDK, wire, python_sdk)
     seen = await Travels(1, tmp_path).go(way, "reply")
     assert (seen.is_fault, seen.line) == (False, "n8n went on with it (answered)")
 
@@ -40,7 +40,7 @@ async def test_a_host_that_ends_is_a_fault(tmp_path: Path) -> None:
         raise HostError("it has ended")
         yield
 
-    seen = await Travels(1, tmp_path).go(Way("gone", "/mcp", gone, resumes=False), "take")
+    seen = await Travels(1, tmp_path).go(Way("gone", "/mcp", gone), "take")
     assert seen.is_fault
     assert "it has ended" in seen.line
 

@@ -1,18 +1,23 @@
 // The official TypeScript client: a tool call for each line of stdin, its answer as a line on stdout.
 // When a call breaks it connects anew for the next one, as a program would.
-// Arguments: the module of the client, the address, "http" or "sse", the Authorization header.
+// Arguments: the folder of the client, the address (or program), the wire, the Authorization header.
 import { createInterface } from 'node:readline';
 
-const [module, url, transport, authorization] = process.argv.slice(2);
-const { Client, SSEClientTransport, StreamableHTTPClientTransport } = await import(module);
+const [folder, where, wire, authorization] = process.argv.slice(2);
+const { Client, SSEClientTransport, StreamableHTTPClientTransport } = await import(`${folder}/index.mjs`);
+const { StdioClientTransport } = await import(`${folder}/stdio.mjs`);
 const PATIENCE_MS = 900_000;
 let client;
 let giveUp = () => {};
 
+function transport() {
+  if (wire === 'stdio') return new StdioClientTransport({ command: where });
+  const Transport = wire === '/sse' ? SSEClientTransport : StreamableHTTPClientTransport;
+  return new Transport(new URL(where), { requestInit: { headers: { authorization } } });
+}
+
 async function connected() {
-  const headers = { authorization };
-  const options = { requestInit: { headers } };
-  const mode = transport === 'sse' ? 'legacy' : 'auto';
+  const mode = wire === '/sse' ? 'legacy' : 'auto';
   const opened = new Client({ name: 'hosts', version: '1' }, { versionNegotiation: { mode } });
   opened.onerror = (error) => {
     console.error(String(error));
@@ -21,8 +26,7 @@ async function connected() {
     const isOver = /Maximum reconnection attempts/.test(String(error));
     if (isOver || opened.getNegotiatedProtocolVersion() >= '2026') giveUp(error);
   };
-  const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
-  await opened.connect(new Transport(new URL(url), options));
+  await opened.connect(transport());
   return opened;
 }
 

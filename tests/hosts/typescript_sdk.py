@@ -48,9 +48,8 @@ async def typescript_sdk(address: Address, folder: Path) -> AsyncIterator[TypeSc
     """Use the official TypeScript client against an address; what it complains of is a file."""
     async with INSTALLING:
         package = await install(PACKAGE, VERSION)
-    module = package / "dist" / "index.mjs"
-    transport = "sse" if address.wire == "/sse" else "http"
-    given = (str(PROGRAM), str(module), address.url, transport, AUTHORIZATION)
+    where = address.program or address.url
+    given = (str(PROGRAM), str(package / "dist"), where, address.wire, AUTHORIZATION)
     with (folder / "typescript-sdk.txt").open("wb") as words:
         process = await asyncio.create_subprocess_exec(
             *leashed(str(node()), *given),
