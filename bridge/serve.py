@@ -21,6 +21,12 @@ from bridge.ports import BACKLOG
 logger = logging.getLogger(__name__)
 
 KEPT_IDLE_S = 75
+PROMISED_IDLE_S = 70
+"""How long clients may count on an idle connection: none shall ask on one that is being closed.
+
+Node closes one after four seconds unless it is told, before that proves that an answer has come.
+Source: RFC 2068, 19.7.1.1; draft-thomson-hybi-http-timeout-03.
+"""
 LAST_CALLS_S = 3.0
 """How long a process that drains still takes requests: clients and balancers learn late of it."""
 LOOK_EVERY_S = 0.1
@@ -133,6 +139,7 @@ def serve(
         app,
         http=WatchedProtocol,
         timeout_keep_alive=KEPT_IDLE_S,
+        headers=[("keep-alive", f"timeout={PROMISED_IDLE_S}")],
         lifespan="off",
         ws="none",
         log_config=None,

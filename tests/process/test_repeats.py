@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from bridge.mcp.handovers import SURE_AFTER_S
+from bridge.serve import KEPT_IDLE_S
 from tests.bench.connection import Connection
 from tests.bridge_processes import Bridge, running_bridge
 from tests.hosts.matrix import SERVERS
@@ -49,6 +51,14 @@ async def test_the_next_request_on_a_connection_proves_that_the_answer_before_it
 ) -> None:
     await ask_twice(bridge)
     assert len(bridge.runs("again")) == 2
+
+
+async def test_a_client_is_told_to_keep_its_connection_until_the_answer_is_proven(
+    bridge: Bridge,
+) -> None:
+    answer = await bridge.http.send(bridge.request("tools/call", **CALL))
+    promised_s = int(answer.headers["keep-alive"].removeprefix("timeout="))
+    assert SURE_AFTER_S < promised_s < KEPT_IDLE_S
 
 
 async def test_behind_a_proxy_a_connection_proves_nothing(bridge: Bridge) -> None:
