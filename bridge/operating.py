@@ -14,9 +14,7 @@ from redis.backoff import NoBackoff
 from bridge.demo import MADE_UP_BY_UP
 from bridge.errors import ConfigurationError, StoreUnavailableError
 from bridge.models import new_process_id
-from bridge.operators import Operators
 from bridge.queue import Queue
-from bridge.replies import Replies
 from bridge.reply_address import ReplyAddresses
 from bridge.server_files import read_server_files
 from bridge.servers import Server
@@ -28,8 +26,10 @@ from bridge.store.operators import OperatorStore
 from bridge.store.replies import ReplyStore
 from bridge.store.scripts import Steps
 from bridge.store.tokens import TokenStore
-from bridge.tokens import Tokens
 from bridge.valkey import address_in
+from bridge.verbs.operators import Operators
+from bridge.verbs.replies import Replies
+from bridge.verbs.tokens import Tokens
 
 T = TypeVar("T")
 

@@ -11,24 +11,11 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from bridge.callbacks import Callbacks
-from bridge.calls import Calls
-from bridge.deliveries import Deliveries
-from bridge.direct_replies import DirectReplies
-from bridge.entrance import Entrance
 from bridge.errors import TransientError
-from bridge.events import Events
-from bridge.intake import Intake
 from bridge.models import ProcessId, new_process_id
-from bridge.operators import Operators
-from bridge.pushes import Pushes
-from bridge.questions import Questions
 from bridge.queue import Queue
-from bridge.receipts import Receipts
 from bridge.receivers import Receivers
-from bridge.replies import Replies
 from bridge.reply_address import ReplyAddresses
-from bridge.runs import Runs
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
 from bridge.settings import Settings
@@ -53,8 +40,21 @@ from bridge.store.streams import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.store.wake import Wakes
-from bridge.subscriptions import Subscriptions
-from bridge.taking import Takers
+from bridge.verbs.callbacks import Callbacks
+from bridge.verbs.calls import Calls
+from bridge.verbs.deliveries import Deliveries
+from bridge.verbs.direct_replies import DirectReplies
+from bridge.verbs.entrance import Entrance
+from bridge.verbs.events import Events
+from bridge.verbs.intake import Intake
+from bridge.verbs.operators import Operators
+from bridge.verbs.pushes import Pushes
+from bridge.verbs.questions import Questions
+from bridge.verbs.receipts import Receipts
+from bridge.verbs.replies import Replies
+from bridge.verbs.runs import Runs
+from bridge.verbs.subscriptions import Subscriptions
+from bridge.verbs.taking import Takers
 from bridge.wary_http import WaryHttp
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge import cli
 from bridge.__main__ import main
 from bridge.app import create_app
-from bridge.direct_replies import DirectReplies
 from bridge.receivers import Receivers
 from bridge.servers import Server
 from bridge.settings import Settings
@@ -28,6 +27,7 @@ from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.subscriptions import SubscriptionStore
+from bridge.verbs.direct_replies import DirectReplies
 from bridge.web.held import WatchedAnswer
 from workers.n8n import N8n
 

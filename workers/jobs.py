@@ -7,10 +7,10 @@ from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.reply_address import ReplyAddress
-from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.scrub import scrub_outcome, secrets_sent
 from bridge.servers import Server, Workflow
+from bridge.verbs.runs import Sending
 from workers.n8n import N8n
 from workers.worker import Job
 

@@ -13,7 +13,7 @@ from bridge.commands.shown import call_row, execution_rows, print_record, print_
 from bridge.commands.tailing import after, tail
 from bridge.models import Call, CallStatus
 from bridge.operating import Operation, operate
-from bridge.operators import Wanted
+from bridge.verbs.operators import Wanted
 
 COLUMNS = "call_id server principal workflow status attempt created_at duration_ms"
 

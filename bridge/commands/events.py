@@ -19,7 +19,7 @@ from bridge.commands.shown import (
 from bridge.commands.tailing import after, tail
 from bridge.models import Event, EventStatus
 from bridge.operating import Operation, operate
-from bridge.operators import Wanted
+from bridge.verbs.operators import Wanted
 
 COLUMNS = "event_id server hook status attempt received_at reply.status"
 PAGE = 200

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from bridge.operating import Operation, operate
-from bridge.operators import Wanted
+from bridge.verbs.operators import Wanted
 
 LOOK_AGAIN_S = 0.5
 PAGE = 200

@@ -33,7 +33,7 @@ from bridge.mcp.tools import Context
 from bridge.models import instant
 from bridge.receivers import ReceiverError
 from bridge.store.subscriptions import Kept
-from bridge.subscriptions import Asked, LimitReachedError
+from bridge.verbs.subscriptions import Asked, LimitReachedError
 
 WEBHOOK = "webhook"
 

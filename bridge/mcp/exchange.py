@@ -21,10 +21,10 @@ from mcp_types import ErrorData
 
 from bridge.errors import NotFoundError, TransientError
 from bridge.models import Call, CallId, Message, Principal, new_call_id
-from bridge.receipts import NOTHING, of_call
 from bridge.runtime import Runtime
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
+from bridge.verbs.receipts import NOTHING, of_call
 
 logger = logging.getLogger(__name__)
 

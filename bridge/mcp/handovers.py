@@ -12,7 +12,7 @@ from starlette.datastructures import Address
 from starlette.requests import Request
 
 from bridge.connection import connection_of, is_proxied
-from bridge.receipts import NOTHING
+from bridge.verbs.receipts import NOTHING
 
 CONNECTIONS_MAX = 10_000
 SURE_AFTER_S = 5.0

@@ -13,10 +13,10 @@ from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.showing import shown_part, shown_payload
 from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success, whole
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
-from bridge.receipts import of_event
 from bridge.servers import Server
 from bridge.store.events import Held
-from bridge.taking import Taken
+from bridge.verbs.receipts import of_event
+from bridge.verbs.taking import Taken
 
 
 async def list_events(context: Context, given: Arguments) -> types.CallToolResult:

@@ -8,7 +8,6 @@ from typing import Any
 
 import mcp_types as types
 
-from bridge.calls import Asked
 from bridge.errors import TransientError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.envelopes import read_on
@@ -22,6 +21,7 @@ from bridge.models import Call, CallStatus
 from bridge.payloads import page, spell
 from bridge.servers import Server, Workflow
 from bridge.traces import trace_of
+from bridge.verbs.calls import Asked
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"

@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.audit import record
-from bridge.callbacks import Callbacks
 from bridge.errors import Fault, InvalidError, MalformedError
 from bridge.models import CallStatus, Json
 from bridge.payloads import parse_json
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.schema_cache import SchemaCache
+from bridge.verbs.callbacks import Callbacks
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -12,13 +12,13 @@ from bridge.audit import record
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
-from bridge.intake import Incoming
 from bridge.models import Event, new_lease_token
 from bridge.payloads import parse_json
 from bridge.prefer import preferred_wait_s
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
+from bridge.verbs.intake import Incoming
 from bridge.web.held import WatchedAnswer, while_there
 
 logger = logging.getLogger(__name__)

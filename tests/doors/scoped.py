@@ -6,11 +6,11 @@ from typing import Any
 import httpx2
 
 from bridge.contents import Content
-from bridge.intake import Incoming
 from bridge.models import Body, EventId
 from bridge.runtime import Runtime
 from bridge.scopes import Scope
 from bridge.servers import Server
+from bridge.verbs.intake import Incoming
 from tests.doors.by_hand import ALICE, Message, Modern, call, request
 
 DESK = Server.model_validate(

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.calls import Asked
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
 from bridge.servers import Server
 from bridge.store.runs import Running
+from bridge.verbs.calls import Asked
 from tests.apps import RunningApp, running_app
 
 ALICE = Principal("tools", "alice")

@@ -78,7 +78,7 @@ class Bridge:
 async def bridge(
     settings: Settings, http: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Bridge]:
-    monkeypatch.setattr("bridge.deliveries.PAUSES_S", (0.05, 0.05))
+    monkeypatch.setattr("bridge.verbs.deliveries.PAUSES_S", (0.05, 0.05))
     app = build(settings)
     async with receiving(tmp_path) as receiver, serving(app) as web:
         receivers = Receivers(receiver.http)

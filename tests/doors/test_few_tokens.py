@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bridge.calls import Asked
 from bridge.contents import Content
-from bridge.intake import SUMMARIZED_BYTES, Incoming
 from bridge.models import Body, Json, Principal, new_call_id, new_lease_token
 from bridge.servers import Server
+from bridge.verbs.calls import Asked
+from bridge.verbs.intake import SUMMARIZED_BYTES, Incoming
 from tests.apps import RunningApp, running_app
 from tests.tools import call_tool, told
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bridge.calls import Asked
 from bridge.mcp.exchange import Caller
 from bridge.mcp.workflow_tools import output_schema, tell
 from bridge.models import Json, Principal, new_call_id, new_lease_token
 from bridge.schemas import faults_in_value
 from bridge.servers import Server
+from bridge.verbs.calls import Asked
 from tests.apps import RunningApp, running_app
 
 ALICE = Principal("office", "alice")

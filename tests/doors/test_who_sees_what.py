@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from bridge.calls import Asked
 from bridge.contents import Content
 from bridge.errors import LeaseLostError, NotFoundError
-from bridge.intake import Incoming
 from bridge.models import (
     Body,
     Call,
@@ -23,6 +21,8 @@ from bridge.runtime import Runtime, open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.events import Held
+from bridge.verbs.calls import Asked
+from bridge.verbs.intake import Incoming
 from tests.apps import there
 from tests.tools import call_tool, refused, told
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bridge.following import Followed, execution_in, follow
 from bridge.models import Json
 from bridge.outcomes import (
     Answered,
@@ -22,6 +21,7 @@ from bridge.outcomes import (
     WebhookOutcome,
 )
 from bridge.servers import Workflow
+from bridge.verbs.following import Followed, execution_in, follow
 from tests.raw_server import raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until

@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bridge.calls import Asked
 from bridge.contents import Content
-from bridge.intake import Incoming
 from bridge.models import Body, Json, new_call_id, new_lease_token
 from bridge.payloads import resolve
 from bridge.pointers import pointer_to
+from bridge.verbs.calls import Asked
+from bridge.verbs.intake import Incoming
 from tests.tokens.session import Session
 
 CAPTURED: dict[str, dict[str, Json]] = json.loads(

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from bridge.calls import Asked
 from bridge.contents import Content
-from bridge.intake import Incoming
 from bridge.models import Body, Call, EventId, Principal, new_call_id
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.store.events import Held
-from bridge.taking import IsThere, Taken
+from bridge.verbs.calls import Asked
+from bridge.verbs.intake import Incoming
+from bridge.verbs.taking import IsThere, Taken
 from tests.apps import there
 
 N8N = "http://n8n:5678"

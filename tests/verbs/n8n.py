@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable
 
 from bridge.outcomes import ExecutionOutcome, WebhookOutcome
-from bridge.runs import Sending
 from bridge.servers import Workflow
+from bridge.verbs.runs import Sending
 
 
 class N8n:

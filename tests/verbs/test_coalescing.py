@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from bridge.contents import Content
-from bridge.intake import Incoming
 from bridge.models import Body, Event, Json
 from bridge.runtime import Runtime
 from bridge.servers import Server
+from bridge.verbs.intake import Incoming
 from tests.apps import there
 from tests.verbs.desk import ADDRESS, ALICE
 

@@ -237,7 +237,6 @@ async def test_no_log_tells_the_address_or_the_reply(
     await deliver(web, event_id, Again("503"), Dead("401"))
 
     told = [str(record.__dict__) for record in caplog.records if record.name.startswith("bridge")]
-    assert [record.message for record in caplog.records if record.name == "bridge.replies"] == [
-        "reply.attempted"
-    ] * 2
+    of_replies = [record for record in caplog.records if record.name == "bridge.verbs.replies"]
+    assert [record.message for record in of_replies] == ["reply.attempted"] * 2
     assert not any("s3cret" in record or "webhook-waiting" in record for record in told)

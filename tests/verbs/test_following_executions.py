@@ -15,8 +15,8 @@ from bridge.outcomes import (
     UnderWay,
     Unknown,
 )
-from bridge.runs import NO_EXECUTION
 from bridge.runtime import Runtime
+from bridge.verbs.runs import NO_EXECUTION
 from tests.verbs.desk import ALICE, start
 from tests.verbs.n8n import N8n, Silent
 

@@ -7,9 +7,9 @@ import pytest
 
 from bridge.models import Call, CallId, CallStatus
 from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
-from bridge.runs import Sending
 from bridge.runtime import Runtime
 from bridge.store.runs import INTERRUPTED
+from bridge.verbs.runs import Sending
 from tests.verbs.desk import ALICE, DESK, start
 from tests.verbs.n8n import N8n, Silent
 from tests.waiting import wait_until

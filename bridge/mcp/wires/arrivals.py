@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from bridge.errors import TransientError
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
-from bridge.receipts import NOTHING, Receipts
+from bridge.verbs.receipts import NOTHING, Receipts
 
 SURE_AFTER_S = 5.0
 NOTED_WITHIN_S = 0.1

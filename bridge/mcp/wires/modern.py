@@ -38,7 +38,7 @@ from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
 from bridge.models import Message
-from bridge.receipts import NOTHING
+from bridge.verbs.receipts import NOTHING
 
 OPEN_WITHIN_S = 4.0
 NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"

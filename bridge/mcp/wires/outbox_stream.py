@@ -32,10 +32,10 @@ from bridge.mcp.server import Door
 from bridge.mcp.wires.notes import answer_to, cancel_note
 from bridge.mcp.wires.reading import HANG_UP
 from bridge.models import Message
-from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
 from bridge.store.streams import Owed, request_key
+from bridge.verbs.receipts import NOTHING
 
 logger = logging.getLogger(__name__)
 

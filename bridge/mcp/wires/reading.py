@@ -20,12 +20,12 @@ from bridge.connection import Connection
 from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.wires.event_stream import KEEPALIVE, event
-from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
 from bridge.store.processes import DIED, LIFE_S
 from bridge.store.streams import Owed, Reading
 from bridge.store.wake import Bell
+from bridge.verbs.receipts import NOTHING
 
 SURE_AFTER_S = 5.0
 RETRY_MS = 5000

@@ -38,9 +38,9 @@ from bridge.mcp.wires.stdio_line import StdioLine
 from bridge.mcp.wires.under_way import UnderWay
 from bridge.models import Message, Principal
 from bridge.payloads import parse_json
-from bridge.receipts import NOTHING
 from bridge.runtime import Runtime
 from bridge.servers import Server
+from bridge.verbs.receipts import NOTHING
 
 REQUESTS_MAX = 1000
 NO_MESSAGE = f"each line must be one JSON-RPC message, or, with {BATCHES_UNTIL}, a batch of them"

@@ -6,7 +6,7 @@ from mcp.shared.auth import InvalidScopeError, OAuthClientInformationFull
 from pydantic import AnyUrl
 from typing_extensions import override
 
-from bridge.entrance import SCOPES
+from bridge.verbs.entrance import SCOPES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 NO_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws"})

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bridge.audit import UNKNOWN, record
-from bridge.entrance import ACT
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
-from bridge.grants import Grants
 from bridge.runtime import Runtime
 from bridge.store.grants import Asked
+from bridge.verbs.entrance import ACT
+from bridge.verbs.grants import Grants
 from bridge.web.oauth.clients import LOOPBACK
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri

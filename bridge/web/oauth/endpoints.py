@@ -14,8 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import request_response
 from starlette.types import ASGIApp
 
-from bridge.entrance import SCOPES
-from bridge.grants import Grants
+from bridge.verbs.entrance import SCOPES
+from bridge.verbs.grants import Grants
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
 

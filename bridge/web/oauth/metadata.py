@@ -8,11 +8,11 @@ from pydantic import AnyHttpUrl, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.entrance import SCOPES
 from bridge.errors import NotFoundError
-from bridge.grants import WIRES
 from bridge.runtime import Runtime
 from bridge.settings import Settings
+from bridge.verbs.entrance import SCOPES
+from bridge.verbs.grants import WIRES
 
 
 async def show_resource(request: Request) -> Response:

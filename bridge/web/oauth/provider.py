@@ -18,9 +18,9 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl
 
 from bridge.audit import UNKNOWN, record
-from bridge.grants import Grants, Pair
 from bridge.models import Json
 from bridge.store.grants import Asked, Granted, HeldToken
+from bridge.verbs.grants import Grants, Pair
 from bridge.web.oauth.clients import Client, fault_of_redirects
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 

@@ -10,7 +10,6 @@ Source: SEP-3415, "Webhook Event Delivery", "Authorization".
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from bridge.entrance import Entrance
 from bridge.errors import LeaseLostError
 from bridge.models import Event, Json, SubscriptionId, new_lease_token
 from bridge.receivers import (
@@ -23,6 +22,7 @@ from bridge.receivers import (
 from bridge.servers import Server
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.subscriptions import SubscriptionStore, Telling
+from bridge.verbs.entrance import Entrance
 
 logger = logging.getLogger(__name__)
 

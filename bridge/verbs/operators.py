@@ -17,10 +17,10 @@ from bridge.models import (
     ReplyStatus,
     Timeline,
 )
-from bridge.replies import Replies
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
+from bridge.verbs.replies import Replies
 
 logger = logging.getLogger(__name__)
 

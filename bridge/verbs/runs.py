@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from bridge.backoff import delay_before
 from bridge.errors import InvalidError
-from bridge.following import Followed, Look, execution_in, follow
 from bridge.models import CallId, CallStatus, Json, new_lease_token
 from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.schema_cache import SchemaCache
@@ -17,6 +16,7 @@ from bridge.servers import Server, Workflow
 from bridge.store.runs import Running, RunStore
 from bridge.store.wake import Wakes
 from bridge.traces import traceparent
+from bridge.verbs.following import Followed, Look, execution_in, follow
 
 logger = logging.getLogger(__name__)
 

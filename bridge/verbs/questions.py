@@ -1,12 +1,12 @@
 """The verbs of questions: what n8n asks in the middle of a call, and the answer to it."""
 
 from bridge.errors import InvalidError, LeaseLostError
-from bridge.events import Events
 from bridge.models import EventId, Json, Principal, new_lease_token
 from bridge.payloads import parse_json
 from bridge.servers import Server
 from bridge.store.events import EventStore, Held
-from bridge.taking import Taken
+from bridge.verbs.events import Events
+from bridge.verbs.taking import Taken
 
 
 class Questions:

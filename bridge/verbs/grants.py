@@ -16,7 +16,7 @@ from bridge.store.grants import (
     GrantStore,
     HeldToken,
 )
-from bridge.tokens import Tokens, digest_of
+from bridge.verbs.tokens import Tokens, digest_of
 
 WIRES = ("mcp", "mcp-2025", "sse")
 """What a server's addresses begin with."""

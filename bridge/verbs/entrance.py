@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from bridge.auth import bearer
 from bridge.errors import ForbiddenError, UnauthorizedError
-from bridge.grants import WIRES, Grants, resources_of
 from bridge.issuer import Claims, Issuer
 from bridge.models import Principal
 from bridge.scopes import EVERYTHING, Scope
@@ -14,7 +13,8 @@ from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.grants import GrantStore
 from bridge.store.tokens import TokenStore
-from bridge.tokens import NEEDED, Access, Tokens
+from bridge.verbs.grants import WIRES, Grants, resources_of
+from bridge.verbs.tokens import NEEDED, Access, Tokens
 
 READ, ACT = "read", "act"
 SCOPES = (READ, ACT)

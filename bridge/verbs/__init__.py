@@ -1,0 +1,1 @@
+"""The verbs: the only places that decide. Doors call them, they call the store."""
