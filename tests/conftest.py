@@ -10,6 +10,11 @@ from bridge.store.keys import PREFIX, owner_of
 from bridge.valkey import EmbeddedValkey
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts processes and mostly waits: what computes fits in beside it."""
+    items.sort(key=lambda item: item.path.parent.name != "process")
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests and fixtures on one asyncio loop for the whole session."""

@@ -44,7 +44,7 @@ async def fill(program: Program, bridge: Bridge) -> None:
     for _ in range(LISTED):
         await bridge.send("x" * 500)
     program.stop_reading()
-    for _ in range(3):
+    for _ in range(5):
         program.call("list_events", limit=LISTED)
     await wait_until(lambda: program.unread_bytes() >= PIPE_BYTES, "the pipe is full", PATIENCE_S)
 

@@ -28,6 +28,9 @@ from bridge.store.wake import Bell
 from bridge.verbs.receipts import NOTHING
 
 SURE_AFTER_S = 5.0
+LOOK_AGAIN_S = 0.5
+"""How soon one looks again where a comment of just now is not taken yet, or the client is slow."""
+
 RETRY_MS = 5000
 """How soon a client comes back to a stream that broke: not before a killed process runs again.
 
@@ -124,7 +127,7 @@ class Reader:
         sure = ""
         while self._unsure and self._unsure[0][0] + SURE_AFTER_S <= _now():
             if self.connection and not self.connection.is_taken():
-                self._unsure[0] = (_now(), self._unsure[0][1])
+                self._unsure[0] = (_now() - SURE_AFTER_S + LOOK_AGAIN_S, self._unsure[0][1])
                 break
             _, frame = self._unsure.popleft()
             sure = frame.frame_id
