@@ -44,8 +44,8 @@ async def fill(program: Program, bridge: Bridge) -> None:
     for _ in range(LISTED):
         await bridge.send("x" * 500)
     program.stop_reading()
-    for _ in range(5):
-        program.call("list_events", limit=LISTED)
+    for _ in range(3):
+        program.call("list_events", limit=LISTED, response_format="detailed")
     await wait_until(lambda: program.unread_bytes() >= PIPE_BYTES, "the pipe is full", PATIENCE_S)
 
 
