@@ -25,7 +25,7 @@ run: .venv/.runtime
 	@$(BIN)/n8n-bridge up
 
 test: .venv/.dev
-	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check
