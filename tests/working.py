@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from bridge.ending import end
 from bridge.queue import QUEUE_NAME
 from bridge.receivers import Receivers
 from bridge.runtime import open_runtime
@@ -39,5 +40,5 @@ async def working(
                 yield
             finally:
                 stop.set()
-                sweeping.cancel()
-                await asyncio.gather(running, sweeping, return_exceptions=True)
+                await end(sweeping)
+                await asyncio.gather(running, return_exceptions=True)

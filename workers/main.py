@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import Mapping
 
+from bridge.ending import end
 from bridge.queue import QUEUE_NAME
 from bridge.runtime import open_runtime
 from bridge.servers import Server
@@ -35,5 +36,4 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         gc.collect()
         gc.freeze()
         await worker.run(stop, settings.drain_s, runtime.runs.hand_over)
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        await end(sweeping)

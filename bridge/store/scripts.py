@@ -20,6 +20,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from bridge.ending import end
 from bridge.errors import StoreUnavailableError
 from bridge.store.keys import KEYS, WAKE_CHANNEL
 
@@ -152,8 +153,7 @@ class Steps:
         try:
             yield
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            await end(writer)
             self._give_up(self._waiting)
 
     async def run(self, script: Script, **values: Value) -> Answer:

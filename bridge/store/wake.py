@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bridge.ending import end
 from bridge.store.keys import WAKE_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -82,8 +83,7 @@ class Wakes:
             )
             yield
         finally:
-            ear.cancel()
-            await asyncio.gather(ear, return_exceptions=True)
+            await end(ear)
 
     async def _hear(self, ready: asyncio.Event) -> None:
         is_lost = False
