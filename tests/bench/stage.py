@@ -64,6 +64,9 @@ class Stage:
             "BRIDGE_N8N_URL": self.n8n_url,
             "BRIDGE_SERVERS": str(SERVERS),
             "BRIDGE_DATA_DIR": str(self.directory),
+            # One token holds all streams of a row, and a few that stall beside them.
+            "BRIDGE_STREAMS_MAX": "20000",
+            "BRIDGE_PRINCIPAL_SESSIONS_MAX": "20000",
             "BRIDGE_DEMO_TOKEN": TOKEN,
             "BRIDGE_DEMO_HOOK_TOKEN": HOOK_TOKEN,
         }
