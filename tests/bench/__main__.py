@@ -26,11 +26,14 @@ PAGE = ROOT / "docs" / "performance.md"
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(ROWS)))
 @click.option("--runs", type=click.IntRange(min=1), help="How often each row is measured.")
+@click.option("--stalled", type=click.IntRange(min=0), help="How many streams of `idle` stall.")
 @click.option("--short", is_flag=True, help="A look at whether it works; the numbers mean little.")
-def bench(names: tuple[str, ...], runs: int | None, *, short: bool) -> None:
+def bench(names: tuple[str, ...], runs: int | None, stalled: int | None, *, short: bool) -> None:
     """Measure all rows, or those named."""
     scale = SHORT if short else FULL
     scale = replace(scale, rounds=runs or scale.rounds)
+    if stalled is not None:
+        scale = replace(scale, stalled=stalled)
     rows = [uvloop.run(_measure(name, scale)) for name in names or ROWS]
     if not names and not short:
         PAGE.write_text(page(rows, _command(), scale.rounds))
