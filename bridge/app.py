@@ -20,7 +20,6 @@ from bridge.mcp.wires.event_stream import OpenStreams
 from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
-from bridge.wary_http import WaryHttp
 from bridge.web import callbacks, events, health, hooks, openapi, operators
 from bridge.web.admission import Admission, Opening
 from bridge.web.guard import Guard
@@ -75,6 +74,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
             app.state.runtime = runtime
+            app.state.documents = ClientDocuments(runtime.receivers.http)
             app.state.tasks.start(end_revoked(runtime, app.state.streams))
             app.state.opening.open()
             try:
@@ -96,7 +96,6 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app.state.opening = opening
     app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
-    app.state.documents = ClientDocuments(WaryHttp())
     app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}
     return app
