@@ -1,4 +1,8 @@
-"""The commands of `n8n-bridge`. Exit status: 0 success, 1 a fault found, 2 wrong use."""
+"""The commands of `n8n-bridge`. Exit status: 0 success, 1 a fault found, 2 wrong use.
+
+A command imports what it runs when it runs: half of the second that all of it takes to load is
+MCP's, which workers and operators' commands have no use for.
+"""
 
 import asyncio
 import functools
@@ -10,23 +14,13 @@ import click
 from typing_extensions import override
 
 from bridge import __version__
-from bridge.app import create_app, drain
-from bridge.check import check
 from bridge.commands.calls import calls
 from bridge.commands.events import events
 from bridge.commands.replies import replies
 from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging, log_beside
-from bridge.mcp.wires.pipes import claim_standard_streams
-from bridge.open_files import make_room
-from bridge.ports import listen
-from bridge.process import process_configuration
-from bridge.serve import serve
 from bridge.settings import Settings, read_dotenv
-from bridge.standin.app import create_standin
-from bridge.stdio import serve_stdio
-from bridge.up import up
 
 STAND_IN_DRAIN_S = 1.0
 
@@ -60,6 +54,8 @@ def commands(ctx: click.Context) -> None:
 @click.pass_obj
 def up_command(environ: Mapping[str, str]) -> None:
     """Run everything on this machine, and show how to connect."""
+    from bridge.up import up
+
     asyncio.run(up(environ))
 
 
@@ -69,6 +65,12 @@ def up_command(environ: Mapping[str, str]) -> None:
 @click.pass_obj
 def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     """Run one web process: the doors for n8n and for Claude."""
+    from bridge.app import create_app, drain
+    from bridge.open_files import make_room
+    from bridge.ports import listen
+    from bridge.process import process_configuration
+    from bridge.serve import serve
+
     asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
     configuration = process_configuration(
         {**environ, **{name: str(value) for name, value in asked.items() if value is not None}}
@@ -86,6 +88,9 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
 @click.pass_obj
 def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
     """Serve one server on stdin and stdout, to a client that starts programs."""
+    from bridge.mcp.wires.pipes import claim_standard_streams
+    from bridge.stdio import serve_stdio
+
     streams = claim_standard_streams()
     log_beside()
     asyncio.run(serve_stdio(environ, server, streams, is_channel=channel))
@@ -96,6 +101,8 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
 @click.pass_obj
 def check_command(environ: Mapping[str, str], path: Path | None) -> None:
     """Check server files: one file, a folder, or those of BRIDGE_SERVERS."""
+    from bridge.check import check
+
     faults = check(path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir), environ)
     if faults:
         raise ConfigurationError(faults)
@@ -106,6 +113,10 @@ def check_command(environ: Mapping[str, str], path: Path | None) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), required=True)
 def stand_in(port: int) -> None:
     """Play n8n on loopback, for `up` without one."""
+    from bridge.ports import listen
+    from bridge.serve import serve
+    from bridge.standin.app import create_standin
+
     serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
 
 

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge import cli
+from bridge import app as bridge_app
 from bridge.__main__ import main
 from bridge.app import create_app
 from bridge.receivers import Receivers
@@ -110,7 +110,7 @@ def arm(point: str) -> None:
         app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
         return app
 
-    vars(cli)["create_app"] = create_deadly_app
+    vars(bridge_app)["create_app"] = create_deadly_app
 
 
 if __name__ == "__main__":

@@ -4,10 +4,6 @@ import asyncio
 from collections.abc import Mapping
 
 import click
-from uvicorn.loops.auto import auto_loop_factory
-
-from bridge.process import process_configuration
-from workers.main import run_worker
 
 CONCURRENCY = 1000
 
@@ -23,6 +19,11 @@ CONCURRENCY = 1000
 @click.pass_obj
 def worker(environ: Mapping[str, str], concurrency: int) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
+    from uvicorn.loops.auto import auto_loop_factory
+
+    from bridge.process import process_configuration
+    from workers.main import run_worker
+
     configuration = process_configuration(environ)
     settings = configuration.settings
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
