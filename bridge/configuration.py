@@ -13,10 +13,11 @@ from bridge.settings import Settings, servers_dir_of
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that a process is told from outside."""
+    """All that a process is told from outside; `warnings` keep it from nothing."""
 
     settings: Settings
     servers: dict[str, Server]
+    warnings: tuple[str, ...] = ()
 
 
 def read_configuration(environ: Mapping[str, str]) -> Configuration:
@@ -34,7 +35,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
     faults += tuple(faults_of_oauth(settings))
     if faults:
         raise ConfigurationError(faults)
-    return Configuration(settings, files.servers)
+    return Configuration(settings, files.servers, files.warnings)
 
 
 def faults_of_oauth(settings: Settings) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a web or worker process starts on."""
 
+import logging
 from collections.abc import Mapping
 
 from bridge.configuration import Configuration, read_configuration
@@ -10,9 +11,11 @@ NO_REDIS = (
     "or run `n8n-bridge up`, which brings its own"
 )
 
+logger = logging.getLogger(__name__)
+
 
 def process_configuration(environ: Mapping[str, str]) -> Configuration:
-    """Read the configuration of a process that shares its Redis with others.
+    """Read the configuration of a process that shares its Redis with others; log its warnings.
 
     Raises:
         ConfigurationError: there are faults, or no Redis is named.
@@ -24,4 +27,6 @@ def process_configuration(environ: Mapping[str, str]) -> Configuration:
         raise ConfigurationError((*faults, *error.faults)) from None
     if faults:
         raise ConfigurationError(faults)
+    for warning in configuration.warnings:
+        logger.warning("server_file.warning", extra={"warning": warning})
     return configuration

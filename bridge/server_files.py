@@ -10,6 +10,7 @@ from bridge.documents import Document, read_document
 from bridge.errors import ConfigurationError
 from bridge.pointers import parts_of
 from bridge.servers import Server
+from bridge.tool_rules import faults_of_tools
 from bridge.variables import Variables
 
 TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
@@ -22,14 +23,14 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 class ServerFiles:
     """What some server files hold: the sound servers by name, and every fault of the others.
 
-    `variables` are the names that the files take from the environment, set or not; `documents`
-    tell where each server's keys stand.
+    `variables` are the names that the files take from the environment, set or not; `warnings` say
+    what clients would drop or cut of servers that are sound or not.
     """
 
     servers: dict[str, Server]
-    documents: dict[str, Document]
     variables: frozenset[str]
     faults: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
@@ -38,19 +39,21 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     Every fault is a line `file:line: sentence` that says how to mend it and repeats no secret.
     """
     faults: list[str] = []
+    warnings: list[str] = []
     servers: dict[str, Server] = {}
     documents: dict[str, Document] = {}
     variables = Variables(environ)
     for document in _documents_at(path, faults):
-        server, wrong = _read_server(document, variables)
+        server, wrong, unfit = _read_server(document, variables)
         faults += wrong
+        warnings += unfit
         name = document.value.get("name") if isinstance(document.value, dict) else None
         first = documents.setdefault(str(name), document)
         if name is not None and first is not document:
             faults.append(document.fault(["name"], f"is that of {first.path} too: choose another"))
         elif server:
             servers[server.name] = server
-    return ServerFiles(servers, documents, frozenset(variables.used), tuple(faults))
+    return ServerFiles(servers, frozenset(variables.used), tuple(faults), tuple(warnings))
 
 
 def _documents_at(path: Path, faults: list[str]) -> Iterator[Document]:
@@ -70,7 +73,10 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _read_server(document: Document, variables: Variables) -> tuple[Server | None, list[str]]:
+def _read_server(
+    document: Document, variables: Variables
+) -> tuple[Server | None, list[str], list[str]]:
+    """Give the server if it is sound, its faults, and what clients would not take of it."""
     raw, unfilled = variables.fill(document.value)
     faults: list[tuple[tuple[str | int, ...], str]] = [
         (parts_of(fault.pointer), fault.detail) for fault in unfilled
@@ -89,7 +95,8 @@ def _read_server(document: Document, variables: Variables) -> tuple[Server | Non
     if server:
         faults += _unfollowed(server, variables)
     faults.sort(key=lambda fault: document.line(fault[0]))
-    return (None if faults else server), [document.fault(*fault) for fault in faults]
+    wrong = [document.fault(*fault) for fault in faults]
+    return (None if faults else server), wrong, list(faults_of_tools(document, raw))
 
 
 def _unfollowed(

@@ -31,6 +31,7 @@ def welcome(
         lines += for_n8n(hook, environ[HOOK_TOKEN])
         lines += to_try(hook, environ[HOOK_TOKEN], settings.port, stand_in_port)
     lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
+    lines += what_clients_drop(configuration.warnings)
     return "\n".join(lines) + "\n"
 
 
@@ -102,3 +103,10 @@ def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
     yield heading("n8n is played by a built-in stand-in")
     yield f"  It listens on {n8n_url} and knows the demo's workflows only. For your own n8n, set"
     yield "  BRIDGE_N8N_URL=http://your-n8n:5678 (in .env, say) and start again."
+
+
+def what_clients_drop(warnings: tuple[str, ...]) -> Iterator[str]:
+    """Say what of the server files clients would not take, if anything."""
+    if warnings:
+        yield heading("Claude's clients drop or cut these, without a word")
+        yield from (f"  {warning}" for warning in warnings)

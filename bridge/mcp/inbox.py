@@ -1,5 +1,8 @@
 """The inbox as Claude is offered it: its tools, by what they say of themselves."""
 
+import dataclasses
+from typing import Any
+
 from bridge.mcp.inbox_tools import (
     extend_event,
     list_events,
@@ -16,17 +19,55 @@ from bridge.mcp.tools import (
     RESPONSE_FORMAT,
     WAIT_SECONDS,
     Meta,
+    Schema,
     Tool,
     arguments,
     hints,
 )
 from bridge.models import EventStatus
+from bridge.servers import Server
 
 _EVENT_ID = {"type": "string"}
 _LEASE = {"type": "string", "description": "From take_event."}
 _HOOK = {"type": "string", "description": "Only this hook's."}
+_TYPES = ("object", "array", "string", "number", "boolean", "null")
 
-INBOX_TOOLS = (
+
+def inbox_tools(server: Server) -> tuple[Tool, ...]:
+    """Return the inbox's tools, with the types that a reply to the server's hooks may have.
+
+    n8n's MCP Client Tool makes an argument without a type optional to its model, and its node sends
+    one of several types as a text; of a single type it sends what that type says.
+    """
+    reply: Schema = {"type": _types_of_replies(server), "description": "What the hook asks for."}
+    return tuple(_with_reply(tool, reply) for tool in _TOOLS)
+
+
+def _with_reply(tool: Tool, reply: Schema) -> Tool:
+    properties = tool.input["properties"]
+    if "reply" not in properties:
+        return tool
+    return dataclasses.replace(
+        tool, input=tool.input | {"properties": properties | {"reply": reply}}
+    )
+
+
+def _types_of_replies(server: Server) -> str | list[str]:
+    """Return the one type that replies to all hooks have, or else every type that one may have."""
+    declared: set[str] = set()
+    for hook in server.hooks.values():
+        declared |= _types_of(hook.reply)
+    types = [name for name in _TYPES if name in declared] or list(_TYPES)
+    return types[0] if len(types) == 1 else types
+
+
+def _types_of(schema: dict[str, Any] | None) -> set[str]:
+    named = (schema or {}).get("type", list(_TYPES))
+    names = [named] if isinstance(named, str) else named
+    return {"number" if name == "integer" else name for name in names}
+
+
+_TOOLS = (
     Tool(
         name="list_events",
         title="List events",
@@ -99,7 +140,7 @@ INBOX_TOOLS = (
             "event_id lease reply",
             event_id=_EVENT_ID,
             lease=_LEASE,
-            reply={"description": "Any JSON value that fits the hook."},
+            reply={},
         ),
         annotations=hints(read_only=False, idempotent=True, open_world=True),
         meta=Meta(always_load=True),

@@ -22,7 +22,7 @@ from bridge.mcp.completion import complete
 from bridge.mcp.event_types import event_type
 from bridge.mcp.exchange import Caller
 from bridge.mcp.hearing import hear, hear_no_more
-from bridge.mcp.inbox import INBOX_TOOLS
+from bridge.mcp.inbox import inbox_tools
 from bridge.mcp.listening import Listening
 from bridge.mcp.occurrences import Occurrences
 from bridge.mcp.progress import telling
@@ -63,9 +63,10 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
 
     Whoever has no hook has no inbox, and whoever has no workflow has no calls.
     """
-    inbox = () if scope.hooks == frozenset() else INBOX_TOOLS
+    seen = scope.view(server)
+    inbox = () if scope.hooks == frozenset() else inbox_tools(seen)
     calls = () if scope.workflows == frozenset() else CALL_TOOLS
-    every = (*workflow_tools(scope.view(server)), *inbox, *calls)
+    every = (*workflow_tools(seen), *inbox, *calls)
     return {tool.name: tool for tool in every if scope.acts or tool.annotations.read_only_hint}
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.check import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS, check
+from bridge.check import check
+from bridge.tool_rules import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS
 
 ROOT = Path(__file__).parents[2]
 TOOL = "name: s\nworkflows:\n  w:\n    description: Does it.\n    url: http://n8n:5678/webhook/w\n"
@@ -77,3 +78,20 @@ def test_all_that_is_just_short_enough_passes(tmp_path: Path) -> None:
     text = TOOL.replace("Does it.", "x" * DESCRIPTION_CHARS)
     text += f"    title: {'x' * TITLE_CHARS}\ndescription: {'é' * (INSTRUCTIONS_BYTES // 2)}\n"
     assert faults(tmp_path, text) == []
+
+
+def test_faults_of_files_and_of_the_tools_in_them_are_named_at_once(tmp_path: Path) -> None:
+    text = f"{TOOL}    input:\n      type: object\n      properties: {{First Name: {{}}}}\n"
+    named = faults(tmp_path, f"{text}    timeout: soon\ntokens: [env:NOT_SET]\n")
+    assert [fault.split(" ")[1] for fault in named] == [
+        "workflows.w.timeout",
+        "tokens.0",
+        "workflows.w.input.properties.First",
+    ]
+
+
+@pytest.mark.parametrize(
+    "workflows", ["[]", "{w: 1}", "{w: {input: 1}}", "{w: {input: {properties: [1]}}}", "3"]
+)
+def test_files_that_are_wrong_throughout_are_named_as_such(tmp_path: Path, workflows: str) -> None:
+    assert faults(tmp_path, f"name: s\nworkflows: {workflows}\n")

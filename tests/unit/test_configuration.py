@@ -6,8 +6,10 @@ import pytest
 
 from bridge.configuration import read_configuration, unguarded
 from bridge.errors import ConfigurationError
+from bridge.process import process_configuration
 from bridge.servers import Server
 from bridge.settings import Settings
+from bridge.welcome import welcome
 from tests.unit.wrong_server_files import HOOK
 
 
@@ -113,3 +115,28 @@ def test_oauth_without_what_makes_it_safe_stops_the_start(
 def test_oauth_on_loopback_needs_no_tls(tmp_path: Path) -> None:
     given = {"BRIDGE_OAUTH": "built-in", "BRIDGE_PUBLIC_URL": "http://127.0.0.1:8080"}
     assert read_configuration(environ(tmp_path, "name: s\n", **given)).settings.oauth
+
+
+DROPPED = """\
+name: s
+description: d
+tokens: [{name: t, token: env:S_TOKEN}]
+workflows:
+  w: {description: d, url: http://n, input: {type: object, properties: {First Name: {}}}}
+  v: {description: d, url: http://n, input: {type: object, oneOf: [{required: [a]}]}}
+"""
+
+
+def test_what_clients_drop_is_a_warning_at_every_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = {"BRIDGE_REDIS_URL": "redis://127.0.0.1:1", "BRIDGE_N8N_URL": "http://127.0.0.1:1"}
+    variables = environ(tmp_path, DROPPED, S_TOKEN="a-token-of-sixteen", **redis)
+    configuration = process_configuration(variables)
+    logged = [vars(line)["warning"] for line in caplog.records]
+    assert [line.split(" ")[1] for line in logged] == [
+        "workflows.w.input.properties.First",
+        "workflows.v.input.oneOf",
+    ]
+    greeting = welcome(configuration, variables, None)
+    assert all(line in greeting for line in logged)

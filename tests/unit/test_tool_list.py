@@ -7,10 +7,12 @@ import pytest
 
 from bridge.mcp.server import tools_of
 from bridge.schemas import faults_in_schema
+from bridge.servers import Server
 from tests.tokens.counting import ENCODINGS, compact, count
 from tests.tokens.office import office
 
 BUDGET = 3000
+EVERY_TYPE = ["object", "array", "string", "number", "boolean", "null"]
 
 LISTED: list[dict[str, Any]] = [
     tool.describe().model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -54,3 +56,23 @@ def test_what_may_be_long_is_shown_whole_up_to_the_bridge_s_own_limit() -> None:
     key = "anthropic/maxResultSizeChars"
     long = {tool["name"] for tool in LISTED if tool.get("_meta", {}).get(key) == 500_000}
     assert long == {"take_event", "read_event", "read_call", *office().workflows}
+
+
+@pytest.mark.parametrize(
+    ("schemas", "types"),
+    [
+        ([{"type": "object"}, {"type": "object", "required": ["a"]}], "object"),
+        ([{"type": "object"}, {"type": ["integer", "null"]}], ["object", "number", "null"]),
+        ([{"type": "object"}, None], EVERY_TYPE),
+        ([{"type": "object"}, {"enum": [1]}], EVERY_TYPE),
+        ([], EVERY_TYPE),
+    ],
+)
+def test_a_reply_says_its_types_so_that_no_client_makes_it_optional_or_a_text(
+    schemas: list[dict[str, Any] | None], types: str | list[str]
+) -> None:
+    hooks = {f"h{n}": {"auth": {"bearer": "x"}, "reply": reply} for n, reply in enumerate(schemas)}
+    server = Server.model_validate({"name": "s", "hooks": hooks})
+    schema = tools_of(server)["reply_to_event"].input
+    assert schema["properties"]["reply"]["type"] == types
+    assert "reply" in schema["required"]

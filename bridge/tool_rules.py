@@ -1,0 +1,73 @@
+"""What Claude and its clients refuse, drop or cut of a server, read from its file as it stands.
+
+The file's text is judged, not the servers that are made of it, so that these faults are named even
+while others keep the file from being loaded.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bridge.documents import Document, Place
+
+# Claude Code cuts what is longer: a server's instructions and a tool's description.
+INSTRUCTIONS_BYTES = 2048
+DESCRIPTION_CHARS = 4096
+TITLE_CHARS = 128  # ours: a title is a line in a list
+
+# Claude's API turns down a whole request for one tool that breaks either of these; Claude Code
+# leaves such a tool out without a word, or shows it with other arguments than it has:
+# https://github.com/twilio-labs/mcp/issues/49, https://github.com/anthropics/claude-code/issues/657
+_ARGUMENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NEVER_AT_THE_TOP = ("allOf", "anyOf", "oneOf")
+
+
+def faults_of_tools(document: Document, filled: Any) -> Iterator[str]:
+    """Name what clients would not take of a server, as `file:line: sentence`.
+
+    `filled` is the document's value with the environment filled in; what in it is not as a server
+    file must be is passed over, for the loader names that.
+    """
+    server = _mapping(filled)
+    for place, predicate in _server_faults(server):
+        yield document.fault(place, predicate)
+    for name, workflow in _mapping(server.get("workflows")).items():
+        if isinstance(workflow, Mapping):
+            for place, predicate in _tool_faults(workflow):
+                yield document.fault(("workflows", name, *place), predicate)
+
+
+def _server_faults(server: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    if len(_text(server.get("title"))) > TITLE_CHARS:
+        yield ("title",), f"has more than {TITLE_CHARS} characters: shorten it"
+    if len(_text(server.get("description")).encode()) > INSTRUCTIONS_BYTES:
+        yield ("description",), f"has more than {INSTRUCTIONS_BYTES} bytes: Claude sees no more"
+
+
+def _tool_faults(workflow: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    description = _text(workflow.get("description"))
+    if not description.strip():
+        yield (), "needs a `description`: Claude chooses a tool by it"
+    if len(description) > DESCRIPTION_CHARS:
+        yield ("description",), f"has more than {DESCRIPTION_CHARS} characters: Claude sees no more"
+    if len(_text(workflow.get("title"))) > TITLE_CHARS:
+        yield ("title",), f"has more than {TITLE_CHARS} characters: shorten it"
+    arguments = _mapping(workflow.get("input"))
+    for keyword in _NEVER_AT_THE_TOP:
+        if keyword in arguments:
+            yield ("input", keyword), "is not taken by Claude at the top: move it into a property"
+    for name in _mapping(arguments.get("properties")):
+        if not _ARGUMENT_NAME.fullmatch(name):
+            yield (
+                ("input", "properties", name),
+                "is no name that Claude takes for an argument, so clients drop the tool: use "
+                "letters, digits and _.-, at most 64",
+            )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
