@@ -15,13 +15,18 @@ def is_loopback(host: str) -> bool:
         return host.lower().rstrip(".") == "localhost"
 
 
+def is_host(text: str) -> bool:
+    """Tell whether `text` is a host, with or without a port, and nothing else."""
+    return _HOST.fullmatch(text) is not None
+
+
 def host(text: str) -> str:
     """Give `text` in small letters if it is a host, with or without a port.
 
     Raises:
         ValueError: it is not.
     """
-    if not _HOST.fullmatch(text):
+    if not is_host(text):
         raise ValueError("must be a host, with a port if need be, such as bridge.example.com:8080")
     return text.lower()
 

@@ -74,7 +74,9 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
             app.state.runtime = runtime
-            app.state.documents = ClientDocuments(runtime.receivers.http)
+            app.state.documents = ClientDocuments(
+                runtime.receivers.http, settings.oauth_app_schemes
+            )
             app.state.tasks.start(end_revoked(runtime, app.state.streams))
             app.state.opening.open()
             try:

@@ -1,5 +1,6 @@
 """Settings: what the `BRIDGE_*` variables say, read once and passed by hand."""
 
+import re
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +14,9 @@ from bridge.wording import predicate, suggestion
 
 DEMO_VARIABLES = frozenset({"BRIDGE_DEMO_TOKEN", "BRIDGE_DEMO_HOOK_TOKEN"})
 """What the demo server's file asks for; `up` makes up what is not set."""
+
+APP_SCHEMES = ("cursor", "vscode", "vscode-insiders", "windsurf")
+"""Schemes of apps that are known to send OAuth answers there, though RFC 8252 wants a dot."""
 
 _TESTS_PREFIX = "BRIDGE_TEST_"
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -41,11 +45,18 @@ def _path_prefix(text: str) -> str:
     return text
 
 
+def _scheme(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", text):
+        raise ValueError("must be the scheme of an address, such as cursor, without a colon")
+    return text.lower()
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 Web = Annotated[str, AfterValidator(_web)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(host)], ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(_split)]
+Schemes = Annotated[tuple[Annotated[str, AfterValidator(_scheme)], ...], BeforeValidator(_split)]
 Prefixes = Annotated[
     tuple[Annotated[str, AfterValidator(_path_prefix)], ...],
     BeforeValidator(_split),
@@ -124,6 +135,13 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     oauth_issuer: Web | None = Field(
         None, description="the issuer of OAuth access tokens, if it is not the bridge itself"
+    )
+    oauth_app_schemes: Schemes = Field(
+        APP_SCHEMES,
+        description="schemes without a dot that OAuth clients may be redirected to, with commas",
+    )
+    oauth_reuse_ends_grant: bool = Field(
+        False, description="1 to end what was granted when a refresh token is used that is spent"
     )
     metrics_token: SecretStr | None = Field(
         None, description="the token that /metrics asks for when it is not on loopback"

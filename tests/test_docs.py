@@ -137,6 +137,13 @@ def test_the_readme_leads_to_every_page() -> None:
     assert pages <= {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README)}
 
 
+def test_what_holds_a_threat_is_shown_by_a_test_that_there_is() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text())
+    assert named
+    for file, test in named:
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(), re.MULTILINE), test
+
+
 def test_what_the_readme_says_is_not_yet_there_is_not_there() -> None:
     promised = section(README, "Not yet")
     there = {*commands.commands, *PATHS}.union(*(entry.keys() for entry in ENTRIES))

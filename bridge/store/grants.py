@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 from bridge.models import Json
 from bridge.store.scripts import Script, Steps
@@ -13,8 +14,11 @@ CONSENT_TTL_S = 600
 CODE_TTL_S = 60
 ACCESS_TTL_S = 3600
 GRANT_TTL_S = 30 * 86400
-GRACE_MS = 30_000
-"""How long the refresh token before the newest one still counts: its answer may have been lost."""
+GRACE_MS = 600_000
+"""How long a refresh token still counts once one that was given out for it has been used."""
+
+REFRESH_TOKENS_MAX = 16
+"""How many refresh tokens of one grant count at once; the one unused longest makes room."""
 
 _END = f"""
 local function finish(grant)
@@ -25,6 +29,47 @@ local function hand_out(grant, access, scopes, refresh)
   redis.call('SET', oauth_token_key(access), 'access\\n' .. grant .. '\\n' .. scopes, 'EX', {ACCESS_TTL_S})
   redis.call('SET', oauth_token_key(refresh), 'refresh\\n' .. grant .. '\\n' .. scopes, 'EX', {GRANT_TTL_S})
   redis.call('EXPIRE', oauth_grant_key(grant), {GRANT_TTL_S})
+end
+"""
+
+# A grant's hash holds a line for each refresh token that counts: the digest of the one it was given
+# out for, when it was made or last used, whether it was used, and when it ends (0: not yet known).
+_REFRESH_TOKENS = f"""
+local function find(grant, token)
+  local line = redis.call('HGET', oauth_grant_key(grant), 'refresh:' .. token)
+  if not line then return nil end
+  local parent, seen_at, used, ends_at = line:match('^(%S+) (%d+) (%d) (%d+)$')
+  return {{parent = parent, seen_at = tonumber(seen_at), used = used == '1', ends_at = tonumber(ends_at)}}
+end
+local function put(grant, token, line)
+  local told = string.format('%s %.0f %d %.0f', line.parent, line.seen_at, line.used and 1 or 0, line.ends_at)
+  redis.call('HSET', oauth_grant_key(grant), 'refresh:' .. token, told)
+end
+local function add(grant, token, parent)
+  put(grant, token, {{parent = parent, seen_at = now, used = false, ends_at = 0}})
+end
+local function is_over(line) return line.ends_at > 0 and line.ends_at <= now end
+local function make_room(grant)
+  local count, least, seen_at = 0, nil, nil
+  for _, name in ipairs(redis.call('HKEYS', oauth_grant_key(grant))) do
+    local token = name:match('^refresh:(.+)$')
+    local line = token and find(grant, token)
+    if line then
+      count = count + 1
+      local last = is_over(line) and 0 or line.seen_at
+      if not least or last < seen_at then least, seen_at = name, last end
+    end
+  end
+  if count >= {REFRESH_TOKENS_MAX} then redis.call('HDEL', oauth_grant_key(grant), least) end
+end
+-- Grants of before, when one token ended the other, name the newest one and the one before it.
+local function adopt(grant)
+  local newest, before = unpack(redis.call('HMGET', oauth_grant_key(grant), 'refresh', 'previous'))
+  if not newest then return end
+  local parent = (before and before ~= '') and before or '-'
+  add(grant, newest, parent)
+  if parent ~= '-' then put(grant, parent, {{parent = '-', seen_at = now, used = true, ends_at = 0}}) end
+  redis.call('HDEL', oauth_grant_key(grant), 'refresh', 'previous', 'rotated_at')
 end
 """
 
@@ -64,6 +109,7 @@ READ_CODE = Script("code", "return {redis.call('HGET', oauth_code_key(code), 'ke
 EXCHANGE = Script(
     "code grant access refresh scopes",
     _END
+    + _REFRESH_TOKENS
     + f"""
 local used = redis.call('HGET', oauth_code_key(code), 'grant')
 if used == grant then return {{'exchanged'}} end
@@ -72,7 +118,8 @@ local kept = redis.call('HGET', oauth_code_key(code), 'kept')
 if not kept then return {{}} end
 redis.call('HSET', oauth_code_key(code), 'grant', grant)
 redis.call('EXPIRE', oauth_code_key(code), {ACCESS_TTL_S})
-redis.call('HSET', oauth_grant_key(grant), 'kept', kept, 'refresh', refresh, 'previous', '', 'rotated_at', now)
+redis.call('HSET', oauth_grant_key(grant), 'kept', kept)
+add(grant, refresh, '-')
 hand_out(grant, access, scopes, refresh)
 return {{'exchanged'}}
 """,
@@ -101,20 +148,34 @@ return {kind, grant, scopes, kept}
 
 READ_GRANT = Script("grant", "return {redis.call('HGET', oauth_grant_key(grant), 'kept')}")
 
+# The token that is used shows that it was received, so the one it was given out for may go.
 ROTATE = Script(
-    "grant old access refresh scopes",
+    "grant old access refresh scopes reuse_ends",
     _END
+    + _REFRESH_TOKENS
     + f"""
-local newest, previous, rotated_at = unpack(redis.call('HMGET', oauth_grant_key(grant), 'refresh', 'previous', 'rotated_at'))
-if not newest then return {{}} end
-if newest == refresh then return {{'rotated'}} end
-if newest ~= old and not (previous == old and now - rotated_at < {GRACE_MS}) then
+if redis.call('HEXISTS', oauth_grant_key(grant), 'kept') == 0 then return {{'refused'}} end
+adopt(grant)
+if find(grant, refresh) then return {{'rotated'}} end
+local line = find(grant, old)
+if not line or is_over(line) then
+  if reuse_ends ~= '1' then return {{'refused'}} end
   finish(grant)
-  return {{}}
+  return {{'ended'}}
 end
-redis.call('HSET', oauth_grant_key(grant), 'refresh', refresh, 'previous', newest, 'rotated_at', now)
+local parent = find(grant, line.parent)
+if parent and parent.ends_at == 0 then
+  parent.ends_at = now + {GRACE_MS}
+  put(grant, line.parent, parent)
+end
+local outcome = line.used and 'again' or 'rotated'
+line.used, line.seen_at = true, now
+put(grant, old, line)
+redis.call('EXPIRE', oauth_token_key(old), {GRANT_TTL_S})
+make_room(grant)
+add(grant, refresh, old)
 hand_out(grant, access, scopes, refresh)
-return {{'rotated'}}
+return {{outcome}}
 """,
 )
 
@@ -147,6 +208,29 @@ class Granted:
     def spell(self) -> str:
         """Write it down."""
         return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class DigestedPair:
+    """An access and a refresh token as they are kept, and their scopes, separated by blanks."""
+
+    access: str
+    refresh: str
+    scopes: str
+
+
+class Rotated(StrEnum):
+    """What became of a refresh token that was brought; the first two give out new tokens."""
+
+    FIRST = "rotated"
+    AGAIN = "again"
+    REFUSED = "refused"
+    ENDED = "ended"
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether new tokens were given out."""
+        return self in (Rotated.FIRST, Rotated.AGAIN)
 
 
 @dataclass(frozen=True)
@@ -198,13 +282,9 @@ class GrantStore:
         (kept,) = await self._steps.run(READ_CODE, code=code)
         return (_granted(kept) if kept else None), used_for.decode()
 
-    async def exchange(self, code: str, grant: str, access: str, refresh: str, scopes: str) -> bool:
+    async def exchange(self, code: str, grant: str, pair: DigestedPair) -> bool:
         """Turn a code into a grant and its first tokens, once."""
-        return bool(
-            await self._steps.run(
-                EXCHANGE, code=code, grant=grant, access=access, refresh=refresh, scopes=scopes
-            )
-        )
+        return bool(await self._steps.run(EXCHANGE, code=code, grant=grant, **asdict(pair)))
 
     async def token(self, digest: str) -> HeldToken | None:
         """Read a token whose grant lives."""
@@ -221,13 +301,19 @@ class GrantStore:
         (kept,) = await self._steps.run(READ_GRANT, grant=grant)
         return _granted(kept) if kept else None
 
-    async def rotate(self, grant: str, old: str, access: str, refresh: str, scopes: str) -> bool:
-        """Give out new tokens for a refresh token; False, and the grant ends, for a stale one."""
-        return bool(
-            await self._steps.run(
-                ROTATE, grant=grant, old=old, access=access, refresh=refresh, scopes=scopes
-            )
+    async def rotate(self, grant: str, old: str, pair: DigestedPair, reuse_ends: bool) -> Rotated:
+        """Give out new tokens for a refresh token that counts, and say whether it did.
+
+        With `reuse_ends` the grant of one that counts no more ends.
+        """
+        (outcome,) = await self._steps.run(
+            ROTATE,
+            grant=grant,
+            old=old,
+            reuse_ends=int(reuse_ends),
+            **asdict(pair),
         )
+        return Rotated(outcome.decode())
 
     async def end(self, grant: str) -> None:
         """End a grant, and all that was given out for it."""

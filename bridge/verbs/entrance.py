@@ -42,7 +42,7 @@ class Entrance:
         self._settings = settings
         self._public_url = settings.public_url or ""
         self.tokens = Tokens(token_store, settings)
-        self.grants = Grants(grant_store, self.tokens, servers, self._public_url)
+        self.grants = Grants(grant_store, self.tokens, servers, settings)
         self._issuer = Issuer(settings.oauth_issuer) if settings.oauth_issuer else None
 
     async def admit(

@@ -9,17 +9,29 @@ from bridge.errors import ConflictError, UnauthorizedError
 from bridge.models import Json, Principal
 from bridge.scopes import Scope
 from bridge.servers import Server
+from bridge.settings import Settings
 from bridge.store.grants import (
     ACCESS_TTL_S,
     Asked,
+    DigestedPair,
     Granted,
     GrantStore,
     HeldToken,
+    Rotated,
 )
 from bridge.verbs.tokens import Tokens, digest_of
 
 WIRES = ("mcp", "mcp-2025", "sse")
 """What a server's addresses begin with."""
+
+
+_OUTCOMES = {
+    Rotated.FIRST: "done",
+    Rotated.AGAIN: "done again",
+    Rotated.REFUSED: "reused",
+    Rotated.ENDED: "reused, grant ended",
+}
+"""What the audit says of them."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +57,14 @@ class Grants:
         store: GrantStore,
         tokens: Tokens,
         servers: Mapping[str, Server],
-        issuer: str,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._servers = servers
-        self.issuer = issuer
+        self.app_schemes = settings.oauth_app_schemes
+        self._reuse_ends = settings.oauth_reuse_ends_grant
+        self.issuer = settings.public_url or ""
 
     def server_of(self, resource: str | None) -> str | None:
         """Name the server that a resource is; None for anything else."""
@@ -114,7 +128,7 @@ class Grants:
     async def exchange(self, code: str, granted: Granted) -> Pair | None:
         """Turn a code into tokens, once."""
         grant, pair = secrets.token_urlsafe(24), _new_pair(granted.asked.scopes)
-        done = await self._store.exchange(digest_of(code), grant, *_spelled(pair))
+        done = await self._store.exchange(digest_of(code), grant, _digested(pair))
         if done:
             await self._store.used_client(digest_of(granted.asked.client_id))
         self._record(granted, "oauth exchange", grant, "done" if done else "reused")
@@ -128,13 +142,18 @@ class Grants:
         return held
 
     async def rotate(self, old: str, held: HeldToken, scopes: tuple[str, ...]) -> Pair | None:
-        """Give out new tokens for a refresh token; None, and the grant ends, for a stale one."""
+        """Give out new tokens for a refresh token; None for one that counts no more.
+
+        It counts until 10 minutes after one that was given out for it has been used.
+        """
         pair = _new_pair(scopes)
-        done = await self._store.rotate(held.grant, digest_of(old), *_spelled(pair))
-        if done:
+        outcome = await self._store.rotate(
+            held.grant, digest_of(old), _digested(pair), self._reuse_ends
+        )
+        if outcome.is_done:
             await self._store.used_client(digest_of(held.granted.asked.client_id))
-        self._record(held.granted, "oauth refresh", held.grant, "done" if done else "reused")
-        return pair if done else None
+        self._record(held.granted, "oauth refresh", held.grant, _OUTCOMES[outcome])
+        return pair if outcome.is_done else None
 
     async def end(self, held: HeldToken) -> None:
         """End a grant, and all that was given out for it."""
@@ -164,5 +183,5 @@ def _new_pair(scopes: tuple[str, ...]) -> Pair:
     return Pair("nb_a_" + secrets.token_urlsafe(32), "nb_r_" + secrets.token_urlsafe(32), scopes)
 
 
-def _spelled(pair: Pair) -> tuple[str, str, str]:
-    return digest_of(pair.access), digest_of(pair.refresh), " ".join(pair.scopes)
+def _digested(pair: Pair) -> DigestedPair:
+    return DigestedPair(digest_of(pair.access), digest_of(pair.refresh), " ".join(pair.scopes))

@@ -137,7 +137,14 @@ async def use_a_stale_refresh_token(flow: Flow) -> None:
     first = await flow.tokens()
     second = (await flow.refresh(first["refresh_token"])).json()
     await flow.refresh(second["refresh_token"])
+    await flow.let_pass(600_000)
     await flow.refresh(first["refresh_token"])
+
+
+async def refresh_twice(flow: Flow) -> None:
+    first = await flow.tokens()
+    for _ in range(2):
+        await flow.refresh(first["refresh_token"])
 
 
 async def of_webhooks(flow: Flow, method: str) -> None:
@@ -298,6 +305,7 @@ async def test_what_only_tells_leaves_no_line(flow: Flow, caplog: pytest.LogCapt
     [
         (refuse, ("unknown", "oauth consent", "refused")),
         (refresh, (ALICES, "oauth refresh", "done")),
+        (refresh_twice, (ALICES, "oauth refresh", "done again")),
         (use_a_code_twice, (ALICES, "oauth exchange", "reused")),
         (use_a_stale_refresh_token, (ALICES, "oauth refresh", "reused")),
     ],

@@ -1,5 +1,6 @@
 """OAuth as clients use it: found from a 401, consented to by a person, kept fresh, taken back."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.scopes import Scope
+from bridge.verbs.tokens import digest_of
 from tests.doors.by_hand import request
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.doors.official_client import Kept, official_client
@@ -116,10 +118,60 @@ async def test_a_refresh_gives_new_tokens_and_may_narrow_them(flow: Flow) -> Non
     assert wider.json()["error"] == "invalid_scope"
 
 
-async def test_a_refresh_whose_answer_was_lost_may_be_sent_again(flow: Flow) -> None:
+async def test_a_refresh_token_counts_for_days_while_its_successor_was_not_used(flow: Flow) -> None:
+    """The answer was lost, or a client that keeps no tokens begins with the old one each time."""
     first = await flow.tokens()
+    for _ in range(20):
+        assert (await flow.refresh(first["refresh_token"])).status_code == 200
+        await flow.let_pass(86_400_000)
+    second = (await flow.refresh(first["refresh_token"])).json()
+    assert (await flow.refresh(second["refresh_token"])).status_code == 200
+
+
+async def test_two_sessions_that_refresh_the_same_token_both_stay_logged_in(flow: Flow) -> None:
+    first = await flow.tokens()
+    racing = [flow.refresh(first["refresh_token"]) for _ in range(2)]
+    one, other = [answer.json() for answer in await asyncio.gather(*racing)]
+    for _ in range(3):  # one works on while the other sleeps
+        one = (await flow.refresh(one["refresh_token"])).json()
+        await flow.let_pass(600_000)
+    assert (
+        await flow.status((await flow.refresh(other["refresh_token"])).json()["access_token"])
+        != 401
+    )
+    assert await flow.status(one["access_token"]) != 401
+
+
+async def test_a_refresh_token_counts_ten_minutes_more_once_its_successor_was_used(
+    flow: Flow,
+) -> None:
+    first = await flow.tokens()
+    second = (await flow.refresh(first["refresh_token"])).json()
+    third = (await flow.refresh(second["refresh_token"])).json()
+    await flow.let_pass(590_000)
     assert (await flow.refresh(first["refresh_token"])).status_code == 200
+    await flow.let_pass(10_000)
+    refused = await flow.refresh(first["refresh_token"])
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert await flow.status(third["access_token"]) != 401
+    assert (await flow.refresh(third["refresh_token"])).status_code == 200
+
+
+async def test_grants_of_before_tokens_overlapped_go_on(flow: Flow) -> None:
+    first = await flow.tokens()
+    second = (await flow.refresh(first["refresh_token"])).json()
+    redis = flow.runtime.redis
+    (grant,) = [key async for key in redis.scan_iter("{bridge}:oauth_grant:*")]
+    kept = await redis.hget(grant, "kept") or ""
+    before, newest = (digest_of(pair["refresh_token"]) for pair in (first, second))
+    await redis.delete(grant)
+    told = ("kept", kept, "refresh", newest, "previous", before, "rotated_at", "1")
+    await redis.hset(grant, items=list(told))
+    await redis.expire(grant, 86_400)
     assert (await flow.refresh(first["refresh_token"])).status_code == 200
+    assert (await flow.refresh(second["refresh_token"])).status_code == 200
+    await flow.let_pass(600_000)
+    assert (await flow.refresh(first["refresh_token"])).status_code == 400
 
 
 async def test_a_client_can_give_its_tokens_up(flow: Flow) -> None:

@@ -1,9 +1,11 @@
 """What thieves and muddlers try with OAuth, and do not get."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.store.grants import REFRESH_TOKENS_MAX
 from tests.doors.by_hand import ALICE
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.waiting import wait_until
@@ -48,23 +50,25 @@ async def test_a_code_used_twice_ends_what_it_was_used_for(flow: Flow) -> None:
     assert await flow.status(tokens["access_token"]) == 401
 
 
-async def test_a_stale_refresh_token_ends_its_grant(flow: Flow) -> None:
+async def test_a_spent_refresh_token_ends_its_grant_where_that_is_set(redis_url: str) -> None:
     """Source: RFC 9700, 4.14.2."""
-    first = await flow.tokens()
-    second = (await flow.refresh(first["refresh_token"])).json()
-    third = (await flow.refresh(second["refresh_token"])).json()
-    assert (await flow.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
-    assert await flow.status(third["access_token"]) == 401
-    assert (await flow.refresh(third["refresh_token"])).status_code == 400
+    async with open_flow(redis_url, oauth_reuse_ends_grant=True) as flow:
+        first = await flow.tokens()
+        second = (await flow.refresh(first["refresh_token"])).json()
+        third = (await flow.refresh(second["refresh_token"])).json()
+        await flow.let_pass(600_000)
+        assert (await flow.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+        assert await flow.status(third["access_token"]) == 401
+        assert (await flow.refresh(third["refresh_token"])).status_code == 400
 
 
-async def test_a_refresh_token_of_before_counts_for_a_moment_only(flow: Flow) -> None:
+async def test_no_more_refresh_tokens_of_a_grant_count_than_there_may_be(flow: Flow) -> None:
     first = await flow.tokens()
-    await flow.refresh(first["refresh_token"])
-    redis = flow.runtime.redis
-    (grant,) = [key async for key in redis.scan_iter("{bridge}:oauth_grant:*")]
-    await redis.hincrby(grant, "rotated_at", -30_000)
-    assert (await flow.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    given = [(await flow.refresh(first["refresh_token"])).json() for _ in range(20)]
+    (grant,) = [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_grant:*")]
+    assert await flow.runtime.redis.hlen(grant) == 1 + REFRESH_TOKENS_MAX
+    assert (await flow.refresh(given[0]["refresh_token"])).status_code == 400
+    assert (await flow.refresh(given[-1]["refresh_token"])).status_code == 200
 
 
 async def test_a_token_of_one_server_opens_no_other(flow: Flow) -> None:
@@ -130,20 +134,93 @@ async def test_on_loopback_any_port_will_do(flow: Flow, port: str) -> None:
     assert answer.headers["location"].startswith(f"{flow.origin}/consent")
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "http://evil.example/cb",
-        "javascript:alert(1)",
-        "data:text/html,x",
-        "https://a@b.example/cb",
-        "https://b.example/cb#x",
-        "file:///etc/passwd",
-    ],
-)
+BAD_REDIRECTS = [
+    "http://evil.example/cb",
+    "http://localhost.evil.example/cb",
+    "https://a@b.example/cb",
+    "https://b.example/cb#x",
+    "https://b.example;script-src/cb",
+    "https://b.example,c.example/cb",
+    "https://b.example'/cb",
+    "https://*/cb",
+    "https://*.b.example/cb",
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "data:text/html,x",
+    "vbscript:x",
+    "file:///etc/passwd",
+    "filesystem:https://b.example/x",
+    "view-source:https://b.example/cb",
+    "view-source:javascript:alert(1)",
+    "blob:https://b.example/x",
+    "about:blank",
+    "chrome://settings",
+    "intent://b.example/#Intent;end",
+    "mailto:a@b.example",
+    "ws://b.example/cb",
+    "app:/cb",
+]
+
+
+@pytest.mark.parametrize("uri", BAD_REDIRECTS)
 async def test_no_client_registers_such_an_address(flow: Flow, uri: str) -> None:
     answer = await flow.register(uri)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+    assert (await flow.register(CALLBACK, uri)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://b.example:8443/cb?x=1",
+        "http://127.0.0.1:1/cb",
+        "http://localhost/cb",
+        "http://[::1]:7/cb",
+        "com.example.app:/cb",
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "vscode://saoudrizwan.claude-dev/cb",
+    ],
+)
+async def test_an_app_registers_where_its_answer_is_to_go(flow: Flow, uri: str) -> None:
+    """Source: RFC 8252, 7."""
+    assert (await flow.register(uri)).status_code == 201
+    page, form = await flow.page(redirect_uri=uri)
+    (_, _, _, target) = page.headers["content-security-policy"].split(";")
+    assert len(target.split()) == 3
+    assert (await flow.answer(form)).headers["location"].startswith(uri)
+
+
+async def test_a_scheme_of_an_app_can_be_let_by_a_setting(redis_url: str) -> None:
+    async with open_flow(redis_url, oauth_app_schemes=("app",)) as flow:
+        assert (await flow.register("app:/cb")).status_code == 201
+        assert (await flow.register("cursor://x/cb")).status_code == 400
+
+
+async def test_a_client_on_record_is_led_to_no_address_it_could_not_register_now(
+    flow: Flow,
+) -> None:
+    (key,) = [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_client:*")]
+    kept = json.loads(await flow.runtime.redis.get(key) or "")
+    for uri in BAD_REDIRECTS:
+        kept["redirect_uris"] = [uri]
+        await flow.runtime.redis.set(key, json.dumps(kept), ex=600)
+        for asked in (uri, None):
+            answer = await flow.authorize(redirect_uri=asked)
+            assert answer.status_code == 400
+            assert "location" not in answer.headers
+
+
+UNSEEN = "\u202e\u2066\u2069\u200f\u200b\ufeff\u0000\u001b\u007f\U000e0041\ue000"
+
+
+async def test_nothing_in_a_client_s_name_turns_or_hides_what_the_page_says(flow: Flow) -> None:
+    await flow.register(client_name=f"Cl{UNSEEN}aude\n\u0085\u2028 {UNSEEN}<b>{UNSEEN}")
+    page, _ = await flow.page()
+    assert "<bdi>Claude &lt;b&gt;</bdi>" in page.text
+    assert not set(UNSEEN) & set(page.text)
+    await flow.register(client_name=UNSEEN)
+    page, _ = await flow.page()
+    assert f"<bdi>{flow.client_id}</bdi>" in page.text
 
 
 async def test_a_code_is_for_its_own_client_and_address(flow: Flow) -> None:

@@ -1,15 +1,19 @@
 """OAuth clients as the bridge takes them: public ones, who prove themselves by PKCE alone."""
 
+import re
+from collections.abc import Container
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from mcp.shared.auth import InvalidScopeError, OAuthClientInformationFull
 from pydantic import AnyUrl
 from typing_extensions import override
 
+from bridge.addresses import is_host
 from bridge.verbs.entrance import SCOPES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-NO_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws"})
+VISIBLE = re.compile("[!-~]+")
 URI_CHARS = 2000
 URIS_MAX = 20
 
@@ -37,21 +41,40 @@ class Client(OAuthClientInformationFull):
         return named
 
 
-def fault_of_redirects(uris: list[AnyUrl] | None) -> str | None:
-    """Say what is wrong with where a client wants to be redirected; None if nothing is."""
+def fault_of_redirects(uris: list[AnyUrl] | None, app_schemes: Container[str]) -> str | None:
+    """Say what is wrong with where a client wants to be redirected; None if nothing is.
+
+    Let are https, http on loopback, and schemes of apps: those with a dot, as a domain turned
+    around has, and `app_schemes`. What a browser itself acts on, as `javascript:`, is neither.
+
+    Source: RFC 8252, 7; RFC 9700, 4.1.
+    """
     texts = [str(uri) for uri in uris or ()]
     if not texts or len(texts) > URIS_MAX:
         return f"redirect_uris must hold 1 to {URIS_MAX} addresses"
-    for text in texts:
-        parts = urlsplit(text)
-        if len(text) > URI_CHARS or parts.fragment or "#" in text or "@" in parts.netloc:
-            return "a redirect URI must have no fragment, no user and no excessive length"
-        is_near = parts.hostname in LOOPBACK
-        if parts.scheme in NO_SCHEMES or (parts.scheme == "http" and not is_near):
-            return "a redirect URI must be https, http on loopback, or of an app's own scheme"
-        if parts.scheme == "https" and not parts.hostname:
-            return "a redirect URI must name a host"
-    return None
+    return next(filter(None, (_fault_of_redirect(text, app_schemes) for text in texts)), None)
+
+
+def readable(text: str) -> str:
+    """Give a text that a stranger wrote without what is not seen or turns what stands around it."""
+    seen = (" " if each.isspace() else each for each in text)
+    return " ".join("".join(each for each in seen if category(each)[0] != "C").split())
+
+
+def _fault_of_redirect(text: str, app_schemes: Container[str]) -> str | None:
+    parts = urlsplit(text)
+    if len(text) > URI_CHARS or not VISIBLE.fullmatch(text) or "#" in text or "@" in parts.netloc:
+        return "a redirect URI must have no fragment, no user and no excessive length"
+    if parts.scheme in ("http", "https"):
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            return "a redirect URI may be http on loopback only: use https"
+        return None if is_host(parts.netloc) else "a redirect URI must name a host, and a plain one"
+    if "." in parts.scheme or parts.scheme in app_schemes:
+        return None
+    return (
+        "a redirect URI must be https, http on loopback, or of an app's own scheme, which has a "
+        f"dot (com.example.app) or is named in BRIDGE_OAUTH_APP_SCHEMES: {parts.scheme[:30]} is not"
+    )
 
 
 def _is_same_but_port(asked: str, known: str) -> bool:

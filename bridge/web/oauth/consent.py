@@ -20,7 +20,7 @@ from bridge.runtime import Runtime
 from bridge.store.grants import Asked
 from bridge.verbs.entrance import ACT
 from bridge.verbs.grants import Grants
-from bridge.web.oauth.clients import LOOPBACK
+from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
 
@@ -34,7 +34,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>Connect to {title}</title>
 <h1>Connect to {title}?</h1>
-<p><strong>{client}</strong> wants to {rights} <strong>{title}</strong> as you.</p>
+<p><strong><bdi>{client}</bdi></strong> wants to {rights} <strong>{title}</strong> as you.</p>
 <p>It says this name of itself. What it gets is sent to <strong>{target}</strong>{known}.{near}
 Go on only if you have just asked for this.</p>
 {fault}
@@ -100,7 +100,7 @@ def _page(
     is_near = urlsplit(asked.redirect_uri).hostname in LOOPBACK
     page = PAGE.format(
         title=escape(runtime.servers[asked.server].title),
-        client=escape(asked.client_name or asked.client_id),
+        client=escape(readable(asked.client_name) or asked.client_id),
         rights="read and act at" if ACT in asked.scopes else "read at",
         target=escape(origin_of(asked.redirect_uri)),
         known=escape(known),

@@ -9,6 +9,7 @@ Documents".
 import json
 import logging
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ import httpx2
 from pydantic import ValidationError
 
 from bridge.errors import RejectedError
+from bridge.settings import APP_SCHEMES
 from bridge.wary_http import UnreachableError, WaryHttp
 from bridge.web.oauth.clients import Client, fault_of_redirects
 
@@ -44,6 +46,7 @@ class ClientDocuments:
     """Fetches documents."""
 
     http: WaryHttp
+    app_schemes: Container[str] = APP_SCHEMES
 
     async def fetch(self, client_id: str) -> Client:
         """Read the client that an address tells of.
@@ -68,7 +71,7 @@ class ClientDocuments:
             client = Client.model_validate(told | {"token_endpoint_auth_method": "none"})
         except ValidationError as error:
             raise UnusableDocumentError("the client's document breaks RFC 7591") from error
-        fault = fault_of_redirects(client.redirect_uris)
+        fault = fault_of_redirects(client.redirect_uris, self.app_schemes)
         if fault:
             raise UnusableDocumentError(fault)
         return client

@@ -8,6 +8,7 @@ from pydantic import AnyHttpUrl, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bridge.addresses import is_host
 from bridge.errors import NotFoundError
 from bridge.runtime import Runtime
 from bridge.settings import Settings
@@ -70,8 +71,9 @@ def demand_built_in(request: Request) -> str:
 def origin_of(url: str) -> str:
     """Give the scheme and host that an address leads to, as a Content-Security-Policy names them.
 
-    A scheme of an app, and an IPv6 address, which has no form there, are named by the scheme alone.
+    A scheme of an app, and a host that has no form there (an IPv6 address has none), are named by
+    the scheme alone.
     """
     parts = urlsplit(url)
-    is_web = parts.scheme in ("http", "https") and ":" not in (parts.hostname or ":")
+    is_web = parts.scheme in ("http", "https") and is_host(parts.netloc) and "[" not in parts.netloc
     return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"

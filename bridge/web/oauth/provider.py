@@ -21,7 +21,7 @@ from bridge.audit import UNKNOWN, record
 from bridge.models import Json
 from bridge.store.grants import Asked, Granted, HeldToken
 from bridge.verbs.grants import Grants, Pair
-from bridge.web.oauth.clients import Client, fault_of_redirects
+from bridge.web.oauth.clients import Client, fault_of_redirects, readable
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -71,7 +71,7 @@ class Provider:
         """Find a client: one that its id leads to, or one that is on record."""
         if self._documents is None or not is_address(client_id):
             kept = await self._grants.client(client_id)
-            return Client.model_validate(kept) if kept else None
+            return self._without_bad_redirects(Client.model_validate(kept)) if kept else None
         try:
             client = await self._documents.fetch(client_id)
         except UnusableDocumentError as error:
@@ -86,7 +86,7 @@ class Provider:
         Raises:
             RegistrationError: it wants to be redirected to where nobody should be.
         """
-        fault = fault_of_redirects(client_info.redirect_uris)
+        fault = fault_of_redirects(client_info.redirect_uris, self._grants.app_schemes)
         if fault:
             raise RegistrationError("invalid_redirect_uri", fault)
         client_info.token_endpoint_auth_method = "none"  # noqa: S105 - a method, no password
@@ -109,7 +109,7 @@ class Provider:
             raise AuthorizeError("invalid_target", "`resource` must be the MCP server's address")
         asked = Asked(
             client_id=client.client_id,
-            client_name=(client.client_name or "")[:NAME_CHARS],
+            client_name=readable(client.client_name or "")[:NAME_CHARS],
             redirect_uri=str(params.redirect_uri),
             is_redirect_given=params.redirect_uri_provided_explicitly,
             state=params.state,
@@ -158,10 +158,10 @@ class Provider:
     async def exchange_refresh_token(
         self, _client: OAuthClientInformationFull, refresh_token: Refresh, scopes: list[str]
     ) -> OAuthToken:
-        """Give new tokens for a refresh token; a stale one ends its grant.
+        """Give new tokens for a refresh token.
 
         Raises:
-            TokenError: it is stale, or for another server than the request names.
+            TokenError: it counts no more, or for another server than the request names.
         """
         held = refresh_token.held
         self._demand_resource(held.granted)
@@ -188,6 +188,12 @@ class Provider:
             TokenError: always.
         """
         raise TokenError("unsupported_grant_type", "there are no assertions here")
+
+    def _without_bad_redirects(self, client: Client) -> Client:
+        """Leave out what it could not register any more: records outlive rules."""
+        schemes = self._grants.app_schemes
+        uris = [uri for uri in client.redirect_uris or () if not fault_of_redirects([uri], schemes)]
+        return client.model_copy(update={"redirect_uris": uris})
 
     def _demand_resource(self, granted: Granted) -> None:
         if self._resource is not None and self._resource != granted.asked.resource:
