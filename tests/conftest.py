@@ -1,8 +1,10 @@
 """What every test stands on: a durable server of its own, empty at the start of each test."""
 
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Iterator
 from os import fsdecode
 
+import httpcore2
 import pytest
 from redis.asyncio import Redis
 
@@ -13,6 +15,15 @@ from bridge.valkey import EmbeddedValkey
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what starts processes and mostly waits: what computes fits in beside it."""
     items.sort(key=lambda item: item.path.parent.name != "process")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _authorities() -> Iterator[None]:
+    """Load the internet's authorities once: each client does, 20 ms long, and asks loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        load = httpcore2.default_ssl_context
+        patch.setattr(httpcore2, "default_ssl_context", functools.cache(load))
+        yield
 
 
 @pytest.fixture(scope="session")

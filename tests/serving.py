@@ -27,6 +27,15 @@ async def serving_any(
     app: Starlette, on_drain: Callable[[], None] = lambda: None, port: int = 0
 ) -> AsyncIterator[str]:
     """Serve any app on a loopback port, by default a free one; give its address."""
+    async with running_server(app, on_drain, port) as (_server, address):
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def running_server(
+    app: Starlette, on_drain: Callable[[], None], port: int = 0
+) -> AsyncIterator[tuple[Server, str]]:
+    """Serve any app as `serving_any` does; give the server too."""
     config = uvicorn.Config(
         app,
         http=WatchedProtocol,
@@ -42,7 +51,7 @@ async def serving_any(
                 while not server.started:
                     assert not running.done(), "the app did not start"
                     await asyncio.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             await running

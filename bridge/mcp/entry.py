@@ -49,6 +49,9 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Begin a piece of work."""
         task = asyncio.create_task(work)

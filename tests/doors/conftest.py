@@ -16,7 +16,7 @@ from tests.conformance.door import NAME as FIXTURES
 from tests.conformance.door import FixtureDoor
 from tests.doors.by_hand import ALICE, BOB, N8N, Session, open_session
 from tests.doors.telling import aside, flood, impatient
-from tests.serving import serving
+from tests.standing import Webs
 
 KEEPALIVE_S = 0.1
 
@@ -65,16 +65,31 @@ def build(settings: Settings) -> Starlette:
     return app
 
 
+@pytest.fixture(scope="module")
+async def webs_of_module() -> AsyncIterator[Webs]:
+    """Give the web processes that stand while the tests of a module come and go."""
+    async with Webs() as webs:
+        yield webs
+
+
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+async def webs(webs_of_module: Webs, redis_url: str) -> AsyncIterator[Webs]:
+    """Give them on an empty store, each as good as new."""
+    assert redis_url
+    yield webs_of_module
+    await webs_of_module.rest()
+
+
+@pytest.fixture
+async def app(settings: Settings, webs: Webs) -> Starlette:
     """Give the app of one web process."""
-    return build(settings)
+    return await webs.app(build, settings)
 
 
 @pytest.fixture
-async def web(app: Starlette) -> AsyncIterator[str]:
+async def web(app: Starlette, webs: Webs) -> AsyncIterator[str]:
     """Give the address of one web process."""
-    async with serving(app) as address:
+    async with webs.serving(app) as address:
         yield address
 
 
@@ -87,9 +102,9 @@ async def runtime(web: str, app: Starlette) -> Runtime:
 
 
 @pytest.fixture
-async def other_web(settings: Settings) -> AsyncIterator[str]:
+async def other_web(settings: Settings, webs: Webs) -> AsyncIterator[str]:
     """Give the address of another web process on the same Redis."""
-    async with serving(build(settings)) as address:
+    async with webs.serving(await webs.app(build, settings, 1)) as address:
         yield address
 
 

@@ -17,13 +17,18 @@ from tests.apps import running_app
 from tests.doors.by_hand import ALICE, authorization, call, open_pipe, open_session, request
 from tests.doors.scoped import CLERK, DESK, client, names, send, token_for, told
 from tests.serving import serving
+from tests.standing import Webs
 
 OPEN = Server(name="open")
 HOOK = {"authorization": "Bearer hook"}
 
 
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> Starlette:
+    return await webs.app(build, settings)
+
+
+def build(settings: Settings) -> Starlette:
     return create_app(settings, {DESK.name: DESK, OPEN.name: OPEN})
 
 

@@ -17,13 +17,18 @@ from tests.doors.scoped import CALLER, CLERK, DESK, READER, client, send, token_
 from tests.doors.test_changes import UPDATED, news, standing
 from tests.doors.test_listening import honoured, listening
 from tests.doors.test_whose_it_is import asked
+from tests.standing import Webs
 
 LETTERS, ALARMS, NOWHERE = (f"event://desk/{hook}" for hook in ("letters", "alarms", "nowhere"))
 LONG_AGO = "1"
 
 
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> Starlette:
+    return await webs.app(build, settings)
+
+
+def build(settings: Settings) -> Starlette:
     return create_app(settings, {DESK.name: DESK})
 
 

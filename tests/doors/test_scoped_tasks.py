@@ -17,6 +17,7 @@ from tests.doors.scoped import DESK, READER, client, renewed, told
 from tests.doors.test_listening import honoured, listening
 from tests.doors.test_whose_it_is import asked, modern
 from tests.doors.workshop import TASK_METHODS
+from tests.standing import Webs
 
 UNKNOWN = "call_of_nobody"
 LOOKS_UP = Scope(workflows=frozenset({"look_up"}))
@@ -26,7 +27,11 @@ SECRET = "a very private alarm"
 
 
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> Starlette:
+    return await webs.app(build, settings)
+
+
+def build(settings: Settings) -> Starlette:
     stamp = DESK.workflows["stamp"].model_copy(
         update={"output": {"type": "object", "required": ["stamped"]}, "result": "callback"}
     )

@@ -14,10 +14,15 @@ from bridge.settings import Settings
 from tests.doors.by_hand import ALICE, request
 from tests.doors.scoped import CLERK, DESK, READER, SEEN, client, names, send, token_for, told
 from tests.serving import serving
+from tests.standing import Webs
 
 
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> Starlette:
+    return await webs.app(build, settings)
+
+
+def build(settings: Settings) -> Starlette:
     return create_app(settings, {DESK.name: DESK})
 
 
