@@ -1,5 +1,6 @@
 """What can go wrong, named by the answer it demands."""
 
+import math
 from dataclasses import dataclass, field
 
 from typing_extensions import override
@@ -109,6 +110,17 @@ class TooManySessionsError(TransientError):
         super().__init__(
             "this token has as many sessions as it may, all of them in use: end some, "
             "or raise BRIDGE_PRINCIPAL_SESSIONS_MAX",
+            retry_after_s,
+        )
+
+
+class TooManyTakersError(TransientError):
+    """As many takers of the principal wait for an event as may."""
+
+    def __init__(self, most: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"{most} take_event of this token wait already, as many as may: ask again in "
+            f"{math.ceil(retry_after_s)} s, when one of them has ended, or without wait_seconds",
             retry_after_s,
         )
 

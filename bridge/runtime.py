@@ -187,7 +187,8 @@ async def open_runtime(
         beat.start()
         logger.info("process.started", extra={"process_id": process})
         try:
-            yield runtime
+            async with runtime.takers.running():
+                yield runtime
         finally:
             logger.info("process.stopped", extra={"process_id": process})
             beat.end()
@@ -217,7 +218,7 @@ def _wire(
         schemas=schemas,
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
-        takers=Takers(event_store, wakes),
+        takers=Takers(event_store, wakes, settings.principal_takers_max),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),

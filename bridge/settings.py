@@ -124,6 +124,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     principal_sessions_max: int = Field(
         10_000, ge=1, description="the sessions that one token's name may have of these"
     )
+    principal_takers_max: int = Field(
+        1000, ge=1, description="the take_event that may wait for an event under one token's name"
+    )
     streams_max: int = Field(
         10_000, ge=1, description="the standing streams that one web process may hold open"
     )

@@ -12,6 +12,7 @@ from bridge.app import create_app
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.settings import Settings
+from bridge.verbs.taking import Presence
 
 BASE = "http://127.0.0.1:8080"
 
@@ -45,6 +46,9 @@ async def running_app(
         yield RunningApp(app, client)
 
 
-async def there() -> bool:
-    """Be a taker that does not leave."""
+async def _always() -> bool:
     return True
+
+
+there = Presence(_always)
+"""A taker that does not leave."""

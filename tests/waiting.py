@@ -4,6 +4,10 @@ import asyncio
 import inspect
 from collections.abc import Callable
 
+from redis.asyncio import Redis
+
+from bridge.store.keys import PREFIX
+
 POLL_S = 0.02
 
 
@@ -21,3 +25,15 @@ async def truth(condition: Callable[[], object]) -> bool:
     """Ask once."""
     held = condition()
     return bool(await held if inspect.isawaitable(held) else held)
+
+
+async def takers_in_line(redis: Redis) -> int:
+    """Count the takers of all processes that wait for an event."""
+    keys = [key async for key in redis.scan_iter(f"{PREFIX}takers:*")]
+    return sum([await redis.hlen(key) for key in keys])
+
+
+async def commands(redis: Redis) -> int:
+    """Count the commands that Redis has run, those within steps included, but for INFO."""
+    stats = await redis.info("commandstats")
+    return sum(row["calls"] for name, row in stats.items() if name != "cmdstat_info")

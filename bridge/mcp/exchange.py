@@ -91,7 +91,8 @@ class Caller:
     start, known before it is served, so that a request served again starts nothing twice. `client`
     is the name that the client gives itself, empty for none. `receipt` names what the answer hands
     over. `hearing` takes its session's subscriptions, where its wire has sessions. `traceparent` is
-    the one of its HTTP request. `is_there` tells whether anyone would get an answer now. Once
+    the one of its HTTP request. `is_there` tells whether anyone would get an answer now, and
+    `presence_changes` names the wake for when that may have changed, where there is one. Once
     `leaving` is set, the answer is wanted soon: the process drains, and this request cannot go on
     elsewhere.
     """
@@ -108,6 +109,7 @@ class Caller:
     receipt: str = NOTHING
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
+    presence_changes: str = ""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def demand_event(self, event_id: str) -> None:

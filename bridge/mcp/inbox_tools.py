@@ -16,7 +16,7 @@ from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, seco
 from bridge.servers import Server
 from bridge.store.events import Held
 from bridge.verbs.receipts import of_event
-from bridge.verbs.taking import Taken
+from bridge.verbs.taking import Presence, Taken
 
 
 async def list_events(context: Context, given: Arguments) -> types.CallToolResult:
@@ -50,7 +50,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
         caller.principal,
         hook,
         given.get("wait_seconds", 0),
-        caller.is_there,
+        Presence(caller.is_there, caller.presence_changes),
         caller.scope,
     )
     taken = await unless_leaving(caller.leaving, taking)

@@ -3,6 +3,7 @@
 from bridge.store.intake_steps import FILES, MERGE, ROOM
 from bridge.store.question_steps import ASKER, ASKING
 from bridge.store.scripts import Script
+from bridge.store.waiter_steps import OFFER
 
 MOVE = (
     ASKING
@@ -41,6 +42,7 @@ ACCEPT = Script(
     + MERGE
     + ASKER
     + ASKING
+    + OFFER
     + """
 local part_of = coalesce ~= '' and redis.call('GET', merged_key(id))
 if part_of and redis.call('EXISTS', event_key(part_of)) == 1 then return {'merged', unpack(read(part_of))} end
@@ -83,7 +85,9 @@ if is_new then
   redis.call('ZADD', event_deadlines_key(), now + open_s * 1000, id)
   ring('events:' .. server)
 end
-return {'accepted', unpack(read(id))}
+local accepted = {'accepted', unpack(read(id))}
+if is_new then offer(server, hook) end
+return accepted
 """,
 )
 
@@ -176,6 +180,7 @@ return {'extended', string.format('%.0f', now + seconds * 1000)}
 RELEASE = Script(
     "id token server principal status delay_ms reason",
     MOVE
+    + OFFER
     + _HOLDS
     + """
 if e[9] == token then return {'released', e[10]} end
@@ -191,6 +196,7 @@ move(id, status)
 note(event_key(id), 'released', {by = principal, to = status, reason = reason,
   delay_s = status == 'delayed' and delay_ms / 1000 or nil})
 if status == 'delayed' then redis.call('ZADD', event_leases_key(), now + delay_ms, id) end
+if status == 'queued' then offer(server, redis.call('HGET', event_key(id), 'hook')) end
 return {'released', status}
 """,
 )
@@ -198,11 +204,12 @@ return {'released', status}
 SWEEP_LEASES = Script(
     "limit",
     MOVE
+    + OFFER
     + """
 local due = redis.call('ZRANGEBYSCORE', event_leases_key(), '-inf', now, 'LIMIT', 0, limit)
 for _, id in ipairs(due) do
   redis.call('ZREM', event_leases_key(), id)
-  local e = redis.call('HMGET', event_key(id), 'status', 'attempt', 'max_attempts', 'holder', 'lease')
+  local e = redis.call('HMGET', event_key(id), 'status', 'attempt', 'max_attempts', 'holder', 'lease', 'server', 'hook')
   if e[1] == 'delayed' then
     move(id, 'queued')
     note(event_key(id), 'due')
@@ -214,6 +221,7 @@ for _, id in ipairs(due) do
     move(id, spent and 'dead' or 'queued')
     note(event_key(id), 'lapsed', {to = spent and 'dead' or 'queued'})
   end
+  if redis.call('HGET', event_key(id), 'status') == 'queued' then offer(e[6], e[7]) end
 end
 return due
 """,

@@ -1,10 +1,18 @@
 """Events on record: typed faces of the steps that change them."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.errors import ConflictError, Fault, FullError, InvalidError, TooManyError
+from bridge.errors import (
+    ConflictError,
+    Fault,
+    FullError,
+    InvalidError,
+    TooManyError,
+    TooManyTakersError,
+)
 from bridge.models import (
     Body,
     Event,
@@ -28,13 +36,18 @@ SWEEP_LIMIT = 200
 
 @dataclass(frozen=True)
 class Wish:
-    """What a taker asks for: the server's hooks with their priorities; no `only` is any of them."""
+    """What a taker asks for: the server's hooks with their priorities; no `only` is any of them.
+
+    It stands in line under the name `waiter` for `wait_s`, not at all for 0, and not as one more of
+    its principal than `most`.
+    """
 
     server: str
     hooks: Sequence[tuple[str, int]]
     only: Sequence[str]
     waiter: str
-    waits: bool
+    wait_s: float = 0
+    most: int = 1000
 
 
 @dataclass(frozen=True)
@@ -73,18 +86,28 @@ class EventStore:
     async def take(
         self, wish: Wish, principal: Principal, token: LeaseToken
     ) -> tuple[Event, Body] | None:
-        """Lease the oldest event of the highest priority that no earlier waiter will get."""
+        """Lease the oldest event of the highest priority that no earlier waiter will get.
+
+        None has who waits stand in line: the step that finds an event for it leases that with this
+        token and wakes `taker:WAITER`, and to take again gives it.
+
+        Raises:
+            TooManyTakersError: as many of the principal wait as may.
+        """
         found = await self._steps.run(
             line.TAKE,
             server=wish.server,
             hooks=json.dumps(wish.hooks),
-            wanted=",".join(wish.only),
+            lines=json.dumps(_lines(wish), ensure_ascii=False),
             token=token,
             principal=principal.name,
             process=self._process,
             waiter=wish.waiter,
-            waits=int(wish.waits),
+            wait_ms=math.ceil(wish.wait_s * 1000),
+            most=wish.most,
         )
+        if found and found[0] == b"too many":
+            raise TooManyTakersError(wish.most, int(found[1]) / 1000)
         return _taken(found)
 
     async def take_one(
@@ -100,16 +123,18 @@ class EventStore:
         )
         return _taken(found)
 
-    async def leave_line(self, wish: Wish, token: LeaseToken) -> None:
+    async def leave_line(self, waiter: str, token: LeaseToken) -> None:
         """Give up a waiter's place, and the event that it may just have been given."""
-        await self._steps.run(
-            line.LEAVE_LINE,
-            server=wish.server,
-            wanted=",".join(wish.only),
-            process=self._process,
-            waiter=wish.waiter,
-            token=token,
-        )
+        await self._steps.run(line.LEAVE_LINE, process=self._process, waiter=waiter, token=token)
+
+    async def waiting(self) -> tuple[int, list[str]]:
+        """Count this process's waiters on record, and name those that have been given an event."""
+        count, named = await self._steps.run(line.WAITING, process=self._process)
+        return count, [waiter.decode() for waiter in named]
+
+    async def match(self, server: str, hooks: Sequence[tuple[str, int]]) -> None:
+        """Give events that are queued although somebody waits for them to whom they are for."""
+        await self._steps.run(line.MATCH, server=server, hooks=json.dumps(hooks))
 
     async def read(self, event_id: EventId) -> Event | None:
         """Read one event without its payload."""
@@ -193,11 +218,16 @@ class EventStore:
         return len(leases) + len(deadlines)
 
 
+def _lines(wish: Wish) -> list[str]:
+    return [f"hook-{hook}" for hook in wish.only] or ["any"]
+
+
 def _taken(found: Answer) -> tuple[Event, Body] | None:
     if not found:
         return None
-    event = event_of(found[1:])
-    return event, Body(found[0], event.media_type)
+    _, body, *rows = found
+    event = event_of(rows)
+    return event, Body(body, event.media_type)
 
 
 def _claim(held: Held) -> dict[str, str]:

@@ -51,8 +51,10 @@ KEYS = (
         "coalesce", "coalesce:{digest}", "string", "events", True, "the window after it was opened"
     ),
     Key("merged", "merged:{id}", "string", "events", True, "a minute after the merge"),
-    Key("waiters", "waiters:{server}", "zset", "events", True, "seconds after the last waiter"),
-    Key("looks", "looks:{server}", "zset", "events", True, "with the waiters"),
+    Key("line", "line:{server}:{line}", "zset", "events", True, "minutes after the last came"),
+    Key("waiters", "waiters:{server}:{line}:{process}", "zset", "events", True, "with its line"),
+    Key("takers", "takers:{process}", "hash", "events", True, "minutes after the last came"),
+    Key("named", "named:{process}", "set", "events", True, "minutes after the last was named"),
     Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),
     Key("event_leases", "event_leases", "zset", "events", False, "with its leases"),
     Key("event_deadlines", "event_deadlines", "zset", "events", False, "with its open events"),

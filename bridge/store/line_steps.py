@@ -3,91 +3,73 @@
 from bridge.store.event_steps import MOVE, READING
 from bridge.store.question_steps import ASKING
 from bridge.store.scripts import Script
+from bridge.store.waiter_steps import LEASE, OFFER, SETTLE
 
-_LEAVE = """
-local function leave_line(entry)
-  redis.call('ZREM', looks_key(server), entry)
-  return redis.call('ZREM', waiters_key(server), entry) == 1
-end
-"""
-
-_TAKING = """
-local function told(id) return {redis.call('HGET', event_key(id), 'body'), unpack(read(id))} end
-local function lease(id)
-  local e = redis.call('HMGET', event_key(id), 'server', 'hook', 'lease_s', 'order', 'call')
-  redis.call('ZREM', inbox_key(e[1], e[2], 'queued'), id)
-  redis.call('ZADD', inbox_key(e[1], e[2], 'leased'), e[4], id)
-  count(1, 'events', e[1], e[2], 'leased')
-  local attempt = redis.call('HINCRBY', event_key(id), 'attempt', 1)
-  note(event_key(id), 'taken', {by = principal, attempt = attempt})
-  redis.call('HSET', event_key(id), 'status', 'leased', 'lease', token, 'leased_by', principal, 'holder', process)
-  redis.call('ZADD', event_leases_key(), now + e[3] * 1000, id)
-  hold(process, 'event ' .. id .. ' ' .. token)
-  redis.call('SET', taken_key(token), id, 'EX', 60)
-  asks(id, e[5], true)
-  ring('left:' .. e[1])
-  return told(id)
-end
+_TOLD = """
+local function told(id) return {'taken', redis.call('HGET', event_key(id), 'body'), unpack(read(id))} end
 """
 
 TAKE = Script(
-    "server hooks wanted token principal process waiter waits",
+    "server hooks lines token principal process waiter wait_ms most",
     READING
-    + _LEAVE
     + ASKING
-    + _TAKING
+    + OFFER
+    + SETTLE
+    + _TOLD
     + """
-local taken = redis.call('GET', taken_key(token))
-if taken then return redis.call('EXISTS', event_key(taken)) == 1 and told(taken) or {} end
-local heads = {}
-for _, hook in ipairs(cjson.decode(hooks)) do
-  heads[#heads + 1] = {name = hook[1], priority = hook[2], next = 0}
+local function given()
+  local id = redis.call('GET', taken_key(token))
+  if not id or id == '' then return id and {} end
+  local e = redis.call('HMGET', event_key(id), 'status', 'lease')
+  if e[1] ~= 'leased' or e[2] ~= token then return end
+  forget_taker(process, waiter)
+  redis.call('EXPIRE', taken_key(token), 60)
+  return told(id)
 end
-local function oldest(head)
-  local inbox = inbox_key(server, head.name, 'queued')
-  while true do
-    local found = redis.call('ZRANGE', inbox, head.next, head.next, 'WITHSCORES')
-    if not found[1] or redis.call('EXISTS', event_key(found[1])) == 1 then return found[1], tonumber(found[2]) end
-    redis.call('ZREM', inbox, found[1])
-  end
-end
-local function first(wish)
-  local best
-  for _, head in ipairs(heads) do
-    if wish == '' or (',' .. wish .. ','):find(',' .. head.name .. ',', 1, true) then
-      local id, order = oldest(head)
-      if id and (not best or head.priority > best.head.priority
-          or (head.priority == best.head.priority and order < best.order)) then
-        best = {id = id, order = order, head = head}
-      end
+local function too_many()
+  local counted, free_at = 0, nil
+  local line = 'principal-' .. principal
+  local parts = redis.call('ZRANGE', line_key(server, line), 0, -1, 'WITHSCORES')
+  for i = 1, #parts, 2 do
+    if lives(parts[i]) then
+      counted, free_at = counted + redis.call('ZCARD', waiters_key(server, line, parts[i])), free_at or parts[i + 1]
+    else
+      drop_process(server, line, parts[i])
     end
   end
-  if best then best.head.next = best.head.next + 1 end
-  return best and best.id
+  if counted >= tonumber(most) then return {'too many', string.format('%.0f', math.max(free_at - now, 0))} end
 end
-local mine
-for _, entry in ipairs(redis.call('ZRANGE', waiters_key(server), 0, -1)) do
-  local who = cjson.decode(entry)
-  if who[1] == waiter then mine = entry break end
-  local beat, look = redis.call('ZSCORE', processes_key(), who[3]), redis.call('ZSCORE', looks_key(server), entry)
-  if beat and look and now - beat < 6000 and now - look < 15000 then first(who[2])
-  else leave_line(entry) end
+local function stand_in(line, place)
+  redis.call('ZADD', waiters_key(server, line, process), 'NX', place, waiter)
+  keep_first(server, line, process)
+  redis.call('EXPIRE', waiters_key(server, line, process), 600)
+  redis.call('EXPIRE', line_key(server, line), 600)
 end
-local id = first(wanted)
-if not id then
-  if waits == '1' then
-    if not mine then
-      mine = cjson.encode({waiter, wanted, process})
-      redis.call('ZADD', waiters_key(server), next_order(), mine)
-    end
-    redis.call('ZADD', looks_key(server), now, mine)
-    redis.call('EXPIRE', waiters_key(server), 600)
-    redis.call('EXPIRE', looks_key(server), 600)
-  end
-  return {}
+local answer = given()
+if answer then return answer end
+settle()
+answer = given()
+if answer then return answer end
+local asked = cjson.decode(lines)
+local id = best_for(asked)
+if id then
+  forget_taker(process, waiter)
+  lease(id, {principal = principal, token = token, process = process})
+  return told(id)
 end
-if mine then leave_line(mine) end
-return lease(id)
+if wait_ms == '0' then return {} end
+local refusal = redis.call('HEXISTS', takers_key(process), waiter) == 0 and too_many()
+if refusal then return refusal end
+local order = next_order()
+for _, line in ipairs(asked) do stand_in(line, order) end
+asked[#asked + 1] = 'principal-' .. principal
+stand_in('principal-' .. principal, string.format('%.0f', now + wait_ms))
+redis.call('HSETNX', takers_key(process), waiter,
+  cjson.encode({server = server, lines = asked, principal = principal, token = token}))
+redis.call('EXPIRE', takers_key(process), 600)
+redis.call('SREM', named_key(process), waiter)
+redis.call('ZADD', processes_key(), now, process)
+return {}
 """,
 )
 
@@ -95,12 +77,14 @@ TAKE_ONE = Script(
     "id token principal process",
     READING
     + ASKING
-    + _TAKING
+    + LEASE
+    + _TOLD
     + """
 local taken = redis.call('GET', taken_key(token))
 if taken then return redis.call('EXISTS', event_key(taken)) == 1 and told(taken) or {} end
 if redis.call('HGET', event_key(id), 'status') ~= 'queued' then return {} end
-return lease(id)
+lease(id, {principal = principal, token = token, process = process})
+return told(id)
 """,
 )
 
@@ -134,31 +118,40 @@ return {'held'}
 """,
 )
 
-_ABANDON = """
+ABANDONING = (
+    MOVE
+    + OFFER
+    + """
 local function abandon(id, token)
-  local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder')
+  local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder', 'server', 'hook')
   redis.call('SREM', held_key(e[3] or ''), 'event ' .. id .. ' ' .. token)
   if e[1] == 'leased' and e[2] == token then
     redis.call('HINCRBY', event_key(id), 'attempt', -1)
     redis.call('ZREM', event_leases_key(), id)
     move(id, 'queued')
     note(event_key(id), 'unreceived')
+    offer(e[4], e[5])
   end
 end
+local function abandon_taken(token)
+  local taken = redis.call('GET', taken_key(token))
+  if taken and taken ~= '' then abandon(taken, token) end
+  redis.call('SET', taken_key(token), '', 'EX', 60)
+end
 """
+)
+"""`abandon(id, token)` gives an event to the next in line; `abandon_taken` whatever a token took."""
 
-ABANDON = Script("id token", MOVE + _ABANDON + "abandon(id, token) return {}")
+ABANDON = Script("id token", ABANDONING + "abandon(id, token) return {}")
 
 LEAVE_LINE = Script(
-    "server wanted process waiter token",
-    MOVE
-    + _ABANDON
-    + _LEAVE
-    + """
-if leave_line(cjson.encode({waiter, wanted, process})) then ring('events:' .. server) end
-local taken = redis.call('GET', taken_key(token))
-if taken and taken ~= '' then abandon(taken, token) end
-redis.call('SET', taken_key(token), '', 'EX', 60)
-return {}
-""",
+    "process waiter token",
+    ABANDONING + "forget_taker(process, waiter) abandon_taken(token) return {}",
+)
+
+MATCH = Script("server hooks", ASKING + OFFER + SETTLE + "settle() return {}")
+
+WAITING = Script(
+    "process",
+    "return {redis.call('HLEN', takers_key(process)), redis.call('SMEMBERS', named_key(process))}",
 )

@@ -9,10 +9,12 @@ from bridge.store import event_steps as step
 from bridge.store.events import event_of
 from bridge.store.reply_steps import ATTEMPTS
 from bridge.store.scripts import Answer, Script, Steps
+from bridge.store.waiter_steps import OFFER
 
 REDRIVE = Script(
     "id token",
     step.MOVE
+    + OFFER
     + """
 local e = fields(event_key(id), 'status', 'server', 'hook', 'open_s', 'ttl_s', 'redriven_with')
 if not e.status then return {'unknown', ''} end
@@ -25,7 +27,8 @@ for _, key in ipairs({event_key(id), reply_key(id)}) do redis.call('EXPIRE', key
 redis.call('ZADD', event_deadlines_key(), now + e.open_s * 1000, id)
 move(id, 'queued')
 note(event_key(id), 'redriven')
-return {'redriven', 'queued'}
+offer(e.server, e.hook)
+return {'redriven', redis.call('HGET', event_key(id), 'status')}
 """,
 )
 

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from bridge.models import ProcessId
+from bridge.store.line_steps import ABANDONING
 from bridge.store.scripts import Answer, Script, Steps
 
 BEAT_S = 2.0
@@ -25,8 +26,18 @@ DIED = "process.died"
 
 LEAVE = Script(
     "process",
-    "ring('process.died') if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) "
-    "else redis.call('ZADD', processes_key(), 0, process) end return {}",
+    ABANDONING
+    + """
+redis.call('ZREM', processes_key(), process)
+for _, waiter in ipairs(redis.call('SMEMBERS', named_key(process))) do
+  local taker = leave_lines(process, waiter)
+  if taker then abandon_taken(taker.token) end
+end
+redis.call('UNLINK', takers_key(process), named_key(process))
+if redis.call('EXISTS', held_key(process)) == 1 then redis.call('ZADD', processes_key(), 0, process) end
+ring('process.died')
+return {}
+""",
 )
 
 RULE = Script(

@@ -24,6 +24,7 @@ if client ~= '' then
   redis.call('EXPIRE', clients_key(client), ttl_s)
 end
 ring('outbox:' .. session .. ':' .. stream)
+ring('reader:' .. session .. ':' .. stream)
 return {redis.call('HGET', session_key(session), 'sure:' .. stream) or ''}
 """,
 )
@@ -34,6 +35,7 @@ DETACH = Script(
 if redis.call('HGET', session_key(session), 'reader:' .. stream) == reader then
   redis.call('HDEL', session_key(session), 'reader:' .. stream)
   if client ~= '' then redis.call('ZADD', clients_key(client), now, session) end
+  ring('reader:' .. session .. ':' .. stream)
   return {'left'}
 end
 return {'replaced'}
@@ -142,6 +144,11 @@ class Owed:
 
     message: Message
     call_id: CallId
+
+
+def reader_wake(session_id: str, stream: str) -> str:
+    """Name the wake for when a stream got a reader or lost it."""
+    return f"reader:{session_id}:{stream}"
 
 
 class StreamStore:

@@ -41,6 +41,17 @@ class EventModel:
     is_closed: bool = False
 
 
+@dataclass(frozen=True)
+class WaiterModel:
+    """Who stands in line: under what name, for which hook or any, and with which right to come."""
+
+    waiter: str
+    only: str | None
+    token: str
+    principal: str
+    process: str
+
+
 @dataclass
 class InboxModel:
     """All events, and what each process holds."""
@@ -50,6 +61,8 @@ class InboxModel:
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
     newest_of: dict[str, str] = field(default_factory=dict)
     held: set[tuple[str, str, str]] = field(default_factory=set)
+    line: list[WaiterModel] = field(default_factory=list)
+    left: set[WaiterModel] = field(default_factory=set)
 
     def accept(self, event: EventModel, key: str, digest: str) -> tuple[str, str | None]:
         """Tell the outcome and the id of the event that stands for the request."""
@@ -63,11 +76,52 @@ class InboxModel:
         else:
             self.events[event.event_id] = event
             outcome = "accepted"
+            self.offer(event)
         if key:
             self.keys[key] = (event.event_id, digest)
         if event.matter:
             self.newest_of[event.matter] = event.event_id
         return outcome, event.event_id
+
+    def offer(self, event: EventModel) -> None:
+        """Lease an event that was just queued to the first in line who wants its hook."""
+        for waiter in self.line:
+            if event.status == "queued" and waiter.only in (None, event.hook):
+                self.line.remove(waiter)
+                self._lease(event, waiter.token, waiter.principal, waiter.process)
+                return
+
+    def given(self, waiter: WaiterModel) -> EventModel | None:
+        """Find the event that is leased to a waiter."""
+        wanted = ("leased", waiter.token)
+        return next((e for e in self.events.values() if (e.status, e.lease) == wanted), None)
+
+    def look(self, waiter: WaiterModel) -> str | None:
+        """Give a waiter what is leased to it by now, or the next event, or a place in line."""
+        if waiter in self.left:
+            return None
+        event = self.given(waiter)
+        if event is not None:
+            return event.event_id
+        if waiter in self.line:
+            return None
+        event_id = self.take(waiter.only, waiter.token, waiter.principal, waiter.process)
+        if event_id is None:
+            self.line.append(waiter)
+        return event_id
+
+    def leave(self, waiter: WaiterModel) -> None:
+        """Strike a waiter out; what was leased to it goes to the next."""
+        self.left.add(waiter)
+        if waiter in self.line:
+            self.line.remove(waiter)
+        self.lose(waiter)
+
+    def lose(self, waiter: WaiterModel) -> None:
+        """Give the event that is leased to a waiter to the next."""
+        event = self.given(waiter)
+        if event is not None:
+            self.abandon(Claim(event.event_id, waiter.token, waiter.principal))
 
     def next(self, only: str | None) -> EventModel | None:
         """Find the event that a taker gets now."""
@@ -83,11 +137,14 @@ class InboxModel:
         event = self.next(only)
         if event is None:
             return None
+        self._lease(event, token, principal, process)
+        return event.event_id
+
+    def _lease(self, event: EventModel, token: str, principal: str, process: str) -> None:
         event.status, event.lease, event.leased_by = "leased", token, principal
         event.attempt += 1
         event.holder, event.is_lapsed = process, False
         self.held.add((process, event.event_id, token))
-        return event.event_id
 
     def answer(self, claim: Claim, value: bytes) -> tuple[str, str]:
         """Settle an event for good, the first time."""
@@ -122,7 +179,8 @@ class InboxModel:
         event.status = "dead" if event.attempt >= event.max_attempts else status
         event.released = {claim.token: event.status}
         event.lease = None
-        return "released", event.status
+        self.offer(event)
+        return "released", event.released[claim.token]
 
     def redrive(self, event_id: str) -> tuple[str, str]:
         """Put an event that is set aside back, as if it were new."""
@@ -131,7 +189,8 @@ class InboxModel:
             return "refused", event.status
         event.status, event.attempt = "queued", 0
         event.is_overdue = event.is_closed = False
-        return "redriven", "queued"
+        self.offer(event)
+        return "redriven", event.status
 
     def abandon(self, claim: Claim) -> None:
         """Queue an event again; its attempt does not count."""
@@ -140,6 +199,7 @@ class InboxModel:
         if event.status == "leased" and event.lease == claim.token:
             event.status, event.is_lapsed = "queued", False
             event.attempt -= 1
+            self.offer(event)
 
     def hand_over(self, claim: Claim) -> None:
         """Have the taker hold the event instead of its process."""
@@ -164,13 +224,16 @@ class InboxModel:
 
     def sweep(self) -> None:
         """Let time do what it was due to do."""
-        for event in self.events.values():
-            if event.is_lapsed and event.status == "leased":
+        for event in sorted(self.events.values(), key=lambda each: each.event_id):
+            is_due, event.is_lapsed = event.is_lapsed, False
+            if is_due and event.status == "leased":
                 self._let_go(event, event.lease)
                 event.status = "dead" if event.attempt >= event.max_attempts else "queued"
-            elif event.is_lapsed and event.status == "delayed":
+                self.offer(event)
+            elif is_due and event.status == "delayed":
                 event.status = "queued"
-            event.is_lapsed = False
+                self.offer(event)
+        for event in self.events.values():
             if event.is_overdue and event.status not in FINAL and not event.is_closed:
                 self._let_go(event, event.lease)
                 event.is_closed = True

@@ -75,11 +75,21 @@ def new_event(body: bytes = b"{}", **changes: Any) -> NewEvent:
 
 
 def wish(
-    *, only: str | None = None, waiter: str = "", hooks: Mapping[str, int] | None = None
+    *,
+    only: str | None = None,
+    waiter: str = "",
+    hooks: Mapping[str, int] | None = None,
+    most: int = 1000,
 ) -> Wish:
     """Ask for an event of `hooks` (name -> priority); a named waiter waits in line."""
     asked = {HOOK: 0} if hooks is None else hooks
-    return Wish(SERVER, tuple(asked.items()), (only,) if only else (), waiter, waits=bool(waiter))
+    wait_s = 60 if waiter else 0
+    return Wish(SERVER, tuple(asked.items()), (only,) if only else (), waiter, wait_s, most)
+
+
+def token_of(waiter: str) -> LeaseToken:
+    """Give the token with which a waiter takes."""
+    return LeaseToken(f"token of {waiter}".replace(":", "-"))
 
 
 @dataclass(frozen=True)
@@ -103,9 +113,10 @@ class Desk:
         return event
 
     async def take(self, asked: Wish | None = None, principal: Principal = ALICE) -> Held | None:
-        """Take an event without waiting longer than one look."""
-        token = new_lease_token()
-        found = await self.events.take(asked or wish(), principal, token)
+        """Take an event without waiting longer than one look; a waiter has one token for all."""
+        asked = asked or wish()
+        token = token_of(asked.waiter) if asked.waiter else new_lease_token()
+        found = await self.events.take(asked, principal, token)
         return Held(found[0].event_id, token, principal) if found else None
 
     async def taken(self, **changes: Any) -> Held:
@@ -132,7 +143,7 @@ class Desk:
         found: dict[str, object] = {}
         async for key in self.redis.scan_iter(f"{PREFIX}*"):
             name = fsdecode(key).removeprefix(PREFIX)
-            if not name.startswith(("processes", "looks", "taken", "order")):
+            if not name.startswith(("processes", "taken", "order")):
                 found[name] = await contents(self.redis, key)
         return found
 

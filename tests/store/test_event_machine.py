@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, rule
+from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
 
 from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
 from bridge.store.events import EventStore, Held, Wish
 from bridge.store.operators import OperatorStore
-from tests.store.event_model import FINAL, Claim, EventModel, InboxModel
+from bridge.store.processes import ProcessStore
+from tests.store.event_model import FINAL, Claim, EventModel, InboxModel, WaiterModel
 from tests.store.machine import StoreMachine, check, entries, key
 from tests.store.records import ADDRESS, SERVER, new_event
 
@@ -30,6 +31,7 @@ class EventMachine(StoreMachine):
 
     ids: Bundle[str] = Bundle("ids")
     claims: Bundle[Claim] = Bundle("claims")
+    waiters: Bundle[WaiterModel] = Bundle("waiters")
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +39,8 @@ class EventMachine(StoreMachine):
         self.seen: dict[str, str] = {}
         self.operators = OperatorStore(self.steps)
         self.stores = {name: EventStore(self.steps, ProcessId(name)) for name in PROCESSES}
+        for name in PROCESSES:
+            self.run(ProcessStore(self.steps, ProcessId(name)).beat())
 
     @rule(
         target=ids,
@@ -86,7 +90,7 @@ class EventMachine(StoreMachine):
         self, only: str | None, principal: str, process: str
     ) -> Claim | MultipleResults[Claim]:
         token = new_lease_token()
-        wish = Wish(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "", waits=False)
+        wish = Wish(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "")
 
         async def step() -> tuple[str, str, int] | None:
             found = await self.stores[process].take(wish, Principal(SERVER, principal), token)
@@ -99,6 +103,46 @@ class EventMachine(StoreMachine):
             return multiple()
         assert found == (event_id, "leased", self.model.events[event_id].attempt)
         return Claim(event_id, token, principal)
+
+    @rule(target=waiters, only=st.none() | hooks, principal=principals, process=processes)
+    def begin_to_wait(self, only: str | None, principal: str, process: str) -> WaiterModel:
+        token = new_lease_token()
+        waiter = WaiterModel(f"waiter-{token}", only, token, principal, process)
+        self.look(waiter)
+        return waiter
+
+    @rule(target=claims, waiter=consumes(waiters))
+    def take_in_line(self, waiter: WaiterModel) -> Claim | MultipleResults[Claim]:
+        event_id = self.look(waiter)
+        return Claim(event_id, waiter.token, waiter.principal) if event_id else multiple()
+
+    def look(self, waiter: WaiterModel) -> str | None:
+        principal = Principal(SERVER, waiter.principal)
+        only = (waiter.only,) if waiter.only else ()
+        wish = Wish(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
+
+        async def step() -> str | None:
+            store = self.stores[waiter.process]
+            found = await store.take(wish, principal, LeaseToken(waiter.token))
+            return found[0].event_id if found else None
+
+        expected = self.model.look(waiter)
+        assert self.do(step) == expected
+        return expected
+
+    @rule(waiter=waiters)
+    def leave_the_line(self, waiter: WaiterModel) -> None:
+        self.model.leave(waiter)
+        store, token = self.stores[waiter.process], LeaseToken(waiter.token)
+        self.do(lambda: store.leave_line(waiter.waiter, token))
+
+    @rule(waiter=waiters)
+    def a_process_is_thought_dead_that_was_to_wake_a_waiter(self, waiter: WaiterModel) -> None:
+        event = self.model.given(waiter)
+        if event is not None:
+            event_id = event.event_id
+            self.model.lose(waiter)
+            self.do(lambda: self.stores["web-1"].abandon(event_id, waiter.token))
 
     @rule(claim=claims, value=st.sampled_from((b"1", b"2")))
     def answer(self, claim: Claim, value: bytes) -> None:
@@ -125,7 +169,7 @@ class EventMachine(StoreMachine):
         token = new_lease_token()
         expected = self.model.redrive(event_id)
         if expected[0] == "redriven":
-            self.seen[event_id] = "queued"
+            self.seen[event_id] = expected[1]
         assert self.do(lambda: self.operators.redrive(EventId(event_id), token)) == expected
 
     @rule(claim=claims)

@@ -1,11 +1,14 @@
 """Taking: the oldest of the highest priority, first come first served, to one taker alone."""
 
 import asyncio
+from os import fsdecode
 
 import pytest
 
-from bridge.models import EventStatus, new_lease_token
-from tests.store.records import ALICE, BOB, HOOK, HOSTILE, SERVER, WEB, Desk, wish
+from bridge.errors import TooManyTakersError
+from bridge.models import EventId, EventStatus, new_lease_token
+from tests.store.records import ALICE, BOB, HOOK, HOSTILE, SERVER, WEB, Desk, token_of, wish
+from tests.waiting import commands
 
 HOOKS = {HOOK: 0, "alarm": 0}
 
@@ -105,8 +108,8 @@ async def test_hostile_wishes_and_waiters_take_nothing_amiss(web: Desk, name: st
     event = await web.accept()
 
     assert await web.take(wish(only=name)) is None
-    await web.events.leave_line(wish(only=name, waiter=name), new_lease_token())
-    held = await web.take(wish(waiter=name))
+    await web.events.leave_line(name, new_lease_token())
+    held = await web.take(wish(waiter=name or "nobody"))
     assert held
     assert held.event_id == event.event_id
 
@@ -156,22 +159,164 @@ async def test_a_waiter_whose_process_died_is_passed_over(web: Desk, worker: Des
     assert await web.take(wish(waiter="second"))
 
 
-async def test_a_waiter_that_looks_no_more_is_passed_over_though_its_process_lives(
+async def lines(desk: Desk) -> list[str]:
+    """Name the keys in which anybody stands in line."""
+    found = [fsdecode(key) async for key in desk.redis.scan_iter("{bridge}:*")]
+    return [key for key in found if key.split(":")[1] in {"line", "waiters", "takers", "named"}]
+
+
+async def test_a_dead_process_leaves_every_line_with_all_its_takers(
+    web: Desk, worker: Desk
+) -> None:
+    for number in range(3):
+        await worker.take(wish(hooks=HOOKS, waiter=f"any {number}"))
+        await worker.take(wish(hooks=HOOKS, waiter=f"picky {number}", only="alarm"))
+    await web.redis.zadd("{bridge}:processes", {worker.process: 1})
+
+    event = await web.accept(hook="alarm")
+
+    assert await web.status(event.event_id) is EventStatus.QUEUED
+    assert [key for key in await lines(web) if "principal" not in key] == []
+    assert await web.take(wish(hooks=HOOKS, waiter="second"))
+
+
+async def test_what_a_process_was_to_give_a_taker_when_it_ended_goes_to_the_next(
     web: Desk, worker: Desk
 ) -> None:
     await worker.take(wish(waiter="first"))
-    long_ago = {f'["first","","{worker.process}"]': 1}
-    assert await web.redis.zadd(f"{{bridge}}:looks:{SERVER}", long_ago, xx=True, ch=True) == 1
-    await web.accept()
+    await web.take(wish(waiter="second"))
+    event = await web.accept()
+    assert await worker.held()
 
-    assert await web.take(wish(waiter="second"))
-    assert await web.redis.keys("{bridge}:waiters:*") == []
+    for _ in range(2):
+        await worker.processes.leave()
+
+    held = await web.take(wish(waiter="second"))
+    assert held
+    found = await web.events.read(event.event_id)
+    assert found
+    assert (held.event_id, found.attempt) == (event.event_id, 1)
+    assert await worker.held() == set()
+
+
+async def test_an_event_that_its_taker_did_not_get_goes_to_the_next_at_once(web: Desk) -> None:
+    for waiter in ("first", "second"):
+        await web.take(wish(waiter=waiter))
+    event = await web.accept()
+
+    await web.events.leave_line("first", token_of("first"))
+
+    held = await web.take(wish(waiter="second"))
+    assert held
+    assert held.event_id == event.event_id
+
+
+async def test_a_taker_whose_event_went_to_another_meanwhile_waits_on(web: Desk) -> None:
+    """Its process was thought dead and lives."""
+    await web.take(wish(waiter="first"))
+    event = await web.accept()
+    await web.events.abandon(event.event_id, token_of("first"))
+    assert await web.take(principal=BOB)
+
+    assert await web.take(wish(waiter="first")) is None
+    later = await web.accept()
+
+    held = await web.take(wish(waiter="first"))
+    assert held
+    assert held.event_id == later.event_id
+
+
+async def test_no_more_takers_of_a_principal_wait_than_may_and_more_hear_when_to_come_back(
+    web: Desk, worker: Desk
+) -> None:
+    for each, waiter in ((web, "first"), (worker, "second")):
+        await each.take(wish(waiter=waiter, most=2))
+    before = await web.everything()
+
+    with pytest.raises(TooManyTakersError) as refused:
+        await web.take(wish(waiter="third", most=2))
+    assert 0 < (refused.value.retry_after_s or 0) <= 60
+    assert await web.everything() == before
+    assert await web.take(wish(waiter="first", most=2)) is None
+    assert await web.take(wish(most=2)) is None
+    assert await web.take(wish(waiter="third", most=2), BOB) is None
+    await worker.events.leave_line("second", token_of("second"))
+    assert await web.take(wish(waiter="third", most=2)) is None
+
+
+async def test_takers_of_a_dead_process_keep_nobody_from_waiting(web: Desk, worker: Desk) -> None:
+    await worker.take(wish(waiter="first", most=1))
+    await web.redis.zadd("{bridge}:processes", {worker.process: 1})
+
+    assert await web.take(wish(waiter="second", most=1)) is None
+
+
+async def test_events_that_an_older_bridge_queued_are_given_to_those_who_wait(web: Desk) -> None:
+    accepted = [await web.accept(hook=hook) for hook in (HOOK, "alarm")]
+    claims = [await web.take(wish(hooks=HOOKS)) for _ in accepted]
+    for waiter in ("first", "second"):
+        await web.take(wish(hooks=HOOKS, waiter=waiter))
+    await queue_as_an_older_bridge(web, *(claim.event_id for claim in claims if claim))
+
+    await web.events.match(wish().server, [(HOOK, 0), ("alarm", 5)])
+
+    given = [await web.take(wish(hooks=HOOKS, waiter=waiter)) for waiter in ("first", "second")]
+    assert [held.event_id for held in given if held] == [
+        accepted[1].event_id,
+        accepted[0].event_id,
+    ]
+
+
+async def queue_as_an_older_bridge(desk: Desk, *ids: EventId) -> None:
+    """Queue leased events again, and offer them to nobody."""
+    for event_id in ids:
+        event = await desk.events.read(event_id)
+        assert event
+        inbox = f"{{bridge}}:inbox:{SERVER}:{event.hook}"
+        await desk.redis.zrem(f"{inbox}:leased", event_id)
+        await desk.redis.zadd(f"{inbox}:queued", {event_id: event.order})
+        await desk.redis.hset(f"{{bridge}}:event:{event_id}", "status", "queued")
+
+
+async def test_the_process_is_told_who_waits_and_who_was_given_an_event(
+    web: Desk, worker: Desk
+) -> None:
+    for waiter in ("first", "second"):
+        await web.take(wish(waiter=waiter))
+    assert await web.events.waiting() == (2, [])
+
+    await web.accept()
+    assert await web.events.waiting() == (2, ["first"])
+    assert await worker.events.waiting() == (0, [])
+
+    await web.take(wish(waiter="first"))
+    assert await web.events.waiting() == (1, [])
+
+
+async def test_a_step_costs_the_same_however_many_wait(web: Desk) -> None:
+    await commands_of_one_event(web, 1)
+    few = await commands_of_one_event(web, 10)
+    many = await commands_of_one_event(web, 1000)
+
+    assert many == few
+
+
+async def commands_of_one_event(desk: Desk, waiters: int) -> int:
+    """Count what Redis does for an event and its taker while so many wait."""
+    await desk.redis.flushall()
+    await desk.processes.beat()
+    for number in range(waiters):
+        await desk.take(wish(waiter=str(number)))
+    before = await commands(desk.redis)
+    await desk.accept()
+    assert await desk.take(wish(waiter="0"))
+    return await commands(desk.redis) - before
 
 
 async def test_who_leaves_the_line_holds_nobody_up(web: Desk) -> None:
     await web.take(wish(waiter="first"))
     for _ in range(2):
-        await web.events.leave_line(wish(waiter="first"), new_lease_token())
+        await web.events.leave_line("first", token_of("first"))
     await web.accept()
 
     assert await web.take()
@@ -184,8 +329,7 @@ async def test_who_was_served_stands_in_line_no_more(web: Desk) -> None:
     await web.accept()
 
     assert await web.take()
-    assert await web.redis.keys("{bridge}:waiters:*") == []
-    assert await web.redis.keys("{bridge}:looks:*") == []
+    assert await lines(web) == []
 
 
 async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt(
@@ -196,7 +340,7 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
     await web.events.take(wish(waiter="first"), ALICE, token)
 
     for _ in range(2):
-        await web.events.leave_line(wish(waiter="first"), token)
+        await web.events.leave_line("first", token)
 
     found = await web.events.read(event.event_id)
     assert found
@@ -207,7 +351,7 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
 async def test_a_take_that_arrives_after_its_taker_left_takes_nothing(web: Desk) -> None:
     event = await web.accept()
     token = new_lease_token()
-    await web.events.leave_line(wish(waiter="first"), token)
+    await web.events.leave_line("first", token)
 
     assert await web.events.take(wish(waiter="first"), ALICE, token) is None
     assert await web.status(event.event_id) is EventStatus.QUEUED

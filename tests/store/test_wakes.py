@@ -15,7 +15,7 @@ from bridge.store.keys import WAKE_CHANNEL
 from bridge.store.wake import Wakes
 from bridge.valkey import EmbeddedValkey
 from tests.store.call_records import again, run_sent
-from tests.store.records import ADDRESS, SERVER, Desk, wish
+from tests.store.records import ADDRESS, SERVER, Desk, token_of, wish
 from tests.waiting import wait_until
 
 SOON_S = 5.0
@@ -155,16 +155,21 @@ async def test_each_change_of_a_call_is_rung(web: Desk, heard: list[str]) -> Non
     await rings()
 
 
-async def test_leaving_the_line_lets_those_behind_look_again(web: Desk, heard: list[str]) -> None:
+async def test_an_event_wakes_the_taker_it_is_for_and_no_other(web: Desk, heard: list[str]) -> None:
+    for waiter in ("first", "second", "third"):
+        await web.take(wish(waiter=waiter))
+
+    await web.accept()
+    await web.redis.publish(WAKE_CHANNEL, "last")
+
+    await wait_until(lambda: "last" in heard, "everything is heard")
+    assert [name for name in heard if name.startswith("taker:")] == ["taker:first"]
+
+
+async def test_who_leaves_the_line_disturbs_nobody(web: Desk, heard: list[str]) -> None:
     await web.take(wish(waiter="first"))
-
-    await web.events.leave_line(wish(waiter="first"), new_lease_token())
-
-    await wait_until(lambda: heard == [f"events:{SERVER}"], "those behind are rung")
-
-
-async def test_who_was_not_in_line_disturbs_nobody_by_leaving(web: Desk, heard: list[str]) -> None:
-    await web.events.leave_line(wish(), new_lease_token())
+    await web.take(wish(waiter="second"))
+    await web.events.leave_line("first", token_of("first"))
     await web.redis.publish(WAKE_CHANNEL, "last")
 
     await wait_until(lambda: heard == ["last"], "nothing but the last word is heard")

@@ -9,7 +9,7 @@ from bridge.servers import Server
 from bridge.store.events import Held
 from bridge.verbs.calls import Asked
 from bridge.verbs.intake import Incoming
-from bridge.verbs.taking import IsThere, Taken
+from bridge.verbs.taking import Presence, Taken
 from tests.apps import there
 
 N8N = "http://n8n:5678"
@@ -51,10 +51,10 @@ async def send(
 
 
 async def take(
-    runtime: Runtime, wait_s: float = 0, hook: str | None = None, is_there: IsThere = there
+    runtime: Runtime, wait_s: float = 0, hook: str | None = None, presence: Presence = there
 ) -> Taken | None:
     """Have Claude take an event."""
-    return await runtime.takers.take(DESK, ALICE, hook, wait_s, is_there)
+    return await runtime.takers.take(DESK, ALICE, hook, wait_s, presence)
 
 
 async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:

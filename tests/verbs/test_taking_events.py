@@ -1,17 +1,22 @@
 """Taking: whoever waits is served when it is its turn, and whoever left takes nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
-from bridge.models import EventId, EventStatus, new_lease_token
+from bridge.errors import StoreUnavailableError
+from bridge.models import EventId, EventStatus, LeaseToken, new_lease_token
 from bridge.runtime import Runtime, open_runtime
 from bridge.settings import Settings
-from bridge.store.events import Wish
+from bridge.store.events import EventStore, Wish
+from bridge.store.wake import Wakes
+from bridge.verbs import waiters
+from bridge.verbs.taking import Presence, Taken
 from tests.verbs.desk import ALICE, DESK, send, take
-from tests.waiting import wait_until
+from tests.waiting import commands, takers_in_line, wait_until
 
 LONG_S = 60.0
 
@@ -20,7 +25,7 @@ def in_line(runtime: Runtime, count: int) -> Callable[[], Awaitable[bool]]:
     """Tell whether so many stand in line."""
 
     async def is_so() -> bool:
-        return bool(await runtime.redis.zcard("{bridge}:waiters:desk") == count)
+        return await takers_in_line(runtime.redis) == count
 
     return is_so
 
@@ -79,12 +84,12 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
     web: Runtime, settings: Settings
 ) -> None:
     async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as gone:
-        wish = Wish(DESK.name, [("letter", 0)], [], "first", waits=True)
+        wish = Wish(DESK.name, [("letter", 0)], [], "first", wait_s=LONG_S)
         await gone.event_store.take(wish, ALICE, new_lease_token())
         taking = asyncio.create_task(take(web, LONG_S))
         await wait_until(in_line(web, 2), "the taker stands in line")
         event_id = await send(web)
-        assert await status(web, event_id) is EventStatus.QUEUED
+        assert not taking.done()
 
     async with asyncio.timeout(3):
         taken = await taking
@@ -94,7 +99,8 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
 
 async def test_a_taker_whose_wait_ends_gets_nothing_and_leaves_the_line(web: Runtime) -> None:
     assert await take(web, 0.05) is None
-    assert await web.redis.exists("{bridge}:waiters:desk", "{bridge}:looks:desk") == 0
+    assert await takers_in_line(web.redis) == 0
+    assert await web.redis.keys("{bridge}:line:*") == []
 
 
 async def test_a_taker_that_is_cancelled_leaves_the_line(web: Runtime) -> None:
@@ -145,8 +151,8 @@ async def test_a_taker_that_is_not_there_takes_nothing_until_it_comes_back(web: 
         return present
 
     event_id = await send(web)
-    assert await take(web, is_there=is_there) is None
-    taking = asyncio.create_task(take(web, LONG_S, is_there=is_there))
+    assert await take(web, presence=Presence(is_there)) is None
+    taking = asyncio.create_task(take(web, LONG_S, presence=Presence(is_there)))
     await asyncio.wait([taking], timeout=0.2)
     assert await status(web, event_id) is EventStatus.QUEUED
 
@@ -179,3 +185,137 @@ async def test_urgent_events_are_taken_first(web: Runtime) -> None:
 
     assert taken
     assert taken.event.event_id == alarm
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have waiters looked after often."""
+    monkeypatch.setattr(waiters, "LOOK_AGAIN_S", 0.05)
+
+
+@pytest.mark.usefixtures("often")
+async def test_those_who_wait_idly_cost_redis_the_same_however_many_they_are(
+    web: Runtime,
+) -> None:
+    async with many_waiting(web, 2):
+        await commands_of_looks(web, 2)
+        few = await commands_of_looks(web, 10)
+    async with many_waiting(web, 300):
+        await commands_of_looks(web, 2)
+        many = await commands_of_looks(web, 10)
+
+    assert many < 1.5 * few
+
+
+@pytest.mark.usefixtures("often")
+async def test_takers_that_redis_has_forgotten_stand_in_line_again_and_are_served(
+    web: Runtime,
+) -> None:
+    async with many_waiting(web, 3) as taking:
+        await web.redis.flushall()
+        await wait_until(in_line(web, 3), "all stand in line again")
+        sent = {await send(web) for _ in taking}
+        taken = await asyncio.gather(*taking)
+    assert {found.event.event_id for found in taken if found} == sent
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_taker_that_was_not_woken_for_its_event_finds_it_all_the_same(
+    web: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Wakes, "_ring", lambda _self, _name: None)
+    async with many_waiting(web, 2) as taking:
+        await send(web)
+        await asyncio.wait(taking, return_when=asyncio.FIRST_COMPLETED)
+    assert await takers_in_line(web.redis) == 0
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_taker_that_left_while_redis_was_away_leaves_the_line_later(
+    web: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving = web.event_store.leave_line
+
+    async def fail(*_: object) -> None:
+        monkeypatch.setattr(EventStore, "leave_line", leaving_again)
+        raise StoreUnavailableError("away")
+
+    async def leaving_again(_self: EventStore, waiter: str, token: LeaseToken) -> None:
+        await leaving(waiter, token)
+
+    monkeypatch.setattr(EventStore, "leave_line", fail)
+    async with many_waiting(web, 1) as taking:
+        taking[0].cancel()
+    await wait_until(in_line(web, 0), "the line is empty")
+
+
+async def test_a_taker_whose_client_vanished_is_passed_over_and_another_served(
+    web: Runtime,
+) -> None:
+    present = True
+
+    async def is_there() -> bool:
+        return present
+
+    gone = asyncio.create_task(take(web, LONG_S, presence=Presence(is_there)))
+    await wait_until(in_line(web, 1), "the first stands in line")
+    async with many_waiting(web, 1, before=1) as (other,):
+        present = False
+        event_id = await send(web)
+        taken = await other
+    gone.cancel()
+
+    assert taken
+    assert (taken.event.event_id, taken.event.attempt) == (event_id, 1)
+
+
+async def test_a_taker_whose_client_may_have_gone_or_come_is_asked_for_when_redis_says_so(
+    web: Runtime,
+) -> None:
+    client = asyncio.Event()
+    client.set()
+
+    async def is_there() -> bool:
+        return client.is_set()
+
+    taking = asyncio.create_task(take(web, LONG_S, presence=Presence(is_there, "reader:1")))
+    await wait_until(in_line(web, 1), "the taker stands in line")
+    for change, count in ((client.clear, 0), (client.set, 1)):
+        change()
+        await web.wakes.ring("reader:1")
+        await wait_until(in_line(web, count), "the taker has left, or come back")
+
+    event_id = await send(web)
+    taken = await taking
+    assert taken
+    assert taken.event.event_id == event_id
+
+
+@asynccontextmanager
+async def many_waiting(
+    runtime: Runtime, count: int, before: int = 0
+) -> AsyncIterator[list[asyncio.Task[Taken | None]]]:
+    """Have so many takers wait behind those before, until the block ends."""
+    taking = [asyncio.create_task(take(runtime, LONG_S)) for _ in range(count)]
+    await wait_until(in_line(runtime, before + count), "all stand in line")
+    try:
+        yield taking
+    finally:
+        for each in taking:
+            each.cancel()
+        await asyncio.gather(*taking, return_exceptions=True)
+
+
+async def commands_of_looks(runtime: Runtime, looks: int) -> int:
+    """Count what Redis does until it was looked after all waiters so often."""
+
+    async def done() -> int:
+        stats = await runtime.redis.info("commandstats")
+        return int(stats.get("cmdstat_hlen", {"calls": 0})["calls"])
+
+    async def is_over() -> bool:
+        return await done() >= ends_at
+
+    before, ends_at = await commands(runtime.redis), await done() + looks
+    await wait_until(is_over, "the looks are done", 30)
+    return await commands(runtime.redis) - before

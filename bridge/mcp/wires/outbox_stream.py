@@ -34,7 +34,7 @@ from bridge.mcp.wires.reading import HANG_UP
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
-from bridge.store.streams import Owed, request_key
+from bridge.store.streams import Owed, reader_wake, request_key
 from bridge.verbs.receipts import NOTHING
 
 logger = logging.getLogger(__name__)
@@ -143,6 +143,7 @@ async def serve_into(
     exchange, connection = open_exchange(request, message, session, line)
     caller.hearing = Subscriptions(runtime, caller.server, session.session_id)
     caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
+    caller.presence_changes = reader_wake(session.session_id, stream)
     serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
     try:
         reply = await _unless_cancelled(runtime, session, exchange, serving)
