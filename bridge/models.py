@@ -3,12 +3,14 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
 
 from typing_extensions import override
 
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Json = str | int | float | Decimal | bool | None | list["Json"] | dict[str, "Json"]
+"""A JSON value; a Decimal is a number that no double holds."""
 
 Message = dict[str, Any]
 """One JSON-RPC message."""

@@ -4,10 +4,12 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import NoReturn
 from urllib.parse import parse_qs
 
 from bridge.errors import MalformedError, NotFoundError, UnsupportedMediaError
+from bridge.exact_json import encode, read_fraction, spell
 from bridge.models import Body, Json
 from bridge.pointers import parts_of
 
@@ -41,7 +43,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
         value = _text(content)
     else:
         raise UnsupportedMediaError(f"cannot read {media_type}; send JSON, a form or text")
-    return value, Body(json.dumps(value).encode(), media_type)
+    return value, Body(encode(value), media_type)
 
 
 def parse_json(content: bytes) -> Json:
@@ -55,7 +57,7 @@ def parse_json(content: bytes) -> Json:
             content.decode(), parse_constant=_refuse_constant, parse_float=_finite
         )
         if b"\\u" in content:
-            json.dumps(value, ensure_ascii=False).encode()
+            spell(value).encode()
         if content.count(b"[") + content.count(b"{") > DEPTH_MAX:
             _refuse_depth(value)
     except json.JSONDecodeError as error:
@@ -75,9 +77,17 @@ def parse_json(content: bytes) -> Json:
     return value
 
 
-def spell(value: Json) -> str:
-    """Spell a value as JSON, with nothing in it that only people need."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def is_deeper(value: Json, levels: int) -> bool:
+    """Return whether arrays and objects stand within each other on more levels than so many."""
+    level = [value]
+    for _ in range(levels + 1):
+        outer = [each for each in level if isinstance(each, list | dict)]
+        if not outer:
+            return False
+        level = [
+            inner for each in outer for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
 
 
 def summarize(content: bytes) -> str:
@@ -128,26 +138,16 @@ def _text(content: bytes) -> str:
         raise MalformedError(f"not UTF-8 at byte {error.start}") from error
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
+def _finite(text: str) -> int | float | Decimal:
+    value = read_fraction(text)
+    if isinstance(value, float) and math.isinf(value):
         raise ValueError("a number out of bounds")
     return value
 
 
 def _refuse_depth(value: Json) -> None:
-    level = [value]
-    for _ in range(DEPTH_MAX):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, list | dict)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, list | dict)
-        ]
-        if not level:
-            return
-    raise RecursionError
+    if is_deeper(value, DEPTH_MAX):
+        raise RecursionError
 
 
 def _refuse_constant(name: str) -> NoReturn:

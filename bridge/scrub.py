@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from bridge.exact_json import decode, encode
 from bridge.models import Json
 from bridge.outcomes import Answered, ExecutionOutcome, Succeeded, UnderWay, WebhookOutcome
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
@@ -31,14 +32,14 @@ def scrub(value: Json, secrets: Iterable[str]) -> Json:
     Works on the JSON text, for values may nest deeper than calls can.
     """
     known = tuple(filter(None, secrets))
-    text = json.dumps(value)
+    text = encode(value).decode()
     if not any(json.dumps(secret)[1:-1] in text for secret in known):
         return value
 
     def scrubbed(string: re.Match[str]) -> str:
         return json.dumps(scrub_text(json.loads(string[0]), known))
 
-    cleaned: Json = json.loads(JSON_STRING.sub(scrubbed, text))
+    cleaned: Json = decode(JSON_STRING.sub(scrubbed, text))
     return cleaned
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
+from bridge.exact_json import decode, read_fraction, spell
 from bridge.models import Json
 
 PLAIN_MAX_CHARS = 200
@@ -108,10 +109,10 @@ class Answer:
 
 
 def _json(raw: bytes) -> Json:
-    value: Json = json.loads(raw, parse_constant=_refuse_constant)
+    value: Json = json.loads(raw, parse_constant=_refuse_constant, parse_float=read_fraction)
     if SURROGATE_ESCAPE.search(raw):
         # JavaScript cuts texts inside a character and sends the half of it, which no UTF-8 can hold
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+        value = decode(spell(value).encode(errors="replace"))
     return value
 
 

@@ -1,13 +1,13 @@
 """The requests the bridge sends to n8n, to the byte."""
 
 import base64
-import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
 import httpx2
 
 from bridge import __version__
+from bridge.exact_json import encode
 from bridge.models import Json
 from bridge.reply_address import ReplyAddress
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
@@ -45,7 +45,7 @@ def workflow_request(
         headers["Bridge-Callback-Url"] = callback_url
     url = httpx2.URL(workflow.url)
     if workflow.method in WITH_BODY:
-        return _request(workflow.method, url, headers, json.dumps(arguments).encode())
+        return _request(workflow.method, url, headers, encode(arguments))
     return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)
 
 
@@ -58,7 +58,7 @@ def resume_request(address: ReplyAddress, value: Json, event_id: str) -> httpx2.
     Raises:
         httpx2.InvalidURL: the origin is none.
     """
-    body = json.dumps(value).encode()
+    body = encode(value)
     request = _request("POST", httpx2.URL(address.origin), {"Idempotency-Key": event_id}, body)
     request.extensions["target"] = address.target.encode()
     return request
@@ -91,7 +91,7 @@ def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:
         if item is not None
     )
     return httpx2.QueryParams(
-        [(name, item if isinstance(item, str) else json.dumps(item)) for name, item in pairs]
+        [(name, item if isinstance(item, str) else encode(item).decode()) for name, item in pairs]
     )
 
 

@@ -1,6 +1,5 @@
 """`n8n-bridge calls`: what Claude has run, how it went, and ending it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from bridge.commands.options import as_json as json_option
 from bridge.commands.options import each, filters, limited, with_payload
 from bridge.commands.shown import call_row, execution_rows, print_record, print_rows, timeline_rows
 from bridge.commands.tailing import after, tail
+from bridge.exact_json import decode
 from bridge.models import Call, CallStatus
 from bridge.operating import Operation, operate
 from bridge.verbs.operators import Wanted
@@ -61,8 +61,8 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
         call, timeline = await operation.operators.call(call_id)
         row = call_row(call) | execution_rows(call.execution, operation.settings.n8n_url)
         if payload:
-            row["arguments"] = json.loads(call.arguments)
-            row["result"] = json.loads(call.result or b"null")
+            row["arguments"] = decode(call.arguments)
+            row["result"] = decode(call.result or b"null")
         print_record(row | timeline_rows(timeline), as_json=as_json)
 
     operate(environ, work)

@@ -1,6 +1,5 @@
 """`n8n-bridge events`: what came in, what became of it, and putting it back."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from bridge.commands.shown import (
     timeline_rows,
 )
 from bridge.commands.tailing import after, tail
+from bridge.exact_json import decode
 from bridge.models import Event, EventStatus
 from bridge.operating import Operation, operate
 from bridge.verbs.operators import Wanted
@@ -68,8 +68,8 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
         event, timeline = await operation.operators.event(event_id)
         row = event_row(event) | execution_rows(event.execution, operation.settings.n8n_url)
         if payload:
-            row["payload"] = json.loads(await operation.operators.payload(event_id) or b"null")
-            row["reply_value"] = json.loads(event.reply.value or b"null")
+            row["payload"] = decode(await operation.operators.payload(event_id) or b"null")
+            row["reply_value"] = decode(event.reply.value or b"null")
         print_record(row | timeline_rows(timeline), as_json=as_json)
 
     operate(environ, work)

@@ -1,6 +1,5 @@
 """What operators are shown: a narrow table for people, a line of JSON a record for programs."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 import click
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.exact_json import spell
 from bridge.executions import link_to
 from bridge.models import Call, Event, ListedReply, Reply, Timeline, instant
 
@@ -83,7 +83,7 @@ def timeline_rows(timeline: Timeline) -> dict[str, object]:
 
 def print_json(row: Row) -> None:
     """Print a record as one line of JSON."""
-    click.echo(json.dumps(row, ensure_ascii=False))
+    click.echo(spell(row))
 
 
 def print_rows(rows: Sequence[Row], columns: str, *, as_json: bool, has_head: bool = True) -> None:
@@ -134,7 +134,7 @@ def _plain(value: object) -> str:
     """Spell a value; what would steer the terminal is shown and not obeyed."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else spell(value)
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -1,6 +1,5 @@
 """Calls that outlast their request: read, list and cancel them."""
 
-import json
 from typing import Any
 
 import mcp_types as types
@@ -29,7 +28,7 @@ from bridge.mcp.tools import (
     whole,
 )
 from bridge.models import Call, CallId, CallStatus, instant, second
-from bridge.payloads import page, spell, summarize
+from bridge.payloads import Page, summarize
 
 _CALL_ID = {"type": "string"}
 
@@ -106,15 +105,11 @@ def _standing(call: Call) -> dict[str, Any]:
 
 
 def _result(caller: Caller, call: Call, offset: int, detailed: bool) -> dict[str, Any]:
-    runtime, result = caller.runtime, json.loads(call.result or b"null")
-    chars = runtime.settings.result_chars
-    shown = result if detailed else shown_result(runtime, caller.server, call.workflow, result)
-    text = spell(shown)
-    if offset == 0 and len(text) <= chars:
+    shown = shown_result(caller, call, offset, detailed=detailed)
+    if not isinstance(shown, Page):
         return {"result": shown}
-    part = page(text, offset, chars)
-    told = {"partial": True, "result": part.text, "next_offset": part.next_offset}
-    return told | read_on("read_call with this call_id", part)
+    told = {"partial": True, "result": shown.text, "next_offset": shown.next_offset}
+    return told | read_on("read_call with this call_id", shown)
 
 
 def _row(call: Call) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
 from bridge.errors import NotFoundError, TransientError
+from bridge.exact_json import encode as encode_json
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.runtime import Runtime
 from bridge.scopes import EVERYTHING, Scope
@@ -247,4 +247,4 @@ def error_message(
 
 def encode(message: Message) -> bytes:
     """Spell a message on one line."""
-    return json.dumps(message, separators=(",", ":")).encode()
+    return encode_json(message, compact=True)

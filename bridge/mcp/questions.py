@@ -1,19 +1,19 @@
 """What a workflow asks in the middle of a call, as Claude and its user are asked it."""
 
-import json
 from typing import Any
 
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bridge.audit import record
-from bridge.errors import InvalidError, LeaseLostError
+from bridge.errors import InvalidError, LeaseLostError, MalformedError
+from bridge.exact_json import spell
 from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
 from bridge.mcp.showing import shown_payload
 from bridge.mcp.tools import Schema
 from bridge.models import Call, Json, Question
-from bridge.payloads import page, parse_json, spell
+from bridge.payloads import page, parse_json
 from bridge.servers import Server
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
@@ -106,10 +106,9 @@ def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
     if not isinstance(text, str):
         return content
     try:
-        value: Json = json.loads(text)
-    except ValueError:
+        return parse_json(text.encode(errors="surrogatepass"))
+    except MalformedError:
         return text
-    return value
 
 
 def _shown(question: Question, caller: Caller) -> Json:

@@ -3,7 +3,6 @@
 Reading one never takes it: leases are given by take_event alone.
 """
 
-import json
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge.cursors import order_after
 from bridge.errors import MalformedError, NotFoundError, RejectedError
+from bridge.exact_json import spell
 from bridge.mcp.addresses import Place, event_uri, inbox_uri, place_of
 from bridge.mcp.envelopes import DATA_NOTICE
 from bridge.mcp.exchange import Caller
@@ -96,7 +96,7 @@ async def read_resource(
             found = await read(caller, place)
         except RejectedError as error:
             raise unknown(context, uri, str(error)) from error
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    text = spell(found)
     contents = types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)
     return types.ReadResourceResult(contents=[contents])
 

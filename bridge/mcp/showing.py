@@ -1,8 +1,11 @@
 """Payloads and results as Claude is shown them: what their server lets them spare is left out."""
 
 from bridge.errors import NotFoundError
-from bridge.models import Json
-from bridge.payloads import resolve
+from bridge.exact_json import decode
+from bridge.mcp.envelopes import text_page
+from bridge.mcp.exchange import Caller
+from bridge.models import Call, Json
+from bridge.payloads import DEPTH_MAX, Page, is_deeper, page, resolve
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.trimming import spare_envelopes, spare_members
@@ -34,10 +37,39 @@ async def shown_part(
         return resolve(payload, path)
 
 
-def shown_result(runtime: Runtime, server: Server, workflow: str, result: Json) -> Json:
-    """Give a workflow's result, which its own output schema still allows."""
-    if not server.trim_context:
-        return result
+def shown_result(
+    caller: Caller, call: Call, offset: int = 0, *, detailed: bool = False
+) -> Json | Page:
+    """Return a call's result, or a page of its text where it is not shown as it is.
+
+    The workflow's own output schema allows what is shown of it.
+    """
+    content, chars = call.result or b"null", caller.runtime.settings.result_chars
+    try:
+        result = _workable(content)
+    except RecursionError:
+        return page(content.decode(), offset, chars)
+    if caller.server.trim_context and not detailed:
+        result = _spared(caller, call.workflow, result)
+    part = text_page(result, offset, chars)
+    return result if part is None else part
+
+
+def _workable(content: bytes) -> Json:
+    """Read a result that was kept.
+
+    Raises:
+        RecursionError: it is too deep to be worked on, as versions before took them.
+    """
+    result: Json = decode(content)
+    may_be_deep = content.count(b"[") + content.count(b"{") > DEPTH_MAX
+    if may_be_deep and is_deeper(result, DEPTH_MAX):
+        raise RecursionError
+    return result
+
+
+def _spared(caller: Caller, workflow: str, result: Json) -> Json:
+    runtime, server = caller.runtime, caller.server
     # Whoever only reads may read what workflows said that only others may run.
     known = runtime.servers.get(server.name, server).workflows.get(workflow)
     schema, schemas = known.output if known else None, runtime.schemas

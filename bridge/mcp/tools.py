@@ -7,8 +7,8 @@ from typing import Any
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
+from bridge.exact_json import spell
 from bridge.mcp.exchange import Caller
-from bridge.payloads import spell
 
 Context = ServerRequestContext[Caller]
 Arguments = dict[str, Any]

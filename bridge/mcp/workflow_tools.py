@@ -18,7 +18,7 @@ from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
-from bridge.payloads import page, spell
+from bridge.payloads import Page
 from bridge.servers import Server, Workflow
 from bridge.traces import trace_of
 from bridge.verbs.calls import Asked
@@ -150,7 +150,7 @@ def tell(call: Call, caller: Caller) -> types.CallToolResult:
     """Tell how a call stands, the way a tool answers."""
     match call.status:
         case CallStatus.SUCCEEDED if call.result is not None:
-            return success(_structured(call, call.result, caller))
+            return success(_structured(call, caller))
         case CallStatus.EXPIRED | CallStatus.SUCCEEDED:
             return failure(f"{call.workflow}: {EXPIRED}")
         case CallStatus.FAILED | CallStatus.CANCELLED:
@@ -165,16 +165,14 @@ def _handle(call: Call, caller: Caller) -> dict[str, Any]:
     return handle | asked
 
 
-def _structured(call: Call, result: bytes, caller: Caller) -> dict[str, Any]:
-    shown = shown_result(caller.runtime, caller.server, call.workflow, json.loads(result))
-    text, chars = spell(shown), caller.runtime.settings.result_chars
-    if len(text) <= chars:
+def _structured(call: Call, caller: Caller) -> dict[str, Any]:
+    shown = shown_result(caller, call)
+    if not isinstance(shown, Page):
         return shown if isinstance(shown, dict) else {"result": shown}
-    part = page(text, 0, chars)
     told = {
         "call_id": call.call_id,
         "partial": True,
-        "text": part.text,
-        "next_offset": part.next_offset,
+        "text": shown.text,
+        "next_offset": shown.next_offset,
     }
-    return told | read_on("read_call with this call_id", part)
+    return told | read_on("read_call with this call_id", shown)

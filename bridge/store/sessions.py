@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import TooManySessionsError, TransientError
+from bridge.exact_json import encode
 from bridge.models import Principal
 from bridge.store.scripts import Script, Steps
 
@@ -133,8 +134,8 @@ class SessionStore:
             wire=session.wire,
             client=session.client,
             version=session.version,
-            info=json.dumps(session.info),
-            capabilities=json.dumps(session.capabilities),
+            info=encode(session.info),
+            capabilities=encode(session.capabilities),
             ttl_s=limits.idle_s,
             in_use_ms=round(limits.in_use_s * 1000),
             of_principal=limits.of_principal,

@@ -4,9 +4,9 @@ A request that a client has made is owed an answer. Whoever serves it may die; t
 process that reads the client's stream serves it in its place.
 """
 
-import json
 from dataclasses import dataclass
 
+from bridge.exact_json import decode, encode
 from bridge.models import CallId, Message, ProcessId
 from bridge.store.scripts import Script, Steps
 from bridge.store.sessions import LIVES, USUAL, SessionLimits
@@ -227,7 +227,7 @@ class StreamStore:
             OWE,
             session=session_id,
             request=request_key(owed.message),
-            message=json.dumps(owed.message),
+            message=encode(owed.message),
             stream=stream,
             call=owed.call_id,
             process=self._process,
@@ -248,9 +248,9 @@ class StreamStore:
             process=self._process,
             life_ms=round(life_s * 1000),
         )
-        return [Owed(json.loads(message), CallId(call.decode())) for message, call in rows]
+        return [Owed(decode(message), CallId(call.decode())) for message, call in rows]
 
 
 def request_key(message: Message) -> str:
     """Spell a request's id so that 1 and "1" stay apart."""
-    return json.dumps(message["id"])
+    return encode(message["id"]).decode()

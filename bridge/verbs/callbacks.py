@@ -1,10 +1,10 @@
 """The verbs of callbacks: what a running workflow says of itself, from outside."""
 
-import json
 import logging
 from collections.abc import Mapping
 
 from bridge.errors import ConflictError, NotFoundError
+from bridge.exact_json import encode
 from bridge.models import Call, CallId, CallStatus, Json
 from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_sent
@@ -44,9 +44,7 @@ class Callbacks:
         call, workflow = await self._call(call_id, secret)
         self._schemas.check(workflow.output, value, "the result breaks the tool's output schema")
         clean = scrub(value, [*secrets_sent(workflow), secret])
-        return await self._conclude(
-            call, secret, CallStatus.SUCCEEDED, result=json.dumps(clean).encode()
-        )
+        return await self._conclude(call, secret, CallStatus.SUCCEEDED, result=encode(clean))
 
     async def fail(self, call_id: str, secret: str, reason: str) -> CallStatus:
         """End a call with the reason why it failed; the same reason again changes nothing."""

@@ -6,11 +6,13 @@ import json
 import logging
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import rfc8785
 
 from bridge.cursors import order_after
 from bridge.errors import NotFoundError
+from bridge.exact_json import encode
 from bridge.models import Call, CallId, Json, Principal
 from bridge.queue import Queue
 from bridge.schema_cache import SchemaCache
@@ -88,7 +90,7 @@ class Calls:
             call_id=asked.call_id,
             principal=asked.principal,
             workflow=workflow.name,
-            arguments=json.dumps(asked.arguments).encode(),
+            arguments=encode(asked.arguments),
             max_attempts=workflow.retry.attempts,
             idempotent=workflow.annotations.idempotent,
             ttl_s=self._ttl_s,
@@ -174,10 +176,11 @@ def _fingerprint(asked: Asked) -> str:
     Arguments that have no canonical form there, such as integers beyond 2^53, must be equal to the
     digit.
     """
+    arguments: Any = asked.arguments
     try:
-        canonical = rfc8785.dumps(asked.arguments)
+        canonical = rfc8785.dumps(arguments)
     except rfc8785.CanonicalizationError:
-        canonical = json.dumps(asked.arguments, sort_keys=True).encode()
+        canonical = encode(arguments, sort_keys=True)
     caller = (asked.principal.server, asked.principal.name, asked.workflow.name)
     return hashlib.sha256(json.dumps(caller).encode() + canonical).hexdigest()
 

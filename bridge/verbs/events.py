@@ -1,12 +1,12 @@
 """The verbs of events on record: read, list, reply, extend, release."""
 
-import json
 import logging
 import re
 from dataclasses import dataclass
 
 from bridge.cursors import order_after
 from bridge.errors import LeaseLostError, NotFoundError
+from bridge.exact_json import encode
 from bridge.file_pages import FilePage, file_page
 from bridge.models import (
     Event,
@@ -110,7 +110,7 @@ class Events:
         self._schemas.check(
             hook.reply if hook else None, value, "the reply breaks this hook's schema"
         )
-        outcome, status = await self._store.answer(held, json.dumps(value).encode())
+        outcome, status = await self._store.answer(held, encode(value))
         _demand_held(outcome, status)
         if status == ReplyStatus.PENDING:
             await self._queue.wake("deliver_reply", held.event_id)

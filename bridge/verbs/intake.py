@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from bridge.contents import Content
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
+from bridge.exact_json import encode, spell
 from bridge.executions import execution_of
 from bridge.models import Event, new_event_id
-from bridge.payloads import resolve, spell, summarize
+from bridge.payloads import resolve, summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_in
@@ -118,7 +119,7 @@ def _without(content: Content, hidden: tuple[str, ...]) -> Content:
     if not any(part.encode() in content.body.content for part in hidden):
         return content
     payload = scrub(content.payload, hidden)
-    body = replace(content.body, content=json.dumps(payload).encode())
+    body = replace(content.body, content=encode(payload))
     return replace(content, payload=payload, body=body)
 
 
@@ -160,8 +161,8 @@ def _coalescing(server: Server, hook: Hook, incoming: Incoming) -> str:
         return ""
     if key is None:
         return ""
-    value = json.dumps(key, sort_keys=True)
-    return _digest(server.name.encode(), hook.name.encode(), value.encode())
+    value = encode(key, sort_keys=True)
+    return _digest(server.name.encode(), hook.name.encode(), value)
 
 
 def _idempotency(server: Server, hook: Hook, key: str) -> str:

@@ -1,11 +1,11 @@
 """The verbs of replies: deliver one to the execution that waits for it; redrive a dead one."""
 
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable
 
 from bridge.errors import ConflictError, InvalidError, NotFoundError
+from bridge.exact_json import decode
 from bridge.models import EventId, Json, ListedReply, ReplyAttempt, ReplyStatus, new_lease_token
 from bridge.outcomes import Again, ResumeOutcome
 from bridge.queue import Queue
@@ -68,7 +68,7 @@ class Replies:
             delay_s = within(left_s, rest_s * (1 + random.random() / 4))
             await self._store.put_off(sending, delay_s, "n8n has failed too often to be asked now")
             return None
-        outcome = await send(address, json.loads(sending.value), sending.event_id, left_s)
+        outcome = await send(address, decode(sending.value), sending.event_id, left_s)
         await self._tell_breaker(address.origin, sending, outcome)
         return judge(sending, outcome, left_s, random.random())
 

@@ -1,7 +1,6 @@
 """The verb of runs, on the worker's side: make one attempt of a call and judge its outcome."""
 
 import asyncio
-import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 from bridge.backoff import delay_before
 from bridge.errors import InvalidError
+from bridge.exact_json import decode, encode
 from bridge.models import CallId, CallStatus, Json, new_lease_token
 from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.schema_cache import SchemaCache
@@ -104,7 +104,7 @@ class Runs:
             if not await self._store.sent(running):
                 return None
             left_s = workflow.timeout_s - running.elapsed_s
-            arguments = json.loads(call.arguments)
+            arguments = decode(call.arguments)
             span = traceparent(call.trace, call.call_id, call.attempt)
             sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
@@ -174,7 +174,7 @@ class Runs:
         except InvalidError as error:
             await self._fail(running, str(error))
             return
-        result = json.dumps(outcome.value).encode()
+        result = encode(outcome.value)
         if await self._store.finish(running, CallStatus.SUCCEEDED, result=result):
             _log_end(running, CallStatus.SUCCEEDED)
 

@@ -3,10 +3,11 @@
 import time
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.auth import PROOFS, Sender, check_hook
 from bridge.errors import NotFoundError, UnauthorizedError
+from bridge.exact_json import encode
 from bridge.models import Event, EventId, Reply, instant
 from bridge.payloads import parse_json
 from bridge.runtime import Runtime
@@ -27,7 +28,7 @@ async def show_event(request: Request) -> Response:
         check_hook(hook, Sender(request.headers, b"", time.time()))
     except UnauthorizedError as error:
         raise NotFoundError("no such event") from error
-    return JSONResponse(describe(event, elapsed_ms))
+    return Response(encode(describe(event, elapsed_ms)), media_type="application/json")
 
 
 def describe(event: Event, elapsed_ms: int) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Requests that are held open for a reply, and answers that know whether they were written."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from bridge.connection import Connection, connection_of
+from bridge.exact_json import encode
 
 T = TypeVar("T")
 PAUSES_S = (0.001, 0.004, 0.015, *[0.05] * 100)
@@ -52,7 +52,7 @@ class WatchedAnswer(Response):
         headers: dict[str, str],
         settle: Callable[[bool], Awaitable[None]],
     ) -> None:
-        super().__init__(json.dumps(content).encode(), status, headers)
+        super().__init__(encode(content), status, headers)
         self._settle = settle
 
     @override

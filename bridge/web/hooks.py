@@ -6,12 +6,13 @@ from datetime import datetime
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bridge.audit import record
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
+from bridge.exact_json import encode
 from bridge.models import Event, new_lease_token
 from bridge.payloads import parse_json
 from bridge.prefer import preferred_wait_s
@@ -47,7 +48,8 @@ async def receive_event(request: Request) -> Response:
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)
-    return JSONResponse(_describe(request, event, is_duplicate), 200 if is_duplicate else 202)
+    described = encode(_describe(request, event, is_duplicate))
+    return Response(described, 200 if is_duplicate else 202, media_type="application/json")
 
 
 async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:

@@ -1,5 +1,6 @@
 """What a tool answers is what its output schema says, whatever n8n gave and however it is told."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -37,6 +38,8 @@ RESULTS: list[tuple[str, Json]] = [
     ("an_object", {"text": "x" * 3000, "note": "b"}),
     ("rows", [{"id": None, "note": None}, {"id": 2, "tags": []}]),
     ("rows", []),
+    ("rows", [{"id": 2**53 + 1}]),
+    ("rows", [{"id": json.loads("[" * 60 + "]" * 60)}]),
     ("either", {"a": 1, "b": None}),
     ("either", ""),
 ]

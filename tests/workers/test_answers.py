@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.exact_json import spell
 from bridge.models import Json
 from bridge.outcomes import (
     Again,
@@ -22,6 +23,7 @@ from bridge.outcomes import (
     ResumeOutcome,
     WebhookOutcome,
 )
+from bridge.scrub import scrub_outcome
 from workers.answers import WEBHOOK, read_webhook_answer
 from workers.n8n_answer import Answer
 from workers.resumes import RESUME, read_resume_answer
@@ -200,3 +202,12 @@ def test_what_may_have_run_says_so(status: int, body: bytes) -> None:
     outcome = read_webhook_answer(status, HTML, body)
     assert isinstance(outcome, MaybeRun)
     assert "may have run" in outcome.reason
+
+
+def test_a_number_comes_out_with_all_the_digits_that_n8n_sent() -> None:
+    body = b'{"id":1234567890123456789,"amount":12345678901234567.89,"price":0.10,"cut":"\\ud83d"}'
+    outcome = scrub_outcome(read_webhook_answer(200, JSON, body), ("a-secret-of-the-bridge",))
+    assert isinstance(outcome, Answered)
+    assert spell(outcome.value).startswith(
+        '{"id":1234567890123456789,"amount":12345678901234567.89,"price":0.1,'
+    )

@@ -1,0 +1,155 @@
+"""What is shown is read by every client, and is what n8n sent to the last digit."""
+
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic_core import from_json
+
+from bridge.mcp.envelopes import SHOWN_DEPTH_MAX
+from bridge.models import CallStatus, Message, Principal, new_call_id, new_lease_token
+from bridge.payloads import DEPTH_MAX
+from bridge.servers import Server
+from bridge.verbs.calls import Asked
+from tests.apps import RunningApp, running_app
+from tests.tools import call_tool, told
+
+ALICE = Principal("office", "alice")
+HEADERS = {"authorization": "Bearer n8n", "content-type": "application/json"}
+OFFICE = Server.model_validate(
+    {
+        "name": "office",
+        "hooks": {"mail": {"auth": {"bearer": "n8n"}}},
+        "workflows": {
+            "report": {
+                "url": "http://n8n:5678/webhook/report",
+                "result": "callback",
+                "answer_inline_for": "0s",
+                "attach": False,
+            }
+        },
+    }
+)
+KEPT = [
+    '{"a":9007199254740992}',
+    "[0.1,1.5e+300,-5,1e2]",
+    '{"9007199254740993":"1234567890123456789"}',
+]
+CHANGED = [
+    "1234567890123456789",
+    '{"message_id":1234567890123456789,"name":"x"}',
+    '{"rows":[[{"amount":12345678901234567.89}]]}',
+    "[-9007199254740993]",
+    '{"tiny":1E-400}',
+]
+
+
+@pytest.fixture(params=[True, False], ids=["trimmed", "whole"])
+async def door(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[RunningApp]:
+    server = OFFICE.model_copy(update={"trim_context": request.param})
+    async with running_app(redis_url, server) as running:
+        yield running
+
+
+async def send(door: RunningApp, body: str, **headers: str) -> Message:
+    answer = await door.client.post(
+        "/hooks/office/mail", content=body, headers={**HEADERS, **headers}
+    )
+    assert answer.status_code in (200, 202), answer.text
+    sent: Message = answer.json(parse_float=Decimal)
+    return sent
+
+
+async def keep(door: RunningApp, result: str) -> str:
+    """Have a call end with a result that is kept as this text; give its id."""
+    workflow = door.runtime.servers["office"].workflows["report"]
+    call = await door.runtime.calls.start(Asked(ALICE, workflow, {}, new_call_id()))
+    running = await door.runtime.run_store.lease(call.call_id, new_lease_token())
+    assert running
+    assert await door.runtime.run_store.finish(
+        running, CallStatus.SUCCEEDED, result=result.encode()
+    )
+    return call.call_id
+
+
+async def ask(door: RunningApp, tool: str, /, **arguments: Any) -> Message:
+    return await told(door.runtime, ALICE, tool, **arguments)
+
+
+def exact(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def nested(levels: int) -> str:
+    return "[" * levels + "1" + "]" * levels
+
+
+async def test_a_number_that_javascript_would_change_has_the_whole_value_told_as_text(
+    door: RunningApp,
+) -> None:
+    for body in CHANGED:
+        sent, call_id = await send(door, body), await keep(door, body)
+        taken = await ask(door, "take_event")
+        assert (taken["partial"], taken["next_offset"]) == (True, None)
+        read = await ask(door, "read_event", event_id=sent["event_id"])
+        result = await ask(door, "read_call", call_id=call_id)
+        assert (result["partial"], result["next_offset"]) == (True, None)
+        for text in (taken["payload"], read["text"], result["result"]):
+            assert exact(text) == exact(body)
+    part = await send(door, CHANGED[1])
+    read = await ask(door, "read_event", event_id=part["event_id"], path="/message_id")
+    assert read["text"] == "1234567890123456789"
+    read = await ask(door, "read_event", event_id=part["event_id"], path="/name")
+    assert read["value"] == "x"
+
+
+async def test_a_number_that_javascript_keeps_is_shown_as_it_is(door: RunningApp) -> None:
+    for body in KEPT:
+        await send(door, body)
+        call_id = await keep(door, body)
+        assert (await ask(door, "take_event"))["payload"] == json.loads(body)
+        assert (await ask(door, "read_call", call_id=call_id))["result"] == json.loads(body)
+
+
+async def test_a_reply_reaches_n8n_with_the_digits_that_it_was_given(door: RunningApp) -> None:
+    sent = await send(door, "1")
+    taken = await ask(door, "take_event")
+    reply = Decimal("12345678901234567.89")
+    await ask(
+        door, "reply_to_event", event_id=sent["event_id"], lease=taken["lease"], reply=[reply]
+    )
+    answer = await door.client.get(f"/events/{sent['event_id']}", headers=HEADERS)
+    assert exact(answer.text)["reply"]["value"] == [reply]
+
+
+async def test_what_nests_too_deep_for_a_client_is_told_as_text(door: RunningApp) -> None:
+    for levels in (SHOWN_DEPTH_MAX, SHOWN_DEPTH_MAX + 1, DEPTH_MAX):
+        body, is_shown = nested(levels), levels <= SHOWN_DEPTH_MAX
+        call_id = await keep(door, body)
+        await send(door, body)
+        taken = await call_tool(door.runtime, ALICE, "take_event")
+        result = await call_tool(door.runtime, ALICE, "read_call", call_id=call_id)
+        assert all(from_json(json.dumps(answer)) for answer in (taken, result))
+        expected = json.loads(body) if is_shown else body
+        assert taken["structuredContent"]["payload"] == expected
+        assert result["structuredContent"]["result"] == expected
+        assert ("partial" in taken["structuredContent"]) is not is_shown
+
+
+@pytest.mark.parametrize(
+    "kept", [nested(250), nested(900), nested(20_000), '{"score": Infinity}', '{"score": NaN}']
+)
+async def test_a_result_that_an_older_version_kept_is_readable(door: RunningApp, kept: str) -> None:
+    call_id = await keep(door, kept)
+    for response_format in ("concise", "detailed"):
+        read = {"call_id": call_id, "response_format": response_format}
+        text, offset = "", 0
+        while True:
+            part = await ask(door, "read_call", **read, offset=offset)
+            text += part["result"]
+            if part["next_offset"] is None:
+                break
+            offset = part["next_offset"]
+        assert text.replace(" ", "") == kept.replace(" ", "")
