@@ -79,7 +79,8 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     make_room(settings.streams_max)
     listener = listen(settings.host, settings.port)
     app = create_app(settings, configuration.servers)
-    serve(app, listener, settings.drain_s, functools.partial(drain, app))
+    on_drain = functools.partial(drain, app)
+    serve(app, listener, settings.drain_s, on_drain, settings.max_body_bytes)
 
 
 @commands.command()

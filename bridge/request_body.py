@@ -8,8 +8,8 @@ from bridge.errors import MalformedError, TooLargeError
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read a body up to the limit; a longer one is refused at once, by its announced length even.
 
-    The server reads on and drops what still comes, so that a sender that writes all before it
-    listens sees the 413 instead of a broken connection.
+    The server reads on and drops what still comes, up to twice the limit, so that a sender that
+    writes all before it listens sees the 413 instead of a broken connection.
 
     Raises:
         TooLargeError: the body is longer than `max_bytes`.

@@ -11,12 +11,13 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from bridge.connection import CONNECTION, Connection
 from bridge.ports import BACKLOG
+from bridge.request_limits import LimitedProtocol
+from bridge.settings import MAX_BODY_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ GONE_AFTER_S = 60
 """How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
 
 
-class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # httptools' or h11's
+class WatchedProtocol(LimitedProtocol):
     """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
 
     ASGI has no word on either: once an answer is out, `receive` says "disconnected" whatever the
@@ -46,7 +47,7 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        app: ASGIApp = self.app  # type: ignore[has-type]  # as above
+        app = self.app
         self._stalling: asyncio.TimerHandle | None = None
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,23 +56,27 @@ class WatchedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # htt
 
         self.app = watched
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Have the system end it for a client that is gone without a word."""
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
         super().connection_made(transport)
 
+    @override
     def pause_writing(self) -> None:
         """Hear that more is waiting to be read than the system and we hold back."""
         super().pause_writing()
         self._look_again()
 
+    @override
     def resume_writing(self) -> None:
         """Hear that the client reads."""
         super().resume_writing()
         self._look_no_more()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection is gone."""
         self._look_no_more()
@@ -128,13 +133,17 @@ def serve(
     listener: socket.socket,
     drain_s: float,
     on_drain: Callable[[], None] = lambda: None,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> None:
     """Serve until told to stop; return when all is drained, or `drain_s` later at most.
+
+    Of a refused body up to twice `max_body_bytes` are read, so that its sender sees the refusal.
 
     Requests come in while the app still starts: what they are answered is for the app to say.
     The app's lifespan is entered here and not by uvicorn, which would turn what it raises into a
     traceback and an exit status of its own. So a lifespan that yields state is not supported.
     """
+    WatchedProtocol.dropped_bytes_max = 2 * max_body_bytes
     config = uvicorn.Config(
         app,
         http=WatchedProtocol,

@@ -18,6 +18,9 @@ DEMO_VARIABLES = frozenset({"BRIDGE_DEMO_TOKEN", "BRIDGE_DEMO_HOOK_TOKEN"})
 APP_SCHEMES = ("cursor", "vscode", "vscode-insiders", "windsurf")
 """Schemes of apps that are known to send OAuth answers there, though RFC 8252 wants a dot."""
 
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""As n8n's."""
+
 _TESTS_PREFIX = "BRIDGE_TEST_"
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
@@ -100,7 +103,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         15, description="the seconds between signs of life on a stream; 8 behind Cloudflare"
     )
     max_body_bytes: int = Field(
-        16 * 1024 * 1024, ge=1, description="the bytes that a request's body may have"
+        MAX_BODY_BYTES, ge=1, description="the bytes that a request's body may have"
     )
     result_chars: int = Field(
         20_000, ge=1, description="the characters of a result that Claude is shown at once"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bridge.app import drain
 from bridge.ports import listen
@@ -24,7 +25,7 @@ async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def serving_any(
-    app: Starlette, on_drain: Callable[[], None] = lambda: None, port: int = 0
+    app: ASGIApp, on_drain: Callable[[], None] = lambda: None, port: int = 0
 ) -> AsyncIterator[str]:
     """Serve any app on a loopback port, by default a free one; give its address."""
     async with running_server(app, on_drain, port) as (_server, address):
@@ -33,7 +34,7 @@ async def serving_any(
 
 @contextlib.asynccontextmanager
 async def running_server(
-    app: Starlette, on_drain: Callable[[], None], port: int = 0
+    app: ASGIApp, on_drain: Callable[[], None], port: int = 0
 ) -> AsyncIterator[tuple[Server, str]]:
     """Serve any app as `serving_any` does; give the server too."""
     config = uvicorn.Config(
@@ -42,6 +43,7 @@ async def running_server(
         lifespan="on",
         ws="none",
         log_config=None,
+        proxy_headers=False,
     )
     with listen("127.0.0.1", port) as listener:
         server = Server(config, DRAIN_S, on_drain)

@@ -53,6 +53,19 @@ async def test_the_sender_of_a_long_body_sees_the_refusal(address: str) -> None:
         assert again.status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [(PATH, "hook-token", 413), (PATH, "wrong", 401), ("/hooks/support/none", "hook-token", 404)],
+)
+async def test_the_sender_sees_the_refusal_of_a_long_body_on_a_connection_that_closes(
+    address: str, path: str, token: str, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+    async with httpx2.AsyncClient(base_url=address) as client:
+        response = await client.post(path, content=b" " * (2 * LIMIT), headers=headers)
+        assert response.status_code == status
+
+
 async def test_a_body_announced_as_too_long_is_refused_before_it_is_sent(address: str) -> None:
     announced = (f"Content-Length: {LIMIT + 1}", "Expect: 100-continue")
     async with begun(address, *announced) as (reader, _), asyncio.timeout(5):
