@@ -7,7 +7,7 @@ MCP's, which workers and operators' commands have no use for.
 import asyncio
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -32,13 +32,32 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except ConfigurationError as error:
-            for fault in error.faults:
-                click.echo(fault, err=True)
-            ctx.exit(1)
         except BridgeError as error:
-            click.echo(str(error), err=True)
+            faults = error.faults if isinstance(error, ConfigurationError) else (str(error),)
+            for fault in faults:
+                click.echo(fault, err=True)
+            _tell_client(ctx, faults)
             ctx.exit(1)
+        except click.UsageError as error:
+            _tell_client(ctx, (error.format_message(),))
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            _tell_client(ctx, (f"the bridge failed ({type(error).__name__}): see its log, stderr",))
+            raise
+
+
+def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
+    """Answer the client of `stdio`, whose people see nothing of stderr, with these faults."""
+    if ctx.invoked_subcommand != stdio.name:
+        return
+    from bridge.mcp.wires.pipes import LinesIn, LinesOut, claim_standard_streams
+    from bridge.mcp.wires.refusing import LINE_BYTES, refuse
+
+    source, sink = claim_standard_streams()
+    if not os.isatty(source):
+        asyncio.run(refuse(LinesIn(source, LINE_BYTES), LinesOut(sink), faults))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,8 +65,8 @@ class Commands(click.Group):
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """The bridge between n8n and Claude."""
-    configure_logging()
     ctx.obj = read_dotenv(Path(".env")) | dict(os.environ)
+    configure_logging(ctx.obj.get("BRIDGE_LOG", "").strip())
 
 
 @commands.command("up")

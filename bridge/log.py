@@ -1,4 +1,4 @@
-"""Logging: JSON lines on stderr, one wide line for each unit of work.
+"""Logging: lines on stderr, one wide line for each unit of work, for programs or for people.
 
 The message of a line is a constant dotted name (`hook.received`); everything else is a field, given
 as `extra`. stdout stays free for what commands print and for the MCP wire of `stdio`.
@@ -8,10 +8,14 @@ import contextlib
 import json
 import logging
 import logging.handlers
+import os
 import queue
+import re
 import sys
 from datetime import UTC, datetime
+from typing import Literal
 
+import click
 from typing_extensions import override
 
 ENCODE = json.JSONEncoder(default=str).encode
@@ -19,7 +23,12 @@ OURS = ("bridge", "workers")
 LINES_MAX = 1000
 """How many lines wait to be written beside the work."""
 
+Form = Literal["console", "json"]
+
 STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+_WORD = re.compile(r"[^\s\"'=]+")
 
 
 class JsonLines(logging.Formatter):
@@ -35,15 +44,64 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
-        extras = {
-            name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS
-        }
-        line |= extras
-        if record.name.partition(".")[0] not in OURS:
-            line["logger"] = record.name
+        line |= fields_of(record)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return ENCODE(line)
+
+
+class ConsoleLines(logging.Formatter):
+    """Formats a record for a person at a terminal: time of day, level, event, `name=value`s.
+
+    Nothing that is logged can steer the terminal: what is not printable is written as an escape. A
+    traceback follows on lines of its own.
+    """
+
+    def __init__(self, *, has_colors: bool = False) -> None:
+        super().__init__()
+        self._has_colors = has_colors
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created).astimezone()
+        level = f"{record.levelname.lower():7}"
+        if self._has_colors:
+            level = click.style(level, fg=_color(record.levelno))
+        values = (f"{name}={plain(value)}" for name, value in fields_of(record).items())
+        line = "  ".join((f"{at:%H:%M:%S} {level} {printable(record.getMessage())}", *values))
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info).splitlines()
+            line = "\n".join((line, *(f"    {printable(row)}" for row in traceback)))
+        return line
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """Return what a record was given as `extra`, and of a library's record its logger."""
+    fields = {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
+    if record.name.partition(".")[0] not in OURS:
+        fields["logger"] = record.name
+    return fields
+
+
+def plain(value: object) -> str:
+    """Write a value on one line, in quotes where its end would not be seen without."""
+    if value is None or isinstance(value, bool | int | float | list | tuple | dict):
+        return ENCODE(value)
+    text = str(value)
+    if _WORD.fullmatch(text) and text.isprintable():
+        return text
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def printable(text: str) -> str:
+    """Return a text with an escape for each character that a terminal might obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _color(level: int) -> str:
+    if level >= logging.ERROR:
+        return "red"
+    return "yellow" if level >= logging.WARNING else "green"
 
 
 class Beside(logging.handlers.QueueHandler):
@@ -67,14 +125,16 @@ def log_beside() -> None:
     root.handlers = [Beside(waiting)]
 
 
-def configure_logging() -> None:
+def configure_logging(form: str = "") -> None:
     """Send our lines from INFO up, and other libraries' from WARNING up, to stderr.
+
+    `form` is `console` or `json`; without either a terminal gets `console`, all else `json`.
 
     Libraries stay at WARNING because their INFO lines name whole addresses, and a reply address or
     a callback address is a secret.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(_formatter(form))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
     # No line tells of them, so nobody need find them out for every line.
@@ -85,3 +145,10 @@ def configure_logging() -> None:
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     for name in (*OURS, "audit"):
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _formatter(form: str) -> logging.Formatter:
+    is_terminal = sys.stderr.isatty()
+    if form == "console" or (form != "json" and is_terminal):
+        return ConsoleLines(has_colors=is_terminal and not os.environ.get("NO_COLOR"))
+    return JsonLines()

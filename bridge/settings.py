@@ -149,6 +149,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     oauth_reuse_ends_grant: bool = Field(
         False, description="1 to end what was granted when a refresh token is used that is spent"
     )
+    log: Literal["console", "json"] | None = Field(
+        None, description="console for lines that people read, or json; by default by the terminal"
+    )
     metrics_token: SecretStr | None = Field(
         None, description="the token that /metrics asks for when it is not on loopback"
     )

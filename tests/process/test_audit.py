@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 import bridge.__main__  # noqa: F401 - it adds the worker's command
 from bridge.cli import commands
+from tests.commands import run
 from tests.process.test_operating import dead_event, dead_reply
-from tests.processes import run
 from tests.store.call_records import new_call
 from tests.store.records import WEB, desk
 

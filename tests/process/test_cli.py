@@ -7,7 +7,8 @@ import pytest
 
 from bridge import __version__
 from bridge.ports import free_port
-from tests.processes import run, running
+from tests.commands import run
+from tests.processes import running
 from tests.waiting import wait_until
 
 DEMO = {

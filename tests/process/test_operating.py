@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from bridge.models import EventId, LeaseToken, ReplyStatus
 from bridge.ports import free_port
 from bridge.valkey import EmbeddedValkey
-from tests.processes import run, running
+from tests.commands import run
+from tests.processes import running
 from tests.store.call_records import new_call
 from tests.store.records import ALICE, WEB, Desk, desk, new_event
 from tests.waiting import wait_until

@@ -261,15 +261,22 @@ async def test_a_stray_print_stays_off_the_wire(bridge: Bridge, tmp_path: Path) 
         ("nobody", {}, "there is no server nobody"),
         (SERVER, {"BRIDGE_REDIS_URL": "redis://127.0.0.1:9/0"}, "does not answer"),
         (SERVER, {"BRIDGE_REDIS_URL": ""}, "n8n-bridge up"),
+        (SERVER, {"BRIDGE_KEEPALIVE_S": "soon"}, "BRIDGE_KEEPALIVE_S must be a number"),
+        ("--chanel", {}, "No such option"),
     ],
 )
-async def test_without_a_bridge_to_join_it_says_what_is_missing(
+async def test_without_a_bridge_to_join_every_request_is_answered_by_what_is_missing(
     bridge: Bridge, tmp_path: Path, server: str, changes: dict[str, str], said: str
 ) -> None:
     environ = {**bridge.environ, **changes, "BRIDGE_DATA_DIR": str(tmp_path / "none")}
     log = tmp_path / "log"
     async with stdio_program(environ, log=log, server=server) as program:
+        asked = [program.request("initialize"), program.request("tools/list")]
+        program.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        answers = [await program.answer(request_id) for request_id in asked]
+        program.close_input()
         await program.rest()
-        assert await program.ended() == 1
-        assert program.heard == []
+        assert await program.ended() == (2 if server.startswith("-") else 1)
+    assert program.heard == answers
+    assert all(said in answer["error"]["message"] for answer in answers)
     assert said in log.read_text()

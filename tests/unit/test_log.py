@@ -1,13 +1,16 @@
-"""A log line is one JSON object that holds what it was given, and no secret."""
+"""A log line is one JSON object, or a line for people, that holds what it was given, no secret."""
 
 import json
 import logging
+import re
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from bridge.log import JsonLines, configure_logging
+from bridge.log import ConsoleLines, JsonLines, configure_logging
+from tests.commands import logging_kept
 
 
 def line_of(record: logging.LogRecord) -> dict[str, object]:
@@ -54,16 +57,56 @@ def test_a_line_of_a_library_names_its_logger() -> None:
 
 
 def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    kept, level = root.handlers[:], root.level
-    try:
+    with logging_kept():
         configure_logging()
         logging.getLogger("httpx2").info("HTTP Request: GET https://n8n/webhook-waiting/secret")
         logging.getLogger("httpx2").warning("careful")
         logging.getLogger("workers.main").info("worker.started")
-    finally:
-        logging.captureWarnings(capture=False)
-        root.handlers[:] = kept
-        root.setLevel(level)
     said = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert said == ["careful", "worker.started"]
+
+
+def test_a_line_for_people_has_the_time_the_level_the_event_and_each_field() -> None:
+    line = ConsoleLines().format(
+        record(event_id="evt_1", count=3, note="two words", none=None, path=Path("/a b"), all=["x"])
+    )
+    assert re.fullmatch(r"\d\d:\d\d:\d\d info    hook\.received  (.+)", line)
+    assert line.split("  ", 2)[-1].endswith(
+        'event_id=evt_1  count=3  note="two words"  none=null  path="/a b"  all=["x"]'
+    )
+
+
+def test_a_line_for_people_masks_secrets_and_steers_no_terminal() -> None:
+    failed = record(token=SecretStr("s3cret"), said="\x1b[2J\u202e\nno", hue="grün", name_="a=b")
+    failed.msg = "hook\x07received"
+    try:
+        json.loads("\x1b{")
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+    written = ConsoleLines().format(failed)
+    assert "s3cret" not in written
+    assert all(line.isprintable() for line in written.splitlines())
+    first, *traceback = written.splitlines()
+    assert r'said="\u001b[2J\u202e\nno"  hue=grün  name_="a=b"' in first
+    assert "JSONDecodeError" in traceback[-1]
+
+
+@pytest.mark.parametrize(
+    ("form", "is_terminal", "is_json"),
+    [("", True, False), ("", False, True), ("json", True, True), ("console", False, False)],
+)
+def test_a_terminal_gets_lines_for_people_unless_told_otherwise(
+    form: str,
+    is_terminal: bool,
+    is_json: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    with logging_kept():
+        configure_logging(form)
+        logging.getLogger("bridge.up").warning("child.ended", extra={"child": "web"})
+    said = capsys.readouterr().err
+    assert said.startswith("{") == is_json
+    assert ("child=web" in said) == (not is_json)
+    assert ("\x1b[33m" in said) == (is_terminal and not is_json)

@@ -7,6 +7,7 @@ everybody who shares it, a terminal and a log for instance, and take no file.
 import array
 import asyncio
 import fcntl
+import functools
 import os
 import stat
 import sys
@@ -26,8 +27,9 @@ READ_BYTES = 1 << 16
 LOWEST_FD = 3
 
 
+@functools.cache
 def claim_standard_streams() -> tuple[int, int]:
-    """Take stdin and stdout for the wire alone; give their new descriptors.
+    """Take stdin and stdout for the wire alone, once; give their new descriptors.
 
     From now on a stray `print` goes to stderr, and whoever reads stdin is at its end.
     """
