@@ -2,7 +2,7 @@
 
 import gzip
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.tls import HERE, serving_tls
 NAME = "client.example"
 CALLBACK = "https://claude.ai/api/mcp/auth_callback"
 
-Tell = Callable[[str], Response]
+Tell = Callable[[str], Response | Awaitable[Response]]
 
 
 @dataclass
@@ -92,7 +92,8 @@ async def telling(folder: Path) -> AsyncIterator[Teller]:
 
     async def answer(request: Request) -> Response:
         teller.asked.append(request.url.path)
-        return teller.tell(str(request.url))
+        told = teller.tell(str(request.url))
+        return told if isinstance(told, Response) else await told
 
     app = Starlette(routes=[Route("/{path:path}", answer)])
     async with serving_tls(app, folder, NAME) as (port, trust):

@@ -1,19 +1,25 @@
-"""OAuth on record: clients, questions for consent, codes, grants and tokens, the last by digest."""
+"""OAuth on record: codes, grants and tokens by their digests, and what clients are known."""
 
 import json
+import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 from bridge.models import Json
+from bridge.seals import KEY_BYTES
 from bridge.store.scripts import Script, Steps
 from bridge.store.tokens import REVOKED
 
-NEW_CLIENT_TTL_S = 86400
 CLIENT_TTL_S = 90 * 86400
 CONSENT_TTL_S = 600
 CODE_TTL_S = 60
 ACCESS_TTL_S = 3600
 GRANT_TTL_S = 30 * 86400
+ANSWERED_MAX = 10_000
+"""How many questions are remembered as answered."""
+
 GRACE_MS = 600_000
 """How long a refresh token still counts once one that was given out for it has been used."""
 
@@ -73,29 +79,40 @@ local function adopt(grant)
 end
 """
 
-KEEP_CLIENT = Script(
-    "digest client",
+USED_CLIENT = Script(
+    "digest",
     f"""
-local left = redis.call('TTL', oauth_client_key(digest))
-redis.call('SET', oauth_client_key(digest), client, 'EX', math.max(left, {NEW_CLIENT_TTL_S}))
+redis.call('SET', oauth_client_key(digest), '', 'NX', 'EX', {CLIENT_TTL_S})
+redis.call('EXPIRE', oauth_client_key(digest), {CLIENT_TTL_S})
 return {{}}
 """,
 )
-USED_CLIENT = Script(
-    "digest", f"redis.call('EXPIRE', oauth_client_key(digest), {CLIENT_TTL_S}) return {{}}"
-)
 READ_CLIENT = Script("digest", "return {redis.call('GET', oauth_client_key(digest))}")
-ASK = Script(
-    "digest asked",
-    f"redis.call('SET', oauth_consent_key(digest), asked, 'EX', {CONSENT_TTL_S}) return {{}}",
-)
-ASKED = Script("digest", "return {redis.call('GET', oauth_consent_key(digest))}")
 
+KEY = Script(
+    "fresh",
+    "redis.call('SET', oauth_key_key(), fresh, 'NX') return {redis.call('GET', oauth_key_key())}",
+)
+
+# What is remembered is bounded, for who refuses proves nothing. Who would answer a question twice
+# that was pushed out must have a token of the server both times.
+_CLOSE = f"""
+local function close(question)
+  redis.call('ZREMRANGEBYSCORE', oauth_answered_key(), '-inf', now - {2 * CONSENT_TTL_S * 1000})
+  local is_open = redis.call('ZADD', oauth_answered_key(), 'NX', now, question) == 1
+  redis.call('ZREMRANGEBYRANK', oauth_answered_key(), 0, -{ANSWERED_MAX + 1})
+  redis.call('EXPIRE', oauth_answered_key(), {2 * CONSENT_TTL_S})
+  return is_open
+end
+"""
+IS_ANSWERED = Script("question", "return {redis.call('ZSCORE', oauth_answered_key(), question)}")
+REFUSE = Script("question", _CLOSE + "return {close(question) and 'refused' or nil}")
 DECIDE = Script(
-    "consent code kept",
-    f"""
+    "question code kept",
+    _CLOSE
+    + f"""
 if redis.call('EXISTS', oauth_code_key(code)) == 1 then return {{'decided'}} end
-if redis.call('DEL', oauth_consent_key(consent)) == 0 then return {{}} end
+if not close(question) then return {{}} end
 redis.call('HSET', oauth_code_key(code), 'kept', kept)
 redis.call('EXPIRE', oauth_code_key(code), {CODE_TTL_S})
 return {{'decided'}}
@@ -184,7 +201,10 @@ END = Script("grant", _END + "finish(grant) return {}")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a client asks a person to consent to; `resource` is the address of the MCP server."""
+    """What a client asks a person to consent to; `resource` is the address of the MCP server.
+
+    `question` tells it from all others.
+    """
 
     client_id: str
     client_name: str
@@ -195,6 +215,12 @@ class Asked:
     scopes: tuple[str, ...]
     resource: str
     server: str
+    question: str = ""
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Self:
+        """Read what was written down."""
+        return cls(**{**kept, "scopes": tuple(kept["scopes"])})
 
 
 @dataclass(frozen=True)
@@ -249,32 +275,42 @@ class GrantStore:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def keep_client(self, digest: str, client: Json) -> None:
-        """Put what a client says of itself on record; one in use stays there as long as it would."""
-        await self._steps.run(KEEP_CLIENT, digest=digest, client=json.dumps(client))
+    async def key(self) -> bytes:
+        """Read the key that seals what strangers carry; it is made once."""
+        (key,) = await self._steps.run(KEY, fresh=secrets.token_bytes(KEY_BYTES))
+        return bytes(key)
 
     async def used_client(self, digest: str) -> None:
-        """Keep a client that was consented to for as long as it comes back."""
+        """Remember that a client was consented to, for as long as it comes back."""
         await self._steps.run(USED_CLIENT, digest=digest)
 
+    async def is_used(self, digest: str) -> bool:
+        """Tell whether somebody has consented to a client."""
+        (kept,) = await self._steps.run(READ_CLIENT, digest=digest)
+        return kept is not None
+
     async def client(self, digest: str) -> Json:
-        """Read what a client said of itself; None for an unknown one."""
+        """Read what a client said of itself; None for one that is not on record.
+
+        On record are those that registered before clients carried that themselves.
+        """
         (kept,) = await self._steps.run(READ_CLIENT, digest=digest)
         found: Json = json.loads(kept) if kept else None
         return found
 
-    async def ask(self, digest: str, asked: Asked) -> None:
-        """Put a question for consent on record."""
-        await self._steps.run(ASK, digest=digest, asked=json.dumps(asdict(asked)))
+    async def is_answered(self, question: str) -> bool:
+        """Tell whether a question was answered."""
+        (answered_at,) = await self._steps.run(IS_ANSWERED, question=question)
+        return answered_at is not None
 
-    async def asked(self, digest: str) -> Asked | None:
-        """Read an open question."""
-        (kept,) = await self._steps.run(ASKED, digest=digest)
-        return _asked(json.loads(kept)) if kept else None
+    async def refuse(self, question: str) -> bool:
+        """Answer a question with no; False when it was answered before."""
+        return bool(await self._steps.run(REFUSE, question=question))
 
-    async def decide(self, consent: str, code: str, granted: Granted) -> bool:
-        """Answer a question with a code; False when it was answered before, or is too old."""
-        return bool(await self._steps.run(DECIDE, consent=consent, code=code, kept=granted.spell()))
+    async def decide(self, question: str, code: str, granted: Granted) -> bool:
+        """Answer a question with a code; False when it was answered before."""
+        kept = granted.spell()
+        return bool(await self._steps.run(DECIDE, question=question, code=code, kept=kept))
 
     async def code(self, code: str) -> tuple[Granted | None, str]:
         """Read what a code stands for, and the grant that it was used for, which ends with this."""
@@ -320,10 +356,6 @@ class GrantStore:
         await self._steps.run(END, grant=grant)
 
 
-def _asked(kept: dict[str, object]) -> Asked:
-    return Asked(**(kept | {"scopes": tuple(kept["scopes"])}))  # type: ignore[arg-type]
-
-
 def _granted(kept: bytes) -> Granted:
     told = json.loads(kept)
-    return Granted(_asked(told["asked"]), told["principal"], told["proven"])
+    return Granted(Asked.read(told["asked"]), told["principal"], told["proven"])

@@ -140,9 +140,10 @@ KEYS = (
         "string",
         "grants",
         True,
-        "90 days after its last refresh, a day if unused",
+        "90 days after its last refresh",
     ),
-    Key("oauth_consent", "oauth_consent:{digest}", "string", "grants", True, "after 10 minutes"),
+    Key("oauth_key", "oauth_key", "string", "grants", False, "never: seals what clients carry"),
+    Key("oauth_answered", "oauth_answered", "zset", "grants", True, "20 minutes after the last"),
     Key(
         "oauth_code", "oauth_code:{digest}", "hash", "grants", True, "after a minute, used: an hour"
     ),

@@ -2,16 +2,18 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from bridge.audit import UNKNOWN, record
-from bridge.errors import ConflictError, UnauthorizedError
+from bridge.errors import ConflictError, TooLargeError, UnauthorizedError
 from bridge.models import Json, Principal
 from bridge.scopes import Scope
+from bridge.seals import seal, unseal
 from bridge.servers import Server
 from bridge.settings import Settings
 from bridge.store.grants import (
     ACCESS_TTL_S,
+    CONSENT_TTL_S,
     Asked,
     DigestedPair,
     Granted,
@@ -24,6 +26,13 @@ from bridge.verbs.tokens import Tokens, digest_of
 WIRES = ("mcp", "mcp-2025", "sse")
 """What a server's addresses begin with."""
 
+
+SEALED = "nb_c_"
+"""What the ids of clients begin with that say what the client said."""
+
+CLIENT_ID_CHARS_MAX = 2048
+QUESTION_CHARS_MAX = 7000
+"""What an address may hold: nginx reads lines of 8 KiB."""
 
 _OUTCOMES = {
     Rotated.FIRST: "done",
@@ -47,6 +56,11 @@ class Pair:
 def resources_of(public_url: str, server: str) -> tuple[str, ...]:
     """Give the addresses of a server, any of which names it as a resource (RFC 8707)."""
     return tuple(f"{public_url}/{wire}/{server}" for wire in WIRES)
+
+
+def name_of(client_id: str) -> str:
+    """Give what the log calls a client by: its id, or what stands for one that is long."""
+    return digest_of(client_id)[:16] if client_id.startswith(SEALED) else client_id
 
 
 class Grants:
@@ -74,25 +88,56 @@ class Grants:
                 return name
         return None
 
-    async def keep_client(self, client_id: str, client: Json) -> None:
-        """Keep what a client says of itself, over what it said before."""
-        await self._store.keep_client(digest_of(client_id), client)
+    async def register(self, client: Json) -> str:
+        """Give the id of a client that registers, which says itself what the client said.
 
-    async def client(self, client_id: str) -> Json:
+        Raises:
+            TooLargeError: that is more than an id may hold.
+        """
+        told = {"client": client, "nonce": secrets.token_urlsafe(8)}
+        client_id = SEALED + seal(told, await self._store.key(), "client")
+        if len(client_id) > CLIENT_ID_CHARS_MAX:
+            raise TooLargeError("what a client says of itself must be shorter")
+        return client_id
+
+    async def client(self, client_id: str) -> dict[str, Json] | None:
         """Read what a client said of itself; None for an unknown one."""
-        return await self._store.client(digest_of(client_id))
+        if not client_id.startswith(SEALED):
+            kept = await self._store.client(digest_of(client_id))
+            return kept if isinstance(kept, dict) else None
+        sealed = client_id.removeprefix(SEALED)[:CLIENT_ID_CHARS_MAX]
+        told = unseal(sealed, await self._store.key(), "client")
+        client = told["client"] if isinstance(told, dict) else None
+        return client if isinstance(client, dict) else None
+
+    async def is_used(self, client_id: str) -> bool:
+        """Tell whether somebody has consented to a client, of late."""
+        return await self._store.is_used(digest_of(client_id))
 
     async def ask(self, asked: Asked) -> str:
-        """Put a question to whoever opens the page of the id that is given."""
-        consent_id = secrets.token_urlsafe(24)
-        await self._store.ask(digest_of(consent_id), asked)
+        """Put a question to whoever opens the page of the id that is given.
+
+        The id holds the question, so that none is kept for those who will not answer.
+
+        Raises:
+            TooLargeError: it is more than an address may hold.
+        """
+        told = asdict(replace(asked, question=secrets.token_urlsafe(16)))
+        consent_id = seal(told, await self._store.key(), "question")
+        if len(consent_id) > QUESTION_CHARS_MAX:
+            raise TooLargeError("the request must be shorter: its state, say")
         return consent_id
 
     async def asked(self, consent_id: str) -> Asked | None:
         """Read a question that is still open."""
-        return await self._store.asked(digest_of(consent_id))
+        sealed = consent_id[:QUESTION_CHARS_MAX]
+        told = unseal(sealed, await self._store.key(), "question", CONSENT_TTL_S)
+        asked = Asked.read(told) if isinstance(told, dict) else None
+        if asked is None or await self._store.is_answered(asked.question):
+            return None
+        return asked
 
-    async def consent(self, consent_id: str, asked: Asked, token: str) -> str:
+    async def consent(self, asked: Asked, token: str) -> str:
         """Say yes as whoever the token of the server proves; give the code for the client.
 
         Raises:
@@ -104,16 +149,15 @@ class Grants:
             raise UnauthorizedError("this is no token of that server")
         code = secrets.token_urlsafe(32)
         granted = Granted(asked, access.principal.name, digest_of(token.strip()))
-        if not await self._store.decide(digest_of(consent_id), digest_of(code), granted):
+        if not await self._store.decide(asked.question, digest_of(code), granted):
             raise ConflictError("this question was answered already; start again at the client")
-        record(str(access.principal), "oauth consent", asked.client_id, "done")
+        record(str(access.principal), "oauth consent", name_of(asked.client_id), "done")
         return code
 
-    async def refuse(self, consent_id: str, asked: Asked) -> None:
+    async def refuse(self, asked: Asked) -> None:
         """Say no; the question is closed."""
-        nobody, code = Granted(asked, "", ""), secrets.token_urlsafe()
-        if await self._store.decide(digest_of(consent_id), digest_of(code), nobody):
-            record(UNKNOWN, "oauth consent", asked.client_id, "refused")
+        if await self._store.refuse(asked.question):
+            record(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
 
     async def code(self, code: str) -> Granted | None:
         """Read what a code stands for; None for one that is unknown, too old, or used.

@@ -135,6 +135,12 @@ class Flow:
         return (await self.http.post(self.origin + path, headers=headers)).status_code
 
 
+async def kept_of_oauth(flow: Flow) -> set[str]:
+    """Name the keys in Redis that OAuth has."""
+    keys = flow.runtime.redis.scan_iter("{bridge}:oauth_*")
+    return {key.decode() async for key in keys}
+
+
 def said(answer: httpx2.Response) -> dict[str, str]:
     """Read what a redirect says."""
     query = parse_qs(urlsplit(answer.headers["location"]).query)

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.wary_http import is_public, resolve
 from tests.client_documents import BAD, Teller, document, telling
-from tests.doors.oauth import CALLBACK, Flow, open_flow, said
+from tests.doors.oauth import CALLBACK, Flow, kept_of_oauth, open_flow, said
 from tests.doors.official_client import LOCAL_CALLBACK, Kept, official_client
 from tests.doors.scoped import client, names
 from tests.tls import HERE
@@ -36,7 +36,7 @@ async def refused(flow: Flow, **changes: str) -> str:
     answer = await flow.authorize(**changes)
     assert answer.status_code == 400
     assert "location" not in answer.headers
-    assert not [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_*")]
+    assert await kept_of_oauth(flow) <= {"{bridge}:oauth_key"}
     told = answer.json()
     return str(told.get("detail") or told["error_description"])
 
@@ -116,7 +116,7 @@ async def test_to_ask_again_does_not_shorten_how_long_a_client_is_known(flow: Fl
 async def test_only_a_person_s_way_in_has_a_document_read(flow: Flow, teller: Teller) -> None:
     for grant, given in {"authorization_code": "code", "refresh_token": "refresh_token"}.items():
         answer = await flow.token(grant_type=grant, **{given: "x"}, code_verifier=flow.verifier)
-        assert answer.json()["error"] == "invalid_client"
+        assert answer.json()["error"] == "invalid_grant"
     assert not teller.asked
 
 

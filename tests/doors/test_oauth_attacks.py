@@ -1,11 +1,14 @@
 """What thieves and muddlers try with OAuth, and do not get."""
 
 import json
-from collections.abc import AsyncIterator
+import string
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from bridge.store.grants import REFRESH_TOKENS_MAX
+from bridge.verbs.grants import name_of
+from bridge.verbs.tokens import digest_of
 from tests.doors.by_hand import ALICE
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.waiting import wait_until
@@ -199,11 +202,9 @@ async def test_a_scheme_of_an_app_can_be_let_by_a_setting(redis_url: str) -> Non
 async def test_a_client_on_record_is_led_to_no_address_it_could_not_register_now(
     flow: Flow,
 ) -> None:
-    (key,) = [key async for key in flow.runtime.redis.scan_iter("{bridge}:oauth_client:*")]
-    kept = json.loads(await flow.runtime.redis.get(key) or "")
+    flow.client_id = "6c8a3c5e"
     for uri in BAD_REDIRECTS:
-        kept["redirect_uris"] = [uri]
-        await flow.runtime.redis.set(key, json.dumps(kept), ex=600)
+        await keep(flow, uri)
         for asked in (uri, None):
             answer = await flow.authorize(redirect_uri=asked)
             assert answer.status_code == 400
@@ -220,7 +221,7 @@ async def test_nothing_in_a_client_s_name_turns_or_hides_what_the_page_says(flow
     assert not set(UNSEEN) & set(page.text)
     await flow.register(client_name=UNSEEN)
     page, _ = await flow.page()
-    assert f"<bdi>{flow.client_id}</bdi>" in page.text
+    assert f"<bdi>{name_of(flow.client_id)}</bdi>" in page.text
 
 
 async def test_a_code_is_for_its_own_client_and_address(flow: Flow) -> None:
@@ -270,15 +271,15 @@ async def test_a_question_is_answered_once(flow: Flow) -> None:
     assert (await flow.answer(form)).status_code == 404
 
 
-@pytest.mark.parametrize("what", ["oauth_code", "oauth_token", "oauth_grant", "oauth_consent"])
+@pytest.mark.parametrize("what", ["oauth_client", "oauth_code", "oauth_token", "oauth_grant"])
 async def test_everything_that_is_given_out_has_an_end(flow: Flow, what: str) -> None:
-    ages = {"oauth_code": 3600, "oauth_token": 30 * 86400, "oauth_grant": 30 * 86400}
+    days = {"oauth_client": 90, "oauth_code": 1 / 24, "oauth_token": 30, "oauth_grant": 30}
     await flow.page()
     tokens = await flow.tokens()
     redis = flow.runtime.redis
     keys = [key async for key in redis.scan_iter(f"{{bridge}}:{what}:*")]
     for key in keys:
-        assert 0 < await redis.ttl(key) <= ages.get(what, 600)
+        assert 0 < await redis.ttl(key) <= days[what] * 86400
         await redis.pexpire(key, 1)
 
     async def is_gone() -> bool:
@@ -289,15 +290,55 @@ async def test_everything_that_is_given_out_has_an_end(flow: Flow, what: str) ->
         assert await flow.status(tokens["access_token"]) == 401
 
 
-async def test_a_client_that_nobody_consents_to_is_forgotten_within_a_day(flow: Flow) -> None:
-    redis = flow.runtime.redis
-    (key,) = [key async for key in redis.scan_iter("{bridge}:oauth_client:*")]
-    assert 0 < await redis.ttl(key) <= 86400
+async def test_a_client_on_record_of_before_goes_on(flow: Flow) -> None:
+    flow.client_id = "6c8a3c5e"
+    assert (await flow.authorize()).status_code == 400
+    await keep(flow, CALLBACK)
     tokens = await flow.tokens()
-    assert await redis.ttl(key) > 89 * 86400
-    await redis.expire(key, 60)
-    await flow.refresh(tokens["refresh_token"])
-    assert await redis.ttl(key) > 89 * 86400
+    key = f"{{bridge}}:oauth_client:{digest_of(flow.client_id)}"
+    assert await flow.runtime.redis.ttl(key) > 89 * 86400
+    await flow.runtime.redis.expire(key, 60)
+    assert (await flow.refresh(tokens["refresh_token"])).status_code == 200
+    assert await flow.runtime.redis.ttl(key) > 89 * 86400
+
+
+async def keep(flow: Flow, uri: str) -> None:
+    """Put a client on record as it was before clients carried what they say of themselves."""
+    told = {"client_id": flow.client_id, "redirect_uris": [uri]}
+    kept = json.dumps(told | {"token_endpoint_auth_method": "none", "client_name": "Old"})
+    await flow.runtime.redis.set(
+        f"{{bridge}}:oauth_client:{digest_of(flow.client_id)}", kept, ex=600
+    )
+
+
+@pytest.mark.parametrize("change", [lambda id_: id_[:-4] + "AAAA", lambda id_: id_[:9] + id_[10:]])
+async def test_an_id_that_was_changed_is_of_no_client(
+    flow: Flow, change: Callable[[str], str]
+) -> None:
+    flow.client_id = change(flow.client_id)
+    answer = await flow.authorize()
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    given = {"grant_type": "refresh_token", "refresh_token": "x"}
+    assert (await flow.token(**given)).json()["error"] == "invalid_client"
+
+
+async def test_a_question_is_as_it_was_asked_or_none(flow: Flow) -> None:
+    location = (await flow.authorize()).headers["location"]
+    assert (await flow.http.get(location)).status_code == 200
+    for changed in (location[:-4] + "AAAA", f"{flow.origin}/consent?id={flow.client_id[5:]}"):
+        assert (await flow.http.get(changed)).status_code == 404
+    await flow.answer((await flow.page())[1])
+
+
+async def test_another_spelling_of_a_question_is_no_other_question(flow: Flow) -> None:
+    _, form = await flow.page()
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    last = letters[letters.index(form["id"][-1]) ^ 1]  # its last bits are of no byte
+    other = f"{flow.origin}/consent?id={form['id'][:-1]}{last}"
+    assert (await flow.http.get(other)).status_code == 200
+    assert (await flow.answer(form)).status_code == 303
+    assert (await flow.http.get(other)).status_code == 404
 
 
 async def test_a_code_too_old_is_none(flow: Flow) -> None:

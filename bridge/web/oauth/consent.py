@@ -19,7 +19,7 @@ from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
 from bridge.runtime import Runtime
 from bridge.store.grants import Asked
 from bridge.verbs.entrance import ACT
-from bridge.verbs.grants import Grants
+from bridge.verbs.grants import Grants, name_of
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
@@ -72,14 +72,14 @@ async def take_consent(request: Request) -> Response:
     if not browser or not hmac.compare_digest(_proof(consent_id, browser), _text(form, "proof")):
         raise UnauthorizedError("open the page again in this browser, and answer it there")
     if _text(form, "answer") != "yes":
-        await _grants(request).refuse(consent_id, asked)
+        await _grants(request).refuse(asked)
         return _back(answer_uri(asked, issuer, error="access_denied"))
     try:
-        code = await _grants(request).consent(consent_id, asked, _text(form, "token"))
+        code = await _grants(request).consent(asked, _text(form, "token"))
     except ConflictError as error:
         raise NotFoundError(TOO_LATE) from error
     except UnauthorizedError as error:
-        record(UNKNOWN, "POST /consent", asked.client_id, "unauthorized")
+        record(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
         return _page(request, asked, consent_id, browser, str(error))
     return _back(answer_uri(asked, issuer, code=code))
 
@@ -100,7 +100,7 @@ def _page(
     is_near = urlsplit(asked.redirect_uri).hostname in LOOPBACK
     page = PAGE.format(
         title=escape(runtime.servers[asked.server].title),
-        client=escape(readable(asked.client_name) or asked.client_id),
+        client=escape(readable(asked.client_name) or name_of(asked.client_id)),
         rights="read and act at" if ACT in asked.scopes else "read at",
         target=escape(origin_of(asked.redirect_uri)),
         known=escape(known),

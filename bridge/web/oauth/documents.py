@@ -6,17 +6,18 @@ Source: draft-ietf-oauth-client-id-metadata-document, 3 to 6; MCP 2026-07-28, "C
 Documents".
 """
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import ValidationError
 
-from bridge.errors import RejectedError
+from bridge.errors import RejectedError, TransientError
 from bridge.settings import APP_SCHEMES
 from bridge.wary_http import UnreachableError, WaryHttp
 from bridge.web.oauth.clients import Client, fault_of_redirects
@@ -25,12 +26,22 @@ logger = logging.getLogger(__name__)
 
 BYTES_MAX = 16_384
 FETCH_S = 5.0
+AT_ONCE_MAX = 16
+"""How many documents one process reads at once: of clients in use, and as many of others."""
+
 URL = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[!-~]+")
 JSON_TYPE = re.compile(r"application/([!-~]+\+)?json\s*(;.*)?", re.IGNORECASE)
 
 
 class UnusableDocumentError(RejectedError):
     """The document cannot be had, or is none of a client that could be let in."""
+
+
+class TooManyDocumentsError(TransientError):
+    """As many documents are being read as may, none of which was this one."""
+
+    def __init__(self) -> None:
+        super().__init__("documents of too many clients are being read: try again soon", FETCH_S)
 
 
 def is_address(client_id: str) -> bool:
@@ -43,17 +54,35 @@ def is_address(client_id: str) -> bool:
 
 @dataclass(frozen=True)
 class ClientDocuments:
-    """Fetches documents."""
+    """Fetches documents, a few at once."""
 
     http: WaryHttp
     app_schemes: Container[str] = APP_SCHEMES
+    _used: dict[str, asyncio.Task[Client]] = field(default_factory=dict)
+    _others: dict[str, asyncio.Task[Client]] = field(default_factory=dict)
 
-    async def fetch(self, client_id: str) -> Client:
-        """Read the client that an address tells of.
+    async def fetch(self, client_id: str, is_used: bool = False) -> Client:
+        """Read the client that an address tells of; who asks for it meanwhile gets the same.
+
+        Clients that somebody has consented to (`is_used`) have room of their own, so that no crowd
+        of others can keep them out.
 
         Raises:
             UnusableDocumentError: it cannot be had, or breaks the rules for such documents.
+            TooManyDocumentsError: as many are being read as may.
         """
+        among = self._used if is_used else self._others
+        reading = among.get(client_id)
+        if reading is None:
+            if len(among) >= AT_ONCE_MAX:
+                raise TooManyDocumentsError
+            reading = among[client_id] = asyncio.create_task(self._fetch(client_id))
+            # Whoever asked may have left: then nobody else looks at how it has ended.
+            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            reading.add_done_callback(lambda _: among.pop(client_id))
+        return await asyncio.shield(reading)
+
+    async def _fetch(self, client_id: str) -> Client:
         try:
             told = await self._read(client_id)
         except (UnreachableError, ValueError, RecursionError) as error:

@@ -27,6 +27,7 @@ async def authorize(request: Request) -> Response:
 
     Raises:
         UnusableDocumentError: the client's id leads to no document of a client to be let in.
+        TransientError: it cannot be read now.
     """
     issuer = metadata.demand_built_in(request)
     provider = Provider(_grants(request), request.app.state.documents)

@@ -18,14 +18,17 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl
 
 from bridge.audit import UNKNOWN, record
-from bridge.models import Json
+from bridge.errors import BridgeError, TooLargeError, TransientError
 from bridge.store.grants import Asked, Granted, HeldToken
-from bridge.verbs.grants import Grants, Pair
+from bridge.verbs.grants import Grants, Pair, name_of
 from bridge.web.oauth.clients import Client, fault_of_redirects, readable
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """What S256 makes of any verifier (RFC 7636, 4.2)."""
+
+TOLD = {"redirect_uris", "client_name", "grant_types", "token_endpoint_auth_method"}
+"""What counts of all that a client says of itself."""
 
 NAME_CHARS = 100
 SOON_S = 30
@@ -65,34 +68,40 @@ class Provider:
         self._grants = grants
         self._documents = documents
         self._resource = resource
-        self.fault: UnusableDocumentError | None = None
+        self.fault: BridgeError | None = None
 
     async def get_client(self, client_id: str) -> Client | None:
-        """Find a client: one that its id leads to, or one that is on record."""
-        if self._documents is None or not is_address(client_id):
-            kept = await self._grants.client(client_id)
-            return self._without_bad_redirects(Client.model_validate(kept)) if kept else None
-        try:
-            client = await self._documents.fetch(client_id)
-        except UnusableDocumentError as error:
-            self.fault = error
+        """Find a client: one that its id leads to, or that its id tells of, or that is on record.
+
+        Where no documents are read the id of one is enough: a code and a token are their own
+        client's, and nothing else of it counts there.
+        """
+        if is_address(client_id):
+            return await self._fetch(client_id) if self._documents else _public(client_id)
+        kept = await self._grants.client(client_id)
+        if kept is None:
             return None
-        await self._grants.keep_client(client_id, _spelled(client))
-        return client
+        told = Client.model_validate({**kept, "client_id": client_id})
+        return self._without_bad_redirects(told)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
-        """Keep a client that registers; it becomes a public one (RFC 7591, 3.2.1).
+        """Give a client that registers its id; it becomes a public one (RFC 7591, 3.2.1).
 
         Raises:
-            RegistrationError: it wants to be redirected to where nobody should be.
+            RegistrationError: it wants to be redirected to where nobody should be, or to too many
+                places.
         """
         fault = fault_of_redirects(client_info.redirect_uris, self._grants.app_schemes)
         if fault:
             raise RegistrationError("invalid_redirect_uri", fault)
         client_info.token_endpoint_auth_method = "none"  # noqa: S105 - a method, no password
         client_info.client_secret = client_info.client_secret_expires_at = None
-        await self._grants.keep_client(client_info.client_id, _spelled(client_info))
-        record(UNKNOWN, "oauth register", client_info.client_id, "done")
+        told = client_info.model_dump(mode="json", include=TOLD, exclude_defaults=True)
+        try:
+            client_info.client_id = await self._grants.register(told)
+        except TooLargeError as error:
+            raise RegistrationError("invalid_client_metadata", str(error)) from error
+        record(UNKNOWN, "oauth register", name_of(client_info.client_id), "done")
 
     async def authorize(
         self, client: OAuthClientInformationFull, params: AuthorizationParams
@@ -100,7 +109,7 @@ class Provider:
         """Lead to the page where a person consents.
 
         Raises:
-            AuthorizeError: PKCE is wrong, or no server here is named.
+            AuthorizeError: PKCE is wrong, no server here is named, or it is all too long.
         """
         if not CHALLENGE.fullmatch(params.code_challenge):
             raise AuthorizeError("invalid_request", "code_challenge must be of S256")
@@ -118,7 +127,10 @@ class Provider:
             resource=params.resource,
             server=server,
         )
-        return f"{self._grants.issuer}/consent?id={await self._grants.ask(asked)}"
+        try:
+            return f"{self._grants.issuer}/consent?id={await self._grants.ask(asked)}"
+        except TooLargeError as error:
+            raise AuthorizeError("invalid_request", str(error)) from error
 
     async def load_authorization_code(
         self, client: OAuthClientInformationFull, authorization_code: str
@@ -189,6 +201,14 @@ class Provider:
         """
         raise TokenError("unsupported_grant_type", "there are no assertions here")
 
+    async def _fetch(self, client_id: str) -> Client | None:
+        assert self._documents is not None, "asked for only where there are some"
+        try:
+            return await self._documents.fetch(client_id, await self._grants.is_used(client_id))
+        except (UnusableDocumentError, TransientError) as error:
+            self.fault = error
+            return None
+
     def _without_bad_redirects(self, client: Client) -> Client:
         """Leave out what it could not register any more: records outlive rules."""
         schemes = self._grants.app_schemes
@@ -220,9 +240,8 @@ def _code(code: str, granted: Granted) -> Code:
     )
 
 
-def _spelled(client: OAuthClientInformationFull) -> Json:
-    spelled: Json = client.model_dump(mode="json", exclude_none=True)
-    return spelled
+def _public(client_id: str) -> Client:
+    return Client(client_id=client_id, token_endpoint_auth_method="none")  # noqa: S106 - no password
 
 
 def _told(pair: Pair | None) -> OAuthToken:
