@@ -41,6 +41,10 @@ class MalformedError(RejectedError):
     """The body or an argument cannot be read at all."""
 
 
+class NumberError(MalformedError):
+    """JSON holds a number that no double can, and that most programs would read as none."""
+
+
 class TooLargeError(RejectedError):
     """The body is longer than the bridge accepts."""
 

@@ -7,7 +7,10 @@ from io import BytesIO
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, MultipartState, parse_options_header
 
+from bridge.charsets import decode_text, label_in
 from bridge.errors import MalformedError
+from bridge.forms import as_object, charsets_of, decode_field, decode_value, named
+from bridge.json_reading import parse_json
 from bridge.models import Body, Json
 
 MEDIA_TYPE = "multipart/form-data"
@@ -34,6 +37,8 @@ def read_form(content: bytes, content_type: str) -> Form:
     Raises:
         MalformedError: it is none, is cut off, or has more than PARTS_MAX parts.
 
+        UnsupportedMediaError: it names a charset that is not known here.
+
     Source: RFC 7578.
     """
     parts: list[Field | File] = []
@@ -59,29 +64,57 @@ def read_form(content: bytes, content_type: str) -> Form:
 
 
 def _form(parts: list[Field | File]) -> Form:
-    fields: dict[str, list[Json]] = {}
-    described: list[Json] = []
-    files: list[bytes] = []
-    for part in parts:
-        if isinstance(part, File):
-            content = _content(part)
-            described.append(_described(part, content, len(files)))
-            files.append(content)
-        else:
-            name = _text(part.field_name, "the name of a field")
-            fields.setdefault(name, []).append(_text(part.value, "a field"))
-    if FILES in fields:
+    fields = [part for part in parts if isinstance(part, Field)]
+    read = _FieldReader([(part.field_name or b"", part.value or b"") for part in fields])
+    payload = as_object((read.name(part.field_name), read.value(part)) for part in fields)
+    if FILES in payload:
         raise MalformedError(f"a field may not be named {FILES}: the files are listed under it")
-    payload: dict[str, Json] = {
-        name: values if len(values) > 1 else values[0] for name, values in fields.items()
-    }
-    return Form({**payload, FILES: described}, tuple(files))
+    files = [part for part in parts if isinstance(part, File)]
+    contents = tuple(map(_content, files))
+    described: list[Json] = [
+        _described(file, contents[number], number, read) for number, file in enumerate(files)
+    ]
+    return Form({**payload, FILES: described}, contents)
 
 
-def _described(file: File, content: bytes, number: int) -> Json:
+class _FieldReader:
+    """Reads the texts of a form, each in its own charset or the form's."""
+
+    def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        self._charsets = charsets_of(pairs)
+        self._own = _charsets_by_name(pairs)
+
+    def name(self, raw: bytes | None, what: str = "the name of a field") -> str:
+        return decode_field(raw or b"", self._charsets, what)
+
+    def value(self, field: Field) -> str:
+        """Return a field's value: in the charset of its own Content-Type, if it has one."""
+        name = field.field_name or b""
+        label = label_in(field.content_type or "") or self._own.get(name, "")
+        if label:
+            return decode_text(field.value or b"", label, named(name))
+        return decode_value(name, field.value or b"", self._charsets)
+
+
+def _charsets_by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, str]:
+    """Return the charsets of fields as a field `charsets` names them, which is JSON.
+
+    Source: SendGrid, "Setting up the Inbound Parse Webhook", default parameters.
+    """
+    told = next((value for name, value in pairs if name == b"charsets"), b"")
+    try:
+        charsets = parse_json(told)
+    except MalformedError:
+        return {}
+    if not isinstance(charsets, dict):
+        return {}
+    return {name.encode(): label for name, label in charsets.items() if isinstance(label, str)}
+
+
+def _described(file: File, content: bytes, number: int, read: _FieldReader) -> Json:
     return {
-        "name": _text(file.field_name, "the name of a file's field"),
-        "filename": _text(file.file_name, "the name of a file"),
+        "name": read.name(file.field_name, "the name of a file's field"),
+        "filename": read.name(file.file_name, "the name of a file"),
         "content_type": file.content_type or "application/octet-stream",
         "size_bytes": len(content),
         "encoding": "text" if _is_text(content) else "base64",
@@ -100,10 +133,3 @@ def _is_text(content: bytes) -> bool:
         return "\0" not in content.decode()
     except UnicodeDecodeError:
         return False
-
-
-def _text(raw: bytes | None, what: str) -> str:
-    try:
-        return (raw or b"").decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{what} is not UTF-8 at byte {error.start}") from error

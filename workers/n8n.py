@@ -9,6 +9,8 @@ from typing import Self
 
 import httpx2
 
+from bridge.codings import decoded
+from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.models import Json
 from bridge.outcomes import (
     AskAgain,
@@ -157,13 +159,25 @@ class N8n:
                 body, is_cut = await self._read(response)
             finally:
                 await response.aclose()
+            if not is_cut:
+                body, is_cut = await self._unzipped(response, body)
         content_type = response.headers.get("content-type", "")
         return _Response(response.status_code, content_type, body, is_cut)
 
     async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
         body = bytearray()
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > self._max_response_bytes:
                 return bytes(body[: self._max_response_bytes]), True
         return bytes(body), False
+
+    async def _unzipped(self, response: httpx2.Response, body: bytes) -> tuple[bytes, bool]:
+        """Take off a coding that was not asked for; what cannot be read stays as it came."""
+        coding = response.headers.get("content-encoding", "")
+        try:
+            return await decoded(body, coding, self._max_response_bytes), False
+        except TooLargeError:
+            return b"", True
+        except (MalformedError, UnsupportedMediaError):
+            return body, False

@@ -1,17 +1,16 @@
 """One HTTP answer of n8n, and what it holds."""
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NoReturn
 
-from bridge.exact_json import decode, read_fraction, spell
+from bridge.charsets import decode_text, label_in
+from bridge.errors import MalformedError, UnsupportedMediaError
+from bridge.json_reading import parse_json
 from bridge.models import Json
 
 PLAIN_MAX_CHARS = 200
-SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
@@ -45,10 +44,11 @@ class Answer:
     @cached_property
     def body(self) -> JsonBody | TextBody | BinaryBody:
         """Read the body once, as what it proves to be."""
-        with suppress(ValueError, RecursionError):
-            return JsonBody(_json(self.raw))
-        with suppress(ValueError, LookupError):
-            return TextBody(self.raw.decode(_charset(self.content_type)))
+        label = label_in(self.content_type)
+        with suppress(MalformedError, UnsupportedMediaError):
+            return JsonBody(parse_json(self.raw, label, depth_max=None))
+        with suppress(MalformedError, UnsupportedMediaError):
+            return TextBody(decode_text(self.raw, label))
         return BinaryBody()
 
     @cached_property
@@ -106,20 +106,3 @@ class Answer:
             case JsonBody({"code": code}):
                 return code
         return None
-
-
-def _json(raw: bytes) -> Json:
-    value: Json = json.loads(raw, parse_constant=_refuse_constant, parse_float=read_fraction)
-    if SURROGATE_ESCAPE.search(raw):
-        # JavaScript cuts texts inside a character and sends the half of it, which no UTF-8 can hold
-        value = decode(spell(value).encode(errors="replace"))
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _charset(content_type: str) -> str:
-    found = re.search(r"charset=\"?([\w-]+)", content_type, re.IGNORECASE)
-    return found[1] if found else "utf-8"

@@ -7,13 +7,14 @@ from mcp.shared.exceptions import MCPError
 
 from bridge.audit import record
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
-from bridge.exact_json import spell
+from bridge.exact_json import decode, spell
+from bridge.json_reading import parse_json
 from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
 from bridge.mcp.showing import shown_payload
 from bridge.mcp.tools import Schema
 from bridge.models import Call, Json, Question
-from bridge.payloads import page, parse_json
+from bridge.payloads import page
 from bridge.servers import Server
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
@@ -112,5 +113,5 @@ def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
 
 
 def _shown(question: Question, caller: Caller) -> Json:
-    payload = parse_json(question.body.content)
+    payload = decode(question.body.content)
     return shown_payload(caller.runtime, caller.server, question.hook, payload)

@@ -2,10 +2,11 @@
 
 from bridge.errors import NotFoundError
 from bridge.exact_json import decode
+from bridge.json_reading import DEPTH_MAX, is_deeper
 from bridge.mcp.envelopes import text_page
 from bridge.mcp.exchange import Caller
 from bridge.models import Call, Json
-from bridge.payloads import DEPTH_MAX, Page, is_deeper, page, resolve
+from bridge.payloads import Page, page, resolve
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.trimming import spare_envelopes, spare_members

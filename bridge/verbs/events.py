@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bridge.cursors import order_after
 from bridge.errors import LeaseLostError, NotFoundError
-from bridge.exact_json import encode
+from bridge.exact_json import decode, encode
 from bridge.file_pages import FilePage, file_page
 from bridge.models import (
     Event,
@@ -16,7 +16,7 @@ from bridge.models import (
     ReplyStatus,
 )
 from bridge.multipart import MEDIA_TYPE
-from bridge.payloads import parse_json, resolve
+from bridge.payloads import resolve
 from bridge.queue import Queue
 from bridge.schema_cache import SchemaCache
 from bridge.servers import Server
@@ -60,7 +60,7 @@ class Events:
         found = await self._store.read_body(EventId(event_id))
         if found is None or found[0] != server:
             raise NotFoundError("no such event")
-        return resolve(parse_json(found[1].content), path)
+        return resolve(decode(found[1].content), path)
 
     async def read_file(
         self, server: str, event_id: str, path: str, offset: int, size_bytes: int

@@ -1,8 +1,8 @@
 """The verbs of questions: what n8n asks in the middle of a call, and the answer to it."""
 
 from bridge.errors import InvalidError, LeaseLostError
+from bridge.exact_json import decode
 from bridge.models import EventId, Json, Principal, new_lease_token
-from bridge.payloads import parse_json
 from bridge.servers import Server
 from bridge.store.events import EventStore, Held
 from bridge.verbs.events import Events
@@ -29,7 +29,7 @@ class Questions:
         if found is None:
             raise LeaseLostError(f"this event is not queued any more: it is {event.status}")
         event, body = found
-        return Taken(event, parse_json(body.content), token)
+        return Taken(event, decode(body.content), token)
 
     async def answer(
         self, server: Server, principal: Principal, event_id: EventId, value: Json

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from bridge.errors import TooManyTakersError
+from bridge.exact_json import decode
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
-from bridge.payloads import parse_json
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 from bridge.store.events import EventStore, Wish
@@ -108,7 +108,7 @@ class Takers:
                     event, body = found
                     self._waiters.took(wish)
                     _log(event, principal)
-                    return Taken(event, parse_json(body.content), token)
+                    return Taken(event, decode(body.content), token)
                 left_s = ends_at - _now()
                 if left_s <= 0:
                     break

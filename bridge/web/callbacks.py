@@ -7,8 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.audit import record
 from bridge.errors import Fault, InvalidError, MalformedError
+from bridge.json_reading import parse_json
 from bridge.models import CallStatus, Json
-from bridge.payloads import parse_json
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.schema_cache import SchemaCache

@@ -7,9 +7,8 @@ from starlette.responses import Response
 
 from bridge.auth import PROOFS, Sender, check_hook
 from bridge.errors import NotFoundError, UnauthorizedError
-from bridge.exact_json import encode
+from bridge.exact_json import decode, encode
 from bridge.models import Event, EventId, Reply, instant
-from bridge.payloads import parse_json
 from bridge.runtime import Runtime
 
 
@@ -51,7 +50,7 @@ def describe(event: Event, elapsed_ms: int) -> dict[str, object]:
 def _describe_reply(reply: Reply) -> dict[str, object]:
     return {
         "status": reply.status,
-        "value": None if reply.value is None else parse_json(reply.value),
+        "value": None if reply.value is None else decode(reply.value),
         "attempts": reply.attempts,
         "last_failure": reply.last_failure,
     }

@@ -12,9 +12,8 @@ from bridge.audit import record
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
-from bridge.exact_json import encode
+from bridge.exact_json import decode, encode
 from bridge.models import Event, new_lease_token
-from bridge.payloads import parse_json
 from bridge.prefer import preferred_wait_s
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
@@ -83,7 +82,7 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
     raw = await read_body(request, max_bytes)
     proof = check_hook(hook, Sender(headers, raw, time.time()))
     return Incoming(
-        content=read_content(raw, headers, max_bytes),
+        content=await read_content(raw, headers, max_bytes),
         idempotency_key=_idempotency_key(headers, proof),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
@@ -123,5 +122,5 @@ def _describe(request: Request, event: Event, is_duplicate: bool) -> dict[str, o
         "status_url": f"{_own_address(request)}/events/{event.event_id}",
     }
     if event.reply.value is not None:
-        described["reply"] = parse_json(event.reply.value)
+        described["reply"] = decode(event.reply.value)
     return described

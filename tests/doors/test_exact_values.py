@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
+from bridge.json_reading import DEPTH_MAX
 from bridge.mcp.envelopes import SHOWN_DEPTH_MAX
 from bridge.models import CallStatus, Message, Principal, new_call_id, new_lease_token
-from bridge.payloads import DEPTH_MAX
 from bridge.servers import Server
 from bridge.verbs.calls import Asked
 from tests.apps import RunningApp, running_app

@@ -222,9 +222,9 @@ async def test_a_key_reused_for_something_else_is_a_conflict(
         (b"{bad", "line 1 column 2"),
         (b'{"a":\n tru}', "line 2 column 2"),
         (b'"\xff"', "not UTF-8 at byte 1"),
-        (b"1e999", "out of bounds"),
+        (b"1e999", "at (whole) is beyond"),
         (b"[" * 400 + b"]" * 400, "nested deeper"),
-        (b'"\\ud800"', "surrogate"),
+        (b'{"\\ud800": 1, "\\udc00": 2}', "surrogate"),
     ],
     ids=lambda part: str(part[:12]),
 )

@@ -1,5 +1,6 @@
 """What a request carries: zipped or not, with files or not, never more than the limit."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.contents import read_content, unzip
+from bridge.codings import MEMBERS_MAX, decoded, unzip
+from bridge.contents import read_content
 from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.multipart import PARTS_MAX, read_form
 
@@ -58,19 +60,66 @@ def test_what_is_no_gzip_is_malformed(raw: bytes) -> None:
         unzip(raw, LIMIT)
 
 
-def test_zipped_json_is_json() -> None:
+async def test_zipped_json_is_json() -> None:
     headers = {"content-encoding": "GZIP", "content-type": "application/json"}
 
-    assert read_content(gzip.compress(b'{"a": 1}'), headers, LIMIT).payload == {"a": 1}
+    assert (await read_content(gzip.compress(b'{"a": 1}'), headers, LIMIT)).payload == {"a": 1}
 
 
-@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "\0"])
-def test_another_coding_is_not_supported(coding: str) -> None:
+@pytest.mark.parametrize("coding", ["", "identity", "UTF-8", "utf8, identity", " , "])
+async def test_a_coding_that_changes_nothing_is_passed_over(coding: str) -> None:
+    assert (await read_content(b'{"a": 1}', {"content-encoding": coding}, LIMIT)).payload == {
+        "a": 1
+    }
+
+
+BARE = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+
+@pytest.mark.parametrize("raw", [zlib.compress(b"1"), BARE.compress(b"1") + BARE.flush()])
+async def test_deflate_is_read_with_its_frame_and_without(raw: bytes) -> None:
+    headers = {"content-encoding": "deflate"}
+
+    assert (await read_content(raw, headers, LIMIT)).payload == 1
+    for wrong in (raw[:-1], raw + b"x"):
+        with pytest.raises(MalformedError):
+            await read_content(wrong, headers, LIMIT)
+    with pytest.raises(TooLargeError):
+        await read_content(zlib.compress(bytes(LIMIT + 1)), headers, LIMIT)
+
+
+def test_gzip_of_many_members_is_given_up_after_a_thousand() -> None:
+    empty = gzip.compress(b"")
+
+    assert unzip(empty * MEMBERS_MAX, LIMIT) == b""
+    with pytest.raises(MalformedError, match=f"more than {MEMBERS_MAX} members"):
+        unzip(empty * 200_000, LIMIT)
+
+
+async def test_the_event_loop_runs_on_while_a_body_is_unzipped() -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    zipped = gzip.compress(bytes(16 * 2**20))
+    with pytest.raises(TooLargeError):
+        await decoded(zipped, "gzip", 16 * 2**20 - 1)
+    turning.cancel()
+    assert turns > 1
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "\0"])
+async def test_another_coding_is_not_supported(coding: str) -> None:
     with pytest.raises(UnsupportedMediaError, match="gzip"):
-        read_content(b"{}", {"content-encoding": coding}, LIMIT)
+        await read_content(b"{}", {"content-encoding": coding}, LIMIT)
 
 
-def test_a_form_is_its_fields_and_what_its_files_are() -> None:
+async def test_a_form_is_its_fields_and_what_its_files_are() -> None:
     content = form(
         part("tárgy".encode(), 'name="subject"'),
         part(b"a", 'name="tag"'),
@@ -80,7 +129,7 @@ def test_a_form_is_its_fields_and_what_its_files_are() -> None:
         part(b"", 'name="none"; filename=""'),
     )
 
-    read = read_content(content, {"content-type": FORM}, LIMIT)
+    read = await read_content(content, {"content-type": FORM}, LIMIT)
 
     described: list[dict[str, Any]] = [
         {"name": "doc", "filename": "á.txt", "content_type": "text/plain", "size_bytes": 7},
@@ -95,6 +144,35 @@ def test_a_form_is_its_fields_and_what_its_files_are() -> None:
     assert json.loads(read.body.content) == read.payload
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [part(b"Gr\xfc\xdfe \x80", 'name="text"')],
+        [
+            part(b'{"text": "windows-1252", "to": "UTF-8"}', 'name="charsets"'),
+            part(b"Gr\xfc\xdfe \x80", 'name="text"'),
+            part("é".encode(), 'name="to"'),
+        ],
+        [
+            part(
+                "Grüße €".encode("utf-16"), 'name="text"', "Content-Type: text/html; charset=utf-16"
+            )
+        ],
+        [
+            part(b"iso-8859-15", 'name="_charset_"'),
+            part(b"Gr\xfc\xdfe \xa4", 'name="text"'),
+        ],
+    ],
+    ids=["no label", "SendGrid", "its own label", "_charset_"],
+)
+async def test_fields_are_read_in_the_charset_that_the_form_names(parts: list[bytes]) -> None:
+    read = await read_content(form(*parts), {"content-type": FORM}, LIMIT)
+
+    assert isinstance(read.payload, dict)
+    assert read.payload["text"] == "Grüße €"
+    assert "\ufffd" not in json.dumps(read.payload, ensure_ascii=False)
+
+
 def test_a_form_may_be_empty() -> None:
     assert read_form(form(), FORM).payload == {"files": []}
 
@@ -106,7 +184,11 @@ def test_a_form_may_be_empty() -> None:
         (b"{}", "not a multipart form"),
         (form(part(b"a", 'name="a"'))[:-6], "end is missing"),
         (form(part(b"a", 'name="files"')), "may not be named files"),
-        (form(part(b"\xff", 'name="a"')), "a field is not UTF-8 at byte 0"),
+        (form(part(b"\x81", 'name="a"')), "the field 'a' is not UTF-8 at byte 0"),
+        (
+            form(part(b"\xff", 'name="a"', "Content-Type: text/plain; charset=utf-8")),
+            "the field 'a' is not UTF-8 at byte 0",
+        ),
         (form(part(b"a", "")), "name"),
         (form(part(b"a", 'name="a"', "Content-Transfer-Encoding: rot13")), "Encoding"),
         (form(*[part(b"", 'name="a"')] * (PARTS_MAX + 1)), "1000 parts"),

@@ -25,6 +25,7 @@ from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR
 
 from bridge.auth import LOCAL
 from bridge.errors import MalformedError
+from bridge.json_reading import parse_json
 from bridge.mcp.changes import Inboxes
 from bridge.mcp.channel import CAPABILITY, push_events
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
@@ -37,7 +38,6 @@ from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_line import StdioLine
 from bridge.mcp.wires.under_way import UnderWay
 from bridge.models import Message, Principal
-from bridge.payloads import parse_json
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.verbs.receipts import NOTHING

@@ -1,0 +1,201 @@
+"""JSON from outside: read strictly, save where other programs are known to write it loosely.
+
+On purpose:
+
+1. A byte order mark is no part of it (RFC 8259, 8.1), and it may be in another charset than UTF-8
+   where a mark, its label or its own zero bytes say so.
+2. Half of a surrogate pair, which JavaScript writes when it cuts a text inside an emoji, becomes
+   U+FFFD, as n8n's own webhook does: no UTF-8 can hold it. Two keys that would become one by that
+   are refused, for a value would be lost.
+3. A number that a double cannot hold is refused: JavaScript would make `null` of it.
+"""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from bridge.charsets import UTF_8, decode_by, demand_codec, take_mark
+from bridge.errors import MalformedError, NumberError
+from bridge.exact_json import read_fraction
+from bridge.models import Json
+from bridge.pointers import pointer_to
+
+DEPTH_MAX = 200
+"""Arrays and objects within each other; the MCP library cannot tell a result of 255."""
+
+SHOWN_CHARS = 40
+
+_DOUBLE_DIGITS = 308
+"""An integer of so many digits is surely a double (IEEE 754)."""
+
+_HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+
+
+@dataclass(frozen=True)
+class ParsedJson:
+    """A value, and the JSON text in UTF-8 that says it, digit for digit as it came."""
+
+    value: Json
+    text: bytes
+
+
+def parse_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX) -> Json:
+    """Return the value of JSON from outside; `label` is the charset that its sender names.
+
+    Without `depth_max` it may be as deep as Python can read.
+
+    Raises:
+        MalformedError: it is no JSON (RFC 8259), is deeper than it may be, or two of its keys would
+            become one; names the place.
+        NumberError: it holds a number that no double can; names the place.
+        UnsupportedMediaError: it is not in UTF-8, and the label is no charset that is known here.
+    """
+    return read_json(content, label, depth_max).value
+
+
+def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX) -> ParsedJson:
+    """Read JSON from outside, and keep its text.
+
+    Raises:
+        MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
+    """
+    codec, rest = _codec(content, label)
+    came = decode_by(rest, codec)
+    text = _without_halves(came) if "\\u" in came else came
+    value = _parsed(text, is_mended=text is not came)
+    may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)
+    if depth_max is not None and may_be_deep and is_deeper(value, depth_max):
+        raise MalformedError(f"nested deeper than {depth_max} arrays and objects")
+    is_kept = text is came and codec == UTF_8 and len(rest) == len(content)
+    return ParsedJson(value, content if is_kept else text.encode())
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Return whether arrays and objects stand within each other on more levels than so many."""
+    level = [value]
+    for _ in range(levels + 1):
+        outer = [each for each in level if isinstance(each, list | dict)]
+        if not outer:
+            return False
+        level = [
+            inner for each in outer for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
+
+
+def _codec(content: bytes, label: str) -> tuple[str, bytes]:
+    """Return the charset of JSON, and its bytes without a byte order mark.
+
+    UTF-8 is tried before the label, which has no meaning for JSON (RFC 8259, 11): some name one
+    from habit.
+    """
+    marked, rest = take_mark(content)
+    codec = marked or json.detect_encoding(content[:4])
+    if codec == UTF_8 and label:
+        try:
+            rest.decode()
+        except UnicodeDecodeError:
+            codec = demand_codec(label)
+    return codec, rest
+
+
+def _without_halves(text: str) -> str:
+    """Write U+FFFD for each escape that is half of a surrogate pair; nothing else moves."""
+    if "\0" in text:
+        return text  # No JSON holds that character, so it can stand for what is none of ours below.
+    escapes = text.replace("\\\\", "\0\0")
+    mended = _HALF.sub(r"\\ufffd", escapes)
+    return text if mended is escapes else mended.replace("\0\0", "\\\\")
+
+
+@dataclass(frozen=True, eq=False)
+class _NoNumber:
+    """Stands in a value where a number is that no value may hold."""
+
+    text: str
+
+
+@dataclass
+class _Numbers:
+    """Reads numbers, and remembers what is none that a double holds."""
+
+    wrong: list[_NoNumber] = field(default_factory=list)
+
+    def refuse(self, text: str) -> _NoNumber:
+        self.wrong.append(_NoNumber(text))
+        return self.wrong[-1]
+
+    def integer(self, text: str) -> int | _NoNumber:
+        if len(text) <= _DOUBLE_DIGITS or math.isfinite(float(text)):
+            return int(text)
+        return self.refuse(text)
+
+    def fraction(self, text: str) -> int | float | Decimal | _NoNumber:
+        value = read_fraction(text)
+        return self.refuse(text) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _parsed(text: str, *, is_mended: bool) -> Json:
+    numbers = _Numbers()
+    try:
+        value: Json = json.loads(
+            text,
+            parse_int=numbers.integer,
+            parse_float=numbers.fraction,
+            parse_constant=numbers.refuse,
+            object_pairs_hook=_unmerged if is_mended else None,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedError(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise MalformedError("not JSON that can be read: it is nested without end") from error
+    if numbers.wrong:
+        _refuse_number(value, numbers.wrong[0])
+    return value
+
+
+def _unmerged(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen and "\ufffd" in name:
+                raise MalformedError(
+                    "two keys of one object differ only in halves of surrogate pairs, which no "
+                    f"text can hold: both would be {name[:SHOWN_CHARS]!a}"
+                )
+            seen.add(name)
+    return found
+
+
+def _refuse_number(value: Json, wrong: _NoNumber) -> None:
+    shown = wrong.text if len(wrong.text) <= SHOWN_CHARS else wrong.text[:SHOWN_CHARS] + "…"
+    place = _pointer_to(value, wrong) or "(whole)"
+    if not shown.lstrip("-")[0].isdigit():
+        raise MalformedError(f"not JSON: {shown} is not JSON, at {place}")
+    raise NumberError(
+        f"the number {shown} at {place} is beyond what a double can hold: send it as a text"
+    )
+
+
+def _pointer_to(value: object, wanted: _NoNumber) -> str | None:
+    """Return the pointer to a part of a value; None where a later key of the same name hid it."""
+    if value is wanted:
+        return ""
+    pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while pending:
+        outer, place = pending.pop()
+        inner = outer.items() if isinstance(outer, dict) else enumerate(outer)
+        for key, part in inner:
+            if part is wanted:
+                return pointer_to((*place, key))
+            if isinstance(part, list | dict):
+                pending.append((part, (*place, key)))
+    return None
