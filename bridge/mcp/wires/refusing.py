@@ -12,11 +12,11 @@ from typing import Any
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from bridge.errors import MalformedError
+from bridge.json_reading import parse_json
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.wires.messages import is_message
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.models import Json
-from bridge.payloads import parse_json
 
 LINE_BYTES = 1 << 24
 NEXT_WITHIN_S = 5.0
