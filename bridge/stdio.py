@@ -42,6 +42,22 @@ async def serve_stdio(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve_client(environ, name, streams, stop, is_channel=is_channel)
+
+
+async def serve_client(
+    environ: Mapping[str, str],
+    name: str,
+    streams: tuple[int, int],
+    stop: asyncio.Event,
+    *,
+    is_channel: bool,
+) -> None:
+    """Serve the client at these two descriptors until it has left, or until told to stop.
+
+    Raises:
+        ConfigurationError: there is no such server, or no bridge to join.
+    """
     configuration = process_configuration(joined(environ))
     settings, server = configuration.settings, named(configuration, name)
     source, sink = LinesIn(streams[0], settings.max_body_bytes), LinesOut(streams[1])

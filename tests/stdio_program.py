@@ -1,4 +1,8 @@
-"""`n8n-bridge stdio` as a client sees it that starts it: frames by hand over two pipes."""
+"""`n8n-bridge stdio` as a client sees it that starts it: frames by hand over two pipes.
+
+`stdio_here` serves the client in this process, by the same pipes, for whatever the second that a
+process takes to start has no part in.
+"""
 
 import array
 import asyncio
@@ -11,7 +15,7 @@ import sys
 import termios
 from asyncio.subprocess import PIPE
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ from mcp_types import (
 )
 
 from bridge.leash import leashed
+from bridge.stdio import serve_client
 from tests.bridge_processes import ROOT, SERVER
 
 Message = dict[str, Any]
@@ -38,30 +43,29 @@ META = {
 
 
 class Program:
-    """The program, and its client's ends of the pipes."""
+    """The client's ends of the pipes; `wait` gives the exit status of what is at the others."""
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        transport: asyncio.ReadTransport,
+        source: asyncio.WriteTransport,
+        sink: "Sink",
+        wait: Callable[[], Awaitable[int]],
         envelope: Mapping[str, Any] | None,
     ) -> None:
-        self.process = process
         self.heard: list[Message] = []
         self.torn = b""
-        self._reader = reader
-        self._transport = transport
+        self._source = source
+        self._reader, self._transport = sink
+        self._wait = wait
         self._envelope = envelope
         self._ids = itertools.count(1)
         self._answers: defaultdict[object, list[Message]] = defaultdict(list)
 
     def say(self, line: Message | bytes) -> None:
         """Write a line."""
-        assert self.process.stdin
         content = line if isinstance(line, bytes) else json.dumps(line).encode()
         with contextlib.suppress(OSError):
-            self.process.stdin.write(content + b"\n")
+            self._source.write(content + b"\n")
 
     def request(self, method: str, **params: Any) -> int:
         """Write a request; give its id."""
@@ -144,8 +148,7 @@ class Program:
 
     def close_input(self) -> None:
         """Close the pipe that the program reads."""
-        assert self.process.stdin
-        self.process.stdin.close()
+        self._source.close()
 
     def close_output(self) -> None:
         """Close the pipe that the program writes to, with all that is in it."""
@@ -158,7 +161,67 @@ class Program:
 
     async def ended(self) -> int:
         """Wait for the program's end; give its exit status."""
-        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
+        return await asyncio.wait_for(self._wait(), PATIENCE_S)
+
+
+class StartedProgram(Program):
+    """The same, of a process."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        sink: "Sink",
+        envelope: Mapping[str, Any] | None,
+    ) -> None:
+        assert process.stdin
+        super().__init__(process.stdin.transport, sink, process.wait, envelope)
+        self.process = process
+
+
+Sink = tuple[asyncio.StreamReader, asyncio.ReadTransport]
+"""The end of a pipe that is read."""
+
+
+async def read_from(descriptor: int) -> Sink:
+    """Read from the end of a pipe."""
+    reader = asyncio.StreamReader(limit=FRAME_MAX_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
+    )
+    return reader, transport
+
+
+@contextlib.asynccontextmanager
+async def stdio_here(
+    environ: Mapping[str, str],
+    *options: str,
+    envelope: Mapping[str, Any] | None = None,
+    server: str = SERVER,
+) -> AsyncIterator[Program]:
+    """Serve as the program does, in this process; be gone in the end."""
+    source, to_bridge = os.pipe()
+    from_bridge, sink = os.pipe()
+    stop = asyncio.Event()
+    is_channel = "--channel" in options
+    serving = asyncio.create_task(
+        serve_client(environ, server, (source, sink), stop, is_channel=is_channel)
+    )
+    serving.add_done_callback(lambda _: os.close(sink))
+    writing, _ = await asyncio.get_running_loop().connect_write_pipe(
+        asyncio.Protocol, os.fdopen(to_bridge, "wb")
+    )
+
+    async def wait() -> int:
+        await asyncio.wait((serving,))
+        return 0 if serving.exception() is None else 1
+
+    program = Program(writing, await read_from(from_bridge), wait, envelope)
+    try:
+        yield program
+    finally:
+        program.vanish()
+        await program.ended()
+        os.close(source)
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +231,7 @@ async def stdio_program(
     envelope: Mapping[str, Any] | None = None,
     log: Path | None = None,
     server: str = SERVER,
-) -> AsyncIterator[Program]:
+) -> AsyncIterator[StartedProgram]:
     """Start the program, its log in a file; kill it in the end.
 
     With an `envelope` its requests are of the 2026 wire, else of those with a handshake.
@@ -187,11 +250,7 @@ async def stdio_program(
             )
     finally:
         os.close(theirs)
-    reader = asyncio.StreamReader(limit=FRAME_MAX_BYTES)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb")
-    )
-    program = Program(process, reader, transport, envelope)
+    program = StartedProgram(process, await read_from(ours), envelope)
     try:
         yield program
     finally:

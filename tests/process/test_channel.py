@@ -12,7 +12,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from bridge.mcp.channel import CAPABILITY, METHOD
 from bridge.mcp.envelopes import DATA_NOTICE
 from tests.bridge_processes import ROOT, SERVER, Bridge, running_bridge
-from tests.stdio_program import META, stdio_program
+from tests.stdio_program import META, stdio_here
 
 CHANNEL = "--channel"
 
@@ -24,7 +24,7 @@ async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brid
 
 
 async def test_a_session_is_told_of_each_event_and_can_take_it(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ, CHANNEL) as program:
+    async with stdio_here(bridge.environ, CHANNEL) as program:
         told = await program.shake_hands()
         assert told["capabilities"]["experimental"] == {CAPABILITY: {}}
         for note in ("early", "late"):
@@ -39,10 +39,11 @@ async def test_a_session_is_told_of_each_event_and_can_take_it(bridge: Bridge) -
             assert (said["notice"], json.loads(said["summary"])) == (DATA_NOTICE, {"note": note})
             taken = await program.use("take_event", event_id=sent["event_id"])
             assert taken["payload"] == {"note": note}
+        await program.ask("ping")  # whoever asks on has read what came before
 
 
 async def test_without_the_option_nothing_is_pushed(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         assert "experimental" not in (await program.shake_hands())["capabilities"]
         sent = (await bridge.send("quiet")).json()
         (listed,) = (await program.use("list_events"))["events"]
@@ -52,7 +53,7 @@ async def test_without_the_option_nothing_is_pushed(bridge: Bridge) -> None:
 
 
 async def test_a_client_of_both_eras_falls_back_to_the_handshake(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ, CHANNEL, envelope=META) as program:
+    async with stdio_here(bridge.environ, CHANNEL, envelope=META) as program:
         refused = await program.answer(program.request("server/discover"))
         assert refused["error"]["code"] == -32601
         refused = await program.answer(program.request("tools/list"))

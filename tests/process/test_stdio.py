@@ -14,7 +14,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.bridge_processes import ROOT, SERVER, Bridge, running_bridge
 from tests.claude import use
-from tests.stdio_program import META, PATIENCE_S, Program, stdio_program
+from tests.stdio_program import META, PATIENCE_S, Program, stdio_here, stdio_program
 from tests.waiting import wait_until
 
 TASKS = "io.modelcontextprotocol/tasks"
@@ -71,7 +71,7 @@ async def test_the_official_client_calls_tools(bridge: Bridge, mode: str, versio
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_every_handshake_is_taken(bridge: Bridge, version: str) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         told = await program.shake_hands(version)
         assert (told["protocolVersion"], told["serverInfo"]["name"]) == (version, SERVER)
         assert await program.use("list_events") == {"events": [], "next_cursor": None}
@@ -86,7 +86,7 @@ async def test_what_is_no_request_is_refused_and_changes_nothing(bridge: Bridge)
         b'{"jsonrpc": "2.0", "id": null, "method": "ping"}': -32600,
         json.dumps({"padding": "x" * MOST_BYTES}).encode(): -32600,
     }
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         for line, code in edges.items():
             program.say(line)
             frame = await program.hear()
@@ -108,7 +108,7 @@ async def test_a_batch_is_answered_by_a_frame_for_each_request_and_a_slow_one_ho
         {"jsonrpc": "2.0", "id": "fast", "method": "ping"},
         {"jsonrpc": "2.0", "id": "none", "method": "no/such"},
     ]
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands(VERSION_OF_BATCHES)
         program.say(json.dumps(batch).encode())
         assert (await program.answer("slow"))["result"]["structuredContent"][
@@ -125,7 +125,7 @@ async def test_a_batch_is_answered_by_a_frame_for_each_request_and_a_slow_one_ho
 
 
 async def test_later_versions_have_no_batches(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands("2025-06-18")
         program.say(b'[{"jsonrpc": "2.0", "id": "none", "method": "ping"}]')
         refused = await program.answer(None)
@@ -134,7 +134,7 @@ async def test_later_versions_have_no_batches(bridge: Bridge) -> None:
 
 
 async def test_before_the_handshake_nothing_is_served_but_a_ping(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         assert await program.ask("ping") == {}
         refused = await program.answer(program.request("tools/list"))
         assert refused["error"]["code"] == -32600
@@ -144,11 +144,11 @@ async def test_before_the_handshake_nothing_is_served_but_a_ping(bridge: Bridge)
 
 
 async def test_the_first_request_decides_the_era(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         refused = await program.answer(program.request("tools/list", _meta=META))
         assert refused["error"]["code"] == -32600
-    async with stdio_program(bridge.environ, envelope=META) as program:
+    async with stdio_here(bridge.environ, envelope=META) as program:
         await program.ask("tools/list")
         refused = await program.answer(program.request("initialize", protocolVersion=VERSIONS[0]))
         assert refused["error"]["code"] == -32022
@@ -156,7 +156,7 @@ async def test_the_first_request_decides_the_era(bridge: Bridge) -> None:
 
 
 async def test_a_client_whose_probe_was_late_may_still_shake_hands(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         program.request("server/discover", _meta=META)
         assert (await program.shake_hands())["protocolVersion"] == VERSIONS[0]
         assert (await program.ask("tools/list"))["tools"]
@@ -166,7 +166,7 @@ async def test_a_client_whose_probe_was_late_may_still_shake_hands(bridge: Bridg
 async def test_unknown_methods_and_tools_are_protocol_errors(
     bridge: Bridge, envelope: dict[str, Any] | None
 ) -> None:
-    async with stdio_program(bridge.environ, envelope=envelope) as program:
+    async with stdio_here(bridge.environ, envelope=envelope) as program:
         await begun(program, envelope)
         for method, params, code in (
             ("no/such", {}, -32601),
@@ -181,7 +181,7 @@ async def test_unknown_methods_and_tools_are_protocol_errors(
 async def test_requests_are_served_beside_each_other(
     bridge: Bridge, envelope: dict[str, Any] | None
 ) -> None:
-    async with stdio_program(bridge.environ, envelope=envelope) as program:
+    async with stdio_here(bridge.environ, envelope=envelope) as program:
         await begun(program, envelope)
         slow = program.call("inline", label="slow", seconds=3)
         assert (await program.use("inline", label="fast", seconds=0))["label"] == "fast"
@@ -193,7 +193,7 @@ async def test_requests_are_served_beside_each_other(
 async def test_progress_is_told_before_the_answer(
     bridge: Bridge, envelope: dict[str, Any] | None
 ) -> None:
-    async with stdio_program(bridge.environ, envelope=envelope) as program:
+    async with stdio_here(bridge.environ, envelope=envelope) as program:
         await begun(program, envelope)
         asked = {"name": "inline", "arguments": {"label": "long", "seconds": 4}}
         request_id = program.request("tools/call", **asked, _meta={"progressToken": "p"})
@@ -206,7 +206,7 @@ async def test_a_cancelled_request_is_not_answered_and_its_call_lives_on(
     bridge: Bridge, envelope: dict[str, Any] | None
 ) -> None:
     label = f"cancelled in {'2026' if envelope else '2025'}"
-    async with stdio_program(bridge.environ, envelope=envelope) as program:
+    async with stdio_here(bridge.environ, envelope=envelope) as program:
         await begun(program, envelope)
         request_id = program.call("inline", label=label, seconds=2)
         await wait_until(lambda: bridge.runs(label), "the call was sent", PATIENCE_S)
@@ -226,7 +226,7 @@ async def test_a_cancelled_request_is_not_answered_and_its_call_lives_on(
 
 async def test_a_client_that_takes_tasks_gets_one(bridge: Bridge) -> None:
     envelope = {**META, CAPABILITIES: {"extensions": {TASKS: {}}}}
-    async with stdio_program(bridge.environ, envelope=envelope) as program:
+    async with stdio_here(bridge.environ, envelope=envelope) as program:
         arguments = {"label": "t", "seconds": 0.5}
         task = await program.ask("tools/call", name="inline", arguments=arguments)
         assert task["resultType"] == "task"

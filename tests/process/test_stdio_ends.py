@@ -9,7 +9,7 @@ import pytest
 
 from bridge.mcp.wires.arrivals import SURE_AFTER_S
 from tests.bridge_processes import Bridge, running_bridge
-from tests.stdio_program import META, PATIENCE_S, Program, stdio_program
+from tests.stdio_program import META, PATIENCE_S, Program, stdio_here, stdio_program
 from tests.waiting import wait_until
 
 SOON_S = 10.0
@@ -64,14 +64,14 @@ async def test_a_call_whose_client_vanished_is_joined_by_the_same_again(bridge: 
 
 async def test_an_answer_that_stayed_in_the_pipe_is_given_again(bridge: Bridge) -> None:
     asked = {"label": "unread", "seconds": 0}
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         program.stop_reading()
         program.call("joined", **asked)
         await wait_until(program.unread_bytes, "the answer is in the pipe", PATIENCE_S)
         program.vanish()
         assert await program.ended() == 0
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         result = await program.ask("tools/call", name="joined", arguments=asked)
         assert ATTACHED in result["_meta"]
@@ -80,7 +80,7 @@ async def test_an_answer_that_stayed_in_the_pipe_is_given_again(bridge: Bridge) 
 
 async def test_the_same_call_runs_anew_once_its_answer_was_read(bridge: Bridge) -> None:
     labels = [f"read {n}" for n in range(10)]
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         for label in labels:
             for _ in range(2):
@@ -90,7 +90,7 @@ async def test_the_same_call_runs_anew_once_its_answer_was_read(bridge: Bridge) 
 
 async def test_an_event_that_stayed_in_the_pipe_goes_back_uncounted(bridge: Bridge) -> None:
     event_id = (await bridge.send("to nobody")).json()["event_id"]
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         program.stop_reading()
         program.call("take_event", event_id=event_id)
@@ -103,7 +103,7 @@ async def test_an_event_that_stayed_in_the_pipe_goes_back_uncounted(bridge: Brid
 
 async def test_an_event_that_was_read_stays_with_its_client(bridge: Bridge) -> None:
     sent = [(await bridge.send(how)).json()["event_id"] for how in ("asked more", "stayed")]
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         await program.use("take_event", event_id=sent[0])
         await program.ask("ping")
@@ -155,7 +155,7 @@ async def test_it_ends_soon_and_answers_what_waits(
 
 
 async def test_a_slow_reader_gets_every_frame_whole(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         await fill(program, bridge)
         last = program.call("joined", label="behind", seconds=0)
@@ -168,7 +168,7 @@ async def test_a_slow_reader_gets_every_frame_whole(bridge: Bridge) -> None:
 
 
 async def test_a_reader_that_closes_in_the_middle_of_a_frame_ends_it(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         await program.shake_hands()
         await fill(program, bridge)
         program.close_output()

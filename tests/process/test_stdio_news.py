@@ -8,7 +8,7 @@ import pytest
 
 from bridge.mcp.changes import PAUSE_S
 from tests.bridge_processes import SERVER, Bridge, running_bridge
-from tests.stdio_program import META, stdio_program
+from tests.stdio_program import META, stdio_here
 
 UPDATED = "notifications/resources/updated"
 
@@ -22,7 +22,7 @@ async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brid
 async def test_a_session_is_told_what_comes_and_goes_until_it_has_heard_enough(
     bridge: Bridge,
 ) -> None:
-    async with stdio_program(bridge.environ) as program:
+    async with stdio_here(bridge.environ) as program:
         told = await program.shake_hands()
         assert told["capabilities"]["resources"]["subscribe"]
         inbox = (await program.ask("resources/list"))["resources"][0]["uri"]
@@ -40,7 +40,7 @@ async def test_a_session_is_told_what_comes_and_goes_until_it_has_heard_enough(
 
 
 async def test_a_listener_is_told_what_comes(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ, envelope=META) as program:
+    async with stdio_here(bridge.environ, envelope=META) as program:
         inbox = (await program.ask("resources/list"))["resources"][0]["uri"]
         wanted = {"resourceSubscriptions": [inbox], "resourcesListChanged": True}
         program.request("subscriptions/listen", notifications=wanted)
@@ -58,20 +58,20 @@ async def test_who_listens_again_under_another_server_file_is_told_that_the_tool
     fewer = {**json.loads(file.read_text()), "workflows": {}}
     (tmp_path / file.name).write_text(json.dumps(fewer))
     wanted = {"toolsListChanged": True, "promptsListChanged": True}
-    async with stdio_program(bridge.environ, envelope=META) as program:
+    async with stdio_here(bridge.environ, envelope=META) as program:
         program.request("subscriptions/listen", notifications=wanted)
         await program.told("notifications/subscriptions/acknowledged")
         await program.use("list_events")
         told = [frame["method"] for frame in program.heard if "method" in frame]
         assert told == ["notifications/subscriptions/acknowledged"]
     changed = {**bridge.environ, "BRIDGE_SERVERS": str(tmp_path)}
-    async with stdio_program(changed, envelope=META) as program:
+    async with stdio_here(changed, envelope=META) as program:
         program.request("subscriptions/listen", notifications=wanted)
         await program.told("notifications/tools/list_changed")
 
 
 async def test_occurrences_are_streamed(bridge: Bridge) -> None:
-    async with stdio_program(bridge.environ, envelope=META) as program:
+    async with stdio_here(bridge.environ, envelope=META) as program:
         (hook, *_) = (await program.ask("events/list"))["events"]
         program.request("events/stream", name=hook["name"], cursor=None)
         await program.told("notifications/events/active")
