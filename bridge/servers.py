@@ -6,7 +6,9 @@ from pydantic import (
     BeforeValidator,
     Field,
     JsonValue,
+    ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
@@ -214,9 +216,22 @@ class Server(Entry):
     )
     description: str = Field("", description="What Claude reads first about this server.")
     tokens: tuple[TokenEntry, ...] = Field((), description="What lets Claude clients in.")
-    trim_context: bool = Field(True, description="Spare Claude what a result need not hold.")
+    trim_context: bool | Literal["hard"] = Field(
+        True, description="Spare Claude null and n8n's envelope; `hard`: all empty members too."
+    )
     hooks: Hooks = Field({}, description="Ways in, n8n to Claude, by name.")
     workflows: Workflows = Field({}, description="Ways out, Claude to n8n, by the tool's name.")
+
+    @field_validator("trim_context", mode="wrap")
+    @classmethod
+    def _say_all_that_it_may_be(
+        cls, raw: object, check: ValidatorFunctionWrapHandler
+    ) -> bool | Literal["hard"]:
+        try:
+            known: bool | Literal["hard"] = check(raw)
+        except ValidationError as error:
+            raise ValueError("must be true, false or hard") from error
+        return known
 
     @field_validator("title")
     @classmethod

@@ -1,4 +1,4 @@
-"""What a value can spare: members without content, and what n8n wraps around what it hands on.
+"""What a value can spare: members that are null, and what n8n wraps around what it hands on.
 
 What is left out is never needed to be right: whatever a schema requires stays, and a value that
 the rest would no longer satisfy stays whole.
@@ -16,40 +16,55 @@ _WEBHOOK = frozenset({"body", "executionMode", "headers", "params", "query", "we
 """The members of an item that n8n's Webhook node gives."""
 
 _WEBHOOK_ENVELOPE = frozenset({"executionMode", "headers", "webhookUrl"})
+_WEBHOOK_PLACES = frozenset({"params", "query"})
+"""Members that the node gives in every case, and of which empty ones say nothing."""
+
 _ITEM_ENVELOPE = frozenset({"pairedItem"})
 
 
-def spare_members(value: Json, schema: Schema | None, allows: Allows) -> Json:
-    """Leave out null and empty members, and those in which n8n tells of itself.
+def spare_members(
+    value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False
+) -> Json:
+    """Leave out members that are null, and those in which n8n tells of itself.
+
+    An empty list, object or text may be what was asked for: it is left out only where `hard`.
 
     Nothing is moved and no list loses an item, so that a JSON Pointer into what is left means the
     same in the whole. Doing it twice changes nothing more.
     """
-    spared = _spare(value, _Needed.of(schema))
+    spared = _spare(value, _Needed.of(schema, is_hard=hard))
     return spared if allows(spared) else value
 
 
-def spare_envelopes(value: Json, schema: Schema | None, allows: Allows) -> Json:
+def spare_envelopes(
+    value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False
+) -> Json:
     """Leave out what `spare_members` does, and give n8n's items as their `json` alone."""
-    needed = _Needed.of(schema)
+    needed = _Needed.of(schema, is_hard=hard)
     bare = _unwrap(_spare(value, needed))
     if "json" in needed.named or not allows(bare):
-        return spare_members(value, schema, allows)
+        return spare_members(value, schema, allows, hard=hard)
     return bare
 
 
 class _Needed:
-    """The names that a schema gives to members: what it requires, and all that it speaks of."""
+    """What must stay: members that a schema requires or speaks of, and empty ones, mostly."""
 
-    def __init__(self, required: frozenset[str], named: frozenset[str]) -> None:
+    def __init__(self, required: frozenset[str], named: frozenset[str], is_hard: bool) -> None:
         self.required = required
         self.named = named
+        self._is_hard = is_hard
 
     @classmethod
-    def of(cls, schema: Schema | None) -> "_Needed":
-        """Gather them from wherever in the schema they stand: one too many does no harm."""
+    def of(cls, schema: Schema | None, *, is_hard: bool) -> "_Needed":
+        """Gather the names from wherever in the schema they stand: one too many does no harm."""
         required = frozenset(_required(schema))
-        return cls(required, required | frozenset(_described(schema)))
+        return cls(required, required | frozenset(_described(schema)), is_hard)
+
+    def spares(self, name: str, member: Json) -> bool:
+        """Return whether a member can be left out for what it holds."""
+        says_nothing = member is None or (self._is_hard and _is_empty(member))
+        return says_nothing and name not in self.required
 
 
 def _required(schema: Schema | None) -> Iterator[str]:
@@ -81,11 +96,7 @@ def _spare(value: Json, needed: _Needed) -> Json:
     if not isinstance(value, dict):
         return value
     lean = {name: _spare(member, needed) for name, member in value.items()}
-    lean = {
-        name: member
-        for name, member in lean.items()
-        if name in needed.required or not _is_empty(member)
-    }
+    lean = {name: member for name, member in lean.items() if not needed.spares(name, member)}
     return {
         name: member for name, member in lean.items() if name not in _envelope(lean) - needed.named
     }
@@ -100,7 +111,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_empty(value: Json) -> bool:
-    return value is None or (isinstance(value, str | list | dict) and not value)
+    return isinstance(value, str | list | dict) and not value
 
 
 def _envelope(value: dict[str, Json]) -> frozenset[str]:
@@ -108,7 +119,7 @@ def _envelope(value: dict[str, Json]) -> frozenset[str]:
     if isinstance(value.get("json"), dict) and value.keys() == {"json", "pairedItem"}:
         return _ITEM_ENVELOPE
     if value.keys() >= _WEBHOOK_ENVELOPE and value.keys() <= _WEBHOOK:
-        return _WEBHOOK_ENVELOPE
+        return _WEBHOOK_ENVELOPE | {name for name in _WEBHOOK_PLACES if _is_empty(value.get(name))}
     return frozenset()
 
 

@@ -18,7 +18,8 @@ def shown_payload(runtime: Runtime, server: Server, hook: str, payload: Json) ->
         return payload
     known = server.hooks.get(hook)
     schema, schemas = known.payload if known else None, runtime.schemas
-    return spare_members(payload, schema, lambda lean: schemas.allows(schema, lean))
+    hard = server.trim_context == "hard"
+    return spare_members(payload, schema, lambda lean: schemas.allows(schema, lean), hard=hard)
 
 
 async def shown_part(
@@ -74,4 +75,5 @@ def _spared(caller: Caller, workflow: str, result: Json) -> Json:
     # Whoever only reads may read what workflows said that only others may run.
     known = runtime.servers.get(server.name, server).workflows.get(workflow)
     schema, schemas = known.output if known else None, runtime.schemas
-    return spare_envelopes(result, schema, lambda lean: schemas.allows(schema, lean))
+    hard = server.trim_context == "hard"
+    return spare_envelopes(result, schema, lambda lean: schemas.allows(schema, lean), hard=hard)

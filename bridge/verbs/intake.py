@@ -127,7 +127,8 @@ def _summary(server: Server, hook: Hook, kept: Content) -> str:
     """Give the start of a payload, without what its server lets Claude be spared."""
     if not server.trim_context or len(kept.body.content) > SUMMARIZED_BYTES:
         return summarize(kept.body.content)
-    lean = spare_members(kept.payload, hook.payload, lambda _: True)
+    hard = server.trim_context == "hard"
+    lean = spare_members(kept.payload, hook.payload, lambda _: True, hard=hard)
     return summarize(spell(lean).encode())
 
 

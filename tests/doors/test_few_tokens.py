@@ -41,6 +41,7 @@ OFFICE = Server.model_validate(
     }
 )
 WHOLE = OFFICE.model_copy(update={"trim_context": False})
+HARD = OFFICE.model_copy(update={"trim_context": "hard"})
 RESULT_CHARS = 2000
 
 REQUEST: dict[str, Json] = {
@@ -51,7 +52,7 @@ REQUEST: dict[str, Json] = {
     "webhookUrl": "http://n8n:5678/webhook/orders",
     "executionMode": "production",
 }
-LEAN = {"body": {"order": 7, "lines": [{"sku": "A"}]}}
+LEAN = {"body": {"order": 7, "lines": [{"sku": "A", "gift": ""}]}}
 
 
 @pytest.fixture
@@ -123,10 +124,30 @@ async def test_a_server_may_have_everything_shown(redis_url: str) -> None:
         assert (await ask(door, "read_call", call_id=call_id))["result"] == {"note": None}
 
 
+async def test_a_server_may_have_empty_members_left_out_too(redis_url: str) -> None:
+    async with running_app(redis_url, HARD) as door:
+        await send(door, REQUEST)
+        assert (await ask(door, "take_event"))["payload"] == {
+            "body": {"order": 7, "lines": [{"sku": "A"}]}
+        }
+        call_id = await run(door, {"matches": [], "count": 0})
+        assert (await ask(door, "read_call", call_id=call_id))["result"] == {"count": 0}
+
+
+async def test_an_empty_answer_is_told(door: RunningApp) -> None:
+    results: list[Json] = [{"matches": [], "count": 0}, {"x": ""}, {}, [], ""]
+    for result in results:
+        call_id = await run(door, result)
+        assert (await ask(door, "read_call", call_id=call_id))["result"] == result
+
+
 async def test_n8n_s_items_are_told_by_what_is_in_them(door: RunningApp) -> None:
     items: Json = [{"json": {"id": at, "tags": []}, "pairedItem": {"item": at}} for at in range(2)]
     call_id = await run(door, items)
-    assert (await ask(door, "read_call", call_id=call_id))["result"] == [{"id": 0}, {"id": 1}]
+    assert (await ask(door, "read_call", call_id=call_id))["result"] == [
+        {"id": 0, "tags": []},
+        {"id": 1, "tags": []},
+    ]
     read = await ask(door, "read_call", call_id=call_id, response_format="detailed")
     assert read["result"] == items
 

@@ -20,6 +20,7 @@ ALL = Variant("all three", "lean", digests=True, long_ids=False)
 VARIANTS = (
     BASELINE,
     Variant("`trim_context`", "lean"),
+    Variant("`trim_context: hard`", "hard"),
     Variant("`if_changed_from`", "whole", digests=True),
     SHORT_IDS,
     ALL,
@@ -39,6 +40,7 @@ LEAN = Server.model_validate(
         },
     }
 )
+HARD = LEAN.model_copy(update={"name": "hard", "trim_context": "hard"})
 WHOLE = LEAN.model_copy(update={"name": "whole", "trim_context": False})
 
 
@@ -67,7 +69,7 @@ async def measure(redis_url: str, sequences: int) -> Measured:
     tokens: dict[tuple[str, str, str], int] = defaultdict(int)
     led: dict[str, int] = defaultdict(int)
     turns = 0
-    servers = {server.name: server for server in (LEAN, WHOLE)}
+    servers = {server.name: server for server in (LEAN, HARD, WHOLE)}
     settings = Settings(redis_url=redis_url, allow_unsafe_redis=True)
     async with open_runtime(settings, servers, "web", 5) as runtime:
         for number in range(sequences):

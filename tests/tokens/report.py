@@ -29,9 +29,9 @@ one to three times, and reads a result again up to three times. How often someth
 again decides what digests spare; the one that `take_event` gives with a payload counts, too.
 
 The program fails where a fact is lost: every value of a payload outside n8n's envelope must be
-shown, at the place where n8n sent it; whatever is looked up by its path, header or not, must be
-what n8n sent; every value of a result must be in what is shown of it; and what is called unchanged
-must have been shown before.
+shown, at the place where n8n sent it, empty ones too (not with `trim_context: hard`); whatever is
+looked up by its path, header or not, must be what n8n sent; every value of a result must be in
+what is shown of it; and what is called unchanged must have been shown before.
 
 Where nothing is spared, `trim_context` is off, nobody asks by digest, and ids and lease tokens are
 as long as they were before they were made short: 192 and 144 random bits, where 128 and 64 do.
@@ -43,7 +43,8 @@ REACHED = """\
 The aim is {aim:.0%} fewer over all; reached is {reached:.1%}. Ids are short for everybody,
 whatever a server file says: of what a server costs that has them and spares nothing else, it is
 {strict:.1%}. What is left is mostly payloads and results, and ids, which say in each turn what it
-is about.
+is about. An empty list, object or text counts as something said and is shown; null is not.
+`trim_context: hard` leaves out empty members as well, and stands in no other row.
 """
 
 

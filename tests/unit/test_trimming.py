@@ -62,9 +62,11 @@ SCHEMAS: st.SearchStrategy[dict[str, Any]] = st.recursive(
 )
 
 
-def spared(spare: Spare, value: Json, schema: dict[str, Any] | None = None) -> Json:
+def spared(
+    spare: Spare, value: Json, schema: dict[str, Any] | None = None, *, hard: bool = False
+) -> Json:
     cache = SchemaCache()
-    left: Json = spare(value, schema, lambda lean: cache.allows(schema, lean))
+    left: Json = spare(value, schema, lambda lean: cache.allows(schema, lean), hard=hard)
     return left
 
 
@@ -82,22 +84,22 @@ def scalars(value: Json) -> list[Json]:
 
 
 @SPARES
-@given(value=VALUES, schema=st.none() | SCHEMAS)
+@given(value=VALUES, schema=st.none() | SCHEMAS, hard=st.booleans())
 def test_doing_it_twice_changes_nothing_more(
-    spare: Spare, value: Json, schema: dict[str, Any] | None
+    spare: Spare, value: Json, schema: dict[str, Any] | None, hard: bool
 ) -> None:
-    once = spared(spare, value, schema)
-    assert spared(spare, once, schema) == once
+    once = spared(spare, value, schema, hard=hard)
+    assert spared(spare, once, schema, hard=hard) == once
 
 
 @SPARES
-@given(value=VALUES, schema=SCHEMAS)
+@given(value=VALUES, schema=SCHEMAS, hard=st.booleans())
 def test_what_satisfied_its_schema_still_does(
-    spare: Spare, value: Json, schema: dict[str, Any]
+    spare: Spare, value: Json, schema: dict[str, Any], hard: bool
 ) -> None:
     cache = SchemaCache()
     if cache.allows(schema, value):
-        assert cache.allows(schema, spared(spare, value, schema))
+        assert cache.allows(schema, spared(spare, value, schema, hard=hard))
 
 
 @SPARES
@@ -111,9 +113,9 @@ def test_no_scalar_is_changed_and_none_appears(spare: Spare, value: Json) -> Non
         )
 
 
-@given(value=VALUES)
-def test_a_pointer_into_what_is_left_means_the_same_in_the_whole(value: Json) -> None:
-    for place, left in places(spared(spare_members, value)):
+@given(value=VALUES, hard=st.booleans())
+def test_a_pointer_into_what_is_left_means_the_same_in_the_whole(value: Json, hard: bool) -> None:
+    for place, left in places(spared(spare_members, value, hard=hard)):
         whole = resolve(value, pointer_to(place))
         assert type(whole) is type(left)
         assert isinstance(whole, list | dict) or whole == left
@@ -122,9 +124,20 @@ def test_a_pointer_into_what_is_left_means_the_same_in_the_whole(value: Json) ->
             assert len(whole) == len(left)
 
 
-def test_null_and_empty_members_are_left_out_but_zero_and_false_are_not() -> None:
-    value: Json = {"a": None, "b": "", "c": [], "d": {}, "e": {"f": None}, "g": 0, "h": False}
-    assert spared(spare_members, value) == {"g": 0, "h": False}
+MEMBERS: Json = {"a": None, "b": "", "c": [], "d": {}, "e": {"f": None}, "g": 0, "h": False}
+
+
+@SPARES
+def test_null_is_left_out_and_what_is_empty_may_be_the_answer(spare: Spare) -> None:
+    left = {"b": "", "c": [], "d": {}, "e": {}, "g": 0, "h": False}
+    assert spared(spare, MEMBERS) == left
+    assert spared(spare, {"matches": [], "count": 0}) == {"matches": [], "count": 0}
+    assert spared(spare, {"x": ""}) == {"x": ""}
+
+
+@SPARES
+def test_a_server_may_spare_empty_members_too_but_never_zero_and_false(spare: Spare) -> None:
+    assert spared(spare, MEMBERS, hard=True) == {"g": 0, "h": False}
 
 
 def test_a_list_keeps_every_item_in_its_place() -> None:
@@ -134,7 +147,7 @@ def test_a_list_keeps_every_item_in_its_place() -> None:
 def test_what_the_schema_requires_stays_however_empty() -> None:
     schema = {"items": {"$ref": "#/$defs/row"}, "$defs": {"row": {"required": ["note"]}}}
     value: Json = [{"note": None, "tags": []}]
-    assert spared(spare_members, value, schema) == [{"note": None}]
+    assert spared(spare_members, value, schema, hard=True) == [{"note": None}]
 
 
 def test_a_value_that_would_no_longer_satisfy_its_schema_stays_whole() -> None:

@@ -10,6 +10,7 @@ WRONG = {
     "- a\n": "1: the file must be a mapping",
     "": "1: the file must be a mapping",
     "name: s\nhook: {}\n": "2: hook is an unknown key; did you mean `hooks`?",
+    "name: s\ntrim_context: soft\n": "2: trim_context must be true, false or hard",
     "name: s\ntokens: env:OTHER\n": "2: tokens must be a list",
     "name: s\ntokens: [other]\n": "2: tokens.0 must be env:NAME or {name: …, token: env:NAME}",
     "name: s\ntokens: [env:no-name]\n": "2: tokens.0 names no variable by `no-name`",
