@@ -1,12 +1,19 @@
 """What a request carries, unpacked: its payload, and the files beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.codings import decoded
+from bridge.errors import MalformedError
+from bridge.exact_json import encode
+from bridge.json_reading import read_json
 from bridge.models import Body, Json
-from bridge.multipart import MEDIA_TYPE, read_form
-from bridge.payloads import read_payload
+from bridge.multipart import FILES, MEDIA_TYPE, read_form
+from bridge.payloads import FORM, JSON, read_payload
+
+INNER_FIELD = "payload"
+
+_FORMS = frozenset({FORM, MEDIA_TYPE})
 
 
 @dataclass(frozen=True)
@@ -37,3 +44,27 @@ async def read_content(raw: bytes, headers: Mapping[str, str], max_bytes: int) -
         form = read_form(content, content_type)
         return Content(form.payload, form.body, form.files)
     return Content(*read_payload(content, content_type))
+
+
+def inner_json(content: Content) -> Content | None:
+    """Return the object or array that came as a text, or in a form's field `payload`.
+
+    So send Amazon SNS, and GitHub's and Slack's forms. None where there is nothing of the kind.
+    """
+    text: Json = content.payload
+    files: Json = None
+    if isinstance(content.payload, dict) and content.body.media_type in _FORMS:
+        text, files = content.payload.get(INNER_FIELD), content.payload.get(FILES)
+    if not isinstance(text, str):
+        return None
+    try:
+        found = read_json(text.encode())
+    except MalformedError:
+        return None
+    if not files:
+        is_structure = isinstance(found.value, dict | list)
+        return Content(found.value, Body(found.text, JSON)) if is_structure else None
+    if not isinstance(found.value, dict) or FILES in found.value:
+        return None
+    payload = {**found.value, FILES: files}
+    return replace(content, payload=payload, body=replace(content.body, content=encode(payload)))

@@ -11,6 +11,8 @@ from bridge.json_reading import read_json
 from bridge.models import Body, Json
 from bridge.pointers import parts_of
 
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 SUMMARY_CHARS = 160
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -22,12 +24,12 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
         MalformedError: the body is not what its media type says; names the position.
         UnsupportedMediaError: a media type of another kind, or a charset that is not known here.
     """
-    media_type = content_type.partition(";")[0].strip().lower() or "application/json"
+    media_type = content_type.partition(";")[0].strip().lower() or JSON
     label = label_in(content_type)
-    if media_type == "application/json" or media_type.endswith("+json"):
+    if media_type == JSON or media_type.endswith("+json"):
         parsed = read_json(content, label)
         return parsed.value, Body(parsed.text, media_type)
-    if media_type == "application/x-www-form-urlencoded":
+    if media_type == FORM:
         if content.lstrip()[:1] in (b"{", b"["):
             raise MalformedError(
                 "this is JSON labelled as a form: send Content-Type: application/json"

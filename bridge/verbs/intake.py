@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 
-from bridge.contents import Content
+from bridge.contents import Content, inner_json
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
 from bridge.exact_json import encode, spell
 from bridge.executions import execution_of
@@ -64,6 +64,7 @@ class Intake:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
         hidden = _hidden(incoming.reply_url)
+        incoming = replace(incoming, content=self._as_wanted(hook, incoming.content))
         self._check(hook, incoming.content, hidden)
         kept = _without(incoming.content, hidden)
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))
@@ -97,6 +98,17 @@ class Intake:
             coalesce_for_s=hook.coalesce.window_s if hook.coalesce else 0,
         )
 
+    def _as_wanted(self, hook: Hook, content: Content) -> Content:
+        """Return the JSON inside a text or a form where the hook's schema allows only that."""
+        if self._schemas.allows(hook.payload, content.payload):
+            return content
+        inner = inner_json(content)
+        if inner is None or (
+            _may_be_text(hook) and not self._schemas.allows(hook.payload, inner.payload)
+        ):
+            return content
+        return inner
+
     def _check(self, hook: Hook, content: Content, hidden: tuple[str, ...]) -> None:
         broken = "the payload breaks this hook's schema"
         try:
@@ -107,6 +119,11 @@ class Intake:
                 replace(each, detail=scrub_text(each.detail, hidden)) for each in error.faults
             )
             raise InvalidError(error.summary, tuple(faults)) from None
+
+
+def _may_be_text(hook: Hook) -> bool:
+    kinds = (hook.payload or {}).get("type")
+    return "string" in (kinds if isinstance(kinds, list) else [kinds])
 
 
 def _hidden(reply_url: str) -> tuple[str, ...]:

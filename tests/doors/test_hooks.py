@@ -439,3 +439,51 @@ async def test_no_success_looks_like_an_error_to_n8n(door: RunningApp) -> None:
     for response in (first, again, shown):
         assert response.is_success
         assert not response.json().get("error")
+
+
+FORM = "application/x-www-form-urlencoded"
+IN_A_PART = (
+    b'--x\r\nContent-Disposition: form-data; name="payload"\r\n\r\n{"id":1,"from":{"name":2,'
+    b'"mail~address":3}}\r\n--x--\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b'{"id":1,"from":{"name":2,"mail~address":3}}', "text/plain; charset=UTF-8"),
+        (b'payload={"id":1,"from":{"name":2,"mail~address":3}}', FORM),
+        (IN_A_PART, "multipart/form-data; boundary=x"),
+        (json.dumps('{"id":1,"from":{"name":2,"mail~address":3}}').encode(), "application/json"),
+    ],
+    ids=["text", "form", "multipart", "a text in JSON"],
+)
+async def test_json_under_another_label_is_read_where_the_schema_allows_nothing_else(
+    door: RunningApp, content: bytes, content_type: str
+) -> None:
+    response = await post(door, content, path=STRICT, headers={"Content-Type": content_type})
+
+    assert response.status_code == 202
+    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    assert taken
+    assert taken.payload == {"id": 1, "from": {"name": 2, "mail~address": 3}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b'{"id":"1"}', '"pointer": "/id"'), (b"plain", "object"), (b"[1]", "object")],
+)
+async def test_faults_of_json_under_another_label_are_those_of_the_json(
+    door: RunningApp, content: bytes, said: str
+) -> None:
+    response = await post(door, content, path=STRICT, headers={"Content-Type": "text/plain"})
+
+    await assert_refused(door, response, 422, said)
+
+
+async def test_json_as_text_stays_text_where_no_schema_minds(door: RunningApp) -> None:
+    assert (await post(door, b'{"id":1}', headers={"Content-Type": "text/plain"})).is_success
+
+    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    assert taken
+    assert taken.payload == '{"id":1}'
