@@ -12,26 +12,47 @@ import httpx2
 import pytest
 
 from bridge.ports import free_port
+from bridge.up import plan
+from tests import commands
 from tests.processes import Running, children_of, is_gone, run, running
 from tests.waiting import wait_until
 
 START_S = 30.0
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def settings_of(folder: Path) -> dict[str, str]:
     """Give what an `up` of its own needs."""
     return {
-        "BRIDGE_DATA_DIR": str(tmp_path / "data"),
+        "BRIDGE_DATA_DIR": str(folder / "data"),
         "BRIDGE_PORT": str(free_port()),
         "BRIDGE_DRAIN_S": "5",
     }
 
 
 @pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Give the settings of an `up` of the test's own."""
+    return settings_of(tmp_path)
+
+
+@pytest.fixture
 async def up(environ: dict[str, str]) -> AsyncIterator[Running]:
-    """Give an `up` that has printed its welcome."""
+    """Give an `up` that has printed its welcome, and that the test may end."""
     async with running("up", environ=environ) as started:
+        await welcomed(started)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def kept_environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give the settings of the `up` that is kept."""
+    return settings_of(tmp_path_factory.mktemp("up"))
+
+
+@pytest.fixture(scope="module")
+async def kept_up(kept_environ: dict[str, str]) -> AsyncIterator[Running]:
+    """Give an `up` that has printed its welcome, and that each test leaves whole."""
+    async with running("up", environ=kept_environ) as started:
         await welcomed(started)
         yield started
 
@@ -54,43 +75,46 @@ async def readiness(environ: dict[str, str]) -> int:
 
 
 async def test_the_welcome_says_how_to_connect_once_all_is_ready(
-    up: Running, environ: dict[str, str]
+    kept_up: Running, kept_environ: dict[str, str]
 ) -> None:
-    assert await readiness(environ) == 200
-    base = f"http://127.0.0.1:{environ['BRIDGE_PORT']}"
-    tokens = json.loads((Path(environ["BRIDGE_DATA_DIR"]) / "demo-tokens.json").read_text())
+    assert await readiness(kept_environ) == 200
+    base = f"http://127.0.0.1:{kept_environ['BRIDGE_PORT']}"
+    tokens = json.loads((Path(kept_environ["BRIDGE_DATA_DIR"]) / "demo-tokens.json").read_text())
     claude = f"Authorization: Bearer {tokens['BRIDGE_DEMO_TOKEN']}"
     n8n = f"Authorization: Bearer {tokens['BRIDGE_DEMO_HOOK_TOKEN']}"
     assert (
-        f'claude mcp add --transport http bridge {base}/mcp/demo --header "{claude}"' in up.output
+        f'claude mcp add --transport http bridge {base}/mcp/demo --header "{claude}"'
+        in kept_up.output
     )
-    assert f"{base}/sse/demo" in up.output
-    assert f"{base}/hooks/demo/question" in up.output
-    assert n8n in up.output
-    assert "={{ $execution.resumeUrl.replace('?', '/reply?') }}" in up.output
-    assert "Webhook Suffix: reply" in up.output
-    assert "/webhook/ask-claude -H 'content-type: application/json' -d '{\"port\":" in up.output
-    assert "n8n is played by a built-in stand-in" in up.output
+    assert f"{base}/sse/demo" in kept_up.output
+    assert f"{base}/hooks/demo/question" in kept_up.output
+    assert n8n in kept_up.output
+    assert "={{ $execution.resumeUrl.replace('?', '/reply?') }}" in kept_up.output
+    assert "Webhook Suffix: reply" in kept_up.output
+    assert (
+        "/webhook/ask-claude -H 'content-type: application/json' -d '{\"port\":" in kept_up.output
+    )
+    assert "n8n is played by a built-in stand-in" in kept_up.output
 
 
-async def test_everything_runs_as_a_child(up: Running) -> None:
-    assert set(children_of(up.process.pid)) == {"valkey", "standin", "web", "worker"}
+async def test_everything_runs_as_a_child(kept_up: Running) -> None:
+    assert set(children_of(kept_up.process.pid)) == {"valkey", "standin", "web", "worker"}
 
 
 @pytest.mark.parametrize("name", ["valkey", "standin", "web", "worker"])
 async def test_a_child_that_is_killed_is_started_again(
-    name: str, up: Running, environ: dict[str, str]
+    name: str, kept_up: Running, kept_environ: dict[str, str]
 ) -> None:
-    first = children_of(up.process.pid)
+    first = children_of(kept_up.process.pid)
     os.kill(first[name], signal.SIGKILL)
     await wait_until(
-        lambda: children_of(up.process.pid).get(name) not in {None, first[name]},
+        lambda: children_of(kept_up.process.pid).get(name) not in {None, first[name]},
         f"another {name}",
         START_S,
     )
-    await wait_until(lambda: is_ready(environ), "readiness", START_S)
+    await wait_until(lambda: is_ready(kept_environ), "readiness", START_S)
     others = {child: pid for child, pid in first.items() if child != name}
-    assert others.items() <= children_of(up.process.pid).items()
+    assert others.items() <= children_of(kept_up.process.pid).items()
 
 
 async def is_ready(environ: dict[str, str]) -> bool:
@@ -118,17 +142,13 @@ async def test_a_supervisor_that_is_killed_takes_its_children_along(up: Running)
     await wait_until(lambda: all(is_gone(pid) for pid in children.values()), "the children's end")
 
 
-async def test_made_up_tokens_stay_and_are_for_their_owner_only(environ: dict[str, str]) -> None:
-    file = Path(environ["BRIDGE_DATA_DIR"]) / "demo-tokens.json"
-    kept = []
-    for _ in range(2):
-        async with running("up", environ=environ) as up:
-            await welcomed(up)
-            up.process.terminate()
-            await up.ended()
-        kept.append(file.read_text())
-    assert kept[0] == kept[1]
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+def test_made_up_tokens_stay_and_are_for_their_owner_only(environ: dict[str, str]) -> None:
+    folder = Path(environ["BRIDGE_DATA_DIR"])
+    first, second = (plan(environ).environ for _ in range(2))
+    kept = json.loads((folder / "demo-tokens.json").read_text())
+    assert kept.items() <= first.items()
+    assert first == {**second, "BRIDGE_N8N_URL": first["BRIDGE_N8N_URL"]}
+    assert stat.S_IMODE((folder / "demo-tokens.json").stat().st_mode) == 0o600
 
 
 async def test_a_redis_and_an_n8n_that_are_named_are_not_started(
@@ -143,7 +163,7 @@ async def test_a_redis_and_an_n8n_that_are_named_are_not_started(
 
 async def test_a_taken_port_is_named_in_one_line(environ: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", int(environ["BRIDGE_PORT"]))):
-        status, said = await run("up", environ=environ)
+        status, said = await commands.run("up", environ=environ)
     assert status == 1
     assert said.startswith(f"cannot listen on 127.0.0.1 port {environ['BRIDGE_PORT']}: ")
     assert said.count("\n") == 1
@@ -151,7 +171,7 @@ async def test_a_taken_port_is_named_in_one_line(environ: dict[str, str]) -> Non
 
 async def test_wrong_settings_are_all_named_and_nothing_starts(environ: dict[str, str]) -> None:
     wrong = {"BRIDGE_NONSENSE": "1", "BRIDGE_KEEPALIVE_S": "soon"}
-    status, said = await run("up", environ={**environ, **wrong})
+    status, said = await commands.run("up", environ={**environ, **wrong})
     assert status == 1
     assert "BRIDGE_NONSENSE" in said
     assert "BRIDGE_KEEPALIVE_S" in said
@@ -159,8 +179,10 @@ async def test_wrong_settings_are_all_named_and_nothing_starts(environ: dict[str
     assert not (Path(environ["BRIDGE_DATA_DIR"]) / "valkey").exists()
 
 
-async def test_data_that_another_up_uses_is_refused(up: Running, environ: dict[str, str]) -> None:
-    status, said = await run("up", environ={**environ, "BRIDGE_PORT": str(free_port())})
+async def test_data_that_another_up_uses_is_refused(
+    kept_up: Running, kept_environ: dict[str, str]
+) -> None:
+    status, said = await run("up", environ={**kept_environ, "BRIDGE_PORT": str(free_port())})
     assert status == 1
     assert "is in use by another Valkey" in said
     assert "Traceback" not in said
