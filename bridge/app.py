@@ -84,6 +84,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
             finally:
                 drain(app)
                 await app.state.tasks.end()
+                await app.state.handovers.end()
 
     opening = Opening()
     app = Starlette(

@@ -49,9 +49,10 @@ class WatchedProtocol(LimitedProtocol):
         super().__init__(*args, **options)
         app = self.app
         self._stalling: asyncio.TimerHandle | None = None
+        self._connection: Connection
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[CONNECTION] = Connection(self.transport)
+            scope.setdefault("extensions", {})[CONNECTION] = self._connection
             await app(scope, receive, send)
 
         self.app = watched
@@ -60,9 +61,16 @@ class WatchedProtocol(LimitedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Have the system end it for a client that is gone without a word."""
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            connection = transport.get_extra_info("socket")
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
-        super().connection_made(transport)
+            option = transport.get_extra_info("socket")
+            option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
+        self._connection = Connection(transport)
+        super().connection_made(self._connection)
+
+    @override
+    def eof_received(self) -> None:
+        """Hear that the client sends no more: it closes in good order."""
+        self._connection.peer_has_closed()
+        super().eof_received()
 
     @override
     def pause_writing(self) -> None:
@@ -79,6 +87,7 @@ class WatchedProtocol(LimitedProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection is gone."""
+        self._connection.is_lost(exc)
         self._look_no_more()
         super().connection_lost(exc)
 

@@ -1,13 +1,12 @@
 """The threshold of the MCP door: which server, and who asks."""
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
 from starlette.requests import Request
 
-from bridge.errors import NotFoundError, TransientError
+from bridge.errors import NotFoundError
 from bridge.mcp.exchange import Caller
 from bridge.mcp.server import Door
 from bridge.runtime import Runtime
@@ -30,9 +29,7 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     wire = request.url.path.split("/")[1]
     authorization = request.headers.get("authorization")
     access = await runtime.entrance.admit(server, authorization, wire)
-    for receipt in request.app.state.handovers.proven(request):
-        with contextlib.suppress(TransientError):  # without proof it counts as not received
-            await runtime.receipts.confirm(receipt)
+    await request.app.state.handovers.prove(request)
     return request.app.state.doors[server.name], Caller(
         runtime,
         access.scope.view(server),

@@ -1,49 +1,163 @@
-"""Proof of receipt on wires without sessions, by the connection that carried the answer.
+"""Proof of receipt, by the connection that carried an answer.
 
-An HTTP/1.1 client sends its next request on a connection only after it has read the answer to the
-one before; and a connection that is still open some seconds later was not dropped. Behind a proxy
-a connection proves nothing of the client. Without proof an answer counts as not received.
+An answer was received if the client's system acknowledged all of it and then the connection was
+still open SURE_AFTER_S later, or carried another request (an HTTP/1.1 client sends its next one
+only when it has read the answer to the one before), or was closed by the client in good order: a
+client that closes with something unread resets (RFC 1122, 4.2.2.13). A reset, or a byte that was
+not acknowledged, says that it was lost. A proxy opens and closes connections for itself, so behind
+one nothing is proven, and what is not known to be lost is in doubt.
 """
 
 import asyncio
-from collections import OrderedDict
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 
-from starlette.datastructures import Address
 from starlette.requests import Request
 
-from bridge.connection import connection_of, is_proxied
-from bridge.verbs.receipts import NOTHING
+from bridge.connection import Connection, connection_of, is_proxied
+from bridge.errors import TransientError
+from bridge.verbs.receipts import Fate
 
-CONNECTIONS_MAX = 10_000
 SURE_AFTER_S = 5.0
+LOOK_AGAIN_S = 0.5
+"""How soon one looks again whether a slow client has taken an answer."""
+
+Settle = Callable[[Fate], Awaitable[None]]
+
+
+class Carrier:
+    """The connection that answers go out on, as far as it speaks for the client.
+
+    `connection` is None where another server than ours serves; then nothing is ever known.
+    """
+
+    def __init__(self, connection: Connection | None, *, is_clients: bool) -> None:
+        self.connection = connection
+        self.is_clients = is_clients
+
+    @classmethod
+    def of(cls, request: Request) -> "Carrier":
+        """Find the one of a request."""
+        return cls(connection_of(request.scope), is_clients=not is_proxied(request.headers))
+
+    def place(self) -> int | None:
+        """Return where on it an answer ends that was just written; None if it went nowhere."""
+        return self.connection.written_bytes() if self.connection else 0
+
+    def fate_at_end(self, place: int | None) -> Fate:
+        """Return what is known of an answer when its connection, or its stream, has ended."""
+        connection = self.connection
+        if place is None:
+            return Fate.LOST
+        if connection is None:
+            return Fate.IN_DOUBT
+        if connection.is_broken or not connection.has_taken(place):
+            return Fate.LOST
+        is_proven = connection.is_closed_by_peer and self.is_clients
+        return Fate.RECEIVED if is_proven else Fate.IN_DOUBT
+
+    def fate_while_open(self, place: int | None) -> Fate | None:
+        """Return what is known of an answer SURE_AFTER_S later; None as long as it is not taken."""
+        connection = self.connection
+        if connection is None or place is None or not connection.is_open():
+            return self.fate_at_end(place)
+        if not connection.has_taken(place):
+            return None
+        return Fate.RECEIVED if self.is_clients else Fate.IN_DOUBT
+
+
+class Handover:
+    """One answer, from before it is written until its fate is known and settled."""
+
+    def __init__(self, carrier: Carrier, settle: Settle, settled: Callable[["Handover"], None]):
+        self._carrier = carrier
+        self._settle = settle
+        self._settled = settled
+        self._is_written = False
+        self._place: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.settling: asyncio.Task[None] | None = None
+
+    def is_written(self) -> None:
+        """Record that all of it has just been written, or thrown away if the client was gone."""
+        self._is_written = True
+        self._place = self._carrier.place()
+        if self._carrier.connection is None:
+            self.settle(Fate.IN_DOUBT)
+            return
+        self._timer = asyncio.get_running_loop().call_later(SURE_AFTER_S, self._look)
+        self._carrier.connection.when_over(self._look)
+
+    def settle(self, fate: Fate) -> None:
+        """Begin to settle it, if nothing has before."""
+        if self.settling:
+            return
+        if self._timer:
+            self._timer.cancel()
+        self.settling = asyncio.create_task(self._do_settle(fate))
+        self.settling.add_done_callback(lambda _: self._settled(self))
+
+    def settle_unless_written(self) -> None:
+        """Settle it as lost, if it was not written whole."""
+        if not self._is_written:
+            self.settle(Fate.LOST)
+
+    def settle_by_now(self) -> None:
+        """Settle it by what is known by now."""
+        self.settle(self._carrier.fate_at_end(self._place))
+
+    def settle_by_request(self) -> None:
+        """Settle it by the fact that another request has come on its connection."""
+        if self._carrier.is_clients and self._place is not None:
+            self.settle(Fate.RECEIVED)
+
+    def _look(self) -> None:
+        fate = self._carrier.fate_while_open(self._place)
+        if fate is not None:
+            self.settle(fate)
+        elif not self.settling:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
+
+    async def _do_settle(self, fate: Fate) -> None:
+        with contextlib.suppress(TransientError):  # then it stays in doubt
+            await self._settle(fate)
 
 
 class Handovers:
-    """What this process has written whose receipt is not proven yet, by connection."""
+    """The answers of this process whose fate is not known yet, by connection."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[Address, list[str]] = OrderedDict()
+        self._open: defaultdict[Connection | None, set[Handover]] = defaultdict(set)
 
-    def written(self, request: Request, receipt: str) -> None:
-        """Note that an answer was written whole on a connection that was still open."""
-        connection = request.client
-        if connection is None or receipt == NOTHING or is_proxied(request.headers):
-            return
-        self._open.setdefault(connection, []).append(receipt)
-        self._open.move_to_end(connection)
-        if len(self._open) > CONNECTIONS_MAX:
-            self._open.popitem(last=False)
+    def begin(self, carrier: Carrier, settle: Settle) -> Handover:
+        """Take up an answer that is about to be written."""
+        handover = Handover(carrier, settle, lambda it: self._drop(carrier.connection, it))
+        self._open[carrier.connection].add(handover)
+        return handover
 
-    def proven(self, request: Request) -> list[str]:
-        """Give the receipts that a new request on its connection proves, once."""
-        connection = request.client
-        return self._open.pop(connection, []) if connection is not None else []
+    async def prove(self, request: Request) -> None:
+        """Have on record what a new request proves, before it is served.
 
+        What the end of another connection has proven a moment ago goes out in the order in which
+        it is asked for, so it need not be waited for.
+        """
+        found = self._open.get(connection_of(request.scope))
+        for handover in tuple(found or ()):
+            handover.settle_by_request()
+            if handover.settling:
+                await asyncio.wait((handover.settling,))
+        await asyncio.sleep(0)
 
-async def stays_open(request: Request) -> bool:
-    """Tell whether a request's connection is open SURE_AFTER_S from now, its answer taken."""
-    connection = connection_of(request.scope)
-    if connection is None or is_proxied(request.headers):
-        return False
-    await asyncio.sleep(SURE_AFTER_S)
-    return connection.is_open() and connection.is_taken()
+    async def end(self) -> None:
+        """Settle all by what is known by now."""
+        handovers = [each for found in self._open.values() for each in found]
+        for handover in handovers:
+            handover.settle_by_now()
+        tasks = [handover.settling for handover in handovers if handover.settling]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _drop(self, connection: Connection | None, handover: Handover) -> None:
+        self._open[connection].discard(handover)
+        if not self._open[connection]:
+            del self._open[connection]

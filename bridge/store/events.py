@@ -208,7 +208,10 @@ class EventStore:
         await self._steps.run(line.HOLD, id=event_id, token=token, process=self._process)
 
     async def abandon(self, event_id: str, token: str) -> None:
-        """Queue an event again whose taker never got it; the attempt is not counted."""
+        """Queue an event again whose taker never got it; the attempt is not counted.
+
+        One that was handed over stays with its taker.
+        """
         await self._steps.run(line.ABANDON, id=event_id, token=token)
 
     async def sweep(self) -> int:

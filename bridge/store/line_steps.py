@@ -124,8 +124,8 @@ ABANDONING = (
     + """
 local function abandon(id, token)
   local e = redis.call('HMGET', event_key(id), 'status', 'lease', 'holder', 'server', 'hook')
-  redis.call('SREM', held_key(e[3] or ''), 'event ' .. id .. ' ' .. token)
-  if e[1] == 'leased' and e[2] == token then
+  local is_held = redis.call('SREM', held_key(e[3] or ''), 'event ' .. id .. ' ' .. token) == 1
+  if is_held and e[1] == 'leased' and e[2] == token then
     redis.call('HINCRBY', event_key(id), 'attempt', -1)
     redis.call('ZREM', event_leases_key(), id)
     move(id, 'queued')

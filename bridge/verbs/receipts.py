@@ -1,7 +1,10 @@
 """Receipts: what an answer hands over, and what becomes of it when the answer arrives or does not.
 
-A receipt is a text: `event ID TOKEN`, `call ID`, or empty for an answer that hands nothing over.
+A receipt is a text: `event ID TOKEN`, `call ID`, `attached ID` for the result of an earlier call,
+or empty for an answer that hands nothing over.
 """
+
+from enum import Enum
 
 from bridge.models import CallId, EventId, LeaseToken
 from bridge.store.calls import CallStore
@@ -10,14 +13,22 @@ from bridge.store.events import EventStore
 NOTHING = ""
 
 
+class Fate(Enum):
+    """What is known of an answer that was written, or could not be, when nothing more is learnt."""
+
+    RECEIVED = "received"
+    LOST = "lost"
+    IN_DOUBT = "in doubt"
+
+
 def of_event(event_id: EventId, token: LeaseToken) -> str:
     """Make the receipt of an answer that gives its reader a lease."""
     return f"event {event_id} {token}"
 
 
-def of_call(call_id: CallId) -> str:
+def of_call(call_id: CallId, *, attached: bool = False) -> str:
     """Make the receipt of an answer that gives its reader the result of a call."""
-    return f"call {call_id}"
+    return f"{'attached' if attached else 'call'} {call_id}"
 
 
 class Receipts:
@@ -33,16 +44,18 @@ class Receipts:
             case ["event", event_id, token]:
                 await self._events.hold(event_id, token)
 
-    async def confirm(self, receipt: str) -> None:
-        """Act on an answer that was surely received."""
-        match receipt.split():
-            case ["event", event_id, token]:
-                await self._events.handed_over(event_id, token)
-            case ["call", call_id]:
-                await self._calls.handed_over(call_id)
+    async def settle(self, receipt: str, fate: Fate) -> None:
+        """Act on the fate of an answer.
 
-    async def lose(self, receipt: str) -> None:
-        """Act on an answer that was surely not received: an event goes back, uncounted."""
-        match receipt.split():
-            case ["event", event_id, token]:
+        In doubt a lease is kept until its time ends, whatever becomes of this process, and a call
+        stays one that the same call again joins; but who was told that it joined one has its due.
+        """
+        match receipt.split(), fate:
+            case ["event", event_id, token], Fate.LOST:
                 await self._events.abandon(event_id, token)
+            case ["event", event_id, token], _:
+                await self._events.handed_over(event_id, token)
+            case ["call", call_id], Fate.RECEIVED:
+                await self._calls.handed_over(call_id)
+            case ["attached", call_id], Fate.RECEIVED | Fate.IN_DOUBT:
+                await self._calls.handed_over(call_id)

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from typing_extensions import override
 
 from bridge import serve
 from bridge.connection import Connection
+from tests.proxy import RESET
 from tests.serving import serving_any
 from tests.waiting import wait_until
 
@@ -18,13 +20,40 @@ MORE_THAN_IS_HELD = 32 * 1024 * 1024
 ONE_SIDE_HOLDS = 256 * 1024
 
 
+class Ending(asyncio.Protocol):
+    """Tells a connection how it ends, as the server does."""
+
+    connection: Connection
+
+    @override
+    def eof_received(self) -> None:
+        """Tell that the peer has closed."""
+        self.connection.peer_has_closed()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that it is gone."""
+        self.connection.is_lost(exc)
+
+
+def connection_on(transport: asyncio.Transport) -> Connection:
+    """Make the connection of a transport that ends by telling it."""
+    protocol = transport.get_protocol()
+    assert isinstance(protocol, Ending)
+    protocol.connection = Connection(transport)
+    return protocol.connection
+
+
 @contextlib.asynccontextmanager
-async def connected() -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
+async def connected(
+    *, closing: bool = False
+) -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
     """Connect a transport to a socket that is read by hand."""
+    protocol = Ending if closing else asyncio.Protocol
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        transport, _ = await loop.create_connection(asyncio.Protocol, *listener.getsockname())
+        transport, _ = await loop.create_connection(protocol, *listener.getsockname())
         peer, _ = listener.accept()
         with peer:
             yield transport, peer
@@ -34,7 +63,7 @@ async def connected() -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
 async def test_what_the_other_side_has_no_room_for_is_not_taken() -> None:
     async with connected() as (transport, peer):
         connection = Connection(transport)
-        transport.write(b"." * MORE_THAN_IS_HELD)
+        connection.write(b"." * MORE_THAN_IS_HELD)
         await wait_until(transport.get_write_buffer_size, "no room is left")
         assert not connection.is_taken()
         left = MORE_THAN_IS_HELD
@@ -48,7 +77,7 @@ async def test_what_has_left_this_process_is_not_taken_before_the_other_side_has
         connection = Connection(transport)
         sender = transport.get_extra_info("socket")
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * ONE_SIDE_HOLDS)
-        transport.write(b"." * ONE_SIDE_HOLDS)
+        connection.write(b"." * ONE_SIDE_HOLDS)
         assert transport.get_write_buffer_size() == 0
         assert not connection.is_taken()
         left = ONE_SIDE_HOLDS
@@ -62,9 +91,35 @@ async def test_a_connection_is_cut_only_if_something_was_not_taken() -> None:
         connection = Connection(transport)
         connection.cut_unless_taken()
         assert connection.is_open()
-        transport.write(b"." * ONE_SIDE_HOLDS)
+        connection.write(b"." * ONE_SIDE_HOLDS)
         connection.cut_unless_taken()
         assert not connection.is_open()
+
+
+async def test_what_was_taken_before_the_other_side_closed_stays_known_whatever_follows() -> None:
+    async with connected(closing=True) as (transport, peer):
+        connection = connection_on(transport)
+        connection.write(b"answer")
+        answer_bytes = connection.written_bytes()
+        assert answer_bytes
+        assert await asyncio.to_thread(peer.recv, 100) == b"answer"
+        connection.write(b"." * ONE_SIDE_HOLDS)
+        peer.shutdown(socket.SHUT_WR)
+        await wait_until(lambda: connection.is_closed_by_peer, "the other side has closed")
+        assert connection.has_taken(answer_bytes)
+        assert not connection.is_taken()
+        assert connection.written_bytes() is None
+
+
+async def test_of_a_connection_that_is_reset_nothing_is_known_to_be_taken() -> None:
+    async with connected(closing=True) as (transport, peer):
+        connection = connection_on(transport)
+        connection.write(b"answer")
+        assert await asyncio.to_thread(peer.recv, 100) == b"answer"
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        peer.close()
+        await wait_until(lambda: connection.is_broken, "it was reset")
+        assert not connection.has_taken(len(b"answer"))
 
 
 async def test_a_client_that_vanishes_is_not_waited_for_long(

@@ -245,25 +245,6 @@ async def test_what_has_surely_arrived_is_not_sent_again_and_its_call_runs_anew(
     assert anew["call_id"] != handle["call_id"]
 
 
-async def test_an_event_whose_taker_is_gone_before_it_was_sure_goes_back(
-    web: str, app: Starlette, http: httpx2.AsyncClient
-) -> None:
-    sent = await http.post(
-        f"{web}/hooks/desk/letters", json={"n": 1}, headers=authorization("the-token-of-n8n")
-    )
-    event_id = sent.json()["event_id"]
-    async with stream(http, web) as first:
-        await first.post(http, call("take_event", 1))
-        taken = (await answer_on(first.events))["result"]["structuredContent"]
-    assert taken["event_id"] == event_id
-
-    async def is_back() -> bool:
-        event = await runtime_of(app).events.find("desk", event_id)
-        return (event.status, event.attempt) == ("queued", 0)
-
-    await wait_until(is_back, "the event is queued again, its attempt uncounted")
-
-
 async def test_a_taker_who_left_takes_nothing(
     web: str, app: Starlette, http: httpx2.AsyncClient
 ) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bridge.mcp.wires.arrivals import SURE_AFTER_S
 from tests.bridge_processes import Bridge, running_bridge
 from tests.stdio_program import META, PATIENCE_S, Program, stdio_here, stdio_program
 from tests.waiting import wait_until
@@ -101,17 +100,22 @@ async def test_an_event_that_stayed_in_the_pipe_goes_back_uncounted(bridge: Brid
     assert await status_of(bridge, event_id) == ("queued", 0)
 
 
-async def test_an_event_that_was_read_stays_with_its_client(bridge: Bridge) -> None:
-    sent = [(await bridge.send(how)).json()["event_id"] for how in ("asked more", "stayed")]
-    async with stdio_here(bridge.environ) as program:
-        await program.shake_hands()
-        await program.use("take_event", event_id=sent[0])
-        await program.ask("ping")
-        await program.use("take_event", event_id=sent[1])
-        await asyncio.sleep(SURE_AFTER_S * 1.5)
-        program.vanish()
-        assert await program.ended() == 0
+async def test_what_was_read_is_its_client_s_who_then_leaves(bridge: Bridge) -> None:
+    asked = {"label": "taken and left", "seconds": 0}
+    sent = [(await bridge.send(how)).json()["event_id"] for how in ("asked more", "left")]
+    for event_id in sent:
+        async with stdio_here(bridge.environ) as program:
+            await program.shake_hands()
+            if event_id == sent[0]:
+                await program.use("take_event", event_id=event_id)
+                await program.ask("ping")
+            await program.use("joined", **asked)
+            if event_id == sent[1]:
+                await program.use("take_event", event_id=event_id)
+            program.vanish()
+            assert await program.ended() == 0
     assert [await status_of(bridge, event_id) for event_id in sent] == [("leased", 1)] * 2
+    assert len(bridge.runs("taken and left")) == 2
 
 
 async def test_a_killed_program_leaves_its_events_to_others(bridge: Bridge) -> None:

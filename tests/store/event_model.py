@@ -193,10 +193,12 @@ class InboxModel:
         return "redriven", event.status
 
     def abandon(self, claim: Claim) -> None:
-        """Queue an event again; its attempt does not count."""
+        """Queue an event again that was not handed over; its attempt does not count."""
         event = self.events[claim.event_id]
-        self.held.discard((event.holder, claim.event_id, claim.token))
-        if event.status == "leased" and event.lease == claim.token:
+        entry = (event.holder, claim.event_id, claim.token)
+        is_held = entry in self.held
+        self.held.discard(entry)
+        if is_held and event.status == "leased" and event.lease == claim.token:
             event.status, event.is_lapsed = "queued", False
             event.attempt -= 1
             self.offer(event)

@@ -1,22 +1,35 @@
 """What has arrived at the other end of a pipe, as far as this end can know.
 
-An answer has arrived when all that was written has been read, and then either the client asks for
-something more or SURE_AFTER_S pass and it is still there. What it had asked before the answer was
-there to be written proves nothing. Without proof an answer counts as not received.
+An answer has arrived when all of it has been read, and then the client asks for something more, or
+SURE_AFTER_S pass and it is still there, or it closes in good order. What it had asked before the
+answer was there to be written proves nothing. An answer that was not read whole was lost; where the
+program ends before the client does, what was read is in doubt.
 """
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bridge.errors import TransientError
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
-from bridge.verbs.receipts import NOTHING, Receipts
+from bridge.verbs.receipts import NOTHING, Fate, Receipts
 
 SURE_AFTER_S = 5.0
 NOTED_WITHIN_S = 0.1
 """How long a request may wait until a write that has ended, as far as one sees, is known to."""
+READ_WITHIN_S = 0.2
+"""How long a client that has closed may still take to read what it was written last."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """An answer that the system took whole, when, and how much had been written with it."""
+
+    at: float
+    receipt: str
+    place: int
 
 
 class Arrivals:
@@ -26,7 +39,7 @@ class Arrivals:
         self._receipts = receipts
         self._source = source
         self._sink = sink
-        self._unsure: deque[tuple[float, str]] = deque()
+        self._unsure: deque[Written] = deque()
         self._provable = 0
         self._writing: set[asyncio.Future[None]] = set()
 
@@ -40,7 +53,7 @@ class Arrivals:
         with self._noting():
             await self._sink.write(line)
             if receipt != NOTHING:
-                self._unsure.append((_now(), receipt))
+                self._unsure.append(Written(_now(), receipt, self._sink.written_bytes))
         if is_provable or self._source.is_idle():
             self._provable = len(self._unsure)
 
@@ -49,29 +62,41 @@ class Arrivals:
 
         A fast client asks on before the thread that wrote can say so; then nothing is left to read.
         """
-        if self._writing and self._sink.is_taken():
+        if self._writing and self._sink.read_bytes() == self._sink.written_bytes:
             await asyncio.wait(self._writing, timeout=NOTED_WITHIN_S)
-        if self._provable and self._sink.is_taken():
-            count, self._provable = self._provable, 0
-            await self._settle(count, self._receipts.confirm)
+        if count := min(self._provable, self._read()):
+            self._provable -= count
+            await self._settle(count, Fate.RECEIVED)
 
     async def grow_sure(self) -> None:
         """Confirm for ever what the client has long read and is still there after."""
         while True:
             await asyncio.sleep(SURE_AFTER_S / 5)
-            sure = sum(at + SURE_AFTER_S <= _now() for at, _ in self._unsure)
-            if sure and self._sink.is_open and self._sink.is_taken():
+            old = sum(written.at + SURE_AFTER_S <= _now() for written in self._unsure)
+            sure = min(old, self._read())
+            if sure and self._sink.is_open:
                 self._provable = max(0, self._provable - sure)
-                await self._settle(sure, self._receipts.confirm)
+                await self._settle(sure, Fate.RECEIVED)
 
     async def lose(self, receipt: str) -> None:
         """Act on an answer that was surely not received."""
         with contextlib.suppress(TransientError):  # who dies without a word loses it too
-            await self._receipts.lose(receipt)
+            await self._receipts.settle(receipt, Fate.LOST)
 
-    async def lose_the_rest(self) -> None:
-        """Give back, at the end, what nothing proves to have been received."""
-        await self._settle(len(self._unsure), self._receipts.lose)
+    async def settle_the_rest(self) -> None:
+        """Settle all by what is known at the end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READ_WITHIN_S):
+                while self._read() < len(self._unsure):  # noqa: ASYNC110 - the system tells nobody
+                    await asyncio.sleep(READ_WITHIN_S / 20)
+        is_proven = self._source.is_closed_by_peer
+        await self._settle(self._read(), Fate.RECEIVED if is_proven else Fate.IN_DOUBT)
+        await self._settle(len(self._unsure), Fate.LOST)
+
+    def _read(self) -> int:
+        """Count the answers, from the first on, that the client has read whole."""
+        read_bytes = self._sink.read_bytes()
+        return sum(written.place <= read_bytes for written in self._unsure)
 
     @contextlib.contextmanager
     def _noting(self) -> Iterator[None]:
@@ -83,11 +108,11 @@ class Arrivals:
             self._writing.discard(noted)
             noted.set_result(None)
 
-    async def _settle(self, count: int, act: Callable[[str], Awaitable[None]]) -> None:
-        settled = [self._unsure.popleft()[1] for _ in range(count)]
+    async def _settle(self, count: int, fate: Fate) -> None:
+        settled = [self._unsure.popleft().receipt for _ in range(count)]
         with contextlib.suppress(TransientError):
             for receipt in settled:
-                await act(receipt)
+                await self._receipts.settle(receipt, fate)
 
 
 def _now() -> float:

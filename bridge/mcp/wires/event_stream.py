@@ -23,6 +23,15 @@ FAREWELL_S = 1.0
 
 Source = AsyncGenerator[bytes, None]
 
+
+class Last(bytes):
+    """The chunk that its response ends with: both go out in one write.
+
+    A client that leaves as soon as it has its answer would else leave the end unread, and closing
+    then would be a reset.
+    """
+
+
 Token = tuple[str, str]
 """What let a stream's client in: a digest, empty where it cannot be revoked, and a server."""
 
@@ -130,6 +139,7 @@ class EventStream:
         self._farewell = farewell
         self._ends_within_s = ends_within_s
         self._token = token
+        self._is_ending = self._is_ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
@@ -142,16 +152,19 @@ class EventStream:
             try:
                 await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                is_cut_short = not pump.done()
-                pump.cancel()
+                is_ending = self._is_ending and watch.done() and not watch.cancelled()
+                is_cut_short = not pump.done() and not is_ending
+                if is_cut_short:
+                    pump.cancel()
                 watch.cancel()
                 await asyncio.gather(pump, watch, return_exceptions=True)
         is_draining = self._streams.draining.is_set()
         if is_draining and (connection := connection_of(scope)):
             asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut_unless_taken)
         last = self._farewell if is_draining and is_cut_short else b""
-        with contextlib.suppress(OSError):
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+        if not self._is_ended:
+            with contextlib.suppress(OSError):
+                await send({"type": "http.response.body", "body": last, "more_body": False})
         if not pump.cancelled() and (error := pump.exception()):
             raise error
 
@@ -164,7 +177,10 @@ class EventStream:
     async def _pump(self, send: Send) -> None:
         async with contextlib.aclosing(self._source) as source:
             async for chunk in source:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                self._is_ending = isinstance(chunk, Last)
+                part = {"type": "http.response.body", "body": chunk}
+                await send({**part, "more_body": not self._is_ending})
+                self._is_ended = self._is_ending
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from bridge.connection import connection_of
 from bridge.mcp.exchange import Caller, answer, error_message
+from bridge.mcp.handovers import Carrier
 from bridge.mcp.news import Subscriptions
 from bridge.mcp.server import Door
 from bridge.mcp.wires.accepting import EVENTS, accepts
@@ -125,10 +125,11 @@ async def listen(request: Request, door: Door, caller: Caller) -> ASGIApp:
 
 
 async def end(request: Request, caller: Caller) -> Response:
-    """End a session at its client's wish."""
+    """End a session at its client's wish, which proves what it was given before."""
     session = await _session(request, caller)
     if isinstance(session, Response):
         return session
+    await prove(caller.runtime, session)
     await caller.runtime.sessions.end(session.session_id)
     return Response(status_code=200)
 
@@ -190,7 +191,8 @@ async def _stream(
         reading,
         lambda frame_id: f"{stream}/{frame_id}",
         adopt,
-        connection_of(request.scope),
+        Carrier.of(request),
+        request.app.state.handovers,
     )
     frames = _frames(reader, session, after or sure or START)
     if stream == STANDING:

@@ -30,15 +30,15 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_REQUEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
-from bridge.mcp.handovers import stays_open
+from bridge.mcp.handovers import Carrier, Handover, Handovers
 from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
-from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Message
-from bridge.verbs.receipts import NOTHING
+from bridge.verbs.receipts import NOTHING, Fate
 
 OPEN_WITHIN_S = 4.0
 NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"
@@ -128,9 +128,9 @@ async def _run(
         line.close()
         raise
     if first.done() and first.result() is None:
-        reply = serving.result()
-        await _answered(request, caller, reached=not await request.is_disconnected())
-        return _json(reply)
+        reply = _json(serving.result())
+        handover = _hand_over(request, caller)
+        return Answer(reply, handover) if handover else reply
     frames = _frames(request, first, line, serving, caller, due_at)
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, ends_within_s=END_WITHIN_S, token=token)
@@ -149,19 +149,30 @@ async def _serve(
         line.end()
 
 
-async def _answered(request: Request, caller: Caller, *, reached: bool) -> None:
-    """Act on what became of the answer, as far as this side can know."""
-    if not reached:
-        await caller.runtime.receipts.lose(caller.receipt)
-    elif caller.receipt != NOTHING:
-        request.app.state.handovers.written(request, caller.receipt)
-        request.app.state.tasks.start(_be_sure(request, caller))
+def _hand_over(request: Request, caller: Caller) -> Handover | None:
+    """Take up what an answer hands over, if anything, before it is written."""
+    if caller.receipt == NOTHING:
+        return None
+    settle = partial(caller.runtime.receipts.settle, caller.receipt)
+    handovers: Handovers = request.app.state.handovers
+    return handovers.begin(Carrier.of(request), settle)
 
 
-async def _be_sure(request: Request, caller: Caller) -> None:
-    """Take a connection that stays open as proof that the answer has arrived."""
-    if await stays_open(request):
-        await caller.runtime.receipts.confirm(caller.receipt)
+class Answer:
+    """An answer that is one body, and what it hands over."""
+
+    def __init__(self, body: ASGIApp, handover: Handover) -> None:
+        self._body = body
+        self._handover = handover
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; whatever ends the sending before it is whole loses it."""
+        try:
+            await self._body(scope, receive, send)
+            self._handover.is_written()
+        except BaseException:
+            self._handover.settle(Fate.LOST)
+            raise
 
 
 async def _frames(
@@ -173,7 +184,8 @@ async def _frames(
     due_at: float,
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
-    waiting, reached = first, False
+    waiting: asyncio.Future[Message | None] = first
+    handover: Handover | None = None
     try:
         while True:
             await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
@@ -184,8 +196,10 @@ async def _frames(
                 continue
             frame = waiting.result()
             if frame is None:
-                yield event(encode(serving.result()).decode())
-                reached = await _is_there(request)
+                handover = _hand_over(request, caller)
+                yield Last(event(encode(serving.result()).decode()))
+                if handover:
+                    handover.is_written()
                 return
             yield event(encode(frame).decode())
             waiting = asyncio.ensure_future(line.next())
@@ -195,7 +209,8 @@ async def _frames(
         line.close()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        await _answered(request, caller, reached=reached)
+        if lost := handover or _hand_over(request, caller):
+            lost.settle_unless_written()
 
 
 def _refuse(

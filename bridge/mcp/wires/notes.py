@@ -12,6 +12,7 @@ from bridge.mcp.exchange import encode
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
+from bridge.verbs.receipts import Fate
 
 LOOK_AGAIN_S = 5.0
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
@@ -28,7 +29,7 @@ def cancel_note(request_id: object) -> str:
 async def prove(runtime: Runtime, session: Session) -> None:
     """Take a request of the session as proof that the answers written before it have arrived."""
     for receipt in await runtime.streams.proven(session.session_id):
-        await runtime.receipts.confirm(receipt)
+        await runtime.receipts.settle(receipt, Fate.RECEIVED)
 
 
 async def take_note(runtime: Runtime, session: Session, message: Message) -> None:

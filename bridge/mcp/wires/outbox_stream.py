@@ -35,7 +35,7 @@ from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
 from bridge.store.streams import Owed, reader_wake, request_key
-from bridge.verbs.receipts import NOTHING
+from bridge.verbs.receipts import NOTHING, Fate
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ async def serve_into(
     is_owed = stream != STANDING or message["method"] in OWED
     request_name = request_key(message) if is_owed else ""
     if reply is None:
-        await runtime.receipts.lose(caller.receipt)
+        await runtime.receipts.settle(caller.receipt, Fate.LOST)
         if stream == STANDING:
             await runtime.streams.forgive(session.session_id, request_name)
             return
@@ -161,7 +161,7 @@ async def serve_into(
     await keep_handshake(runtime, session, message, reply, connection)
     await line.end(reply, caller.receipt, request_name)
     if not await caller.is_there():
-        await runtime.receipts.lose(caller.receipt)
+        await runtime.receipts.settle(caller.receipt, Fate.LOST)
 
 
 async def _unless_cancelled(

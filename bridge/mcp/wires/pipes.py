@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import functools
 import os
+import socket
 import stat
 import sys
 import termios
@@ -82,6 +83,8 @@ class LinesIn:
         self._max_bytes = max_bytes
         self._thread = Blocking("stdin")
         self._is_waiting = False
+        self.is_closed_by_peer = False
+        """Whether the other side has closed it in good order; a socket may also be reset."""
 
     async def lines(self) -> AsyncGenerator[bytes | None, None]:
         """Yield each line without its end; None for one that was dropped, for it was too long."""
@@ -105,9 +108,12 @@ class LinesIn:
     async def _read(self) -> bytes:
         self._is_waiting = True
         try:
-            return await self._thread.do(partial(os.read, self._fd, READ_BYTES))
+            chunk = await self._thread.do(partial(os.read, self._fd, READ_BYTES))
         except OSError:
             return b""
+        else:
+            self.is_closed_by_peer = not chunk
+            return chunk
         finally:
             self._is_waiting = False
 
@@ -119,6 +125,11 @@ class LinesOut:
         self._fd = fd
         self._thread = Blocking("stdout")
         self.closed = asyncio.Event()
+        self.written_bytes = 0
+        self._read_bytes = 0
+        is_socket = stat.S_ISSOCK(os.fstat(fd).st_mode)
+        self._socket = socket.socket(fileno=os.dup(fd)) if is_socket else None
+        self._was_reset = False
 
     @property
     def is_open(self) -> bool:
@@ -136,15 +147,27 @@ class LinesOut:
         except OSError:
             self.closed.set()
             raise
+        self.written_bytes += len(line) + 1
 
-    def is_taken(self) -> bool:
-        """Tell whether the other side has read all that was written.
+    def read_bytes(self) -> int:
+        """Return how many of the bytes written the other side has surely read.
 
-        Source: pipe(7), FIONREAD; unix(7), SIOCOUTQ; where the system does not tell, what was
-        written counts as read.
+        Source: pipe(7), FIONREAD; unix(7), SIOCOUTQ, which is only exact when it is nothing; where
+        the system does not tell, what was written counts as read.
         """
-        is_socket = stat.S_ISSOCK(os.fstat(self._fd).st_mode)
-        return not _count(self._fd, termios.TIOCOUTQ if is_socket else termios.FIONREAD)
+        if self._socket is None:
+            self._read_bytes = self.written_bytes - _count(self._fd, termios.FIONREAD)
+        elif not self._is_reset() and not _count(self._fd, termios.TIOCOUTQ):
+            self._read_bytes = self.written_bytes
+        return self._read_bytes
+
+    def _is_reset(self) -> bool:
+        """Report whether the other side has closed with something unread, which is then gone."""
+        assert self._socket
+        self._was_reset = self._was_reset or bool(
+            self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        )
+        return self._was_reset
 
 
 def _write_all(fd: int, content: bytes) -> None:

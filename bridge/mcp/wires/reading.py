@@ -1,35 +1,32 @@
 """The reading side of a session's stream: what its outbox holds goes out until it has arrived.
 
 A frame has arrived when the client's system had taken it and its stream was still open SURE_AFTER_S
-later. A stream that ends first gives an event back, and the next reader of the stream gets the
-frame again.
+later. One whose stream ends before that goes out again to the next reader of the stream, even where
+its receipt was settled by the way in which the client left.
 """
 
 import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
 from sse_starlette.event import ServerSentEvent
 
-from bridge.connection import Connection
 from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
-from bridge.mcp.wires.event_stream import KEEPALIVE, event
+from bridge.mcp.handovers import LOOK_AGAIN_S, SURE_AFTER_S, Carrier, Handover, Handovers
+from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
 from bridge.store.processes import DIED, LIFE_S
 from bridge.store.streams import Owed, Reading
 from bridge.store.wake import Bell
-from bridge.verbs.receipts import NOTHING
-
-SURE_AFTER_S = 5.0
-LOOK_AGAIN_S = 0.5
-"""How soon one looks again where a comment of just now is not taken yet, or the client is slow."""
+from bridge.verbs.receipts import NOTHING, Fate
 
 RETRY_MS = 5000
 """How soon a client comes back to a stream that broke: not before a killed process runs again.
@@ -58,19 +55,30 @@ def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
 
 
 @dataclass
+class Written:
+    """A frame on its way since `at`; `place` is where on its connection it ends, once it is out."""
+
+    at: float
+    frame: Frame
+    place: int | None = None
+
+
+@dataclass
 class Reader:
     """Reads one stream to its end.
 
-    `spell_id` gives event ids, `adopt` serves what is owed, `connection` carries the stream; it is
-    None where another server than ours does.
+    `spell_id` gives event ids, `adopt` serves what is owed, `carrier` carries the stream;
+    `handovers` are those of this process.
     """
 
     runtime: Runtime
     reading: Reading
     spell_id: Callable[[str], str]
     adopt: Adopt
-    connection: Connection | None
-    _unsure: deque[tuple[float, Frame]] = field(default_factory=deque)
+    carrier: Carrier
+    handovers: Handovers
+    _unsure: deque[Written] = field(default_factory=deque)
+    _last: list[Handover] = field(default_factory=list)
     _after: str = ""
     _keepalive_at: float = 0
 
@@ -90,10 +98,17 @@ class Reader:
                 while (found := await self._look()) is not None:
                     for frame in found:
                         self._after = frame.frame_id
+                        self._unsure.append(Written(_now(), frame))
                         await self._hold(frame)
-                        self._unsure.append((_now(), frame))
+                        if frame.is_last:
+                            self._hand_over_all()
+                            yield Last(self._spell(frame))
+                            for handover in self._last:
+                                handover.is_written()
+                            return
                         yield self._spell(frame)
-                        if frame.is_last or (frame.content == HANG_UP and not frame.dropped):
+                        self._unsure[-1].place = self.carrier.place()
+                        if frame.content == HANG_UP and not frame.dropped:
                             return
                     if not found:
                         await self._pause(bell, died)
@@ -113,7 +128,7 @@ class Reader:
         """Wait for the next frame or the next comment, settling what is sure by then."""
         ends_at = self._keepalive_at
         while True:
-            due_at = self._unsure[0][0] + SURE_AFTER_S if self._unsure else ends_at
+            due_at = self._unsure[0].at + SURE_AFTER_S if self._unsure else ends_at
             is_rung = await bell.wait(max(min(due_at, ends_at) - _now(), 0))
             if await died.wait(0):
                 await self._adopt()
@@ -125,15 +140,25 @@ class Reader:
 
     async def _be_sure(self) -> None:
         sure = ""
-        while self._unsure and self._unsure[0][0] + SURE_AFTER_S <= _now():
-            if self.connection and not self.connection.is_taken():
-                self._unsure[0] = (_now() - SURE_AFTER_S + LOOK_AGAIN_S, self._unsure[0][1])
+        while self._unsure and self._unsure[0].at + SURE_AFTER_S <= _now():
+            written = self._unsure[0]
+            fate = self.carrier.fate_while_open(written.place)
+            if fate is None:
+                written.at = _now() - SURE_AFTER_S + LOOK_AGAIN_S
                 break
-            _, frame = self._unsure.popleft()
-            sure = frame.frame_id
-            await self._settle(frame, self.runtime.receipts.confirm)
+            self._unsure.popleft()
+            sure = written.frame.frame_id
+            await self._settle(written.frame, fate)
         with suppress(TransientError):
             await self.runtime.streams.still_reads(self.reading, sure)
+
+    def _hand_over_all(self) -> None:
+        """Leave what has not arrived yet to those of the connection: the stream ends before it."""
+        for written in self._unsure:
+            if written.frame.receipt != NOTHING:
+                settle = partial(self._settle, written.frame)
+                self._last.append(self.handovers.begin(self.carrier, settle))
+        self._unsure.clear()
 
     async def _hold(self, frame: Frame) -> None:
         if frame.receipt == NOTHING:
@@ -142,21 +167,27 @@ class Reader:
             await self.runtime.receipts.hold(frame.receipt)
             await self.runtime.streams.written(self.reading.session_id, frame.receipt)
 
-    async def _settle(self, frame: Frame, act: Callable[[str], Awaitable[None]]) -> None:
-        if frame.receipt != NOTHING:
-            await act(frame.receipt)
-            await self.runtime.streams.settled(self.reading.session_id, frame.receipt)
+    async def _settle(self, frame: Frame, fate: Fate) -> None:
+        """Act on a frame's fate; in doubt, a later request of the session may yet prove it."""
+        if frame.receipt == NOTHING:
+            return
+        with suppress(TransientError):
+            await self.runtime.receipts.settle(frame.receipt, fate)
+            if fate is not Fate.IN_DOUBT:
+                await self.runtime.streams.settled(self.reading.session_id, frame.receipt)
 
     async def _leave(self) -> None:
-        """Give back what was not received; an answer that ended its stream may yet be proven."""
-        ended = bool(self._unsure) and self._unsure[-1][1].is_last
+        """Settle what was written by how the client has left, and give back what was not."""
+        for handover in self._last:
+            handover.settle_unless_written()
         with suppress(TransientError):
             if not await self.runtime.streams.detach(self.reading):
                 return
+            for written in self._unsure:
+                await self._settle(written.frame, self.carrier.fate_at_end(written.place))
             unseen = await self.runtime.outbox.read(replace(self.reading, reader=""), self._after)
-            unsure = [] if ended else [frame for _, frame in self._unsure]
-            for frame in (*unsure, *(unseen or ())):
-                await self._settle(frame, self.runtime.receipts.lose)
+            for frame in unseen or ():
+                await self._settle(frame, Fate.LOST)
 
     async def _adopt(self) -> None:
         try:

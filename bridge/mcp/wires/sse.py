@@ -24,10 +24,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from bridge.connection import connection_of
 from bridge.errors import NotFoundError
 from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller
+from bridge.mcp.handovers import Carrier
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into, with_news
@@ -64,7 +64,8 @@ async def get(request: Request) -> ASGIApp:
         reading,
         lambda frame: f"{found.session_id}/{frame}",
         adopt,
-        connection_of(request.scope),
+        Carrier.of(request),
+        request.app.state.handovers,
     )
     address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
     frames = _frames(reader, address, after or sure)

@@ -4,7 +4,7 @@ On purpose:
 
 1. The first request with the 2026 envelope, or the first `initialize`, decides the era. A
    `server/discover` alone does not: a client whose probe timed out goes on with `initialize`.
-2. The client that leaves ends the waiting, not the calls; what it was not surely given goes to the
+2. The client that leaves ends the waiting, not the calls; what it has not read goes to the
    same call asked again, and an event goes back.
 3. A client that reads slowly holds up nothing but what it shall read. At REQUESTS_MAX requests
    that wait for their answer or for its being read, no more are taken.
@@ -93,7 +93,7 @@ class Stdio:
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
-            await self._arrivals.lose_the_rest()
+            await self._arrivals.settle_the_rest()
         if reading.done() and not reading.cancelled() and (error := reading.exception()):
             raise error
 

@@ -1,0 +1,140 @@
+"""What a client was handed over, by the way in which it leaves, on every wire over HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.doors.by_hand import authorization, call, open_session
+from tests.doors.leaving import WIRES, ask, connecting
+from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
+from tests.waiting import wait_until
+
+LONG = "x" * 15_000
+"""More than a client that does not read has room for, and less than a page."""
+
+PROXIED = {"via": "1.1 somewhere"}
+IN_GOOD_ORDER, RESET, UNREAD = "in good order", "reset", "unread"
+
+
+@pytest.fixture
+async def workshop(redis_url: str) -> AsyncIterator[Workshop]:
+    async with open_workshop(redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+async def send(workshop: Workshop) -> str:
+    """Have an event come; give its id."""
+    address = f"{workshop.origin}/hooks/{NAME}/{HOOK}"
+    sent = await workshop.http.post(address, json=LONG, headers=authorization(HOOK_TOKEN))
+    event_id: str = sent.json()["event_id"]
+    return event_id
+
+
+async def take(workshop: Workshop, redis: Redis, wire: str, leave: str, **headers: str) -> None:
+    """Have a client take the one event and leave."""
+    async with connecting(workshop.origin, reads_little=leave == UNREAD) as client:
+        message = call("take_event", 7, wait_seconds=9)
+        await ask(client, workshop.http, f"{workshop.origin}/mcp/{NAME}", wire, message, **headers)
+        if leave == UNREAD:
+            await wait_until(lambda: is_leased(redis), "it was taken")
+        else:
+            assert (await client.result())["structuredContent"]["attempt"] == 1
+        client.leave(leave)
+
+
+async def is_leased(redis: Redis) -> bool:
+    """Report whether the one event is leased."""
+    (key,) = [key async for key in redis.scan_iter("{bridge}:event:*")]
+    return await redis.hmget(key, "status", "attempt") == ["leased", "1"]
+
+
+async def is_back(redis: Redis) -> bool:
+    """Report whether the one event is queued as if nobody had ever taken it."""
+    (key,) = [key async for key in redis.scan_iter("{bridge}:event:*")]
+    return await redis.hmget(key, "status", "attempt") == ["queued", "0"]
+
+
+async def is_handed_over(redis: Redis) -> bool:
+    """Report whether the one event is leased, and no process answers for it any more."""
+    held = [key async for key in redis.scan_iter("{bridge}:held:web*")]
+    return await is_leased(redis) and not held
+
+
+@pytest.mark.parametrize("headers", [{}, PROXIED], ids=["direct", "proxied"])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole(
+    workshop: Workshop, redis: Redis, wire: str, headers: dict[str, str]
+) -> None:
+    await send(workshop)
+    for leave in (RESET, UNREAD):
+        await take(workshop, redis, wire, leave, **headers)
+        await wait_until(lambda: is_back(redis), f"it is back after {leave}")
+    await take(workshop, redis, wire, IN_GOOD_ORDER, **headers)
+    await wait_until(lambda: is_handed_over(redis), "it is the client's")
+
+
+async def make(workshop: Workshop, wire: str, leave: str, **headers: str) -> dict[str, Any]:
+    """Have a client make a call, and leave once it has its answer; give the answer."""
+    async with connecting(workshop.origin) as client:
+        url, message = f"{workshop.origin}/mcp/{NAME}", call("saw", 7, seconds=0, label=wire)
+        await ask(client, workshop.http, url, wire, message, **headers)
+        result = await client.result()
+        client.leave(leave)
+    return result
+
+
+async def is_received(redis: Redis) -> bool:
+    """Report whether the result of every call is known to have been received."""
+    keys = [key async for key in redis.scan_iter("{bridge}:call:*")]
+    return all([await redis.hexists(key, "handed_over") for key in keys])
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_call_that_is_meant_twice_runs_twice_for_clients_that_take_and_leave(
+    workshop: Workshop, redis: Redis, wire: str
+) -> None:
+    for runs in (1, 2):
+        await make(workshop, wire, IN_GOOD_ORDER)
+        await wait_until(lambda: is_received(redis), "the result was received")
+        assert len(workshop.n8n.seen.of()) == runs
+
+
+@pytest.mark.parametrize(("leave", "headers"), [(RESET, {}), (IN_GOOD_ORDER, PROXIED)])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_result_that_may_not_have_come_is_given_to_the_same_call_again(
+    workshop: Workshop, wire: str, leave: str, headers: dict[str, str]
+) -> None:
+    first = await make(workshop, wire, leave, **headers)
+    again = await make(workshop, wire, leave, **headers)
+    assert len(workshop.n8n.seen.of()) == 1
+    assert "attached" in str(again)
+    assert "attached" not in str(first)
+
+
+async def test_a_session_that_its_client_ends_has_what_it_was_given(
+    workshop: Workshop, redis: Redis
+) -> None:
+    await send(workshop)
+    session = await open_session(workshop.http, f"{workshop.origin}/mcp-2025/{NAME}")
+    await session.post(call("take_event", 7))
+    await session.end()
+    assert await is_handed_over(redis)
+
+
+@pytest.mark.parametrize("wire", ["2026", "2025"])
+@pytest.mark.parametrize("leave", [IN_GOOD_ORDER, RESET])
+async def test_a_connection_that_the_bridge_ends_is_one_that_its_client_ends_too(
+    workshop: Workshop, redis: Redis, wire: str, leave: str
+) -> None:
+    await send(workshop)
+    await take(workshop, redis, wire, leave, connection="close")
+    is_right = is_handed_over if leave == IN_GOOD_ORDER else is_back
+    await wait_until(lambda: is_right(redis), "its fate is known")
