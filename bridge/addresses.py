@@ -1,10 +1,13 @@
 """Hosts, origins and web addresses: which texts are one."""
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+
+
+Network = IPv4Network | IPv6Network
 
 
 def is_loopback(host: str) -> bool:
@@ -41,6 +44,18 @@ def origin(text: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must be an origin, such as https://n8n.example.com, without a path")
     return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def network(text: str) -> Network:
+    """Return the network, or the single address, that `text` names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("must be addresses or networks, such as 127.0.0.1, 10.0.0.0/8") from None
 
 
 def web_address(text: str) -> SplitResult:

@@ -10,6 +10,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bridge.body_budget import BodyBudget
+from bridge.brake import Brake
+from bridge.client_address import TrustedProxies
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
 from bridge.mcp.handovers import Handovers
@@ -49,6 +52,8 @@ ROUTES = (
     Route("/openapi.json", openapi.show_openapi),
     Route("/.well-known/oauth-protected-resource/{wire}/{server}", metadata.show_resource),
     Route("/.well-known/oauth-authorization-server", metadata.show_authorization_server),
+    # Where clients look for an issuer with a path, of all that they try behind that path.
+    Route("/.well-known/openid-configuration", metadata.show_authorization_server),
     Route("/authorize", endpoints.AUTHORIZE, methods=["GET", "POST"]),
     Route("/consent", consent.show_consent, methods=["GET"]),
     Route("/consent", endpoints.CONSENT, methods=["POST"]),
@@ -99,6 +104,9 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app.state.opening = opening
     app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
+    app.state.brake = Brake()
+    app.state.body_budget = BodyBudget(settings.max_body_bytes)
+    app.state.proxies = TrustedProxies(settings.trusted_proxies)
     app.state.handovers = Handovers()
     app.state.doors = {name: Door(server) for name, server in servers.items()}
     return app

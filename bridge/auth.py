@@ -1,8 +1,11 @@
 """Who asks: bearer tokens of Claude clients, credentials and signatures of hooks."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from bridge.errors import UnauthorizedError
 from bridge.models import Principal
@@ -22,6 +25,7 @@ WEBHOOK_ID = "webhook-id"
 PROOFS = frozenset({"authorization", "webhook-signature", "x-hub-signature-256"})
 """The headers by which a sender may prove itself."""
 
+_GITHUB = re.compile("sha256=[0-9a-f]{64}")
 _SIGNED = "the body, byte for byte as it was sent, by one of this hook's secrets"
 
 
@@ -33,10 +37,14 @@ def owner_of(server: Server, token: str) -> Principal | None:
 
 @dataclass(frozen=True)
 class Sender:
-    """What a request to a hook brings along as proof; `body` is as it was received."""
+    """What a request to a hook brings along as proof.
+
+    `body` is as it was received; None before it was read, when a signature that could be of it
+    counts as one.
+    """
 
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | None
     now_s: float
 
 
@@ -84,8 +92,11 @@ def _fault(auth: HookAuth, sender: Sender) -> str | None:
         case StandardWebhooksAuth():
             return _standard_webhooks_fault(auth, sender)
         case GithubAuth():
-            right = sign_as_github(auth.secret.get_secret_value(), sender.body)
-            is_right = is_same(sender.headers.get("x-hub-signature-256", ""), right)
+            given = sender.headers.get("x-hub-signature-256", "")
+            if sender.body is None:
+                is_right = _GITHUB.fullmatch(given) is not None
+            else:
+                is_right = is_same(given, sign_as_github(_value(auth.secret), sender.body))
             return None if is_right else f"X-Hub-Signature-256 must be a signature of {_SIGNED}"
 
 
@@ -99,9 +110,15 @@ def _standard_webhooks_fault(auth: StandardWebhooksAuth, sender: Sender) -> str 
             f"webhook-timestamp must be within {TOLERANCE_S} seconds of the bridge's clock, which "
             f"is at {sender.now_s:.0f}: the request is stale, or a clock is wrong"
         )
+    if sender.body is None:
+        return None
     if not is_signed(signatures, auth.key, message_id, timestamp, sender.body):
         return f"webhook-signature must hold a v1 signature of {_SIGNED}"
     return None
+
+
+def _value(secret: SecretStr) -> str:
+    return secret.get_secret_value()
 
 
 def bearer(authorization: str | None) -> str:

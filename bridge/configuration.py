@@ -56,8 +56,6 @@ def faults_of_oauth(settings: Settings) -> Iterator[str]:
             yield f"{name} must be https:// for OAuth, but on loopback"
     if settings.public_url is None:
         yield "BRIDGE_PUBLIC_URL is not set, but OAuth's tokens are made out to it"
-    elif urlsplit(settings.public_url).path:
-        yield "BRIDGE_PUBLIC_URL must have no path for OAuth, whose addresses begin at the root"
 
 
 def is_reachable(settings: Settings) -> bool:

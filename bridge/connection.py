@@ -13,7 +13,13 @@ from typing_extensions import override
 CONNECTION = "bridge.connection"
 """Where a request's scope names its connection, when we serve it."""
 
-PROXIED = ("forwarded", "via", "x-forwarded-for")
+PROXIED = (
+    *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+    *("x-real-ip", "x-client-ip", "true-client-ip", "x-envoy-external-address"),
+    *("cf-connecting-ip", "cf-ray", "fastly-client-ip", "fly-client-ip"),
+    *("x-cluster-client-ip", "x-original-forwarded-for", "x-amzn-trace-id"),
+)
+"""What proxies say of themselves: RFC 9110, 7.6.3; RFC 7239; what their documents name."""
 
 
 class Connection(asyncio.Transport):

@@ -17,12 +17,15 @@ class RejectedError(BridgeError):
 class UnauthorizedError(RejectedError):
     """No credential, or a wrong one; `challenge` names the schemes that would do.
 
+    `is_guess` says that there was one, so that wrong ones can be counted.
+
     Source: RFC 9110, 11.6.1.
     """
 
-    def __init__(self, message: str, challenge: str = "Bearer") -> None:
+    def __init__(self, message: str, challenge: str = "Bearer", *, is_guess: bool = True) -> None:
         super().__init__(message)
         self.challenge = challenge
+        self.is_guess = is_guess
 
 
 class ForbiddenError(RejectedError):
@@ -35,6 +38,10 @@ class ForbiddenError(RejectedError):
 
 class NotFoundError(RejectedError):
     """Unknown here, or not the caller's: the two are never told apart."""
+
+
+class UnprovenError(NotFoundError):
+    """Unknown here, or asked for with a wrong secret, which counts as a guess."""
 
 
 class MalformedError(RejectedError):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
-from bridge.addresses import host, origin, web_address
+from bridge.addresses import Network, host, network, origin, web_address
 from bridge.errors import ConfigurationError
 from bridge.wording import predicate, suggestion
 
@@ -60,6 +60,9 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(host)], ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(_split)]
 Schemes = Annotated[tuple[Annotated[str, AfterValidator(_scheme)], ...], BeforeValidator(_split)]
+Networks = Annotated[
+    tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(_split)
+]
 Prefixes = Annotated[
     tuple[Annotated[str, AfterValidator(_path_prefix)], ...],
     BeforeValidator(_split),
@@ -88,6 +91,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     allowed_hosts: Hosts = Field((), description="further Host headers to answer, with commas")
     allowed_origins: Origins = Field((), description="Origin headers to answer, with commas")
+    trusted_proxies: Networks = Field(
+        (), description="addresses or networks of proxies that tell who asks, with commas"
+    )
     n8n_url: Web | None = Field(None, description="the address of n8n")
     n8n_api_key: SecretStr | None = Field(None, description="a key to n8n's API")
     reply_origins: Origins = Field(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from bridge.errors import ConflictError, NotFoundError
+from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.exact_json import encode
 from bridge.models import Call, CallId, CallStatus, Json
 from bridge.schema_cache import SchemaCache
@@ -23,6 +23,15 @@ class Callbacks:
         self._store = store
         self._schemas = schemas
         self._servers = servers
+
+    async def demand(self, call_id: str, secret: str) -> None:
+        """Let pass who has a call's own token, before anything that they send is read.
+
+        Raises:
+            UnprovenError: no such call, or not its token.
+        """
+        if not await self._store.proves(CallId(call_id), secret):
+            raise UnprovenError("no such call")
 
     async def report(self, call_id: str, secret: str, progress: float, message: str) -> CallStatus:
         """Note a running call's progress, 0 to 1.
@@ -84,7 +93,7 @@ class Callbacks:
         server = self._servers.get(call.principal.server) if call else None
         workflow = server.workflows.get(call.workflow) if server and call else None
         if call is None or workflow is None:
-            raise NotFoundError("no such call")
+            raise UnprovenError("no such call")
         return call, workflow
 
 

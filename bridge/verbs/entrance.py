@@ -70,7 +70,8 @@ class Entrance:
             found = self.tokens.local(server)
         if found is None:
             why = "invalid_token" if given else ""
-            raise UnauthorizedError(NEEDED, self._challenge(server, wire, why))
+            challenge = self._challenge(server, wire, why)
+            raise UnauthorizedError(NEEDED, challenge, is_guess=bool(given))
         return found
 
     async def still_admits(self, digest: str, server: Server) -> bool:

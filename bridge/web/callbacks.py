@@ -32,6 +32,8 @@ _schemas = SchemaCache()
 async def receive_callback(request: Request) -> Response:
     """Act on one callback; an unknown call and a wrong token are answered alike."""
     runtime: Runtime = request.app.state.runtime
+    call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
+    await runtime.callbacks.demand(call_id, secret)
     said = _parse(await read_body(request, runtime.settings.max_body_bytes))
     _schemas.check(SCHEMA, said, "this is no callback")
     assert isinstance(said, dict)
@@ -39,7 +41,6 @@ async def receive_callback(request: Request) -> Response:
     if len(named) != 1 or ("message" in said and named != ["progress"]):
         fault = Fault("", "give exactly one of progress (with or without message), result, failure")
         raise InvalidError("this is no callback", (fault,))
-    call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     status = await _act(runtime.callbacks, call_id, secret, said)
     record("n8n", f"callback {named[0]}", call_id, "done")
     return JSONResponse({"status": status})

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.auth import PROOFS, Sender, check_hook
-from bridge.errors import NotFoundError, UnauthorizedError
+from bridge.errors import UnauthorizedError, UnprovenError
 from bridge.exact_json import decode, encode
 from bridge.models import Event, EventId, Reply, instant
 from bridge.runtime import Runtime
@@ -16,17 +16,17 @@ async def show_event(request: Request) -> Response:
     """Describe an event to whoever may send on its hook; to others it does not exist."""
     runtime: Runtime = request.app.state.runtime
     if not PROOFS & set(request.headers):
-        raise UnauthorizedError("the hook's credential is needed")
+        raise UnauthorizedError("the hook's credential is needed", is_guess=False)
     found = await runtime.event_store.read_aged(EventId(request.path_params["event_id"]))
     event, elapsed_ms = found or (None, 0)
     server = runtime.servers.get(event.server) if event else None
     hook = server.hooks.get(event.hook) if server and event else None
     if event is None or hook is None:
-        raise NotFoundError("no such event")
+        raise UnprovenError("no such event")
     try:
         check_hook(hook, Sender(request.headers, b"", time.time()))
     except UnauthorizedError as error:
-        raise NotFoundError("no such event") from error
+        raise UnprovenError("no such event") from error
     return Response(encode(describe(event, elapsed_ms)), media_type="application/json")
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bridge.audit import record
 from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
+from bridge.body_budget import BodyBudget
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
 from bridge.exact_json import decode, encode
@@ -19,6 +20,7 @@ from bridge.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
 from bridge.verbs.intake import Incoming
+from bridge.web.clients import clients_of
 from bridge.web.held import WatchedAnswer, while_there
 
 logger = logging.getLogger(__name__)
@@ -77,10 +79,11 @@ def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
 
 async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
     headers = request.headers
-    if not hook.wants_signature:
-        check_hook(hook, Sender(headers, b"", time.time()))
-    raw = await read_body(request, max_bytes)
-    proof = check_hook(hook, Sender(headers, raw, time.time()))
+    proof = check_hook(hook, Sender(headers, None, time.time()))
+    if proof.covers_headers:
+        raw = await read_body(request, max_bytes)
+    else:
+        raw, proof = await _read_signed(request, hook, max_bytes)
     return Incoming(
         content=await read_content(raw, headers, max_bytes),
         idempotency_key=_idempotency_key(headers, proof),
@@ -89,6 +92,16 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
         call_id=headers.get("bridge-call-id", ""),
         are_headers_proved=proof.covers_headers,
     )
+
+
+async def _read_signed(request: Request, hook: Hook, max_bytes: int) -> tuple[bytes, Proof]:
+    """Read the body that is to prove its own sender, as far as there is room for such ones."""
+    budget: BodyBudget = request.app.state.body_budget
+    with budget.holding(request.url.path, clients_of(request)) as hold:
+        raw = await read_body(request, max_bytes, hold.grow_to)
+        proof = check_hook(hook, Sender(request.headers, raw, time.time()))
+        hold.is_proved()
+        return raw, proof
 
 
 def _idempotency_key(headers: Headers, proof: Proof) -> str:

@@ -28,7 +28,7 @@ def demand_token(request: Request, token: SecretStr | None, setting: str) -> Non
         return
     given = bearer(request.headers.get("authorization"))
     if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
-        raise UnauthorizedError(f"the token of {setting} is needed")
+        raise UnauthorizedError(f"the token of {setting} is needed", is_guess=bool(given))
 
 
 async def redrive_event(request: Request) -> Response:

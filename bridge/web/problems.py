@@ -1,6 +1,7 @@
 """Errors as answers: the one table from error class to HTTP status (problem+json, RFC 9457)."""
 
 import json
+import logging
 import math
 from http import HTTPStatus
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bridge.audit import UNKNOWN, record
+from bridge.brake import Braking
 from bridge.errors import (
     BridgeError,
     ConflictError,
@@ -24,8 +26,12 @@ from bridge.errors import (
     TooManySessionsError,
     TransientError,
     UnauthorizedError,
+    UnprovenError,
     UnsupportedMediaError,
 )
+from bridge.web.clients import clients_of
+
+logger = logging.getLogger(__name__)
 
 STATUS: dict[type[BridgeError], HTTPStatus] = {
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
@@ -87,11 +93,27 @@ def _methods_at(request: Request) -> list[str]:
     return sorted({method for route in there for method in route.methods})
 
 
+def refuse_guess(request: Request, why: str) -> Response | None:
+    """Count a wrong credential; return the 429 once its sender has brought too many."""
+    clients = clients_of(request)
+    braking: Braking | None = request.app.state.brake.count(clients)
+    if braking is None:
+        return None
+    if braking.is_first:
+        record(UNKNOWN, f"{request.method} {request.url.path}", "", "braked")
+        logger.warning("credentials.braked", extra={"clients": clients})
+    detail = f"too many wrong credentials came from this address within a minute; {why}"
+    return problem(429, detail, {"Retry-After": str(braking.retry_after_s)})
+
+
 def answer_error(request: Request, error: Exception) -> Response:
     """Turn an error of ours into its problem document: the most specific class decides."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers: dict[str, str] = {}
     members: dict[str, object] = {}
+    is_guess = isinstance(error, UnprovenError) or getattr(error, "is_guess", False)
+    if is_guess and (refused := refuse_guess(request, str(error))):
+        return refused
     if isinstance(error, UnauthorizedError | ForbiddenError):
         outcome = "unauthorized" if status == HTTPStatus.UNAUTHORIZED else "forbidden"
         record(UNKNOWN, f"{request.method} {request.url.path}", "", outcome)

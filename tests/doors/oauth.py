@@ -148,15 +148,16 @@ def said(answer: httpx2.Response) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def open_flow(redis_url: str, **given: Any) -> AsyncIterator[Flow]:
+async def open_flow(redis_url: str, path: str = "", **given: Any) -> AsyncIterator[Flow]:
     """Serve two servers with OAuth on, and give a client that has not registered yet."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     settings = Settings(
-        **{"redis_url": redis_url, "oauth": "built-in", "public_url": origin, "keepalive_s": 0.1}
+        **{"redis_url": redis_url, "oauth": "built-in", "keepalive_s": 0.1}
+        | {"public_url": origin + path}
         | given
     )
     app = create_app(settings, {DESK.name: DESK, OTHER.name: OTHER})
     async with serving(app, port) as address, httpx2.AsyncClient(timeout=20) as http:
         assert address == origin
-        yield Flow(http, origin, app)
+        yield Flow(http, origin + path, app)

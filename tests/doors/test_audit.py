@@ -222,6 +222,7 @@ TELLING_ROUTES = {
     "GET /openapi.json",
     "GET /.well-known/oauth-protected-resource/{wire}/{server}",
     "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/openid-configuration",
     "GET /consent",
     "GET /authorize",
     "POST /authorize",

@@ -88,10 +88,6 @@ def test_beyond_loopback_a_server_without_tokens_needs_some(settings: Settings) 
             "BRIDGE_PUBLIC_URL must be https://",
         ),
         (
-            {"BRIDGE_OAUTH": "built-in", "BRIDGE_PUBLIC_URL": "https://example.com/bridge"},
-            "BRIDGE_PUBLIC_URL must have no path",
-        ),
-        (
             {"BRIDGE_OAUTH_ISSUER": "http://id.example", "BRIDGE_PUBLIC_URL": "https://b.example"},
             "BRIDGE_OAUTH_ISSUER must be https://",
         ),

@@ -18,6 +18,7 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.requests import Request
@@ -67,7 +68,8 @@ async def get(request: Request) -> ASGIApp:
         Carrier.of(request),
         request.app.state.handovers,
     )
-    address = f"/sse/{caller.server.name}/messages?session_id={session.session_id}"
+    prefix = urlsplit(caller.runtime.settings.public_url or "").path
+    address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session.session_id}"
     frames = _frames(reader, address, after or sure)
     frames = with_news(frames, caller, door, session.session_id)
     streams, token = request.app.state.streams, caller.token

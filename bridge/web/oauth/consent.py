@@ -23,6 +23,7 @@ from bridge.verbs.grants import Grants, name_of
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
+from bridge.web.problems import refuse_guess
 
 COOKIE = "bridge-consent"
 TOO_LATE = "this question is answered or too old: start again at the client"
@@ -38,7 +39,7 @@ PAGE = """<!doctype html>
 <p>It says this name of itself. What it gets is sent to <strong>{target}</strong>{known}.{near}
 Go on only if you have just asked for this.</p>
 {fault}
-<form method="post" action="/consent" autocomplete="off">
+<form method="post" action="consent" autocomplete="off">
 <input type="hidden" name="id" value="{consent_id}">
 <input type="hidden" name="proof" value="{proof}">
 <p><label>Your token of this server <input type="password" name="token" size="40"></label></p>
@@ -56,10 +57,9 @@ async def show_consent(request: Request) -> Response:
     asked = await _asked(request, consent_id)
     browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
     answer = _page(request, asked, consent_id, browser)
-    is_secure = urlsplit(_grants(request).issuer).scheme == "https"
-    answer.set_cookie(
-        COOKIE, browser, path="/consent", httponly=True, samesite="strict", secure=is_secure
-    )
+    issuer = urlsplit(_grants(request).issuer)
+    at, is_secure = f"{issuer.path}/consent", issuer.scheme == "https"
+    answer.set_cookie(COOKIE, browser, path=at, httponly=True, samesite="strict", secure=is_secure)
     return answer
 
 
@@ -79,6 +79,8 @@ async def take_consent(request: Request) -> Response:
     except ConflictError as error:
         raise NotFoundError(TOO_LATE) from error
     except UnauthorizedError as error:
+        if refused := refuse_guess(request, str(error)):
+            return refused
         record(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
         return _page(request, asked, consent_id, browser, str(error))
     return _back(answer_uri(asked, issuer, code=code))
