@@ -14,7 +14,7 @@ from bridge.settings import Settings
 from bridge.store.grants import GrantStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.grants import WIRES, Grants, resources_of
-from bridge.verbs.tokens import NEEDED, Access, Tokens
+from bridge.verbs.tokens import NEEDED, WRONG, Access, Tokens
 
 READ, ACT = "read", "act"
 SCOPES = (READ, ACT)
@@ -69,9 +69,9 @@ class Entrance:
         if found is None and await self.tokens.is_open(server):
             found = self.tokens.local(server)
         if found is None:
-            why = "invalid_token" if given else ""
+            why, said = ("invalid_token", WRONG) if given else ("", NEEDED)
             challenge = self._challenge(server, wire, why)
-            raise UnauthorizedError(NEEDED, challenge, is_guess=bool(given))
+            raise UnauthorizedError(said, challenge, is_guess=bool(given))
         return found
 
     async def still_admits(self, digest: str, server: Server) -> bool:

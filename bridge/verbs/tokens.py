@@ -19,7 +19,8 @@ from bridge.settings import Settings
 from bridge.store.tokens import StoredToken, TokenStore
 
 PREFIX = "nb_"
-NEEDED = "a bearer token of this server is needed"
+NEEDED = "send the header `Authorization: Bearer TOKEN`, with a token of this server"
+WRONG = f"that is no token of this server, or no more: {NEEDED}"
 
 
 @dataclass(frozen=True)

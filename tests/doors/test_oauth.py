@@ -54,6 +54,18 @@ async def test_a_refused_client_is_told_where_tokens_come_from(flow: Flow, wire:
     assert server["client_id_metadata_document_supported"]
 
 
+@pytest.mark.parametrize(
+    ("token", "said"), [("", "send the header"), ("wrong", "that is no token")]
+)
+async def test_a_refusal_says_what_is_wrong_with_the_token(
+    flow: Flow, token: str, said: str
+) -> None:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    answer = await flow.http.post(f"{flow.origin}/mcp/desk", headers=headers)
+    assert answer.json()["detail"].startswith(said)
+    assert "`Authorization: Bearer TOKEN`" in answer.json()["detail"]
+
+
 async def test_claude_ai_gets_in_as_the_one_who_consented(flow: Flow) -> None:
     tokens = await flow.tokens()
     assert tokens["token_type"] == "Bearer"
@@ -207,6 +219,11 @@ async def test_nothing_of_it_is_there_unless_it_is_turned_on(redis_url: str, pat
     async with open_flow(redis_url, oauth=None) as flow:
         assert (await flow.http.get(f"{flow.origin}/{path}")).status_code == 404
         assert (await flow.register()).status_code == 404
+        for other in ("register", "token", "authorize", "revoke"):
+            refused = (await flow.http.post(f"{flow.origin}/{other}")).json()
+            assert refused["error"] == "access_denied"
+            assert "Authorization: Bearer TOKEN" in refused["error_description"]
+            assert refused["detail"] == refused["error_description"]
         answer = await flow.http.post(f"{flow.origin}/mcp/desk")
         assert answer.headers["www-authenticate"] == "Bearer"
 

@@ -1,6 +1,7 @@
 """The addresses of the built-in authorization server that clients speak to; the SDK serves them."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from mcp.server.auth.handlers.authorize import AuthorizationHandler
@@ -18,6 +19,7 @@ from bridge.verbs.entrance import SCOPES
 from bridge.verbs.grants import Grants
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
+from bridge.web.problems import problem
 
 BODY_BYTES_MAX = 16_384
 
@@ -77,10 +79,17 @@ def _grants(request: Request) -> Grants:
 
 
 def _bounded(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
-    return RequestBodyLimitMiddleware(request_response(endpoint), BODY_BYTES_MAX)
+    async def answer(request: Request) -> Response:
+        if metadata.is_built_in(request):
+            return await endpoint(request)
+        why = metadata.NO_LOGIN
+        # Clients on the TypeScript SDK show what stands where RFC 6749, 5.2, has it.
+        return problem(HTTPStatus.NOT_FOUND, why, error="access_denied", error_description=why)
+
+    return RequestBodyLimitMiddleware(request_response(answer), BODY_BYTES_MAX)
 
 
 AUTHORIZE, TOKEN, REGISTER, REVOKE, CONSENT = map(
     _bounded, (authorize, give_token, register, revoke, consent.take_consent)
 )
-"""The same, with an end to how much they read."""
+"""The same, with an end to how much they read, and what to do where there is no login."""

@@ -15,6 +15,13 @@ from bridge.settings import Settings
 from bridge.verbs.entrance import SCOPES
 from bridge.verbs.grants import WIRES
 
+NO_LOGIN = (
+    "your token is missing or wrong, and there is no login here that could mend that (BRIDGE_OAUTH "
+    "is not set): have the client send the header `Authorization: Bearer TOKEN`, with a token of "
+    "this server"
+)
+"""What clients show that answer a 401 by trying to register; so it speaks to who set them up."""
+
 
 async def show_resource(request: Request) -> Response:
     """Say who issues tokens for an MCP address.
@@ -56,6 +63,12 @@ async def show_authorization_server(request: Request) -> Response:
     return JSONResponse(described.model_dump(mode="json", exclude_none=True) | {"issuer": issuer})
 
 
+def is_built_in(request: Request) -> bool:
+    """Tell whether the built-in authorization server is on."""
+    settings: Settings = request.app.state.runtime.settings
+    return bool(settings.oauth and settings.public_url)
+
+
 def demand_built_in(request: Request) -> str:
     """Give the issuer's name where the built-in authorization server is on.
 
@@ -64,7 +77,7 @@ def demand_built_in(request: Request) -> str:
     """
     settings: Settings = request.app.state.runtime.settings
     if not settings.oauth or not settings.public_url:
-        raise NotFoundError("nothing here: BRIDGE_OAUTH is not set")
+        raise NotFoundError(NO_LOGIN)
     return settings.public_url
 
 
