@@ -80,10 +80,13 @@ def up_command(environ: Mapping[str, str]) -> None:
 
 @commands.command()
 @click.option("--host", help="Instead of BRIDGE_HOST.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT, and of PORT.")
 @click.pass_obj
 def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
-    """Run one web process: the doors for n8n and for Claude."""
+    """Run one web process: the doors for n8n and for Claude.
+
+    Without --port and BRIDGE_PORT it listens where PORT says, which platforms set.
+    """
     from bridge.app import create_app, drain
     from bridge.open_files import make_room
     from bridge.ports import listen
@@ -92,7 +95,11 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
 
     asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
     configuration = process_configuration(
-        {**environ, **{name: str(value) for name, value in asked.items() if value is not None}}
+        {
+            **environ,
+            "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
+            **{name: str(value) for name, value in asked.items() if value is not None},
+        }
     )
     settings = configuration.settings
     make_room(settings.streams_max)

@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from bridge.ports import free_port
 from bridge.valkey import EmbeddedValkey
-from tests.processes import Running, running
+from tests.processes import Running, run, running
 from tests.waiting import wait_until
 
 IN_TIME_S = 5.0
@@ -42,6 +44,28 @@ async def listening(web: Running, http: httpx2.AsyncClient) -> None:
             return False
 
     await wait_until(is_alive, "the process answers", 20)
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "taken"),
+    [
+        ({"PORT": "{0}"}, (), "PORT counts where nothing else is said"),
+        ({"PORT": "1", "BRIDGE_PORT": "{0}"}, (), "BRIDGE_PORT is said of the bridge alone"),
+        ({"PORT": "1", "BRIDGE_PORT": "1"}, ("--port", "{0}"), "the option is nearest"),
+    ],
+)
+async def test_the_port_is_that_of_the_option_then_of_bridge_port_then_of_port(
+    given: dict[str, str], options: tuple[str, ...], taken: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        named = environ(port, "redis://127.0.0.1:9")
+        del named["BRIDGE_PORT"]
+        ports = {name: value.format(port) for name, value in given.items()}
+        web = ("web", *(option.format(port) for option in options))
+        status, said = await run(*web, environ=named | ports)
+    assert status == 1
+    assert said.startswith(f"cannot listen on 127.0.0.1 port {port}: "), taken
 
 
 async def test_a_process_without_its_store_says_come_back_and_never_unknown(
