@@ -1,8 +1,7 @@
 """Who asks: bearer tokens of Claude clients, credentials and signatures of hooks."""
 
 import base64
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -12,21 +11,16 @@ from bridge.models import Principal
 from bridge.servers import (
     BasicAuth,
     BearerAuth,
-    GithubAuth,
+    HeaderAuth,
     Hook,
     HookAuth,
     Server,
     StandardWebhooksAuth,
 )
-from bridge.signatures import TOLERANCE_S, is_same, is_signed, is_timely, sign_as_github
+from bridge.signatures import SIGNED, TOLERANCE_S, is_same, is_signed, is_timely
 
 LOCAL = "local"
 WEBHOOK_ID = "webhook-id"
-PROOFS = frozenset({"authorization", "webhook-signature", "x-hub-signature-256"})
-"""The headers by which a sender may prove itself."""
-
-_GITHUB = re.compile("sha256=[0-9a-f]{64}")
-_SIGNED = "the body, byte for byte as it was sent, by one of this hook's secrets"
 
 
 def owner_of(server: Server, token: str) -> Principal | None:
@@ -70,9 +64,22 @@ def check_hook(hook: Hook, sender: Sender) -> Proof:
         raise UnauthorizedError("; ".join(why), ", ".join(challenges))
     if any(auth.covers_headers for auth in proved):
         return Proof(covers_headers=True)
-    has_id = any(isinstance(auth, StandardWebhooksAuth) for auth in proved)
-    return Proof(
-        covers_headers=False, signed_id=sender.headers.get(WEBHOOK_ID, "") if has_id else ""
+    ids = (
+        sender.headers.get(auth.id_header, "")
+        for auth in proved
+        if isinstance(auth, StandardWebhooksAuth)
+    )
+    return Proof(covers_headers=False, signed_id=next(filter(None, ids), ""))
+
+
+def proof_headers(servers: Iterable[Server]) -> frozenset[str]:
+    """Return the headers by which a sender may prove itself to any hook, in small letters."""
+    return frozenset(
+        name
+        for server in servers
+        for hook in server.hooks.values()
+        for auth in hook.auth
+        for name in auth.headers
     )
 
 
@@ -89,31 +96,31 @@ def _fault(auth: HookAuth, sender: Sender) -> str | None:
             return (
                 None if is_right else "Authorization must be Basic, this hook's user and password"
             )
+        case HeaderAuth():
+            # Header values are latin-1 on their way in: so this is how that of the file comes.
+            known = auth.value.get_secret_value().encode().decode("latin-1")
+            is_right = is_same(sender.headers.get(auth.name.lower(), ""), known)
+            return None if is_right else f"{auth.name} must be this hook's secret"
         case StandardWebhooksAuth():
             return _standard_webhooks_fault(auth, sender)
-        case GithubAuth():
-            given = sender.headers.get("x-hub-signature-256", "")
-            if sender.body is None:
-                is_right = _GITHUB.fullmatch(given) is not None
-            else:
-                is_right = is_same(given, sign_as_github(_value(auth.secret), sender.body))
-            return None if is_right else f"X-Hub-Signature-256 must be a signature of {_SIGNED}"
+        case _:
+            secret = auth.secret.get_secret_value()
+            return auth.scheme.fault(secret, sender.headers, sender.body, sender.now_s)
 
 
 def _standard_webhooks_fault(auth: StandardWebhooksAuth, sender: Sender) -> str | None:
-    names = (WEBHOOK_ID, "webhook-timestamp", "webhook-signature")
-    message_id, timestamp, signatures = (sender.headers.get(name, "") for name in names)
+    message_id, timestamp, signatures = (sender.headers.get(name, "") for name in auth.headers)
     if not (message_id and timestamp and signatures):
-        return f"the headers {', '.join(names)} are needed"
+        return f"the headers {', '.join(auth.headers)} are needed"
     if not is_timely(timestamp, sender.now_s):
         return (
-            f"webhook-timestamp must be within {TOLERANCE_S} seconds of the bridge's clock, which "
+            f"{auth.headers[1]} must be within {TOLERANCE_S} seconds of the bridge's clock, which "
             f"is at {sender.now_s:.0f}: the request is stale, or a clock is wrong"
         )
     if sender.body is None:
         return None
     if not is_signed(signatures, auth.key, message_id, timestamp, sender.body):
-        return f"webhook-signature must hold a v1 signature of {_SIGNED}"
+        return f"{auth.headers[2]} must hold a v1 signature of {SIGNED}"
     return None
 
 

@@ -1,7 +1,7 @@
 """What proves who is speaking: Claude's tokens, n8n's to a hook, the bridge's to a workflow."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -13,11 +13,13 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
-from bridge.entries import Entry
-from bridge.fields import Secret, Text
-from bridge.signatures import key_of
+from bridge.entries import Entry, unsound
+from bridge.errors import Fault
+from bridge.fields import HEADER_NAME_PATTERN, HeaderName, Seconds, Secret, Text
+from bridge.signatures import GITHUB, SHOPIFY, SLACK, STRIPE, TOLERANCE_S, HmacScheme, key_of
 from bridge.variables import ENV_PATTERN, FromEnvironment
 
 
@@ -27,7 +29,13 @@ class BearerAuth(Entry):
     kind: ClassVar[str] = "bearer"
     challenge: ClassVar[str] = "Bearer"
     covers_headers: ClassVar[bool] = True
+    headers: ClassVar[tuple[str, ...]] = ("authorization",)
     token: Secret = Field(alias="bearer", description="The token, as env:NAME.")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what nobody else may know."""
+        return (self.token.get_secret_value(),)
 
 
 class BasicAuth(Entry):
@@ -36,8 +44,14 @@ class BasicAuth(Entry):
     kind: ClassVar[str] = "basic"
     challenge: ClassVar[str] = 'Basic realm="hook"'
     covers_headers: ClassVar[bool] = True
+    headers: ClassVar[tuple[str, ...]] = ("authorization",)
     user: Text
     password: Secret = Field(description="The password, as env:NAME.")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what nobody else may know."""
+        return (self.password.get_secret_value(),)
 
     @model_serializer(mode="wrap")
     def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -45,24 +59,50 @@ class BasicAuth(Entry):
 
 
 class HeaderAuth(Entry):
-    """A header of any name, as n8n's Header Auth credential."""
+    """A header of any name, as n8n's Header Auth credential, Telegram and GitLab send."""
 
     kind: ClassVar[str] = "header"
-    # RFC 9110, 5.6.2: what a field name is made of.
-    name: str = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    challenge: ClassVar[str] = "Header"
+    covers_headers: ClassVar[bool] = True
+    name: HeaderName
     value: Secret = Field(description="The header's value, as env:NAME.")
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Return the headers that prove the sender, in small letters."""
+        return (self.name.lower(),)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what nobody else may know."""
+        return (self.value.get_secret_value(),)
 
     @model_serializer(mode="wrap")
     def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {self.kind: dump(self)}
 
 
-class StandardWebhooksAuth(Entry):
+class SignatureAuth(Entry):
+    """A signature over the body: it is proved by a secret that is never sent."""
+
+    challenge: ClassVar[str] = "Signature"
+    covers_headers: ClassVar[bool] = False
+    id_header: ClassVar[str] = ""
+
+    secret: Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what nobody else may know."""
+        return (self.secret.get_secret_value(),)
+
+
+class StandardWebhooksAuth(SignatureAuth):
     """A signature as Standard Webhooks 1.0 makes it."""
 
     kind: ClassVar[str] = "standard_webhooks"
-    challenge: ClassVar[str] = "Signature"
-    covers_headers: ClassVar[bool] = False
+    headers: ClassVar[tuple[str, ...]] = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    id_header: ClassVar[str] = "webhook-id"
     secret: Secret = Field(alias="standard_webhooks", description="The secret, as env:NAME.")
 
     @field_validator("secret")
@@ -77,13 +117,116 @@ class StandardWebhooksAuth(Entry):
         return key_of(self.secret.get_secret_value())
 
 
-class GithubAuth(Entry):
+class SvixAuth(StandardWebhooksAuth):
+    """The same under Svix's own names."""
+
+    kind: ClassVar[str] = "svix"
+    headers: ClassVar[tuple[str, ...]] = ("svix-id", "svix-timestamp", "svix-signature")
+    id_header: ClassVar[str] = "svix-id"
+    secret: Secret = Field(alias="svix", description="The secret, as env:NAME.")
+
+
+class ProviderAuth(SignatureAuth):
+    """A signature as a well-known provider makes it."""
+
+    provider: ClassVar[HmacScheme]
+
+    @property
+    def scheme(self) -> HmacScheme:
+        """Return how it is made."""
+        return self.provider
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Return the headers that prove the sender, in small letters."""
+        return self.provider.headers
+
+
+class GithubAuth(ProviderAuth):
     """A signature as GitHub makes it: `X-Hub-Signature-256`."""
 
     kind: ClassVar[str] = "github"
-    challenge: ClassVar[str] = "Signature"
-    covers_headers: ClassVar[bool] = False
+    provider = GITHUB
     secret: Secret = Field(alias="github", description="The secret, as env:NAME.")
+
+
+class StripeAuth(ProviderAuth):
+    """A signature as Stripe makes it: `Stripe-Signature`."""
+
+    kind: ClassVar[str] = "stripe"
+    provider = STRIPE
+    secret: Secret = Field(alias="stripe", description="The endpoint's secret, as env:NAME.")
+
+
+class SlackAuth(ProviderAuth):
+    """A signature as Slack makes it: `X-Slack-Signature`."""
+
+    kind: ClassVar[str] = "slack"
+    provider = SLACK
+    secret: Secret = Field(alias="slack", description="The app's signing secret, as env:NAME.")
+
+
+class ShopifyAuth(ProviderAuth):
+    """A signature as Shopify makes it: `X-Shopify-Hmac-SHA256`."""
+
+    kind: ClassVar[str] = "shopify"
+    provider = SHOPIFY
+    secret: Secret = Field(alias="shopify", description="The app's client secret, as env:NAME.")
+
+
+class HmacAuth(SignatureAuth):
+    """A signature of any other provider: an HMAC over the body, and perhaps a time."""
+
+    kind: ClassVar[str] = "hmac"
+    header: HeaderName = Field(description="Where the signature stands.")
+    secret: Secret = Field(description="The secret, as env:NAME.")
+    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: Text = Field("", description="What stands before the signature, such as sha256=")
+    timestamp: str = Field(
+        "",
+        pattern=rf"{HEADER_NAME_PATTERN[:-1]}=?$|^$",
+        description="The header that says when it was signed; `t=` if it is a part of `header`.",
+    )
+    signed: str = Field(
+        "", description="What is signed; `{body}`, or `{timestamp}.{body}` with a timestamp."
+    )
+    tolerance_s: Seconds = Field(
+        TOLERANCE_S, alias="tolerance", description="How far the time of signing may be off."
+    )
+
+    @property
+    def scheme(self) -> HmacScheme:
+        """Return how it is made."""
+        return HmacScheme(
+            self.header,
+            self.algorithm,
+            self.encoding,
+            self.prefix,
+            self.timestamp,
+            self.signed,
+            self.tolerance_s,
+        )
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Return the headers that prove the sender, in small letters."""
+        return self.scheme.headers
+
+    @model_validator(mode="after")
+    def _check_what_is_signed(self) -> Self:
+        if self.signed and self.signed.count("{body}") != 1:
+            raise unsound([Fault("/signed", "must hold {body} once")])
+        if self.signed and bool(self.timestamp) != ("{timestamp}" in self.signed):
+            # A time that nothing signs could be any.
+            raise unsound(
+                [Fault("/signed", "must hold {timestamp} just where `timestamp` is given")]
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {self.kind: dump(self)}
 
 
 class Token(Entry):
@@ -103,6 +246,12 @@ class _Header(Entry):
     """How a file writes it."""
 
     header: HeaderAuth
+
+
+class _Hmac(Entry):
+    """How a file writes it."""
+
+    hmac: HmacAuth
 
 
 def _inside(kind: str) -> Callable[[Any], Any]:
@@ -137,8 +286,9 @@ _AnyBasic = Annotated[
 _AnyHeader = Annotated[
     HeaderAuth, BeforeValidator(_inside("header"), json_schema_input_type=_Header), Tag("header")
 ]
-_AnyStandardWebhooks = Annotated[StandardWebhooksAuth, Tag("standard_webhooks")]
-_AnyGithub = Annotated[GithubAuth, Tag("github")]
+_AnyHmac = Annotated[
+    HmacAuth, BeforeValidator(_inside("hmac"), json_schema_input_type=_Hmac), Tag("hmac")
+]
 
 
 def _one_of(*kinds: str) -> Discriminator:
@@ -149,15 +299,46 @@ def _one_of(*kinds: str) -> Discriminator:
     )
 
 
-HookAuth = BearerAuth | BasicAuth | StandardWebhooksAuth | GithubAuth
+HookAuth = (
+    BearerAuth
+    | BasicAuth
+    | HeaderAuth
+    | StandardWebhooksAuth
+    | SvixAuth
+    | GithubAuth
+    | StripeAuth
+    | SlackAuth
+    | ShopifyAuth
+    | HmacAuth
+)
 """How a sender proves itself to a hook."""
 
 WorkflowAuth = BearerAuth | BasicAuth | HeaderAuth
 """How the bridge proves itself to n8n."""
 
 _AnyHookAuth = Annotated[
-    _AnyBearer | _AnyBasic | _AnyStandardWebhooks | _AnyGithub,
-    _one_of("bearer", "basic", "standard_webhooks", "github"),
+    _AnyBearer
+    | _AnyBasic
+    | _AnyHeader
+    | Annotated[StandardWebhooksAuth, Tag("standard_webhooks")]
+    | Annotated[SvixAuth, Tag("svix")]
+    | Annotated[GithubAuth, Tag("github")]
+    | Annotated[StripeAuth, Tag("stripe")]
+    | Annotated[SlackAuth, Tag("slack")]
+    | Annotated[ShopifyAuth, Tag("shopify")]
+    | _AnyHmac,
+    _one_of(
+        "bearer",
+        "basic",
+        "header",
+        "standard_webhooks",
+        "svix",
+        "github",
+        "stripe",
+        "slack",
+        "shopify",
+        "hmac",
+    ),
 ]
 
 _SomeHookAuths = Annotated[list[_AnyHookAuth], Field(min_length=1)]

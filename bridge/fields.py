@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     JsonValue,
     SecretStr,
     TypeAdapter,
@@ -114,6 +115,11 @@ ToolName = Annotated[
     ),
 ]
 """A name that Claude may call a workflow by."""
+
+HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME_PATTERN)]
+"""The name of an HTTP header (RFC 9110, 5.6.2)."""
 
 _TIME = {"type": ["number", "string"], "pattern": rf"{TIME_PATTERN}|\$\{{"}
 

@@ -1,6 +1,7 @@
 """What is there is on the pages, and what the pages say is there is there."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -114,6 +115,15 @@ def test_the_readme_s_server_file_is_sound(tmp_path: Path) -> None:
     file = tmp_path / "support.yaml"
     file.write_text(example)
     assert check(file, {name: f"the secret in {name}" for name in IN_THE_EXAMPLE}) == ()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_says_a_thing_twice(page: Path) -> None:
+    """What was pasted into the wrong place stands in the right one too."""
+    prose = re.sub(r"```.+?```|\]\(.+?\)", "", page.read_text(), flags=re.DOTALL)
+    words = re.findall(r"\w+", prose)
+    runs = Counter(zip(*(words[start:] for start in range(16)), strict=False))
+    assert [" ".join(run) for run, times in runs.items() if times > 1] == []
 
 
 def test_every_tool_is_documented() -> None:

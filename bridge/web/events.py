@@ -5,7 +5,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.auth import PROOFS, Sender, check_hook
+from bridge.auth import Sender, check_hook, proof_headers
 from bridge.errors import UnauthorizedError, UnprovenError
 from bridge.exact_json import decode, encode
 from bridge.models import Event, EventId, Reply, instant
@@ -15,7 +15,7 @@ from bridge.runtime import Runtime
 async def show_event(request: Request) -> Response:
     """Describe an event to whoever may send on its hook; to others it does not exist."""
     runtime: Runtime = request.app.state.runtime
-    if not PROOFS & set(request.headers):
+    if proof_headers(runtime.servers.values()).isdisjoint(request.headers):
         raise UnauthorizedError("the hook's credential is needed", is_guess=False)
     found = await runtime.event_store.read_aged(EventId(request.path_params["event_id"]))
     event, elapsed_ms = found or (None, 0)

@@ -1,10 +1,15 @@
 """Signatures: what was signed is right, and nothing else is."""
 
 import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bridge import signatures
 from bridge.auth import Proof, Sender, check_hook
@@ -17,7 +22,7 @@ NEXT = "whsec_" + base64.b64encode(b"the secret that comes after it").decode()
 LATIN = st.text(st.characters(min_codepoint=33, max_codepoint=255), min_size=1, max_size=20)
 
 
-def hook(*auths: dict[str, str]) -> Hook:
+def hook(*auths: Any) -> Hook:
     return Hook.model_validate({"auth": list(auths)})
 
 
@@ -154,3 +159,144 @@ def test_a_bearer_token_beside_a_signature_covers_the_headers() -> None:
 def test_a_secret_that_is_no_base64_is_a_fault_of_the_file(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_"):
         hook({"standard_webhooks": secret})
+
+
+SLACK_BODY = (
+    b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
+    b"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
+    b"&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIG"
+    b"lgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+)
+GITHUB_SIGNATURE = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+SLACK_SIGNATURE = "a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+BODY = b'{"id":"evt_1"}'
+
+
+def hexed(secret: str, signed: bytes, algorithm: str = "sha256") -> str:
+    return hmac.new(secret.encode(), signed, algorithm).hexdigest()
+
+
+def based(secret: str, signed: bytes) -> str:
+    return base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
+
+
+FROM_THE_PROVIDERS: list[tuple[Any, bytes, float, Mapping[str, str]]] = [
+    (
+        {"github": "It's a Secret to Everybody"},
+        b"Hello, World!",
+        0,
+        {"x-hub-signature-256": f"sha256={GITHUB_SIGNATURE}"},
+    ),
+    (
+        {"slack": "8f742231b10e8888abcd99yyyzzz85a5"},
+        SLACK_BODY,
+        1531420618,
+        {
+            "x-slack-request-timestamp": "1531420618",
+            "x-slack-signature": f"v0={SLACK_SIGNATURE}",
+        },
+    ),
+    (
+        {"svix": "whsec_plJ3nmyCDGBKInavdOK15jsl"},
+        b'{"event_type":"ping","data":{"success":true}}',
+        1731705121,
+        {
+            "svix-id": "msg_loFOjxBNrRLzqYUf",
+            "svix-timestamp": "1731705121",
+            "svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=",
+        },
+    ),
+]
+AS_DOCUMENTED: list[tuple[Any, bytes, float, Mapping[str, str]]] = [
+    (
+        {"stripe": "whsec_test"},
+        BODY,
+        NOW_S,
+        {
+            "stripe-signature": f"t={NOW_S},v1={'0' * 64},"
+            f"v1={hexed('whsec_test', f'{NOW_S}.'.encode() + BODY)},v0=6ffb"
+        },
+    ),
+    ({"shopify": "shpss"}, BODY, NOW_S, {"x-shopify-hmac-sha256": based("shpss", BODY)}),
+    (
+        {"hmac": {"header": "X-Sig", "secret": "s", "algorithm": "sha1", "prefix": "sha1="}},
+        BODY,
+        NOW_S,
+        {"x-sig": "sha1=" + hexed("s", BODY, "sha1").upper()},
+    ),
+    (
+        {
+            "hmac": {
+                "header": "Paddle-Signature",
+                "secret": "s",
+                "prefix": "h1=",
+                "timestamp": "ts=",
+                "signed": "{timestamp}:{body}",
+                "tolerance": "5s",
+            }
+        },
+        BODY,
+        NOW_S,
+        {"paddle-signature": f"ts={NOW_S};h1={hexed('s', f'{NOW_S}:'.encode() + BODY)}"},
+    ),
+    (
+        {"hmac": {"header": "X-Sig", "secret": "s", "encoding": "base64", "timestamp": "X-At"}},
+        BODY,
+        NOW_S,
+        {"x-at": f"{NOW_S}000", "x-sig": based("s", f"{NOW_S}000.".encode() + BODY)},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("auth", "body", "now_s", "headers"),
+    [*FROM_THE_PROVIDERS, *AS_DOCUMENTED],
+    ids=lambda part: next(iter(part)) if isinstance(part, dict) else "",
+)
+def test_a_provider_is_known_by_its_own_signature_and_by_nothing_else(
+    auth: Any, body: bytes, now_s: float, headers: Mapping[str, str]
+) -> None:
+    """The first are the examples in the providers' documentation."""
+    guarded = hook(auth)
+
+    assert not check_hook(guarded, Sender(headers, body, now_s)).covers_headers
+    wrong = [Sender(headers, body + b" ", now_s), Sender({}, body, now_s)]
+    wrong += [Sender({**headers, name: ""}, body, now_s) for name in headers]
+    if now_s and "shopify" not in auth and "sha1" not in str(auth):
+        wrong += [Sender(headers, body, now_s + off) for off in (-301, 301)]
+    for sender in wrong:
+        with pytest.raises(UnauthorizedError):
+            check_hook(guarded, sender)
+
+
+def test_an_id_that_svix_signs_is_the_key() -> None:
+    auth, body, now_s, headers = FROM_THE_PROVIDERS[2]
+
+    assert check_hook(hook(auth), Sender(headers, body, now_s)).signed_id == headers["svix-id"]
+
+
+@pytest.mark.parametrize("value", ["tökén", "a token"])
+def test_a_header_of_any_name_proves_the_sender(value: str) -> None:
+    guarded = hook({"header": {"name": "X-Gitlab-Token", "value": value}})
+    sent = value.encode().decode("latin-1")
+
+    assert check_hook(guarded, Sender({"x-gitlab-token": sent}, b"", 0)).covers_headers
+    for wrong in ({}, {"x-gitlab-token": ""}, {"x-gitlab-token": sent + "x"}):
+        with pytest.raises(UnauthorizedError, match="X-Gitlab-Token"):
+            check_hook(guarded, Sender(wrong, b"", 0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"timestamp": "X-At", "signed": "{body}"}, "{timestamp}"),
+        ({"signed": "{timestamp}.{body}"}, "{timestamp}"),
+        ({"signed": "v1"}, "{body}"),
+        ({"algorithm": "md5"}, "sha256"),
+        ({"header": "X Sig"}, "header"),
+        ({"timestamp": "t ="}, "timestamp"),
+    ],
+)
+def test_a_scheme_that_proves_nothing_is_a_fault(wrong: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        hook({"hmac": {"header": "X-Sig", "secret": "s"} | wrong})
