@@ -88,23 +88,23 @@ def _fault(auth: HookAuth, sender: Sender) -> str | None:
     match auth:
         case BearerAuth():
             given = bearer(sender.headers.get("authorization"))
-            is_right = is_same(given, auth.token.get_secret_value())
+            is_right = is_same(given, _value(auth.token))
             return None if is_right else "Authorization must be Bearer and this hook's token"
         case BasicAuth():
-            known = f"{auth.user}:{auth.password.get_secret_value()}"
+            known = f"{auth.user}:{_value(auth.password)}"
             is_right = is_same(_basic(sender.headers.get("authorization")), known)
             return (
                 None if is_right else "Authorization must be Basic, this hook's user and password"
             )
         case HeaderAuth():
             # Header values are latin-1 on their way in: so this is how that of the file comes.
-            known = auth.value.get_secret_value().encode().decode("latin-1")
+            known = _value(auth.value).encode().decode("latin-1")
             is_right = is_same(sender.headers.get(auth.name.lower(), ""), known)
             return None if is_right else f"{auth.name} must be this hook's secret"
         case StandardWebhooksAuth():
             return _standard_webhooks_fault(auth, sender)
         case _:
-            secret = auth.secret.get_secret_value()
+            secret = _value(auth.secret)
             return auth.scheme.fault(secret, sender.headers, sender.body, sender.now_s)
 
 
