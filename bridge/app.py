@@ -77,7 +77,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_runtime(settings, servers, "web", PATIENCE_S) as runtime:
+        async with open_runtime(settings, servers, "web", PATIENCE_S, opening.wait_for) as runtime:
             app.state.runtime = runtime
             app.state.documents = ClientDocuments(
                 runtime.receivers.http, settings.oauth_app_schemes

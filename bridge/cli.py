@@ -20,6 +20,7 @@ from bridge.commands.replies import replies
 from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging, log_beside
+from bridge.rq_prefix import settle_prefix
 from bridge.settings import Settings, read_dotenv
 
 STAND_IN_DRAIN_S = 1.0
@@ -65,7 +66,9 @@ def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """The bridge between n8n and Claude."""
-    ctx.obj = read_dotenv(Path(".env")) | dict(os.environ)
+    dotenv = read_dotenv(Path(".env"))
+    settle_prefix(os.environ, dotenv)
+    ctx.obj = dotenv | dict(os.environ)
     configure_logging(ctx.obj.get("BRIDGE_LOG", "").strip())
 
 

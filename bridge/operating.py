@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 3.0
 ANSWER_S = 10.0
-SILENT = "the store does not answer: start the bridge, or mend BRIDGE_REDIS_URL"
+MEND = "start the bridge, or mend BRIDGE_REDIS_URL"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
             async with operating(environ) as operation:
                 return await work(operation)
         except StoreUnavailableError as error:
-            raise ConfigurationError((SILENT,)) from error
+            raise ConfigurationError((f"{error}; {MEND}",)) from error
 
     return asyncio.run(run())
 

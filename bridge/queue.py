@@ -4,10 +4,9 @@ A job carries an id and nothing else, as JSON. On purpose:
 
 1. RQ's retries, scheduler, unique ids and results stay off. The store holds the facts, the verbs
    decide on retries, and a wake-up that is lost is repaired by the sweeper.
-2. RQ's keys keep RQ's own prefix, not the hash tag of the store's. RQ reads its prefix from the
-   environment variable RQ_KEY_PREFIX while it is first imported, and a module that edits its
-   process's environment acts on more than itself. An operator may set it, to `{bridge}:rq` say,
-   for every process alike; no step of ours spans a key of RQ's and one of the store's.
+2. RQ's keys keep RQ's own prefix, not the hash tag of the store's. An operator may set another, to
+   `{bridge}:rq` say, for every process alike; no step of ours spans a key of RQ's and one of the
+   store's. RQ reads it while it is first imported, so that is not before a queue is made.
 """
 
 import asyncio
@@ -18,8 +17,8 @@ from typing import cast
 import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from rq import Queue as RqQueue
-from rq.serializers import JSONSerializer
+
+from bridge.redis_faults import sentence_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +31,9 @@ class Queue:
     """Wakes workers over the process's own asynchronous Redis client."""
 
     def __init__(self, client: Redis) -> None:
+        from rq import Queue as RqQueue
+        from rq.serializers import JSONSerializer
+
         self._client = client
         # RQ wants a connection to be there, yet with a pipeline it only buffers commands. Given
         # this client it has nothing to block on, even if a later RQ wished to.
@@ -76,4 +78,5 @@ class Queue:
             try:
                 await pipeline.execute()
             except RedisError as error:
-                logger.warning("queue.wake_lost", extra={"lost": len(wakes), "reason": str(error)})
+                reason = sentence_of(error)
+                logger.warning("queue.wake_lost", extra={"lost": len(wakes), "reason": reason})

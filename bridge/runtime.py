@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import redis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry as BlockingRetry
 
-from bridge.errors import TransientError
+from bridge.errors import ConfigurationError, TransientError
 from bridge.models import ProcessId, new_process_id
 from bridge.queue import Queue
 from bridge.receivers import Receivers
@@ -29,7 +32,7 @@ from bridge.store.grants import GrantStore
 from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
-from bridge.store.processes import Heartbeat, ProcessStore
+from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.pushes import PushStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
@@ -60,7 +63,7 @@ from bridge.wary_http import WaryHttp
 logger = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-ANSWER_S = 10.0
+ANSWER_S = 5.0
 LEAVE_S = 2.0
 """How long a process that ends waits for a Redis that is away; others find out by themselves."""
 
@@ -156,32 +159,40 @@ class Runtime:
 
 @contextlib.asynccontextmanager
 async def open_runtime(
-    settings: Settings, servers: Mapping[str, Server], kind: str, patience_s: float
+    settings: Settings,
+    servers: Mapping[str, Server],
+    kind: str,
+    patience_s: float,
+    on_wait: Callable[[str], None] = lambda _why: None,
 ) -> AsyncIterator[Runtime]:
     """Connect and wire one process of the given kind (`web`, `worker` or `stdio`).
 
     What begins and ends with a process does so here, once, however many sessions it serves.
-    `patience_s` is how long a step is repeated while Redis is away before it is given up.
+    `patience_s` is how long a step is repeated while Redis is away before it is given up. `on_wait`
+    is told why the start waits for Redis, where it does.
+
+    Raises:
+        ConfigurationError: this Redis can be no store, or does not answer.
     """
     url = settings.redis_url
     assert url is not None, "whoever opens a runtime has named its Redis"
     process = new_process_id(kind)
     never = Retry(NoBackoff(), 0)
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=8,
-        timeout=ANSWER_S,
-        socket_timeout=ANSWER_S,
-        socket_connect_timeout=CONNECT_S,
-        retry=never,
-    )
+    pool = _pool(url)
     client = Redis.from_pool(pool)
     ear = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=CONNECT_S, retry=never)
-    steps, wakes = Steps(client, patience_s), Wakes(ear)
-    beat = Heartbeat(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2), process)
+    # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
+    steps, wakes = Steps(client, patience_s, is_insistent=kind == "worker"), Wakes(ear)
+    beating = redis.Redis.from_url(
+        url,
+        socket_timeout=BEAT_S,
+        socket_connect_timeout=BEAT_S,
+        retry=BlockingRetry(NoBackoff(), 0),
+    )
+    beat = Heartbeat(beating, process)
     runtime = _wire(settings, servers, process, client, steps, wakes)
     async with client, ear, steps.running(), wakes.running():
-        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis)
+        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
         await runtime.entrance.tokens.demand_guards(servers)
         await runtime.processes.beat()
         beat.start()
@@ -195,6 +206,29 @@ async def open_runtime(
             with contextlib.suppress(TransientError, TimeoutError):
                 async with asyncio.timeout(LEAVE_S):
                     await runtime.processes.leave()
+
+
+def _pool(url: str) -> BlockingConnectionPool:
+    """Make the connections of a process.
+
+    Raises:
+        ConfigurationError: the address has an option that there is not, or a wrong value of one.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=8,
+            timeout=ANSWER_S,
+            socket_timeout=ANSWER_S,
+            socket_connect_timeout=CONNECT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, RedisError) as error:
+        named = re.search(r"'\w+'", str(error))
+        fault = "BRIDGE_REDIS_URL has an option after its ? that there is not, or a wrong value"
+        raise ConfigurationError((fault + (f": {named[0]}" if named else ""),)) from None
+    return pool
 
 
 def _wire(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
-from bridge.addresses import Network, host, network, origin, web_address
+from bridge.addresses import Network, host, network, origin, redis_address, web_address
 from bridge.errors import ConfigurationError
 from bridge.wording import predicate, suggestion
 
@@ -22,7 +22,6 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 """As n8n's."""
 
 _TESTS_PREFIX = "BRIDGE_TEST_"
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _split(raw: object) -> object:
@@ -34,12 +33,6 @@ def _web(text: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must end before any ? or #")
     return text.rstrip("/")
-
-
-def _redis(text: str) -> str:
-    if not text.startswith(_REDIS_SCHEMES):
-        raise ValueError(f"must start with one of {', '.join(_REDIS_SCHEMES)}")
-    return text
 
 
 def _path_prefix(text: str) -> str:
@@ -73,7 +66,7 @@ Prefixes = Annotated[
 class Settings(BaseModel, frozen=True, extra="forbid"):
     """How this process runs; each description ends the sentence "the variable holds …"."""
 
-    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
+    redis_url: Annotated[str, AfterValidator(redis_address)] | None = Field(
         None, description="the address of Redis, redis://…; without it `up` starts a Valkey"
     )
     host: str = Field("127.0.0.1", description="the address to listen on")

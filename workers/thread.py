@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from redis.exceptions import RedisError
 
+from bridge.redis_faults import sentence_of
+
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 2.0
 
@@ -44,7 +46,7 @@ class StubbornThread:
                 if loop.time() >= self.give_up_at:
                     raise
                 if not delay_s:
-                    lost = {"by": self._name, "reason": str(error)}
+                    lost = {"by": self._name, "reason": sentence_of(error)}
                     logger.warning("worker.redis_lost", extra=lost)
                 self.failed_at = loop.time()
                 delay_s = min(delay_s * 2 or FIRST_DELAY_S, LONGEST_DELAY_S)

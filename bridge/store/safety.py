@@ -1,69 +1,137 @@
-"""Whether a Redis keeps what it is given: an append-only file, and nothing evicted."""
+"""Whether a Redis can be the store: new enough, open to the bridge, and keeping what it is given."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from bridge.errors import ConfigurationError
+from bridge.redis_faults import fault_of, sentence_of
+from bridge.store.scripts import Script
 
 logger = logging.getLogger(__name__)
 
 START_S = 30.0
 PAUSE_S = 0.2
 
+LEAST_MAJOR = {"redis": 7, "valkey": 8}
+"""The oldest versions, by the name that `HELLO` gives."""
 
-async def demand_safety(redis: Redis, *, allow_unsafe: bool) -> None:
+PROBE = Script(
+    "",
+    "redis.call('SET', order_key(), redis.call('GET', order_key()) or 0) ring('probe') return {}",
+)
+"""A step that writes and wakes, and changes nothing."""
+
+
+async def demand_safety(
+    redis: Redis, *, allow_unsafe: bool, on_wait: Callable[[str], None] = lambda _why: None
+) -> None:
     """Refuse to start on a Redis that loses what was accepted, unless that is wanted.
 
+    One that starts only now is waited for; `on_wait` is told why.
+
     Raises:
-        ConfigurationError: naming what makes it lose data, or that it does not answer.
+        ConfigurationError: naming what makes it lose data, or why it takes nothing.
     """
-    faults, warnings = await _wait_for(redis)
+    faults, warnings = await _wait_for(redis, on_wait)
     for warning in (*warnings, *(faults if allow_unsafe else ())):
         logger.warning("redis.unsafe", extra={"warning": warning})
     if faults and not allow_unsafe:
         raise ConfigurationError(tuple(faults))
 
 
-async def _wait_for(redis: Redis) -> tuple[list[str], list[str]]:
-    """Ask Redis how safe it is; one that starts only now is waited for."""
+async def _wait_for(redis: Redis, on_wait: Callable[[str], None]) -> tuple[list[str], list[str]]:
+    """Ask Redis how safe it is, until it says so or cannot mend by itself."""
     ends_at = asyncio.get_running_loop().time() + START_S
+    said = ""
     while True:
         try:
-            return await faults_of(redis)
+            found = await faults_of(redis)
+            await redis.eval(PROBE.text, 0)
         except (RedisError, OSError) as error:
-            if asyncio.get_running_loop().time() > ends_at:
-                fault = f"the Redis at BRIDGE_REDIS_URL does not answer: {error}"
-                raise ConfigurationError((fault,)) from error
+            fault, why = fault_of(error), sentence_of(error)
+            if fault is None or fault.lasts or asyncio.get_running_loop().time() > ends_at:
+                raise ConfigurationError((why,)) from error
+            if why != said:
+                logger.warning("redis.away", extra={"reason": why})
+                on_wait(why)
+                said = why
+        else:
+            return found
         await asyncio.sleep(PAUSE_S)
 
 
 async def faults_of(redis: Redis) -> tuple[list[str], list[str]]:
     """Name what makes this Redis lose data, and what may; a forbidden CONFIG leaves it unknown."""
+    faults = [old] if (old := await _old_age(redis)) else []
     try:
-        config = await redis.config_get("appendonly", "appendfsync", "maxmemory-policy")
-    except ResponseError:
-        return [], [
+        # One by one: before version 7 several names at once were an error.
+        config = {
+            name: (await redis.config_get(name)).get(name)
+            for name in ("appendonly", "appendfsync", "maxmemory-policy")
+        }
+    except ResponseError as error:
+        if fault_of(error) and not isinstance(error, NoPermissionError):
+            raise
+        return faults, [
             "Redis does not let its configuration be read: see to it that it has an "
             "append-only file and the policy noeviction"
         ]
+    config_faults, warnings = _faults_in(config)
+    return [*faults, *config_faults], warnings
+
+
+async def _old_age(redis: Redis) -> str | None:
+    """Name the fault of a Redis that lacks what the bridge needs."""
+    try:
+        told: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
+    except NoPermissionError:
+        return None
+    except ResponseError as error:
+        if fault_of(error):
+            raise
+        told = {}
+    # In RESP2 the answer is a flat list.
+    if isinstance(told, list):
+        told = dict(zip(told[::2], told[1::2], strict=False))
+    server, version = (_text(told.get(key, b"")) for key in (b"server", b"version"))
+    major = int(version.partition(".")[0] or 0)
+    if major >= LEAST_MAJOR.get(server, LEAST_MAJOR["redis"]):
+        return None
+    return (
+        f"{server or 'redis'} {version or 'before 6'} is too old: the bridge needs Redis 7 or later, "
+        "or Valkey 8 or later"
+    )
+
+
+def _faults_in(config: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
     faults, warnings = [], []
-    if config.get("appendonly") != "yes":
+    if config["appendonly"] == "no":
         faults.append(
             "Redis keeps no append-only file, so a restart loses what was accepted: "
             "set `appendonly yes`, or BRIDGE_ALLOW_UNSAFE_REDIS=1"
         )
-    policy = config.get("maxmemory-policy", "noeviction")
+    policy = config["maxmemory-policy"] or "noeviction"
     if policy != "noeviction":
         faults.append(
             f"Redis may evict what was accepted (maxmemory-policy {policy}): "
             "set `noeviction`, or BRIDGE_ALLOW_UNSAFE_REDIS=1"
         )
-    if config.get("appendfsync") not in (None, "always"):
+    if config["appendonly"] is None:
+        warnings.append(
+            "Redis does not say whether it keeps an append-only file: see to it that it does"
+        )
+    if config["appendfsync"] not in (None, "always"):
         warnings.append(
             "Redis answers before its append-only file is on disk: a power cut may lose "
             "the last second; set `appendfsync always`"
         )
     return faults, warnings
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -10,18 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import (
-    MasterDownError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-)
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, RedisError
 
 from bridge.ending import end
 from bridge.errors import StoreUnavailableError
+from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.keys import KEYS, WAKE_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -80,15 +73,6 @@ local function next_order()
   return string.format('%.0f', order)
 end""",
 }
-_UNREADY = (
-    RedisConnectionError,
-    RedisTimeoutError,
-    NoScriptError,
-    ReadOnlyError,
-    MasterDownError,
-    OutOfMemoryError,
-)
-_UNREADY_CODES = ("MISCONF", "BUSY", "CLUSTERDOWN", "UNKILLABLE")
 
 
 class Script:
@@ -135,16 +119,20 @@ class Steps:
     A script goes ahead of its first step, and of each batch that needs others too: Redis may have
     lost some of them, by a restart or SCRIPT FLUSH, and a step must not come behind later ones.
     Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
-    repeated until their patience ends.
+    repeated until their patience ends; where it has a fault that lasts, `is_insistent` alone
+    repeats them, and what is not is given up at once.
     """
 
-    def __init__(self, redis: Redis, patience_s: float) -> None:
+    def __init__(self, redis: Redis, patience_s: float, *, is_insistent: bool = False) -> None:
         self._redis = redis
         self._patience_s = patience_s
+        self._is_insistent = is_insistent
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
         self._loaded: set[Script] = set()
-        self._is_away = False
+        self._refused: set[Script] = set()  # of these answers, where a connection stands
+        self.fault: RedisFault | None = None
+        """What kept Redis from taking the last step that it did not take, until it takes it."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -154,13 +142,15 @@ class Steps:
             yield
         finally:
             await end(writer)
-            self._give_up(self._waiting)
+            for step in self._waiting:
+                self._give_up(step, self.fault or SILENT)
 
     async def run(self, script: Script, **values: Value) -> Answer:
         """Run one step and give its answer; it is run even if whoever asked does not wait for it.
 
         Raises:
-            StoreUnavailableError: Redis gave no answer within the patience; the step may have run.
+            StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
+                lasts, in whose words; the step may have run.
         """
         until = asyncio.get_running_loop().time() + self._patience_s
         step = _Pending(script, script.command(values), until)
@@ -168,7 +158,12 @@ class Steps:
         step.done.add_done_callback(asyncio.Future.exception)
         self._waiting.append(step)
         self._more.set()
-        return await asyncio.shield(step.done)
+        try:
+            # A Redis that hangs keeps the writer for longer than a step may wait.
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(step.done)
+        except TimeoutError:
+            raise _unavailable(self.fault or SILENT) from None
 
     async def _write(self) -> None:
         while True:
@@ -191,14 +186,10 @@ class Steps:
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
-            if not self._is_away:
-                logger.warning("redis.away", extra={"steps": len(batch), "reason": str(error)})
-            self._is_away = True
             self._loaded.clear()
-            return batch
-        if self._is_away:
-            logger.info("redis.back", extra={"steps": len(batch)})
-            self._is_away = False
+            fault = fault_of(error) or RedisFault(f"the store does not answer: {error}")
+            self._refused.clear()
+            return [step for step in batch if not self._refuse(step, fault)]
         again = [
             step
             for step, answer in zip(batch, answers[len(new) :], strict=True)
@@ -216,22 +207,45 @@ class Steps:
         return scripts if len(scripts) > 1 else scripts - self._loaded
 
     def _settle(self, step: _Pending, answer: object) -> bool:
+        """Bring a step to its end; False where it is to be sent again."""
+        if isinstance(answer, NoScriptError):
+            return False
+        if isinstance(answer, RedisError) and (fault := fault_of(answer)):
+            self._refused.add(step.script)
+            return self._refuse(step, fault)
+        if self.fault and (not self._refused or step.script in self._refused):
+            logger.info("redis.back")
+            self.fault = None
+            self._refused.clear()
+        if step.done.done():  # its time was over meanwhile
+            return True
         if isinstance(answer, RedisError):
-            if isinstance(answer, _UNREADY) or str(answer).startswith(_UNREADY_CODES):
-                return False
             step.done.set_exception(answer)
         else:
             step.done.set_result(answer if isinstance(answer, list) else [])
         return True
 
+    def _refuse(self, step: _Pending, fault: RedisFault) -> bool:
+        """Note why a step was not taken; True where that is its end."""
+        if fault != self.fault:
+            level = logging.ERROR if fault.lasts else logging.WARNING
+            logger.log(level, "redis.away", extra={"reason": fault.sentence})
+            self.fault = fault
+        if fault.lasts and not self._is_insistent:
+            self._give_up(step, fault)
+        return step.done.done()
+
     def _in_time(self, steps: list[_Pending]) -> list[_Pending]:
         now = asyncio.get_running_loop().time()
-        self._give_up([step for step in steps if step.until <= now])
+        for step in steps:
+            if step.until <= now:
+                self._give_up(step, self.fault or SILENT)
         return [step for step in steps if step.until > now]
 
-    def _give_up(self, steps: list[_Pending]) -> None:
-        for step in steps:
-            if not step.done.done():
-                step.done.set_exception(
-                    StoreUnavailableError("the store does not answer", retry_after_s=2)
-                )
+    def _give_up(self, step: _Pending, fault: RedisFault) -> None:
+        if not step.done.done():
+            step.done.set_exception(_unavailable(fault))
+
+
+def _unavailable(fault: RedisFault) -> StoreUnavailableError:
+    return StoreUnavailableError(fault.sentence, retry_after_s=2)

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bridge.ending import end
+from bridge.redis_faults import sentence_of
 from bridge.store.keys import WAKE_CHANNEL
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Wakes:
                             self._ring(message["data"].decode())
             except (RedisError, OSError) as error:
                 if not is_lost:
-                    logger.warning("wakes.lost", extra={"reason": str(error)})
+                    logger.warning("wakes.lost", extra={"reason": sentence_of(error)})
                 is_lost = True
             ready.set()
             await asyncio.sleep(PAUSE_S)

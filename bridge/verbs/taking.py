@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from bridge.errors import TooManyTakersError
+from bridge.errors import StoreUnavailableError, TooManyTakersError
 from bridge.exact_json import decode
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.scopes import EVERYTHING, Scope
@@ -117,6 +117,9 @@ class Takers:
                 if not await presence.is_there():
                     break
         except TooManyTakersError:
+            raise
+        except StoreUnavailableError:
+            self._waiters.leave_later(wish, token)
             raise
         except BaseException:
             await self._waiters.leave(wish, token)

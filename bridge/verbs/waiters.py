@@ -50,10 +50,14 @@ class Waiters:
         """Note that a waiter was served, and so has left the line."""
         self._in_line.pop(wish.waiter, None)
 
-    async def leave(self, wish: Wish, token: LeaseToken) -> None:
-        """Give up a waiter's place; tried again later while Redis does not answer."""
+    def leave_later(self, wish: Wish, token: LeaseToken) -> None:
+        """Give up a waiter's place once Redis answers again."""
         self._in_line.pop(wish.waiter, None)
         self._leaving.add((wish.waiter, token))
+
+    async def leave(self, wish: Wish, token: LeaseToken) -> None:
+        """Give up a waiter's place; tried again later while Redis does not answer."""
+        self.leave_later(wish, token)
         await self._leave(wish.waiter, token)
 
     @contextlib.asynccontextmanager

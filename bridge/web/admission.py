@@ -17,10 +17,16 @@ class Opening:
     def __init__(self) -> None:
         self._opened = asyncio.Event()
         self.is_draining = False
+        self.waits_for = ""
+        """Why the process is not open yet, where that is not its own doing."""
 
     def open(self) -> None:
         """Take requests from now on."""
         self._opened.set()
+
+    def wait_for(self, why: str) -> None:
+        """Note what keeps the process from opening."""
+        self.waits_for = why
 
     def drain(self) -> None:
         """Let each request that still comes be the last of its connection."""
@@ -58,7 +64,9 @@ class Admission:
         again = {"Retry-After": str(AGAIN_S)}
         patience_s = 0 if path == "/readyz" else self._patience_s
         if not await self._opening.has_opened(patience_s):
-            return problem(503, "this process is starting", again)
+            why = self._opening.waits_for
+            detail = "this process is starting" + (f": {why}" if why else "")
+            return problem(503, detail, again)
         if self._opening.is_draining and path == "/readyz":
             return problem(503, "this process is ending; another one answers", again)
         return None

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.errors import TransientError
+from bridge.redis_faults import SILENT
 from bridge.runtime import Runtime
 from bridge.web.metrics import registry_of
 from bridge.web.operators import demand_token
@@ -20,13 +21,15 @@ async def show_alive(_request: Request) -> Response:
 
 
 async def show_ready(request: Request) -> Response:
-    """Say whether Redis answers."""
+    """Say whether Redis takes what it is given, and if not, why."""
     runtime: Runtime = request.app.state.runtime
     try:
         async with asyncio.timeout(ANSWER_S):
             await runtime.processes.beat()
     except (TransientError, TimeoutError):
-        return JSONResponse({"status": "redis does not answer"}, 503, {"Retry-After": "2"})
+        fault = runtime.steps.fault or SILENT
+        told = {"status": "not ready", "reason": fault.sentence}
+        return JSONResponse(told, 503, {"Retry-After": "2"})
     return JSONResponse({"status": "ready"})
 
 

@@ -416,6 +416,24 @@ async def test_while_redis_is_away_the_sender_is_told_when_to_come_back(
         assert (await post(door)).status_code == 202
 
 
+async def test_while_redis_is_full_senders_claude_and_readiness_are_told_so_at_once(
+    door: RunningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "PATIENCE_S", 3600)
+    await door.runtime.redis.config_set("maxmemory", 1)
+    try:
+        answers = [await post(door), await door.client.get("/readyz")]
+    finally:
+        await door.runtime.redis.config_set("maxmemory", 0)
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert ["the store is full: raise the maxmemory" in answer.text for answer in answers] == [
+        True,
+        True,
+    ]
+    assert (await door.client.get("/readyz")).status_code == 200
+    assert (await post(door)).status_code == 202
+
+
 async def test_a_redis_that_is_away_for_a_moment_goes_unnoticed(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as server, running_app(server.url, SUPPORT) as door:
         await server.stop()

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,11 +27,15 @@ CRASH = Script("text", "return {text .. nil}")
 
 
 @asynccontextmanager
-async def steps_on(url: str, patience_s: float = 5) -> AsyncIterator[Steps]:
+async def steps_on(
+    url: str, patience_s: float = 5, *, is_insistent: bool = False, answer_s: float = 2
+) -> AsyncIterator[Steps]:
     """Run steps on a connection that is set up as a process sets up its own."""
-    pool = BlockingConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=2)
+    pool = BlockingConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_timeout=answer_s
+    )
     async with Redis.from_pool(pool) as client:
-        steps = Steps(client, patience_s)
+        steps = Steps(client, patience_s, is_insistent=is_insistent)
         async with steps.running():
             yield steps
 
@@ -187,24 +193,39 @@ async def lead(redis: Redis) -> None:
 Act = Callable[[Redis], Awaitable[None]]
 
 
+async def want_replicas(redis: Redis) -> None:
+    await redis.config_set("min-replicas-to-write", 1)
+
+
+async def want_no_replicas(redis: Redis) -> None:
+    await redis.config_set("min-replicas-to-write", 0)
+
+
 @pytest.mark.parametrize(
-    ("hinder", "help_"),
+    ("hinder", "help_", "why"),
     [
-        (refuse_writes, accept_writes),
-        (follow_nobody_there, lead),
-        (follow_nobody_there_strictly, lead),
+        (refuse_writes, accept_writes, "the store is full"),
+        (follow_nobody_there, lead, "this Redis is a replica, so BRIDGE_REDIS_URL must lead"),
+        (follow_nobody_there_strictly, lead, "a replica that has lost its primary"),
+        (want_replicas, want_no_replicas, "min-replicas-to-write"),
     ],
-    ids=["out of memory", "read only", "without its master"],
+    ids=["out of memory", "read only", "without its master", "without replicas"],
 )
-async def test_a_redis_that_cannot_write_for_now_is_waited_for(
-    redis_url: str, redis: Redis, hinder: Act, help_: Act
+async def test_a_redis_that_cannot_write_for_now_is_waited_for_and_says_why(
+    redis_url: str,
+    redis: Redis,
+    hinder: Act,
+    help_: Act,
+    why: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await hinder(redis)
     try:
         async with steps_on(redis_url, patience_s=0.3) as hasty:
-            with pytest.raises(StoreUnavailableError):
+            with pytest.raises(StoreUnavailableError, match=why):
                 await hasty.run(WRITE, name="hasty")
-        async with steps_on(redis_url) as patient:
+        assert [why in str(getattr(record, "reason", "")) for record in caplog.records] == [True]
+        async with steps_on(redis_url, is_insistent=True) as patient:
             asking = asyncio.create_task(patient.run(WRITE, name="patient"))
             await asyncio.wait([asking], timeout=0.3)
             assert not asking.done()
@@ -275,3 +296,76 @@ async def test_a_step_that_fails_after_whoever_asked_has_gone_troubles_nobody(
     gc.collect()
 
     assert caplog.messages == []
+
+
+async def test_what_only_people_can_mend_is_said_at_once_and_the_log_says_when_it_is_over(
+    redis_url: str, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await refuse_writes(redis)
+    try:
+        async with steps_on(redis_url, patience_s=3600) as steps:
+            for _ in range(3):
+                with pytest.raises(StoreUnavailableError, match="full: raise the maxmemory"):
+                    await steps.run(WRITE, name="no")
+                assert await steps.run(ECHO, text="1") == [b"1"]
+            await accept_writes(redis)
+            assert await steps.run(WRITE, name="yes") == [b"yes"]
+            assert steps.fault is None
+    finally:
+        await accept_writes(redis)
+    caplog.set_level("INFO")
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", "redis.away")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "why"),
+    [
+        (":wrong@", "the user or the password in BRIDGE_REDIS_URL is wrong"),
+        ("", "Redis wants a password"),
+        ("nobody:wrong@", "the user or the password in BRIDGE_REDIS_URL is wrong"),
+        ("reader:secret@", r"gives? .*rights|these rights: ~\{bridge\}:\*"),
+        ("keyless:secret@", r"these rights: ~\{bridge\}:\*"),
+    ],
+    ids=["wrong password", "no password", "no such user", "no such command", "no such key"],
+)
+async def test_a_redis_that_refuses_the_bridge_is_not_waited_for_and_told_in_no_secret(
+    locked: str, credentials: str, why: str
+) -> None:
+    host = locked.partition("@")[2]
+    async with steps_on(f"redis://{credentials}{host}", patience_s=3600) as steps:
+        with pytest.raises(StoreUnavailableError, match=why) as refused:
+            await steps.run(WRITE, name="no")
+    assert "wrong@" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+async def locked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Give the address of a Redis with a password and with users who may not do everything."""
+    async with EmbeddedValkey(tmp_path_factory.mktemp("locked"), tcp=True) as server:
+        async with Redis.from_url(server.url) as redis:
+            for name, rights in (("reader", "~* &* +@read"), ("keyless", "~other:* &* +@all")):
+                rule = ("ACL", "SETUSER", name, "on", ">secret", *rights.split(), "+hello")
+                await redis.execute_command(*rule)  # type: ignore[no-untyped-call]
+        yield server.url
+
+
+async def test_a_redis_that_hangs_costs_a_step_its_patience_and_no_more(tmp_path: Path) -> None:
+    async with (
+        EmbeddedValkey(tmp_path) as server,
+        steps_on(server.url, patience_s=0.3, answer_s=3600) as steps,
+    ):
+        async with Redis.from_url(server.url) as redis:
+            pid = (await redis.info("server"))["process_id"]
+        await steps.run(ECHO, text="before")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(10):
+                for _ in range(2):
+                    with pytest.raises(StoreUnavailableError, match="Redis hangs"):
+                        await steps.run(WRITE, name="late")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert await steps.run(ECHO, text="after") == [b"after"]

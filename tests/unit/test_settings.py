@@ -117,6 +117,53 @@ def test_all_faults_are_named_at_once_a_line_each() -> None:
     assert "BRIDGE_REPLY_PATHS must have at least 1 item" in told
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://redis",
+        "redis://redis:6379",
+        "redis://redis:6379/2",
+        "redis://:p%40ss%2Fword@redis:6379/0",
+        "redis://user:a-b_c.d~e!f@redis:6379/0",
+        "rediss://user:pass@[::1]:6380/0?ssl_ca_certs=/etc/ca.pem",
+        "unix:///run/redis/redis.sock?db=1",
+        "unix://user:pass@/run/redis.sock",
+    ],
+)
+def test_the_address_of_a_redis_is_taken_as_it_is(url: str) -> None:
+    assert Settings.from_environ({"BRIDGE_REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cr@t@redis:6379/0",
+        "redis://:s3cr@t/word@redis:6379/0",
+        "redis://:s3cr/t@redis:6379/0",
+        "redis://:s3cr#t@redis:6379/0",
+        "redis://:s3cr?t@redis:6379/0",
+        "redis://:100%s3cr@redis:6379/0",
+        "redis://:s3cr t@redis:6379/0",
+        "redis://:s3crt@redis:99999/0",
+        "redis://:s3crt@redis:port/0",
+        "redis://:s3crt@redis/cache",
+        "redis://:s3crt@redis/0/1",
+        "redis://:s3crt@",
+        "redis://",
+        "unix://",
+        "unix://redis.sock",
+        "unix://:s3cr@t@/run/redis.sock",
+    ],
+)
+def test_an_address_whose_password_ends_it_early_is_a_fault_that_repeats_nothing_of_it(
+    url: str,
+) -> None:
+    (fault,) = faults_of(BRIDGE_REDIS_URL=url)
+
+    assert "percent-encoded (@ as %40" in fault
+    assert "s3c" not in fault
+
+
 def test_a_misspelt_variable_is_told_its_nearest_name() -> None:
     assert faults_of(BRIDGE_REDDIS_URL="redis://x") == (
         "BRIDGE_REDDIS_URL is no setting; did you mean `BRIDGE_REDIS_URL`?",

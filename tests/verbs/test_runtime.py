@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge import runtime as runtime_module
+from bridge.errors import ConfigurationError
 from bridge.runtime import Runtime, open_runtime
 from bridge.settings import Settings
 from bridge.valkey import EmbeddedValkey
@@ -53,3 +54,16 @@ async def test_a_process_ends_though_its_redis_is_away(
         open_runtime(Settings(redis_url=server.url), SERVERS, "worker", 3600),
     ):
         await server.stop()
+
+
+async def test_an_option_of_the_redis_address_that_there_is_not_stops_the_start(
+    settings: Settings,
+) -> None:
+    for option in ("ssl_ca_cert=/ca.pem", "socket_timeout=soon"):
+        mistaken = settings.model_copy(
+            update={"redis_url": f"redis://:secret@127.0.0.1:9/0?{option}"}
+        )
+        with pytest.raises(ConfigurationError, match=option.partition("=")[0]) as refused:
+            async with open_runtime(mistaken, SERVERS, "web", 5):
+                pass
+        assert "secret" not in str(refused.value)
