@@ -177,35 +177,44 @@ async def open_runtime(
     url = settings.redis_url
     assert url is not None, "whoever opens a runtime has named its Redis"
     process = new_process_id(kind)
-    never = Retry(NoBackoff(), 0)
-    pool = _pool(url)
-    client = Redis.from_pool(pool)
-    ear = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=CONNECT_S, retry=never)
+    client = Redis.from_pool(_pool(url))
+    ear = Redis.from_url(
+        url,
+        socket_timeout=None,
+        socket_connect_timeout=CONNECT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     steps, wakes = Steps(client, patience_s, is_insistent=kind == "worker"), Wakes(ear)
-    beating = redis.Redis.from_url(
+    runtime = _wire(settings, servers, process, client, steps, wakes)
+    async with client, ear, steps.running(), wakes.running():
+        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
+        await runtime.entrance.tokens.demand_guards(servers)
+        async with _on_record(runtime, url), runtime.takers.running():
+            yield runtime
+
+
+@contextlib.asynccontextmanager
+async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
+    """Be known as a living process while the block lasts."""
+    client = redis.Redis.from_url(
         url,
         socket_timeout=BEAT_S,
         socket_connect_timeout=BEAT_S,
         retry=BlockingRetry(NoBackoff(), 0),
     )
-    beat = Heartbeat(beating, process)
-    runtime = _wire(settings, servers, process, client, steps, wakes)
-    async with client, ear, steps.running(), wakes.running():
-        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
-        await runtime.entrance.tokens.demand_guards(servers)
-        await runtime.processes.beat()
-        beat.start()
-        logger.info("process.started", extra={"process_id": process})
-        try:
-            async with runtime.takers.running():
-                yield runtime
-        finally:
-            logger.info("process.stopped", extra={"process_id": process})
-            beat.end()
-            with contextlib.suppress(TransientError, TimeoutError):
-                async with asyncio.timeout(LEAVE_S):
-                    await runtime.processes.leave()
+    beat = Heartbeat(client, runtime.process)
+    await runtime.processes.beat()
+    beat.start()
+    logger.info("process.started", extra={"process_id": runtime.process})
+    try:
+        yield
+    finally:
+        logger.info("process.stopped", extra={"process_id": runtime.process})
+        beat.end()
+        with contextlib.suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await runtime.processes.leave()
 
 
 def _pool(url: str) -> BlockingConnectionPool:
