@@ -76,8 +76,15 @@ def _of_auth(workflow: Workflow) -> tuple[str, ...]:
 
 def scrub_outcome(outcome: AnyOutcome, secrets: Iterable[str]) -> AnyOutcome:
     """Replace every secret in what a workflow's answer says."""
-    if isinstance(outcome, Answered | Succeeded):
-        return replace(outcome, value=scrub(outcome.value, secrets))
+    known = tuple(secrets)
+    if isinstance(outcome, Succeeded):
+        return replace(outcome, value=scrub(outcome.value, known))
+    if isinstance(outcome, Answered):
+        page = None if outcome.page is None else scrub_text(outcome.page, known)
+        return replace(outcome, value=scrub(outcome.value, known), page=page)
     if isinstance(outcome, UnderWay):
         return outcome
-    return replace(outcome, reason=scrub_text(outcome.reason, secrets))
+    reason = scrub_text(outcome.reason, known)
+    # Words may be JSON as it is written, where a secret stands as a part of a string does.
+    written = (json.dumps(secret, ensure_ascii=False)[1:-1] for secret in known)
+    return replace(outcome, reason=reason, words=scrub_text(outcome.words, {*known, *written}))

@@ -7,6 +7,8 @@ out of what is handed on.
 
 from collections.abc import Callable
 
+from bridge.exact_json import spell
+from bridge.json_reading import DEPTH_MAX, is_deeper
 from bridge.models import Json
 from bridge.outcomes import (
     AskAgain,
@@ -19,9 +21,8 @@ from bridge.outcomes import (
 )
 from bridge.scrub import scrub, scrub_text
 from workers.answers import DATABASE_NOT_READY, STARTING_UP, gives
-from workers.n8n_answer import Answer, JsonBody
-
-REASON_CHARS = 500
+from workers.n8n_answer import Answer
+from workers.n8n_bodies import JsonBody
 
 
 def at(value: Json, *path: str | int) -> Json:
@@ -51,7 +52,8 @@ def succeeded(answer: Answer) -> ExecutionOutcome:
     found = [at(item, "json") for item in _last_items(execution)]
     if not found:
         return Succeeded(None, empty=True)
-    return Succeeded(scrub(found[0] if len(found) == 1 else found, _secrets(execution)))
+    value = scrub(found[0] if len(found) == 1 else found, _secrets(execution))
+    return Succeeded(spell(value) if is_deeper(value, DEPTH_MAX) else value)
 
 
 def failed(answer: Answer) -> ExecutionOutcome:
@@ -60,9 +62,10 @@ def failed(answer: Answer) -> ExecutionOutcome:
     error = at(execution, "data", "resultData", "error")
     node, cause = at(error, "node", "name"), at(error, "message")
     where = f' at the node "{node}"' if isinstance(node, str) else ""
-    why = cause if isinstance(cause, str) else "n8n has kept no cause"
-    reason = scrub_text(f"the workflow failed in n8n{where}: {why}", _secrets(execution))
-    return Failed(reason[:REASON_CHARS])
+    if not isinstance(cause, str):
+        where += ", which has kept no cause"
+    reason = scrub_text(f"the workflow failed in n8n{where}", _secrets(execution))
+    return Failed(reason, scrub_text(cause, _secrets(execution)) if isinstance(cause, str) else "")
 
 
 def _last_items(execution: Json) -> list[Json]:
@@ -110,6 +113,10 @@ EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOut
     (
         lambda n8n: n8n.is_success and n8n.message == STARTING_UP,
         gives(AskAgain, "n8n is starting up"),
+    ),
+    (
+        lambda n8n: n8n.is_success and n8n.untenable is not None,
+        lambda n8n: Unknown(f"the workflow ran, but its result cannot be told: {n8n.untenable}"),
     ),
     (
         lambda n8n: n8n.status == 204,
@@ -160,5 +167,5 @@ EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOut
 
 def read_execution_answer(status: int, content_type: str, body: bytes) -> ExecutionOutcome:
     """Tell what the answer to `GET /api/v1/executions/{id}?includeData=true` means."""
-    answer = Answer(status, content_type, body)
+    answer = Answer(status, content_type, body, depth_max=None)
     return next(then(answer) for when, then in EXECUTION if when(answer))

@@ -1,55 +1,50 @@
 """One HTTP answer of n8n, and what it holds."""
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from bridge.charsets import decode_text, label_in
-from bridge.errors import MalformedError, UnsupportedMediaError
-from bridge.json_reading import parse_json
+from bridge.json_reading import DEPTH_MAX
 from bridge.models import Json
+from workers.n8n_bodies import (
+    AnyBody,
+    BinaryBody,
+    JsonBody,
+    StreamBody,
+    TextBody,
+    UntenableBody,
+    page_title,
+    read_body,
+    words_in,
+)
 
 PLAIN_MAX_CHARS = 200
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 @dataclass(frozen=True)
-class JsonBody:
-    """A body that is JSON, whatever its content type says: n8n labels some JSON as HTML."""
-
-    value: Json
-
-
-@dataclass(frozen=True)
-class TextBody:
-    """A body that is text and not JSON."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class BinaryBody:
-    """A body that is neither."""
-
-
-@dataclass(frozen=True)
 class Answer:
-    """Status, content type and body of one answer."""
+    """Status, content type and body of one answer; JSON nests at most `depth_max` deep."""
 
     status: int
     content_type: str
     raw: bytes
+    depth_max: int | None = DEPTH_MAX
 
     @cached_property
-    def body(self) -> JsonBody | TextBody | BinaryBody:
+    def body(self) -> AnyBody:
         """Read the body once, as what it proves to be."""
-        label = label_in(self.content_type)
-        with suppress(MalformedError, UnsupportedMediaError):
-            return JsonBody(parse_json(self.raw, label, depth_max=None))
-        with suppress(MalformedError, UnsupportedMediaError):
-            return TextBody(decode_text(self.raw, label))
-        return BinaryBody()
+        return read_body(self.raw, self.content_type, self.depth_max)
+
+    @cached_property
+    def words(self) -> str:
+        """Return what the answer says in words; nobody has looked at them for secrets yet."""
+        return words_in(self.body)
+
+    @cached_property
+    def page(self) -> str | None:
+        """Return the title of the web page that the body is; None where it is none."""
+        return page_title(self.body.text) if isinstance(self.body, TextBody) else None
 
     @cached_property
     def message(self) -> str:
@@ -80,6 +75,16 @@ class Answer:
     def is_binary(self) -> bool:
         """Tell whether the body is neither JSON nor text."""
         return isinstance(self.body, BinaryBody)
+
+    @property
+    def untenable(self) -> str | None:
+        """Say why nobody could be told the JSON that the body is; None where it can be told."""
+        return self.body.why if isinstance(self.body, UntenableBody) else None
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Tell whether n8n streamed the answer and then said that it had failed, or stopped."""
+        return isinstance(self.body, StreamBody) and self.body.error is not None
 
     @property
     def is_labelled_html(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.exact_json import encode
 from bridge.models import Call, CallId, CallStatus, Json
+from bridge.outcomes import cut_words
 from bridge.schema_cache import SchemaCache
 from bridge.scrub import scrub, scrub_text, secrets_sent
 from bridge.servers import Server, Workflow
@@ -58,7 +59,7 @@ class Callbacks:
     async def fail(self, call_id: str, secret: str, reason: str) -> CallStatus:
         """End a call with the reason why it failed; the same reason again changes nothing."""
         call, workflow = await self._call(call_id, secret)
-        clean = scrub_text(reason, [*secrets_sent(workflow), secret])
+        clean = cut_words(scrub_text(reason, [*secrets_sent(workflow), secret]))
         return await self._conclude(call, secret, CallStatus.FAILED, failure=clean)
 
     async def _conclude(

@@ -47,12 +47,12 @@ async def follow(followed: Followed, look: Look) -> Answered | MaybeRun | Refuse
         match outcome:
             case Succeeded(value, empty):
                 return Answered(value, empty)
-            case Failed(reason) | Unknown(reason):
-                return Refused(reason)
-            case Dropped(reason):
-                return MaybeRun(reason)
-            case AskAgain(reason):
-                last = f"; the last failure was: {reason}"
+            case Failed(reason, words) | Unknown(reason, words):
+                return Refused(reason, words)
+            case Dropped(reason, words):
+                return MaybeRun(reason, words)
+            case AskAgain():
+                last = f"; the last failure was: {outcome.sentence}"
         pause_s = (followed.seen_for_s + passed_s) * LOOK_SHARE
         pause_s = min(max(pause_s, LOOK_FIRST_S), LOOK_MAX_S)
         if passed_s + pause_s >= followed.within_s:

@@ -25,6 +25,11 @@ NO_EXECUTION = (
     "n8n ran the workflow but did not answer with its executionId, so it cannot be followed: let "
     "the Webhook node respond at once with {{ JSON.stringify({ executionId: $execution.id }) }}"
 )
+NO_WORKFLOW = (
+    "what answered is a web page and not the workflow: is `url` right, and does a login or a "
+    "challenge stand before n8n? A workflow that means to answer with a page says so with "
+    "`output: {type: string}`"
+)
 LEASE_CHECK_S = 30.0
 
 
@@ -108,6 +113,8 @@ class Runs:
             span = traceparent(call.trace, call.call_id, call.attempt)
             sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
+            if isinstance(outcome, Answered) and self._is_of_others(workflow, outcome):
+                return Refused(NO_WORKFLOW, outcome.page or "")
             if workflow.result != "execution" or not isinstance(outcome, Answered):
                 return outcome
             execution = execution_in(outcome.value)
@@ -118,6 +125,15 @@ class Runs:
         elapsed_s = running.elapsed_s
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
         return await self._while_held(running, follow(followed, look), self._handing_over.wait())
+
+    def _is_of_others(self, workflow: Workflow, answered: Answered) -> bool:
+        """Tell whether a web page came where the workflow is not said to answer with text."""
+        wants_text = (
+            workflow.result == "response"
+            and workflow.output is not None
+            and self._schemas.allows(workflow.output, answered.value)
+        )
+        return answered.page is not None and not wants_text
 
     async def _while_held(
         self,
@@ -150,18 +166,18 @@ class Runs:
                 await self._store.await_callback(running, workflow.timeout_s - running.elapsed_s)
             case Answered():
                 await self._succeed(running, workflow, outcome)
-            case NotRun(reason):
-                await self._again(running, workflow, reason, ran=False)
-            case NotRegistered(reason) if running.elapsed_s < REGISTERED_WITHIN_S:
-                await self._store.park(running, delay_s=1, ran=False, failure=reason)
-            case MaybeRun(reason) if running.elapsed_s >= workflow.timeout_s:
-                await self._fail(running, _timed_out(workflow, reason))
-            case MaybeRun(reason) if (
+            case NotRun():
+                await self._again(running, workflow, outcome.sentence, ran=False)
+            case NotRegistered() if running.elapsed_s < REGISTERED_WITHIN_S:
+                await self._store.park(running, delay_s=1, ran=False, failure=outcome.sentence)
+            case MaybeRun() if running.elapsed_s >= workflow.timeout_s:
+                await self._fail(running, _timed_out(workflow, outcome.sentence))
+            case MaybeRun() if (
                 workflow.annotations.idempotent and running.call.attempt < workflow.retry.attempts
             ):
-                await self._again(running, workflow, reason, ran=True)
-            case MaybeRun(reason) | NotRegistered(reason) | Refused(reason):
-                await self._fail(running, reason)
+                await self._again(running, workflow, outcome.sentence, ran=True)
+            case MaybeRun() | NotRegistered() | Refused():
+                await self._fail(running, outcome.sentence)
 
     async def _succeed(self, running: Running, workflow: Workflow, outcome: Answered) -> None:
         if outcome.empty and workflow.output is not None:

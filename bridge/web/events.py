@@ -27,7 +27,9 @@ async def show_event(request: Request) -> Response:
         check_hook(hook, Sender(request.headers, b"", time.time()))
     except UnauthorizedError as error:
         raise UnprovenError("no such event") from error
-    return Response(encode(describe(event, elapsed_ms)), media_type="application/json")
+    return Response(
+        encode(describe(event, elapsed_ms), compact=True), media_type="application/json"
+    )
 
 
 def describe(event: Event, elapsed_ms: int) -> dict[str, object]:

@@ -52,7 +52,7 @@ class WatchedAnswer(Response):
         headers: dict[str, str],
         settle: Callable[[bool], Awaitable[None]],
     ) -> None:
-        super().__init__(encode(content), status, headers)
+        super().__init__(encode(content, compact=True), status, headers)
         self._settle = settle
 
     @override

@@ -49,7 +49,7 @@ async def receive_event(request: Request) -> Response:
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)
-    described = encode(_describe(request, event, is_duplicate))
+    described = encode(_describe(request, event, is_duplicate), compact=True)
     return Response(described, 200 if is_duplicate else 202, media_type="application/json")
 
 

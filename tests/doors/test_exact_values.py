@@ -124,6 +124,15 @@ async def test_a_reply_reaches_n8n_with_the_digits_that_it_was_given(door: Runni
     assert exact(answer.text)["reply"]["value"] == [reply]
 
 
+async def test_answers_of_hooks_hold_no_blanks_so_that_scripts_may_cut_them(
+    door: RunningApp,
+) -> None:
+    answer = await door.client.post("/hooks/office/mail", content="1", headers=HEADERS)
+    assert answer.text.startswith('{"event_id":"evt_')
+    shown = await door.client.get(f"/events/{answer.json()['event_id']}", headers=HEADERS)
+    assert shown.text.startswith('{"event_id":"evt_')
+
+
 async def test_what_nests_too_deep_for_a_client_is_told_as_text(door: RunningApp) -> None:
     for levels in (SHOWN_DEPTH_MAX, SHOWN_DEPTH_MAX + 1, DEPTH_MAX):
         body, is_shown = nested(levels), levels <= SHOWN_DEPTH_MAX

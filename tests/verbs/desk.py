@@ -20,6 +20,7 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "twice": {"annotations": {"idempotent": True}, "retry": {"attempts": 2}},
     "typed": {"output": {"type": "object", "required": ["ok"]}},
     "brief": {"timeout": "1s"},
+    "paged": {"output": {"type": "string"}},
     "later": {"result": "callback"},
     "followed": {"result": "execution", "output": {"type": "object"}},
     "chased": {"result": "execution", "timeout": "1s"},

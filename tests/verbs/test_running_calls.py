@@ -75,6 +75,14 @@ async def test_starting_a_call_wakes_a_worker(web: Runtime) -> None:
         ("twice", [NotRun("refused"), MaybeRun("reset"), Answered(1)], SUCCEEDED, 2, None),
         ("twice", [Refused("403")], FAILED, 1, "403"),
         ("brief", [NotRun("refused")], FAILED, 1, "timed out after 1 s"),
+        ("stamp", [Answered("<html>", page="Sign in")], FAILED, 1, "is a web page and not the wo"),
+        ("stamp", [Answered("<html>", page="Sign in")], FAILED, 1, "instructions): Sign in"),
+        ("typed", [Answered("<html>", page="")], FAILED, 1, "is a web page and not the workflow"),
+        ("later", [Answered("<html>", page="n8n.io")], FAILED, 1, "is a web page and not the wor"),
+        ("followed", [Answered("<html>", page="n8n.io")], FAILED, 1, "is a web page and not the"),
+        ("paged", [Answered("<html>", page="My report")], SUCCEEDED, 1, None),
+        ("stamp", [Refused("n8n answered 400", "no date")], FAILED, 1, "n8n answered 400. It says"),
+        ("twice", [MaybeRun("reset", "busy")] * 2, FAILED, 2, "not instructions): busy"),
     ],
 )
 async def test_the_answers_of_n8n_decide_on_a_call(

@@ -1,0 +1,163 @@
+"""What the body of an answer of n8n proves to be, whatever its content type says."""
+
+import html
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bridge.charsets import decode_text, label_in
+from bridge.errors import MalformedError, NumberError, UnsupportedMediaError
+from bridge.exact_json import spell
+from bridge.json_reading import DEPTH_MAX, parse_json
+from bridge.models import Json
+
+TITLE_CHARS_MAX = 200
+CHUNKS = ("begin", "item", "end", "error")
+SENTENCES = (
+    "message",
+    "detail",
+    "error_description",
+    "error",
+    "errors",
+    "description",
+    "reason",
+    "title",
+)
+"""Where programs put the sentence that says what went wrong, the most telling first."""
+
+_TEXTUAL = re.compile(
+    r"text/.*|.*\+(json|xml|yaml)"
+    r"|application/(json|xml|yaml|javascript|ecmascript|ndjson|jsonl|graphql|toml|sql|csv"
+    r"|x-(yaml|javascript|ndjson|jsonlines|www-form-urlencoded|sh|toml))"
+)
+HEAD_CHARS = 65_536
+"""So far into a page its beginning and its title are looked for."""
+
+_PAGE = re.compile(
+    r"(?:\s+|<\?xml[^>]*>|<!--.*?-->)*+(?:<!doctype\s+html|<html\b)", re.IGNORECASE | re.DOTALL
+)
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class JsonBody:
+    """A body that is JSON: n8n labels some JSON as HTML."""
+
+    value: Json
+
+
+@dataclass(frozen=True)
+class TextBody:
+    """A body that is text and not JSON."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StreamBody:
+    """The lines of JSON in which n8n streams a text; `error` is what it ended with, if badly."""
+
+    text: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class UntenableBody:
+    """JSON that no client could be told; `why` names the place."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class BinaryBody:
+    """A body that is none of these: a file."""
+
+
+AnyBody = JsonBody | TextBody | StreamBody | UntenableBody | BinaryBody
+
+
+def read_body(raw: bytes, content_type: str, depth_max: int | None = DEPTH_MAX) -> AnyBody:
+    """Return what a body is: JSON under any label, text under one that texts have, else a file.
+
+    JSON that is deeper than `depth_max` is taken as the text that it is.
+    """
+    label = label_in(content_type)
+    try:
+        return JsonBody(parse_json(raw, label, depth_max))
+    except NumberError as error:
+        return UntenableBody(str(error))
+    except (MalformedError, UnsupportedMediaError):
+        media_type = content_type.partition(";")[0].strip().lower()
+    if media_type and not _TEXTUAL.fullmatch(media_type):
+        return BinaryBody()
+    with suppress(MalformedError, UnsupportedMediaError):
+        text = decode_text(raw, label)
+        if "\0" not in text:
+            return _stream(text) or TextBody(text)
+    return BinaryBody()
+
+
+def page_title(text: str) -> str | None:
+    """Return the title of an HTML page, empty if it has none; None for what is no whole page."""
+    if not _PAGE.match(text, 0, HEAD_CHARS):
+        return None
+    found = _TITLE.search(text, 0, HEAD_CHARS)
+    return " ".join(html.unescape(found[1]).split())[:TITLE_CHARS_MAX] if found else ""
+
+
+def sentence_in(value: Json) -> str:
+    """Return the sentence in which JSON says what went wrong; empty if it has none."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(sentence_in, value)))
+    if isinstance(value, dict):
+        found = (sentence_in(value[name]) for name in SENTENCES if name in value)
+        return next(filter(None, found), "")
+    return ""
+
+
+def words_in(body: AnyBody) -> str:
+    """Return what a body says in words, of JSON without a sentence all of it; empty if nothing."""
+    match body:
+        case JsonBody(value):
+            return sentence_in(value) or (spell(value) if value else "")
+        case TextBody(text):
+            title = page_title(text)
+            return text.strip() if title is None else title
+        case StreamBody(text, error):
+            return error or text
+    return ""
+
+
+def _stream(text: str) -> StreamBody | None:
+    """Read n8n's streaming answer, a JSON object a line; None for what is none.
+
+    Source: n8n 2.41, `StructuredChunk`: `begin`, `item` with its `content`, `end` or `error`.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    first = _chunks(lines[:1])
+    if not first or first[0]["type"] != "begin":
+        return None
+    chunks = _chunks(lines)
+    if chunks is None:
+        return None
+    said = "".join(_content(chunk) for chunk in chunks if chunk["type"] == "item")
+    errors = [_content(chunk) for chunk in chunks if chunk["type"] == "error"]
+    if not errors and chunks[-1]["type"] != "end":
+        errors = ["the stream stopped before its end"]
+    return StreamBody(said, errors[0] if errors else None)
+
+
+def _chunks(lines: list[str]) -> list[dict[str, Json]] | None:
+    with suppress(MalformedError):
+        read = parse_json(f"[{','.join(lines)}]".encode())
+        chunks = [each for each in read if isinstance(each, dict)] if isinstance(read, list) else []
+        if len(chunks) == len(lines) and all(chunk.get("type") in CHUNKS for chunk in chunks):
+            return chunks
+    return None
+
+
+def _content(chunk: dict[str, Json]) -> str:
+    content = chunk.get("content", "")
+    return content if isinstance(content, str) else spell(content)
