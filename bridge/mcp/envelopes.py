@@ -7,6 +7,7 @@ from typing import Any
 
 from bridge.exact_json import changes_in_javascript, spell
 from bridge.json_reading import is_deeper
+from bridge.long_json import LongJson
 from bridge.models import Json, second
 from bridge.payloads import Page, page
 from bridge.verbs.taking import Taken
@@ -25,7 +26,7 @@ DIGEST_FROM_CHARS = 200
 """What is shorter costs less to tell again than to tell how to ask whether it has changed."""
 
 
-def envelope(taken: Taken, payload: Json, chars: int) -> dict[str, Any]:
+def envelope(taken: Taken, payload: Json | LongJson, chars: int) -> dict[str, Any]:
     """Give an event as its taker gets it, with what is shown of its payload."""
     head: dict[str, Any] = {
         "event_id": taken.event.event_id,
@@ -40,11 +41,13 @@ def envelope(taken: Taken, payload: Json, chars: int) -> dict[str, Any]:
     return head | unless_held(payload_or_start(payload, chars), "payload")
 
 
-def text_page(value: Json, offset: int, chars: int) -> Page | None:
+def text_page(value: Json | LongJson, offset: int, chars: int) -> Page | None:
     """Return the page of a value's text that begins at `offset`; None if it is shown as it is.
 
     So is what fits on one page, unless some client could not read it, or would read other numbers.
     """
+    if isinstance(value, LongJson):
+        return value.page(offset, chars)
     text = spell(value)
     if offset == 0 and len(text) <= chars and _is_read_by_all(value):
         return None
@@ -65,7 +68,7 @@ def _numbers(value: Json) -> Iterator[float | Decimal]:
             yield from _numbers(inner)
 
 
-def payload_or_start(payload: Json, chars: int) -> dict[str, Any]:
+def payload_or_start(payload: Json | LongJson, chars: int) -> dict[str, Any]:
     """Give a payload as it is, or the start of its text where it is not shown so."""
     part = text_page(payload, 0, chars)
     if part is None:
@@ -74,7 +77,7 @@ def payload_or_start(payload: Json, chars: int) -> dict[str, Any]:
     return told | read_on("read_event with this event_id", part)
 
 
-def value_or_text(value: Json, offset: int, chars: int) -> dict[str, Any]:
+def value_or_text(value: Json | LongJson, offset: int, chars: int) -> dict[str, Any]:
     """Give a value as it is, or a page of its text where it is not shown so."""
     part = text_page(value, offset, chars)
     if part is None:

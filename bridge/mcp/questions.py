@@ -7,8 +7,9 @@ from mcp.shared.exceptions import MCPError
 
 from bridge.audit import record
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
-from bridge.exact_json import decode, spell
+from bridge.exact_json import spell
 from bridge.json_reading import parse_json
+from bridge.long_json import LongJson, read_kept
 from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
 from bridge.mcp.showing import shown_payload
@@ -112,6 +113,6 @@ def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
         return text
 
 
-def _shown(question: Question, caller: Caller) -> Json:
-    payload = decode(question.body.content)
+def _shown(question: Question, caller: Caller) -> Json | LongJson:
+    payload = read_kept(question.body.content)
     return shown_payload(caller.runtime, caller.server, question.hook, payload)

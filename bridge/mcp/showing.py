@@ -3,6 +3,7 @@
 from bridge.errors import NotFoundError
 from bridge.exact_json import decode
 from bridge.json_reading import DEPTH_MAX, is_deeper
+from bridge.long_json import LONG_BYTES, LongJson
 from bridge.mcp.envelopes import text_page
 from bridge.mcp.exchange import Caller
 from bridge.models import Call, Json
@@ -12,9 +13,11 @@ from bridge.servers import Server
 from bridge.trimming import spare_envelopes, spare_members
 
 
-def shown_payload(runtime: Runtime, server: Server, hook: str, payload: Json) -> Json:
+def shown_payload(
+    runtime: Runtime, server: Server, hook: str, payload: Json | LongJson
+) -> Json | LongJson:
     """Give an event's payload; a path into what is shown means the same in what n8n sent."""
-    if not server.trim_context:
+    if not server.trim_context or isinstance(payload, LongJson):
         return payload
     known = server.hooks.get(hook)
     schema, schemas = known.payload if known else None, runtime.schemas
@@ -24,17 +27,20 @@ def shown_payload(runtime: Runtime, server: Server, hook: str, payload: Json) ->
 
 async def shown_part(
     runtime: Runtime, server: Server, event_id: str, path: str, *, detailed: bool
-) -> Json:
+) -> Json | LongJson:
     """Read the part of an event's payload that a JSON Pointer into what n8n sent names.
 
     What is not shown in the whole is shown as it is to whoever names it.
     """
     payload = await runtime.events.read(server.name, event_id, "")
+    if isinstance(payload, LongJson):
+        return await payload.at(path)
     if detailed or not server.trim_context:
         return resolve(payload, path)
     event = await runtime.events.find(server.name, event_id)
     try:
-        return resolve(shown_payload(runtime, server, event.hook, payload), path)
+        shown = shown_payload(runtime, server, event.hook, payload)
+        return shown if isinstance(shown, LongJson) else resolve(shown, path)
     except NotFoundError:
         return resolve(payload, path)
 
@@ -47,6 +53,8 @@ def shown_result(
     The workflow's own output schema allows what is shown of it.
     """
     content, chars = call.result or b"null", caller.runtime.settings.result_chars
+    if len(content) > LONG_BYTES:
+        return LongJson(content.decode()).page(offset, chars)
     try:
         result = _workable(content)
     except RecursionError:

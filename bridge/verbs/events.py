@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bridge.cursors import order_after
 from bridge.errors import LeaseLostError, NotFoundError
-from bridge.exact_json import decode, encode
+from bridge.exact_json import encode
 from bridge.file_pages import FilePage, file_page
+from bridge.long_json import LongJson, read_kept
 from bridge.models import (
     Event,
     EventId,
@@ -55,12 +56,13 @@ class Events:
             raise NotFoundError("no such event")
         return event
 
-    async def read(self, server: str, event_id: str, path: str) -> Json:
+    async def read(self, server: str, event_id: str, path: str) -> Json | LongJson:
         """Read an event's payload, or the part of it that a JSON Pointer names."""
         found = await self._store.read_body(EventId(event_id))
         if found is None or found[0] != server:
             raise NotFoundError("no such event")
-        return resolve(decode(found[1].content), path)
+        payload = read_kept(found[1].content)
+        return await payload.at(path) if isinstance(payload, LongJson) else resolve(payload, path)
 
     async def read_file(
         self, server: str, event_id: str, path: str, offset: int, size_bytes: int

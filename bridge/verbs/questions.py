@@ -1,7 +1,7 @@
 """The verbs of questions: what n8n asks in the middle of a call, and the answer to it."""
 
 from bridge.errors import InvalidError, LeaseLostError
-from bridge.exact_json import decode
+from bridge.long_json import read_kept
 from bridge.models import EventId, Json, Principal, new_lease_token
 from bridge.servers import Server
 from bridge.store.events import EventStore, Held
@@ -29,7 +29,7 @@ class Questions:
         if found is None:
             raise LeaseLostError(f"this event is not queued any more: it is {event.status}")
         event, body = found
-        return Taken(event, decode(body.content), token)
+        return Taken(event, read_kept(body.content), token)
 
     async def answer(
         self, server: Server, principal: Principal, event_id: EventId, value: Json

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from bridge.errors import StoreUnavailableError, TooManyTakersError
-from bridge.exact_json import decode
+from bridge.long_json import LongJson, read_kept
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
@@ -44,7 +44,7 @@ class Taken:
     """An event in Claude's hands: the token is the right to answer it."""
 
     event: Event
-    payload: Json
+    payload: Json | LongJson
     token: LeaseToken
 
 
@@ -108,7 +108,7 @@ class Takers:
                     event, body = found
                     self._waiters.took(wish)
                     _log(event, principal)
-                    return Taken(event, decode(body.content), token)
+                    return Taken(event, read_kept(body.content), token)
                 left_s = ends_at - _now()
                 if left_s <= 0:
                     break

@@ -8,6 +8,7 @@ from mcp_types.jsonrpc import INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_PRO
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
 from bridge.mcp.exchange import Line, Standing, error_message
+from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.messages import BATCHES_UNTIL, has_envelope
 from bridge.models import Message
 
@@ -51,7 +52,8 @@ class Eras:
         """Keep what an `initialize` has settled."""
         params = message.get("params") or {}
         self._version = connection.protocol_version
-        self._info, self._capabilities = params.get("clientInfo"), params.get("capabilities")
+        self._info = kept_info(params.get("clientInfo"))
+        self._capabilities = kept_capabilities(params.get("capabilities"))
 
     def _handshake(self, line: Line) -> Connection:
         return Connection.from_envelope(

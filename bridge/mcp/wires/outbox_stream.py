@@ -29,6 +29,7 @@ from bridge.mcp.exchange import (
 )
 from bridge.mcp.news import News, Subscriptions
 from bridge.mcp.server import Door
+from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.notes import answer_to, cancel_note
 from bridge.mcp.wires.reading import HANG_UP
 from bridge.models import Message
@@ -216,8 +217,8 @@ async def keep_handshake(
         wire=session.wire,
         client=session.client,
         version=connection.protocol_version,
-        info=params.get("clientInfo"),
-        capabilities=params.get("capabilities"),
+        info=kept_info(params.get("clientInfo")),
+        capabilities=kept_capabilities(params.get("capabilities")),
     )
     await runtime.sessions.write(settled)
     return settled

@@ -29,6 +29,7 @@ from bridge.errors import NotFoundError
 from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller
 from bridge.mcp.handovers import Carrier
+from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into, with_news
@@ -46,7 +47,9 @@ async def get(request: Request) -> ASGIApp:
     """Open a session's stream: a new one's, or the one that broke off."""
     door, caller = await enter(request)
     request.app.state.streams.demand_room()
-    client = request.path_params.get("client") or request.headers.get("x-bridge-client", "")
+    client = kept_name(
+        request.path_params.get("client") or request.headers.get("x-bridge-client", "")
+    )
     session, after = await _find(request, caller, client)
     if session is None:
         session = Session(new_session_id(), caller.principal, WIRE, client, _version(request))
