@@ -83,7 +83,8 @@ def read_body(raw: bytes, content_type: str, depth_max: int | None = DEPTH_MAX) 
     """
     label = label_in(content_type)
     try:
-        return JsonBody(parse_json(raw, label, depth_max))
+        value = parse_json(raw, label, depth_max)
+        return _failed_stream(value) or JsonBody(value)
     except NumberError as error:
         return UntenableBody(str(error))
     except (MalformedError, UnsupportedMediaError):
@@ -143,10 +144,17 @@ def _stream(text: str) -> StreamBody | None:
     if chunks is None:
         return None
     said = "".join(_content(chunk) for chunk in chunks if chunk["type"] == "item")
-    errors = [_content(chunk) for chunk in chunks if chunk["type"] == "error"]
+    errors = [_error(chunk) for chunk in chunks if chunk["type"] == "error"]
     if not errors and chunks[-1]["type"] != "end":
         errors = ["the stream stopped before its end"]
     return StreamBody(said, errors[0] if errors else None)
+
+
+def _failed_stream(value: Json) -> StreamBody | None:
+    """Read the one line that n8n streams, under a 200, when a workflow fails at once."""
+    if isinstance(value, dict) and value.get("type") == "error" and _node(value):
+        return StreamBody("", _error(value))
+    return None
 
 
 def _chunks(lines: list[str]) -> list[dict[str, Json]] | None:
@@ -156,6 +164,17 @@ def _chunks(lines: list[str]) -> list[dict[str, Json]] | None:
         if len(chunks) == len(lines) and all(chunk.get("type") in CHUNKS for chunk in chunks):
             return chunks
     return None
+
+
+def _error(chunk: dict[str, Json]) -> str:
+    return _content(chunk) or f"the node {_node(chunk)} failed"
+
+
+def _node(chunk: dict[str, Json]) -> str:
+    match chunk.get("metadata"):
+        case {"nodeName": str(node)}:
+            return node
+    return ""
 
 
 def _content(chunk: dict[str, Json]) -> str:

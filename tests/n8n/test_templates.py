@@ -1,7 +1,6 @@
 """Every importable workflow, run in a real n8n: what its sticky note promises."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,26 @@ FAILS: dict[str, Any] = {
     ],
     "connections": {"Webhook": {"main": [[{"node": "Stop", "type": "main", "index": 0}]]}},
 }
+
+
+VALUES: list[Any] = [
+    "Which plan?",
+    '{"x":1}',
+    "",
+    7,
+    0.5,
+    0,
+    True,
+    False,
+    None,
+    [1, "a", None],
+    [],
+    {},
+    {"a": 1},
+    {"item": 5},
+    [[1], [2]],
+]
+"""One of each kind that n8n's nodes treat in another way."""
 
 
 async def take(client: Client, hook: str) -> dict[str, Any]:
@@ -89,13 +108,37 @@ async def test_a_signed_event_is_taken(n8n: RealN8n, bridge: Bridge) -> None:
         assert (await take(client, "signed"))["payload"] == {"news": "schön 🦀"}
 
 
-async def test_a_list_becomes_one_event_an_item(n8n: RealN8n, bridge: Bridge) -> None:
+async def test_each_item_of_a_list_becomes_an_event_whatever_it_is(
+    n8n: RealN8n, bridge: Bridge
+) -> None:
     await n8n.install("fan-out.json", bridge)
-    items = [{"number": number} for number in range(3)]
-    await n8n.post("bridge/fan-out", {"items": items})
     async with at(bridge) as client:
-        taken = [(await take(client, "item"))["payload"] for _ in items]
-    assert sorted(taken, key=json.dumps) == items
+        for items in (VALUES, [], ["only one"]):
+            answer = await n8n.post("bridge/fan-out", {"items": items})
+            assert [sent["status"] for sent in answer.json()] == ["queued"] * len(items)
+            taken = [(await take(client, "item"))["payload"] for _ in items]
+            assert taken == [{"item": item} for item in items]
+
+
+async def test_what_is_asked_may_be_of_any_kind(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("ask-claude.json", bridge)
+    async with at(bridge) as client:
+        for value in VALUES:
+            asking = asyncio.create_task(n8n.post("bridge/ask", {"question": value}))
+            taken = await take(client, "question")
+            assert taken["payload"] == ({} if value is None else {"question": value})
+            await reply(client, taken, {"answer": "yes"})
+            assert (await asking).json() == {"answer": "yes"}
+
+
+async def test_what_is_signed_may_be_of_any_kind(n8n: RealN8n, bridge: Bridge) -> None:
+    await n8n.install("send-signed.json", bridge)
+    async with at(bridge) as client:
+        for value in VALUES:
+            await n8n.post("bridge/send-signed", value)
+            # The Webhook node itself makes an object of what JavaScript takes for nothing.
+            empty = value is None or value in ("", 0, False)
+            assert (await take(client, "signed"))["payload"] == ({} if empty else value)
 
 
 async def test_a_tool_answers(n8n: RealN8n, bridge: Bridge) -> None:

@@ -60,3 +60,10 @@ def test_each_hook_and_workflow_of_the_example_has_a_template() -> None:
         assert f'/hooks/templates/{hook}"' in texts
     for workflow in server().workflows.values():
         assert f'"path": "{workflow.url.partition("/webhook/")[2]}"' in texts
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_what_a_template_sends_is_an_object_for_n8n_sends_texts_as_forms(template: Path) -> None:
+    for node in nodes(template):
+        sent = node["parameters"].get("jsonBody")
+        assert sent is None or sent.startswith("={{ JSON.stringify({ ")

@@ -256,6 +256,14 @@ def test_a_text_that_n8n_streams_is_joined() -> None:
     assert "stopped before its end" in cut.sentence
 
 
+def test_a_streamed_answer_that_is_an_error_is_a_failure_that_names_the_node() -> None:
+    body = b'{"type":"error","metadata":{"nodeId":"1","nodeName":"Agent","itemIndex":0}}\n'
+    outcome = read_webhook_answer(200, JSON, body)
+    assert isinstance(outcome, Refused)
+    assert outcome.sentence.endswith("the node Agent failed")
+    assert read_webhook_answer(200, JSON, b'{"type":"error"}') == Answered({"type": "error"})
+
+
 @pytest.mark.parametrize(
     "lines", [b'{"type":"item"}\n{"type":"end"}', b'{"a":1}\n{"a":2}\n', b'{"type":"begin"}\nx']
 )
