@@ -11,3 +11,8 @@ def check(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name all that is wrong with a server file, or a folder of them, as `file:line: sentence`."""
     files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
     return files.faults + files.warnings
+
+
+def doubts(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name what is no fault and may be regretted all the same, as `file:line: sentence`."""
+    return read_server_files(path, {**MADE_UP_BY_UP, **environ}).cautions

@@ -131,9 +131,12 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
 @click.pass_obj
 def check_command(environ: Mapping[str, str], path: Path | None) -> None:
     """Check server files: one file, a folder, or those of BRIDGE_SERVERS."""
-    from bridge.check import check
+    from bridge.check import check, doubts
 
-    faults = check(path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir), environ)
+    checked = path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir)
+    for doubt in doubts(checked, environ):
+        click.echo(f"{doubt} (a warning)", err=True)
+    faults = check(checked, environ)
     if faults:
         raise ConfigurationError(faults)
     click.echo("no faults found")

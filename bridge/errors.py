@@ -78,10 +78,14 @@ class Fault:
 
 @dataclass
 class InvalidError(RejectedError):
-    """The document can be read but breaks its rules; every fault is named at once."""
+    """The document can be read but breaks its rules; the first faults are named at once.
+
+    `has_more` says that there are more than these.
+    """
 
     summary: str
     faults: tuple[Fault, ...] = field(default=())
+    has_more: bool = False
 
     def __post_init__(self) -> None:
         super().__init__(self.summary)
@@ -89,8 +93,10 @@ class InvalidError(RejectedError):
     @override
     def __str__(self) -> str:
         """Give the summary and each fault behind it."""
-        named = "; ".join(f"{fault.pointer or '(whole)'}: {fault.detail}" for fault in self.faults)
-        return f"{self.summary}: {named}" if named else self.summary
+        named = [f"{fault.pointer or '(whole)'}: {fault.detail}" for fault in self.faults]
+        if self.has_more:
+            named.append("and more")
+        return f"{self.summary}: {'; '.join(named)}" if named else self.summary
 
 
 class TransientError(BridgeError):

@@ -37,7 +37,13 @@ BUILT_IN_TOOLS = frozenset(
 
 _SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _TOOL_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
-_SCHEMA = {"$ref": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
+_SCHEMA = {
+    "type": "object",
+    "anyOf": [
+        {"required": ["$schema"]},
+        {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+    ],
+}
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
@@ -151,7 +157,7 @@ HttpUrl = Annotated[
 """An address that the bridge may send to."""
 
 JsonSchema = Annotated[dict[str, Any], AfterValidator(_sound), WithJsonSchema(_SCHEMA)]
-"""A JSON Schema (2020-12) that needs no other file."""
+"""A JSON Schema, of 2020-12 or the draft that its `$schema` names, that needs no other file."""
 
 ObjectSchema = Annotated[
     JsonSchema,

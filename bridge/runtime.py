@@ -187,7 +187,8 @@ async def open_runtime(
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     steps, wakes = Steps(client, patience_s, is_insistent=kind == "worker"), Wakes(ear)
     runtime = _wire(settings, servers, process, client, steps, wakes)
-    async with client, ear, steps.running(), wakes.running():
+    checks = contextlib.aclosing(runtime.schemas)
+    async with client, ear, checks, steps.running(), wakes.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
         await runtime.entrance.tokens.demand_guards(servers)
         async with _on_record(runtime, url), runtime.takers.running():
@@ -248,7 +249,8 @@ def _wire(
     steps: Steps,
     wakes: Wakes,
 ) -> Runtime:
-    schemas, queue, addresses = SchemaCache(), Queue(client), ReplyAddresses.of(settings)
+    schemas = SchemaCache(steps.patience_s)
+    queue, addresses = Queue(client), ReplyAddresses.of(settings)
     event_store, call_store = EventStore(steps, process), CallStore(steps)
     run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
     replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)

@@ -1,40 +1,124 @@
-"""Schemas as they are used at run time: compiled once, then a quick yes or every fault."""
+"""Schemas as they are used at run time: compiled once; what is cheap is checked on the spot."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from referencing import Registry
-
+from bridge.check_processes import CheckProcesses
 from bridge.errors import InvalidError
-from bridge.schemas import faults_in_value
+from bridge.exact_json import encode
+from bridge.schema_checks import Verdict, Wish, examine
+from bridge.schemas import Compiled, Cost, compile_schema
 
-FAULTS_MAX = 50
+ON_THE_SPOT_BYTES = {Cost.PLAIN: 256 * 1024, Cost.PER_UNIT: 8 * 1024, Cost.UNBOUNDED: 0}
+"""How long a value's JSON may be to be checked in the event loop, a matter of milliseconds then."""
+
+EXPLAINED_ON_THE_SPOT_BYTES = 4 * 1024
+"""How long it may be for its faults to be found there, at 20 µs each."""
+
+_PLAIN_WISH = Wish()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    schema: Mapping[str, Any]
+    text: bytes
+    compiled: Compiled
 
 
 class SchemaCache:
-    """Checks values, keeping the validator of each schema that it has seen; it fetches nothing."""
+    """Checks values, keeping each schema that it has seen in its compiled form; it fetches nothing.
 
-    def __init__(self) -> None:
-        self._validators: dict[int, tuple[object, Draft202012Validator]] = {}
+    `patience_s` is how long a check that is made in another process may wait for its turn.
+    """
+
+    def __init__(self, patience_s: float | None = None) -> None:
+        self._kept: dict[int, _Kept] = {}
+        self._processes = CheckProcesses(patience_s)
 
     def allows(self, schema: Mapping[str, Any] | None, value: object) -> bool:
-        """Tell whether a value satisfies a schema; without one anything does."""
-        return schema is None or self._validator(schema).is_valid(value)
+        """Tell whether a value surely satisfies a schema; without one anything does.
 
-    def check(self, schema: Mapping[str, Any] | None, value: object, summary: str) -> None:
-        """Accept a value, or say all that is wrong with it; without a schema anything is right.
+        What is costly to find out counts as a no, but for schemas that only look at each part.
+        """
+        if schema is None:
+            return True
+        compiled = self._keep(schema).compiled
+        bytes_max = ON_THE_SPOT_BYTES[compiled.cost]
+        is_cheap = compiled.cost is Cost.PLAIN or len(encode(value)) <= bytes_max
+        return is_cheap and compiled.validator.is_valid(value)
+
+    async def fits(self, schema: Mapping[str, Any] | None, value: Any) -> bool:
+        """Return whether a value satisfies a schema, whatever it costs to find out.
 
         Raises:
-            InvalidError: with `summary` and at most FAULTS_MAX faults.
+            InvalidError: it could not be checked.
+            TransientError: the check had no turn within the patience.
         """
-        if schema is not None and not self.allows(schema, value):
-            raise InvalidError(summary, faults_in_value(schema, value)[:FAULTS_MAX])
+        return schema is None or (await self._examine(schema, value, None, _PLAIN_WISH)).is_valid
 
-    def _validator(self, schema: Mapping[str, Any]) -> Draft202012Validator:
+    async def check(
+        self, schema: Mapping[str, Any] | None, value: Any, summary: str, text: bytes | None = None
+    ) -> None:
+        """Accept a value, or say all that is wrong with it; without a schema anything is right.
+
+        `text` is the value's JSON, if there is one.
+
+        Raises:
+            InvalidError: with `summary` and the first faults, or because it could not be checked.
+            TransientError: the check had no turn within the patience.
+        """
+        if schema is not None:
+            _accept(await self._examine(schema, value, text, _PLAIN_WISH), summary)
+
+    async def mended(
+        self,
+        schema: Mapping[str, Any] | None,
+        value: Any,
+        summary: str,
+        spare: Iterable[str] = (),
+    ) -> Any:
+        """Accept a value, or what it was meant to be: see `lenient_values`.
+
+        `spare` are members of it that may be left out where the schema refuses them.
+
+        Raises:
+            InvalidError: with `summary` and the first faults, or because it could not be checked.
+            TransientError: the check had no turn within the patience.
+        """
+        if schema is None:
+            return value
+        wish = Wish(lenient=True, spare=tuple(spare))
+        return _accept(await self._examine(schema, value, None, wish), summary)
+
+    async def aclose(self) -> None:
+        """End the processes that checks were made in."""
+        await self._processes.aclose()
+
+    async def _examine(
+        self, schema: Mapping[str, Any], value: Any, text: bytes | None, wish: Wish
+    ) -> Verdict:
+        kept = self._keep(schema)
+        text = encode(value) if text is None else text
+        if len(text) <= ON_THE_SPOT_BYTES[kept.compiled.cost]:
+            verdicts = examine(kept.compiled, value, wish)
+            verdict = next(verdicts)
+            if verdict.is_valid:
+                return verdict
+            if len(text) <= EXPLAINED_ON_THE_SPOT_BYTES:
+                return [verdict, *verdicts][-1]
+        return await self._processes.examine(kept.text, text, value, wish)
+
+    def _keep(self, schema: Mapping[str, Any]) -> _Kept:
         # Keyed by identity; the schema is kept beside it, so that no other can take its place.
-        kept = self._validators.get(id(schema))
+        kept = self._kept.get(id(schema))
         if kept is None:
-            kept = (schema, Draft202012Validator(schema, registry=Registry()))
-            self._validators[id(schema)] = kept
-        return kept[1]
+            kept = _Kept(schema, encode(schema), compile_schema(schema))
+            self._kept[id(schema)] = kept
+        return kept
+
+
+def _accept(verdict: Verdict, summary: str) -> Any:
+    if not verdict.is_valid:
+        raise InvalidError(summary, verdict.faults, has_more=verdict.has_more)
+    return verdict.value

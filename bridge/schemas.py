@@ -1,82 +1,222 @@
-"""JSON Schema 2020-12: whether a schema is sound, and what is wrong with a value."""
+"""JSON Schema, drafts 4 to 2020-12 by their `$schema`: whether a schema is sound, and compiled.
+
+Patterns are those of ECMA 262, as the standard recommends. They are matched in linear time where
+that can be done at all; look-around and back-references are what it cannot be done with.
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator, ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
+import jsonschema_rs
+from jsonschema_rs import FancyRegexOptions, Validator
 
+from bridge.ecma_patterns import LINEAR, EcmaPattern, is_linear, is_pattern
 from bridge.errors import Fault
-from bridge.pointers import pointer_to
+from bridge.pointers import parts_of, pointer_to
+from bridge.schema_faults import fault_of, faults_of
 
-_Place = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
-_DETAIL_CHARS = 300
+DIALECTS = {
+    "json-schema.org/draft-04/schema": "http://json-schema.org/draft-04/schema#",
+    "json-schema.org/draft-06/schema": "http://json-schema.org/draft-06/schema#",
+    "json-schema.org/draft-07/schema": "http://json-schema.org/draft-07/schema#",
+    "json-schema.org/draft/2019-09/schema": "https://json-schema.org/draft/2019-09/schema",
+    "json-schema.org/draft/2020-12/schema": "https://json-schema.org/draft/2020-12/schema",
+}
+DEFAULT_DIALECT = DIALECTS["json-schema.org/draft/2020-12/schema"]
+
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
+_REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_PER_UNIT = frozenset({"multipleOf", "pattern", "patternProperties", "uniqueItems"})
+"""Keywords that cost more than a look: by the length of a text or number, by pairs of items."""
 
-_METASCHEMA = Draft202012Validator(
-    Draft202012Validator.META_SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER
-)
+_UNLIMITED = FancyRegexOptions(backtrack_limit=2**63)
+"""No count of steps ends the search, for what had to be given up would pass for a mismatch."""
+
+
+class Cost(Enum):
+    """What checking a value takes at most, by what its schema asks."""
+
+    PLAIN = "a look at each part"
+    PER_UNIT = "more for each part, or for pairs of them"
+    UNBOUNDED = "exponentially more than the value has parts"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A schema that is ready for use."""
+
+    validator: Validator
+    cost: Cost
+
+
+def compile_schema(schema: Mapping[str, Any]) -> Compiled:
+    """Return a sound schema ready for use; nothing is ever fetched for it."""
+    whole = _named_as_known(dict(schema))
+    if not all(is_linear(pattern) for _, pattern in _patterns(whole, ())):
+        return Compiled(_backtracking_validator(whole), Cost.UNBOUNDED)
+    validator = jsonschema_rs.validator_for(
+        whole, pattern_options=LINEAR, validate_formats=False, offline=True
+    )
+    if _is_recursive(whole):
+        return Compiled(validator, Cost.UNBOUNDED)
+    is_plain = _PER_UNIT.isdisjoint(_keys_in(whole))
+    return Compiled(validator, Cost.PLAIN if is_plain else Cost.PER_UNIT)
 
 
 def faults_in_value(schema: Mapping[str, Any], value: object) -> tuple[Fault, ...]:
     """Name everything in `value` that `schema` forbids; a missing member by its would-be place.
 
-    The schema must be sound; nothing is ever fetched for it.
+    For values that are trusted as the schema is: nothing bounds what this costs.
     """
-    validator = Draft202012Validator(schema, registry=Registry())
-    return tuple(
-        dict.fromkeys(fault for error in validator.iter_errors(value) for fault in _faults(error))
-    )
+    return faults_of(compile_schema(schema).validator.iter_errors(value), value)
 
 
 def faults_in_schema(schema: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Name everything that makes `schema` no schema of 2020-12, or makes it need another file."""
+    """Name all that makes `schema` no schema of its dialect, or makes it need another file."""
+    dialect = DEFAULT_DIALECT
+    if "$schema" in schema:
+        known = DIALECTS.get(str(schema["$schema"]).partition("://")[2].rstrip("#"))
+        if known is None:
+            return (Fault("/$schema", f"is no dialect that is known here: {_KNOWN}"),)
+        dialect = known
+    metaschema = jsonschema_rs.validator_for(
+        {"$schema": dialect, "$ref": dialect},
+        formats={"regex": is_pattern},
+        validate_formats=True,
+        offline=True,
+    )
     # A metaschema of 2020-12 is several in one, and each of them names the same fault.
     unsound = dict.fromkeys(
-        Fault(pointer_to(error.absolute_path), f"is no JSON Schema: {_short(error.message)}")
-        for error in _METASCHEMA.iter_errors(schema)
+        Fault(fault.pointer, f"is no JSON Schema: {fault.detail}")
+        for error in metaschema.iter_errors(schema)
+        for fault in fault_of(error, schema)
     )
-    return tuple(unsound) or tuple(_bad_references(schema))
+    return tuple(unsound) or tuple(_bad_references(schema)) or tuple(_uncompilable(schema))
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
-    place = tuple(error.absolute_path)
-    wanted, instance = error.validator_value, error.instance
-    if error.validator == "required" and isinstance(wanted, list) and isinstance(instance, dict):
-        for name in wanted:
-            if name not in instance:
-                yield Fault(pointer_to((*place, name)), "is required")
-    else:
-        yield Fault(pointer_to(place), _short(error.message))
+def unbounded_patterns(schema: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Name the patterns of a schema that cannot be matched in linear time, with their places."""
+    for place, pattern in _patterns(schema, ()):
+        if not is_linear(pattern):
+            yield place, pattern
 
 
-def _short(message: str) -> str:
-    return message if len(message) <= _DETAIL_CHARS else f"{message[:_DETAIL_CHARS]}…"
+_KNOWN = f"leave it out for 2020-12, or name one of {', '.join(DIALECTS.values())}"
+
+
+def _backtracking_validator(schema: dict[str, Any]) -> Validator:
+    return jsonschema_rs.validator_for(
+        schema,
+        keywords={"pattern": EcmaPattern},
+        pattern_options=_UNLIMITED,  # of patternProperties
+        validate_formats=False,
+        offline=True,
+    )
+
+
+def _named_as_known(schema: dict[str, Any]) -> dict[str, Any]:
+    """Name the dialect as the library does, which takes every other name for 2020-12."""
+    known = DIALECTS.get(str(schema.get("$schema", "")).partition("://")[2].rstrip("#"))
+    return schema | {"$schema": known} if known else schema
+
+
+def _uncompilable(schema: Mapping[str, Any]) -> Iterator[Fault]:
+    try:
+        compile_schema(schema)
+    except jsonschema_rs.ValidationError as error:
+        yield Fault(pointer_to(error.instance_path), f"cannot be used: {error.message}")
 
 
 def _bad_references(schema: Mapping[str, Any]) -> Iterator[Fault]:
-    resource = DRAFT202012.create_resource(schema)
-    resolver = Registry().with_resource("", resource).resolver()
+    anchors = {f"#{name.lstrip('#')}" for name in _anchors(schema)}
     for place, reference in _references(schema, ()):
         if not reference.startswith("#"):
             yield Fault(pointer_to(place), "may only refer to this schema itself, as in #/$defs/x")
-            continue
-        try:
-            resolver.lookup(reference)
-        except Unresolvable:
+        elif reference not in anchors and not _has(schema, unquote(reference[1:])):
             yield Fault(pointer_to(place), f"refers to {reference}, which this schema lacks")
 
 
-def _references(part: Any, at: _Place) -> Iterator[tuple[_Place, str]]:
+def _anchors(schema: Mapping[str, Any]) -> Iterator[str]:
+    for _, key, name in _members(schema, ()):
+        if isinstance(name, str) and (
+            key in ("$anchor", "$dynamicAnchor") or (key in ("$id", "id") and name.startswith("#"))
+        ):
+            yield name
+
+
+def _has(schema: Any, pointer: str) -> bool:
+    try:
+        for part in parts_of(pointer):
+            schema = schema[int(part) if isinstance(schema, list) else part]
+    except (ValueError, LookupError, TypeError):
+        return False
+    return True
+
+
+def _is_recursive(schema: dict[str, Any]) -> bool:
+    """Tell whether a schema applies to parts of a value what it applies to the whole.
+
+    A reference by other than a pointer is taken for one that does.
+    """
+    references = [(place, unquote(name)) for place, name in _references(schema, ())]
+    targets: dict[str, Place] = {}
+    for _, name in references:
+        if not (name == "#" or name.startswith("#/")):
+            return True
+        targets[name] = tuple(parts_of(name[1:]))
+    leads_to = {
+        name: {inner for at, inner in references if _is_within(at, place)}
+        for name, place in targets.items()
+    }
+    return any(_reaches(name, name, leads_to) for name in targets)
+
+
+def _is_within(place: Place, outer: Place) -> bool:
+    return tuple(map(str, place[: len(outer)])) == outer
+
+
+def _reaches(start: str, goal: str, leads_to: Mapping[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    ahead = set(leads_to[start])
+    while ahead:
+        name = ahead.pop()
+        if name == goal:
+            return True
+        seen.add(name)
+        ahead |= leads_to[name] - seen
+    return False
+
+
+def _references(part: Any, at: Place) -> Iterator[tuple[Place, str]]:
+    for place, key, member in _members(part, at):
+        if key in _REFERENCES and isinstance(member, str):
+            yield place, member
+
+
+def _patterns(part: Any, at: Place) -> Iterator[tuple[Place, str]]:
+    for place, key, member in _members(part, at):
+        if key == "pattern" and isinstance(member, str):
+            yield place, member
+        elif key == "patternProperties" and isinstance(member, dict):
+            yield from (((*place, pattern), pattern) for pattern in member)
+
+
+def _keys_in(schema: dict[str, Any]) -> Iterator[str]:
+    return (key for _, key, _ in _members(schema, ()))
+
+
+def _members(part: Any, at: Place) -> Iterator[tuple[Place, str, Any]]:
+    """Give everything in a schema that stands under a name, however deep, but no data."""
     if isinstance(part, dict):
         for key, member in part.items():
-            if key in ("$ref", "$dynamicRef") and isinstance(member, str):
-                yield (*at, key), member
-            elif key not in _DATA_KEYWORDS:
-                yield from _references(member, (*at, key))
+            yield (*at, key), key, member
+            if key not in _DATA_KEYWORDS:
+                yield from _members(member, (*at, key))
     elif isinstance(part, list):
         for index, item in enumerate(part):
-            yield from _references(item, (*at, index))
+            yield from _members(item, (*at, index))

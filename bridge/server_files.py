@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from bridge.documents import Document, read_document
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, Fault
 from bridge.pointers import parts_of
 from bridge.servers import Server
-from bridge.tool_rules import faults_of_tools
+from bridge.tool_rules import cautions, faults_of_tools
 from bridge.variables import Variables
 
 TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
@@ -24,13 +25,15 @@ class ServerFiles:
     """What some server files hold: the sound servers by name, and every fault of the others.
 
     `variables` are the names that the files take from the environment, set or not; `warnings` say
-    what clients would drop or cut of servers that are sound or not.
+    what clients would drop or cut of servers that are sound or not, `cautions` what may take too
+    long to check.
     """
 
     servers: dict[str, Server]
     variables: frozenset[str]
     faults: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
@@ -40,20 +43,24 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     """
     faults: list[str] = []
     warnings: list[str] = []
+    doubts: list[str] = []
     servers: dict[str, Server] = {}
     documents: dict[str, Document] = {}
     variables = Variables(environ)
     for document in _documents_at(path, faults):
-        server, wrong, unfit = _read_server(document, variables)
+        raw, unfilled = variables.fill(document.value)
+        server, wrong = _read_server(document, variables, raw, unfilled)
         faults += wrong
-        warnings += unfit
+        warnings += faults_of_tools(document, raw)
+        doubts += cautions(document, raw)
         name = document.value.get("name") if isinstance(document.value, dict) else None
         first = documents.setdefault(str(name), document)
         if name is not None and first is not document:
             faults.append(document.fault(["name"], f"is that of {first.path} too: choose another"))
         elif server:
             servers[server.name] = server
-    return ServerFiles(servers, frozenset(variables.used), tuple(faults), tuple(warnings))
+    used = frozenset(variables.used)
+    return ServerFiles(servers, used, tuple(faults), tuple(warnings), tuple(doubts))
 
 
 def _documents_at(path: Path, faults: list[str]) -> Iterator[Document]:
@@ -74,10 +81,8 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def _read_server(
-    document: Document, variables: Variables
-) -> tuple[Server | None, list[str], list[str]]:
-    """Give the server if it is sound, its faults, and what clients would not take of it."""
-    raw, unfilled = variables.fill(document.value)
+    document: Document, variables: Variables, raw: Any, unfilled: tuple[Fault, ...]
+) -> tuple[Server | None, list[str]]:
     faults: list[tuple[tuple[str | int, ...], str]] = [
         (parts_of(fault.pointer), fault.detail) for fault in unfilled
     ]
@@ -96,7 +101,7 @@ def _read_server(
         faults += _unfollowed(server, variables)
     faults.sort(key=lambda fault: document.line(fault[0]))
     wrong = [document.fault(*fault) for fault in faults]
-    return (None if faults else server), wrong, list(faults_of_tools(document, raw))
+    return (None if faults else server), wrong
 
 
 def _unfollowed(

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.documents import Document, Place
+from bridge.schema_process import CHECK_S
+from bridge.schemas import unbounded_patterns
 
 # Claude Code cuts what is longer: a server's instructions and a tool's description.
 INSTRUCTIONS_BYTES = 2048
@@ -20,6 +22,12 @@ TITLE_CHARS = 128  # ours: a title is a line in a list
 # https://github.com/twilio-labs/mcp/issues/49, https://github.com/anthropics/claude-code/issues/657
 _ARGUMENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _NEVER_AT_THE_TOP = ("allOf", "anyOf", "oneOf")
+
+_SCHEMAS_OF = {"hooks": ("payload", "reply"), "workflows": ("input", "output")}
+_UNBOUNDED = (
+    "with look-around or a back-reference it may take for ever, so a value on which it takes "
+    f"{CHECK_S:g} s could not be checked and is refused; mend the pattern if you can do without"
+)
 
 
 def faults_of_tools(document: Document, filled: Any) -> Iterator[str]:
@@ -63,6 +71,18 @@ def _tool_faults(workflow: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
                 "is no name that Claude takes for an argument, so clients drop the tool: use "
                 "letters, digits and _.-, at most 64",
             )
+
+
+def cautions(document: Document, filled: Any) -> Iterator[str]:
+    """Name the patterns that may take too long, as `file:line: sentence`."""
+    server = _mapping(filled)
+    for kind, keywords in _SCHEMAS_OF.items():
+        for name, entry in _mapping(server.get(kind)).items():
+            for keyword in keywords:
+                schema = _mapping(_mapping(entry).get(keyword))
+                for place, pattern in unbounded_patterns(schema):
+                    parts = (kind, name, keyword, *place)
+                    yield document.fault(parts, f"holds the pattern {pattern!r}: {_UNBOUNDED}")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """The inbox as Claude is offered it: its tools, by what they say of themselves."""
 
 import dataclasses
+import functools
 from typing import Any
 
 from bridge.mcp.inbox_tools import (
@@ -39,7 +40,16 @@ def inbox_tools(server: Server) -> tuple[Tool, ...]:
     n8n's MCP Client Tool makes an argument without a type optional to its model, and its node sends
     one of several types as a text; of a single type it sends what that type says.
     """
-    reply: Schema = {"type": _types_of_replies(server), "description": "What the hook asks for."}
+    declared: set[str] = set()
+    for hook in server.hooks.values():
+        declared |= _types_of(hook.reply)
+    return _tools_for(tuple(name for name in _TYPES if name in declared) or _TYPES)
+
+
+@functools.cache  # schemas are compiled and kept by their identity
+def _tools_for(reply_types: tuple[str, ...]) -> tuple[Tool, ...]:
+    types = reply_types[0] if len(reply_types) == 1 else list(reply_types)
+    reply: Schema = {"type": types, "description": "What the hook asks for."}
     return tuple(_with_reply(tool, reply) for tool in _TOOLS)
 
 
@@ -50,15 +60,6 @@ def _with_reply(tool: Tool, reply: Schema) -> Tool:
     return dataclasses.replace(
         tool, input=tool.input | {"properties": properties | {"reply": reply}}
     )
-
-
-def _types_of_replies(server: Server) -> str | list[str]:
-    """Return the one type that replies to all hooks have, or else every type that one may have."""
-    declared: set[str] = set()
-    for hook in server.hooks.values():
-        declared |= _types_of(hook.reply)
-    types = [name for name in _TYPES if name in declared] or list(_TYPES)
-    return types[0] if len(types) == 1 else types
 
 
 def _types_of(schema: dict[str, Any] | None) -> set[str]:

@@ -34,9 +34,8 @@ from bridge.mcp.resources import (
     read_resource,
 )
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
-from bridge.mcp.tools import Arguments, Tool, failure, tell_once
+from bridge.mcp.tools import ADDED_BY_CLIENTS, Arguments, Tool, failure, tell_once
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
-from bridge.schema_cache import SchemaCache
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
 
@@ -91,7 +90,6 @@ class Door:
         self._server = server
         self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
         self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
-        self._schemas = SchemaCache()
         self.lists = {
             "toolsListChanged": digest(self._list(EVERYTHING)),
             "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
@@ -146,22 +144,19 @@ class Door:
         tool = self._tools_in(context.lifespan_context.scope).get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
-        arguments = params.arguments or {}
-        told = await self._answer(tool, context, arguments)
-        if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
-            self._record(tool, context, arguments, told)
-        return told
-
-    async def _answer(self, tool: Tool, context: Context, arguments: Arguments) -> HandlerResult:
+        given = params.arguments or {}
         try:
-            self._schemas.check(
-                tool.input, arguments, "the arguments break this tool's input schema"
+            given = await context.lifespan_context.runtime.schemas.mended(
+                tool.input, given, "the arguments break this tool's input schema", ADDED_BY_CLIENTS
             )
-            return await self._run(tool, context, arguments)
+            told = await self._run(tool, context, given)
         except RejectedError as error:
-            return failure(str(error))
+            told = failure(str(error))
         except BridgeError as error:
-            return failure(f"{error}; try again in a few seconds")
+            told = failure(f"{error}; try again in a few seconds")
+        if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
+            self._record(tool, context, given, told)
+        return told
 
     def _record(self, tool: Tool, context: Context, given: Arguments, told: HandlerResult) -> None:
         """Put an act on record, by the id of the event or the call that it was done to."""

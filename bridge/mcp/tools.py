@@ -22,6 +22,9 @@ WAIT_SECONDS: Schema = {"type": "number", "minimum": 0, "maximum": 300}
 RESPONSE_FORMAT: Schema = {"enum": ["concise", "detailed"]}
 IF_CHANGED_FROM: Schema = {"type": "string", "description": "A digest that you were told."}
 
+ADDED_BY_CLIENTS = ("sessionId", "tool", "toolCallId")
+"""Arguments that n8n's older MCP Client Tools add of their own (n8n #21500, #22787)."""
+
 READ_STRUCTURE = frozenset({"claude-code"})
 """Clients, as they name themselves, that give Claude the structure of a result, not its text."""
 

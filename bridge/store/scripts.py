@@ -125,7 +125,7 @@ class Steps:
 
     def __init__(self, redis: Redis, patience_s: float, *, is_insistent: bool = False) -> None:
         self._redis = redis
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._is_insistent = is_insistent
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
@@ -152,7 +152,7 @@ class Steps:
             StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
                 lasts, in whose words; the step may have run.
         """
-        until = asyncio.get_running_loop().time() + self._patience_s
+        until = asyncio.get_running_loop().time() + self.patience_s
         step = _Pending(script, script.command(values), until)
         # Whoever asked may have left: then nobody else looks at how the step has ended.
         step.done.add_done_callback(asyncio.Future.exception)

@@ -52,7 +52,8 @@ class Callbacks:
             InvalidError: the result breaks the workflow's output schema.
         """
         call, workflow = await self._call(call_id, secret)
-        self._schemas.check(workflow.output, value, "the result breaks the tool's output schema")
+        broken = "the result breaks the tool's output schema"
+        await self._schemas.check(workflow.output, value, broken)
         clean = scrub(value, [*secrets_sent(workflow), secret])
         return await self._conclude(call, secret, CallStatus.SUCCEEDED, result=encode(clean))
 

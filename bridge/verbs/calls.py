@@ -82,15 +82,15 @@ class Calls:
             InvalidError: the arguments break the workflow's input schema.
         """
         workflow = asked.workflow
-        self._schemas.check(
-            workflow.input, asked.arguments, "the arguments break this tool's input schema"
-        )
+        arguments = encode(asked.arguments)
+        broken = "the arguments break this tool's input schema"
+        await self._schemas.check(workflow.input, asked.arguments, broken, arguments)
         attach = _fingerprint(asked) if workflow.attach_for_s is not None else ""
         new = NewCall(
             call_id=asked.call_id,
             principal=asked.principal,
             workflow=workflow.name,
-            arguments=encode(asked.arguments),
+            arguments=arguments,
             max_attempts=workflow.retry.attempts,
             idempotent=workflow.annotations.idempotent,
             ttl_s=self._ttl_s,

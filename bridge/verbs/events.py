@@ -101,7 +101,7 @@ class Events:
         return Listing(events, str(events[-1].order) if more else None)
 
     async def reply(self, server: Server, held: Held, value: Json) -> ReplyStatus:
-        """Settle an event with Claude's answer and send it on its way.
+        """Settle an event with Claude's answer, as it was meant, and send it on its way.
 
         Raises:
             InvalidError: the answer breaks the hook's reply schema.
@@ -109,10 +109,10 @@ class Events:
         """
         event = await self.find(server.name, held.event_id)
         hook = server.hooks.get(event.hook)
-        self._schemas.check(
+        meant = await self._schemas.mended(
             hook.reply if hook else None, value, "the reply breaks this hook's schema"
         )
-        outcome, status = await self._store.answer(held, encode(value))
+        outcome, status = await self._store.answer(held, encode(meant))
         _demand_held(outcome, status)
         if status == ReplyStatus.PENDING:
             await self._queue.wake("deliver_reply", held.event_id)

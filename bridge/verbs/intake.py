@@ -64,8 +64,9 @@ class Intake:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
         hidden = _hidden(incoming.reply_url)
-        incoming = replace(incoming, content=self._as_wanted(hook, incoming.content))
-        self._check(hook, incoming.content, hidden)
+        content = await self._as_wanted(hook, incoming.content)
+        incoming = replace(incoming, content=content)
+        await self._check(hook, content, hidden)
         kept = _without(incoming.content, hidden)
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))
         if event is None:
@@ -98,27 +99,26 @@ class Intake:
             coalesce_for_s=hook.coalesce.window_s if hook.coalesce else 0,
         )
 
-    def _as_wanted(self, hook: Hook, content: Content) -> Content:
+    async def _as_wanted(self, hook: Hook, content: Content) -> Content:
         """Return the JSON inside a text or a form where the hook's schema allows only that."""
-        if self._schemas.allows(hook.payload, content.payload):
+        schemas, schema = self._schemas, hook.payload
+        inner = inner_json(content) if schema is not None else None
+        if inner is None or await schemas.fits(schema, content.payload):
             return content
-        inner = inner_json(content)
-        if inner is None or (
-            _may_be_text(hook) and not self._schemas.allows(hook.payload, inner.payload)
-        ):
+        if _may_be_text(hook) and not await schemas.fits(schema, inner.payload):
             return content
         return inner
 
-    def _check(self, hook: Hook, content: Content, hidden: tuple[str, ...]) -> None:
+    async def _check(self, hook: Hook, content: Content, hidden: tuple[str, ...]) -> None:
         broken = "the payload breaks this hook's schema"
         try:
-            self._schemas.check(hook.payload, content.payload, broken)
+            await self._schemas.check(hook.payload, content.payload, broken, content.body.content)
         except InvalidError as error:
             # What is wrong with a value is told with the value.
             faults = (
                 replace(each, detail=scrub_text(each.detail, hidden)) for each in error.faults
             )
-            raise InvalidError(error.summary, tuple(faults)) from None
+            raise InvalidError(error.summary, tuple(faults), error.has_more) from None
 
 
 def _may_be_text(hook: Hook) -> bool:

@@ -183,14 +183,13 @@ class Runs:
         if outcome.empty and workflow.output is not None:
             await self._fail(running, "n8n answered with an empty body, where a result is promised")
             return
+        result = encode(outcome.value)
+        broken = "n8n's answer breaks this tool's output schema"
         try:
-            self._schemas.check(
-                workflow.output, outcome.value, "n8n's answer breaks this tool's output schema"
-            )
+            await self._schemas.check(workflow.output, outcome.value, broken, result)
         except InvalidError as error:
             await self._fail(running, str(error))
             return
-        result = encode(outcome.value)
         if await self._store.finish(running, CallStatus.SUCCEEDED, result=result):
             _log_end(running, CallStatus.SUCCEEDED)
 

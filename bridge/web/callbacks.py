@@ -11,7 +11,6 @@ from bridge.json_reading import parse_json
 from bridge.models import CallStatus, Json
 from bridge.request_body import read_body
 from bridge.runtime import Runtime
-from bridge.schema_cache import SchemaCache
 from bridge.verbs.callbacks import Callbacks
 
 SCHEMA: dict[str, Any] = {
@@ -26,8 +25,6 @@ SCHEMA: dict[str, Any] = {
 }
 ONE_OF = ("progress", "result", "failure")
 
-_schemas = SchemaCache()
-
 
 async def receive_callback(request: Request) -> Response:
     """Act on one callback; an unknown call and a wrong token are answered alike."""
@@ -35,7 +32,7 @@ async def receive_callback(request: Request) -> Response:
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     await runtime.callbacks.demand(call_id, secret)
     said = _parse(await read_body(request, runtime.settings.max_body_bytes))
-    _schemas.check(SCHEMA, said, "this is no callback")
+    await runtime.schemas.check(SCHEMA, said, "this is no callback")
     assert isinstance(said, dict)
     named = [name for name in ONE_OF if name in said]
     if len(named) != 1 or ("message" in said and named != ["progress"]):

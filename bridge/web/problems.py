@@ -124,5 +124,11 @@ def answer_error(request: Request, error: Exception) -> Response:
         members["errors"] = [
             {"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults
         ]
-        return problem(status, error.summary, headers, **members)
+        return problem(status, _summary(error), headers, **members)
     return problem(status, str(error), headers, **members)
+
+
+def _summary(error: InvalidError) -> str:
+    if not (error.has_more and error.faults):
+        return error.summary
+    return f"{error.summary}; there are more faults than the {len(error.faults)} that are listed"

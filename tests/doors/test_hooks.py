@@ -333,6 +333,19 @@ async def test_every_fault_of_a_payload_is_named_by_its_pointer(door: RunningApp
     assert all(error["detail"] for error in problem["errors"])
 
 
+@pytest.mark.parametrize(("wrong", "listed"), [(20, 20), (21, 20), (100, 20)])
+async def test_the_first_faults_are_listed_and_more_are_said_to_be_there(
+    door: RunningApp, wrong: int, listed: int
+) -> None:
+    sender = {"name": "Ann", "mail~address": "a"}
+    body = json.dumps({"id": 7, "from": sender, "a/b": [None] * wrong}).encode()
+
+    problem = await assert_refused(door, await post(door, body, path=STRICT), 422)
+
+    assert [error["pointer"] for error in problem["errors"]] == [f"/a~1b/{n}" for n in range(20)]
+    assert ("there are more faults than the 20" in problem["detail"]) == (wrong > listed)
+
+
 async def test_a_missing_member_is_named_by_the_pointer_it_would_have(door: RunningApp) -> None:
     problem = await assert_refused(door, await post(door, b"{}", path=STRICT), 422)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.check import check
+from bridge.check import check, doubts
 from bridge.tool_rules import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS
 
 ROOT = Path(__file__).parents[2]
@@ -95,3 +95,17 @@ def test_faults_of_files_and_of_the_tools_in_them_are_named_at_once(tmp_path: Pa
 )
 def test_files_that_are_wrong_throughout_are_named_as_such(tmp_path: Path, workflows: str) -> None:
     assert faults(tmp_path, f"name: s\nworkflows: {workflows}\n")
+
+
+def test_a_pattern_that_may_take_for_ever_is_a_warning_and_no_fault(tmp_path: Path) -> None:
+    schema = "{properties: {a: {pattern: '^(?!x)y'}, b: {pattern: '^(?<y>[0-9]+)$'}}}"
+    text = (
+        f"{TOOL}    output: {schema}\nhooks: {{h: {{auth: {{bearer: env:A}}, payload: {schema}}}}}"
+    )
+    (tmp_path / "s.yaml").write_text(text)
+    assert check(tmp_path, {"A": "a-token-of-sixteen"}) == ()
+    named = [line.removeprefix(f"{tmp_path}/") for line in doubts(tmp_path, {})]
+    assert [line.partition(" holds the pattern '^(?!x)y'")[0] for line in named] == [
+        "s.yaml:7: hooks.h.payload.properties.a.pattern",
+        "s.yaml:6: workflows.w.output.properties.a.pattern",
+    ]

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from bridge.errors import Fault
 from bridge.pointers import parts_of, pointer_to
-from bridge.schemas import faults_in_schema, faults_in_value
+from bridge.schemas import (
+    DIALECTS,
+    Cost,
+    compile_schema,
+    faults_in_schema,
+    faults_in_value,
+    unbounded_patterns,
+)
 
 
 def test_every_fault_of_a_value_is_named_by_its_pointer() -> None:
@@ -63,3 +70,119 @@ def test_a_pointer_is_read_back_as_it_was_written(parts: list[str]) -> None:
 def test_what_only_looks_like_a_pointer_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a JSON Pointer"):
         parts_of(text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        ({"type": ["integer", "null"]}, "x", "'x' is not of type"),
+        ({"enum": [1, "a"]}, 2, "2 is not one of [1, 'a']"),
+        ({"const": {"a": 1}}, 2, "{'a': 1} was expected"),
+        ({"minLength": 1}, "", "'' should be non-empty"),
+        ({"minLength": 3}, "a", "'a' is too short"),
+        ({"maxLength": 3}, "abcd", "'abcd' is too long"),
+        ({"pattern": "^a$"}, "b", "'b' does not match '^a$'"),
+        ({"pattern": "^(?=a)"}, "b", "'b' does not match '^(?=a)'"),
+        ({"maxItems": 0}, [1], "[1] is expected to be empty"),
+        ({"minProperties": 2}, {}, "{} does not have enough properties"),
+        ({"minimum": 5}, 3, "3 is less than the minimum of 5"),
+        ({"exclusiveMaximum": 5}, 5, "5 is greater than or equal to the maximum of 5"),
+        ({"multipleOf": 0.5}, 0.3, "0.3 is not a multiple of 0.5"),
+        ({"uniqueItems": True}, [1, 1], "[1, 1] has non-unique elements"),
+        ({"anyOf": [{"type": "null"}]}, 1, "1 is not valid under any of the given schemas"),
+        ({"not": {"type": "integer"}}, 1, "1 should not be valid under {'type': 'integer'}"),
+        ({"contains": {"const": 2}}, [1], "[1] does not contain items matching the given schema"),
+        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "'ab' is too long"),
+        ({"additionalProperties": False}, {"a": 1}, "Additional properties are not allowed ('a'"),
+        ({"properties": {"a": False}}, {"a": 1}, "False schema does not allow 1"),
+    ],
+)
+def test_a_fault_is_told_in_the_words_that_people_know(
+    schema: dict[str, object], value: object, said: str
+) -> None:
+    assert [fault.detail[: len(said)] for fault in faults_in_value(schema, value)] == [said]
+
+
+PATTERNS = [
+    (r"^[\p{L}\p{N} _-]+$", "Zoë 7", "a/b"),
+    (r"^(?<y>\d{4})-(?<m>\d{2})$", "2026-11", "٢٠٢٦-11"),
+    (r"^\w+$", "abc", "abcé"),
+    (r"^a$", "a", "a\n"),
+    (r"^[^[]+$", "a", "["),
+    (r"^[^]$", "\n", ""),
+    (r"^\uD83D\uDE00$", "\U0001f600", "\U0001f601"),
+    (r"^(?!b)\w$", "a", "é"),
+    (r"^(?<q>['\"]).*\k<q>$", "'a'", "'a\""),
+    (r"^{{.+}}$", "{{a}}", "a"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "fits", "breaks"), PATTERNS)
+def test_patterns_are_those_of_ecma_262(pattern: str, fits: str, breaks: str) -> None:
+    schema = {"pattern": pattern}
+    assert faults_in_schema(schema) == ()
+    assert faults_in_value(schema, fits) == ()
+    assert faults_in_value(schema, breaks)
+
+
+def test_what_no_pattern_of_ecma_262_is_is_a_fault() -> None:
+    for pattern in ("(", "[b-a]", "a{2,1}", "*a"):
+        (fault,) = faults_in_schema({"properties": {"a": {"pattern": pattern}}})
+        assert fault.pointer == "/properties/a/pattern"
+
+
+TUPLE = {"items": [{"type": "string"}, {"type": "integer"}]}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_schema_is_of_the_draft_that_it_names(name: str) -> None:
+    before_2020 = "2020" not in name
+    for spelled in (f"http://{name}", f"https://{name}#"):
+        schema = {"$schema": spelled, **TUPLE}
+        assert bool(faults_in_schema(schema)) != before_2020
+        if before_2020:
+            assert not faults_in_value(schema, ["a", 1])
+            assert faults_in_value(schema, ["a", "b"])
+
+
+def test_an_unknown_draft_is_a_fault() -> None:
+    (fault,) = faults_in_schema({"$schema": "https://example.com/mine"})
+    assert fault.pointer == "/$schema"
+    assert "2020-12" in fault.detail
+
+
+def test_formats_are_not_checked_in_any_draft() -> None:
+    for known in DIALECTS.values():
+        assert not faults_in_value({"$schema": known, "format": "date"}, "no date")
+
+
+@pytest.mark.parametrize(
+    ("schema", "cost"),
+    [
+        ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {}}}, Cost.PLAIN),
+        ({"items": {"multipleOf": 0.01}}, Cost.PER_UNIT),
+        ({"items": {"$ref": "#"}}, Cost.UNBOUNDED),
+        (
+            {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"items": {"$ref": "#/$defs/a"}}}},
+            Cost.UNBOUNDED,
+        ),
+        ({"items": {"$dynamicRef": "#x"}, "$dynamicAnchor": "x"}, Cost.UNBOUNDED),
+        ({"items": {"pattern": "(?=a)"}}, Cost.UNBOUNDED),
+        ({"patternProperties": {"(a)\\1": {}}}, Cost.UNBOUNDED),
+        ({"items": {"uniqueItems": True}}, Cost.PER_UNIT),
+    ],
+)
+def test_what_a_check_may_cost_is_known_before(schema: dict[str, object], cost: Cost) -> None:
+    assert compile_schema(schema).cost is cost
+
+
+def test_patterns_that_are_not_matched_in_linear_time_are_known_by_their_places() -> None:
+    schema = {
+        "properties": {"a": {"pattern": "(?=a)"}, "b": {"pattern": "^(a+)+$"}},
+        "patternProperties": {"(a)\\1": {}},
+        "enum": [{"pattern": "(?=a)"}],
+    }
+    assert list(unbounded_patterns(schema)) == [
+        (("properties", "a", "pattern"), "(?=a)"),
+        (("patternProperties", "(a)\\1"), "(a)\\1"),
+    ]

@@ -1,0 +1,110 @@
+"""The processes in which costly checks run: started when one is due, ended when it hangs."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import defaultdict
+from typing import Any
+
+from bridge.errors import InvalidError, TransientError
+from bridge.schema_checks import Verdict, Wish, read_verdict
+from bridge.schema_process import CHECK_S
+
+PROCESSES_MAX = 2
+TRIES = 2
+"""A process that was killed from outside proves nothing of what it checked; two do."""
+
+UNCHECKED = (
+    f"this value could not be checked: to compare it with its schema takes more than {CHECK_S:g} s "
+    "of computing; send a shorter or less deeply nested one, or make the schema's patterns, "
+    "references and uniqueItems simpler"
+)
+BROKEN = "this value could not be checked: the process that compared it with its schema broke down"
+BUSY = "too many long checks against schemas run at once"
+
+
+class CheckProcesses:
+    """Runs checks in processes of their own: one at a time of a schema, a few at a time in all.
+
+    So whoever sends what takes long holds up only what is for the same hook or tool. `patience_s`
+    is how long a check may wait and take, None for as long as it needs.
+    """
+
+    def __init__(self, patience_s: float | None) -> None:
+        self._patience_s = patience_s
+        self._idle: list[Process] = []
+        self._places = asyncio.Semaphore(PROCESSES_MAX)
+        self._turns: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def examine(self, schema: bytes, text: bytes, value: Any, wish: Wish) -> Verdict:
+        """Return the verdict on a value, whose JSON is `text`.
+
+        Raises:
+            InvalidError: whether it fits could not be found out in the time that a check has.
+            TransientError: the check had no turn, or no end, within the patience.
+        """
+        try:
+            async with asyncio.timeout(self._patience_s), self._turns[schema], self._places:
+                for _ in range(TRIES):
+                    verdict = await self._examine(schema, text, value, wish)
+                    if verdict is not None:
+                        return verdict
+        except TimeoutError:
+            raise TransientError(BUSY) from None
+        raise InvalidError(BROKEN)
+
+    async def aclose(self) -> None:
+        """End the processes."""
+        while self._idle:
+            await _end(self._idle.pop())
+
+    async def _examine(self, schema: bytes, text: bytes, value: Any, wish: Wish) -> Verdict | None:
+        """Return the best verdict that a process gave; None if it ended without any."""
+        process = self._idle.pop() if self._idle else await _start()
+        verdict: Verdict | None = None
+        try:
+            await _ask(process, schema, text, wish)
+            while told := await _hear(process):
+                verdict = read_verdict(told, value)
+            self._idle.append(process)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            if await process.wait() == -signal.SIGPROF and verdict is None:
+                raise InvalidError(UNCHECKED) from None
+        except BaseException:
+            await _end(process)  # what it says from now on answers nobody
+            raise
+        return verdict
+
+
+async def _start() -> Process:
+    # In a session of its own: a Ctrl-C at the terminal is for the bridge, which drains.
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge.schema_process",
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,
+    )
+
+
+async def _ask(process: Process, schema: bytes, text: bytes, wish: Wish) -> None:
+    assert process.stdin is not None, "opened as a pipe"
+    head = {"schema": len(schema), "value": len(text), "lenient": wish.lenient}
+    process.stdin.write(json.dumps(head | {"spare": wish.spare}).encode() + b"\n" + schema + text)
+    await process.stdin.drain()
+
+
+async def _hear(process: Process) -> bytes:
+    assert process.stdout is not None, "opened as a pipe"
+    length = await process.stdout.readuntil(b"\n")
+    return await process.stdout.readexactly(int(length))
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
