@@ -113,7 +113,7 @@ class Runs:
             span = traceparent(call.trace, call.call_id, call.attempt)
             sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
-            if isinstance(outcome, Answered) and self._is_of_others(workflow, outcome):
+            if isinstance(outcome, Answered) and await self._is_of_others(workflow, outcome):
                 return Refused(NO_WORKFLOW, outcome.page or "")
             if workflow.result != "execution" or not isinstance(outcome, Answered):
                 return outcome
@@ -126,14 +126,16 @@ class Runs:
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
         return await self._while_held(running, follow(followed, look), self._handing_over.wait())
 
-    def _is_of_others(self, workflow: Workflow, answered: Answered) -> bool:
+    async def _is_of_others(self, workflow: Workflow, answered: Answered) -> bool:
         """Tell whether a web page came where the workflow is not said to answer with text."""
-        wants_text = (
-            workflow.result == "response"
-            and workflow.output is not None
-            and self._schemas.allows(workflow.output, answered.value)
-        )
-        return answered.page is not None and not wants_text
+        if answered.page is None:
+            return False
+        if workflow.result != "response" or workflow.output is None:
+            return True
+        try:
+            return not await self._schemas.fits(workflow.output, answered.value)
+        except InvalidError:
+            return False  # that it could not be checked is said where the call is settled
 
     async def _while_held(
         self,
