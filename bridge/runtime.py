@@ -86,7 +86,6 @@ class Runtime:
     callbacks: Callbacks
     replies: Replies
     direct_replies: DirectReplies
-    operators: Operators
     entrance: Entrance
     processes: ProcessStore
     sessions: SessionStore
@@ -140,6 +139,12 @@ class Runtime:
     def pushes(self) -> Pushes:
         """Give the verb of pushes, which needs nothing of its own."""
         return Pushes(PushStore(self.steps), self.wakes)
+
+    @property
+    def operators(self) -> Operators:
+        """Give the verbs of people who look after the bridge."""
+        store = OperatorStore(self.steps)
+        return Operators(store, self.event_store, self.call_store, self.replies)
 
     @property
     def questions(self) -> Questions:
@@ -249,10 +254,10 @@ def _wire(
     steps: Steps,
     wakes: Wakes,
 ) -> Runtime:
-    schemas = SchemaCache(steps.patience_s)
-    queue, addresses = Queue(client), ReplyAddresses.of(settings)
+    schemas, queue = SchemaCache(steps.patience_s), Queue(client)
     event_store, call_store = EventStore(steps, process), CallStore(steps)
     run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
+    addresses = ReplyAddresses.of(settings)
     replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)
     return Runtime(
         settings=settings,
@@ -268,7 +273,6 @@ def _wire(
         callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
         replies=replies,
-        operators=Operators(OperatorStore(steps), event_store, call_store, replies),
         entrance=Entrance(TokenStore(steps), GrantStore(steps), servers, settings),
         direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
         processes=ProcessStore(steps, process),
