@@ -6,6 +6,9 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from bridge.data_folder import in_data_folder
+from bridge.errors import ConfigurationError
+
 TOKEN = "BRIDGE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
 FILE = "demo-tokens.json"
@@ -27,13 +30,28 @@ def demo_tokens(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def kept_tokens(data_dir: Path) -> dict[str, str]:
-    """Read both tokens from `data_dir`, or make them up and keep them there for the owner only."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Read both tokens from `data_dir`, or make them up and keep them there for the owner only.
+
+    Raises:
+        ConfigurationError: the folder or the file cannot be used.
+    """
+    with in_data_folder(data_dir):
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            kept = (data_dir / FILE).read_bytes()
+        except FileNotFoundError:
+            tokens = {name: secrets.token_urlsafe(24) for name in (TOKEN, HOOK_TOKEN)}
+            file = os.open(data_dir / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w") as writer:
+                json.dump(tokens, writer)
+            return tokens
+    return _tokens_in(kept, data_dir / FILE)
+
+
+def _tokens_in(content: bytes, file: Path) -> dict[str, str]:
     try:
-        kept: dict[str, str] = json.loads((data_dir / FILE).read_text())
-    except FileNotFoundError:
-        kept = {name: secrets.token_urlsafe(24) for name in (TOKEN, HOOK_TOKEN)}
-        file = os.open(data_dir / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w") as writer:
-            json.dump(kept, writer)
-    return kept
+        kept = json.loads(content)
+        return {name: str(kept[name]) for name in (TOKEN, HOOK_TOKEN)}
+    except (ValueError, KeyError, TypeError) as error:
+        fault = f"{file} does not hold the demo's tokens: remove it, and `up` makes new ones"
+        raise ConfigurationError((fault,)) from error

@@ -71,7 +71,8 @@ def read_document(path: Path) -> Document:
     except FileNotFoundError as error:
         raise ConfigurationError((f"{path}:1: {_NOT_THERE}",)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError((f"{path}:1: the file cannot be read: {error}",)) from error
+        why = "it must be UTF-8" if isinstance(error, ValueError) else error.strerror
+        raise ConfigurationError((f"{path}:1: the file cannot be read: {why}",)) from error
     except json.JSONDecodeError as error:
         raise ConfigurationError((found.says(error.lineno, f"JSON: {error.msg}"),)) from error
     except yaml.MarkedYAMLError as error:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from bridge.demo import MADE_UP_BY_UP
 from bridge.errors import ConfigurationError, StoreUnavailableError
@@ -23,7 +21,9 @@ from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
+from bridge.store.pool import open_pool
 from bridge.store.replies import ReplyStore
+from bridge.store.safety import demand_safety
 from bridge.store.scripts import Steps
 from bridge.store.tokens import TokenStore
 from bridge.valkey import address_in
@@ -34,7 +34,6 @@ from bridge.verbs.tokens import Tokens
 T = TypeVar("T")
 
 PATIENCE_S = 3.0
-ANSWER_S = 10.0
 MEND = "start the bridge, or mend BRIDGE_REDIS_URL"
 
 
@@ -54,8 +53,8 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
     Raises:
         ConfigurationError: wrong settings, or none that lead to a store.
     """
-    # What a command does is said by the command itself.
-    logging.getLogger("bridge").setLevel(logging.WARNING)
+    # What a command does, and what is in its way, is said by the command itself.
+    logging.getLogger("bridge").setLevel(logging.CRITICAL)
 
     async def run() -> T:
         try:
@@ -76,7 +75,7 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     url = settings.redis_url or address_in(settings.data_dir / "valkey")
     if url is None:
         raise ConfigurationError((_nowhere(settings),))
-    async with Redis.from_url(url, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)) as client:
+    async with Redis.from_pool(open_pool(url)) as client:
         steps = Steps(client, PATIENCE_S)
         async with steps.running():
             process = new_process_id("operator")
@@ -95,6 +94,17 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
                 settings,
                 files.servers,
             )
+
+
+async def demand_store(settings: Settings) -> None:
+    """Refuse a Redis that can be no store, before anything is started on it.
+
+    Raises:
+        ConfigurationError: naming why, once for all processes that would start on it.
+    """
+    assert settings.redis_url is not None, "whoever starts processes has named their Redis"
+    async with Redis.from_pool(open_pool(settings.redis_url)) as client:
+        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis)
 
 
 def _nowhere(settings: Settings) -> str:

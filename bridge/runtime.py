@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import redis
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
-from bridge.errors import ConfigurationError, TransientError
+from bridge.errors import TransientError
 from bridge.models import ProcessId, new_process_id
 from bridge.queue import Queue
 from bridge.receivers import Receivers
@@ -32,6 +30,7 @@ from bridge.store.grants import GrantStore
 from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
+from bridge.store.pool import CONNECT_S, open_pool
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.pushes import PushStore
 from bridge.store.replies import ReplyStore
@@ -62,8 +61,6 @@ from bridge.wary_http import WaryHttp
 
 logger = logging.getLogger(__name__)
 
-CONNECT_S = 5.0
-ANSWER_S = 5.0
 LEAVE_S = 2.0
 """How long a process that ends waits for a Redis that is away; others find out by themselves."""
 
@@ -182,7 +179,7 @@ async def open_runtime(
     url = settings.redis_url
     assert url is not None, "whoever opens a runtime has named its Redis"
     process = new_process_id(kind)
-    client = Redis.from_pool(_pool(url))
+    client = Redis.from_pool(open_pool(url))
     ear = Redis.from_url(
         url,
         socket_timeout=None,
@@ -221,29 +218,6 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await runtime.processes.leave()
-
-
-def _pool(url: str) -> BlockingConnectionPool:
-    """Make the connections of a process.
-
-    Raises:
-        ConfigurationError: the address has an option that there is not, or a wrong value of one.
-    """
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=8,
-            timeout=ANSWER_S,
-            socket_timeout=ANSWER_S,
-            socket_connect_timeout=CONNECT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError, RedisError) as error:
-        named = re.search(r"'\w+'", str(error))
-        fault = "BRIDGE_REDIS_URL has an option after its ? that there is not, or a wrong value"
-        raise ConfigurationError((fault + (f": {named[0]}" if named else ""),)) from None
-    return pool
 
 
 def _wire(

@@ -220,12 +220,16 @@ def read_dotenv(path: Path) -> dict[str, str]:
     """Read the variables of a `.env` file as they stand; none if there is no such file.
 
     Raises:
-        ConfigurationError: naming each line that sets no variable.
+        ConfigurationError: naming each line that sets no variable, or why none can be read.
     """
-    if not path.is_file():
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            bindings = list(parse_stream(file))
+    except FileNotFoundError:
         return {}
-    with path.open(encoding="utf-8-sig") as file:
-        bindings = list(parse_stream(file))
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it must be UTF-8" if isinstance(error, ValueError) else error.strerror
+        raise ConfigurationError((f"{path} cannot be read: {why}",)) from error
     faults = tuple(
         f"{path}:{binding.original.line}: the line must read NAME=value"
         for binding in bindings

@@ -14,7 +14,7 @@ import httpx2
 from bridge.children import Child, Process, keep
 from bridge.configuration import Configuration, read_configuration, unguarded
 from bridge.demo import demo_tokens
-from bridge.operating import operating
+from bridge.operating import demand_store, operating
 from bridge.ports import free_port, listen
 from bridge.settings import data_dir_of
 from bridge.valkey import EmbeddedValkey
@@ -90,6 +90,7 @@ async def keep_all(planned: Plan) -> None:
         for tier in planned.tiers:
             await stack.enter_async_context(running(tier))
             if tier is planned.tiers[0]:
+                await demand_store(planned.configuration.settings)
                 await demand_guards(planned)
         async with asyncio.TaskGroup() as tasks:
             for process in itertools.chain(*planned.tiers):

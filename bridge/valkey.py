@@ -21,6 +21,7 @@ from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import TimeoutError as NoAnswerError
 
+from bridge.data_folder import in_data_folder
 from bridge.errors import ConfigurationError
 from bridge.leash import leashed
 from bridge.ports import free_port
@@ -75,14 +76,15 @@ class EmbeddedValkey:
 
     async def start(self) -> None:
         """Start the server and wait until it answers; loading a long log counts as progress."""
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._data_dir.chmod(0o700)
-        if self._lock is None:
-            self._lock = await self._take_lock()
-        self._process = await self._spawn(self._lock)
-        os.pwrite(self._lock, b"%-20d" % self._process.pid, 0)
-        await self._answering(self._process)
-        self._tell_address()
+        with in_data_folder(self._data_dir):
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._data_dir.chmod(0o700)
+            if self._lock is None:
+                self._lock = await self._take_lock()
+            self._process = await self._spawn(self._lock)
+            os.pwrite(self._lock, b"%-20d" % self._process.pid, 0)
+            await self._answering(self._process)
+            self._tell_address()
 
     async def wait(self) -> int:
         """Wait until the server has ended, for whatever reason; give its exit status."""
@@ -181,11 +183,16 @@ class EmbeddedValkey:
 
 
 def address_in(data_dir: Path) -> str | None:
-    """Find the address of the server that ran last in `data_dir`, which may be gone by now."""
-    try:
-        return (data_dir / ADDRESS_FILE).read_text()
-    except FileNotFoundError:
-        return None
+    """Find the address of the server that ran last in `data_dir`, which may be gone by now.
+
+    Raises:
+        ConfigurationError: the folder cannot be read.
+    """
+    with in_data_folder(data_dir):
+        try:
+            return (data_dir / ADDRESS_FILE).read_text(errors="replace")
+        except FileNotFoundError:
+            return None
 
 
 def find_server() -> str:

@@ -72,6 +72,23 @@ async def test_data_in_use_is_refused_by_a_sentence_that_names_the_process(tmp_p
             await EmbeddedValkey(tmp_path).start()
 
 
+@pytest.mark.parametrize("place", ["", "valkey.lock", "valkey.url"])
+async def test_a_place_that_cannot_be_used_is_named_with_its_setting(
+    tmp_path: Path, place: str
+) -> None:
+    at = tmp_path / "data" / place
+    if place:
+        at.mkdir(parents=True)
+    else:
+        at.touch()
+    server = EmbeddedValkey(tmp_path / "data")
+    try:
+        with pytest.raises(ConfigurationError, match=r"cannot be used: .* BRIDGE_DATA_DIR"):
+            await server.start()
+    finally:
+        await server.stop()
+
+
 async def test_data_is_free_again_after_a_clean_stop(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as first, Redis.from_url(first.url) as client:
         await client.set("kept", "yes")
