@@ -34,7 +34,7 @@ PATIENCE_S = 5.0
 """How long a request waits for a Redis that is away, or a process that starts, before its 503."""
 
 
-def _stream(path: str, endpoint: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
+def _get(path: str, endpoint: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
     """Route GET alone: by the HEAD that the framework adds, a stream would open and stay."""
     route = Route(path, endpoint, methods=["GET"])
     route.methods = {"GET"}
@@ -46,6 +46,7 @@ ROUTES = (
     Route("/readyz", health.show_ready),
     Route("/metrics", health.show_metrics),
     Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
+    _get("/hooks/{server}/{hook}", hooks.confirm),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
     Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),
@@ -61,13 +62,13 @@ ROUTES = (
     Route("/register", endpoints.REGISTER, methods=["POST"]),
     Route("/revoke", endpoints.REVOKE, methods=["POST"]),
     Route("/mcp/{server}", streamable.post, methods=["POST"]),
-    _stream("/mcp/{server}", streamable.get),
+    _get("/mcp/{server}", streamable.get),
     Route("/mcp/{server}", streamable.delete, methods=["DELETE"]),
     Route("/mcp-2025/{server}", streamable.post_2025, methods=["POST"]),
-    _stream("/mcp-2025/{server}", streamable.get),
+    _get("/mcp-2025/{server}", streamable.get),
     Route("/mcp-2025/{server}", streamable.delete, methods=["DELETE"]),
-    _stream("/sse/{server}", sse.get),
-    _stream("/sse/{server}/clients/{client}", sse.get),
+    _get("/sse/{server}", sse.get),
+    _get("/sse/{server}/clients/{client}", sse.get),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
 )
 

@@ -1,7 +1,7 @@
 """The nouns: what the bridge keeps, in the words of its public face."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -155,7 +155,8 @@ class Event:
     """One payload received on a hook; times are on Redis's clock, `attempt` counts leases.
 
     `merged` counts the later requests that became part of it, the newest of which gave the payload;
-    `execution` is n8n's, as `workflow/execution` or the execution's id alone, where it is known.
+    `execution` is n8n's, as `workflow/execution` or the execution's id alone, where it is known;
+    `kept` holds the `headers` and the `query` that the hook shows beside the payload.
     """
 
     event_id: EventId
@@ -171,6 +172,7 @@ class Event:
     reply: Reply
     merged: int = 0
     execution: str = ""
+    kept: dict[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from bridge.fields import (
     Slug,
     ToolName,
 )
+from bridge.hook_options import Dedupe, Handshake, Keep
 from bridge.schemas import faults_in_value
 
 __all__ = [
@@ -99,6 +100,11 @@ class Hook(Entry):
     priority: int = Field(0, description="Events of higher ones are taken first.")
     coalesce: Coalesce | None = Field(None, description="Which events become one.")
     limits: Limits | None = Field(None, description="How much the hook takes in.")
+    keep: Keep | None = Field(None, description="What of a request is shown beside the payload.")
+    dedupe: Dedupe | None = Field(None, description="What tells that an event came before.")
+    handshake: Handshake | None = Field(
+        None, description="How the sender asks, before its first event, whether it may send here."
+    )
 
     @property
     def wants_signature(self) -> bool:
@@ -109,6 +115,23 @@ class Hook(Entry):
     def has_default_reply(self) -> bool:
         """Tell whether the file gives a default reply, which may well be null."""
         return "default_reply" in self.model_fields_set
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what its senders prove themselves by."""
+        return tuple(secret for auth in self.auth for secret in auth.secrets)
+
+    @model_validator(mode="after")
+    def _check_what_is_kept(self) -> Self:
+        proofs = {name for auth in self.auth for name in auth.headers}
+        faults = [
+            Fault(f"/keep/headers/{number}", f"is what proves this hook's sender ({name}): drop it")
+            for number, name in enumerate(self.keep.headers if self.keep else ())
+            if name.lower() in proofs
+        ]
+        if faults:
+            raise unsound(faults)
+        return self
 
     @model_validator(mode="after")
     def _check_default_reply(self) -> Self:

@@ -12,10 +12,19 @@ import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.app import ROUTES
 from bridge.check import check
 from bridge.cli import commands
-from bridge.credentials import BasicAuth, HeaderAuth, HookAuth, Token, WorkflowAuth
+from bridge.credentials import BasicAuth, HeaderAuth, HmacAuth, HookAuth, Token, WorkflowAuth
 from bridge.entries import Entry
+from bridge.hook_options import Dedupe, Keep, MetaHandshake
 from bridge.mcp.server import tools_of
-from bridge.servers import Annotations, Coalesce, Hook, Limits, Retry, Server, Workflow
+from bridge.servers import (
+    Annotations,
+    Coalesce,
+    Hook,
+    Limits,
+    Retry,
+    Server,
+    Workflow,
+)
 from bridge.settings import DEMO_VARIABLES, Settings, read_dotenv, variable
 from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
@@ -33,7 +42,9 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 ENTRIES: tuple[type[Entry], ...] = (
-    *(Server, Hook, Workflow, Coalesce, Limits, Retry, Annotations, Token, BasicAuth, HeaderAuth),
+    *(Server, Token, BasicAuth, HeaderAuth, HmacAuth),
+    *(Hook, Coalesce, Limits, Keep, Dedupe, MetaHandshake),
+    *(Workflow, Retry, Annotations),
 )
 AUTHS: tuple[type[HookAuth | WorkflowAuth], ...] = (*get_args(HookAuth), *get_args(WorkflowAuth))
 PATHS = {route.path for route in ROUTES}

@@ -8,7 +8,7 @@ from typing import Any
 from bridge.exact_json import changes_in_javascript, spell
 from bridge.json_reading import is_deeper
 from bridge.long_json import LongJson
-from bridge.models import Json, second
+from bridge.models import Event, Json, second
 from bridge.payloads import Page, page
 from bridge.verbs.taking import Taken
 
@@ -38,7 +38,17 @@ def envelope(taken: Taken, payload: Json | LongJson, chars: int) -> dict[str, An
     }
     if taken.event.merged:
         head["merged"] = taken.event.merged
-    return head | unless_held(payload_or_start(payload, chars), "payload")
+    content = unless_held(payload_or_start(payload, chars), "payload")
+    return head | beside(taken.event, chars) | content
+
+
+def beside(event: Event, chars: int) -> dict[str, Any]:
+    """Return the headers and the query that were kept of an event; of long ones the start."""
+    texts = {name: spell(part) for name, part in event.kept.items()}
+    return {
+        name: part if len(texts[name]) <= chars else page(texts[name], 0, chars).text
+        for name, part in event.kept.items()
+    }
 
 
 def text_page(value: Json | LongJson, offset: int, chars: int) -> Page | None:

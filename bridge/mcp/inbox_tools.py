@@ -7,7 +7,7 @@ import mcp_types as types
 
 from bridge.errors import NotFoundError
 from bridge.file_pages import page_bytes
-from bridge.mcp.envelopes import DATA_NOTICE, envelope, unless_held, value_or_text
+from bridge.mcp.envelopes import DATA_NOTICE, beside, envelope, unless_held, value_or_text
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.showing import shown_part, shown_payload
@@ -89,6 +89,8 @@ async def read_part(
     file = await events.read_file(caller.server.name, event_id, path, offset, page_bytes(chars))
     if file is not None:
         return read | dataclasses.asdict(file)
+    if path == "" and offset == 0:
+        read |= beside(await events.find(caller.server.name, event_id), chars)
     value = await shown_part(caller.runtime, caller.server, event_id, path, detailed=detailed)
     return read | value_or_text(value, offset, chars)
 

@@ -27,7 +27,7 @@ end
 READING = """
 local function read(id)
   return {redis.call('HMGET', event_key(id), 'id', 'server', 'hook', 'status', 'attempt', 'received_at',
-      'order', 'media_type', 'summary', 'reason', 'merged', 'execution'),
+      'order', 'media_type', 'summary', 'reason', 'merged', 'execution', 'kept'),
     redis.call('HMGET', reply_key(id), 'status', 'value', 'attempts', 'last_failure')}
 end
 """
@@ -35,7 +35,7 @@ end
 ACCEPT = Script(
     "id server hook body media_type summary digest idempotency reply_url reply_deadline default_reply "
     "lease_s max_attempts answer_within_s ttl_s window_s rate_count rate_ms queued_max files file_sizes "
-    "execution coalesce coalesce_ms call",
+    "execution coalesce coalesce_ms call kept",
     READING
     + ROOM
     + FILES
@@ -74,7 +74,7 @@ if is_new then
   redis.call('HSET', event_key(id), 'id', id, 'server', server, 'hook', hook, 'status', 'queued',
     'attempt', 0, 'order', order, 'received_at', now, 'body', body, 'media_type', media_type,
     'summary', summary, 'lease_s', lease_s, 'max_attempts', max_attempts, 'ttl_s', ttl_s, 'open_s', open_s,
-    'execution', execution, 'call', call)
+    'execution', execution, 'call', call, 'kept', kept)
   asks(id, call, true)
   redis.call('HSET', reply_key(id), 'status', 'none', 'attempts', 0, 'url', reply_url,
     'deadline', reply_deadline, 'default', default_reply)

@@ -13,6 +13,7 @@ from bridge.errors import (
     TooManyError,
     TooManyTakersError,
 )
+from bridge.exact_json import decode
 from bridge.models import (
     Body,
     Event,
@@ -255,7 +256,7 @@ def event_of(rows: Answer) -> Event:
     """Read an event out of what a step gave."""
     fields, reply = rows
     event_id, server, hook, status, attempt, received_at, order, media_type, summary, *rest = fields
-    reason, merged, execution = rest
+    reason, merged, execution, kept = rest
     return Event(
         event_id=EventId(event_id.decode()),
         server=server.decode(),
@@ -270,4 +271,5 @@ def event_of(rows: Answer) -> Event:
         reply=reply_of(reply),
         merged=int(merged or 0),
         execution=(execution or b"").decode(),
+        kept=decode(kept) if kept else {},
     )

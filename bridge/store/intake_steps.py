@@ -49,7 +49,7 @@ local function queued_of_its_kind()
   return (e[1] == 'queued' or e[1] == 'delayed') and not e[2] and open or nil
 end
 local function merge(into)
-  redis.call('HSET', event_key(into), 'body', body, 'media_type', media_type, 'summary', summary)
+  redis.call('HSET', event_key(into), 'body', body, 'media_type', media_type, 'summary', summary, 'kept', kept)
   redis.call('HINCRBY', event_key(into), 'merged', 1)
   keep_files(into, math.max(redis.call('TTL', event_key(into)), 1))
   note(event_key(into), 'merged', {request = id, execution = execution})

@@ -14,7 +14,7 @@ IDEMPOTENCY_WINDOW_S = 24 * 3600
 class NewEvent:
     """What is written when a payload is accepted; empty texts stand for what was not given.
 
-    `idempotency` is a digest of hook and key, `digest` one of body and reply address, `coalesce` one
+    `kept` is JSON of what is shown beside the payload. `idempotency` is a digest of hook and key, `digest` one of body and reply address, `coalesce` one
     of what later requests must have in common with it to be merged into it. `call_id` is the call in whose
     middle it is asked.
     """
@@ -40,6 +40,7 @@ class NewEvent:
     coalesce: str = ""
     coalesce_for_s: float = 0
     call_id: str = ""
+    kept: str = ""
 
     def values(self) -> dict[str, Value]:
         """Give the arguments of the step that accepts it."""
@@ -69,4 +70,5 @@ class NewEvent:
             "coalesce": self.coalesce,
             "coalesce_ms": round(self.coalesce_for_s * 1000),
             "call": self.call_id,
+            "kept": self.kept,
         }

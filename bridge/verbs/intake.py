@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bridge.contents import Content, inner_json
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
 from bridge.exact_json import encode, spell
 from bridge.executions import execution_of
-from bridge.models import Event, new_event_id
+from bridge.models import Event, Json, new_event_id
 from bridge.payloads import resolve, summarize
 from bridge.reply_address import ReplyAddresses
 from bridge.schema_cache import SchemaCache
@@ -18,6 +19,9 @@ from bridge.store.events import EventStore
 from bridge.store.new_event import NewEvent
 from bridge.trimming import spare_members
 
+SECRET_MIN_CHARS = 6
+"""A shorter secret would be found in all kinds of words."""
+
 SUMMARIZED_BYTES = 4096
 """A longer payload is summarized as it came: trimming takes a microsecond or so a value."""
 
@@ -26,11 +30,14 @@ SUMMARIZED_BYTES = 4096
 class Incoming:
     """A payload on its way in, with what its headers asked for; empty texts mean absent.
 
+    `kept` is shown beside the payload; `dedupe_key` counts where there is no `idempotency_key`.
     `are_headers_proved` says whether what proves the sender covers the headers too.
     """
 
     content: Content
     idempotency_key: str = ""
+    dedupe_key: str = ""
+    kept: dict[str, Json] = field(default_factory=dict)
     reply_url: str = field(default="", repr=False)
     reply_deadline: str = ""
     are_headers_proved: bool = True
@@ -75,14 +82,16 @@ class Intake:
 
     def _new_event(self, server: Server, hook: Hook, incoming: Incoming, kept: Content) -> NewEvent:
         content = incoming.content
+        key, digest = _identity(hook, incoming)
         return NewEvent(
             event_id=new_event_id(),
             server=server.name,
             hook=hook.name,
             body=kept.body,
             summary=_summary(server, hook, kept),
-            digest=_digest(content.body.content, *content.files, incoming.reply_url.encode()),
-            idempotency=_idempotency(server, hook, incoming.idempotency_key),
+            kept=_kept(hook, incoming),
+            digest=digest,
+            idempotency=_idempotency(server, hook, key),
             reply_url=incoming.reply_url,
             reply_deadline=incoming.reply_deadline,
             default_reply=json.dumps(hook.default_reply) if hook.has_default_reply else "",
@@ -181,6 +190,34 @@ def _coalescing(server: Server, hook: Hook, incoming: Incoming) -> str:
         return ""
     value = encode(key, sort_keys=True)
     return _digest(server.name.encode(), hook.name.encode(), value)
+
+
+def _identity(hook: Hook, incoming: Incoming) -> tuple[str, str]:
+    """Return the key that makes a request a duplicate, empty if none does, and what it must repeat.
+
+    Senders that number their events may write one anew: then only the number counts.
+    """
+    content, reply_url = incoming.content, incoming.reply_url.encode()
+    if not incoming.idempotency_key and (numbered := _number(hook, incoming)):
+        return numbered, _digest(reply_url)
+    return incoming.idempotency_key, _digest(content.body.content, *content.files, reply_url)
+
+
+def _number(hook: Hook, incoming: Incoming) -> str:
+    """Return what the hook's `dedupe` finds, apart from all that an Idempotency-Key may be."""
+    number: Json = incoming.dedupe_key or None
+    if hook.dedupe and hook.dedupe.pointer is not None:
+        with suppress(NotFoundError):
+            number = resolve(incoming.content.payload, hook.dedupe.pointer)
+    return "" if number in (None, "") else f"\0{encode(number, sort_keys=True).decode()}"
+
+
+def _kept(hook: Hook, incoming: Incoming) -> str:
+    """Return what is kept beside the payload as JSON, without secrets; empty if nothing is."""
+    if not incoming.kept:
+        return ""
+    secrets = (each for each in hook.secrets if len(each) >= SECRET_MIN_CHARS)
+    return encode(scrub(incoming.kept, (*_hidden(incoming.reply_url), *secrets))).decode()
 
 
 def _idempotency(server: Server, hook: Hook, key: str) -> str:

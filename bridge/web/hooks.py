@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import datetime
+from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from bridge.body_budget import BodyBudget
 from bridge.contents import read_content
 from bridge.errors import Fault, InvalidError, NotFoundError
 from bridge.exact_json import decode, encode
+from bridge.hook_options import MetaHandshake
+from bridge.kept import kept_beside
 from bridge.models import Event, new_lease_token
 from bridge.prefer import preferred_wait_s
 from bridge.request_body import read_body
@@ -21,7 +24,9 @@ from bridge.runtime import Runtime
 from bridge.servers import Hook, Server
 from bridge.verbs.intake import Incoming
 from bridge.web.clients import clients_of
+from bridge.web.handshakes import answer_graph, answer_meta, answer_slack
 from bridge.web.held import WatchedAnswer, while_there
+from bridge.web.problems import problem
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +36,11 @@ async def receive_event(request: Request) -> Response:
     started = time.perf_counter()
     runtime: Runtime = request.app.state.runtime
     server, hook = _find_hook(runtime, request)
+    if greeting := answer_graph(hook, request):
+        return greeting
     incoming = await _read(request, hook, runtime.settings.max_body_bytes)
+    if greeting := answer_slack(hook, incoming.content.payload):
+        return greeting
     event, is_duplicate = await runtime.intake.accept(server, hook, incoming)
     logger.info(
         "event.received",
@@ -51,6 +60,14 @@ async def receive_event(request: Request) -> Response:
         return await _wait(request, event, is_duplicate, wait_s)
     described = encode(_describe(request, event, is_duplicate), compact=True)
     return Response(described, 200 if is_duplicate else 202, media_type="application/json")
+
+
+async def confirm(request: Request) -> Response:
+    """Answer a provider that asks with GET whether it may send here: Meta does, no other."""
+    _, hook = _find_hook(request.app.state.runtime, request)
+    if isinstance(hook.handshake, MetaHandshake):
+        return answer_meta(hook, hook.handshake, request)
+    return problem(HTTPStatus.METHOD_NOT_ALLOWED, "this hook takes POST alone", {"Allow": "POST"})
 
 
 async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:
@@ -87,6 +104,8 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
     return Incoming(
         content=await read_content(raw, headers, max_bytes),
         idempotency_key=_idempotency_key(headers, proof),
+        dedupe_key=_dedupe_key(hook, headers),
+        kept=kept_beside(hook, headers, request.scope["query_string"]),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
         call_id=headers.get("bridge-call-id", ""),
@@ -107,6 +126,11 @@ async def _read_signed(request: Request, hook: Hook, max_bytes: int) -> tuple[by
 def _idempotency_key(headers: Headers, proof: Proof) -> str:
     # With a signed id, any other key would let whoever has overheard a request repeat it as new.
     return proof.signed_id or headers.get("idempotency-key") or headers.get(WEBHOOK_ID) or ""
+
+
+def _dedupe_key(hook: Hook, headers: Headers) -> str:
+    header = hook.dedupe.header if hook.dedupe else None
+    return headers.get(header, "") if header else ""
 
 
 def _deadline(text: str) -> str:

@@ -274,7 +274,7 @@ async def test_a_hook_takes_posts_only(door: RunningApp) -> None:
     for method in ("GET", "PUT", "DELETE"):
         response = await door.client.request(method, TICKET, headers=AUTH)
         await assert_refused(door, response, 405)
-        assert response.headers["allow"] == "POST"
+        assert "POST" in response.headers["allow"].split(", ")
 
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 2 * MAX_BODY_BYTES, 50 * MAX_BODY_BYTES])
