@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from bridge.configuration import is_reachable_by, short_in_settings
 from bridge.demo import MADE_UP_BY_UP
-from bridge.server_files import read_server_files
+from bridge.server_files import ServerFiles, read_server_files
 
 
 def check(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name all that is wrong with a server file, or a folder of them, as `file:line: sentence`."""
     files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
-    return files.faults + files.warnings
+    guessed = short_secrets(files, environ) if is_reachable_by(environ) else ()
+    return files.faults + files.warnings + guessed
 
 
 def doubts(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name what is no fault and may be regretted all the same, as `file:line: sentence`."""
-    return read_server_files(path, {**MADE_UP_BY_UP, **environ}).cautions
+    files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
+    return files.cautions + (() if is_reachable_by(environ) else short_secrets(files, environ))
+
+
+def short_secrets(files: ServerFiles, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the secrets that can be guessed: faults where more than this machine can reach them."""
+    return (*short_in_settings(environ), *files.short_secrets)

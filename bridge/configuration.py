@@ -2,22 +2,33 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from bridge.addresses import is_loopback
 from bridge.errors import ConfigurationError
+from bridge.secret_rules import TOO_SHORT, is_short
 from bridge.server_files import read_server_files
 from bridge.servers import Server
-from bridge.settings import Settings, servers_dir_of
+from bridge.settings import Settings, servers_dir_of, variable
+
+OF_N8N = "n8n_api_key"
+"""The setting whose secret is n8n's to judge."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All that a process is told from outside; `warnings` keep it from nothing."""
+    """All that a process is told from outside; `warnings` and `short_secrets` keep it from nothing.
+
+    Where more than this machine can reach the bridge, short secrets are faults.
+    """
 
     settings: Settings
     servers: dict[str, Server]
     warnings: tuple[str, ...] = ()
+    short_secrets: tuple[str, ...] = ()
 
 
 def read_configuration(environ: Mapping[str, str]) -> Configuration:
@@ -27,7 +38,8 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
         ConfigurationError: naming every fault of both at once.
     """
     files = read_server_files(servers_dir_of(environ), environ)
-    faults = files.faults
+    short = (*short_in_settings(environ), *files.short_secrets)
+    faults = files.faults + (short if is_reachable_by(environ) else ())
     try:
         settings = Settings.from_environ(environ, files.variables)
     except ConfigurationError as error:
@@ -35,7 +47,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
     faults += tuple(faults_of_oauth(settings))
     if faults:
         raise ConfigurationError(faults)
-    return Configuration(settings, files.servers, files.warnings)
+    return Configuration(settings, files.servers, files.warnings, short)
 
 
 def faults_of_oauth(settings: Settings) -> Iterator[str]:
@@ -58,11 +70,28 @@ def faults_of_oauth(settings: Settings) -> Iterator[str]:
         yield "BRIDGE_PUBLIC_URL is not set, but OAuth's tokens are made out to it"
 
 
+def short_in_settings(environ: Mapping[str, str]) -> Iterator[str]:
+    """Name the settings that hold a secret which can be guessed, whatever else is wrong."""
+    for name, field in Settings.model_fields.items():
+        is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+        if is_secret and name != OF_N8N and is_short(environ.get(variable(name), "")):
+            yield f"{variable(name)} {TOO_SHORT}"
+
+
 def is_reachable(settings: Settings) -> bool:
     """Tell whether more than this machine can reach a bridge with these settings."""
     public_host = urlsplit(settings.public_url or "").hostname
     is_near = is_loopback(settings.host) and (public_host is None or is_loopback(public_host))
     return not is_near
+
+
+def is_reachable_by(environ: Mapping[str, str]) -> bool:
+    """Tell the same by the environment, whatever else is wrong in it."""
+    named = {name: environ.get(name, "") for name in ("BRIDGE_HOST", "BRIDGE_PUBLIC_URL")}
+    try:
+        return is_reachable(Settings.from_environ(named))
+    except ConfigurationError:
+        return True
 
 
 def unguarded(settings: Settings, servers: Iterable[Server]) -> list[tuple[str, str]]:

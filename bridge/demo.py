@@ -14,8 +14,8 @@ HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
 FILE = "demo-tokens.json"
 
 MADE_UP_BY_UP: Mapping[str, str] = {
-    "BRIDGE_DEMO_TOKEN": "made-up",
-    "BRIDGE_DEMO_HOOK_TOKEN": "made-up",
+    "BRIDGE_DEMO_TOKEN": "made-up-at-the-start",
+    "BRIDGE_DEMO_HOOK_TOKEN": "made-up-at-the-start",
     "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
 }
 """Stands for what `up` sees to when it is not set: its being unset is no fault of a file."""

@@ -29,4 +29,6 @@ def process_configuration(environ: Mapping[str, str]) -> Configuration:
         raise ConfigurationError(faults)
     for warning in configuration.warnings:
         logger.warning("server_file.warning", extra={"warning": warning})
+    for secret in configuration.short_secrets:
+        logger.warning("secret.short", extra={"warning": secret})
     return configuration

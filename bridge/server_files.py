@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bridge.documents import Document, read_document
 from bridge.errors import ConfigurationError, Fault
 from bridge.pointers import parts_of
+from bridge.secret_rules import short_in_file
 from bridge.servers import Server
 from bridge.tool_rules import cautions, faults_of_tools
 from bridge.variables import Variables
@@ -26,7 +27,7 @@ class ServerFiles:
 
     `variables` are the names that the files take from the environment, set or not; `warnings` say
     what clients would drop or cut of servers that are sound or not, `cautions` what may take too
-    long to check.
+    long to check, `short_secrets` which of their secrets can be guessed.
     """
 
     servers: dict[str, Server]
@@ -34,6 +35,7 @@ class ServerFiles:
     faults: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    short_secrets: tuple[str, ...] = ()
 
 
 def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
@@ -44,6 +46,7 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     faults: list[str] = []
     warnings: list[str] = []
     doubts: list[str] = []
+    short: list[str] = []
     servers: dict[str, Server] = {}
     documents: dict[str, Document] = {}
     variables = Variables(environ)
@@ -53,6 +56,7 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
         faults += wrong
         warnings += faults_of_tools(document, raw)
         doubts += cautions(document, raw)
+        short += short_in_file(document, raw)
         name = document.value.get("name") if isinstance(document.value, dict) else None
         first = documents.setdefault(str(name), document)
         if name is not None and first is not document:
@@ -60,7 +64,8 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
         elif server:
             servers[server.name] = server
     used = frozenset(variables.used)
-    return ServerFiles(servers, used, tuple(faults), tuple(warnings), tuple(doubts))
+    told = map(tuple, (faults, warnings, doubts, short))
+    return ServerFiles(servers, used, *told)
 
 
 def _documents_at(path: Path, faults: list[str]) -> Iterator[Document]:

@@ -32,6 +32,7 @@ def welcome(
         lines += to_try(hook, environ[HOOK_TOKEN], settings.port, stand_in_port)
     lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
     lines += what_clients_drop(configuration.warnings)
+    lines += what_can_be_guessed(configuration.short_secrets)
     return "\n".join(lines) + "\n"
 
 
@@ -103,6 +104,13 @@ def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
     yield heading("n8n is played by a built-in stand-in")
     yield f"  It listens on {n8n_url} and knows the demo's workflows only. For your own n8n, set"
     yield "  BRIDGE_N8N_URL=http://your-n8n:5678 (in .env, say) and start again."
+
+
+def what_can_be_guessed(short_secrets: tuple[str, ...]) -> Iterator[str]:
+    """Say which secrets are too short for more than this machine, if any."""
+    if short_secrets:
+        yield heading("Before more than this machine can reach the bridge, change these")
+        yield from (f"  {secret}" for secret in short_secrets)
 
 
 def what_clients_drop(warnings: tuple[str, ...]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.check import check
 from bridge.configuration import read_configuration, unguarded
 from bridge.errors import ConfigurationError
 from bridge.process import process_configuration
@@ -136,3 +137,56 @@ def test_what_clients_drop_is_a_warning_at_every_start(
     ]
     greeting = welcome(configuration, variables, None)
     assert all(line in greeting for line in logged)
+
+
+SECRETS = """
+name: s
+tokens: [env:A, {name: alice, token: env:B}]
+hooks:
+  bearer: {auth: {bearer: env:A}}
+  basic: {auth: {basic: {user: me, password: env:A}}}
+  either: {auth: [{github: env:A}, {bearer: env:B}]}
+workflows:
+  w: {description: d, url: "http://n:5678/w", auth: {bearer: env:N8N}}
+"""
+SHORT, LONG, BARELY = "a", "0123456789abcdef", "0123456789abcde"
+PLACES = ("tokens.0", "hooks.bearer.auth.bearer", "hooks.basic.auth.basic.password")
+
+
+@pytest.mark.parametrize("short", [SHORT, BARELY])
+@pytest.mark.parametrize(
+    "reachable",
+    [{"BRIDGE_HOST": "0.0.0.0"}, {"BRIDGE_PUBLIC_URL": "https://b.example"}, {"BRIDGE_PORT": "x"}],
+)
+def test_a_secret_that_can_be_guessed_stops_the_start_where_strangers_come(
+    tmp_path: Path, reachable: dict[str, str], short: str
+) -> None:
+    given = {"A": short, "B": LONG, "N8N": "n", "BRIDGE_METRICS_TOKEN": short, **reachable}
+    variables = environ(tmp_path, SECRETS, **given, BRIDGE_OPERATOR_TOKEN=LONG)
+    is_near = "BRIDGE_PORT" in reachable
+    named = [fault for fault in faults_of(variables) if "fewer than 16" in fault]
+    assert len(named) == (0 if is_near else 5)
+    if not is_near:
+        assert named[0].startswith("BRIDGE_METRICS_TOKEN is a secret of fewer than 16 characters")
+        for place in (*PLACES, "hooks.either.auth.0.github"):
+            assert any(f" {place} is a secret" in fault for fault in named), place
+        assert set(check(tmp_path, variables)) == set(named)
+
+
+def test_on_loopback_a_secret_that_can_be_guessed_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"A": SHORT, "B": LONG, "N8N": "n", "BRIDGE_REDIS_URL": "redis://r"}
+    variables = environ(tmp_path, SECRETS, **given)
+    configuration = process_configuration(variables)
+    assert len(configuration.short_secrets) == 4
+    assert [record.message for record in caplog.records] == ["secret.short"] * 4
+    assert check(tmp_path, variables) == ()
+    told = welcome(configuration, {"BRIDGE_N8N_URL": "http://n"}, None)
+    assert "tokens.0 is a secret of fewer than 16 characters" in told
+
+
+def test_secrets_of_n8n_are_n8n_s_to_judge(tmp_path: Path) -> None:
+    given = {"A": LONG, "B": LONG[::-1], "N8N": "n", "BRIDGE_HOST": "0.0.0.0"}
+    read = read_configuration(environ(tmp_path, SECRETS, **given, BRIDGE_N8N_API_KEY="k"))
+    assert read.short_secrets == ()
