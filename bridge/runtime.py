@@ -209,15 +209,23 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
     beat = Heartbeat(client, runtime.process)
     await runtime.processes.beat()
     beat.start()
+    going_on = asyncio.create_task(_say_that_the_loop_runs(beat))
     logger.info("process.started", extra={"process_id": runtime.process})
     try:
         yield
     finally:
+        going_on.cancel()
         logger.info("process.stopped", extra={"process_id": runtime.process})
         beat.end()
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await runtime.processes.leave()
+
+
+async def _say_that_the_loop_runs(beat: Heartbeat) -> None:
+    while True:
+        beat.loop_runs()
+        await asyncio.sleep(BEAT_S)
 
 
 def _wire(

@@ -1,7 +1,10 @@
 """Processes on record: who is alive, what each holds, and what a dead one leaves."""
 
 import json
+import logging
+import sys
 import threading
+import traceback
 from dataclasses import dataclass
 
 from redis import Redis
@@ -12,9 +15,17 @@ from bridge.models import ProcessId
 from bridge.store.line_steps import ABANDONING
 from bridge.store.scripts import Answer, Script, Steps
 
+logger = logging.getLogger(__name__)
+
 BEAT_S = 2.0
 LIFE_S = 6.0
 """A process that has not been heard of for so long is dead, once Redis itself was up for as long."""
+
+HUNG_S = 60.0
+"""An event loop that has not gone on for so long does not count as alive. None of our steps takes a
+hundredth of that; a machine that is so busy should lose the work to another."""
+
+SHOWN_FRAMES = 8
 
 BEAT = Script(
     "process",
@@ -119,26 +130,55 @@ def _estate(row: Answer) -> Estate:
 
 
 class Heartbeat(threading.Thread):
-    """Beats from its own thread, so that a busy event loop does not look dead."""
+    """Beats from its own thread, so that a busy event loop does not look dead; a hung one does.
 
-    def __init__(self, redis: Redis, process: ProcessId) -> None:
+    The loop says by `loop_runs` that it goes on. Where it has not for `hung_s`, in beats, the
+    process is no longer said to live, so that others take over what it holds; it is again as soon
+    as the loop goes on.
+    """
+
+    def __init__(
+        self, redis: Redis, process: ProcessId, beat_s: float = BEAT_S, hung_s: float = HUNG_S
+    ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._redis = redis
         self._process = process
+        self._beat_s = beat_s
+        self._patient_beats = round(hung_s / beat_s)
+        self._beats_alone = 0
         self._ended = threading.Event()
+
+    def loop_runs(self) -> None:
+        """Note that the event loop goes on."""
+        self._beats_alone = 0
 
     @override
     def run(self) -> None:
         """Beat until told to end; a Redis that is away is tried again at the next beat."""
         while not self._ended.is_set():
-            try:
-                self._redis.eval(BEAT.text, 0, self._process)
-            except RedisError:
-                self._redis.connection_pool.disconnect()
-            self._ended.wait(BEAT_S)
+            # Beats are counted, not seconds: a process that was stopped and goes on has not hung.
+            if self._beats_alone < self._patient_beats:
+                self._beat()
+            elif self._beats_alone == self._patient_beats:
+                _log_hung(self._process)
+            self._beats_alone += 1
+            self._ended.wait(self._beat_s)
+
+    def _beat(self) -> None:
+        try:
+            self._redis.eval(BEAT.text, 0, self._process)
+        except RedisError:
+            self._redis.connection_pool.disconnect()
 
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
         self.join()
         self._redis.close()
+
+
+def _log_hung(process: ProcessId) -> None:
+    """Log what the event loop is at, which is in the main thread."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001
+    where = "".join(traceback.format_stack(frame, limit=SHOWN_FRAMES)) if frame else ""
+    logger.error("process.hung", extra={"process_id": process, "at_work_on": where})

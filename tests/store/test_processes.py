@@ -1,8 +1,14 @@
 """Processes: who is alive, and what a dead one leaves."""
 
+from functools import partial
+
+import pytest
+import redis as blocking
+
 from bridge.models import EventStatus, new_lease_token
-from bridge.store.processes import Estate
+from bridge.store.processes import Estate, Heartbeat
 from tests.store.records import ADDRESS, WEB, WORKER, Desk, wish
+from tests.waiting import wait_until
 
 
 async def silence(desk: Desk) -> None:
@@ -122,3 +128,30 @@ async def test_a_dead_process_does_not_stay_in_line(web: Desk, worker: Desk) -> 
     await web.accept()
 
     assert await web.take()
+
+
+async def test_a_process_lives_while_its_loop_is_busy_and_not_once_it_hangs(
+    web: Desk, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    heart = Heartbeat(blocking.Redis.from_url(redis_url), WEB, beat_s=0.02, hung_s=0.4)
+
+    async def last_beat() -> float:
+        return await web.redis.zscore("{bridge}:processes", WEB) or 0
+
+    async def has_beaten_since(before: float) -> bool:
+        return await last_beat() > before
+
+    def has_hung(times: int) -> bool:
+        return times == sum(record.message == "process.hung" for record in caplog.records)
+
+    heart.start()
+    try:
+        for times in (1, 2):
+            await wait_until(partial(has_beaten_since, await last_beat()), "a beat")
+            await wait_until(partial(has_hung, times), "the hung loop is logged")
+            stopped = await last_beat()
+            await web.redis.ping()
+            assert await last_beat() == stopped
+            heart.loop_runs()
+    finally:
+        heart.end()
