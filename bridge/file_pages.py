@@ -17,6 +17,14 @@ class FilePage:
     next_offset: int | None
 
 
+def is_text(content: bytes) -> bool:
+    """Return whether a file can be shown as text: UTF-8 without the character that no text has."""
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def file_page(part: bytes, offset: int, whole_bytes: int, *, is_text: bool) -> FilePage:
     """Show the bytes of a file from `offset` on; a character cut in two is for the next page."""
     is_last = offset + len(part) >= whole_bytes

@@ -206,7 +206,8 @@ class Question:
 class Call:
     """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock.
 
-    `execution` is n8n's own id of the run, where the webhook has told it.
+    `execution` is n8n's own id of the run, where the webhook has told it; `file_bytes` is how long
+    the file is that it ended with, 0 where it did not.
     """
 
     call_id: CallId
@@ -230,6 +231,7 @@ class Call:
     result: bytes | None
     attached: bool = False
     questions: tuple[Question, ...] = ()
+    file_bytes: int = 0
 
     @property
     def asks(self) -> bool:

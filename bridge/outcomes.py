@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from bridge.file_pages import is_text
 from bridge.models import Json
+
+RESULT_FILE_PATH = "/files/0"
+"""Where read_call gives the file that a workflow answered with; it can be one only."""
 
 WORDS_CHARS_MAX = 2000
 """What a workflow says of a failure is told so far; it is a sentence, not a report."""
@@ -13,6 +17,28 @@ def cut_words(words: str) -> str:
     kept = words.strip()[: WORDS_CHARS_MAX + 1]
     seen = "".join(char if char.isprintable() or char in "\n\t" else " " for char in kept)
     return seen if len(seen) <= WORDS_CHARS_MAX else seen[:WORDS_CHARS_MAX] + "…"
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A file that a workflow answered with; `name` is empty where it has none."""
+
+    content: bytes
+    media_type: str
+    name: str
+
+    def describe(self, call_id: str) -> Json:
+        """Return what is told of it: where it is read, too."""
+        named: dict[str, Json] = {"filename": self.name} if self.name else {}
+        described: dict[str, Json] = {
+            "content_type": self.media_type,
+            "size_bytes": len(self.content),
+            "encoding": "text" if is_text(self.content) else "base64",
+            "call_id": call_id,
+            "path": RESULT_FILE_PATH,
+            "read_on": "read_call with this call_id and path",
+        }
+        return {"files": [named | described]}
 
 
 @dataclass(frozen=True)
@@ -36,11 +62,13 @@ class Answered:
     """The workflow ran and answered with a value; `empty` says that the body was.
 
     `page` is the title of the web page that came, for that may be of anything but the workflow.
+    Where a `file` came there is no value.
     """
 
     value: Json
     empty: bool = False
     page: str | None = None
+    file: ResultFile | None = None
 
 
 class NotRun(Trouble):

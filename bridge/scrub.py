@@ -10,7 +10,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from bridge.exact_json import decode, encode
 from bridge.models import Json
-from bridge.outcomes import Answered, ExecutionOutcome, Succeeded, UnderWay, WebhookOutcome
+from bridge.outcomes import (
+    Answered,
+    ExecutionOutcome,
+    ResultFile,
+    Succeeded,
+    UnderWay,
+    WebhookOutcome,
+)
 from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
 
 AnyOutcome = TypeVar("AnyOutcome", bound=WebhookOutcome | ExecutionOutcome)
@@ -41,6 +48,14 @@ def scrub(value: Json, secrets: Iterable[str]) -> Json:
 
     cleaned: Json = decode(JSON_STRING.sub(scrubbed, text))
     return cleaned
+
+
+def _scrub_file(file: ResultFile, secrets: Iterable[str]) -> ResultFile:
+    known = sorted(filter(None, secrets), key=len, reverse=True)
+    content = file.content
+    for secret in known:
+        content = content.replace(secret.encode(), MARK.encode())
+    return replace(file, content=content, name=scrub_text(file.name, known))
 
 
 def secrets_sent(workflow: Workflow, callback_url: str | None = None) -> frozenset[str]:
@@ -81,7 +96,8 @@ def scrub_outcome(outcome: AnyOutcome, secrets: Iterable[str]) -> AnyOutcome:
         return replace(outcome, value=scrub(outcome.value, known))
     if isinstance(outcome, Answered):
         page = None if outcome.page is None else scrub_text(outcome.page, known)
-        return replace(outcome, value=scrub(outcome.value, known), page=page)
+        file = _scrub_file(outcome.file, known) if outcome.file else None
+        return replace(outcome, value=scrub(outcome.value, known), page=page, file=file)
     if isinstance(outcome, UnderWay):
         return outcome
     reason = scrub_text(outcome.reason, known)

@@ -123,11 +123,7 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     ),
     (
         lambda n8n: n8n.is_success,
-        gives(
-            Refused,
-            "the workflow ran, but its answer ({media}) is neither JSON nor text: "
-            "let it answer with JSON, with text or with a link to the file",
-        ),
+        lambda n8n: Answered(None, file=n8n.file),
     ),
     (
         lambda n8n: n8n.status // 100 == 3,
@@ -225,7 +221,9 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
 )
 
 
-def read_webhook_answer(status: int, content_type: str, body: bytes) -> WebhookOutcome:
-    """Tell what a webhook's answer means."""
-    answer = Answer(status, content_type, body)
+def read_webhook_answer(
+    status: int, content_type: str, body: bytes, disposition: str = ""
+) -> WebhookOutcome:
+    """Tell what a webhook's answer means; its Content-Disposition names a file."""
+    answer = Answer(status, content_type, body, disposition)
     return next(then(answer) for when, then in WEBHOOK if when(answer))

@@ -46,6 +46,7 @@ class _Response:
     content_type: str
     body: bytes
     is_cut: bool
+    disposition: str
 
 
 class N8n:
@@ -107,7 +108,9 @@ class N8n:
                 f"the workflow ran, but its answer is longer than "
                 f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
             )
-        return read_webhook_answer(response.status, response.content_type, response.body)
+        return read_webhook_answer(
+            response.status, response.content_type, response.body, response.disposition
+        )
 
     async def resume(
         self, address: ReplyAddress, value: Json, *, event_id: str, timeout_s: float = RESUME_MAX_S
@@ -162,7 +165,8 @@ class N8n:
             if not is_cut:
                 body, is_cut = await self._unzipped(response, body)
         content_type = response.headers.get("content-type", "")
-        return _Response(response.status_code, content_type, body, is_cut)
+        disposition = response.headers.get("content-disposition", "")
+        return _Response(response.status_code, content_type, body, is_cut, disposition)
 
     async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
         body = bytearray()

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from bridge.images import image_type
 from bridge.json_reading import DEPTH_MAX
 from bridge.models import Json
+from bridge.outcomes import ResultFile
 from workers.n8n_bodies import (
     AnyBody,
     BinaryBody,
@@ -13,6 +15,7 @@ from workers.n8n_bodies import (
     StreamBody,
     TextBody,
     UntenableBody,
+    file_name,
     page_title,
     read_body,
     words_in,
@@ -29,6 +32,7 @@ class Answer:
     status: int
     content_type: str
     raw: bytes
+    disposition: str = ""
     depth_max: int | None = DEPTH_MAX
 
     @cached_property
@@ -85,6 +89,13 @@ class Answer:
     def is_broken_off(self) -> bool:
         """Tell whether n8n streamed the answer and then said that it had failed, or stopped."""
         return isinstance(self.body, StreamBody) and self.body.error is not None
+
+    @property
+    def file(self) -> ResultFile:
+        """Return the body as a file, an image by the type that its bytes are of."""
+        media_type = self.content_type.partition(";")[0].strip().lower()
+        known = image_type(self.raw) or media_type or "application/octet-stream"
+        return ResultFile(self.raw, known, file_name(self.disposition))
 
     @property
     def is_labelled_html(self) -> bool:

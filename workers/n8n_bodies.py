@@ -4,6 +4,7 @@ import html
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from email.message import Message
 
 from bridge.charsets import decode_text, label_in
 from bridge.errors import MalformedError, NumberError, UnsupportedMediaError
@@ -12,6 +13,7 @@ from bridge.json_reading import DEPTH_MAX, parse_json
 from bridge.models import Json
 
 TITLE_CHARS_MAX = 200
+FILE_NAME_CHARS_MAX = 200
 CHUNKS = ("begin", "item", "end", "error")
 SENTENCES = (
     "message",
@@ -96,6 +98,16 @@ def read_body(raw: bytes, content_type: str, depth_max: int | None = DEPTH_MAX) 
         if "\0" not in text:
             return _stream(text) or TextBody(text)
     return BinaryBody()
+
+
+def file_name(disposition: str) -> str:
+    """Return the name that a Content-Disposition gives a file, without the folders before it.
+
+    Source: RFC 6266.
+    """
+    header = Message()
+    header["Content-Disposition"] = disposition
+    return re.split(r"[/\\]", header.get_filename(""))[-1][:FILE_NAME_CHARS_MAX]
 
 
 def page_title(text: str) -> str | None:

@@ -8,6 +8,7 @@ from bridge.mcp.envelopes import read_on, unless_held
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.result_files import file_part, with_image
 from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import (
     CURSOR,
@@ -43,7 +44,11 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     call = await unless_leaving(caller.leaving, waiting) or await caller.call(call_id)
     await caller.fetches(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)
-    return success(describe_call(caller, call, offset, detailed=detailed, held=held_by(given)))
+    if given.get("path"):
+        return success(await file_part(caller, call, given["path"], offset))
+    described = describe_call(caller, call, offset, detailed=detailed, held=held_by(given))
+    told = success(described)
+    return told if described.get("unchanged") else await with_image(told, call, caller)
 
 
 async def list_calls(context: Context, given: Arguments) -> types.CallToolResult:
@@ -143,13 +148,15 @@ CALL_TOOLS = (
         description=(
             "Reads how a workflow call stands, and its result once it has ended: for when a tool "
             "answered with a call_id instead. wait_seconds waits for the end. A long result comes "
-            "in pages: read on with offset = next_offset until that is null. With input_required "
-            "the workflow asks you something and waits: do what next says."
+            "in pages: read on with offset = next_offset until that is null. A file in it has a "
+            "path. With input_required the workflow asks you something and waits: do what next "
+            "says."
         ),
         input=arguments(
             "call_id",
             call_id=_CALL_ID,
             wait_seconds=WAIT_SECONDS,
+            path={"type": "string"},
             offset=OFFSET,
             response_format=RESPONSE_FORMAT,
             if_changed_from=IF_CHANGED_FROM,

@@ -86,7 +86,8 @@ class Subscription:
         state = (call.status, call.updated_at_ms, call.progress, call.message, asked)
         if self._told_tasks.get(task_id) != state:
             self._told_tasks[task_id] = state
-            await self._notify("notifications/tasks", view(call, self._context.lifespan_context))
+            task = await view(call, self._context.lifespan_context)
+            await self._notify("notifications/tasks", task)
 
     async def _read(self, task_id: CallId) -> Call | None:
         try:

@@ -20,6 +20,7 @@ from bridge.errors import NotFoundError
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_requests, take_answer
+from bridge.mcp.result_files import with_image
 from bridge.mcp.tools import Context, tell_once
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, tell
 from bridge.models import Call, CallId, CallStatus, instant
@@ -78,7 +79,7 @@ async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
     caller = context.lifespan_context
     call = await _named(context, params)
     await caller.fetches(call)
-    return {"resultType": "complete", **view(call, caller)}
+    return {"resultType": "complete", **await view(call, caller)}
 
 
 async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:
@@ -107,12 +108,13 @@ async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
     return {"resultType": "complete"}
 
 
-def view(call: Call, caller: Caller) -> dict[str, Any]:
+async def view(call: Call, caller: Caller) -> dict[str, Any]:
     """Give a task's public face."""
     settings = caller.runtime.settings
     seen = _state(call, settings.result_ttl_s)
     if seen["status"] == "completed":
-        told = tell_once(tell(call, caller), caller.client)
+        told = await with_image(tell(call, caller), call, caller)
+        told = tell_once(told, caller.client)
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
     if seen["status"] == "input_required":

@@ -15,6 +15,7 @@ from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
 from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.result_files import with_image
 from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
@@ -78,7 +79,7 @@ async def run_workflow(
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
-    told = tell(call, caller)
+    told = await with_image(tell(call, caller), call, caller)
     return _say_attached(told, call) if started.attached else told
 
 

@@ -204,8 +204,15 @@ READ = Script(
 if redis.call('EXISTS', call_key(id)) == 0 then return {} end
 if waits == '1' then redis.call('HSET', call_key(id), 'waited_at', now) end
 local result = wants_result == '1' and redis.call('GET', result_key(id))
-return {read(id), result or '', wants_result == '1' and questions(id) or {}}
+local file_bytes = result and redis.call('STRLEN', result_file_key(id)) or 0
+return {read(id), result or '', wants_result == '1' and questions(id) or {}, file_bytes}
 """,
+)
+
+READ_FILE = Script(
+    "id first last",
+    "return {redis.call('GETRANGE', result_file_key(id), first, last), "
+    "redis.call('STRLEN', result_file_key(id))}",
 )
 
 LIST = Script(

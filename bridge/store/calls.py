@@ -109,8 +109,19 @@ class CallStore:
         found = await self._steps.run(step.READ, id=call_id, wants_result=1, waits=int(waits))
         if not found:
             return None
-        questions = tuple(_question(row) for row in found[2])
-        return replace(call_of(found[0]), result=_unpack(found[1]), questions=questions)
+        return replace(
+            call_of(found[0]),
+            result=_unpack(found[1]),
+            questions=tuple(_question(row) for row in found[2]),
+            file_bytes=int(found[3]),
+        )
+
+    async def read_file(self, call_id: CallId, offset: int, size_bytes: int) -> tuple[bytes, int]:
+        """Read a part of the file that a call ended with, and how long the whole is, in bytes."""
+        part, whole_bytes = await self._steps.run(
+            step.READ_FILE, id=call_id, first=offset, last=offset + size_bytes - 1
+        )
+        return part, int(whole_bytes)
 
     async def handed_over(self, call_id: str) -> None:
         """Note that whoever asked has the result of an ended call in hand."""

@@ -89,13 +89,14 @@ return {'held'}
 )
 
 FINISH = Script(
-    "id token status result failure blame",
+    "id token status result file failure blame",
     HOLDING
     + """
 if c.settled_with == token then return {'finished', c.status} end
 if not is_mine then return {'lost', c.status or 'unknown'} end
 let_go()
 redis.call('SET', result_key(id), result, 'EX', c.ttl_s)
+if file ~= '' then redis.call('SET', result_file_key(id), file, 'EX', c.ttl_s) end
 finish(status, failure, blame)
 redis.call('HSET', call_key(id), 'settled_with', token)
 return {'finished', status}

@@ -81,6 +81,7 @@ class RunStore:
         status: CallStatus,
         *,
         result: bytes = b"",
+        file: bytes = b"",
         failure: str = "",
         is_bridge_fault: bool = False,
     ) -> bool:
@@ -91,6 +92,7 @@ class RunStore:
             token=running.token,
             status=status,
             result=pack(result),
+            file=file,
             failure=failure,
             blame="bridge" if is_bridge_fault else "",
         )

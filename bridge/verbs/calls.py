@@ -109,6 +109,10 @@ class Calls:
             await self._queue.wake("run_call", call.call_id)
         return asked.scope.narrow(call)
 
+    async def read_file(self, call: Call, offset: int, size_bytes: int) -> tuple[bytes, int]:
+        """Read a part of the file that a call ended with, and how long the whole is, in bytes."""
+        return await self._store.read_file(call.call_id, offset, size_bytes)
+
     async def handed_over(self, call: Call) -> None:
         """Note that whoever asked has the result in hand: the same call asked again runs anew."""
         if call.status.is_final:

@@ -185,14 +185,15 @@ class Runs:
         if outcome.empty and workflow.output is not None:
             await self._fail(running, "n8n answered with an empty body, where a result is promised")
             return
-        result = encode(outcome.value)
-        broken = "n8n's answer breaks this tool's output schema"
+        file, broken = outcome.file, "n8n's answer breaks this tool's output schema"
+        value = file.describe(running.call.call_id) if file else outcome.value
+        result, content = encode(value), file.content if file else b""
         try:
-            await self._schemas.check(workflow.output, outcome.value, broken, result)
+            await self._schemas.check(workflow.output, value, broken, result)
         except InvalidError as error:
             await self._fail(running, str(error))
             return
-        if await self._store.finish(running, CallStatus.SUCCEEDED, result=result):
+        if await self._store.finish(running, CallStatus.SUCCEEDED, result=result, file=content):
             _log_end(running, CallStatus.SUCCEEDED)
 
     async def _again(self, running: Running, workflow: Workflow, reason: str, *, ran: bool) -> None:

@@ -20,10 +20,12 @@ from bridge.outcomes import (
     NotRegistered,
     NotRun,
     Refused,
+    ResultFile,
     ResumeOutcome,
     WebhookOutcome,
 )
 from bridge.scrub import scrub_outcome
+from tests.images import PNG
 from workers.answers import WEBHOOK, read_webhook_answer
 from workers.n8n_answer import Answer
 from workers.resumes import RESUME, read_resume_answer
@@ -50,7 +52,7 @@ WEBHOOK_EXAMPLES = [
     (200, JSON, b'{"score":1e999}', Refused),
     (200, JSON, b'{"type":"begin"}\n{"type":"error","content":"no credit"}\n', Refused),
     (200, JSON, b'{"label":"x"}', Answered),
-    (200, "application/pdf", b"%PDF-1.7 \xff\xfe\x00", Refused),
+    (200, "application/pdf", b"%PDF-1.7 \xff\xfe\x00", Answered),
     (307, JSON, b"", Refused),
     (403, "", b"IP is not allowed to access the webhook!", Refused),
     (403, "", b"jwt expired", Refused),
@@ -285,7 +287,39 @@ def test_json_too_deep_to_be_worked_on_is_its_text() -> None:
 @pytest.mark.parametrize("content_type", ["application/zip", "image/png", "application/x-thing"])
 def test_bytes_that_happen_to_be_text_are_what_their_label_says(content_type: str) -> None:
     outcome = read_webhook_answer(200, content_type, b"PK\x03\x04aaaa")
-    assert isinstance(outcome, Refused)
+    assert outcome == Answered(None, file=ResultFile(b"PK\x03\x04aaaa", content_type, ""))
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "image/jpeg", "application/octet-stream", "text/html; charset=latin-1"]
+)
+def test_an_image_is_a_file_of_the_type_that_its_bytes_are(content_type: str) -> None:
+    outcome = read_webhook_answer(200, content_type, PNG)
+    assert outcome == Answered(None, file=ResultFile(PNG, "image/png", ""))
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        ('attachment; filename="a b.pdf"', "a b.pdf"),
+        ("attachment; filename*=UTF-8''h%C3%A4llo.pdf", "hällo.pdf"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ("inline", ""),
+        ("x" * 1000, ""),
+    ],
+)
+def test_a_file_has_the_name_that_n8n_gives_it(disposition: str, name: str) -> None:
+    outcome = read_webhook_answer(200, "application/pdf", b"%PDF-1.7", disposition)
+    assert isinstance(outcome, Answered)
+    assert outcome.file is not None
+    assert outcome.file.name == name
+
+
+def test_a_secret_is_taken_out_of_a_file() -> None:
+    outcome = read_webhook_answer(200, "application/zip", b"PK\x03\x04 a-secret \xff")
+    cleaned = scrub_outcome(outcome, ("a-secret",))
+    assert isinstance(cleaned, Answered)
+    assert cleaned.file == ResultFile(b"PK\x03\x04 [secret] \xff", "application/zip", "")
 
 
 def test_only_what_may_have_arrived_leaves_a_reply_in_doubt() -> None:
