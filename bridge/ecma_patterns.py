@@ -7,6 +7,7 @@ Source: JSON Schema 2020-12 Core, 6.4.
 """
 
 import functools
+import re
 from collections.abc import Callable
 
 import jsonschema_rs
@@ -34,6 +35,17 @@ def is_pattern(pattern: object) -> bool:
     try:
         _backtracking(pattern)
     except regress.RegressError:
+        return False
+    return True
+
+
+@functools.cache
+def is_portable(pattern: str) -> bool:
+    """Return whether JavaScript, with its flag u, and Python can both read a pattern."""
+    try:
+        regress.Regex(pattern, "u")
+        re.compile(pattern)
+    except (regress.RegressError, re.error):
         return False
     return True
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 from jsonschema_rs import FancyRegexOptions, Validator
 
-from bridge.ecma_patterns import LINEAR, EcmaPattern, is_linear, is_pattern
+from bridge.ecma_patterns import LINEAR, EcmaPattern, is_linear, is_pattern, is_portable
 from bridge.errors import Fault
 from bridge.pointers import parts_of, pointer_to
 from bridge.schema_faults import fault_of, faults_of
@@ -104,6 +104,16 @@ def unbounded_patterns(schema: Mapping[str, Any]) -> Iterator[tuple[Place, str]]
     for place, pattern in _patterns(schema, ()):
         if not is_linear(pattern):
             yield place, pattern
+
+
+def is_read_by_clients(schema: Mapping[str, Any]) -> bool:
+    """Return whether the validators of stock clients can be expected to read a schema.
+
+    Ajv, in clients of JavaScript, knows drafts from 6 on and gives up all tools for one output that
+    it cannot read, an odd pattern say; jsonschema, in those of Python, gives up each result of it.
+    """
+    is_of_draft_4 = "draft-04" in str(schema.get("$schema"))
+    return not is_of_draft_4 and all(is_portable(pattern) for _, pattern in _patterns(schema, ()))
 
 
 _KNOWN = f"leave it out for 2020-12, or name one of {', '.join(DIALECTS.values())}"

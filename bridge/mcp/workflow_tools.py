@@ -20,6 +20,7 @@ from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus
 from bridge.payloads import Page
+from bridge.schemas import is_read_by_clients
 from bridge.servers import Server, Workflow
 from bridge.traces import trace_of
 from bridge.verbs.calls import Asked
@@ -57,15 +58,22 @@ def _tool(workflow: Workflow) -> Tool:
 
 
 def output_schema(workflow: Workflow) -> Schema:
-    """Allow the workflow's own output, a handle, or the first page of a long result."""
-    output = workflow.output or {"type": "object"}
+    """Allow the workflow's own output, a handle, or the first page of a long result.
+
+    The whole is of the dialect that the workflow's schema names: no client knows of two in one. Of
+    what clients could not read no more than the type is told; the bridge checks it all the same.
+    """
+    output = dict(workflow.output or {"type": "object"})
+    if not is_read_by_clients(output):
+        output = {"type": output["type"]} if "type" in output else {}
+    dialect = {"$schema": output.pop("$schema")} if "$schema" in output else {}
     if "$ref" in json.dumps(output):
         # A schema resource of its own keeps `#/…` references pointing into the workflow's schema.
         output = {"$id": f"urn:n8n-workflow:{workflow.name}", **output}
     outputs = [output]
     if output.get("type") != "object":
         outputs.append({"type": "object", "properties": {"result": output}, "required": ["result"]})
-    return {"type": "object", "anyOf": [*outputs, HANDLE, PARTIAL]}
+    return {**dialect, "type": "object", "anyOf": [*outputs, HANDLE, PARTIAL]}
 
 
 async def run_workflow(

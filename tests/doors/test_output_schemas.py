@@ -25,6 +25,20 @@ OUTPUTS: dict[str, dict[str, Any] | None] = {
         "additionalProperties": False,
     },
     "rows": ROWS,
+    "tuple": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "array",
+        "items": [{"type": "string"}, {"$ref": "#/definitions/count"}],
+        "definitions": {"count": {"type": "integer"}},
+    },
+    "old": {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "type": "object",
+        "properties": {
+            "n": {"minimum": 1, "exclusiveMinimum": True},
+            "m": {"$ref": "#/properties/n"},
+        },
+    },
     "either": {"anyOf": [{"type": "object", "minProperties": 2}, {"type": "string"}]},
 }
 RESULTS: list[tuple[str, Json]] = [
@@ -40,6 +54,8 @@ RESULTS: list[tuple[str, Json]] = [
     ("rows", []),
     ("rows", [{"id": 2**53 + 1}]),
     ("rows", [{"id": json.loads("[" * 60 + "]" * 60)}]),
+    ("tuple", ["a", 1]),
+    ("old", {"n": 2, "m": 3}),
     ("either", {"a": 1, "b": None}),
     ("either", ""),
 ]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bridge.mcp.server import tools_of
-from bridge.schemas import faults_in_schema
-from bridge.servers import Server
+from bridge.mcp.workflow_tools import output_schema
+from bridge.schemas import faults_in_schema, faults_in_value
+from bridge.servers import Server, Workflow
 from tests.tokens.counting import ENCODINGS, compact, count
 from tests.tokens.office import office
 
@@ -76,3 +77,33 @@ def test_a_reply_says_its_types_so_that_no_client_makes_it_optional_or_a_text(
     schema = tools_of(server)["reply_to_event"].input
     assert schema["properties"]["reply"]["type"] == types
     assert "reply" in schema["required"]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ({"type": "string", "pattern": r"^\p{L}+$"}, {"type": "string"}),
+        ({"type": "string", "pattern": r"^{{.*}}$"}, {"type": "string"}),
+        ({"pattern": "(?<year>a)"}, {}),
+        (
+            {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object"},
+            {"type": "object"},
+        ),
+        ({"type": "string", "pattern": "^(?=a)[a-z]+$"}, None),
+    ],
+)
+def test_of_an_output_that_clients_could_not_read_its_type_alone_is_told(
+    output: dict[str, Any], told: dict[str, Any] | None
+) -> None:
+    schema = output_schema(Workflow(url="http://n", output=output))
+    assert schema["anyOf"][0] == (output if told is None else told)
+
+
+def test_a_whole_output_schema_is_of_the_draft_that_the_workflow_s_names() -> None:
+    draft = "http://json-schema.org/draft-07/schema#"
+    output = {"$schema": draft, "type": "array", "items": [{"type": "string"}]}
+    schema = output_schema(Workflow(url="http://n", output=output))
+    assert schema["$schema"] == draft
+    assert not faults_in_schema(schema)
+    assert not faults_in_value(schema, {"result": ["a"]})
+    assert faults_in_value(schema, {"result": [1]})
