@@ -18,7 +18,8 @@ def check(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
 def doubts(path: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name what is no fault and may be regretted all the same, as `file:line: sentence`."""
     files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
-    return files.cautions + (() if is_reachable_by(environ) else short_secrets(files, environ))
+    doubted = files.cautions + files.unheeded
+    return doubted + (() if is_reachable_by(environ) else short_secrets(files, environ))
 
 
 def short_secrets(files: ServerFiles, environ: Mapping[str, str]) -> tuple[str, ...]:

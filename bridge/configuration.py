@@ -22,13 +22,15 @@ OF_N8N = "n8n_api_key"
 class Configuration:
     """All that a process is told from outside; `warnings` and `short_secrets` keep it from nothing.
 
-    Where more than this machine can reach the bridge, short secrets are faults.
+    Where more than this machine can reach the bridge, short secrets are faults. `unheeded` names
+    the keys that do nothing yet.
     """
 
     settings: Settings
     servers: dict[str, Server]
     warnings: tuple[str, ...] = ()
     short_secrets: tuple[str, ...] = ()
+    unheeded: tuple[str, ...] = ()
 
 
 def read_configuration(environ: Mapping[str, str]) -> Configuration:
@@ -47,7 +49,7 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
     faults += tuple(faults_of_oauth(settings))
     if faults:
         raise ConfigurationError(faults)
-    return Configuration(settings, files.servers, files.warnings, short)
+    return Configuration(settings, files.servers, files.warnings, short, files.unheeded)
 
 
 def faults_of_oauth(settings: Settings) -> Iterator[str]:

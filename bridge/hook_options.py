@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from bridge.entries import Entry, unsound
 from bridge.errors import Fault
@@ -35,6 +35,8 @@ class Keep(Entry):
 
 class Dedupe(Entry):
     """Where the sender says which of its events this is; the same one again is a duplicate."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     header: HeaderName | None = Field(None, description="A header, such as X-GitHub-Delivery.")
     pointer: Pointer | None = Field(None, description="JSON Pointer of the id in the payload.")

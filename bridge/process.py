@@ -27,7 +27,7 @@ def process_configuration(environ: Mapping[str, str]) -> Configuration:
         raise ConfigurationError((*faults, *error.faults)) from None
     if faults:
         raise ConfigurationError(faults)
-    for warning in configuration.warnings:
+    for warning in configuration.warnings + configuration.unheeded:
         logger.warning("server_file.warning", extra={"warning": warning})
     for secret in configuration.short_secrets:
         logger.warning("secret.short", extra={"warning": secret})

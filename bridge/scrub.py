@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from pydantic import SecretStr
+
 from bridge.exact_json import decode, encode
 from bridge.models import Json
 from bridge.outcomes import (
@@ -60,7 +62,14 @@ def _scrub_file(file: ResultFile, secrets: Iterable[str]) -> ResultFile:
 
 def secrets_sent(workflow: Workflow, callback_url: str | None = None) -> frozenset[str]:
     """Name every secret that a run of a workflow sends, in each form n8n may give it back."""
-    return frozenset((*_of_auth(workflow), *secrets_in(callback_url or "")))
+    headers = (each for each in workflow.headers.values() if isinstance(each, SecretStr))
+    return frozenset(
+        (
+            *_of_auth(workflow),
+            *(each.get_secret_value() for each in headers),
+            *secrets_in(callback_url or ""),
+        )
+    )
 
 
 def secrets_in(url: str) -> Iterator[str]:

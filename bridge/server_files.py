@@ -13,6 +13,7 @@ from bridge.pointers import parts_of
 from bridge.secret_rules import short_in_file
 from bridge.servers import Server
 from bridge.tool_rules import cautions, faults_of_tools
+from bridge.unheeded import unheeded_keys, without_unheeded
 from bridge.variables import Variables
 
 TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
@@ -27,7 +28,8 @@ class ServerFiles:
 
     `variables` are the names that the files take from the environment, set or not; `warnings` say
     what clients would drop or cut of servers that are sound or not, `cautions` what may take too
-    long to check, `short_secrets` which of their secrets can be guessed.
+    long to check, `short_secrets` which of their secrets can be guessed, `unheeded` which keys do
+    nothing yet.
     """
 
     servers: dict[str, Server]
@@ -36,6 +38,7 @@ class ServerFiles:
     warnings: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     short_secrets: tuple[str, ...] = ()
+    unheeded: tuple[str, ...] = ()
 
 
 def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
@@ -47,6 +50,7 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     warnings: list[str] = []
     doubts: list[str] = []
     short: list[str] = []
+    unheeded: list[str] = []
     servers: dict[str, Server] = {}
     documents: dict[str, Document] = {}
     variables = Variables(environ)
@@ -62,9 +66,10 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
         if name is not None and first is not document:
             faults.append(document.fault(["name"], f"is that of {first.path} too: choose another"))
         elif server:
-            servers[server.name] = server
+            unheeded += unheeded_keys(document, server)
+            servers[server.name] = without_unheeded(server)
     used = frozenset(variables.used)
-    told = map(tuple, (faults, warnings, doubts, short))
+    told = map(tuple, (faults, warnings, doubts, short, unheeded))
     return ServerFiles(servers, used, *told)
 
 

@@ -1,9 +1,11 @@
 """Servers, their hooks and their workflows, as server files describe them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     JsonValue,
     ValidationError,
@@ -41,7 +43,9 @@ from bridge.fields import (
     ToolName,
 )
 from bridge.hook_options import Dedupe, Handshake, Keep
+from bridge.pointers import pointer_to
 from bridge.schemas import faults_in_value
+from bridge.workflow_options import Approve, By, ByHook, FixedHeaders, Per, sets_header
 
 __all__ = [
     "BUILT_IN_TOOLS",
@@ -174,14 +178,28 @@ class Annotations(Entry):
 class Workflow(Entry):
     """A way out: one MCP tool that runs one n8n workflow."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["url"]}, {"required": ["kind", "handler"]}],
+            "dependentRequired": {"handler": ["kind"]},
+        }
+    )
+
     name: str = Field("", alias=NOT_IN_FILES)
     title: str | None = Field(None, description="What people see instead of the tool's name.")
     description: str = Field("", description="What Claude reads to decide when to call it.")
-    url: HttpUrl = Field(description="The workflow's webhook, as ${BRIDGE_N8N_URL}/webhook/…")
+    kind: Literal["python"] | None = Field(None, description="`python`: a function, no webhook.")
+    handler: str = Field(
+        "",
+        pattern=r"^([A-Za-z_][\w]*(\.[A-Za-z_][\w]*)*:[A-Za-z_][\w]*)?$",
+        description="The function of `kind: python`, as package.module:function.",
+    )
+    url: HttpUrl = Field("", description="The workflow's webhook, ${BRIDGE_N8N_URL}/webhook/…")
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = Field(
         "POST", description="What the webhook listens for."
     )
     auth: AnyWorkflowAuth | None = Field(None, description="What the webhook asks for.")
+    headers: FixedHeaders = Field({}, description="Headers that are sent beside `auth`.")
     input: ObjectSchema = Field(
         {"type": "object", "additionalProperties": False},
         description="JSON Schema of the tool's arguments; without it there are none.",
@@ -208,11 +226,46 @@ class Workflow(Entry):
         None, description="Requests to n8n in a time, over all workers: 10/s or 60/m."
     )
     annotations: Annotations = Field(Annotations(), description="Hints to Claude.")
+    approve: Approve | None = Field(None, description="When somebody must agree to a call.")
+    by: By | None = Field(None, description="Who agrees.")
+    per: Per | None = Field(None, description="How much of it each principal may have.")
+
+    @model_validator(mode="after")
+    def _check_where_it_runs(self) -> Self:
+        if self.kind is None and not self.url:
+            raise unsound([Fault("", "needs `url`")])
+        if self.kind is None and self.handler:
+            raise unsound([Fault("/handler", "is for `kind: python` alone")])
+        if self.kind == "python" and not self.handler:
+            raise unsound([Fault("", "needs `handler`, as package.module:function")])
+        if self.kind == "python" and self.url:
+            raise unsound([Fault("/url", "is not called with `kind: python`: drop one of the two")])
+        return self
+
+    @model_validator(mode="after")
+    def _check_headers(self) -> Self:
+        taken = dict.fromkeys(self.auth.headers if self.auth else (), "set by `auth`")
+        faults = []
+        for name in self.headers:
+            why = "set by the bridge or by HTTP itself" if sets_header(name) else ""
+            if said := taken.get(name.lower(), why):
+                faults.append(Fault(pointer_to(("headers", name)), f"is {said}: drop it"))
+            taken[name.lower()] = "given twice"
+        if faults:
+            raise unsound(faults)
+        return self
 
     @field_validator("attach_for_s")
     @classmethod
     def _never_if_turned_off(cls, value: float | None, info: ValidationInfo) -> float | None:
         return value if info.data.get("attach", True) else None
+
+
+def _hooks_that_approve(server: "Server") -> Iterator[Fault]:
+    """Name the hooks that are to be asked and that there are not."""
+    for name, workflow in server.workflows.items():
+        if isinstance(workflow.by, ByHook) and workflow.by.hook not in server.hooks:
+            yield Fault(pointer_to(("workflows", name, "by", "hook")), "is no hook of this server")
 
 
 def _empty_if_none(raw: object) -> object:
@@ -255,6 +308,12 @@ class Server(Entry):
         except ValidationError as error:
             raise ValueError("must be true, false or hard") from error
         return known
+
+    @model_validator(mode="after")
+    def _check_who_approves(self) -> Self:
+        if faults := list(_hooks_that_approve(self)):
+            raise unsound(faults)
+        return self
 
     @field_validator("title")
     @classmethod

@@ -30,6 +30,7 @@ from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
 from bridge.web.problems import STATUS
+from bridge.workflow_options import ApproveWhen, ByHook, Per, Share
 from workers import jobs
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*
 ENTRIES: tuple[type[Entry], ...] = (
     *(Server, Token, BasicAuth, HeaderAuth, HmacAuth),
     *(Hook, Coalesce, Limits, Keep, Dedupe, MetaHandshake),
-    *(Workflow, Retry, Annotations),
+    *(Workflow, Retry, Annotations, ApproveWhen, ByHook, Per, Share),
 )
 AUTHS: tuple[type[HookAuth | WorkflowAuth], ...] = (*get_args(HookAuth), *get_args(WorkflowAuth))
 PATHS = {route.path for route in ROUTES}

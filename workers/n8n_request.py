@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 import httpx2
+from pydantic import SecretStr
 
 from bridge import __version__
 from bridge.exact_json import encode
@@ -36,6 +37,7 @@ def workflow_request(
         httpx2.InvalidURL: the workflow's address is none.
     """
     headers = {
+        **{name: _revealed(value) for name, value in workflow.headers.items()},
         **_authorization(workflow),
         "Idempotency-Key": call_id,
         "Bridge-Call-Id": call_id,
@@ -93,6 +95,10 @@ def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:
     return httpx2.QueryParams(
         [(name, item if isinstance(item, str) else encode(item).decode()) for name, item in pairs]
     )
+
+
+def _revealed(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _authorization(workflow: Workflow) -> dict[str, str]:

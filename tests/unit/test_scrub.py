@@ -97,3 +97,8 @@ def test_the_token_is_known_in_an_address_with_its_path_behind_it() -> None:
 
 def test_an_address_without_a_query_is_no_secret() -> None:
     assert not tuple(secrets_in("http://127.0.0.1/webhook/x"))
+
+
+def test_secrets_among_a_workflow_s_own_headers_are_taken_out() -> None:
+    headers = {"CF-Access-Client-Secret": SecretStr("s-1"), "X-Tenant": "acme"}
+    assert secrets_sent(Workflow(url="http://n8n/w", headers=headers)) == {"s-1"}

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from bridge.hook_options import Dedupe, Keep, MetaHandshake
 from bridge.quantities import Rate
 from bridge.server_files import ServerFiles, read_server_files
 from bridge.servers import (
@@ -22,6 +24,7 @@ ENVIRON = {
     "HOOK_TOKEN": "hook-1",
     "N8N_KEY": "key-1",
     "OTHER": "other-1",
+    "VERIFY": "verify-1",
     "FIVE": "5",
     "BRIDGE_DEMO_TOKEN": "demo-1",
     "BRIDGE_DEMO_HOOK_TOKEN": "demo-2",
@@ -49,7 +52,7 @@ def faults(folder: Path, text: str) -> list[str]:
 def test_every_key_of_the_contracts_example_is_read() -> None:
     found = read_server_files(SUPPORT, ENVIRON)
     assert found.faults == ()
-    assert found.variables == {"BRIDGE_N8N_URL", "SUPPORT_TOKEN", "HOOK_TOKEN", "N8N_KEY"}
+    assert found.variables == {"BRIDGE_N8N_URL", "SUPPORT_TOKEN", "HOOK_TOKEN", "N8N_KEY", "VERIFY"}
     support = found.servers["support"]
     assert (support.name, support.title, support.trim_context) == ("support", "Support desk", True)
     assert [(token.name, token.value.get_secret_value()) for token in support.tokens] == [
@@ -78,6 +81,31 @@ def test_every_key_of_the_contracts_example_is_read() -> None:
     assert (retry.attempts, retry.first_s, retry.cap_s, workflow.concurrency) == (3, 2, 60, 20)
     assert workflow.annotations.read_only
     assert workflow.annotations.idempotent
+
+
+def test_the_keys_for_senders_that_are_not_n8n_are_read() -> None:
+    support = read_server_files(SUPPORT, ENVIRON).servers["support"]
+    hook = support.hooks["ticket-created"]
+    assert hook.keep == Keep(headers=("X-GitHub-Event",), query=True)
+    assert hook.dedupe == Dedupe(header="X-GitHub-Delivery")
+    assert hook.handshake == MetaHandshake(token=SecretStr("verify-1"))
+    assert support.workflows["parse_document"].headers == {
+        "CF-Access-Client-Id": SecretStr("key-1")
+    }
+
+
+def test_keys_that_do_nothing_yet_are_named_and_a_tool_that_cannot_run_is_left_out() -> None:
+    found = read_server_files(SUPPORT, ENVIRON)
+    assert [each.split(": ", 1)[1].split(" ", 1)[0] for each in found.unheeded] == [
+        *(f"workflows.parse_document.{key}" for key in ("approve", "by", "per")),
+        *(f"workflows.count_words.{key}" for key in ("approve", "by", "kind")),
+    ]
+    assert found.servers["support"].workflows.keys() == {"parse_document"}
+
+
+def test_a_value_that_stands_in_the_file_is_no_secret(tmp_path: Path) -> None:
+    only = server(tmp_path, WORKFLOW + "    headers: {X-Tenant: acme}\n")
+    assert only.workflows["w"].headers == {"X-Tenant": "acme"}
 
 
 def test_json_files_have_the_same_shape(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ EXAMPLES = [
 
 # What an editor cannot know: the environment, what several keys are together, what a text means.
 ONLY_THE_LOADER_KNOWS = (
+    "is a credential",
+    "is the reply address",
+    "is what proves",
+    "is set by",
+    "is given twice",
+    "is no hook of this server",
     "tokens gives a and b",
     "takes no secret",
     "must be longer than no time",

@@ -51,6 +51,37 @@ WRONG = {
     HOOK + "    answer_within: 1m\n    reply: {required: [a]}\n    default_reply:\n      b: 1\n": (
         "7: hooks.h.default_reply breaks the reply schema: is required"
     ),
+    HOOK + "    keep: {headers: [Cookie]}\n": "5: hooks.h.keep.headers.0 is a credential",
+    HOOK + "    keep: {headers: [X-Ok, X-Api-Key]}\n": "5: hooks.h.keep.headers.1 is a credential",
+    HOOK + "    keep: {headers: [x-hub-signature]}\n": "5: hooks.h.keep.headers.0 is a credential",
+    HOOK
+    + "    keep: {headers: [Bridge-Reply-Url]}\n": "5: hooks.h.keep.headers.0 is the reply address",
+    "name: s\nhooks:\n  h:\n    auth: {header: {name: X-Me, value: y}}\n"
+    "    keep: {headers: [x-me]}\n": "5: hooks.h.keep.headers.0 is what proves this hook's sender",
+    HOOK + "    keep: {headers: ['a b']}\n": "5: hooks.h.keep.headers.0 must match pattern",
+    HOOK + "    dedupe: {}\n": "5: hooks.h.dedupe must have either `header` or `pointer`",
+    HOOK + "    dedupe: {header: X-A, pointer: /id}\n": "5: hooks.h.dedupe must have either",
+    HOOK + "    dedupe: {pointer: id}\n": "5: hooks.h.dedupe.pointer must be a JSON Pointer",
+    HOOK + "    handshake: teams\n": "5: hooks.h.handshake must be slack, graph or {meta: env",
+    HOOK + "    handshake: {meta: ''}\n": "5: hooks.h.handshake.meta must be neither empty",
+    WORKFLOW + "    headers: {Host: a}\n": "5: workflows.w.headers.Host is set by the bridge",
+    WORKFLOW + "    headers: {bridge-x: a}\n": "5: workflows.w.headers.bridge-x is set by the",
+    WORKFLOW + "    headers: {x-a: a, X-A: b}\n": "5: workflows.w.headers.X-A is given twice",
+    WORKFLOW + "    headers: {X-A: ''}\n": "5: workflows.w.headers.X-A must be neither empty",
+    WORKFLOW + "    auth: {bearer: x}\n    headers:\n      Authorization: y\n": (
+        "7: workflows.w.headers.Authorization is set by `auth`"
+    ),
+    WORKFLOW + "    approve: sometimes\n": "5: workflows.w.approve must be never, always",
+    WORKFLOW + "    approve: {when: {type: x}}\n": "5: workflows.w.approve.when.type is no JSON",
+    WORKFLOW + "    by: mail\n": "5: workflows.w.by must be console, elicitation or {hook: …}",
+    WORKFLOW + "    by: {hook: none}\n": "5: workflows.w.by.hook is no hook of this server",
+    WORKFLOW + "    per: {principal: {}}\n": "5: workflows.w.per.principal must have `rate`",
+    WORKFLOW + "    kind: ruby\n": "5: workflows.w.kind must be 'python'",
+    WORKFLOW + "    handler: a:b\n": "5: workflows.w.handler is for `kind: python` alone",
+    "name: s\nworkflows:\n  w: {kind: python}\n": "3: workflows.w needs `handler`",
+    "name: s\nworkflows:\n  w: {kind: python, handler: a}\n": (
+        "3: workflows.w.handler must match pattern"
+    ),
     "name: s\nworkflows:\n  a b: {url: 'http://x'}\n": "3: workflows.a b must be named in letters",
     "name: s\nworkflows:\n  take_event: {url: 'http://x'}\n": (
         "3: workflows.take_event has the name of a tool that every server has"

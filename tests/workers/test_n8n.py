@@ -31,6 +31,7 @@ from bridge.standin.faults import Fault
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
 from bridge.traces import traceparent
+from bridge.workflow_options import sets_header
 from tests.raw_server import OK, RawServer, raw_server
 from tests.waiting import wait_until
 from workers.n8n import N8n
@@ -138,6 +139,26 @@ async def test_a_workflow_gets_its_credential(
 ) -> None:
     await run(n8n, workflow(server.url, auth=auth))
     assert server.headers[name] == value
+
+
+async def test_a_workflow_s_own_headers_go_beside_its_credential(
+    n8n: N8n, server: RawServer
+) -> None:
+    headers = {"CF-Access-Client-Id": SecretStr("id-1"), "X-Tenant": "Gröss"}
+    await run(n8n, workflow(server.url, auth=BearerAuth(token=SecretStr("b")), headers=headers))
+
+    assert server.headers["cf-access-client-id"] == "id-1"
+    assert server.headers["x-tenant"].encode("latin-1").decode() == "Gröss"
+    assert server.headers["authorization"] == "Bearer b"
+
+
+async def test_no_header_that_the_bridge_sets_may_be_set_in_a_file(
+    n8n: N8n, server: RawServer
+) -> None:
+    await run(n8n, workflow(server.url), callback_url=CALLBACK_URL)
+
+    assert len(server.headers) > 5
+    assert [name for name in server.headers if not sets_header(name)] == []
 
 
 async def test_the_callback_address_goes_only_where_it_is_given(
