@@ -1,9 +1,11 @@
 """One worker process: from its first connection to its drained end."""
 
 import asyncio
+import contextlib
 import gc
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from bridge.ending import end
 from bridge.queue import QUEUE_NAME
@@ -20,6 +22,19 @@ PATIENCE_S = 3600.0
 """A worker waits out a Redis that is away: what it knows of finished calls must not be lost."""
 
 
+T = TypeVar("T")
+
+
+async def unless_stopped(stop: asyncio.Event, opening: Coroutine[Any, Any, T]) -> T | None:
+    """Wait until this is open; None for one that was told to stop first."""
+    opened, stopped = asyncio.ensure_future(opening), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({opened, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return opened.result() if opened.done() else None
+    finally:
+        await end(*(task for task in (opened, stopped) if not task.done()))
+
+
 async def run_worker(settings: Settings, servers: Mapping[str, Server], concurrency: int) -> None:
     """Run calls and deliver replies until SIGTERM or Ctrl-C, then drain."""
     stop = asyncio.Event()
@@ -28,7 +43,12 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         loop.add_signal_handler(number, stop.set)
     assert settings.redis_url is not None, "the command names a Redis"
     connection = await asyncio.to_thread(connect, settings.redis_url)
-    async with open_runtime(settings, servers, "worker", PATIENCE_S) as runtime, N8n() as n8n:
+    async with contextlib.AsyncExitStack() as stack:
+        opening = stack.enter_async_context(open_runtime(settings, servers, "worker", PATIENCE_S))
+        runtime = await unless_stopped(stop, opening)
+        if runtime is None:
+            return
+        n8n = await stack.enter_async_context(N8n())
         sweeping = asyncio.create_task(Sweeper(runtime).run())
         worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n), concurrency)
         # What is loaded now stays: collections that look through it again would stop the process

@@ -32,6 +32,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 from bridge.errors import PermanentError
+from bridge.redis_faults import sentence_of
 from workers.bookkeeping import LEASE_S, Bookkeeping
 from workers.taken import Ending, InertJob, Taken
 from workers.thread import StubbornThread
@@ -42,10 +43,12 @@ BATCH = 64
 RENEW_S = LEASE_S / 3
 WORKER_TTL_S = 16
 """The least that RQ takes: it adds 60 to list the worker, and waits 5 less for any answer."""
-GIVE_UP_S = 10.0
-"""How long a drained worker goes on trying to tell Redis of it."""
+LAST_TRY_S = 2.0
+"""How much of its time to drain a worker keeps for telling a Redis that is away what it holds."""
 LAST_WORDS_S = 5.0
 """How long a job that is cancelled may take to put that down."""
+LOST_WORDS_S = 0.5
+"""The same while Redis is away."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +82,8 @@ class AsyncWorker(BaseWorker):
         self._running: set[asyncio.Task[None]] = set()
         self._endings: asyncio.Queue[Ending] = asyncio.Queue()
         self._room = asyncio.Event()
-        self._take_thread = StubbornThread("take")
-        self._books_thread = StubbornThread("books")
+        self._take_thread = StubbornThread("take", connection)
+        self._books_thread = StubbornThread("books", connection)
 
     async def run(
         self, stop: asyncio.Event, drain_s: float, on_drain: Callable[[], None] = lambda: None
@@ -88,8 +91,9 @@ class AsyncWorker(BaseWorker):
         """Take and run jobs until `stop`, then drain, and return. Once in a worker's life.
 
         To drain is to take no more, tell of it by `on_drain`, give what runs `drain_s` to end,
-        cancel the rest and hand it back to the front of the queue; with Redis away, to give that
-        up after GIVE_UP_S more. Cancelling `run` instead is a kill: leases run out.
+        cancel the rest and hand it back to the front of the queue. With Redis away all of that is
+        over within `drain_s`, and at once where nothing runs: others find out what was held.
+        Cancelling `run` instead is a kill: leases run out.
         """
         logger.info("worker.started", extra={"worker": self.name})
         try:
@@ -103,8 +107,10 @@ class AsyncWorker(BaseWorker):
                 renewing.cancel()
                 finishing.cancel()
                 await self._leave()
-        except* RedisError:
-            logger.exception("worker.drain_incomplete", extra={"held": self._books.held})
+        except* RedisError as errors:
+            reason = sentence_of(errors.exceptions[0])
+            told = {"held": self._books.held, "reason": reason}
+            logger.warning("worker.drain_incomplete", extra=told)
         finally:
             self._take_thread.close()
             self._books_thread.close()
@@ -173,24 +179,36 @@ class AsyncWorker(BaseWorker):
         """Wait until nothing runs any more and RQ knows all endings."""
         now = asyncio.get_running_loop().time
         deadline = now() + drain_s
-        self._take_thread.give_up_at = now()
-        self._books_thread.give_up_at = deadline + GIVE_UP_S
+        self._take_thread.give_up(now())
+        self._books_thread.give_up(deadline)
         self._room.set()
         try:
             await taking
-            if self._running:
-                await asyncio.wait(self._running, timeout=max(0, deadline - now()))
+            await self._wait_for_running(deadline - LAST_TRY_S)
+            if not self._has_lost_redis():
+                await self._wait_for_running(deadline)
         finally:
             await self._cancel_running()
+        spare_s = 0 if self._has_lost_redis() else LAST_TRY_S
+        self._books_thread.give_up(min(deadline, now() + spare_s))
         await self._endings.join()
+
+    def _has_lost_redis(self) -> bool:
+        return self._take_thread.is_lost or self._books_thread.is_lost
+
+    async def _wait_for_running(self, until: float) -> None:
+        left_s = until - asyncio.get_running_loop().time()
+        if self._running and left_s > 0:
+            await asyncio.wait(self._running, timeout=left_s)
 
     async def _cancel_running(self) -> None:
         """End what runs; a job that would first tell a Redis that is away is not let."""
+        words_s = LOST_WORDS_S if self._has_lost_redis() else LAST_WORDS_S
         for _ in range(2):
             for task in self._running:
                 task.cancel()
             if self._running:
-                await asyncio.wait(self._running, timeout=LAST_WORDS_S)
+                await asyncio.wait(self._running, timeout=words_s)
 
     async def _leave(self) -> None:
         """Give up what is still held, and the worker's place."""

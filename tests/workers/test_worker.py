@@ -18,7 +18,6 @@ from bridge.queue import QUEUE_NAME
 from bridge.valkey import EmbeddedValkey
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
-from workers import worker as worker_module
 from workers.bookkeeping import Bookkeeping, connect
 from workers.worker import AsyncWorker, printable
 from workers.worker import Job as JobFunction
@@ -257,19 +256,42 @@ async def test_jobs_outlive_a_redis_that_is_killed(tmp_path: Path) -> None:
             assert queue.started_job_registry.count == queue.failed_job_registry.count == 0
 
 
-async def test_a_redis_that_stays_away_does_not_hold_up_the_drain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("drain_s", "jobs"), [(0, 1), (600, 0)], ids=["running", "idle"])
+@pytest.mark.parametrize("how", ["killed", "hanging"])
+async def test_a_redis_that_stays_away_does_not_hold_up_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str, drain_s: float, jobs: int
 ) -> None:
-    monkeypatch.setattr(worker_module, "GIVE_UP_S", 0.5)
+    """What runs has the time to drain and no more; a worker that holds nothing does not use it."""
+    gate = Gate()
+    async with EmbeddedValkey(tmp_path) as server:
+        with connect(server.url) as redis:
+            pid = redis.info("server")["process_id"]
+            for _ in range(jobs):
+                enqueue(queue_of(redis), "gate")
+            try:
+                async with asyncio.timeout(30), working(redis, {"gate": gate}, drain_s=drain_s):
+                    await wait_until(lambda: len(gate.entered) == jobs, "the jobs run")
+                    os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+            finally:
+                if how == "hanging":
+                    os.kill(pid, signal.SIGCONT)
+
+    (told,) = (each for each in caplog.records if each.message == "worker.drain_incomplete")
+    assert getattr(told, "held", None) == jobs
+    assert "the store does not answer" in str(getattr(told, "reason", ""))
+    assert told.exc_info is None
+
+
+async def test_what_runs_has_the_whole_time_to_drain_though_redis_is_away(tmp_path: Path) -> None:
     gate = Gate()
     async with EmbeddedValkey(tmp_path) as server:
         with connect(server.url) as redis:
             enqueue(queue_of(redis), "gate")
-            async with working(redis, {"gate": gate}, drain_s=0):
+            async with asyncio.timeout(30), working(redis, {"gate": gate}, drain_s=600):
                 await wait_until(lambda: gate.entered, "the job runs")
                 await server.stop()
-
-    assert "worker.drain_incomplete" in caplog.messages
+                asyncio.get_running_loop().call_later(0.5, gate.opened.set)
+    assert gate.passed == ["it"]
 
 
 async def test_a_renewal_puts_back_what_redis_forgot(redis: Redis, queue: Queue) -> None:
