@@ -130,7 +130,7 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
 @click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
 @click.pass_obj
 def check_command(environ: Mapping[str, str], path: Path | None) -> None:
-    """Check server files: one file, a folder, or those of BRIDGE_SERVERS."""
+    """Check server files, by default those of BRIDGE_SERVERS."""
     from bridge.check import check, doubts
 
     checked = path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir)

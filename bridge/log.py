@@ -53,6 +53,8 @@ class JsonLines(logging.Formatter):
 class ConsoleLines(logging.Formatter):
     """Formats a record for a person at a terminal: time of day, level, event, `name=value`s.
 
+    A library's record, and an act of the audit, has its logger before it.
+
     Nothing that is logged can steer the terminal: what is not printable is written as an escape. A
     traceback follows on lines of its own.
     """
@@ -67,8 +69,10 @@ class ConsoleLines(logging.Formatter):
         level = f"{record.levelname.lower():7}"
         if self._has_colors:
             level = click.style(level, fg=_color(record.levelno))
-        values = (f"{name}={plain(value)}" for name, value in fields_of(record).items())
-        line = "  ".join((f"{at:%H:%M:%S} {level} {printable(record.getMessage())}", *values))
+        fields = fields_of(record)
+        who = f"{logger}: " if (logger := fields.pop("logger", "")) else ""
+        values = (f"{name}={plain(value)}" for name, value in fields.items())
+        line = "  ".join((f"{at:%H:%M:%S} {level} {who}{printable(record.getMessage())}", *values))
         if record.exc_info:
             traceback = self.formatException(record.exc_info).splitlines()
             line = "\n".join((line, *(f"    {printable(row)}" for row in traceback)))

@@ -1,13 +1,13 @@
 """Serves a stand-in on a loopback port, from inside another program's event loop."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from typing_extensions import override
 
+from bridge.ports import listen
 from bridge.standin.app import create_app
 from bridge.standin.protocol import BreakableProtocol
 from bridge.standin.standin import Standin
@@ -21,7 +21,7 @@ async def serving(standin: Standin, port: int = 0) -> AsyncIterator[str]:
 
     A stand-in can be served again, on the port it had, as n8n after a restart.
     """
-    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    listener = listen("127.0.0.1", port)
     config = uvicorn.Config(
         create_app(standin),
         http=BreakableProtocol,

@@ -76,6 +76,11 @@ def test_a_line_for_people_has_the_time_the_level_the_event_and_each_field() -> 
     )
 
 
+def test_a_line_for_people_names_the_logger_first_where_it_is_not_the_bridge_s() -> None:
+    line = ConsoleLines().format(record("audit", who="operator"))
+    assert line.partition(" info    ")[2] == "audit: hook.received  who=operator"
+
+
 def test_a_line_for_people_masks_secrets_and_steers_no_terminal() -> None:
     failed = record(token=SecretStr("s3cret"), said="\x1b[2J\u202e\nno", hue="grün", name_="a=b")
     failed.msg = "hook\x07received"
