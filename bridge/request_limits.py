@@ -200,13 +200,15 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
+        self._head_bytes += len(url)
         super().on_url(url)
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; what follows a body is none, whatever it is called (RFC 9110, 6.5.1)."""
-        self._count_head(len(name) + len(value) + len(": \r\n"))
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > HEAD_BYTES_MAX:
+            raise Refusal(431, HEAD_TOO_LARGE)
         if self._part is Part.HEAD:
             super().on_header(name, value)
 
@@ -214,6 +216,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= PIPELINED_MAX:
             raise Refusal(429, f"more than {PIPELINED_MAX} requests wait for their answers")
+        if self._head_bytes > HEAD_BYTES_MAX:
+            raise Refusal(431, HEAD_TOO_LARGE)
         self._enter(Part.BODY)
         super().on_headers_complete()
 
@@ -256,6 +260,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer:
             self._timer.cancel()
         self._enter(Part.NOTHING)
+        self._since = self.loop.time()
         self._look_in(LINGER_S)
 
     def _await_next(self) -> None:
@@ -265,13 +270,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _enter(self, part: Part) -> None:
         self._part = part
-        self._since = self.loop.time()
+        self._since = 0.0
         self._body_bytes = self._bytes_at_look = self._idle_bytes = 0
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            raise Refusal(431, HEAD_TOO_LARGE)
 
     def _count_dropped(self, size: int) -> None:
         self._dropped_bytes += size
@@ -280,6 +280,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _watch(self, size: int) -> None:
         """Bound what brings nothing: a header or trailer that does not end, a chunk's extension."""
+        self._since = self._since or self.loop.time()
         self._idle_bytes += size
         if self._idle_bytes > HEAD_BYTES_MAX:
             raise Refusal(431, HEAD_TOO_LARGE)

@@ -88,6 +88,7 @@ TOO_LARGE = {
     "a header that does not end": [BEGIN + b"X: ", *[b"a" * 16 * KIB] * 5],
     "a name that does not end": [BEGIN, *[b"a" * 16 * KIB] * 5],
     "a request line that does not end": [b"GET /", *[b"a" * 16 * KIB] * 5],
+    "a long request line": [b"GET /" + b"a" * 65 * KIB + b" HTTP/1.1\r\n\r\n"],
     "many headers": [BEGIN, *[b"X-%d: y\r\n" % number for number in range(9000)], b"\r\n"],
     "one piece": [BEGIN + b"X: " + b"a" * 65 * KIB + b"\r\n\r\n"],
     "a trailer that does not end": [
