@@ -10,9 +10,12 @@ On purpose:
 3. A number that a double cannot hold is refused: JavaScript would make `null` of it.
 """
 
+import contextlib
+import gc
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -26,11 +29,22 @@ from bridge.pointers import pointer_to
 DEPTH_MAX = 200
 """Arrays and objects within each other; the MCP library cannot tell a result of 255."""
 
+VALUES_MAX = 2_000_000
+"""Members and elements of one text: to read so many holds up all others for half a second.
+
+Sixteen megabytes hold as many only where they are shorter than eight characters each.
+"""
+
 SHOWN_CHARS = 40
 
 _DOUBLE_DIGITS = 308
 """An integer of so many digits is surely a double (IEEE 754)."""
 
+_LONG_NUMBER = re.compile(rf"[0-9]{{{_DOUBLE_DIGITS + 1}}}")
+
+LONG_CHARS = 64 * 1024
+
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
@@ -67,12 +81,23 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
     codec, rest = _codec(content, label)
     came = decode_by(rest, codec)
     text = _without_halves(came) if "\\u" in came else came
+    _demand_few(text)
     value = _parsed(text, is_mended=text is not came)
     may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)
     if depth_max is not None and may_be_deep and is_deeper(value, depth_max):
         raise MalformedError(f"nested deeper than {depth_max} arrays and objects")
     is_kept = text is came and codec == UTF_8 and len(rest) == len(content)
     return ParsedJson(value, content if is_kept else text.encode())
+
+
+def _demand_few(text: str) -> None:
+    """Refuse a text of more values than may be read at once, before it is read."""
+    if _marks(text) > VALUES_MAX and _marks(STRING.sub("", text)) > VALUES_MAX:
+        raise MalformedError(f"JSON of more than {VALUES_MAX} values: send fewer at once")
+
+
+def _marks(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def is_deeper(value: Json, levels: int) -> bool:
@@ -140,16 +165,33 @@ class _Numbers:
         return self.refuse(text) if isinstance(value, float) and math.isinf(value) else value
 
 
+@contextlib.contextmanager
+def _uncollected(text: str) -> Iterator[None]:
+    """Have nobody look for garbage while a long text is read, which makes none.
+
+    To look through millions of new lists again and again takes seven times as long as to read them.
+    """
+    is_paused = len(text) > LONG_CHARS and gc.isenabled()
+    if is_paused:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if is_paused:
+            gc.enable()
+
+
 def _parsed(text: str, *, is_mended: bool) -> Json:
     numbers = _Numbers()
     try:
-        value: Json = json.loads(
-            text,
-            parse_int=numbers.integer,
-            parse_float=numbers.fraction,
-            parse_constant=numbers.refuse,
-            object_pairs_hook=_unmerged if is_mended else None,
-        )
+        with _uncollected(text):
+            value: Json = json.loads(
+                text,
+                parse_int=numbers.integer if _LONG_NUMBER.search(text) else int,
+                parse_float=numbers.fraction,
+                parse_constant=numbers.refuse,
+                object_pairs_hook=_unmerged if is_mended else None,
+            )
     except json.JSONDecodeError as error:
         raise MalformedError(
             f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"

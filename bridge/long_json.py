@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bridge.errors import NotFoundError
 from bridge.exact_json import decode
+from bridge.json_reading import STRING
 from bridge.models import Json
 from bridge.payloads import Page
 from bridge.pointers import parts_of
@@ -23,8 +24,7 @@ PLACES_KEPT = 1000
 
 Span = tuple[int, int]
 
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_STRING_OR_BRACKET = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)
+_STRING_OR_BRACKET = re.compile(rf"{STRING.pattern}|[\[\]{{}}]", re.DOTALL)
 _SCALAR = re.compile(r"[^\s,\]}]+")
 _BLANK = re.compile(r"[\s,:]*")
 _ESCAPE = re.compile(r"\\(?:u([dD][89abAB]..)\\u([dD][c-fC-F]..)|u(....)|.)", re.DOTALL)
@@ -129,7 +129,7 @@ class _Walk:
         """Return where the value that begins at `at` ends."""
         await self._step()
         if self._text[at] not in "[{":
-            kind = _STRING if self._text[at] == '"' else _SCALAR
+            kind = STRING if self._text[at] == '"' else _SCALAR
             return _end_of(kind.match(self._text, at))
         depth = 0
         while True:

@@ -1,5 +1,7 @@
 """JSON from outside: read as others write it, or refused with the place where it is wrong."""
 
+import contextlib
+import gc
 import json
 
 import pytest
@@ -123,3 +125,27 @@ def test_json_is_read_in_any_unicode_charset_by_its_mark_or_its_zeros(charset: s
 def test_a_label_counts_where_json_is_not_utf8() -> None:
     assert parse_json('"é"'.encode("latin-1"), "ISO-8859-1") == "é"
     assert parse_json('"é"'.encode(), "ISO-8859-1") == "é"
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 1_000_001 + "1]", "[" + "1," * 2_000_001 + "1]"])
+def test_more_values_than_may_be_read_at_once_are_refused_before_they_are_read(text: str) -> None:
+    with pytest.raises(MalformedError, match="more than 2000000 values"):
+        parse_json(text.encode())
+
+
+def test_what_stands_in_a_text_is_no_value_however_often() -> None:
+    table = "a,b,[c],{d}\n" * 500_000
+    assert parse_json(json.dumps({"csv": table}).encode()) == {"csv": table}
+
+
+def test_garbage_is_looked_for_again_once_a_long_text_was_read() -> None:
+    for text in (b"[" + b"1," * 50_000 + b"1]", b"[" + b"1," * 50_000 + b"x]"):
+        with contextlib.suppress(MalformedError):
+            parse_json(text)
+        assert gc.isenabled()
+
+
+def test_an_integer_that_no_double_holds_is_found_among_many() -> None:
+    with pytest.raises(NumberError):
+        parse_json(b"[1," + b"9" * 400 + b"]")
+    assert parse_json(b"[" + b"9" * 308 + b"]") == [int("9" * 308)]
