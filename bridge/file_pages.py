@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 CHARACTER_BYTES_MAX = 4
+OFFSET_MAX = 2**40
+"""Behind the end of any file, and a number that Redis takes."""
 
 
 @dataclass(frozen=True)

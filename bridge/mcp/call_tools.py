@@ -25,6 +25,7 @@ from bridge.mcp.tools import (
     held_by,
     hints,
     is_detailed,
+    seconds,
     success,
     whole,
 )
@@ -40,7 +41,7 @@ async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
     """Read a call, once it has ended or after the wait."""
     caller = context.lifespan_context
     call_id = CallId(given["call_id"])
-    waiting = caller.call(call_id, given.get("wait_seconds", 0))
+    waiting = caller.call(call_id, seconds(given, "wait_seconds"))
     call = await unless_leaving(caller.leaving, waiting) or await caller.call(call_id)
     await caller.fetches(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)

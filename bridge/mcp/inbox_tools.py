@@ -11,7 +11,15 @@ from bridge.mcp.envelopes import DATA_NOTICE, beside, envelope, unless_held, val
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.showing import shown_part, shown_payload
-from bridge.mcp.tools import Arguments, Context, held_by, is_detailed, success, whole
+from bridge.mcp.tools import (
+    Arguments,
+    Context,
+    held_by,
+    is_detailed,
+    seconds,
+    success,
+    whole,
+)
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
 from bridge.servers import Server
 from bridge.store.events import Held
@@ -49,7 +57,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
         caller.runtime.servers[caller.server.name],
         caller.principal,
         hook,
-        given.get("wait_seconds", 0),
+        seconds(given, "wait_seconds"),
         Presence(caller.is_there, caller.presence_changes),
         caller.scope,
     )
@@ -106,7 +114,7 @@ async def reply_to_event(context: Context, given: Arguments) -> types.CallToolRe
 async def extend_event(context: Context, given: Arguments) -> types.CallToolResult:
     """Give a lease more time."""
     until_ms = await context.lifespan_context.runtime.events.extend(
-        await _held(context, given), given["seconds"]
+        await _held(context, given), seconds(given, "seconds")
     )
     return _done(context, given, lease_until=instant(until_ms))
 
@@ -116,7 +124,7 @@ async def release_event(context: Context, given: Arguments) -> types.CallToolRes
     status = await context.lifespan_context.runtime.events.release(
         await _held(context, given),
         reason=given.get("reason", ""),
-        delay_s=given.get("delay_seconds", 0),
+        delay_s=seconds(given, "delay_seconds"),
         dead=given.get("dead", False),
     )
     return _done(context, given, status=status)

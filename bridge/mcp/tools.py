@@ -129,6 +129,14 @@ def whole(given: Arguments, name: str, default: int) -> int:
     return int(given.get(name, default))
 
 
+def seconds(given: Arguments, name: str, default: float = 0) -> float:
+    """Read an argument that its schema holds to be a number: one may have more digits than a float.
+
+    Clocks and Redis know floats only.
+    """
+    return float(given.get(name, default))
+
+
 def success(structured: dict[str, Any]) -> types.CallToolResult:
     """Tell a result, as structure and as the same JSON in text for clients that read only text."""
     text = spell(structured)

@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass, replace
 
+from bridge.file_pages import OFFSET_MAX
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
 from bridge.quantities import Rate
 from bridge.store import call_steps as step
@@ -118,8 +119,9 @@ class CallStore:
 
     async def read_file(self, call_id: CallId, offset: int, size_bytes: int) -> tuple[bytes, int]:
         """Read a part of the file that a call ended with, and how long the whole is, in bytes."""
+        first = min(offset, OFFSET_MAX)
         part, whole_bytes = await self._steps.run(
-            step.READ_FILE, id=call_id, first=offset, last=offset + size_bytes - 1
+            step.READ_FILE, id=call_id, first=first, last=first + size_bytes - 1
         )
         return part, int(whole_bytes)
 

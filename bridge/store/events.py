@@ -14,6 +14,7 @@ from bridge.errors import (
     TooManyTakersError,
 )
 from bridge.exact_json import decode
+from bridge.file_pages import OFFSET_MAX
 from bridge.models import (
     Body,
     Event,
@@ -156,8 +157,9 @@ class EventStore:
         self, event_id: EventId, number: int, offset: int, size_bytes: int
     ) -> tuple[bytes, int]:
         """Read a part of a file that came with an event, and how long the whole is, in bytes."""
+        first = min(offset, OFFSET_MAX)
         part, whole_bytes = await self._steps.run(
-            READ_FILE, id=event_id, number=number, first=offset, last=offset + size_bytes - 1
+            READ_FILE, id=event_id, number=number, first=first, last=first + size_bytes - 1
         )
         return part, int(whole_bytes)
 

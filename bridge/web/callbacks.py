@@ -53,7 +53,9 @@ def _parse(raw: bytes) -> Json:
 
 async def _act(callbacks: Callbacks, call_id: str, secret: str, said: dict[str, Any]) -> CallStatus:
     if "progress" in said:
-        return await callbacks.report(call_id, secret, said["progress"], said.get("message", ""))
+        return await callbacks.report(
+            call_id, secret, float(said["progress"]), said.get("message", "")
+        )
     if "failure" in said:
         return await callbacks.fail(call_id, secret, said["failure"])
     return await callbacks.succeed(call_id, secret, said["result"])

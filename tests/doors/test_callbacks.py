@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 
+from bridge.exact_json import encode
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
 from bridge.servers import Server
 from bridge.store.runs import Running
@@ -51,13 +53,19 @@ async def tell(
     response = await door.client.post(
         f"/callbacks/{running.call.call_id}",
         params={"token": secret or running.secret},
-        content=json.dumps(said).encode(),
+        content=encode(said),
     )
     return response.status_code, response.text
 
 
 async def read(door: RunningApp, running: Running) -> Call:
     return await door.runtime.calls.wait(running.call.call_id, ALICE, 0)
+
+
+async def test_progress_may_have_more_digits_than_a_float(door: RunningApp) -> None:
+    running = await run(door)
+    said = {"progress": Decimal("0.123456789012345678901234567890")}
+    assert (await tell(door, running, said))[0] == 200
 
 
 async def test_progress_is_what_the_caller_reads_next(door: RunningApp) -> None:

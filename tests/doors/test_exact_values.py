@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
+from bridge.exact_json import encode
 from bridge.json_reading import DEPTH_MAX
 from bridge.mcp.envelopes import SHOWN_DEPTH_MAX
 from bridge.models import CallStatus, Message, Principal, new_call_id, new_lease_token
 from bridge.servers import Server
 from bridge.verbs.calls import Asked
-from tests.apps import RunningApp, running_app
+from tests.apps import BASE, RunningApp, running_app
+from tests.doors.by_hand import call, messages, open_session
 from tests.tools import call_tool, told
 
 ALICE = Principal("office", "alice")
@@ -27,6 +29,7 @@ OFFICE = Server.model_validate(
                 "url": "http://n8n:5678/webhook/report",
                 "result": "callback",
                 "answer_inline_for": "0s",
+                "input": {"type": "object"},
                 "attach": False,
             }
         },
@@ -122,6 +125,33 @@ async def test_a_reply_reaches_n8n_with_the_digits_that_it_was_given(door: Runni
     )
     answer = await door.client.get(f"/events/{sent['event_id']}", headers=HEADERS)
     assert exact(answer.text)["reply"]["value"] == [reply]
+
+
+async def test_digits_get_through_the_wire_and_back(door: RunningApp) -> None:
+    session = await open_session(door.client, f"{BASE}/mcp/office")
+
+    async def post(tool: str, **given: Any) -> Message:
+        headers = {**session.headers, "content-type": "application/json"}
+        content = encode(call(tool, **given))
+        answer = await session.http.post(session.url, content=content, headers=headers)
+        result: Message = [event async for event in messages(answer)][-1].message["result"]
+        told: Message = result["structuredContent"]
+        return told
+
+    amount = Decimal("12345678901234567.89")
+    sent = await send(door, "1")
+    patience = Decimal("0.1000000000000000000001")
+    taken = await post("take_event", wait_seconds=patience)
+    held = {"event_id": sent["event_id"], "lease": taken["lease"]}
+    await post("extend_event", **held, seconds=60 + patience)
+    await post("reply_to_event", **held, reply={"amount": amount})
+    shown = await door.client.get(f"/events/{sent['event_id']}", headers=HEADERS)
+    assert exact(shown.text)["reply"]["value"] == {"amount": amount}
+    handle = await post("report", amount=amount)
+    kept = await door.runtime.calls.wait(handle["call_id"], Principal("office", "local"), 0)
+    assert exact(kept.arguments.decode()) == {"amount": amount}
+    part = await post("read_call", call_id=handle["call_id"], wait_seconds=patience)
+    assert part["status"] == "queued"
 
 
 async def test_answers_of_hooks_hold_no_blanks_so_that_scripts_may_cut_them(

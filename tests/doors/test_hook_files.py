@@ -76,6 +76,14 @@ async def test_files_are_told_in_the_payload_and_read_in_pages(door: RunningApp)
     assert all("outside" in page["notice"] for page in paper + picture)
 
 
+async def test_beyond_its_end_a_file_has_an_empty_page(door: RunningApp) -> None:
+    event_id = await send(door)
+    for offset in (len(PICTURE), 10**30):
+        named = {"event_id": event_id, "path": "/files/1", "offset": offset}
+        page = await told(door.runtime, CLAUDE, "read_event", **named)
+        assert (page["text"], page["next_offset"]) == ("", None)
+
+
 async def test_a_file_that_is_not_there_is_not_found(door: RunningApp) -> None:
     event_id = await send(door)
 

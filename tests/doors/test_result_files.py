@@ -122,6 +122,15 @@ async def test_any_other_file_is_named_and_read_in_pages(
     assert await there.read(file) == content
 
 
+async def test_beyond_its_end_a_file_has_an_empty_page(there: Office) -> None:
+    there.answers(PDF, "application/pdf")
+    (file,) = (await there.run())["structuredContent"]["files"]
+    for offset in (len(PDF), 10**30):
+        named = {"call_id": file["call_id"], "path": file["path"], "offset": offset}
+        page = await told(there.door.runtime, ALICE, "read_call", **named)
+        assert (page["text"], page["next_offset"]) == ("", None)
+
+
 async def test_a_file_where_something_else_is_promised_is_a_failure(there: Office) -> None:
     there.answers(PDF, "application/pdf")
     assert "/text: is required" in await refused(there.door.runtime, ALICE, "typed")
