@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Any
 
 from bridge.errors import InvalidError, TransientError
@@ -22,6 +23,9 @@ UNCHECKED = (
     "of computing; send a shorter or less deeply nested one, or make the schema's patterns, "
     "references and uniqueItems simpler"
 )
+REMEMBERED_BYTES = 1024 * 1024
+"""A value as long as this takes a process tens of megabytes, which it would not give back."""
+
 BROKEN = "this value could not be checked: the process that compared it with its schema broke down"
 BUSY = "too many long checks against schemas run at once"
 
@@ -30,7 +34,7 @@ class CheckProcesses:
     """Runs checks in processes of their own: one at a time of a schema, a few at a time in all.
 
     So whoever sends what takes long holds up only what is for the same hook or tool. `patience_s`
-    is how long a check may wait and take, None for as long as it needs.
+    is how long a check may wait for its turn, None for as long as it takes.
     """
 
     def __init__(self, patience_s: float | None) -> None:
@@ -44,17 +48,32 @@ class CheckProcesses:
 
         Raises:
             InvalidError: whether it fits could not be found out in the time that a check has.
-            TransientError: the check had no turn, or no end, within the patience.
+            TransientError: the check had no turn within the patience.
         """
-        try:
-            async with asyncio.timeout(self._patience_s), self._turns[schema], self._places:
-                for _ in range(TRIES):
-                    verdict = await self._examine(schema, text, value, wish)
-                    if verdict is not None:
-                        return verdict
-        except TimeoutError:
-            raise TransientError(BUSY) from None
+        async with self._turn(schema):
+            for _ in range(TRIES):
+                verdict = await self._examine(schema, text, value, wish)
+                if verdict is not None:
+                    return verdict
         raise InvalidError(BROKEN)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, schema: bytes) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    await held.enter_async_context(self._turns[schema])
+                    await held.enter_async_context(self._places)
+            except TimeoutError:
+                raise TransientError(BUSY) from None
+            yield
+
+    async def _rest(self, process: Process, text_bytes: int) -> None:
+        """Keep a process for the next check, unless it has grown by a long value."""
+        if text_bytes > REMEMBERED_BYTES:
+            await _end(process)
+        else:
+            self._idle.append(process)
 
     async def aclose(self) -> None:
         """End the processes."""
@@ -69,7 +88,7 @@ class CheckProcesses:
             await _ask(process, schema, text, wish)
             while told := await _hear(process):
                 verdict = read_verdict(told, value)
-            self._idle.append(process)
+            await self._rest(process, len(text))
         except (ConnectionError, asyncio.IncompleteReadError):
             if await process.wait() == -signal.SIGPROF and verdict is None:
                 raise InvalidError(UNCHECKED) from None

@@ -147,11 +147,20 @@ async def test_one_schema_s_long_checks_leave_a_place_to_others(schemas: SchemaC
 
 
 async def test_a_check_that_gets_no_turn_within_the_patience_is_told_to_come_back() -> None:
-    async with aclosing(CheckProcesses(patience_s=0.5)) as processes:
-        text = encode(FOR_EVER)
+    async with aclosing(CheckProcesses(patience_s=0.1)) as processes:
+        asked = (encode({"pattern": BACKTRACKS}), encode(FOR_EVER), FOR_EVER, Wish())
+        has_the_turn = asyncio.create_task(processes.examine(*asked))
+        await asyncio.sleep(0)
         with pytest.raises(TransientError, match="at once"):
-            await processes.examine(encode({"pattern": BACKTRACKS}), text, FOR_EVER, Wish())
+            await processes.examine(*asked)
+        has_the_turn.cancel()
+        await asyncio.gather(has_the_turn, return_exceptions=True)
         assert not processes._idle
+
+
+async def test_a_process_that_has_grown_is_not_kept(schemas: SchemaCache) -> None:
+    await schemas.check({"pattern": "^(?=x)"}, "x" * 2_000_000, SUMMARY)
+    assert not schemas._processes._idle
 
 
 async def test_a_process_that_was_killed_is_replaced(schemas: SchemaCache) -> None:
