@@ -84,6 +84,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
                 runtime.receivers.http, settings.oauth_app_schemes
             )
             app.state.tasks.start(end_revoked(runtime, app.state.streams))
+            app.state.tasks.start(runtime.warn_of_stranded())
             app.state.opening.open()
             try:
                 yield

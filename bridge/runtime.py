@@ -55,6 +55,7 @@ from bridge.verbs.questions import Questions
 from bridge.verbs.receipts import Receipts
 from bridge.verbs.replies import Replies
 from bridge.verbs.runs import Runs
+from bridge.verbs.stranded import warn_of_stranded
 from bridge.verbs.subscriptions import Subscriptions
 from bridge.verbs.taking import Takers
 from bridge.wary_http import WaryHttp
@@ -142,6 +143,10 @@ class Runtime:
         """Give the verbs of people who look after the bridge."""
         store = OperatorStore(self.steps)
         return Operators(store, self.event_store, self.call_store, self.replies)
+
+    async def warn_of_stranded(self) -> None:
+        """Say in the log which events wait on hooks that no server file has."""
+        await warn_of_stranded(OperatorStore(self.steps), self.counters, self.servers)
 
     @property
     def questions(self) -> Questions:
