@@ -23,11 +23,11 @@ def welcome(
     base = (settings.public_url or base_url(settings.host, settings.port)).rstrip("/")
     lines = ["", click.style("The bridge is up. Ctrl-C drains and ends it.", bold=True)]
     for server in configuration.servers.values():
-        lines += addresses(server, base)
+        token = environ[TOKEN] if server.name == "demo" else placeholder(server)
+        lines += addresses(server, base, token)
     demo = configuration.servers.get("demo")
     if demo and demo.hooks:
         hook = f"{base}/hooks/demo/{next(iter(demo.hooks))}"
-        lines += for_claude(base, environ[TOKEN])
         lines += for_n8n(hook, environ[HOOK_TOKEN])
         lines += to_try(hook, environ[HOOK_TOKEN], settings.port, stand_in_port)
     lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
@@ -48,20 +48,22 @@ def heading(text: str) -> str:
     return "\n" + click.style(text, bold=True)
 
 
-def addresses(server: Server, base: str) -> Iterator[str]:
-    """Say where a server is reached."""
+def placeholder(server: Server) -> str:
+    """Return what stands for a token that people have set: it is theirs to show."""
+    return f"<the token {server.tokens[0].name}>" if server.tokens else ""
+
+
+def addresses(server: Server, base: str, token: str) -> Iterator[str]:
+    """Say where a server is reached, and how Claude Code is connected to it in every folder."""
     yield heading(f"{server.title or server.name}")
     yield f"  Claude     {base}/mcp/{server.name}"
     yield f"             {base}/sse/{server.name}   (clients that only speak HTTP+SSE)"
     for hook in server.hooks:
         yield f"  n8n        {base}/hooks/{server.name}/{hook}"
-
-
-def for_claude(base: str, token: str) -> Iterator[str]:
-    """Say how Claude Code is connected to the demo."""
-    yield heading("Connect Claude Code")
-    address, header = f"{base}/mcp/demo", f"Authorization: Bearer {token}"
-    yield f'  claude mcp add --transport http bridge {address} --header "{header}"'
+    name = "bridge" if server.name == "demo" else server.name
+    header = f' --header "Authorization: Bearer {token}"' if token else ""
+    yield "  Connect Claude Code:"
+    yield f"  claude mcp add --scope user --transport http {name} {base}/mcp/{server.name}{header}"
 
 
 def for_n8n(hook: str, token: str) -> Iterator[str]:

@@ -15,10 +15,14 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
-    """Carries each connection to the next port that accepts one; `url` is its own address."""
+    """Carries each connection to the next port that accepts one; `url` is its own address.
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    After `ceiling_s`, if given, a connection ends, whatever flows on it.
+    """
+
+    def __init__(self, ports: Sequence[int], ceiling_s: float | None = None) -> None:
         self.url = ""
+        self._ceiling_s = ceiling_s
         self._ports = list(ports)
         self._turns = itertools.count()
         self._flowing = asyncio.Event()
@@ -66,7 +70,7 @@ class Proxy:
             asyncio.create_task(self._pump(far_reader, writer)),
         ]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ways, timeout=self._ceiling_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
@@ -96,9 +100,9 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def proxying(*ports: int) -> AsyncIterator[Proxy]:
+async def proxying(*ports: int, ceiling_s: float | None = None) -> AsyncIterator[Proxy]:
     """Run a proxy on a port of its own; what is still open in the end is reset."""
-    proxy = Proxy(ports)
+    proxy = Proxy(ports, ceiling_s)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -49,6 +49,10 @@ ENTRIES: tuple[type[Entry], ...] = (
 )
 AUTHS: tuple[type[HookAuth | WorkflowAuth], ...] = (*get_args(HookAuth), *get_args(WorkflowAuth))
 PATHS = {route.path for route in ROUTES}
+CUT = re.compile(
+    r"\b(?:and|or|of|the|to|with|in|for|a|an|by|from) (?:An?|The|It|This|They|When|Every) [a-z]\w*"
+    r"|[a-z`)][.!?] (?!n8n|nginx|libuv|import-linter)[a-z]\w*"
+)
 IN_THE_EXAMPLE = ("ALICE_TOKEN", "BOB_TOKEN", "TICKET_HOOK_TOKEN", "N8N_WEBHOOK_KEY")
 
 
@@ -191,6 +195,14 @@ def test_no_link_between_pages_is_broken(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), path
         assert not anchor or anchor in anchors(target), anchor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_sentence_is_cut_by_another(page: Path) -> None:
+    """What two edits leave of one: "GET, DELETE and A server file is", "of it. send the rest"."""
+    unfenced = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    text = re.sub(r"`[^`\n]*`", "`code`", unfenced)
+    assert CUT.findall(text) == []
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)

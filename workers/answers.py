@@ -149,14 +149,16 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
         lambda n8n: n8n.status == 404 and "webhook is not registered for" in n8n.message,
         gives(
             NotRegistered,
-            "the workflow is not active in n8n for this method: activate it, or mend `method`",
+            "the workflow is not active in n8n for this method: publish it (n8n 1: activate it), "
+            "or mend `method`",
         ),
     ),
     (
         lambda n8n: n8n.status == 404 and "is not registered" in n8n.message,
         gives(
             NotRegistered,
-            "the workflow is not active in n8n, or has another path: activate it, or mend `url`",
+            "the workflow is not active in n8n, or has another path: publish it (n8n 1: activate "
+            "it), or mend `url`",
         ),
     ),
     (

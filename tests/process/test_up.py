@@ -83,8 +83,8 @@ async def test_the_welcome_says_how_to_connect_once_all_is_ready(
     claude = f"Authorization: Bearer {tokens['BRIDGE_DEMO_TOKEN']}"
     n8n = f"Authorization: Bearer {tokens['BRIDGE_DEMO_HOOK_TOKEN']}"
     assert (
-        f'claude mcp add --transport http bridge {base}/mcp/demo --header "{claude}"'
-        in kept_up.output
+        f"claude mcp add --scope user --transport http bridge {base}/mcp/demo "
+        f'--header "{claude}"' in kept_up.output
     )
     assert f"{base}/sse/demo" in kept_up.output
     assert f"{base}/hooks/demo/question" in kept_up.output
