@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bridge.body_budget import BodyBudget
-from bridge.brake import Brake
+from bridge.brake import LINES_MAX, Brake
 from bridge.client_address import TrustedProxies
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
@@ -107,6 +107,7 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
     app.state.streams = OpenStreams(settings.streams_max)
     app.state.tasks = Tasks()
     app.state.brake = Brake()
+    app.state.lines = Brake(of_one=LINES_MAX)
     app.state.body_budget = BodyBudget(settings.max_body_bytes)
     app.state.proxies = TrustedProxies(settings.trusted_proxies)
     app.state.handovers = Handovers()

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WINDOW_S = 60
+LINES_MAX = 60
+"""Lines of the log that an address may cause in a minute without having proved anything."""
 FAILURES_MAX = 20
 """Wrong credentials of one address in a minute: a program that is set up wrongly has fewer."""
 FAILURES_MAX_OF_ALL = 1000
@@ -31,7 +33,13 @@ class Brake:
     people share an address, and whoever is locked out by others' guesses is whom they aim at.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        of_one: int = FAILURES_MAX,
+        of_all: int = FAILURES_MAX_OF_ALL,
+        beyond: int = FAILURES_MAX_BEYOND,
+    ) -> None:
+        self._of_one, self._of_all, self._beyond = of_one, of_all, beyond
         self._minute = -1
         self._counts = array("I")
         self._total = 0
@@ -44,7 +52,7 @@ class Brake:
             self._minute, self._total = minute, 0
             self._counts = array("I", bytes(4 * PLACES))
         self._total += 1
-        most = FAILURES_MAX if self._total <= FAILURES_MAX_OF_ALL else FAILURES_MAX_BEYOND
+        most = self._of_one if self._total <= self._of_all else self._beyond
         brought = max(self._one_more(address) for address in addresses)
         if brought <= most:
             return None

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from bridge.audit import UNKNOWN, record
+from bridge.audit import record
 from bridge.errors import ConflictError, TooLargeError, UnauthorizedError
 from bridge.models import Json, Principal
 from bridge.scopes import Scope
@@ -154,10 +154,9 @@ class Grants:
         record(str(access.principal), "oauth consent", name_of(asked.client_id), "done")
         return code
 
-    async def refuse(self, asked: Asked) -> None:
-        """Say no; the question is closed."""
-        if await self._store.refuse(asked.question):
-            record(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
+    async def refuse(self, asked: Asked) -> bool:
+        """Say no; the question is closed. False when it was before."""
+        return await self._store.refuse(asked.question)
 
     async def code(self, code: str) -> Granted | None:
         """Read what a code stands for; None for one that is unknown, too old, or used.

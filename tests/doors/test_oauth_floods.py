@@ -1,14 +1,16 @@
 """What crowds without a credential can make the built-in authorization server keep and do."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from starlette.responses import Response
 
+from bridge.brake import LINES_MAX
 from bridge.store.grants import ANSWERED_MAX, GrantStore
-from bridge.web.oauth.documents import AT_ONCE_MAX
+from bridge.web.oauth.documents import AT_ONCE_MAX, OF_ONE_MAX
 from tests.client_documents import Teller, document, telling
 from tests.doors.oauth import CALLBACK, Flow, kept_of_oauth, open_flow
 from tests.waiting import wait_until
@@ -83,29 +85,67 @@ class Slow:
 
 
 async def test_only_so_many_documents_are_read_at_once_and_known_clients_have_room(
-    flow: Flow, tmp_path: Path
+    redis_url: str, tmp_path: Path
 ) -> None:
     slow = Slow()
-    async with telling(tmp_path) as teller:
+    async with (
+        telling(tmp_path) as teller,
+        open_flow(redis_url, trusted_proxies=("127.0.0.1",)) as flow,
+    ):
         teller.tell = slow.tell
         flow.app.state.documents = teller.here
         flow.client_id = teller.url
         await flow.tokens()
-        reading = [asyncio.create_task(_asks_by(flow, teller, n)) for n in range(AT_ONCE_MAX)]
+        crowd = [asyncio.create_task(_asks_by(flow, teller, n)) for n in range(AT_ONCE_MAX)]
 
         async def are_read() -> bool:
             return len(teller.asked) == 1 + AT_ONCE_MAX
 
         await wait_until(are_read, "as many as may are read")
-        assert await _asks_by(flow, teller, AT_ONCE_MAX) == 503
+        assert await _asks_by(flow, teller, AT_ONCE_MAX) == 503, "there are enough in all"
         same = asyncio.create_task(_asks_by(flow, teller, 0))
         await flow.tokens()
         assert len(teller.asked) == 2 + AT_ONCE_MAX
         slow.may.set()
-        assert {await each for each in (*reading, same)} == {302}
+        assert {await each for each in (*crowd, same)} == {302}
         assert await _asks_by(flow, teller, AT_ONCE_MAX) == 302
 
 
+async def test_one_address_has_few_documents_read_at_once(flow: Flow, tmp_path: Path) -> None:
+    slow = Slow()
+    async with telling(tmp_path) as teller:
+        teller.tell = slow.tell
+        flow.app.state.documents = teller.here
+        crowd = [asyncio.create_task(_asks_by(flow, teller, n)) for n in range(OF_ONE_MAX)]
+        await wait_until(lambda: len(teller.asked) == OF_ONE_MAX, "as many as may are read")
+        assert await _asks_by(flow, teller, OF_ONE_MAX) == 503
+        slow.may.set()
+        assert {await each for each in crowd} == {302}
+
+
+async def test_a_crowd_leaves_few_lines_in_the_log(
+    flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for _ in range(LINES_MAX + 40):
+            await flow.register()
+    lines = [line for line in caplog.records if line.name == "audit"]
+    assert len(lines) <= LINES_MAX
+    (quiet,) = [line for line in caplog.records if line.message == "strangers.not_logged"]
+    assert vars(quiet)["clients"] == ("127.0.0.1",)
+
+
 async def _asks_by(flow: Flow, teller: Teller, number: int) -> int:
-    client_id = teller.url.replace("/c.json", f"/slow/{number}")
-    return (await flow.authorize(client_id=client_id)).status_code
+    """Ask by one document of many; every few come from an address of their own."""
+    asked = await flow.http.get(
+        f"{flow.origin}/authorize",
+        params={
+            "client_id": teller.url.replace("/c.json", f"/slow/{number}"),
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "code_challenge": flow.challenge,
+            "resource": flow.resource,
+        },
+        headers={"x-forwarded-for": f"192.0.2.{number // OF_ONE_MAX}"},
+    )
+    return asked.status_code

@@ -20,6 +20,7 @@ from bridge.runtime import Runtime
 from bridge.store.grants import Asked
 from bridge.verbs.entrance import ACT
 from bridge.verbs.grants import Grants, name_of
+from bridge.web.clients import has_a_line_left
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
@@ -72,7 +73,8 @@ async def take_consent(request: Request) -> Response:
     if not browser or not hmac.compare_digest(_proof(consent_id, browser), _text(form, "proof")):
         raise UnauthorizedError("open the page again in this browser, and answer it there")
     if _text(form, "answer") != "yes":
-        await _grants(request).refuse(asked)
+        if await _grants(request).refuse(asked) and has_a_line_left(request):
+            record(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
         return _back(answer_uri(asked, issuer, error="access_denied"))
     try:
         code = await _grants(request).consent(asked, _text(form, "token"))

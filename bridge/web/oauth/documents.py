@@ -8,7 +8,6 @@ Documents".
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -22,12 +21,12 @@ from bridge.settings import APP_SCHEMES
 from bridge.wary_http import UnreachableError, WaryHttp
 from bridge.web.oauth.clients import Client, fault_of_redirects
 
-logger = logging.getLogger(__name__)
-
 BYTES_MAX = 16_384
 FETCH_S = 5.0
 AT_ONCE_MAX = 16
 """How many documents one process reads at once: of clients in use, and as many of others."""
+OF_ONE_MAX = 4
+"""How many of these others for one address."""
 
 URL = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/[!-~]+")
 JSON_TYPE = re.compile(r"application/([!-~]+\+)?json\s*(;.*)?", re.IGNORECASE)
@@ -53,42 +52,49 @@ def is_address(client_id: str) -> bool:
 
 
 @dataclass(frozen=True)
+class _Reading:
+    task: asyncio.Task[Client]
+    asker: str
+
+
+@dataclass(frozen=True)
 class ClientDocuments:
     """Fetches documents, a few at once."""
 
     http: WaryHttp
     app_schemes: Container[str] = APP_SCHEMES
-    _used: dict[str, asyncio.Task[Client]] = field(default_factory=dict)
-    _others: dict[str, asyncio.Task[Client]] = field(default_factory=dict)
+    _reading: dict[str, _Reading] = field(default_factory=dict)
 
-    async def fetch(self, client_id: str, is_used: bool = False) -> Client:
+    async def fetch(self, client_id: str, asker: str = "") -> Client:
         """Read the client that an address tells of; who asks for it meanwhile gets the same.
 
-        Clients that somebody has consented to (`is_used`) have room of their own, so that no crowd
-        of others can keep them out.
+        Clients that somebody has consented to are read for nobody in particular (`asker` is empty)
+        and have room of their own, so that no crowd of others can keep them out.
 
         Raises:
             UnusableDocumentError: it cannot be had, or breaks the rules for such documents.
-            TooManyDocumentsError: as many are being read as may.
+            TooManyDocumentsError: as many are being read as may, in all or for this asker.
         """
-        among = self._used if is_used else self._others
-        reading = among.get(client_id)
+        reading = self._reading.get(client_id)
         if reading is None:
-            if len(among) >= AT_ONCE_MAX:
-                raise TooManyDocumentsError
-            reading = among[client_id] = asyncio.create_task(self._fetch(client_id))
+            self._demand_room(asker)
+            reading = _Reading(asyncio.create_task(self._fetch(client_id)), asker)
+            self._reading[client_id] = reading
             # Whoever asked may have left: then nobody else looks at how it has ended.
-            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-            reading.add_done_callback(lambda _: among.pop(client_id))
-        return await asyncio.shield(reading)
+            reading.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+            reading.task.add_done_callback(lambda _: self._reading.pop(client_id))
+        return await asyncio.shield(reading.task)
+
+    def _demand_room(self, asker: str) -> None:
+        askers = [reading.asker for reading in self._reading.values()]
+        same_kind = [each for each in askers if bool(each) == bool(asker)]
+        if len(same_kind) >= AT_ONCE_MAX or (asker and askers.count(asker) >= OF_ONE_MAX):
+            raise TooManyDocumentsError
 
     async def _fetch(self, client_id: str) -> Client:
         try:
             told = await self._read(client_id)
         except (UnreachableError, ValueError, RecursionError) as error:
-            logger.warning(
-                "client_document.not_read", extra={"client_id": client_id, "reason": repr(error)}
-            )
             raise UnusableDocumentError("the client's document cannot be read") from error
         if not isinstance(told, dict) or told.get("client_id") != client_id:
             raise UnusableDocumentError("the client's document names another client")

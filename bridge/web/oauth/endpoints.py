@@ -1,5 +1,6 @@
 """The addresses of the built-in authorization server that clients speak to; the SDK serves them."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -15,11 +16,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import request_response
 from starlette.types import ASGIApp
 
+from bridge.audit import UNKNOWN, record
 from bridge.verbs.entrance import SCOPES
 from bridge.verbs.grants import Grants
+from bridge.web.clients import clients_of, has_a_line_left
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
 from bridge.web.problems import problem
+
+logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 16_384
 
@@ -32,9 +37,14 @@ async def authorize(request: Request) -> Response:
         TransientError: it cannot be read now.
     """
     issuer = metadata.demand_built_in(request)
-    provider = Provider(_grants(request), request.app.state.documents)
+    asker = clients_of(request)[0]
+    provider = Provider(_grants(request), request.app.state.documents, asker=asker)
     answer = await AuthorizationHandler(provider).handle(request)
     if provider.fault is not None:
+        if has_a_line_left(request):
+            why = repr(provider.fault.__cause__ or provider.fault)
+            asked = {"client_id": request.query_params.get("client_id"), "reason": why}
+            logger.warning("client_document.not_read", extra=asked)
         raise provider.fault
     target = answer.headers.get("location", "")
     # The SDK does not say the issuer with its errors; a client could not tell whose they are.
@@ -57,7 +67,11 @@ async def register(request: Request) -> Response:
     """Take in a client that tells of itself (RFC 7591)."""
     metadata.demand_built_in(request)
     options = ClientRegistrationOptions(enabled=True, default_scopes=list(SCOPES))
-    return await RegistrationHandler(Provider(_grants(request)), options).handle(request)
+    provider = Provider(_grants(request))
+    answer = await RegistrationHandler(provider, options).handle(request)
+    if provider.registered and has_a_line_left(request):
+        record(UNKNOWN, "oauth register", provider.registered, "done")
+    return answer
 
 
 async def revoke(request: Request) -> Response:

@@ -17,7 +17,6 @@ from mcp.server.auth.provider import (
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl
 
-from bridge.audit import UNKNOWN, record
 from bridge.errors import BridgeError, TooLargeError, TransientError
 from bridge.store.grants import Asked, Granted, HeldToken
 from bridge.verbs.grants import Grants, Pair, name_of
@@ -56,7 +55,8 @@ class Provider:
     """Serves the SDK's handlers of one request.
 
     Clients' documents are read where `documents` are given, and else as they were kept; `resource`
-    is what a token request names, if anything; `fault` says why a document lets nobody in.
+    is what a token request names, if anything; `asker` whose address asks. `fault` says why a
+    document lets nobody in, `registered` what the log calls a client that has come to be known.
     """
 
     def __init__(
@@ -64,11 +64,14 @@ class Provider:
         grants: Grants,
         documents: ClientDocuments | None = None,
         resource: str | None = None,
+        asker: str = "",
     ) -> None:
         self._grants = grants
+        self._asker = asker
         self._documents = documents
         self._resource = resource
         self.fault: BridgeError | None = None
+        self.registered = ""
 
     async def get_client(self, client_id: str) -> Client | None:
         """Find a client: one that its id leads to, or that its id tells of, or that is on record.
@@ -101,7 +104,7 @@ class Provider:
             client_info.client_id = await self._grants.register(told)
         except TooLargeError as error:
             raise RegistrationError("invalid_client_metadata", str(error)) from error
-        record(UNKNOWN, "oauth register", name_of(client_info.client_id), "done")
+        self.registered = name_of(client_info.client_id)
 
     async def authorize(
         self, client: OAuthClientInformationFull, params: AuthorizationParams
@@ -204,7 +207,8 @@ class Provider:
     async def _fetch(self, client_id: str) -> Client | None:
         assert self._documents is not None, "asked for only where there are some"
         try:
-            return await self._documents.fetch(client_id, await self._grants.is_used(client_id))
+            is_used = await self._grants.is_used(client_id)
+            return await self._documents.fetch(client_id, "" if is_used else self._asker)
         except (UnusableDocumentError, TransientError) as error:
             self.fault = error
             return None
