@@ -36,7 +36,8 @@ HEAD_CHARS = 65_536
 """So far into a page its beginning and its title are looked for."""
 
 _PAGE = re.compile(
-    r"(?:\s+|<\?xml[^>]*>|<!--.*?-->)*+(?:<!doctype\s+html|<html\b)", re.IGNORECASE | re.DOTALL
+    r"(?:\s+|<\?xml[^>]*>|<!--.*?-->)*+<(?:!doctype\s+html|(?:html|head|title|meta|script)\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]*)", re.IGNORECASE)
 

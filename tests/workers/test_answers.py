@@ -227,6 +227,9 @@ def test_words_hold_no_characters_that_nobody_sees() -> None:
         (b"\xef\xbb\xbf\n<!-- a --><!-- b --><HTML><TITLE>\n Sign in\n</TITLE>", "Sign in"),
         (b'<?xml version="1.0"?><!doctype html><title>A &lt; B</title>', "A < B"),
         (b"<html><body>Hello", ""),
+        (b"<head><title>Just a moment...</title></head>", "Just a moment..."),
+        (b'<meta http-equiv="refresh" content="0;url=/login"><title>Log in</title>', "Log in"),
+        (b"<script>location='/login'</script>", ""),
     ],
 )
 def test_a_whole_web_page_is_known_and_named_by_its_title(page: bytes, title: str) -> None:
@@ -237,7 +240,9 @@ def test_a_whole_web_page_is_known_and_named_by_its_title(page: bytes, title: st
         assert outcome.page.startswith(title)
 
 
-@pytest.mark.parametrize("text", ["<h1>Hi</h1>", "<htmlish>", "a <html>", "<!-- html -->"])
+@pytest.mark.parametrize(
+    "text", ["<h1>Hi</h1>", "<htmlish>", "<header>Hi", "a <html>", "<!-- html -->"]
+)
 def test_marked_up_words_are_no_web_page(text: str) -> None:
     assert read_webhook_answer(200, HTML, text.encode()) == Answered(text)
 
