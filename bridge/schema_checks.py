@@ -12,6 +12,7 @@ from bridge.schemas import Compiled
 
 UNEXPLAINED = Fault("", "is refused, but what is wrong takes too long to find out")
 NO_TEXT = Fault("", "holds half of a surrogate pair, which no text can")
+TOO_DEEP = Fault("", "is nested too deeply to be checked")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def examine(compiled: Compiled, value: Any, wish: Wish = Wish()) -> Iterator[Ver
             yield Verdict(False, None, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
     except UnicodeEncodeError:
         yield Verdict(False, None, (NO_TEXT,))
+    except (ValueError, RecursionError):
+        yield Verdict(False, None, (TOO_DEEP,))
 
 
 def spell_verdict(verdict: Verdict, given: Any) -> bytes:

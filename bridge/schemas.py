@@ -64,7 +64,7 @@ def compile_schema(schema: Mapping[str, Any]) -> Compiled:
     )
     if _is_recursive(whole):
         return Compiled(validator, Cost.UNBOUNDED)
-    is_plain = _PER_UNIT.isdisjoint(_keys_in(whole))
+    is_plain = not any(_is_per_unit(key, asked) for _, key, asked in _members(whole, ()))
     return Compiled(validator, Cost.PLAIN if is_plain else Cost.PER_UNIT)
 
 
@@ -216,8 +216,11 @@ def _patterns(part: Any, at: Place) -> Iterator[tuple[Place, str]]:
             yield from (((*place, pattern), pattern) for pattern in member)
 
 
-def _keys_in(schema: dict[str, Any]) -> Iterator[str]:
-    return (key for _, key, _ in _members(schema, ()))
+def _is_per_unit(keyword: str, asked: Any) -> bool:
+    """Tell whether a keyword costs more than a look at a part; objects are compared one by one."""
+    if keyword == "enum" and isinstance(asked, list):
+        return any(isinstance(option, dict | list) for option in asked)
+    return keyword in _PER_UNIT
 
 
 def _members(part: Any, at: Place) -> Iterator[tuple[Place, str, Any]]:

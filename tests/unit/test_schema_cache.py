@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -176,3 +177,41 @@ async def test_big_numbers_and_fractions_are_checked_to_the_digit(schemas: Schem
     await schemas.check({"type": "integer"}, 10**300, SUMMARY)
     await faults_of(schemas, {"maximum": 2**53}, 2**53 + 1)
     await faults_of(schemas, {"multipleOf": 0.01}, 0.075)
+
+
+@pytest.mark.parametrize("levels", [300, 900])
+async def test_what_is_nested_too_deeply_to_be_checked_is_said_to_be(
+    schemas: SchemaCache, levels: int
+) -> None:
+    deep: Json = 1
+    for _ in range(levels):
+        deep = [deep]
+    await schemas.check({"type": "array", "items": {"type": "array"}}, deep, SUMMARY)
+    for schema in (
+        {"type": "object"},
+        {"items": {"$ref": "#"}, "maxItems": 0},
+    ):
+        error = await faults_of(schemas, schema, deep)
+        assert [fault.detail for fault in error.faults] == ["is nested too deeply to be checked"]
+        assert not schemas.allows(schema, deep)
+
+
+async def test_half_of_a_surrogate_pair_is_named_and_breaks_nothing(schemas: SchemaCache) -> None:
+    for schema in ({"type": "string"}, {"pattern": "(?=a)"}):
+        error = await faults_of(schemas, schema, "a\ud83d")
+        assert "surrogate" in error.faults[0].detail
+
+
+async def test_what_is_checked_in_another_process_is_mended_there_to_the_digit(
+    schemas: SchemaCache,
+) -> None:
+    schema = {
+        "properties": {
+            "a": {"type": "string", "pattern": "(?=a)"},
+            "n": {"type": "integer"},
+        }
+    }
+    sent = {"n": "12345678901234567890", "f": Decimal("0.1234567890123456789"), "a": None}
+    meant = await schemas.mended(schema, sent, SUMMARY)
+    assert meant == {"n": 12345678901234567890, "f": Decimal("0.1234567890123456789")}
+    assert await schemas.mended(schema, meant, SUMMARY) is meant

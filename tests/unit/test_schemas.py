@@ -170,6 +170,8 @@ def test_formats_are_not_checked_in_any_draft() -> None:
         ({"items": {"pattern": "(?=a)"}}, Cost.UNBOUNDED),
         ({"patternProperties": {"(a)\\1": {}}}, Cost.UNBOUNDED),
         ({"items": {"uniqueItems": True}}, Cost.PER_UNIT),
+        ({"enum": [1, {"a": 1}]}, Cost.PER_UNIT),
+        ({"enum": [1, "a"]}, Cost.PLAIN),
     ],
 )
 def test_what_a_check_may_cost_is_known_before(schema: dict[str, object], cost: Cost) -> None:

@@ -19,6 +19,8 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "stamp": {},
     "twice": {"annotations": {"idempotent": True}, "retry": {"attempts": 2}},
     "typed": {"output": {"type": "object", "required": ["ok"]}},
+    "listed": {"output": {"items": {"type": "string"}}},
+    "patterned": {"output": {"type": "string", "pattern": r"^(a|aa)+\1c$"}},
     "brief": {"timeout": "1s"},
     "paged": {"output": {"type": "string"}},
     "later": {"result": "callback"},
