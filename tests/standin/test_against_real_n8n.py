@@ -212,8 +212,8 @@ async def test_the_bridge_reads_executions_right(n8n: N8n) -> None:
     assert await read(started) == UnderWay()
     assert await outcome({"seconds": 0, "label": "x"}) == Succeeded({"label": "x"})
     assert await outcome({}) == Failed(
-        'the workflow failed in n8n at the node "Wait": '
-        "Invalid wait amount. Please enter a number that is 0 or greater."
+        'the workflow failed in n8n at the node "Wait"',
+        "Invalid wait amount. Please enter a number that is 0 or greater.",
     )
     assert isinstance(await read("999999999"), Unknown)
     assert isinstance(await read("x"), Unknown)

@@ -3,9 +3,9 @@
 import pytest
 from redis.asyncio import Redis
 
-from bridge import runtime as runtime_module
 from bridge.runtime import open_runtime
 from bridge.settings import Settings
+from bridge.store import pool
 from bridge.store.processes import LIFE_S, Estate, ProcessStore
 from tests.waiting import wait_until
 from workers.sweeper import Sweeper
@@ -27,7 +27,7 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
         answers.append(await ask(processes))
         return answers[-1]
 
-    monkeypatch.setattr(runtime_module, "ANSWER_S", 3 * LIFE_S)
+    monkeypatch.setattr(pool, "ANSWER_S", 3 * LIFE_S)
     monkeypatch.setattr(ProcessStore, "dead", ask_as_redis_goes_away)
     async with (
         open_runtime(settings, {}, "worker", PATIENCE_S) as runtime,
