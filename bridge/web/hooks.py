@@ -64,10 +64,13 @@ async def receive_event(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     """Answer a provider that asks with GET whether it may send here: Meta does, no other."""
-    _, hook = _find_hook(request.app.state.runtime, request)
-    if isinstance(hook.handshake, MetaHandshake):
+    runtime: Runtime = request.app.state.runtime
+    server = runtime.servers.get(request.path_params["server"])
+    hook = server.hooks.get(request.path_params["hook"]) if server else None
+    if hook and isinstance(hook.handshake, MetaHandshake):
         return answer_meta(hook, hook.handshake, request)
-    return problem(HTTPStatus.METHOD_NOT_ALLOWED, "this hook takes POST alone", {"Allow": "POST"})
+    why = "GET is not answered here: send POST"
+    return problem(HTTPStatus.METHOD_NOT_ALLOWED, why, {"Allow": "POST"})
 
 
 async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:

@@ -1,9 +1,14 @@
 """What a JSON-RPC message is, on wires that bring it as text."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
+from mcp_types.jsonrpc import INVALID_PARAMS, PARSE_ERROR
 
+from bridge.errors import MalformedError, NumberError
+from bridge.mcp.exchange import error_message
 from bridge.models import Json, Message
 
 BATCHES_UNTIL = "2025-03-26"
@@ -19,6 +24,24 @@ def is_message(message: object) -> bool:
     if "method" in message:
         return isinstance(message["method"], str) and has_good_id
     return "id" in message and ("result" in message or "error" in message)
+
+
+def unreadable(content: bytes, error: MalformedError) -> Message:
+    """Return the answer to a message that cannot be taken: to its request, if it says which.
+
+    JSON that other programs read, with a number beyond a double say, has an id all the same, and a
+    client waits for the answer that carries it.
+
+    Source: JSON-RPC 2.0, 5: the id is null where it could not be detected.
+    """
+    try:
+        message: Json = json.loads(content)
+    except (ValueError, RecursionError):
+        message = None
+    known = message if isinstance(message, dict) and is_message(message) else {}
+    request_id: Any = known.get("id")
+    code = INVALID_PARAMS if isinstance(error, NumberError) else PARSE_ERROR
+    return error_message(request_id, code, str(error))
 
 
 def batch_in(body: Json) -> list[Message]:

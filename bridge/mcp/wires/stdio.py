@@ -21,7 +21,7 @@ from typing import Any
 
 from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR
+from mcp_types.jsonrpc import INVALID_REQUEST
 
 from bridge.auth import LOCAL
 from bridge.errors import MalformedError
@@ -33,7 +33,7 @@ from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
 from bridge.mcp.wires.arrivals import Arrivals
 from bridge.mcp.wires.eras import Eras
-from bridge.mcp.wires.messages import BATCHES_UNTIL, batch_in, is_message
+from bridge.mcp.wires.messages import BATCHES_UNTIL, batch_in, is_message, unreadable
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_line import StdioLine
 from bridge.mcp.wires.under_way import UnderWay
@@ -109,7 +109,7 @@ class Stdio:
         try:
             body = parse_json(line)
         except MalformedError as error:
-            await self._refuse(PARSE_ERROR, str(error))
+            await self._line.send(unreadable(line, error))
             return
         messages = batch_in(body) if self._eras.has_batches else []
         if isinstance(body, dict) and is_message(body):

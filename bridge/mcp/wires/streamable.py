@@ -16,7 +16,7 @@ from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
 from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
-from bridge.mcp.wires.messages import batch_in, is_message
+from bridge.mcp.wires.messages import batch_in, is_message, unreadable
 from bridge.models import Json, Message
 from bridge.request_body import read_body
 
@@ -89,9 +89,13 @@ async def read_message(request: Request, max_bytes: int) -> Message | Response:
 
 async def _read_json(request: Request, max_bytes: int) -> Json | Response:
     try:
-        return parse_json(await read_body(request, max_bytes))
+        body = await read_body(request, max_bytes)
     except MalformedError as error:
         return JSONResponse(error_message(None, PARSE_ERROR, str(error)), 400)
+    try:
+        return parse_json(body)
+    except MalformedError as error:
+        return JSONResponse(unreadable(body, error), 400)
 
 
 def _one_message(body: Json | Response) -> Message | Response:
