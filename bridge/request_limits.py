@@ -151,6 +151,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._begun = 0  # messages that began with the piece at hand
         self._has_grown = False  # the body, by the piece at hand
         self._was_paused = False
+        self._is_resuming = False
         self._timer: asyncio.TimerHandle | None = None
 
     @override
@@ -182,8 +183,8 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._part in (Part.HEAD, Part.BODY):
                 is_all_of_it = self._begun <= was_between and not self._has_grown
                 self._watch(len(data) if is_all_of_it else 0)
-        except httptools.HttpParserUpgrade:
-            return  # it is served as HTTP/1.1: RFC 9110, 7.8
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, Refusal) else Refusal(400, NOT_HTTP))
@@ -192,6 +193,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def on_message_begin(self) -> None:
+        if self._is_resuming:
+            return
         self._unset_keepalive_if_required()
         self._begun += 1
         self._head_bytes = self._dropped_bytes = 0
@@ -212,14 +215,48 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._part is Part.HEAD:
             super().on_header(name, value)
 
+    def _take_host_of_target(self) -> None:
+        """Take the host out of a target that has one; what Host says counts no more then.
+
+        Source: RFC 9112, 3.2.2.
+        """
+        target = httptools.parse_url(self.url)
+        if target.host:
+            host = b"%b:%d" % (target.host, target.port) if target.port else target.host
+            self.headers[:] = [pair for pair in self.headers if pair[0] != b"host"]
+            self.headers.append((b"host", host))
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 with a request that asks for another protocol (RFC 9110, 7.8).
+
+        The parser takes what follows the headers for that protocol's. So another one is led to the
+        same place. Java's client asks for HTTP/2 so with each first request, its body behind it.
+        """
+        framing = [
+            b"%b: %b\r\n" % pair
+            for pair in self.headers
+            if pair[0] in (b"content-length", b"transfer-encoding")
+        ]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._is_resuming = True
+        self.parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *framing, b"\r\n"]))
+        self._is_resuming = False
+        if rest:
+            self.data_received(rest)
+
     @override
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= PIPELINED_MAX:
             raise Refusal(429, f"more than {PIPELINED_MAX} requests wait for their answers")
         if self._head_bytes > HEAD_BYTES_MAX:
             raise Refusal(431, HEAD_TOO_LARGE)
-        self._enter(Part.BODY)
+        if self._is_resuming:
+            return
+        if not self.url.startswith(b"/"):
+            self._take_host_of_target()
         super().on_headers_complete()
+        self._enter(Part.BODY)
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -233,6 +270,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._part = Part.NOTHING
         super().on_message_complete()
         if self.cycle.response_complete and not self.transport.is_closing():

@@ -35,7 +35,8 @@ def is_routed(scope: Scope, path: str) -> bool:
 class Guard:
     """Refuses a foreign Host (421) and a foreign Origin (403), against DNS rebinding.
 
-    Web pages of known origins may read the answers.
+    So does it a request that has not just one Host (400). Web pages of known origins may read the
+    answers.
 
     Known are the loopback names, the host of BRIDGE_PUBLIC_URL, BRIDGE_ALLOWED_HOSTS and
     BRIDGE_ALLOWED_ORIGINS. Header values pass without the whitespace around them, which httptools
@@ -64,8 +65,8 @@ class Guard:
             scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
-            if len(headers.getlist("host")) > 1:
-                await problem(400, "the request has more than one Host")(scope, receive, send)
+            if len(headers.getlist("host")) != 1:
+                await problem(400, "the request must have one Host")(scope, receive, send)
                 return
             if not self._is_known_host(host):
                 detail = f"the Host {host[:SHOWN_CHARS]} is not known here: {HOW_TO_LET_A_HOST_IN}"

@@ -242,3 +242,60 @@ def test_running_out_of_files_is_logged_once_a_minute_and_room_is_kept(
         assert not files.has_room(allowed - 1)
         assert not files.has_room(allowed - 2)
     assert [record.message for record in caplog.records] == ["files.exhausted"]
+
+
+UPGRADE = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+)
+BODIES = {
+    "announced": (b"Content-Length: 5\r\n", b"hello"),
+    "chunked": (b"Transfer-Encoding: chunked\r\n", b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+    "none": (b"", b""),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_request_that_asks_for_another_protocol_is_served_with_its_body(
+    port: int, kind: str, is_whole: bool
+) -> None:
+    """As Java's client sends each first request."""
+    framing, body = BODIES[kind]
+    head, again = BEGIN + UPGRADE + framing + b"\r\n", BEGIN + b"Connection: close\r\n\r\n"
+    pieces = [head + body + again] if is_whole else [head, body[:3], body[3:] + again]
+    async with connected(port) as (reader, writer), asyncio.timeout(30):
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)  # so that each comes as a piece of its own
+        answer = await reader.read()
+    sizes = [part[-1:] for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
+    assert sizes == [b"5" if body else b"0", b"0"]
+
+
+async def test_the_host_of_an_absolute_target_counts(port: int, app: Echo) -> None:
+    """Source: RFC 9112, 3.2.2."""
+    target = (
+        b"GET http://evil.example:81/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    await answers(port, target)
+    hosts = [value for name, value in app.seen[0]["headers"] if name == b"host"]
+    assert hosts == [b"evil.example:81"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        BEGIN + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        BEGIN + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        BEGIN + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        BEGIN + b"X: a\r\n folded: b\r\n\r\n",
+        BEGIN.replace(b"\r\n", b"\n") + b"\n",
+    ],
+)
+async def test_what_two_readers_may_read_in_two_ways_is_refused_without_a_word_in_the_log(
+    port: int, app: Echo, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert status_in(await answers(port, sent)) == 400
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
