@@ -1,5 +1,6 @@
 """Schemas as they are used at run time: compiled once; what is cheap is checked on the spot."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,18 @@ from bridge.exact_json import encode
 from bridge.schema_checks import Verdict, Wish, examine
 from bridge.schemas import Compiled, Cost, compile_schema
 
-ON_THE_SPOT_BYTES = {Cost.PLAIN: 256 * 1024, Cost.PER_UNIT: 8 * 1024, Cost.UNBOUNDED: 0}
+ON_THE_SPOT_BYTES = {
+    Cost.NAMED: sys.maxsize,
+    Cost.PLAIN: 256 * 1024,
+    Cost.PER_UNIT: 8 * 1024,
+    Cost.UNBOUNDED: 0,
+}
 """How long a value's JSON may be to be checked in the event loop, a matter of milliseconds then."""
 
 EXPLAINED_ON_THE_SPOT_BYTES = 1024
 """How long it may be for its faults to be found there, at 20 µs each and for each branch."""
 
+_PLAIN_BYTES = ON_THE_SPOT_BYTES[Cost.PLAIN]
 _PLAIN_WISH = Wish()
 
 
@@ -45,7 +52,7 @@ class SchemaCache:
             return True
         compiled = self._keep(schema).compiled
         bytes_max = ON_THE_SPOT_BYTES[compiled.cost]
-        is_cheap = compiled.cost is Cost.PLAIN or len(encode(value)) <= bytes_max
+        is_cheap = bytes_max >= _PLAIN_BYTES or len(encode(value)) <= bytes_max
         return is_cheap and next(examine(compiled, value)).is_valid
 
     async def fits(self, schema: Mapping[str, Any] | None, value: Any) -> bool:
@@ -99,6 +106,10 @@ class SchemaCache:
         self, schema: Mapping[str, Any], value: Any, text: bytes | None, wish: Wish
     ) -> Verdict:
         kept = self._keep(schema)
+        if kept.compiled.cost is Cost.NAMED:
+            verdict = next(examine(kept.compiled, value))
+            if verdict.is_valid:
+                return verdict
         text = encode(value) if text is None else text
         if len(text) <= ON_THE_SPOT_BYTES[kept.compiled.cost]:
             verdicts = examine(kept.compiled, value, wish)

@@ -11,6 +11,7 @@ after the last one the length 0. It ends with its input.
 
 import functools
 import json
+import os
 import signal
 import sys
 from typing import BinaryIO
@@ -54,4 +55,7 @@ def _tell(sink: BinaryIO, verdict: bytes) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        serve(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        os._exit(0)  # whoever asked is gone, and nobody else is to hear of it

@@ -31,6 +31,12 @@ DEFAULT_DIALECT = DIALECTS["json-schema.org/draft/2020-12/schema"]
 
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 _REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
+_FOR_EACH = frozenset(
+    {"additionalItems", "additionalProperties", "contains", "items", "propertyNames"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+"""Keywords that look at each member or item, of which the sender decides how many there are."""
+
 _PER_UNIT = frozenset({"multipleOf", "pattern", "patternProperties", "uniqueItems"})
 """Keywords that cost more than a look: by the length of a text or number, by pairs of items."""
 
@@ -41,6 +47,7 @@ _UNLIMITED = FancyRegexOptions(backtrack_limit=2**63)
 class Cost(Enum):
     """What checking a value takes at most, by what its schema asks."""
 
+    NAMED = "a look at the parts that the schema names, however many others there are"
     PLAIN = "a look at each part"
     PER_UNIT = "more for each part, or for pairs of them"
     UNBOUNDED = "exponentially more than the value has parts"
@@ -64,8 +71,11 @@ def compile_schema(schema: Mapping[str, Any]) -> Compiled:
     )
     if _is_recursive(whole):
         return Compiled(validator, Cost.UNBOUNDED)
-    is_plain = not any(_is_per_unit(key, asked) for _, key, asked in _members(whole, ()))
-    return Compiled(validator, Cost.PLAIN if is_plain else Cost.PER_UNIT)
+    asked = [(keyword, of) for _, keyword, of in _members(whole, ())]
+    if any(_is_per_unit(keyword, of) for keyword, of in asked):
+        return Compiled(validator, Cost.PER_UNIT)
+    is_for_each = any(keyword in _FOR_EACH for keyword, _ in asked)
+    return Compiled(validator, Cost.PLAIN if is_for_each else Cost.NAMED)
 
 
 def faults_in_value(schema: Mapping[str, Any], value: object) -> tuple[Fault, ...]:

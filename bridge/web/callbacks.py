@@ -32,7 +32,8 @@ async def receive_callback(request: Request) -> Response:
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     await runtime.callbacks.demand(call_id, secret)
     said = _parse(await read_body(request, runtime.settings.max_body_bytes))
-    await runtime.schemas.check(SCHEMA, said, "this is no callback")
+    if not runtime.schemas.allows(SCHEMA, said):  # it looks at no part of a result
+        await runtime.schemas.check(SCHEMA, said, "this is no callback")
     assert isinstance(said, dict)
     named = [name for name in ONE_OF if name in said]
     if len(named) != 1 or ("message" in said and named != ["progress"]):

@@ -159,7 +159,9 @@ def test_formats_are_not_checked_in_any_draft() -> None:
 @pytest.mark.parametrize(
     ("schema", "cost"),
     [
-        ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {}}}, Cost.PLAIN),
+        ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {}}}, Cost.NAMED),
+        ({"items": {"type": "string"}}, Cost.PLAIN),
+        ({"properties": {"a": {}}, "additionalProperties": False}, Cost.PLAIN),
         ({"items": {"multipleOf": 0.01}}, Cost.PER_UNIT),
         ({"items": {"$ref": "#"}}, Cost.UNBOUNDED),
         (
@@ -171,7 +173,7 @@ def test_formats_are_not_checked_in_any_draft() -> None:
         ({"patternProperties": {"(a)\\1": {}}}, Cost.UNBOUNDED),
         ({"items": {"uniqueItems": True}}, Cost.PER_UNIT),
         ({"enum": [1, {"a": 1}]}, Cost.PER_UNIT),
-        ({"enum": [1, "a"]}, Cost.PLAIN),
+        ({"enum": [1, "a"]}, Cost.NAMED),
     ],
 )
 def test_what_a_check_may_cost_is_known_before(schema: dict[str, object], cost: Cost) -> None:
