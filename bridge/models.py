@@ -207,7 +207,8 @@ class Call:
     """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock.
 
     `execution` is n8n's own id of the run, where the webhook has told it; `file_bytes` is how long
-    the file is that it ended with, 0 where it did not.
+    the file is that it ended with, 0 where it did not. `attached` says that whoever asked has
+    joined it; `is_shared_task` that it is the task of one who has.
     """
 
     call_id: CallId
@@ -230,6 +231,7 @@ class Call:
     trace: str
     result: bytes | None
     attached: bool = False
+    is_shared_task: bool = False
     questions: tuple[Question, ...] = ()
     file_bytes: int = 0
 

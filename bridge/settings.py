@@ -132,6 +132,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     streams_max: int = Field(
         10_000, ge=1, description="the standing streams that one web process may hold open"
     )
+    proxy_tells_of_leaving: bool = Field(
+        False,
+        description="whether the reverse proxy closes its connection to the bridge as soon as its "
+        "client leaves, as nginx and Caddy do",
+    )
     drain_s: float = Field(
         30, ge=0, allow_inf_nan=False, description="the seconds that a stop waits for open work"
     )

@@ -92,7 +92,8 @@ class Caller:
     is the name that the client gives itself, empty for none. `receipt` names what the answer hands
     over. `hearing` takes its session's subscriptions, where its wire has sessions. `traceparent` is
     the one of its HTTP request. `is_there` tells whether anyone would get an answer now, and
-    `presence_changes` names the wake for when that may have changed, where there is one. Once
+    `presence_changes` names the wake for when that may have changed, where there is one; `probe`
+    finds out where the connection does not tell, and takes a moment. Once
     `leaving` is set, the answer is wanted soon: the process drains, and this request cannot go on
     elsewhere.
     """
@@ -110,6 +111,7 @@ class Caller:
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
     presence_changes: str = ""
+    probe: Callable[[], Awaitable[bool]] | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def demand_event(self, event_id: str) -> None:
@@ -127,10 +129,10 @@ class Caller:
         """Read a call of the caller's within the scope, as `Calls.wait` does."""
         return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
 
-    def hands_over(self, call: Call) -> None:
-        """Note that the answer holds the end of a call."""
+    def hands_over(self, call: Call, *, attached: bool = False) -> None:
+        """Record that the answer holds the end of a call, or of an earlier one that it joined."""
         if call.status.is_final:
-            self.receipt = of_call(call.call_id)
+            self.receipt = of_call(call.call_id, attached=attached)
 
     async def fetches(self, call: Call) -> None:
         """Note that the end of a call goes to whoever named it, and could name it again."""

@@ -5,7 +5,8 @@ still open SURE_AFTER_S later, or carried another request (an HTTP/1.1 client se
 only when it has read the answer to the one before), or was closed by the client in good order: a
 client that closes with something unread resets (RFC 1122, 4.2.2.13). A reset, or a byte that was
 not acknowledged, says that it was lost. A proxy opens and closes connections for itself, so behind
-one nothing is proven, and what is not known to be lost is in doubt.
+one nothing is proven, unless it is known to close them when its client leaves. What is not known to
+be lost is in doubt.
 """
 
 import asyncio
@@ -17,9 +18,12 @@ from starlette.requests import Request
 
 from bridge.connection import Connection, connection_of, is_proxied
 from bridge.errors import TransientError
-from bridge.verbs.receipts import Fate
+from bridge.runtime import Runtime
+from bridge.verbs.receipts import Fate, is_of_attached
 
 SURE_AFTER_S = 5.0
+ENOUGH_AFTER_S = 0.5
+"""How long a reset may take to come where being in doubt is as good as proof."""
 LOOK_AGAIN_S = 0.5
 """How soon one looks again whether a slow client has taken an answer."""
 
@@ -29,24 +33,36 @@ Settle = Callable[[Fate], Awaitable[None]]
 class Carrier:
     """The connection that answers go out on, as far as it speaks for the client.
 
-    `connection` is None where another server than ours serves; then nothing is ever known.
+    `connection` is None where another server than ours serves; then nothing is ever known. What a
+    proxy's connection says of its client is that it was there while an answer was written, and only
+    if the proxy `tells` of clients that leave.
     """
 
-    def __init__(self, connection: Connection | None, *, is_clients: bool) -> None:
+    def __init__(self, connection: Connection | None, *, is_proxied: bool, tells: bool) -> None:
         self.connection = connection
-        self.is_clients = is_clients
+        self.is_clients = not is_proxied or tells
+        self._is_proxied = is_proxied
 
     @classmethod
     def of(cls, request: Request) -> "Carrier":
         """Find the one of a request."""
-        return cls(connection_of(request.scope), is_clients=not is_proxied(request.headers))
+        runtime: Runtime = request.app.state.runtime
+        return cls(
+            connection_of(request.scope),
+            is_proxied=is_proxied(request.headers),
+            tells=runtime.settings.proxy_tells_of_leaving,
+        )
 
     def place(self) -> int | None:
         """Return where on it an answer ends that was just written; None if it went nowhere."""
         return self.connection.written_bytes() if self.connection else 0
 
-    def fate_at_end(self, place: int | None) -> Fate:
-        """Return what is known of an answer when its connection, or its stream, has ended."""
+    def fate_at_end(self, place: int | None, *, is_complete: bool = True) -> Fate:
+        """Return what is known of an answer when its connection, or its stream, has ended.
+
+        `is_complete` says that the response ends where the answer does: a proxy that closes before
+        may do so because its client has left.
+        """
         connection = self.connection
         if place is None:
             return Fate.LOST
@@ -54,11 +70,11 @@ class Carrier:
             return Fate.IN_DOUBT
         if connection.is_broken or not connection.has_taken(place):
             return Fate.LOST
-        is_proven = connection.is_closed_by_peer and self.is_clients
-        return Fate.RECEIVED if is_proven else Fate.IN_DOUBT
+        is_proven = self.is_clients and (is_complete or not self._is_proxied)
+        return Fate.RECEIVED if connection.is_closed_by_peer and is_proven else Fate.IN_DOUBT
 
     def fate_while_open(self, place: int | None) -> Fate | None:
-        """Return what is known of an answer SURE_AFTER_S later; None as long as it is not taken."""
+        """Return what is known of an answer some time later; None as long as it is not taken."""
         connection = self.connection
         if connection is None or place is None or not connection.is_open():
             return self.fate_at_end(place)
@@ -70,8 +86,15 @@ class Carrier:
 class Handover:
     """One answer, from before it is written until its fate is known and settled."""
 
-    def __init__(self, carrier: Carrier, settle: Settle, settled: Callable[["Handover"], None]):
+    def __init__(
+        self,
+        carrier: Carrier,
+        settle: Settle,
+        settled: Callable[["Handover"], None],
+        sure_after_s: float,
+    ) -> None:
         self._carrier = carrier
+        self._sure_after_s = sure_after_s
         self._settle = settle
         self._settled = settled
         self._is_written = False
@@ -86,7 +109,7 @@ class Handover:
         if self._carrier.connection is None:
             self.settle(Fate.IN_DOUBT)
             return
-        self._timer = asyncio.get_running_loop().call_later(SURE_AFTER_S, self._look)
+        self._timer = asyncio.get_running_loop().call_later(self._sure_after_s, self._look)
         self._carrier.connection.when_over(self._look)
 
     def settle(self, fate: Fate) -> None:
@@ -109,8 +132,8 @@ class Handover:
 
     def settle_by_request(self) -> None:
         """Settle it by the fact that another request has come on its connection."""
-        if self._carrier.is_clients and self._place is not None:
-            self.settle(Fate.RECEIVED)
+        if self._place is not None:
+            self.settle(Fate.RECEIVED if self._carrier.is_clients else Fate.IN_DOUBT)
 
     def _look(self) -> None:
         fate = self._carrier.fate_while_open(self._place)
@@ -130,9 +153,11 @@ class Handovers:
     def __init__(self) -> None:
         self._open: defaultdict[Connection | None, set[Handover]] = defaultdict(set)
 
-    def begin(self, carrier: Carrier, settle: Settle) -> Handover:
-        """Take up an answer that is about to be written."""
-        handover = Handover(carrier, settle, lambda it: self._drop(carrier.connection, it))
+    def begin(self, carrier: Carrier, receipt: str, settle: Settle) -> Handover:
+        """Take up an answer that is about to be written, by what it hands over."""
+        connection = carrier.connection
+        sure_after_s = ENOUGH_AFTER_S if is_of_attached(receipt) else SURE_AFTER_S
+        handover = Handover(carrier, settle, lambda it: self._drop(connection, it), sure_after_s)
         self._open[carrier.connection].add(handover)
         return handover
 

@@ -58,7 +58,7 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
         caller.principal,
         hook,
         seconds(given, "wait_seconds"),
-        Presence(caller.is_there, caller.presence_changes),
+        Presence(caller.probe or caller.is_there, caller.presence_changes),
         caller.scope,
     )
     taken = await unless_leaving(caller.leaving, taking)

@@ -113,8 +113,8 @@ async def view(call: Call, caller: Caller) -> dict[str, Any]:
     settings = caller.runtime.settings
     seen = _state(call, settings.result_ttl_s)
     if seen["status"] == "completed":
-        told = await with_image(tell(call, caller), call, caller)
-        told = tell_once(told, caller.client)
+        told = tell(call, caller, attached=call.is_shared_task)
+        told = tell_once(await with_image(told, call, caller), caller.client)
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
     if seen["status"] == "input_required":

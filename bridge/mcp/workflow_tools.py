@@ -18,7 +18,7 @@ from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.result_files import with_image
 from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
-from bridge.models import Call, CallStatus
+from bridge.models import Call, CallStatus, second
 from bridge.payloads import Page
 from bridge.schemas import is_read_by_clients
 from bridge.servers import Server, Workflow
@@ -30,7 +30,10 @@ ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
 HANDLE: Schema = {"required": ["call_id", "status", "next"]}
 PARTIAL: Schema = {"required": ["call_id", "partial", "text", "next_offset"]}
-"""What tells the two apart from a workflow's own output; every tool repeats them, so no more."""
+ATTACHED: Schema = {"required": ["attached_to", "next", "result"]}
+"""What tells these from a workflow's own output; every tool repeats them, so no more."""
+
+ANEW = "The workflow was not run again; to have it run again, make the same call once more."
 
 
 def workflow_tools(server: Server) -> tuple[Tool, ...]:
@@ -58,7 +61,7 @@ def _tool(workflow: Workflow) -> Tool:
 
 
 def output_schema(workflow: Workflow) -> Schema:
-    """Allow the workflow's own output, a handle, or the first page of a long result.
+    """Allow the workflow's own output, a handle, a page of a result, or that of an earlier call.
 
     The whole is of the dialect that the workflow's schema names: no client knows of two in one. Of
     what clients could not read no more than the type is told; the bridge checks it all the same.
@@ -73,7 +76,7 @@ def output_schema(workflow: Workflow) -> Schema:
     outputs = [output]
     if output.get("type") != "object":
         outputs.append({"type": "object", "properties": {"result": output}, "required": ["result"]})
-    return {**dialect, "type": "object", "anyOf": [*outputs, HANDLE, PARTIAL]}
+    return {**dialect, "type": "object", "anyOf": [*outputs, HANDLE, PARTIAL, ATTACHED]}
 
 
 async def run_workflow(
@@ -83,12 +86,11 @@ async def run_workflow(
     caller = context.lifespan_context
     started = await start(workflow, context, given)
     call = await _wait(context, started, workflow.answer_inline_for_s)
-    caller.hands_over(call)
+    caller.hands_over(call, attached=started.attached)
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
-    told = await with_image(tell(call, caller), call, caller)
-    return _say_attached(told, call) if started.attached else told
+    return await with_image(tell(call, caller, attached=started.attached), call, caller)
 
 
 async def start(
@@ -109,17 +111,6 @@ async def start(
         scope=caller.scope,
     )
     return await caller.runtime.calls.start(asked)
-
-
-def _say_attached(told: types.CallToolResult, call: Call) -> types.CallToolResult:
-    """Say that this is the result of an earlier call, which had reached nobody yet."""
-    sentence = (
-        f"(This request was attached to call {call.call_id}, made before with the same arguments; "
-        "the workflow was not run again.)"
-    )
-    content = [*told.content, types.TextContent(type="text", text=sentence)]
-    meta = {**(told.meta or {}), ATTACHED_META_KEY: call.call_id}
-    return told.model_copy(update={"content": content, "meta": meta})
 
 
 async def _wait(context: Context, call: Call, wait_s: float) -> Call:
@@ -155,17 +146,27 @@ def _how_it_stands(call: Call) -> str:
     return f"{call.workflow} is {call.status}{share}, {call.age_ms / 1000:.0f} s so far{told}"
 
 
-def tell(call: Call, caller: Caller) -> types.CallToolResult:
-    """Tell how a call stands, the way a tool answers."""
+def tell(call: Call, caller: Caller, *, attached: bool = False) -> types.CallToolResult:
+    """Tell how a call stands, the way a tool answers.
+
+    Whoever is `attached` made no call, but asked for what an earlier one has been asked: each form
+    of answer says so in what its clients show, which of a structure is the structure alone.
+    """
+    told = _told(call, caller, attached=attached)
+    return told.model_copy(update={"meta": {ATTACHED_META_KEY: call.call_id}}) if attached else told
+
+
+def _told(call: Call, caller: Caller, *, attached: bool) -> types.CallToolResult:
     match call.status:
         case CallStatus.SUCCEEDED if call.result is not None:
-            return success(_structured(call, caller))
+            return success(_structured(call, caller, attached=attached))
         case CallStatus.EXPIRED | CallStatus.SUCCEEDED:
-            return failure(f"{call.workflow}: {EXPIRED}")
+            return failure(_ended(f"{call.workflow}: {EXPIRED}", call, attached=attached))
         case CallStatus.FAILED | CallStatus.CANCELLED:
-            return failure(f"{call.workflow} {call.status}: {call.failure}")
+            sentence = f"{call.workflow} {call.status}: {call.failure}"
+            return failure(_ended(sentence, call, attached=attached))
         case CallStatus.QUEUED | CallStatus.RUNNING:
-            return success(_handle(call, caller))
+            return success(_handle(call, caller) | _attached_to(call, attached=attached))
 
 
 def _handle(call: Call, caller: Caller) -> dict[str, Any]:
@@ -174,14 +175,29 @@ def _handle(call: Call, caller: Caller) -> dict[str, Any]:
     return handle | asked
 
 
-def _structured(call: Call, caller: Caller) -> dict[str, Any]:
+def _structured(call: Call, caller: Caller, *, attached: bool) -> dict[str, Any]:
     shown = shown_result(caller, call)
     if not isinstance(shown, Page):
-        return shown if isinstance(shown, dict) else {"result": shown}
+        own = shown if isinstance(shown, dict) else {"result": shown}
+        said = {"next": f"This is the result of {_earlier(call)}. {ANEW}", "result": own}
+        return _attached_to(call, attached=True) | said if attached else own
     told = {
         "call_id": call.call_id,
         "partial": True,
         "text": shown.text,
         "next_offset": shown.next_offset,
     }
-    return told | read_on("read_call with this call_id", shown)
+    more = _attached_to(call, attached=attached)
+    return told | read_on("read_call with this call_id", shown) | more
+
+
+def _attached_to(call: Call, *, attached: bool) -> dict[str, Any]:
+    return {"attached_to": call.call_id} if attached else {}
+
+
+def _ended(sentence: str, call: Call, *, attached: bool) -> str:
+    return f"{sentence} (So ended {_earlier(call)}. {ANEW})" if attached else sentence
+
+
+def _earlier(call: Call) -> str:
+    return f"{call.call_id}, begun at {second(call.created_at_ms)} with the same arguments"

@@ -22,6 +22,7 @@ FIELDS = (
     "awaited_by",
     "execution",
     "trace",
+    "shared_task",
 )
 """What a read gives of a call after its age in milliseconds, in this order."""
 
@@ -107,7 +108,7 @@ CREATE = Script(
     + """
 local earlier = redis.call('EXISTS', call_key(id)) == 0 and earlier_call()
 if earlier then
-  if promised == '1' then redis.call('HSET', call_key(earlier), 'promised', 1) end
+  if promised == '1' then redis.call('HSET', call_key(earlier), 'promised', 1, 'shared_task', 1) end
   if attach_use ~= '' then redis.call('SET', attach_key(attach_use), earlier, 'EX', 2 * ttl_s) end
   if redis.call('HGET', call_key(earlier), 'joined_by') ~= id then
     redis.call('HSET', call_key(earlier), 'joined_by', id)

@@ -175,6 +175,7 @@ def call_of(row: Answer) -> Call:
         is_awaited=field["awaited_by"] is not None,
         execution=_text(field["execution"]),
         trace=_text(field["trace"]) or "",
+        is_shared_task=field["shared_task"] is not None,
         result=None,
     )
 

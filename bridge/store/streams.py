@@ -146,6 +146,11 @@ class Owed:
     call_id: CallId
 
 
+def probe_wake(session_id: str, stream: str) -> str:
+    """Name the wake for whoever reads a stream to write a comment on it."""
+    return f"probe:{session_id}:{stream}"
+
+
 def reader_wake(session_id: str, stream: str) -> str:
     """Name the wake for when a stream got a reader or lost it."""
     return f"reader:{session_id}:{stream}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import mcp_types as types
 import pytest
 
 from bridge.mcp.exchange import Caller
@@ -92,9 +93,38 @@ async def test_a_handle_and_a_result_are_what_the_output_schema_says(
     call = await runtime.calls.start(Asked(ALICE, workflow, {}, new_call_id()))
     running = await runtime.run_store.lease(call.call_id, new_lease_token())
     assert running
-    handle = tell(await runtime.calls.wait(call.call_id, ALICE, 0), caller)
+    open_call = await runtime.calls.wait(call.call_id, ALICE, 0)
     await runtime.callbacks.succeed(call.call_id, running.secret, result)
-    ended = tell(await runtime.calls.wait(call.call_id, ALICE, 0), caller)
-    for told in (handle, ended):
-        assert not told.is_error
-        assert faults_in_value(output_schema(workflow), told.structured_content) == ()
+    ended_call = await runtime.calls.wait(call.call_id, ALICE, 0)
+    for found in (open_call, ended_call):
+        told, joined = [tell(found, caller, attached=attached) for attached in (False, True)]
+        for each in (told, joined):
+            assert not each.is_error
+            assert faults_in_value(output_schema(workflow), each.structured_content) == ()
+        own, said = told.structured_content, joined.structured_content
+        assert own
+        assert said
+        assert said.pop("attached_to") == call.call_id
+        is_whole = found is ended_call and "partial" not in own
+        assert (said["result"] if is_whole else said) == own
+        assert "not run again" in said.get("next", "not run again") or not is_whole
+
+
+@pytest.mark.parametrize("attached", [False, True])
+async def test_a_failure_of_an_earlier_call_says_that_it_is_one(
+    door: RunningApp, attached: bool
+) -> None:
+    runtime = door.runtime
+    server = runtime.servers["office"]
+    asked = Asked(ALICE, server.workflows["anything"], {}, new_call_id())
+    call = await runtime.calls.start(asked)
+    await runtime.calls.cancel(call.call_id, ALICE)
+    told = tell(
+        await runtime.calls.wait(call.call_id, ALICE, 0),
+        Caller(runtime, server, ALICE),
+        attached=attached,
+    )
+    assert told.is_error
+    (block,) = told.content
+    assert isinstance(block, types.TextContent)
+    assert ("not run again" in block.text) == attached

@@ -109,14 +109,21 @@ async def test_a_call_that_is_meant_twice_runs_twice_for_clients_that_take_and_l
 
 @pytest.mark.parametrize(("leave", "headers"), [(RESET, {}), (IN_GOOD_ORDER, PROXIED)])
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_result_that_may_not_have_come_is_given_to_the_same_call_again(
-    workshop: Workshop, wire: str, leave: str, headers: dict[str, str]
+async def test_a_result_that_may_not_have_come_is_given_to_the_same_call_again_which_is_told(
+    workshop: Workshop, redis: Redis, wire: str, leave: str, headers: dict[str, str]
 ) -> None:
-    first = await make(workshop, wire, leave, **headers)
-    again = await make(workshop, wire, leave, **headers)
+    first = (await make(workshop, wire, leave, **headers))["structuredContent"]
+    told = await make(workshop, wire, IN_GOOD_ORDER, **headers)
+    again = told["structuredContent"]
     assert len(workshop.n8n.seen.of()) == 1
-    assert "attached" in str(again)
-    assert "attached" not in str(first)
+    assert again["result"] == first
+    assert "not run again" in again["next"]
+    assert again["attached_to"] in told["content"][0]["text"]
+
+    await wait_until(lambda: is_received(redis), "the earlier result was received")
+    third = (await make(workshop, wire, leave, **headers))["structuredContent"]
+    assert len(workshop.n8n.seen.of()) == 2
+    assert third["label"] == first["label"]
 
 
 async def test_a_session_that_its_client_ends_has_what_it_was_given(

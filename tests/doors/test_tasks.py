@@ -58,6 +58,17 @@ async def test_a_task_of_an_earlier_call_says_so_and_is_on_record_by_its_id(
     assert [line.which for line in lines] == [task_id] * 2  # type: ignore[attr-defined]
 
 
+async def test_the_result_of_a_task_that_a_later_request_was_given_too_says_so(
+    workshop: Workshop,
+) -> None:
+    first, again = [await workshop.start("saw", seconds=1, label="oak") for _ in range(2)]
+    assert again == first
+    result = (await workshop.end_of(again))["result"]
+    assert result["_meta"][ATTACHED_META_KEY] == first
+    assert result["structuredContent"]["attached_to"] == first
+    assert result["structuredContent"]["result"]["label"] == "oak"
+
+
 async def test_a_client_that_takes_no_tasks_gets_the_result_itself(workshop: Workshop) -> None:
     client = workshop.client(takes_tasks=False)
     result = (await client.post(call("saw", seconds=0, label="oak"))).json()["result"]

@@ -35,6 +35,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
 from bridge.mcp.handovers import Carrier, Handover, Handovers
 from bridge.mcp.leaving import LAST_WAIT_S
+from bridge.mcp.presence import Probe
 from bridge.mcp.server import Door
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Message
@@ -42,6 +43,7 @@ from bridge.verbs.receipts import NOTHING, Fate
 
 OPEN_WITHIN_S = 4.0
 NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"
+COMMENT: Message = {}
 FRAMES_MAX = 64
 """How many notifications wait for a client at most; the exchange waits with those beyond."""
 
@@ -60,6 +62,10 @@ class StreamLine:
     async def send(self, message: Message) -> None:
         """Put a notification on the stream; waits while its client does not read."""
         await self._entrance.send(message)
+
+    async def comment(self) -> None:
+        """Put a comment on the stream, which says nothing."""
+        await self._entrance.send(COMMENT)
 
     def end(self) -> None:
         """Say that nothing follows."""
@@ -118,6 +124,8 @@ async def _run(
         route.protocol_version, route.client_info, route.client_capabilities
     )
     caller.is_there = partial(_is_there, request)
+    if not Carrier.of(request).is_clients:
+        caller.probe = Probe(caller.is_there, line.comment)
     caller.leaving = request.app.state.streams.draining
     serving = asyncio.ensure_future(_serve(door, exchange, connection, caller, line))
     first = asyncio.ensure_future(line.next())
@@ -155,7 +163,7 @@ def _hand_over(request: Request, caller: Caller) -> Handover | None:
         return None
     settle = partial(caller.runtime.receipts.settle, caller.receipt)
     handovers: Handovers = request.app.state.handovers
-    return handovers.begin(Carrier.of(request), settle)
+    return handovers.begin(Carrier.of(request), caller.receipt, settle)
 
 
 class Answer:
@@ -201,7 +209,7 @@ async def _frames(
                 if handover:
                     handover.is_written()
                 return
-            yield event(encode(frame).decode())
+            yield event(encode(frame).decode()) if frame else KEEPALIVE
             waiting = asyncio.ensure_future(line.next())
     finally:
         waiting.cancel()

@@ -27,7 +27,9 @@ from bridge.mcp.exchange import (
     encode,
     error_message,
 )
+from bridge.mcp.handovers import Carrier
 from bridge.mcp.news import News, Subscriptions
+from bridge.mcp.presence import Probe
 from bridge.mcp.server import Door
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.notes import answer_to, cancel_note
@@ -35,7 +37,7 @@ from bridge.mcp.wires.reading import HANG_UP
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
-from bridge.store.streams import Owed, reader_wake, request_key
+from bridge.store.streams import Owed, probe_wake, reader_wake, request_key
 from bridge.verbs.receipts import NOTHING, Fate
 
 logger = logging.getLogger(__name__)
@@ -145,6 +147,9 @@ async def serve_into(
     caller.hearing = Subscriptions(runtime, caller.server, session.session_id)
     caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
     caller.presence_changes = reader_wake(session.session_id, stream)
+    if not Carrier.of(request).is_clients:
+        comment = partial(runtime.wakes.ring, probe_wake(session.session_id, stream))
+        caller.probe = Probe(caller.is_there, comment)
     serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
     try:
         reply = await _unless_cancelled(runtime, session, exchange, serving)

@@ -24,7 +24,7 @@ from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
 from bridge.store.processes import DIED, LIFE_S
-from bridge.store.streams import Owed, Reading
+from bridge.store.streams import Owed, Reading, probe_wake
 from bridge.store.wake import Bell
 from bridge.verbs.receipts import NOTHING, Fate
 
@@ -90,10 +90,16 @@ class Reader:
         """
         wakes, reading = self.runtime.wakes, self.reading
         name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
+        probe = probe_wake(reading.session_id, reading.stream)
+        probes = () if self.carrier.is_clients else (probe,)
         self._after = after
         self._keepalive_at = _now() + self.runtime.settings.keepalive_s
         try:
-            with wakes.listening(name, end, DIED) as bell, wakes.listening(DIED) as died:
+            with (
+                wakes.listening(name, end, DIED, *probes) as bell,
+                wakes.listening(DIED) as died,
+                wakes.listening(*probes) as probed,
+            ):
                 await self._adopt()
                 while (found := await self._look()) is not None:
                     for frame in found:
@@ -112,7 +118,7 @@ class Reader:
                             return
                     if not found:
                         await self._pause(bell, died)
-                    if _now() >= self._keepalive_at:
+                    if _now() >= self._keepalive_at or await probed.wait(0):
                         self._keepalive_at = _now() + self.runtime.settings.keepalive_s
                         yield KEEPALIVE
         finally:
@@ -156,8 +162,9 @@ class Reader:
         """Leave what has not arrived yet to those of the connection: the stream ends before it."""
         for written in self._unsure:
             if written.frame.receipt != NOTHING:
-                settle = partial(self._settle, written.frame)
-                self._last.append(self.handovers.begin(self.carrier, settle))
+                frame = written.frame
+                settle = partial(self._settle, frame)
+                self._last.append(self.handovers.begin(self.carrier, frame.receipt, settle))
         self._unsure.clear()
 
     async def _hold(self, frame: Frame) -> None:
@@ -184,7 +191,8 @@ class Reader:
             if not await self.runtime.streams.detach(self.reading):
                 return
             for written in self._unsure:
-                await self._settle(written.frame, self.carrier.fate_at_end(written.place))
+                fate = self.carrier.fate_at_end(written.place, is_complete=False)
+                await self._settle(written.frame, fate)
             unseen = await self.runtime.outbox.read(replace(self.reading, reader=""), self._after)
             for frame in unseen or ():
                 await self._settle(frame, Fate.LOST)
