@@ -19,11 +19,13 @@ from starlette.requests import Request
 from bridge.connection import Connection, connection_of, is_proxied
 from bridge.errors import TransientError
 from bridge.runtime import Runtime
-from bridge.verbs.receipts import Fate, is_of_attached
+from bridge.verbs.receipts import NOTHING, Fate, is_of_attached, is_of_call
 
 SURE_AFTER_S = 5.0
 ENOUGH_AFTER_S = 0.5
 """How long a reset may take to come where being in doubt is as good as proof."""
+POOLED_AFTER_S = 0.05
+"""How soon a proxy may keep a connection for others and reset it when it likes, as HAProxy does."""
 LOOK_AGAIN_S = 0.5
 """How soon one looks again whether a slow client has taken an answer."""
 
@@ -41,7 +43,7 @@ class Carrier:
     def __init__(self, connection: Connection | None, *, is_proxied: bool, tells: bool) -> None:
         self.connection = connection
         self.is_clients = not is_proxied or tells
-        self._is_proxied = is_proxied
+        self.is_proxied = is_proxied
 
     @classmethod
     def of(cls, request: Request) -> "Carrier":
@@ -52,6 +54,15 @@ class Carrier:
             is_proxied=is_proxied(request.headers),
             tells=runtime.settings.proxy_tells_of_leaving,
         )
+
+    def is_soon_enough(self, receipt: str) -> bool:
+        """Report whether to wait longer would prove nothing, or nothing that matters.
+
+        Who was told that it joined a call has its due, and a lease is kept in doubt as with proof;
+        only of a client's own connection a reset some seconds later says that it was lost.
+        """
+        is_of_lease = receipt != NOTHING and not is_of_call(receipt)
+        return is_of_attached(receipt) or (self.is_proxied and is_of_lease)
 
     def place(self) -> int | None:
         """Return where on it an answer ends that was just written; None if it went nowhere."""
@@ -70,7 +81,7 @@ class Carrier:
             return Fate.IN_DOUBT
         if connection.is_broken or not connection.has_taken(place):
             return Fate.LOST
-        is_proven = self.is_clients and (is_complete or not self._is_proxied)
+        is_proven = self.is_clients and (is_complete or not self.is_proxied)
         return Fate.RECEIVED if connection.is_closed_by_peer and is_proven else Fate.IN_DOUBT
 
     def fate_while_open(self, place: int | None) -> Fate | None:
@@ -156,7 +167,9 @@ class Handovers:
     def begin(self, carrier: Carrier, receipt: str, settle: Settle) -> Handover:
         """Take up an answer that is about to be written, by what it hands over."""
         connection = carrier.connection
-        sure_after_s = ENOUGH_AFTER_S if is_of_attached(receipt) else SURE_AFTER_S
+        sure_after_s = SURE_AFTER_S
+        if carrier.is_soon_enough(receipt):
+            sure_after_s = POOLED_AFTER_S if carrier.is_proxied else ENOUGH_AFTER_S
         handover = Handover(carrier, settle, lambda it: self._drop(connection, it), sure_after_s)
         self._open[carrier.connection].add(handover)
         return handover

@@ -31,6 +31,11 @@ def of_call(call_id: CallId, *, attached: bool = False) -> str:
     return f"{'attached' if attached else 'call'} {call_id}"
 
 
+def is_of_call(receipt: str) -> bool:
+    """Report whether an answer gives the result of the call that was made for it."""
+    return receipt.startswith("call ")
+
+
 def is_of_attached(receipt: str) -> bool:
     """Report whether an answer gives the result of an earlier call, and says so."""
     return receipt.startswith("attached ")

@@ -126,6 +126,19 @@ async def test_a_result_that_may_not_have_come_is_given_to_the_same_call_again_w
     assert third["label"] == first["label"]
 
 
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_proxy_that_tells_of_clients_that_leave_speaks_for_those_that_have_not(
+    redis_url: str, redis: Redis, wire: str
+) -> None:
+    async with open_workshop(redis_url, proxy_tells_of_leaving=True) as workshop:
+        await make(workshop, wire, IN_GOOD_ORDER, **PROXIED)
+        if wire == "sse":  # it has closed before the stream was over: perhaps its client was gone
+            again = await make(workshop, wire, IN_GOOD_ORDER, **PROXIED)
+            assert "attached_to" in again["structuredContent"]
+        else:
+            await wait_until(lambda: is_received(redis), "the result was received")
+
+
 async def test_a_session_that_its_client_ends_has_what_it_was_given(
     workshop: Workshop, redis: Redis
 ) -> None:

@@ -42,7 +42,8 @@ async def ask_twice(bridge: Bridge, **headers: str) -> None:
     connection = await Connection.open(port)
     for _ in range(2):
         answer = await connection.ask(spelled)
-        assert json.loads(answer.body)["result"]["structuredContent"]["label"] == "again"
+        told = json.loads(answer.body)["result"]["structuredContent"]
+        assert told.get("result", told)["label"] == "again"
     connection.close()
 
 

@@ -7,6 +7,7 @@ its receipt was settled by the way in which the client left.
 
 import asyncio
 import json
+import math
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -19,7 +20,14 @@ from sse_starlette.event import ServerSentEvent
 
 from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
-from bridge.mcp.handovers import LOOK_AGAIN_S, SURE_AFTER_S, Carrier, Handover, Handovers
+from bridge.mcp.handovers import (
+    ENOUGH_AFTER_S,
+    LOOK_AGAIN_S,
+    SURE_AFTER_S,
+    Carrier,
+    Handover,
+    Handovers,
+)
 from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
@@ -56,11 +64,16 @@ def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
 
 @dataclass
 class Written:
-    """A frame on its way since `at`; `place` is where on its connection it ends, once it is out."""
+    """A frame on its way; `place` is where on its connection it ends, once it is out.
 
-    at: float
+    It is looked at when it may be sure to have arrived, and before, where being in doubt is enough.
+    """
+
     frame: Frame
+    sure_at: float
+    soon_at: float
     place: int | None = None
+    is_settled: bool = False
 
 
 @dataclass
@@ -104,7 +117,7 @@ class Reader:
                 while (found := await self._look()) is not None:
                     for frame in found:
                         self._after = frame.frame_id
-                        self._unsure.append(Written(_now(), frame))
+                        self._unsure.append(self._begin(frame))
                         await self._hold(frame)
                         if frame.is_last:
                             self._hand_over_all()
@@ -134,8 +147,7 @@ class Reader:
         """Wait for the next frame or the next comment, settling what is sure by then."""
         ends_at = self._keepalive_at
         while True:
-            due_at = self._unsure[0].at + SURE_AFTER_S if self._unsure else ends_at
-            is_rung = await bell.wait(max(min(due_at, ends_at) - _now(), 0))
+            is_rung = await bell.wait(max(min(self._due_at(), ends_at) - _now(), 0))
             if await died.wait(0):
                 await self._adopt()
             if is_rung:
@@ -144,24 +156,44 @@ class Reader:
             if _now() >= ends_at:
                 return
 
+    def _begin(self, frame: Frame) -> Written:
+        is_soon = self.carrier.is_soon_enough(frame.receipt)
+        soon_at = _now() + ENOUGH_AFTER_S if is_soon else math.inf
+        return Written(frame, _now() + SURE_AFTER_S, soon_at)
+
+    def _due_at(self) -> float:
+        first = self._unsure[0].sure_at if self._unsure else math.inf
+        return min(first, min((each.soon_at for each in self._unsure), default=math.inf))
+
     async def _be_sure(self) -> None:
+        for written in [each for each in self._unsure if each.soon_at <= _now()]:
+            is_settled = await self._settle_while_open(written)
+            written.soon_at = math.inf if is_settled else _now() + LOOK_AGAIN_S
         sure = ""
-        while self._unsure and self._unsure[0].at + SURE_AFTER_S <= _now():
+        while self._unsure and self._unsure[0].sure_at <= _now():
             written = self._unsure[0]
-            fate = self.carrier.fate_while_open(written.place)
-            if fate is None:
-                written.at = _now() - SURE_AFTER_S + LOOK_AGAIN_S
+            if not await self._settle_while_open(written):
+                written.sure_at = _now() + LOOK_AGAIN_S
                 break
             self._unsure.popleft()
             sure = written.frame.frame_id
-            await self._settle(written.frame, fate)
         with suppress(TransientError):
             await self.runtime.streams.still_reads(self.reading, sure)
+
+    async def _settle_while_open(self, written: Written) -> bool:
+        """Settle what became of a frame; False as long as the client has not taken it."""
+        fate = self.carrier.fate_while_open(written.place)
+        if fate is None:
+            return False
+        if not written.is_settled:
+            written.is_settled = True
+            await self._settle(written.frame, fate)
+        return True
 
     def _hand_over_all(self) -> None:
         """Leave what has not arrived yet to those of the connection: the stream ends before it."""
         for written in self._unsure:
-            if written.frame.receipt != NOTHING:
+            if written.frame.receipt != NOTHING and not written.is_settled:
                 frame = written.frame
                 settle = partial(self._settle, frame)
                 self._last.append(self.handovers.begin(self.carrier, frame.receipt, settle))
@@ -190,7 +222,7 @@ class Reader:
         with suppress(TransientError):
             if not await self.runtime.streams.detach(self.reading):
                 return
-            for written in self._unsure:
+            for written in [each for each in self._unsure if not each.is_settled]:
                 fate = self.carrier.fate_at_end(written.place, is_complete=False)
                 await self._settle(written.frame, fate)
             unseen = await self.runtime.outbox.read(replace(self.reading, reader=""), self._after)
