@@ -11,23 +11,24 @@ from collections.abc import Awaitable, Callable
 PAUSES_S = (0.25, 0.1)
 """For the reset's way back from the client after the first, and from the proxy after the second."""
 
-FRESH_S = 0.25
-"""How long a client that has just asked is taken to be there."""
-
 
 class Probe:
-    """Finds out by two comments whether anyone would get an answer."""
+    """Finds out by two comments whether anyone would get an answer.
+
+    At first, when it has just asked, a client is taken to be there.
+    """
 
     def __init__(
         self, is_there: Callable[[], Awaitable[bool]], comment: Callable[[], Awaitable[None]]
     ) -> None:
         self._is_there = is_there
         self._comment = comment
-        self._fresh_until = _now() + FRESH_S
+        self._has_just_asked = True
 
     async def __call__(self) -> bool:
         """Report whether the client is there, as far as can be found out."""
-        if _now() < self._fresh_until:
+        if self._has_just_asked:
+            self._has_just_asked = False
             return await self._is_there()
         for pause_s in PAUSES_S:
             if not await self._is_there():
@@ -35,7 +36,3 @@ class Probe:
             await self._comment()
             await asyncio.sleep(pause_s)
         return await self._is_there()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -28,9 +28,9 @@ from bridge.verbs.calls import Asked
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
-HANDLE: Schema = {"required": ["call_id", "status", "next"]}
-PARTIAL: Schema = {"required": ["call_id", "partial", "text", "next_offset"]}
-ATTACHED: Schema = {"required": ["attached_to", "next", "result"]}
+HANDLE: Schema = {"required": ["call_id", "status"]}
+PARTIAL: Schema = {"required": ["partial"]}
+ATTACHED: Schema = {"required": ["attached_to", "result"]}
 """What tells these from a workflow's own output; every tool repeats them, so no more."""
 
 ANEW = "The workflow was not run again; to have it run again, make the same call once more."

@@ -10,8 +10,8 @@ import json
 import math
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -101,18 +101,10 @@ class Reader:
         Goes on to the stream's last frame, to a hang-up, to the end of the session, or until
         another reader takes over.
         """
-        wakes, reading = self.runtime.wakes, self.reading
-        name, end = f"outbox:{reading.session_id}:{reading.stream}", f"session:{reading.session_id}"
-        probe = probe_wake(reading.session_id, reading.stream)
-        probes = () if self.carrier.is_clients else (probe,)
         self._after = after
         self._keepalive_at = _now() + self.runtime.settings.keepalive_s
         try:
-            with (
-                wakes.listening(name, end, DIED, *probes) as bell,
-                wakes.listening(DIED) as died,
-                wakes.listening(*probes) as probed,
-            ):
+            with self._listening() as (bell, died, probed):
                 await self._adopt()
                 while (found := await self._look()) is not None:
                     for frame in found:
@@ -136,6 +128,19 @@ class Reader:
                         yield KEEPALIVE
         finally:
             await asyncio.shield(self._leave())
+
+    @contextmanager
+    def _listening(self) -> Iterator[tuple[Bell, Bell, Bell]]:
+        """Hear of all that concerns the stream, of dead processes, and of probes."""
+        wakes, session, stream = self.runtime.wakes, self.reading.session_id, self.reading.stream
+        probes = () if self.carrier.is_clients else (probe_wake(session, stream),)
+        names = (f"outbox:{session}:{stream}", f"session:{session}", DIED, *probes)
+        with (
+            wakes.listening(*names) as bell,
+            wakes.listening(DIED) as died,
+            wakes.listening(*probes) as probed,
+        ):
+            yield bell, died, probed
 
     async def _look(self) -> list[Frame] | None:
         try:
