@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+
+import pytest
 
 from bridge.ending import end
 from bridge.queue import QUEUE_NAME
@@ -11,6 +13,7 @@ from bridge.receivers import Receivers
 from bridge.runtime import open_runtime
 from bridge.servers import Server
 from bridge.settings import Settings
+from workers import bookkeeping
 from workers.bookkeeping import connect
 from workers.jobs import jobs
 from workers.n8n import N8n
@@ -20,6 +23,14 @@ from workers.worker import AsyncWorker
 PATIENCE_S = 5.0
 
 
+@contextlib.contextmanager
+def hurried() -> Iterator[None]:
+    """Have workers look often whether they shall end: none waits a second for a job at its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bookkeeping, "TAKE_WAIT_S", 0.05)
+        yield
+
+
 @contextlib.asynccontextmanager
 async def working(
     settings: Settings, *servers: Server, receivers: Receivers | None = None
@@ -27,7 +38,7 @@ async def working(
     """Run the calls and deliver the replies of these servers; what runs at the end is given up."""
     assert settings.redis_url is not None
     named, stop = {server.name: server for server in servers}, asyncio.Event()
-    with await asyncio.to_thread(connect, settings.redis_url) as connection:
+    with hurried(), await asyncio.to_thread(connect, settings.redis_url) as connection:
         async with (
             open_runtime(settings, named, "worker", PATIENCE_S) as opened,
             N8n() as n8n,
