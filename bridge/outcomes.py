@@ -62,13 +62,15 @@ class Answered:
     """The workflow ran and answered with a value; `empty` says that the body was.
 
     `page` is the title of the web page that came, for that may be of anything but the workflow.
-    Where a `file` came there is no value.
+    Where a `file` came there is no value. `is_streamed` says that n8n has sent the value in pieces,
+    all of them text, whatever they make together.
     """
 
     value: Json
     empty: bool = False
     page: str | None = None
     file: ResultFile | None = None
+    is_streamed: bool = False
 
 
 class NotRun(Trouble):

@@ -119,7 +119,7 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     ),
     (
         lambda n8n: n8n.is_success and not n8n.is_binary,
-        lambda n8n: Answered(value_of(n8n), page=n8n.page),
+        lambda n8n: Answered(value_of(n8n), page=n8n.page, is_streamed=n8n.is_streamed),
     ),
     (
         lambda n8n: n8n.is_success,

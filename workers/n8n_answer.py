@@ -86,6 +86,11 @@ class Answer:
         return self.body.why if isinstance(self.body, UntenableBody) else None
 
     @property
+    def is_streamed(self) -> bool:
+        """Tell whether n8n streamed the answer, a line of JSON for each piece of a text."""
+        return isinstance(self.body, StreamBody)
+
+    @property
     def is_broken_off(self) -> bool:
         """Tell whether n8n streamed the answer and then said that it had failed, or stopped."""
         return isinstance(self.body, StreamBody) and self.body.error is not None

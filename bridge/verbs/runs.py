@@ -187,8 +187,11 @@ class Runs:
             return
         file, broken = outcome.file, "n8n's answer breaks this tool's output schema"
         value = file.describe(running.call.call_id) if file else outcome.value
-        result, content = encode(value), file.content if file else b""
+        content = file.content if file else b""
         try:
+            if outcome.is_streamed:
+                value = await self._schemas.mended(workflow.output, value, broken)
+            result = encode(value)
             await self._schemas.check(workflow.output, value, broken, result)
         except InvalidError as error:
             await self._fail(running, str(error))

@@ -257,7 +257,7 @@ def test_a_text_that_n8n_streams_is_joined() -> None:
         b'{"type":"begin","metadata":{"nodeName":"AI Agent"}}\n{"type":"item","content":"Hel"}\n'
         b'{"content":"lo\xe2\x80\xa8","type":"item"}\n\n{"type":"end"}\n'
     )
-    assert read_webhook_answer(200, JSON, lines) == Answered("Hello\u2028")
+    assert read_webhook_answer(200, JSON, lines) == Answered("Hello\u2028", is_streamed=True)
     cut = read_webhook_answer(200, JSON, lines[:-15])
     assert isinstance(cut, Refused)
     assert "stopped before its end" in cut.sentence
