@@ -31,6 +31,8 @@ async def decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
     # Some write the charset there.
     codings = [each for each in named if each != "identity" and codec_of(each) is None]
     match codings:
+        case _ if not raw:
+            return raw  # the answer to a HEAD names a coding all the same
         case []:
             return raw
         case ["gzip" | "x-gzip"]:

@@ -80,7 +80,7 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
     """
     codec, rest = _codec(content, label)
     came = decode_by(rest, codec)
-    text = _without_halves(came) if "\\u" in came else came
+    text = _without_halves(came) if "\\ud" in came or "\\uD" in came else came
     _demand_few(text)
     value = _parsed(text, is_mended=text is not came)
     may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)

@@ -46,6 +46,7 @@ class _Response:
     content_type: str
     body: bytes
     is_cut: bool
+    is_zipped: bool
     disposition: str
 
 
@@ -108,6 +109,11 @@ class N8n:
                 f"the workflow ran, but its answer is longer than "
                 f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
             )
+        if response.is_zipped and response.status < 300:
+            return Refused(
+                "the workflow ran, but its answer is packed so that it cannot be read "
+                "(Content-Encoding): let it answer without that, or with gzip"
+            )
         return read_webhook_answer(
             response.status, response.content_type, response.body, response.disposition
         )
@@ -162,11 +168,17 @@ class N8n:
                 body, is_cut = await self._read(response)
             finally:
                 await response.aclose()
-            if not is_cut:
-                body, is_cut = await self._unzipped(response, body)
+            is_zipped = False
+            try:
+                coding = response.headers.get("content-encoding", "")
+                body = await decoded(body, coding, self._max_response_bytes)
+            except TooLargeError:
+                is_cut = True
+            except (MalformedError, UnsupportedMediaError):
+                is_zipped = True
         content_type = response.headers.get("content-type", "")
         disposition = response.headers.get("content-disposition", "")
-        return _Response(response.status_code, content_type, body, is_cut, disposition)
+        return _Response(response.status_code, content_type, body, is_cut, is_zipped, disposition)
 
     async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
         body = bytearray()
@@ -175,13 +187,3 @@ class N8n:
             if len(body) > self._max_response_bytes:
                 return bytes(body[: self._max_response_bytes]), True
         return bytes(body), False
-
-    async def _unzipped(self, response: httpx2.Response, body: bytes) -> tuple[bytes, bool]:
-        """Take off a coding that was not asked for; what cannot be read stays as it came."""
-        coding = response.headers.get("content-encoding", "")
-        try:
-            return await decoded(body, coding, self._max_response_bytes), False
-        except TooLargeError:
-            return b"", True
-        except (MalformedError, UnsupportedMediaError):
-            return body, False

@@ -68,6 +68,7 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
         event, timeline = await operation.operators.event(event_id)
         row = event_row(event) | execution_rows(event.execution, operation.settings.n8n_url)
         if payload:
+            row |= event.kept
             row["payload"] = decode(await operation.operators.payload(event_id) or b"null")
             row["reply_value"] = decode(event.reply.value or b"null")
         print_record(row | timeline_rows(timeline), as_json=as_json)

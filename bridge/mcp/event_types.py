@@ -25,6 +25,7 @@ def event_type(hook: Hook, *, webhooks: bool = False) -> dict[str, Any]:
                 "status": {"enum": [status.value for status in EventStatus]},
                 "uri": _TEXT | {"description": "Where resources/read gives the event."},
                 "notice": _TEXT,
+                **_kept(hook),
                 "payload": _payload(hook),
                 "text": _TEXT | {"description": "The start of a long payload, in its place."},
                 "next_offset": {"type": "integer", "description": "Where read_event reads on."},
@@ -32,6 +33,14 @@ def event_type(hook: Hook, *, webhooks: bool = False) -> dict[str, Any]:
             "required": ["event_id", "hook", "status", "uri", "notice"],
         },
     }
+
+
+def _kept(hook: Hook) -> dict[str, Any]:
+    """Return the schemas of what a hook keeps beside the payload; text stands for long ones."""
+    if hook.keep is None:
+        return {}
+    asked = {"headers": bool(hook.keep.headers), "query": hook.keep.query}
+    return {name: {"type": ["object", "string"]} for name, is_kept in asked.items() if is_kept}
 
 
 def _payload(hook: Hook) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from bridge.errors import NotFoundError
 from bridge.mcp.addresses import event_uri
-from bridge.mcp.envelopes import DATA_NOTICE, value_or_text
+from bridge.mcp.envelopes import DATA_NOTICE, beside, value_or_text
 from bridge.mcp.showing import shown_part
 from bridge.models import Event, Json, instant
 from bridge.runtime import Runtime
@@ -25,6 +25,7 @@ async def occurrence(
         "uri": event_uri(server, event.hook, event.event_id),
         "notice": DATA_NOTICE,
     }
+    data |= beside(event, chars)
     if "value" in read:
         data["payload"] = read["value"]
     else:

@@ -1,10 +1,12 @@
 """The bridge's requests to n8n, seen byte by byte, and what becomes of them."""
 
 import asyncio
+import gzip
 import json
 import logging
 import re
 import ssl
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -394,3 +396,42 @@ def test_before_the_first_byte_nothing_ran(failure: Exception) -> None:
     outcome = undelivered(failure)
     assert isinstance(outcome, Again)
     assert not outcome.unknown
+
+
+def coded(coding: str, body: bytes) -> bytes:
+    head = f"Content-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + head.encode() + body
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(b'{"a":') + gzip.compress(b"1}")),
+        ("deflate", zlib.compress(b'{"a":1}')),
+        ("identity", b'{"a":1}'),
+        ("UTF-8", b'\xef\xbb\xbf{"a":1}'),
+    ],
+    ids=["gzip", "deflate", "identity", "a charset"],  # gzip writes the time
+)
+async def test_an_answer_is_unzipped_though_nobody_asked_for_that(coding: str, body: bytes) -> None:
+    async with raw_server(coded(coding, body)) as server, N8n() as n8n:
+        assert await run(n8n, workflow(server.url)) == Answered({"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "said"),
+    [
+        ("gzip", gzip.compress(bytes(200_000)), "is longer than 100000 bytes"),
+        ("gzip", gzip.compress(b"") * 2000, "cannot be read (Content-Encoding)"),
+        ("br", b"\x0b\x03\x80", "cannot be read (Content-Encoding)"),
+    ],
+    ids=["a bomb", "many members", "another coding"],
+)
+async def test_an_answer_is_unzipped_no_further_than_it_may_be_long(
+    coding: str, body: bytes, said: str
+) -> None:
+    async with raw_server(coded(coding, body)) as server, N8n(max_response_bytes=100_000) as n8n:
+        outcome = await run(n8n, workflow(server.url))
+
+    assert isinstance(outcome, Refused)
+    assert said in outcome.reason
