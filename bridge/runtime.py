@@ -27,6 +27,7 @@ from bridge.store.counters import Counters
 from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
 from bridge.store.grants import GrantStore
+from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
@@ -56,6 +57,7 @@ from bridge.verbs.receipts import Receipts
 from bridge.verbs.replies import Replies
 from bridge.verbs.runs import Runs
 from bridge.verbs.stranded import warn_of_stranded
+from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.subscriptions import Subscriptions
 from bridge.verbs.taking import Takers
 from bridge.wary_http import WaryHttp
@@ -95,6 +97,7 @@ class Runtime:
     queue: Queue
     steps: Steps
     streams: StreamStore
+    losses: StoreLosses
 
     @property
     def counters(self) -> Counters:
@@ -198,7 +201,11 @@ async def open_runtime(
     async with client, ear, checks, steps.running(), wakes.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
         await runtime.entrance.tokens.demand_guards(servers)
-        async with _on_record(runtime, url), runtime.takers.running():
+        async with (
+            runtime.losses.watching(),
+            _on_record(runtime, url),
+            runtime.takers.running(),
+        ):
             yield runtime
 
 
@@ -272,6 +279,7 @@ def _wire(
         queue=queue,
         steps=steps,
         streams=StreamStore(steps, process, _session_limits(settings)),
+        losses=StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or ""),
     )
 
 

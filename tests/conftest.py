@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from bridge.store.keys import PREFIX, owner_of
 from bridge.valkey import EmbeddedValkey
+from bridge.verbs.store_losses import StoreLosses
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +31,12 @@ def _authorities() -> Iterator[None]:
 def anyio_backend() -> str:
     """Run async tests and fixtures on one asyncio loop for the whole session."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_word_of_earlier_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test begin with a store that nobody remembers, for it is emptied before each."""
+    monkeypatch.setattr(StoreLosses, "_remembered", lambda _losses: None)
 
 
 @pytest.fixture(scope="session")

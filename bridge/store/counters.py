@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.store.breakers import is_open
 from bridge.store.scripts import Script, Steps
+
+OPENED = "reply_circuits_opened"
+"""The name of the total of an origin's failures."""
 
 READ = Script(
     "hooks",
@@ -18,7 +21,8 @@ for _, at in ipairs(cjson.decode(hooks)) do
 end
 return {redis.call('HGETALL', counters_key()), inboxes,
   redis.call('ZCARD', due_calls_key()), redis.call('ZCARD', due_replies_key()),
-  redis.call('ZCOUNT', processes_key(), now - 6000, '+inf'), redis.call('HGETALL', breakers_key())}
+  redis.call('ZCOUNT', processes_key(), now - 6000, '+inf'), redis.call('HGETALL', breakers_key()),
+  redis.call('GET', identity_key()) or ''}
 """,
 )
 
@@ -34,6 +38,18 @@ class Totals:
     live_processes: int
     circuits: dict[str, bool]
     """Of each failing origin, whether replies to it rest."""
+    made_at_s: float = 0
+    """When the store was made, or was found to be another than before."""
+
+    def with_zeros(self, known: Iterable[tuple[str, ...]]) -> "Totals":
+        """Add a zero for each of these totals that was never counted, and a calm origin for each."""
+        known = tuple(known)
+        calm = dict.fromkeys((each[1] for each in known if each[0] == OPENED), False)
+        return replace(
+            self,
+            counted=dict.fromkeys(known, 0.0) | self.counted,
+            circuits=calm | self.circuits,
+        )
 
 
 class Counters:
@@ -44,7 +60,7 @@ class Counters:
 
     async def read(self, hooks: Iterable[tuple[str, str]]) -> Totals:
         """Read every total, and the size of the inbox of each (server, hook)."""
-        flat, inboxes, calls, replies, processes, breakers = await self._steps.run(
+        flat, inboxes, calls, replies, processes, breakers, identity = await self._steps.run(
             READ, hooks=json.dumps(list(hooks))
         )
         fields = [field.decode() for field in flat]
@@ -64,4 +80,5 @@ class Counters:
                 origin.decode(): is_open(circuit)
                 for origin, circuit in zip(breakers[::2], breakers[1::2], strict=True)
             },
+            made_at_s=int(identity.rpartition(b" ")[2] or 0) / 1000,
         )

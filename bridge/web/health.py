@@ -8,8 +8,9 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.errors import TransientError
 from bridge.redis_faults import SILENT
+from bridge.reply_address import ReplyAddresses
 from bridge.runtime import Runtime
-from bridge.web.metrics import registry_of
+from bridge.web.metrics import registry_of, zeros
 from bridge.web.operators import demand_token
 
 ANSWER_S = 2.0
@@ -30,7 +31,8 @@ async def show_ready(request: Request) -> Response:
         fault = runtime.steps.fault or SILENT
         told = {"status": "not ready", "reason": fault.sentence}
         return JSONResponse(told, 503, {"Retry-After": "2"})
-    return JSONResponse({"status": "ready"})
+    warning = {"warning": runtime.losses.said} if runtime.losses.said else {}
+    return JSONResponse({"status": "ready"} | warning)
 
 
 async def show_metrics(request: Request) -> Response:
@@ -45,5 +47,7 @@ async def show_metrics(request: Request) -> Response:
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     hooks = [(server.name, hook) for server in runtime.servers.values() for hook in server.hooks]
     totals = await runtime.counters.read(hooks)
-    registry = registry_of(totals, len(request.app.state.streams))
+    origins = ReplyAddresses.of(runtime.settings).origins.values()
+    known = totals.with_zeros(zeros(runtime.servers.values(), origins))
+    registry = registry_of(known, len(request.app.state.streams))
     return Response(encode(registry), media_type=content_type)

@@ -1,6 +1,6 @@
 """The numbers: totals of the whole bridge, the same from every web process, and this one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 from prometheus_client.core import (
@@ -12,7 +12,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from bridge.store.counters import Totals
+from bridge.models import CallStatus, EventStatus, ReplyStatus
+from bridge.servers import Server
+from bridge.store.counters import OPENED, Totals
 
 COUNTERS = {
     "events": ("Transitions of events, by the status reached.", ("server", "hook", "status")),
@@ -20,6 +22,24 @@ COUNTERS = {
     "reply_circuits_opened": ("Times that replies to an origin began to rest.", ("origin",)),
     "calls": ("Calls that have ended, by how.", ("server", "tool", "status")),
 }
+EVENT_STATUSES = ("delayed", *EventStatus)
+REPLY_STATUSES = (ReplyStatus.DELIVERED, ReplyStatus.DEAD)
+CALL_STATUSES = (CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.CANCELLED)
+
+
+def zeros(servers: Iterable[Server], origins: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Name each total that can be told beforehand: a rise from nothing is no rise to an alarm.
+
+    Source: Prometheus, "Instrumentation", "Avoid missing metrics".
+    """
+    for server in servers:
+        for hook in server.hooks:
+            yield from (("events", server.name, hook, status) for status in EVENT_STATUSES)
+            yield from (("replies", server.name, hook, status) for status in REPLY_STATUSES)
+        for tool in server.workflows:
+            yield ("call_ms", server.name, tool)
+            yield from (("calls", server.name, tool, status) for status in CALL_STATUSES)
+    yield from ((OPENED, origin) for origin in origins)
 
 
 class Snapshot(Collector):
@@ -56,6 +76,10 @@ class Snapshot(Collector):
             "calls_due": ("Calls that wait to be run.", self._totals.due_calls),
             "replies_due": ("Replies that wait to be sent.", self._totals.due_replies),
             "processes": ("Web and worker processes alive.", self._totals.live_processes),
+            "store_made_timestamp_seconds": (
+                "When the store was made; it changes when the store has lost what it held.",
+                self._totals.made_at_s,
+            ),
             "open_streams": ("Streams that this process holds open.", self._open_streams),
         }
         for name, (says, value) in gauges.items():
