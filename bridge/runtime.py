@@ -56,8 +56,8 @@ from bridge.verbs.questions import Questions
 from bridge.verbs.receipts import Receipts
 from bridge.verbs.replies import Replies
 from bridge.verbs.runs import Runs
-from bridge.verbs.stranded import warn_of_stranded
 from bridge.verbs.store_losses import StoreLosses
+from bridge.verbs.stranded import warn_of_stranded
 from bridge.verbs.subscriptions import Subscriptions
 from bridge.verbs.taking import Takers
 from bridge.wary_http import WaryHttp
