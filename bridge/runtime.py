@@ -83,7 +83,6 @@ class Runtime:
     takers: Takers
     calls: Calls
     runs: Runs
-    callbacks: Callbacks
     replies: Replies
     direct_replies: DirectReplies
     entrance: Entrance
@@ -150,6 +149,11 @@ class Runtime:
     async def warn_of_stranded(self) -> None:
         """Say in the log which events wait on hooks that no server file has."""
         await warn_of_stranded(OperatorStore(self.steps), self.counters, self.servers)
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """Give the verbs of callbacks, which need nothing of their own."""
+        return Callbacks(self.call_store, self.schemas, self.servers)
 
     @property
     def questions(self) -> Questions:
@@ -264,7 +268,6 @@ def _wire(
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
         takers=Takers(event_store, wakes, settings.principal_takers_max),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
-        callbacks=Callbacks(call_store, schemas, servers),
         runs=Runs(run_store, wakes, schemas, servers),
         replies=replies,
         entrance=Entrance(TokenStore(steps), GrantStore(steps), servers, settings),
