@@ -72,6 +72,11 @@ def check_hook(hook: Hook, sender: Sender) -> Proof:
     return Proof(covers_headers=False, signed_id=next(filter(None, ids), ""))
 
 
+def is_proved(hook: Hook, sender: Sender) -> bool:
+    """Report whether a sender proves itself by any of the hook's credentials."""
+    return any(_fault(auth, sender) is None for auth in hook.auth)
+
+
 def proof_headers(servers: Iterable[Server]) -> frozenset[str]:
     """Return the headers by which a sender may prove itself to any hook, in small letters."""
     return frozenset(

@@ -93,6 +93,12 @@ async def test_who_brings_no_credential_guesses_none(door: RunningApp) -> None:
         assert answer.status_code == 401
 
 
+async def test_who_asks_for_an_event_that_is_gone_guesses_nothing(door: RunningApp) -> None:
+    for _ in range(FAILURES_MAX + 2):
+        answer = await door.client.get("/events/evt_gone", headers=authorization(N8N))
+        assert answer.status_code == 404
+
+
 async def test_a_guess_behind_the_brake_leaves_no_more_lines(
     door: RunningApp, caplog: pytest.LogCaptureFixture
 ) -> None:
