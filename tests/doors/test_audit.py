@@ -218,6 +218,7 @@ TELLING_ROUTES = {
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
+    "GET /hooks/{server}/{hook}",
     "GET /events/{event_id}",
     "GET /openapi.json",
     "GET /.well-known/oauth-protected-resource/{wire}/{server}",
