@@ -118,6 +118,9 @@ async def test_the_consent_form_is_braked_and_takes_the_right_token(redis_url: s
             (await flow.answer(form, token="guess")).status_code for _ in range(FAILURES_MAX + 1)
         ]
         assert statuses[-2:] == [403, 429]
+        braked = await flow.answer(form, token="guess")
+        assert "<form" in braked.text  # a person may have mistyped it
+        assert int(braked.headers["retry-after"]) > 0
         assert (await flow.answer(form, token=ALICE)).status_code == 303
 
 

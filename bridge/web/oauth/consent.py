@@ -81,10 +81,13 @@ async def take_consent(request: Request) -> Response:
     except ConflictError as error:
         raise NotFoundError(TOO_LATE) from error
     except UnauthorizedError as error:
+        page = _page(request, asked, consent_id, browser, str(error))
         if refused := refuse_guess(request, str(error)):
-            return refused
-        record(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
-        return _page(request, asked, consent_id, browser, str(error))
+            page.status_code = refused.status_code
+            page.headers["retry-after"] = refused.headers["retry-after"]
+        else:
+            record(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
+        return page
     return _back(answer_uri(asked, issuer, code=code))
 
 
