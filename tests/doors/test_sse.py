@@ -9,7 +9,7 @@ from mcp.client.sse import sse_client
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.wires.reading import RETRY_MS
+from bridge.mcp.wires.reading import COME_BACK_MS, STANDING_RETRY_MS
 from tests.claude import Spread, claude, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -50,7 +50,7 @@ async def test_the_first_event_says_where_messages_go_and_how_soon_to_come_back(
         endpoint = await anext(events(answer))
     assert endpoint.name == "endpoint"
     assert (endpoint.data or "").startswith("/sse/desk/messages?session_id=")
-    assert endpoint.retry_ms == RETRY_MS
+    assert endpoint.retry_ms == STANDING_RETRY_MS
 
 
 async def test_a_handshake_settles_the_version(web: str, http: httpx2.AsyncClient) -> None:
@@ -119,7 +119,9 @@ async def test_draining_ends_the_stream_and_says_how_soon_to_come_back(
     pipe: Pipe, app: Starlette
 ) -> None:
     drain(app)
-    assert [event async for event in pipe.stream if not event.comment] == [Event(retry_ms=RETRY_MS)]
+    assert [event async for event in pipe.stream if not event.comment] == [
+        Event(retry_ms=COME_BACK_MS)
+    ]
 
 
 async def test_the_official_client_works_across_processes(web: str, other_web: str) -> None:

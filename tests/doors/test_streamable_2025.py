@@ -9,7 +9,7 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.wires.reading import RETRY_MS
+from bridge.mcp.wires.reading import COME_BACK_MS, RETRY_MS
 from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -124,7 +124,9 @@ async def test_draining_ends_the_standing_stream_and_says_how_soon_to_come_back(
         stream = events(standing)
         await anext(stream)
         drain(app)
-        assert [event async for event in stream if not event.comment] == [Event(retry_ms=RETRY_MS)]
+        assert [event async for event in stream if not event.comment] == [
+            Event(retry_ms=COME_BACK_MS)
+        ]
 
 
 # Answers

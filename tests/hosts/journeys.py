@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.mcp.wires.reading import RETRY_MS
+from bridge.mcp.wires.reading import STANDING_RETRY_MS
 from tests.bridge_processes import Bridge
 from tests.hosts.host import Answer, Host
 from tests.hosts.links import Link, kill
@@ -139,7 +139,7 @@ async def _broken(scene: Scene, *breaks: Callable[[], Awaitable[None]]) -> str:
     asked = await calling
     await breaking
     assert_runs(scene, label, 1)
-    must_go_on = scene.resumes and scene.away_s < RETRY_MS / 1000
+    must_go_on = scene.resumes and scene.away_s < STANDING_RETRY_MS / 1000
     assert asked == 1 or not must_go_on, f"the call was given up; asked {asked} times"
     following = scene.new_label()
     assert (await scene.run(following)).value["label"] == following

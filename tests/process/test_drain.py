@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.mcp.wires.reading import RETRY_MS
+from bridge.mcp.wires.reading import COME_BACK_MS
 from tests.bridge_processes import Bridge, Child, running_bridge
 from tests.journeys import INTERRUPTED, end_of, start_call
 from tests.unread import first_data, unread
@@ -101,10 +101,11 @@ async def test_a_stream_that_drains_away_goes_on_at_another_process(tmp_path: Pa
         async with bridge.http.stream("GET", f"{first.url}/sse/proof", headers=headers) as stream:
             lines = stream.aiter_lines()
             address = await line_after(lines, "data: ")
+            assert int(await line_after(lines, "retry: ")) > COME_BACK_MS
             await bridge.http.post(first.url + address, json=asked, headers=headers)
             await wait_until(bridge.runs, "n8n has the call")
             first.send_signal(signal.SIGTERM)
-            assert await line_after(lines, "retry: ") == str(RETRY_MS)
+            assert await line_after(lines, "retry: ") == str(COME_BACK_MS)
         async with bridge.http.stream("GET", f"{second.url}/sse/proof", headers=back) as stream:
             lines = stream.aiter_lines()
             assert await line_after(lines, "data: ") == address

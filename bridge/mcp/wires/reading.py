@@ -36,15 +36,22 @@ from bridge.store.streams import Owed, Reading, probe_wake
 from bridge.store.wake import Bell
 from bridge.verbs.receipts import NOTHING, Fate
 
-RETRY_MS = 5000
-"""How soon a client comes back to a stream that broke: not before a killed process runs again.
+RETRY_MS = 16_000
+"""How soon a client comes back to a stream of the 2025 wires that broke off.
 
-Claude Code 2.1 ends a session at the third connection error in a row, over all of its streams; it
-has two, so the first try of each must succeed.
+Claude Code 2.1 ends a session at the third connection error in a row, over all of its streams. It
+has two here, so the first try of each must succeed: after this it survives an outage of 15 s.
 """
 
-COME_BACK = ServerSentEvent(retry=RETRY_MS, sep="\n").encode()
-"""What a stream says when the process drains: any other process goes on with it."""
+STANDING_RETRY_MS = 8000
+"""Likewise where one stream is all, so that the second try may be the one that succeeds."""
+
+COME_BACK_MS = 5000
+COME_BACK = ServerSentEvent(retry=COME_BACK_MS, sep="\n").encode()
+"""What a stream says when the process drains: any other process goes on with it, or itself soon.
+
+Where the bridge ends a connection and not its stream, nothing is away, and it is as soon.
+"""
 
 DROPPED = (
     "the answer was dropped, for nobody read this stream while much was said on it; list_calls and "
@@ -250,13 +257,13 @@ class Reader:
             answer = error_message(json.loads(frame.dropped), INTERNAL_ERROR, DROPPED)
             return event(encode(answer).decode(), event_id=event_id)
         if frame.content == HANG_UP:
-            return prime(event_id)
+            return prime(event_id, COME_BACK_MS)
         return event(frame.content.decode(), event_id=event_id)
 
 
-def prime(event_id: str) -> bytes:
+def prime(event_id: str, retry_ms: int = RETRY_MS) -> bytes:
     """Spell the event that says nothing but where a stream can be resumed, and how soon."""
-    return event("", name=None, event_id=event_id, retry_ms=RETRY_MS)
+    return event("", name=None, event_id=event_id, retry_ms=retry_ms)
 
 
 def _now() -> float:

@@ -33,7 +33,7 @@ from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.notes import prove, take_note
 from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into, with_news
-from bridge.mcp.wires.reading import COME_BACK, RETRY_MS, Reader, new_reading
+from bridge.mcp.wires.reading import COME_BACK, STANDING_RETRY_MS, Reader, new_reading
 from bridge.mcp.wires.streamable import read_message
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -127,6 +127,6 @@ def _version(request: Request) -> str:
 
 async def _frames(reader: Reader, address: str, after: str) -> AsyncGenerator[bytes, None]:
     async with aclosing(reader.frames(after)) as frames:
-        yield event(address, name="endpoint", retry_ms=RETRY_MS)
+        yield event(address, name="endpoint", retry_ms=STANDING_RETRY_MS)
         async for chunk in frames:
             yield chunk
