@@ -121,10 +121,11 @@ class Storm:
 
 
 @contextlib.asynccontextmanager
-async def storm(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Storm]:
+async def storm(folder: Path, seed: str, scale: Scale, **settings: str) -> AsyncIterator[Storm]:
     """Set the stage: web processes behind proxies, workers, everyone connected."""
+    given = {"BRIDGE_KEEPALIVE_S": "5"} | settings
     async with (
-        running_bridge(folder, webs=0, workers=0, BRIDGE_KEEPALIVE_S="5") as bridge,
+        running_bridge(folder, webs=0, workers=0, **given) as bridge,
         contextlib.AsyncExitStack() as stack,
     ):
         file = folder / "servers" / f"{SERVER}.json"

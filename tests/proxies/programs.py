@@ -47,6 +47,12 @@ class Program:
             return None
         return shutil.which(self.executable, path=sbin)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return what the sample says that the bridge must be told, but for its address."""
+        said = re.findall(r"(BRIDGE_[A-Z_]+)=(\S+)", (SAMPLES / self.sample).read_text())
+        return {name: value for name, value in said if name != "BRIDGE_PUBLIC_URL"}
+
     def configuration(self, port: int, webs: Sequence[int], silence_s: float | None) -> str:
         """Return the sample, for these ports, and with a limit on silence if one is given."""
         text = (SAMPLES / self.sample).read_text()

@@ -224,7 +224,7 @@ async def rolling(folder: Path, program: Program, rounds: int, clients: int) -> 
     The calls count in `calls`, and the POSTs with them.
     """
     async with (
-        storm(folder, "proxies", NOBODY) as quiet,
+        storm(folder, "proxies", NOBODY, **program.settings) as quiet,
         program.running(folder / program.name, ports_of(quiet.bridge)) as url,
     ):
         for proxy in (*quiet.proxies, quiet.steady):
