@@ -50,7 +50,10 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
             return
         n8n = await stack.enter_async_context(N8n())
         sweeping = asyncio.create_task(Sweeper(runtime).run())
-        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n), concurrency)
+        runtime.run_store.places = concurrency
+        # Those beyond are for calls that ask for a place, and for who holds none while others wait.
+        at_once = concurrency + max(concurrency // 8, 1)
+        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n), at_once)
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()

@@ -1,5 +1,6 @@
 """The atomic steps of a call's life, in Lua."""
 
+from bridge.store.place_steps import PLACES
 from bridge.store.question_steps import OPEN_QUESTIONS
 from bridge.store.scripts import Script
 
@@ -35,10 +36,12 @@ local function read(id)
 end
 """
 
-HOLDING = """
+HOLDING = (
+    PLACES
+    + """
 local c = fields(call_key(id), 'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent',
   'sent_at', 'ttl_s', 'server', 'workflow', 'created_at', 'attach', 'attach_ms', 'settled_with', 'execution',
-  'order', 'concurrency', 'attach_use')
+  'order', 'concurrency', 'attach_use', 'principal')
 local is_mine = c.status == 'running' and c.lease == token
 local function let_go()
   redis.call('HDEL', call_key(id), 'lease', 'holder')
@@ -61,6 +64,7 @@ local function admit()
 end
 local function make_room()
   if redis.call('ZREM', slots(), id) + redis.call('ZREM', turns(), id) > 0 then admit() end
+  leave_place(id)
 end
 local function joinable_for(ms)
   for _, digest in ipairs({c.attach or '', c.attach_use or ''}) do
@@ -86,6 +90,7 @@ local function requeue(delay_ms)
   ring('call:' .. id)
 end
 """
+)
 
 _JOIN = """
 local function joinable(digest, even_received)

@@ -45,6 +45,7 @@ for _, waiter in ipairs(redis.call('SMEMBERS', named_key(process))) do
   if taker then abandon_taken(taker.token) end
 end
 redis.call('UNLINK', takers_key(process), named_key(process))
+redis.call('HDEL', places_key(), process)
 if redis.call('EXISTS', held_key(process)) == 1 then redis.call('ZADD', processes_key(), 0, process) end
 ring('process.died')
 return {}

@@ -4,7 +4,7 @@ from bridge.store.call_steps import HOLDING, READING
 from bridge.store.scripts import Script
 
 LEASE = Script(
-    "id token process unwaited_ms look_again_ms",
+    "id token process unwaited_ms look_again_ms places",
     READING
     + HOLDING
     + """
@@ -30,6 +30,8 @@ local function waits_ms()
   end
   return r[3] - now
 end
+if places ~= '0' then redis.call('HSET', places_key(), process, places) end
+local function may_run() return places == '0' or has_place(id, c.server, c.principal) end
 if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
   finish('cancelled', 'nobody waited for it any more, so it was never sent')
   joinable_for(0)
@@ -38,10 +40,16 @@ elseif c.status == 'queued' and not has_slot() then
   redis.call('ZADD', due_calls_key(), now + look_again_ms + 100 * redis.call('ZRANK', turns(), id), id)
   return {}
 elseif c.status == 'queued' and waits_ms() > 0 then
+  leave_place(id)
   redis.call('ZADD', slots(), now + waits_ms() + 30000, id)
   redis.call('ZADD', due_calls_key(), now + waits_ms(), id)
   return {}
+elseif c.status == 'queued' and not may_run() then
+  redis.call('ZADD', slots(), now + 600000, id)
+  redis.call('ZADD', due_calls_key(), now + look_again_ms + 100 * redis.call('ZRANK', placeless_key(c.server), id), id)
+  return {}
 elseif c.status == 'queued' then
+  if places ~= '0' then place(id, now + w[3] + 60000) end
   redis.call('HDEL', call_key(id), 'sends_at')
   redis.call('ZADD', slots(), now + w[3] + 60000, id)
   redis.call('HSET', call_key(id), 'status', 'running', 'lease', token, 'holder', process, 'updated_at', now)
@@ -129,6 +137,7 @@ if not is_mine then return {'lost'} end
 let_go()
 redis.call('HSET', call_key(id), 'awaited_by', token)
 note(call_key(id), 'awaiting')
+leave_place(id)
 redis.call('ZADD', due_calls_key(), now + delay_ms, id)
 return {'awaited'}
 """,

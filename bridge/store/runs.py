@@ -42,11 +42,13 @@ class RunStore:
     def __init__(self, steps: Steps, process: ProcessId) -> None:
         self._steps = steps
         self._process = process
+        self.places = 0
+        """How many calls this process may run at once, told once by whoever runs them."""
 
     async def lease(self, call_id: CallId, token: LeaseToken) -> Running | None:
         """Take a queued call to run it, or get None when it is not to be run now.
 
-        A call whose workflow runs as often as it may gets in line: the one that has stood there
+        A call for which no worker has a place gets in line for one, in fair turn. One whose workflow runs as often as it may gets in line: the one that has stood there
         longest is due as soon as another ends. One whose workflow has a rate is given the next
         moment that is free, keeps it, and is due then.
         """
@@ -57,6 +59,7 @@ class RunStore:
             process=self._process,
             unwaited_ms=round(UNWAITED_S * 1000),
             look_again_ms=round(LOOK_AGAIN_S * 1000),
+            places=self.places,
         )
         if not found:
             return None

@@ -40,3 +40,14 @@ def most_at_once(runs: list[Seen]) -> int:
     changes = [(run.started_at, 1) for run in runs]
     changes += [(run.finished_at, -1) for run in runs if run.finished_at]
     return max(accumulate(change for _, change in sorted(changes)))
+
+
+async def test_one_caller_alone_fills_a_worker_and_no_more(tmp_path: Path) -> None:
+    async with running_bridge(tmp_path, workers=0) as bridge, bridge.claude() as client:
+        ids = [await start_call(client, "once", f"{n}", SHORT_S) for n in range(CALLS)]
+        await bridge.add_worker(concurrency=4)
+
+        ended = await asyncio.gather(*(end_of(client, call_id) for call_id in ids))
+
+        assert {call["status"] for call in ended} == {"succeeded"}
+        assert most_at_once(bridge.runs()) == 4
