@@ -30,7 +30,10 @@ local function waits_ms()
   end
   return r[3] - now
 end
-if places ~= '0' then redis.call('HSET', places_key(), process, places) end
+if places ~= '0' then
+  redis.call('HSET', places_key(), process, places)
+  redis.call('ZADD', processes_key(), now, process)
+end
 local function may_run() return places == '0' or has_place(id, c.server, c.principal) end
 if c.status == 'queued' and not c.sent_at and not w[2] and now - w[1] > tonumber(unwaited_ms) then
   finish('cancelled', 'nobody waited for it any more, so it was never sent')
