@@ -40,7 +40,8 @@ SHOWN_CHARS = 40
 _DOUBLE_DIGITS = 308
 """An integer of so many digits is surely a double (IEEE 754)."""
 
-_LONG_NUMBER = re.compile(rf"[0-9]{{{_DOUBLE_DIGITS + 1}}}")
+_LONG_NUMBER = re.compile(rf"[0-9](?<![0-9]{{2}})[0-9]{{{_DOUBLE_DIGITS}}}")
+"""Sought from the first digit of each number: from every digit, many long ones take seconds."""
 
 LONG_CHARS = 64 * 1024
 

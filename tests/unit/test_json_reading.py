@@ -3,6 +3,8 @@
 import contextlib
 import gc
 import json
+import timeit
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -149,3 +151,12 @@ def test_an_integer_that_no_double_holds_is_found_among_many() -> None:
     with pytest.raises(NumberError):
         parse_json(b"[1," + b"9" * 400 + b"]")
     assert parse_json(b"[" + b"9" * 308 + b"]") == [int("9" * 308)]
+
+
+def test_many_long_numbers_are_looked_at_once_each() -> None:
+    text = json.dumps([10**300 + n for n in range(5000)])
+
+    def seconds(read: Callable[[], object]) -> float:
+        return min(timeit.repeat(read, number=1, repeat=3))
+
+    assert seconds(lambda: parse_json(text.encode())) < 40 * seconds(lambda: json.loads(text))
