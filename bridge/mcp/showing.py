@@ -1,16 +1,20 @@
 """Payloads and results as Claude is shown them: what their server lets them spare is left out."""
 
+from typing import TYPE_CHECKING
+
 from bridge.errors import NotFoundError
 from bridge.exact_json import decode
 from bridge.json_reading import DEPTH_MAX, is_deeper
 from bridge.long_json import LONG_BYTES, LongJson
 from bridge.mcp.envelopes import text_page
-from bridge.mcp.exchange import Caller
 from bridge.models import Call, Json
 from bridge.payloads import Page, page, resolve
 from bridge.runtime import Runtime
 from bridge.servers import Server
 from bridge.trimming import spare_envelopes, spare_members
+
+if TYPE_CHECKING:  # workers tell of events too, and have no use for the half second of MCP's SDK
+    from bridge.mcp.exchange import Caller
 
 
 def shown_payload(
@@ -46,7 +50,7 @@ async def shown_part(
 
 
 def shown_result(
-    caller: Caller, call: Call, offset: int = 0, *, detailed: bool = False
+    caller: "Caller", call: Call, offset: int = 0, *, detailed: bool = False
 ) -> Json | Page:
     """Return a call's result, or a page of its text where it is not shown as it is.
 
@@ -78,7 +82,7 @@ def _workable(content: bytes) -> Json:
     return result
 
 
-def _spared(caller: Caller, workflow: str, result: Json) -> Json:
+def _spared(caller: "Caller", workflow: str, result: Json) -> Json:
     runtime, server = caller.runtime, caller.server
     # Whoever only reads may read what workflows said that only others may run.
     known = runtime.servers.get(server.name, server).workflows.get(workflow)

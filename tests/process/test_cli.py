@@ -1,6 +1,8 @@
 """The commands: 0 is success, 1 a fault found, 2 wrong use."""
 
+import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from bridge import __version__
 from bridge.ports import free_port
 from tests.commands import run
-from tests.processes import running
+from tests.processes import ROOT, running
 from tests.waiting import wait_until
 
 DEMO = {
@@ -20,6 +22,13 @@ DEMO = {
 
 async def test_the_version_is_the_packages() -> None:
     assert await run("--version", environ={}) == (0, f"n8n-bridge, version {__version__}\n")
+
+
+async def test_workers_and_operators_commands_load_nothing_of_mcp() -> None:
+    """Its SDK takes longer to load than all else that they need."""
+    loading = "import sys, workers.main, bridge.__main__; sys.exit('mcp' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", loading, cwd=ROOT)
+    assert await process.wait() == 0
 
 
 @pytest.mark.parametrize("command", [["nonsense"], ["web", "--port", "many"], ["check", "nowhere"]])
