@@ -86,7 +86,7 @@ async def try_all(travels: Travels, legs: Sequence[tuple[Way, str]], at_once: in
 def told(seen: Seen) -> str:
     """Tell how one journey went."""
     return (
-        f"{mark(seen):<6}{seen.way.host:<13}{seen.way.wire:<11}{seen.journey:<10}"
+        f"{mark(seen):<6}{seen.way.host:<13}{seen.way.wire:<11}{seen.journey:<17}"
         f"{seen.took_s:>4.0f} s  {seen.line}"
     )
 
@@ -99,12 +99,12 @@ def mark(seen: Seen) -> str:
 def table(seen: Sequence[Seen]) -> str:
     """Set what was seen out as ways by journeys."""
     journeys = list(dict.fromkeys(each.journey for each in seen))
-    lines = ["", "".join([f"{'':<24}", *(f"{name:<10}" for name in journeys)])]
+    lines = ["", "".join([f"{'':<24}", *(f"{name:<17}" for name in journeys)])]
     for way in dict.fromkeys(each.way for each in seen):
         marks = {
             each.journey: "FAULT" if each.is_fault else "ok" for each in seen if each.way == way
         }
-        cells = "".join(f"{marks.get(name, '-'):<10}" for name in journeys)
+        cells = "".join(f"{marks.get(name, '-'):<17}" for name in journeys)
         lines.append(f"{way.host:<13}{way.wire:<11}{cells}")
     return "\n".join(lines)
 

@@ -56,6 +56,19 @@ async def take(scene: Scene) -> str:
     return "the payload arrived"
 
 
+async def leave(scene: Scene) -> str:
+    """Take the event, as a host that then leaves; nobody else gets it, and its reply is taken."""
+    await scene.bridge.send({"question": "What is the time?"})
+    event = (await scene.host.call("take_event")).value
+    assert event["attempt"] == 1, event
+    again = (await scene.host.call("take_event")).value
+    assert again["event_id"] is None, again
+    held = {"event_id": event["event_id"], "lease": event["lease"]}
+    settled = (await scene.host.call("reply_to_event", **held, reply={"answer": "Noon."})).value
+    assert settled["status"] == "answered", settled
+    return "it stayed its taker's"
+
+
 async def reply(scene: Scene) -> str:
     """Answer an execution that waits in n8n."""
     bridge, said = scene.bridge, {"answer": "Noon."}
@@ -189,9 +202,10 @@ class Journey:
 
 JOURNEYS: Mapping[str, Journey] = {
     "take": Journey(take),
+    "take-then-leave": Journey(leave),
     "reply": Journey(reply),
     "long": Journey(long_call),
-    "repeat": Journey(repeat),
+    "twice-meant": Journey(repeat),
     "again": Journey(again),
     "drop": Journey(drop),
     "restart": Journey(restart),

@@ -16,17 +16,25 @@ from tests.hosts.claude_code import claude_code
 from tests.hosts.host import STDIO, Connect, HostError
 from tests.hosts.inspector import inspector
 from tests.hosts.journeys import JOURNEYS, Scene
+from tests.hosts.langchain import langchain
 from tests.hosts.links import linking
+from tests.hosts.mcporter import mcporter
+from tests.hosts.n8n_node import n8n_node
 from tests.hosts.python_sdk import python_sdk
 from tests.hosts.typescript_sdk import typescript_sdk
+from tests.n8n.real import API_KEY, URL
 
-HOSTS = (CLAUDE_CODE, PYTHON_SDK, TYPESCRIPT, INSPECTOR) = (
+HOSTS = (CLAUDE_CODE, PYTHON_SDK, TYPESCRIPT, INSPECTOR, MCPORTER, LANGCHAIN, N8N_NODE) = (
     "claude-code",
     "python-sdk",
     "typescript",
     "inspector",
+    "mcporter",
+    "langchain",
+    "n8n-node",
 )
-WIRES = ("/mcp", "/mcp-2025", "/sse", STDIO)
+HTTP = ("/mcp", "/mcp-2025", "/sse")
+WIRES = (*HTTP, STDIO)
 BREAKS = frozenset({"drop", "restart", "takeover"})
 UNBROKEN = BREAKS - {"drop"}
 """What breaks no pipe: only the death of the program does."""
@@ -65,8 +73,6 @@ def every_way(clients: Path) -> Iterator[Way]:
     """
     claude = functools.partial(claude_code, program(clients, "claude"))
     look = functools.partial(inspector, program(clients, "mcp-inspector"))
-    # Its connection ends with each call, so nothing tells that the answer came: a repeat may join.
-    unrepeated = tuple(name for name in JOURNEYS if name not in ("repeat", "again"))
     for wire in WIRES:
         # On the 2026 wire `claude -p` gives a call up when its connection breaks.
         goes_on = frozenset[str]() if wire == "/mcp" else BREAKS
@@ -75,10 +81,28 @@ def every_way(clients: Path) -> Iterator[Way]:
         yield Way(PYTHON_SDK, wire, python_sdk, unbroken(wire))
     for wire in WIRES:
         # On the 2026 wire the next call may go on another connection, which proves nothing yet.
-        some = tuple(name for name in JOURNEYS if (wire, name) != ("/mcp", "repeat"))
+        some = tuple(name for name in JOURNEYS if (wire, name) != ("/mcp", "twice-meant"))
         yield Way(TYPESCRIPT, wire, typescript_sdk, unbroken(wire), some)
     for wire in WIRES:
-        yield Way(INSPECTOR, wire, look, unbroken(wire), unrepeated)
+        yield Way(INSPECTOR, wire, look, unbroken(wire))
+    yield from ways_of_others(clients)
+
+
+def ways_of_others(clients: Path) -> Iterator[Way]:
+    """Name the hosts that connect for each call and need not be there, where they are."""
+    connecting: dict[str, Connect] = {}
+    with contextlib.suppress(HostError):
+        connecting[MCPORTER] = functools.partial(mcporter, program(clients, "mcporter"))
+    with contextlib.suppress(HostError):
+        python = program(clients / "langchain", "python")
+        connecting[LANGCHAIN] = functools.partial(langchain, python)
+    for host, connect in connecting.items():
+        for wire in WIRES:
+            yield Way(host, wire, connect, unbroken(wire))
+    if URL and API_KEY:
+        whole = tuple(name for name in JOURNEYS if name not in BREAKS)
+        for wire in HTTP:
+            yield Way(N8N_NODE, wire, n8n_node, journeys=whole)
 
 
 def unbroken(wire: str) -> frozenset[str]:

@@ -108,6 +108,13 @@ async def real_n8n() -> AsyncIterator[RealN8n]:
         pytest.skip("BRIDGE_TEST_N8N_URL names no n8n")
     if not API_KEY:
         pytest.skip("BRIDGE_TEST_N8N_API_KEY is not set: no template can be imported")
+    async with open_n8n() as n8n:
+        yield n8n
+
+
+@contextlib.asynccontextmanager
+async def open_n8n() -> AsyncIterator[RealN8n]:
+    """Open the n8n that the environment does name; take out in the end what was put into it."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx2.AsyncClient(
         base_url=URL,
