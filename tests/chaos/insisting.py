@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from tests.attached import own_result
 from tests.chaos.asking import Ask, Claude, DroppedError
 from tests.chaos.book import Book
 from tests.doors.by_hand import Message
@@ -40,4 +41,6 @@ def _told(answer: Message) -> Told:
         return Told({}, f"JSON-RPC error {answer['error']}")
     result = answer["result"]
     sentence = "".join(part.get("text", "") for part in result["content"])
-    return Told(result.get("structuredContent") or {}, sentence if result.get("isError") else "")
+    return Told(
+        own_result(result.get("structuredContent")) or {}, sentence if result.get("isError") else ""
+    )

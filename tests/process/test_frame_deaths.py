@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import httpx2
 import pytest
 
+from tests.attached import own_result
 from tests.bridge_processes import SERVER, TOKEN, Bridge, Child, running_bridge
 from tests.doors.by_hand import (
     VERSION_2025,
@@ -65,7 +66,7 @@ def answers(heard: list[Event]) -> list[Message]:
 
 def label_in(answer: Message) -> object:
     """Tell which call an answer is of."""
-    return answer["result"]["structuredContent"]["label"]
+    return (own_result(answer["result"]["structuredContent"]) or {})["label"]
 
 
 async def died(web: Child) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.attached import own_result
+
 WORKFLOW = "joined"
 READ_CALL = "read_call"
 
@@ -23,7 +25,7 @@ class Ask:
     def settle(self, frame: dict[str, Any]) -> None:
         """Judge an answer; a handle leads on to the end of the call."""
         result = frame.get("result") or {}
-        value = result.get("structuredContent")
+        value = own_result(result.get("structuredContent"))
         if value is None or result.get("isError"):
             self.wrong = str(frame)[:300]
         elif self.label and "call_id" in value and value.get("status") != "succeeded":
