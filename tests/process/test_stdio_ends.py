@@ -57,7 +57,7 @@ async def test_a_call_whose_client_vanished_is_joined_by_the_same_again(bridge: 
         program.vanish()
         assert await program.ended() == 0
     async with stdio_program(bridge.environ, envelope=META) as program:
-        assert (await program.use("joined", **asked))["label"] == "vanished"
+        assert (await program.use("joined", **asked))["result"]["label"] == "vanished"
     assert len(bridge.runs("vanished")) == 1
 
 
