@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
+from tests.attached import own_result
 from tests.bridge_processes import TOKEN, Child
 from tests.chaos.asking import Ask, Claude
 from tests.chaos.server_file import SERVER
@@ -82,7 +83,7 @@ async def _call_on(
         done.calls += 1
         seconds = round(chance.choice((0, chance.uniform(0, LONGEST_CALL_S))), 2)
         try:
-            told = await use_it("once", label=label, seconds=seconds)
+            told = own_result(await use_it("once", label=label, seconds=seconds)) or {}
             while "next" in told or told.get("status") in ("queued", "running"):
                 told = await use_it("read_call", call_id=told["call_id"], wait_seconds=READ_FOR_S)
             result = told.get("result", told)
