@@ -64,12 +64,12 @@ def read_form(content: bytes, content_type: str) -> Form:
 
 
 def _form(parts: list[Field | File]) -> Form:
-    fields = [part for part in parts if isinstance(part, Field)]
+    fields = [part for part in parts if isinstance(part, Field) and not _is_file(part)]
     read = _FieldReader([(part.field_name or b"", part.value or b"") for part in fields])
     payload = as_object((read.name(part.field_name), read.value(part)) for part in fields)
     if FILES in payload:
         raise MalformedError(f"a field may not be named {FILES}: the files are listed under it")
-    files = [part for part in parts if isinstance(part, File)]
+    files = [part for part in parts if isinstance(part, File) or _is_file(part)]
     contents = tuple(map(_content, files))
     described: list[Json] = [
         _described(file, contents[number], number, read) for number, file in enumerate(files)
@@ -111,10 +111,19 @@ def _charsets_by_name(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, str]:
     return {name.encode(): label for name, label in charsets.items() if isinstance(label, str)}
 
 
-def _described(file: File, content: bytes, number: int, read: _FieldReader) -> Json:
+def _is_file(field: Field) -> bool:
+    """Report whether a part without `filename` is a file all the same: by its type and its bytes.
+
+    So come the files of clients that name them by `filename*` only, which RFC 7578 (4.2) forbids.
+    """
+    kind = (field.content_type or "text/plain").strip().lower()
+    return not kind.startswith("text/") and not label_in(kind) and not _is_text(field.value or b"")
+
+
+def _described(file: Field | File, content: bytes, number: int, read: _FieldReader) -> Json:
     return {
         "name": read.name(file.field_name, "the name of a file's field"),
-        "filename": read.name(file.file_name, "the name of a file"),
+        "filename": read.name(_file_name(file), "the name of a file"),
         "content_type": file.content_type or "application/octet-stream",
         "size_bytes": len(content),
         "encoding": "text" if _is_text(content) else "base64",
@@ -122,7 +131,13 @@ def _described(file: File, content: bytes, number: int, read: _FieldReader) -> J
     }
 
 
-def _content(file: File) -> bytes:
+def _file_name(file: Field | File) -> bytes | None:
+    return file.file_name if isinstance(file, File) else None
+
+
+def _content(file: Field | File) -> bytes:
+    if isinstance(file, Field):
+        return file.value or b""
     kept = file.file_object
     assert isinstance(kept, BytesIO), "no part is as long as the whole"
     return kept.getvalue()

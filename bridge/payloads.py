@@ -1,6 +1,7 @@
 """Payloads: bytes from outside, read once into JSON, and read by people in parts."""
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 
 from bridge.charsets import decode_text, label_in
@@ -30,6 +31,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
         parsed = read_json(content, label)
         return parsed.value, Body(parsed.text, media_type)
     if media_type == FORM:
+        content = content.removeprefix(BOM_UTF8)
         if content.lstrip()[:1] in (b"{", b"["):
             raise MalformedError(
                 "this is JSON labelled as a form: send Content-Type: application/json"

@@ -82,8 +82,13 @@ class HmacScheme:
     @property
     def headers(self) -> tuple[str, ...]:
         """Return the headers that prove something, in small letters."""
-        is_header = self.timestamp and not self.timestamp.endswith("=")
-        return tuple(map(str.lower, (self.header, self.timestamp) if is_header else (self.header,)))
+        own = self.timestamp and not self.is_in_header
+        return tuple(map(str.lower, (self.header, self.timestamp) if own else (self.header,)))
+
+    @property
+    def is_in_header(self) -> bool:
+        """Report whether the timestamp stands in the signature's own header."""
+        return self.timestamp.endswith("=")
 
     def sign(self, secret: str, timestamp: str, body: bytes) -> bytes:
         """Return the signature of a body, before it is encoded."""
@@ -103,6 +108,9 @@ class HmacScheme:
         """
         parts = re.split(r"[,;\s]+", headers.get(self.header.lower(), ""))
         timestamp = self._timestamp(headers, parts)
+        if self.timestamp and not re.fullmatch("[0-9]+", timestamp):
+            part = f"{self.timestamp} in {self.header}" if self.is_in_header else self.timestamp
+            return f"{part} must be there and be the seconds since 1970: is the request signed?"
         if self.timestamp and not is_timely(timestamp, now_s, self.tolerance_s):
             return (
                 f"{self.timestamp.rstrip('=')} must be within {self.tolerance_s:.0f} seconds of "
@@ -123,7 +131,7 @@ class HmacScheme:
         return f"{self.header} must hold a signature of {SIGNED}"
 
     def _timestamp(self, headers: Mapping[str, str], parts: list[str]) -> str:
-        if not self.timestamp.endswith("="):
+        if not self.is_in_header:
             return headers.get(self.timestamp.lower(), "")
         begins = (part for part in parts if part.startswith(self.timestamp))
         return next(begins, "")[len(self.timestamp) :]

@@ -200,6 +200,54 @@ def test_what_is_no_form_is_malformed(content: bytes, said: str) -> None:
         read_form(content, FORM)
 
 
+@pytest.mark.parametrize("disposition", ['name="f"', "name=\"f\"; filename*=UTF-8''a.png"])
+def test_a_part_of_another_type_that_is_no_text_is_a_file_without_a_name(disposition: str) -> None:
+    image = b"\x89PNG\r\n\x1a\n\0\xff"
+
+    read = read_form(form(part(image, disposition, "Content-Type: image/png")), FORM)
+
+    assert read.files == (image,)
+    assert read.payload["files"] == [
+        {
+            "name": "f",
+            "filename": "",
+            "content_type": "image/png",
+            "size_bytes": len(image),
+            "encoding": "base64",
+            "path": "/files/0",
+        }
+    ]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/octet-stream"])
+def test_a_part_without_a_filename_that_is_text_is_a_field(kind: str) -> None:
+    read = read_form(form(part(b"{}", 'name="f"', f"Content-Type: {kind}")), FORM)
+
+    assert read.payload == {"f": "{}", "files": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (form(part(b"\x89PNG\r\n\x1a\n\0\xff", 'name="f"')), FORM),
+        (b"f=%89PNG%0D%0A%1A%0A%00%FF", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_bytes_that_are_no_text_do_not_become_letters(
+    content: bytes, content_type: str
+) -> None:
+    with pytest.raises(MalformedError, match="the field 'f' is not UTF-8 at byte 0"):
+        await read_content(content, {"content-type": content_type}, LIMIT)
+
+
+async def test_a_byte_order_mark_before_a_form_is_no_part_of_it() -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    assert (await read_content(b"\xef\xbb\xbfa=1", headers, LIMIT)).payload == {"a": "1"}
+    with pytest.raises(MalformedError, match="JSON labelled as a form"):
+        await read_content(b'\xef\xbb\xbf{"a":1}', headers, LIMIT)
+
+
 def test_a_form_without_a_boundary_is_malformed() -> None:
     with pytest.raises(MalformedError, match="boundary"):
         read_form(form(), "multipart/form-data")

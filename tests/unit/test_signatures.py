@@ -269,6 +269,28 @@ def test_a_provider_is_known_by_its_own_signature_and_by_nothing_else(
             check_hook(guarded, sender)
 
 
+@pytest.mark.parametrize("timestamp", ["", "now", "²"])
+@pytest.mark.parametrize(
+    ("auth", "name", "form", "said"),
+    [
+        ("stripe", "stripe-signature", "t={},v1=00", "t= in Stripe-Signature must be there"),
+        (
+            "slack",
+            "x-slack-request-timestamp",
+            "{}",
+            "X-Slack-Request-Timestamp must be there",
+        ),
+    ],
+)
+def test_a_moment_that_is_missing_is_not_blamed_on_a_clock(
+    timestamp: str, auth: str, name: str, form: str, said: str
+) -> None:
+    sender = Sender({name: form.format(timestamp)}, BODY, NOW_S)
+
+    with pytest.raises(UnauthorizedError, match=said):
+        check_hook(hook({auth: "a secret of this hook"}), sender)
+
+
 def test_an_id_that_svix_signs_is_the_key() -> None:
     auth, body, now_s, headers = FROM_THE_PROVIDERS[2]
 
