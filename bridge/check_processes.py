@@ -102,6 +102,7 @@ async def _start() -> Process:
     # In a session of its own: a Ctrl-C at the terminal is for the bridge, which drains.
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # no file of the folder it is started in may stand in for a module
         "-m",
         "bridge.schema_process",
         stdin=PIPE,

@@ -49,7 +49,8 @@ class Child:
     async def start(self) -> None:
         """Start it; whether it is ready is for the caller to ask."""
         self._process = await asyncio.create_subprocess_exec(
-            *leashed(sys.executable, "-m", "bridge", *self._command),
+            # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
+            *leashed(sys.executable, "-P", "-m", "bridge", *self._command),
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on

@@ -1,5 +1,6 @@
 """What a request carries, unpacked: its payload, and the files beside it."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ from bridge.multipart import FILES, MEDIA_TYPE, read_form
 from bridge.payloads import FORM, JSON, read_payload
 
 INNER_FIELD = "payload"
+
+LONG_BYTES = 64 * 1024
+"""A form beyond it is read in a thread: to decode each `%` of 16 MiB takes seconds."""
 
 _FORMS = frozenset({FORM, MEDIA_TYPE})
 
@@ -40,9 +44,12 @@ async def read_content(raw: bytes, headers: Mapping[str, str], max_bytes: int) -
     """
     content = await decoded(raw, headers.get("content-encoding", ""), max_bytes)
     content_type = headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() == MEDIA_TYPE:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == MEDIA_TYPE:
         form = read_form(content, content_type)
         return Content(form.payload, form.body, form.files)
+    if len(content) > LONG_BYTES and media_type == FORM:
+        return Content(*await asyncio.to_thread(read_payload, content, content_type))
     return Content(*read_payload(content, content_type))
 
 

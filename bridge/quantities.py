@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
+SECONDS_MAX = 100 * 365 * 86_400
+"""The longest time that may be set: Redis keeps no key for one that ends beyond 2^63 ms."""
+
 TIME_PATTERN = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$"
 RATE_PATTERN = r"^([1-9][0-9]*)/(s|m|h|d)$"
 
@@ -22,7 +25,7 @@ def seconds(raw: object) -> float:
     """Read a length of time in seconds from a number or a text such as `30s`.
 
     Raises:
-        ValueError: neither a number that is not negative nor such a text.
+        ValueError: neither a number that is not negative nor such a text, or beyond SECONDS_MAX.
     """
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         value = float(raw)
@@ -31,6 +34,8 @@ def seconds(raw: object) -> float:
         value = float(found[1]) * _SECONDS[found[2] or ""] if found else math.nan
     if not 0 <= value < math.inf:
         raise ValueError("must be a time such as 500ms, 30s, 15m, 2h or 1d, or a number of seconds")
+    if value > SECONDS_MAX:
+        raise ValueError("must be a time of at most 100 years")
     return value
 
 

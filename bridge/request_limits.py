@@ -222,7 +222,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         target = httptools.parse_url(self.url)
         if target.host:
-            host = b"%b:%d" % (target.host, target.port) if target.port else target.host
+            host = b"[%b]" % target.host if b":" in target.host else target.host
+            host = b"%b:%d" % (host, target.port) if target.port else host
             self.headers[:] = [pair for pair in self.headers if pair[0] != b"host"]
             self.headers.append((b"host", host))
 

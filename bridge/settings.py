@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 
 from bridge.addresses import Network, host, network, origin, redis_address, web_address
 from bridge.errors import ConfigurationError
+from bridge.quantities import SECONDS_MAX
 from bridge.wording import predicate, suggestion
 
 DEMO_VARIABLES = frozenset({"BRIDGE_DEMO_TOKEN", "BRIDGE_DEMO_HOOK_TOKEN"})
@@ -49,7 +50,8 @@ def _scheme(text: str) -> str:
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 Web = Annotated[str, AfterValidator(_web)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(ge=1, le=SECONDS_MAX)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(host)], ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(_split)]
 Schemes = Annotated[tuple[Annotated[str, AfterValidator(_scheme)], ...], BeforeValidator(_split)]
@@ -107,18 +109,20 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     result_chars: int = Field(
         20_000, ge=1, description="the characters of a result that Claude is shown at once"
     )
-    result_ttl_s: int = Field(
-        7 * 86400, ge=1, description="the seconds for which a call's result is kept"
+    result_ttl_s: WholeSeconds = Field(
+        7 * 86400, description="the seconds for which a call's result is kept"
     )
-    event_ttl_s: int = Field(14 * 86400, ge=1, description="the seconds for which an event is kept")
+    event_ttl_s: WholeSeconds = Field(
+        14 * 86400, description="the seconds for which an event is kept"
+    )
     event_webhooks: bool = Field(
         True, description="whether clients may have events sent to an https address of theirs"
     )
     event_webhook_origins: Origins = Field(
         (), description="origins inside the network that events may be sent to, with commas"
     )
-    session_idle_s: int = Field(
-        86400, ge=1, description="the seconds without a sign of life after which a session ends"
+    session_idle_s: WholeSeconds = Field(
+        86400, description="the seconds without a sign of life after which a session ends"
     )
     sessions_max: int = Field(
         100_000, ge=1, description="the sessions that there may be; idle ones make room"
@@ -138,7 +142,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "client leaves, as nginx and Caddy do",
     )
     drain_s: float = Field(
-        30, ge=0, allow_inf_nan=False, description="the seconds that a stop waits for open work"
+        30,
+        ge=0,
+        le=SECONDS_MAX,
+        allow_inf_nan=False,
+        description="the seconds that a stop waits for open work",
     )
     oauth: Literal["built-in"] | None = Field(
         None, description="built-in to let people connect OAuth clients with a token of theirs"

@@ -272,14 +272,13 @@ async def test_a_request_that_asks_for_another_protocol_is_served_with_its_body(
     assert sizes == [b"5" if body else b"0", b"0"]
 
 
-async def test_the_host_of_an_absolute_target_counts(port: int, app: Echo) -> None:
+@pytest.mark.parametrize("host", [b"evil.example:81", b"[::1]:81", b"[::1]"])
+async def test_the_host_of_an_absolute_target_counts(port: int, app: Echo, host: bytes) -> None:
     """Source: RFC 9112, 3.2.2."""
-    target = (
-        b"GET http://evil.example:81/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    )
+    target = b"GET http://%b/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % host
     await answers(port, target)
     hosts = [value for name, value in app.seen[0]["headers"] if name == b"host"]
-    assert hosts == [b"evil.example:81"]
+    assert hosts == [host]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,16 @@ import signal
 import socket
 import stat
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from bridge.check_processes import CheckProcesses
+from bridge.children import Child
 from bridge.ports import free_port
+from bridge.schema_checks import Wish
 from bridge.up import plan
 from tests import commands
 from tests.processes import Running, children_of, is_gone, run, running
@@ -149,6 +153,20 @@ def test_made_up_tokens_stay_and_are_for_their_owner_only(environ: dict[str, str
     assert kept.items() <= first.items()
     assert first == {**second, "BRIDGE_N8N_URL": first["BRIDGE_N8N_URL"]}
     assert stat.S_IMODE((folder / "demo-tokens.json").stat().st_mode) == 0o600
+
+
+async def test_no_file_of_the_folder_it_is_started_in_stands_in_for_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("click", "json", "jsonschema_rs"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    child = Child(("--help",), os.environ, drain_s=1)
+    await child.start()
+    assert await child.wait() == 0
+    async with aclosing(CheckProcesses(patience_s=None)) as processes:
+        verdict = await processes.examine(b"{}", b"1", 1, Wish())
+    assert verdict.is_valid
 
 
 async def test_a_redis_and_an_n8n_that_are_named_are_not_started(

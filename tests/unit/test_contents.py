@@ -113,6 +113,19 @@ async def test_the_event_loop_runs_on_while_a_body_is_unzipped() -> None:
     assert turns > 1
 
 
+async def test_the_event_loop_runs_on_while_a_long_form_is_read() -> None:
+    long = b"%zz%" * 500_000
+    reading = asyncio.create_task(
+        read_content(long, {"content-type": "application/x-www-form-urlencoded"}, len(long))
+    )
+    turns = 0
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert (await reading).payload == {long.decode(): ""}
+    assert turns > 5
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "\0"])
 async def test_another_coding_is_not_supported(coding: str) -> None:
     with pytest.raises(UnsupportedMediaError, match="gzip"):

@@ -118,6 +118,12 @@ def test_all_faults_are_named_at_once_a_line_each() -> None:
     assert "BRIDGE_REPLY_PATHS must have at least 1 item" in told
 
 
+@pytest.mark.parametrize("name", [name for name in CHECKED if name.endswith("_S")])
+def test_a_time_that_redis_cannot_count_is_a_fault(name: str) -> None:
+    for text in ("9" * 20, str(2**63)):
+        assert f"{name} must be less than or equal to" in faults_of(**{name: text})[0]
+
+
 @pytest.mark.parametrize(
     "url",
     [
