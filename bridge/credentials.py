@@ -1,5 +1,6 @@
 """What proves who is speaking: Claude's tokens, n8n's to a hook, the bridge's to a workflow."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -19,8 +20,19 @@ from pydantic import (
 from bridge.entries import Entry, unsound
 from bridge.errors import Fault
 from bridge.fields import HEADER_NAME_PATTERN, HeaderName, Seconds, Secret, Text
-from bridge.signatures import GITHUB, SHOPIFY, SLACK, STRIPE, TOLERANCE_S, HmacScheme, key_of
+from bridge.signatures import (
+    GITHUB,
+    SEPARATORS,
+    SHOPIFY,
+    SLACK,
+    STRIPE,
+    TOLERANCE_S,
+    HmacScheme,
+    key_of,
+)
 from bridge.variables import ENV_PATTERN, FromEnvironment
+
+_PARTS = re.compile(r"\{\w*\}")
 
 
 class BearerAuth(Entry):
@@ -214,9 +226,19 @@ class HmacAuth(SignatureAuth):
         return self.scheme.headers
 
     @model_validator(mode="after")
+    def _check_the_prefix(self) -> Self:
+        if SEPARATORS.search(self.prefix):
+            said = "must hold no comma, semicolon or blank, at which `header` is cut into parts: "
+            raise unsound([Fault("/prefix", said + "write what stands behind the last of them")])
+        return self
+
+    @model_validator(mode="after")
     def _check_what_is_signed(self) -> Self:
         if self.signed and self.signed.count("{body}") != 1:
             raise unsound([Fault("/signed", "must hold {body} once")])
+        if unknown := set(_PARTS.findall(self.signed)) - {"{body}", "{timestamp}"}:
+            said = f"may hold {{timestamp}} and {{body}}, and not {min(unknown)}"
+            raise unsound([Fault("/signed", said)])
         if self.signed and bool(self.timestamp) != ("{timestamp}" in self.signed):
             # A time that nothing signs could be any.
             raise unsound(

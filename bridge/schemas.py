@@ -112,7 +112,7 @@ def faults_in_schema(schema: Mapping[str, Any]) -> tuple[Fault, ...]:
 def unbounded_patterns(schema: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Name the patterns of a schema that cannot be matched in linear time, with their places."""
     for place, pattern in _patterns(schema, ()):
-        if not is_linear(pattern):
+        if not is_linear(pattern) and is_pattern(pattern):
             yield place, pattern
 
 

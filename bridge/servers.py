@@ -126,13 +126,17 @@ class Hook(Entry):
         return tuple(secret for auth in self.auth for secret in auth.secrets)
 
     @model_validator(mode="after")
-    def _check_what_is_kept(self) -> Self:
+    def _check_what_headers_are_for(self) -> Self:
         proofs = {name for auth in self.auth for name in auth.headers}
         faults = [
             Fault(f"/keep/headers/{number}", f"is what proves this hook's sender ({name}): drop it")
             for number, name in enumerate(self.keep.headers if self.keep else ())
             if name.lower() in proofs
         ]
+        fixed = {name for auth in self.auth if auth.covers_headers for name in auth.headers}
+        if self.dedupe and (self.dedupe.header or "").lower() in fixed:
+            said = "is what proves this hook's sender: all events but one would be duplicates"
+            faults.append(Fault("/dedupe/header", said))
         if faults:
             raise unsound(faults)
         return self

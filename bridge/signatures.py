@@ -18,6 +18,9 @@ SIGNED = "the body, byte for byte as it was sent, by one of this hook's secrets"
 TOLERANCE_S = 300
 """How far a sender's clock may be off, either way."""
 
+SEPARATORS = re.compile(r"[,;\s]+")
+"""What stands between the parts of a header that holds several."""
+
 _MS_DIGITS = 13
 _PREFIX = "whsec_"
 
@@ -106,7 +109,7 @@ class HmacScheme:
 
         Before the body was read, one that is as long as a signature counts as one.
         """
-        parts = re.split(r"[,;\s]+", headers.get(self.header.lower(), ""))
+        parts = SEPARATORS.split(headers.get(self.header.lower(), ""))
         timestamp = self._timestamp(headers, parts)
         if self.timestamp and not re.fullmatch("[0-9]+", timestamp):
             part = f"{self.timestamp} in {self.header}" if self.is_in_header else self.timestamp

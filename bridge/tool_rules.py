@@ -25,8 +25,9 @@ _NEVER_AT_THE_TOP = ("allOf", "anyOf", "oneOf")
 
 _SCHEMAS_OF = {"hooks": ("payload", "reply"), "workflows": ("input", "output")}
 _UNBOUNDED = (
-    "with look-around or a back-reference it may take for ever, so a value on which it takes "
-    f"{CHECK_S:g} s could not be checked and is refused; mend the pattern if you can do without"
+    "with look-around, a back-reference or a form that few know it may take for ever, so a value "
+    f"on which it takes {CHECK_S:g} s could not be checked and is refused; mend the pattern if you "
+    "can do without"
 )
 
 

@@ -182,7 +182,11 @@ def test_what_a_check_may_cost_is_known_before(schema: dict[str, object], cost: 
 
 def test_patterns_that_are_not_matched_in_linear_time_are_known_by_their_places() -> None:
     schema = {
-        "properties": {"a": {"pattern": "(?=a)"}, "b": {"pattern": "^(a+)+$"}},
+        "properties": {
+            "a": {"pattern": "(?=a)"},
+            "b": {"pattern": "^(a+)+$"},
+            "c": {"pattern": "("},
+        },
         "patternProperties": {"(a)\\1": {}},
         "enum": [{"pattern": "(?=a)"}],
     }

@@ -35,6 +35,8 @@ ONLY_THE_LOADER_KNOWS = (
     "is never sent without",
     "breaks the reply schema",
     "must hold no user",
+    "must hold no comma",
+    "may hold {timestamp}",
     "contradicts",
 )
 

@@ -3,6 +3,8 @@
 HOOK = "name: s\nhooks:\n  h:\n    auth: {bearer: env:HOOK_TOKEN}\n"
 WORKFLOW = "name: s\nworkflows:\n  w:\n    url: ${BRIDGE_N8N_URL}/webhook/w\n"
 """Sound files with one hook, one workflow; a further key goes to line 5."""
+HMAC = "name: s\nhooks: {h: {auth: {hmac:\n  {header: X-Sig,\n  secret: env:HOOK_TOKEN,\n"
+"""The start of one hook, whose further key goes to line 5."""
 
 WRONG = {
     "name: S\n": "1: name must be named in small letters",
@@ -62,6 +64,13 @@ WRONG = {
     HOOK + "    dedupe: {}\n": "5: hooks.h.dedupe must have either `header` or `pointer`",
     HOOK + "    dedupe: {header: X-A, pointer: /id}\n": "5: hooks.h.dedupe must have either",
     HOOK + "    dedupe: {pointer: id}\n": "5: hooks.h.dedupe.pointer must be a JSON Pointer",
+    HOOK + "    dedupe: {header: authorization}\n": (
+        "5: hooks.h.dedupe.header is what proves this hook's sender: all events but one"
+    ),
+    HMAC + "  prefix: 'HMAC '}}}}\n": "5: hooks.h.auth.hmac.prefix must hold no comma",
+    HMAC + "  signed: '{id}.{body}'}}}}\n": (
+        "5: hooks.h.auth.hmac.signed may hold {timestamp} and {body}, and not {id}"
+    ),
     HOOK + "    handshake: teams\n": "5: hooks.h.handshake must be slack, graph or {meta: env",
     HOOK + "    handshake: {meta: ''}\n": "5: hooks.h.handshake.meta must be neither empty",
     WORKFLOW + "    headers: {Host: a}\n": "5: workflows.w.headers.Host is set by the bridge",
