@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from mcp_types.jsonrpc import INVALID_REQUEST
 
 from bridge.servers import Server
 from tests.apps import RunningApp, running_app
@@ -91,3 +92,17 @@ async def test_arguments_that_cannot_be_taken_are_refused_by_their_place_to_the_
     assert (status, refused["id"]) == (400, 7 if is_json else None)
     assert refused["error"]["code"] == code
     assert said in refused["error"]["message"]
+
+
+@pytest.mark.parametrize("params", ["5", "true", '"requestId"', "[1]"])
+@pytest.mark.parametrize(
+    "head", ['"id":7,"method":"tools/call"', '"method":"notifications/cancelled"']
+)
+async def test_params_that_are_no_object_are_no_message(
+    door: RunningApp, head: str, params: str
+) -> None:
+    session = await opened(door)
+
+    status, _, said = await send(door, f'{{"jsonrpc":"2.0",{head},"params":{params}}}', session)
+
+    assert (status, said["error"]["code"]) == (400, INVALID_REQUEST)

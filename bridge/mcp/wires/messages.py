@@ -16,8 +16,13 @@ BATCHES_UNTIL = "2025-03-26"
 
 
 def is_message(message: object) -> bool:
-    """Tell whether a JSON value is one request, notification or answer."""
+    """Tell whether a JSON value is one request, notification or answer.
+
+    Source: JSON-RPC 2.0, 4; MCP, "Messages": params are an object, where there are any.
+    """
     if not isinstance(message, Mapping) or message.get("jsonrpc") != "2.0":
+        return False
+    if not isinstance(message.get("params", {}), Mapping | None):
         return False
     request_id = message.get("id", "")
     has_good_id = isinstance(request_id, str | int) and not isinstance(request_id, bool)
