@@ -106,3 +106,5 @@ async def test_params_that_are_no_object_are_no_message(
     status, _, said = await send(door, f'{{"jsonrpc":"2.0",{head},"params":{params}}}', session)
 
     assert (status, said["error"]["code"]) == (400, INVALID_REQUEST)
+    assert said["id"] == (7 if "id" in head else None)
+    assert "params" in said["error"]["message"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
-from mcp_types.jsonrpc import INVALID_PARAMS, PARSE_ERROR
+from mcp_types.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
 from bridge.errors import MalformedError, NumberError
 from bridge.mcp.exchange import error_message
@@ -22,13 +22,17 @@ def is_message(message: object) -> bool:
     """
     if not isinstance(message, Mapping) or message.get("jsonrpc") != "2.0":
         return False
-    if not isinstance(message.get("params", {}), Mapping | None):
+    if not isinstance(message.get("params"), Mapping | None):
         return False
-    request_id = message.get("id", "")
-    has_good_id = isinstance(request_id, str | int) and not isinstance(request_id, bool)
     if "method" in message:
-        return isinstance(message["method"], str) and has_good_id
+        return isinstance(message["method"], str) and _has_good_id(message)
     return "id" in message and ("result" in message or "error" in message)
+
+
+def not_a_message(body: Json, sentence: str) -> Message:
+    """Return the answer to JSON that is no message: to its request, if it says which."""
+    request_id: Any = body.get("id") if isinstance(body, dict) and _has_good_id(body) else None
+    return error_message(request_id, INVALID_REQUEST, sentence)
 
 
 def unreadable(content: bytes, error: MalformedError) -> Message:
@@ -65,3 +69,8 @@ def has_envelope(message: Message) -> bool:
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, Mapping) else None
     return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def _has_good_id(message: Mapping[str, Any]) -> bool:
+    request_id = message.get("id", "")
+    return isinstance(request_id, str | int) and not isinstance(request_id, bool)

@@ -33,7 +33,13 @@ from bridge.mcp.leaving import LAST_WAIT_S
 from bridge.mcp.server import Door
 from bridge.mcp.wires.arrivals import Arrivals
 from bridge.mcp.wires.eras import Eras
-from bridge.mcp.wires.messages import BATCHES_UNTIL, batch_in, is_message, unreadable
+from bridge.mcp.wires.messages import (
+    BATCHES_UNTIL,
+    batch_in,
+    is_message,
+    not_a_message,
+    unreadable,
+)
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_line import StdioLine
 from bridge.mcp.wires.under_way import UnderWay
@@ -43,7 +49,10 @@ from bridge.servers import Server
 from bridge.verbs.receipts import NOTHING
 
 REQUESTS_MAX = 1000
-NO_MESSAGE = f"each line must be one JSON-RPC message, or, with {BATCHES_UNTIL}, a batch of them"
+NO_MESSAGE = (
+    "each line must be one JSON-RPC message (params, if it has any, an object), or, with "
+    f"{BATCHES_UNTIL}, a batch of them"
+)
 END_WITHIN_S = LAST_WAIT_S + 0.2
 """How long a client that leaves in peace may wait for us; many kill after two seconds."""
 
@@ -115,7 +124,7 @@ class Stdio:
         if isinstance(body, dict) and is_message(body):
             messages = [body]
         if not messages:
-            await self._refuse(INVALID_REQUEST, NO_MESSAGE)
+            await self._line.send(not_a_message(body, NO_MESSAGE))
         for message in messages:
             await self._take(message)
 

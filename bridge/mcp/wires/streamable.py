@@ -16,7 +16,7 @@ from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
 from bridge.mcp.wires import handshake, modern
 from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
-from bridge.mcp.wires.messages import batch_in, is_message, unreadable
+from bridge.mcp.wires.messages import batch_in, is_message, not_a_message, unreadable
 from bridge.models import Json, Message
 from bridge.request_body import read_body
 
@@ -102,8 +102,8 @@ def _one_message(body: Json | Response) -> Message | Response:
     if isinstance(body, Response):
         return body
     if not is_message(body):
-        sentence = "the body must be one JSON-RPC message"
-        return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 400)
+        sentence = "the body must be one JSON-RPC message; params, if it has any, an object"
+        return JSONResponse(not_a_message(body, sentence), 400)
     assert isinstance(body, dict)
     return body
 
