@@ -123,7 +123,7 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     ),
     (
         lambda n8n: n8n.is_success,
-        lambda n8n: Answered(None, file=n8n.file),
+        lambda n8n: Answered(None, page=n8n.page, file=n8n.file),
     ),
     (
         lambda n8n: n8n.status // 100 == 3,

@@ -43,12 +43,16 @@ class Answer:
     @cached_property
     def words(self) -> str:
         """Return what the answer says in words; nobody has looked at them for secrets yet."""
-        return words_in(self.body)
+        return words_in(self.body) or self.page or ""
 
     @cached_property
     def page(self) -> str | None:
         """Return the title of the web page that the body is; None where it is none."""
-        return page_title(self.body.text) if isinstance(self.body, TextBody) else None
+        if isinstance(self.body, TextBody):
+            return page_title(self.body.text)
+        # Pages may name their charset inside; all that is known here is what the title looks like.
+        is_unread = self.is_binary and self.is_labelled_html
+        return page_title(self.raw.decode(errors="replace")) if is_unread else None
 
     @cached_property
     def message(self) -> str:
