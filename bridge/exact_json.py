@@ -51,11 +51,14 @@ def read_fraction(text: str) -> int | float | Decimal:
         math.isinf(value)
     ):
         return value
+    spelled = repr(value)
+    if spelled == text:  # as most programs write a double, and much the quicker to see
+        return value
     try:
         exact = Decimal(text)
     except InvalidOperation:  # an exponent that no Decimal has: nothing but zeros, or nearly zero
         return value
-    if exact == Decimal(repr(value)):
+    if exact == Decimal(spelled):
         return value
     return int(exact) if exact == exact.to_integral_value() else exact
 
