@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bridge.codings import decoded
-from bridge.errors import MalformedError
+from bridge.errors import MalformedError, NumberError
 from bridge.exact_json import encode
 from bridge.json_reading import read_json
 from bridge.models import Body, Json
@@ -57,6 +57,9 @@ def inner_json(content: Content) -> Content | None:
     """Return the object or array that came as a text, or in a form's field `payload`.
 
     So send Amazon SNS, and GitHub's and Slack's forms. None where there is nothing of the kind.
+
+    Raises:
+        NumberError: there is one, and it holds a number that no double can; names the place.
     """
     text: Json = content.payload
     files: Json = None
@@ -66,6 +69,10 @@ def inner_json(content: Content) -> Content | None:
         return None
     try:
         found = read_json(text.encode())
+    except NumberError:
+        if text.lstrip()[:1] in ("{", "["):
+            raise
+        return None
     except MalformedError:
         return None
     if not files:

@@ -145,7 +145,7 @@ def words_in(body: AnyBody) -> str:
 
 
 def _stream(text: str) -> StreamBody | None:
-    """Read n8n's streaming answer, a JSON object a line; None for what is none.
+    """Read n8n's streaming answer, a JSON object a line, cut off or not; None for what is none.
 
     Source: n8n 2.41, `StructuredChunk`: `begin`, `item` with its `content`, `end` or `error`.
     """
@@ -154,6 +154,8 @@ def _stream(text: str) -> StreamBody | None:
     if not first or first[0]["type"] != "begin":
         return None
     chunks = _chunks(lines)
+    if chunks is None and lines[-1].startswith("{"):
+        chunks = _chunks(lines[:-1])
     if chunks is None:
         return None
     said = "".join(_content(chunk) for chunk in chunks if chunk["type"] == "item")

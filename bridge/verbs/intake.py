@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bridge.contents import Content, inner_json
-from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError
+from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
 from bridge.exact_json import encode, spell
 from bridge.executions import execution_of
 from bridge.models import Event, Json, new_event_id
@@ -109,9 +109,18 @@ class Intake:
         )
 
     async def _as_wanted(self, hook: Hook, content: Content) -> Content:
-        """Return the JSON inside a text or a form where the hook's schema allows only that."""
+        """Return the JSON inside a text or a form where the hook's schema allows only that.
+
+        Raises:
+            NumberError: that JSON holds a number that no double can.
+        """
         schemas, schema = self._schemas, hook.payload
-        inner = inner_json(content) if schema is not None else None
+        try:
+            inner = inner_json(content) if schema is not None else None
+        except NumberError:
+            if await schemas.fits(schema, content.payload):
+                return content
+            raise
         if inner is None or await schemas.fits(schema, content.payload):
             return content
         if _may_be_text(hook) and not await schemas.fits(schema, inner.payload):

@@ -22,12 +22,16 @@ SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 def answer_graph(hook: Hook, request: Request) -> Response | None:
     """Say Microsoft Graph's token back, for which it brings no credential; None if it is not asked.
 
+    It asks without a body; what brings one is an event, whatever its query says.
+
     Source: Microsoft Graph, "Receive change notifications through webhooks", validation.
     """
-    if hook.handshake != "graph":
+    headers = request.headers
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if hook.handshake != "graph" or has_body:
         return None
     token = _asked(request).get("validationToken")
-    return _said_back(hook, token) if isinstance(token, str) else None
+    return _said_back(hook, token) if isinstance(token, str) and token else None
 
 
 def answer_slack(hook: Hook, payload: Json) -> Response | None:

@@ -207,11 +207,13 @@ async def test_graph_is_told_its_token(door: RunningApp) -> None:
         asked.format("graph"), content=b"", headers={"Content-Type": "text/plain; charset=utf-8"}
     )
     elsewhere = await door.client.post(asked.format("plain"), content=b"")
+    with_body = await door.client.post(asked.format("graph"), content=b'{"value":[]}')
+    empty = await door.client.post("/hooks/field/graph?validationToken=", content=b"")
 
     assert (answer.status_code, answer.text) == (200, "abc d+e<b>")
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert elsewhere.status_code == 401
+    assert (elsewhere.status_code, with_body.status_code, empty.status_code) == (401, 401, 401)
     assert await door.runtime.redis.keys("{bridge}:event:*") == []
 
 

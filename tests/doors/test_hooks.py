@@ -512,6 +512,18 @@ async def test_faults_of_json_under_another_label_are_those_of_the_json(
     await assert_refused(door, response, 422, said)
 
 
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [(b'{"id":1e999}', "text/plain"), (b'payload={"id":1e999}', FORM)],
+)
+async def test_a_number_beyond_a_double_is_named_under_another_label_too(
+    door: RunningApp, content: bytes, content_type: str
+) -> None:
+    response = await post(door, content, path=STRICT, headers={"Content-Type": content_type})
+
+    await assert_refused(door, response, 400, "1e999")
+
+
 async def test_json_as_text_stays_text_where_no_schema_minds(door: RunningApp) -> None:
     assert (await post(door, b'{"id":1}', headers={"Content-Type": "text/plain"})).is_success
 

@@ -258,9 +258,10 @@ def test_a_text_that_n8n_streams_is_joined() -> None:
         b'{"content":"lo\xe2\x80\xa8","type":"item"}\n\n{"type":"end"}\n'
     )
     assert read_webhook_answer(200, JSON, lines) == Answered("Hello\u2028", is_streamed=True)
-    cut = read_webhook_answer(200, JSON, lines[:-15])
-    assert isinstance(cut, Refused)
-    assert "stopped before its end" in cut.sentence
+    for missing_bytes in (15, 20):  # behind a line, and in the middle of one
+        cut = read_webhook_answer(200, JSON, lines[:-missing_bytes])
+        assert isinstance(cut, Refused)
+        assert "stopped before its end" in cut.sentence
 
 
 def test_a_streamed_answer_that_is_an_error_is_a_failure_that_names_the_node() -> None:
