@@ -92,6 +92,10 @@ async def test_what_is_no_request_is_refused_and_changes_nothing(bridge: Bridge)
             frame = await program.hear()
             assert frame
             assert (frame["id"], frame["error"]["code"]) == (None, code), line[:50]
+        program.say(b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": 5}')
+        refused = await program.hear()
+        assert refused
+        assert (refused["id"], refused["error"]["code"]) == (1, -32600)
         program.say(b"")
         await program.shake_hands()
         assert await program.ask("ping") == {}

@@ -30,8 +30,12 @@ def is_message(message: object) -> bool:
 
 
 def not_a_message(body: Json, sentence: str) -> Message:
-    """Return the answer to JSON that is no message: to its request, if it says which."""
-    request_id: Any = body.get("id") if isinstance(body, dict) and _has_good_id(body) else None
+    """Return the answer to JSON that is no message: to its request, if only its params are wrong.
+
+    Source: JSON-RPC 2.0, 5: the id is null where it could not be detected.
+    """
+    rest = {**body, "params": None} if isinstance(body, dict) and "method" in body else {}
+    request_id: Any = rest.get("id") if is_message(rest) else None
     return error_message(request_id, INVALID_REQUEST, sentence)
 
 
