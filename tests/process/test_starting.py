@@ -78,8 +78,13 @@ async def test_a_process_without_its_store_says_come_back_and_never_unknown(
         httpx2.AsyncClient(base_url=base_url, timeout=20, trust_env=False) as http,
     ):
         await listening(web, http)
-        ready = await http.get("/readyz")
-        assert (ready.status_code, "nothing listens at" in ready.text) == (503, True)
+
+        async def says_why() -> bool:
+            ready = await http.get("/readyz")
+            assert ready.status_code == 503
+            return "nothing listens at" in ready.text
+
+        await wait_until(says_why, "the process has found out what is wrong")
         answer = await http.post("/mcp/demo", json=PING, headers=SESSION)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         waiting = asyncio.create_task(http.post("/mcp/demo", json=PING, headers=SESSION))
