@@ -22,8 +22,12 @@ from bridge.runtime import Runtime
 from bridge.verbs.receipts import NOTHING, Fate, is_of_attached, is_of_call
 
 SURE_AFTER_S = 5.0
-ENOUGH_AFTER_S = 0.5
-"""How long a reset may take to come where being in doubt is as good as proof."""
+ENOUGH_AFTER_S = SURE_AFTER_S
+"""How long a reset may take to come where being in doubt is as good as proof.
+
+Less is not enough: a relay that does not say it is there may take an answer, keep it back for
+seconds and be reset then, and the same call asked again would run twice.
+"""
 POOLED_AFTER_S = 0.05
 """How soon a proxy may keep a connection for others and reset it when it likes, as HAProxy does."""
 LOOK_AGAIN_S = 0.5
