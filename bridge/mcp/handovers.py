@@ -22,15 +22,14 @@ from bridge.runtime import Runtime
 from bridge.verbs.receipts import NOTHING, Fate, is_of_attached, is_of_call
 
 SURE_AFTER_S = 5.0
-ENOUGH_AFTER_S = SURE_AFTER_S
-"""How long a reset may take to come where being in doubt is as good as proof.
+"""How long a reset may take to come.
 
-Less is not enough: a relay that does not say it is there may take an answer, keep it back for
-seconds and be reset then, and the same call asked again would run twice.
+Less is not enough, even where being in doubt is as good as proof: a relay that does not say it is
+there may take an answer, keep it back for seconds and be reset then.
 """
 POOLED_AFTER_S = 0.05
 """How soon a proxy may keep a connection for others and reset it when it likes, as HAProxy does."""
-LOOK_AGAIN_S = 0.5
+TAKEN_AGAIN_S = 0.5
 """How soon one looks again whether a slow client has taken an answer."""
 
 Settle = Callable[[Fate], Awaitable[None]]
@@ -66,7 +65,7 @@ class Carrier:
         only of a client's own connection a reset some seconds later says that it was lost.
         """
         is_of_lease = receipt != NOTHING and not is_of_call(receipt)
-        return is_of_attached(receipt) or (self.is_proxied and is_of_lease)
+        return self.is_proxied and (is_of_attached(receipt) or is_of_lease)
 
     def place(self) -> int | None:
         """Return where on it an answer ends that was just written; None if it went nowhere."""
@@ -155,7 +154,7 @@ class Handover:
         if fate is not None:
             self.settle(fate)
         elif not self.settling:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
+            self._timer = asyncio.get_running_loop().call_later(TAKEN_AGAIN_S, self._look)
 
     async def _do_settle(self, fate: Fate) -> None:
         with contextlib.suppress(TransientError):  # then it stays in doubt
@@ -171,9 +170,8 @@ class Handovers:
     def begin(self, carrier: Carrier, receipt: str, settle: Settle) -> Handover:
         """Take up an answer that is about to be written, by what it hands over."""
         connection = carrier.connection
-        sure_after_s = SURE_AFTER_S
-        if carrier.is_soon_enough(receipt):
-            sure_after_s = POOLED_AFTER_S if carrier.is_proxied else ENOUGH_AFTER_S
+        is_soon = carrier.is_soon_enough(receipt)
+        sure_after_s = POOLED_AFTER_S if is_soon else SURE_AFTER_S
         handover = Handover(carrier, settle, lambda it: self._drop(connection, it), sure_after_s)
         self._open[carrier.connection].add(handover)
         return handover

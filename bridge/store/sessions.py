@@ -11,7 +11,7 @@ from bridge.models import Principal
 from bridge.store.scripts import Script, Steps
 
 SESSION_TTL_S = 24 * 3600
-IN_USE_S = 60.0
+IN_USE_S = 360.0
 """A session that gave a sign of life within this time is never ended to make room."""
 
 COME_BACK_S = 30.0

@@ -5,8 +5,10 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from bridge.ending import end
@@ -16,6 +18,10 @@ from bridge.store.keys import WAKE_CHANNEL
 logger = logging.getLogger(__name__)
 
 PAUSE_S = 0.2
+SILENCE_S = 5.0
+"""How long the channel may be silent before a ping finds out whether it is still heard."""
+LOOK_AGAIN_S = 300.0
+"""How soon one looks again whose wake may have been lost, though the channel was heard all along."""
 
 
 class Bell:
@@ -46,8 +52,8 @@ class Bell:
 class Wakes:
     """Hears the wake channel once a process and rings the bells of those who wait.
 
-    A wake may be lost while Redis is away: everyone is rung on reconnecting, and waiters look
-    again by themselves at their own pace.
+    A wake may be lost while the channel is not heard. A connection that brings nothing is pinged,
+    and everyone is rung on reconnecting, so waiters need to look by themselves but seldom.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -92,12 +98,12 @@ class Wakes:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=False) as ear:
                     await ear.subscribe(WAKE_CHANNEL)
-                    async for message in ear.listen():
+                    async for message in _messages(ear):
                         if message["type"] == "subscribe":
                             is_lost = False
                             ready.set()
                             self._ring_all()
-                        else:
+                        elif message["type"] == "message":
                             self._ring(message["data"].decode())
             except (RedisError, OSError) as error:
                 if not is_lost:
@@ -114,3 +120,22 @@ class Wakes:
         for bells in self._bells.values():
             for bell in bells:
                 bell.ring()
+
+
+async def _messages(ear: PubSub) -> AsyncIterator[dict[str, Any]]:
+    """Yield what a connection brings.
+
+    Raises:
+        RedisError: it is silent, and does not even answer a ping.
+    """
+    is_pinged = False
+    while True:
+        message = await ear.get_message(timeout=SILENCE_S)
+        if message is not None:
+            is_pinged = False
+            yield message
+        elif is_pinged:
+            raise RedisError("the wake channel is silent")
+        else:
+            is_pinged = True
+            await ear.ping()

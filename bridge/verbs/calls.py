@@ -23,7 +23,8 @@ from bridge.store.wake import Wakes
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 5.0
+LOOK_AGAIN_S = 20.0
+"""How soon one looks again; a call that is not sent, and that nobody looked at for 60 s, ends."""
 REGISTERED_WITHIN_S = 10.0
 LIST_MAX = 100
 LEASE_CHECK_S = 30.0

@@ -1,6 +1,8 @@
 """Wake-ups: heard in every process, by whoever waits for that very thing."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from bridge.models import CallStatus, ReplyStatus, new_lease_token
+from bridge.store import wake
 from bridge.store.keys import WAKE_CHANNEL
 from bridge.store.wake import Wakes
 from bridge.valkey import EmbeddedValkey
@@ -75,6 +78,45 @@ async def test_who_reconnects_rings_everyone(wakes: Wakes, redis: Redis) -> None
         assert await other.wait(SOON_S)
         await wakes.ring("a")
         assert await bell.wait(SOON_S)
+
+
+async def test_a_channel_that_answers_no_ping_is_opened_again_and_rings_everyone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wake, "SILENCE_S", 0.1)
+    async with EmbeddedValkey(tmp_path) as server, hearing(server.url) as wakes:
+        async with Redis.from_url(server.url) as client:
+            pid = (await client.info("server"))["process_id"]
+        with wakes.listening("it") as bell:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await wait_until(lambda: "wakes.lost" in caplog.messages, "it is found silent")
+                assert not await bell.wait(0)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert await bell.wait(SOON_S)
+
+
+async def test_a_channel_that_answers_its_pings_is_kept(
+    redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wake, "SILENCE_S", 0.02)
+    async with hearing(redis_url) as wakes:
+        with wakes.listening("it") as bell:
+
+            async def has_pinged() -> bool:
+                stats = await redis.info("commandstats")
+                pings: int = stats.get("cmdstat_ping", {"calls": 0})["calls"]
+                return pings >= 5
+
+            before = await redis.client_list(_type="pubsub")
+            await redis.config_resetstat()
+            await wait_until(has_pinged, "the channel was pinged some times")
+            after = await redis.client_list(_type="pubsub")
+            assert [each["id"] for each in after] == [each["id"] for each in before]
+            assert not await bell.wait(0)
+            await wakes.ring("it")
+            assert await bell.wait(SOON_S)
 
 
 async def test_a_redis_that_is_away_at_first_is_waited_for(tmp_path: Path) -> None:

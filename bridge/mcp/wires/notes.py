@@ -12,9 +12,10 @@ from bridge.mcp.exchange import encode
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
+from bridge.store.wake import LOOK_AGAIN_S
 from bridge.verbs.receipts import Fate
 
-LOOK_AGAIN_S = 5.0
+TRY_AGAIN_S = 5.0
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
 
 
@@ -44,14 +45,14 @@ async def take_note(runtime: Runtime, session: Session, message: Message) -> Non
         await runtime.outbox.put_answer(session.session_id, request_id, encode(message))
 
 
-async def answer_to(
-    runtime: Runtime, session_id: str, request_id: str, look_again_s: float = LOOK_AGAIN_S
-) -> bytes:
+async def answer_to(runtime: Runtime, session_id: str, request_id: str) -> bytes:
     """Wait until an answer of the client is on record, whichever process put it there."""
     with runtime.wakes.listening(f"answer:{session_id}:{request_id}") as bell:
         while True:
+            look_again_s = TRY_AGAIN_S
             with contextlib.suppress(TransientError):
                 kept = await runtime.outbox.read_answer(session_id, request_id)
                 if kept is not None:
                     return kept
+                look_again_s = LOOK_AGAIN_S
             await bell.wait(look_again_s)

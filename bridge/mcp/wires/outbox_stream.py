@@ -175,12 +175,7 @@ async def _unless_cancelled(
 ) -> Message | None:
     """Wait for the answer; None once the client has said that it wants it no more."""
     cancelled = asyncio.ensure_future(
-        answer_to(
-            runtime,
-            session.session_id,
-            cancel_note(exchange.request_id),
-            runtime.settings.keepalive_s,
-        )
+        answer_to(runtime, session.session_id, cancel_note(exchange.request_id))
     )
     try:
         await asyncio.wait((serving, cancelled), return_when=asyncio.FIRST_COMPLETED)

@@ -21,9 +21,8 @@ from sse_starlette.event import ServerSentEvent
 from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.handovers import (
-    ENOUGH_AFTER_S,
-    LOOK_AGAIN_S,
     SURE_AFTER_S,
+    TAKEN_AGAIN_S,
     Carrier,
     Handover,
     Handovers,
@@ -33,7 +32,7 @@ from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
 from bridge.store.processes import DIED, LIFE_S
 from bridge.store.streams import Owed, Reading, probe_wake
-from bridge.store.wake import Bell
+from bridge.store.wake import LOOK_AGAIN_S, Bell
 from bridge.verbs.receipts import NOTHING, Fate
 
 RETRY_MS = 16_000
@@ -61,6 +60,9 @@ DROPPED = (
 HANG_UP = b""
 """The frame at which a connection ends and its stream does not."""
 
+SIGN_OF_LIFE_S = 120.0
+"""How often the record of a session that is read says so, where nothing else does."""
+
 Adopt = Callable[[Owed], None]
 
 
@@ -71,14 +73,10 @@ def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
 
 @dataclass
 class Written:
-    """A frame on its way; `place` is where on its connection it ends, once it is out.
-
-    It is looked at when it may be sure to have arrived, and before, where being in doubt is enough.
-    """
+    """A frame on its way; `place` is where on its connection it ends, once it is out."""
 
     frame: Frame
     sure_at: float
-    soon_at: float
     place: int | None = None
     is_settled: bool = False
 
@@ -101,6 +99,8 @@ class Reader:
     _last: list[Handover] = field(default_factory=list)
     _after: str = ""
     _keepalive_at: float = 0
+    _look_at: float = 0
+    _sign_at: float = 0
 
     async def frames(self, after: str) -> AsyncGenerator[bytes, None]:
         """Yield the frames behind `after` as events, with comments in between.
@@ -110,13 +110,14 @@ class Reader:
         """
         self._after = after
         self._keepalive_at = _now() + self.runtime.settings.keepalive_s
+        self._sign_at = _now() + SIGN_OF_LIFE_S
         try:
             with self._listening() as (bell, died, probed):
                 await self._adopt()
                 while (found := await self._look()) is not None:
                     for frame in found:
                         self._after = frame.frame_id
-                        self._unsure.append(self._begin(frame))
+                        self._unsure.append(Written(frame, _now() + SURE_AFTER_S))
                         await self._hold(frame)
                         if frame.is_last:
                             self._hand_over_all()
@@ -128,11 +129,10 @@ class Reader:
                         self._unsure[-1].place = self.carrier.place()
                         if frame.content == HANG_UP and not frame.dropped:
                             return
-                    if not found:
-                        await self._pause(bell, died)
+                    while not found and not await self._pause(bell, died):
+                        yield self._keepalive()
                     if _now() >= self._keepalive_at or await probed.wait(0):
-                        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
-                        yield KEEPALIVE
+                        yield self._keepalive()
         finally:
             await asyncio.shield(self._leave())
 
@@ -151,46 +151,46 @@ class Reader:
 
     async def _look(self) -> list[Frame] | None:
         try:
-            return await self.runtime.outbox.read(self.reading, self._after)
+            found = await self.runtime.outbox.read(self.reading, self._after)
         except TransientError:
+            self._look_at = self._keepalive_at
             return []
+        self._look_at = _now() + LOOK_AGAIN_S
+        return found
 
-    async def _pause(self, bell: Bell, died: Bell) -> None:
-        """Wait for the next frame or the next comment, settling what is sure by then."""
-        ends_at = self._keepalive_at
+    async def _pause(self, bell: Bell, died: Bell) -> bool:
+        """Wait, settling what is sure by then; True for the next look, False for a comment."""
         while True:
+            ends_at = min(self._keepalive_at, self._look_at)
             is_rung = await bell.wait(max(min(self._due_at(), ends_at) - _now(), 0))
             if await died.wait(0):
                 await self._adopt()
             if is_rung:
-                return
+                return True
             await self._be_sure()
             if _now() >= ends_at:
-                return
+                return _now() >= self._look_at
 
-    def _begin(self, frame: Frame) -> Written:
-        is_soon = self.carrier.is_soon_enough(frame.receipt)
-        soon_at = _now() + ENOUGH_AFTER_S if is_soon else math.inf
-        return Written(frame, _now() + SURE_AFTER_S, soon_at)
+    def _keepalive(self) -> bytes:
+        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
+        return KEEPALIVE
 
     def _due_at(self) -> float:
-        first = self._unsure[0].sure_at if self._unsure else math.inf
-        return min(first, min((each.soon_at for each in self._unsure), default=math.inf))
+        return self._unsure[0].sure_at if self._unsure else math.inf
 
     async def _be_sure(self) -> None:
-        for written in [each for each in self._unsure if each.soon_at <= _now()]:
-            is_settled = await self._settle_while_open(written)
-            written.soon_at = math.inf if is_settled else _now() + LOOK_AGAIN_S
         sure = ""
         while self._unsure and self._unsure[0].sure_at <= _now():
             written = self._unsure[0]
             if not await self._settle_while_open(written):
-                written.sure_at = _now() + LOOK_AGAIN_S
+                written.sure_at = _now() + TAKEN_AGAIN_S
                 break
             self._unsure.popleft()
             sure = written.frame.frame_id
-        with suppress(TransientError):
-            await self.runtime.streams.still_reads(self.reading, sure)
+        if sure or _now() >= self._sign_at:
+            self._sign_at = _now() + SIGN_OF_LIFE_S
+            with suppress(TransientError):
+                await self.runtime.streams.still_reads(self.reading, sure)
 
     async def _settle_while_open(self, written: Written) -> bool:
         """Settle what became of a frame; False as long as the client has not taken it."""
