@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from bridge.errors import ConfigurationError
+from bridge.json_reading import JsonFault
 
 Place = tuple[str, ...]
 
@@ -74,7 +75,8 @@ def read_document(path: Path) -> Document:
         why = "it must be UTF-8" if isinstance(error, ValueError) else error.strerror
         raise ConfigurationError((f"{path}:1: the file cannot be read: {why}",)) from error
     except json.JSONDecodeError as error:
-        raise ConfigurationError((found.says(error.lineno, f"JSON: {error.msg}"),)) from error
+        fault = JsonFault.of(error)
+        raise ConfigurationError((found.says(fault.line, f"JSON: {fault}"),)) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         said = ", ".join(part for part in (error.context, error.problem) if part)

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from bridge.charsets import UTF_8, decode_by, demand_codec, take_mark
 from bridge.errors import MalformedError, NumberError
@@ -49,6 +49,47 @@ STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+
+
+_FAULTS = {
+    "Expecting value": "a value is expected",
+    "Expecting property name": "a key in double quotes is expected",
+    "Expecting ':'": "a colon is expected",
+    "Expecting ','": "a comma or the closing bracket is expected",
+    "Illegal trailing comma": "a comma before the closing bracket",
+    "Unterminated string": "a string without an end",
+    "Invalid control character": "an unescaped control character",
+    "Invalid \\escape": "an unknown escape",
+    "Invalid \\u": "an escape without four hex digits",
+    "Extra data": "more text after the value",
+}
+"""How the messages of `json` begin, which differ by version of Python, and what is said instead."""
+
+
+@dataclass(frozen=True)
+class JsonFault:
+    """What keeps a text from being JSON, and where; the same in every version of Python."""
+
+    what: str
+    position: int
+    line: int
+    column: int
+
+    @classmethod
+    def of(cls, error: json.JSONDecodeError) -> Self:
+        """Return the fault that an error of `json` names; of an unknown kind, only its place."""
+        what = next((ours for theirs, ours in _FAULTS.items() if error.msg.startswith(theirs)), "")
+        position = error.pos
+        before = error.doc[:position].rstrip(" \t\r\n")
+        if before.endswith(",") and error.doc[position : position + 1] in ("}", "]"):
+            # Python 3.12 and earlier report the bracket, 3.13 and later the comma before it.
+            what, position = _FAULTS["Illegal trailing comma"], len(before) - 1
+        place = json.JSONDecodeError("", error.doc, position)
+        return cls(what, position, place.lineno, place.colno)
+
+    def __str__(self) -> str:
+        """Return the fault and its line and column, as they end a sentence."""
+        return f"{self.what} at line {self.line} column {self.column}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -194,9 +235,7 @@ def _parsed(text: str, *, is_mended: bool) -> Json:
                 object_pairs_hook=_unmerged if is_mended else None,
             )
     except json.JSONDecodeError as error:
-        raise MalformedError(
-            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from error
+        raise MalformedError(f"not JSON: {JsonFault.of(error)}") from error
     except RecursionError as error:
         raise MalformedError("not JSON that can be read: it is nested without end") from error
     if numbers.wrong:

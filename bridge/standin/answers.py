@@ -4,6 +4,7 @@ import json
 
 from starlette.responses import Response
 
+from bridge.json_reading import JsonFault
 from bridge.models import Json
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -73,8 +74,9 @@ def other_method(method: str, known: str) -> Response:
 
 def unparsed(error: json.JSONDecodeError) -> Response:
     """Say that the body is no JSON."""
-    at = f"at position {error.pos} (line {error.lineno} column {error.colno})"
-    return failed(422, "Failed to parse request body", hint=f"{error.msg} in JSON {at}")
+    fault = JsonFault.of(error)
+    at = f"at position {fault.position} (line {fault.line} column {fault.column})"
+    return failed(422, "Failed to parse request body", hint=f"{fault.what} in JSON {at}")
 
 
 def invalid_token() -> Response:

@@ -138,7 +138,7 @@ def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str, expect
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"a": 1,\n}', "a.json:2: the file is not valid JSON"),
+        ('{"a": 1,\n}', "a.json:1: the file is not valid JSON: a comma before the closing"),
         ('\n{"a": NaN}', "a.json:2: nan is no number"),
         ("[" * 100_000, "a.json:1: the file is not valid text: it is nested without end"),
         ("", "a.json:1: the file is not valid JSON"),

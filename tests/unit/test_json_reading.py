@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import MalformedError, NumberError
-from bridge.json_reading import DEPTH_MAX, parse_json, read_json
+from bridge.json_reading import DEPTH_MAX, JsonFault, parse_json, read_json
 from bridge.models import Json
 
 
@@ -28,16 +28,16 @@ def test_whatever_comes_in_is_read_or_refused_and_never_crashes(content: bytes) 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "not JSON: Expecting value at line 1 column 1"),
-        (b"{bad", "not JSON: Expecting property name enclosed in double quotes at line 1 column 2"),
+        (b"", "not JSON: a value is expected at line 1 column 1"),
+        (b"{bad", "not JSON: a key in double quotes is expected at line 1 column 2"),
         (b'{\n  "a": 1,\n  "b": tru\n}', "at line 3 column 8"),
-        (b'{"a":1} x', "not JSON: Extra data at line 1 column 9"),
+        (b'{"a":1} x', "not JSON: more text after the value at line 1 column 9"),
         (b"[NaN]", "NaN is not JSON"),
         (b"-Infinity", "-Infinity is not JSON"),
         (b'"\xff"', "not UTF-8 at byte 1"),
         (b'"\xed\xa0\xbd"', "not UTF-8 at byte 1"),
         (b'[{"\\ud83d": 1, "\\ud83e": 2}]', "two keys of one object"),
-        (b'"a\nb"', "not JSON: Invalid control character"),
+        (b'"a\nb"', "not JSON: an unescaped control character"),
         (b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1), "nested deeper than 200"),
         (b'{"a":' * 201 + b"1" + b"}" * 201, "nested deeper than 200"),
         (b"[" * 100_000, "nested without end"),
@@ -48,6 +48,33 @@ def test_what_is_wrong_is_named_with_its_place(content: bytes, said: str) -> Non
     with pytest.raises(MalformedError) as caught:
         parse_json(content)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"a" 1}', "a colon is expected at line 1 column 6"),
+        ('{"a":1 "b":2}', "a comma or the closing bracket is expected at line 1 column 8"),
+        ("[1, 2", "a comma or the closing bracket is expected at line 1 column 6"),
+        ('{"a":1,}', "a comma before the closing bracket at line 1 column 7"),
+        ('{"a":1,\n}', "a comma before the closing bracket at line 1 column 7"),
+        ("[1,\n2 , ]", "a comma before the closing bracket at line 2 column 3"),
+        ("[1,,2]", "a value is expected at line 1 column 4"),
+        ("[,]", "a value is expected at line 1 column 2"),
+        ('"abc', "a string without an end at line 1 column 1"),
+        (r'"\x"', "an unknown escape at line 1 column 2"),
+        (r'"\u12"', "an escape without four hex digits at line 1 column 3"),
+    ],
+)
+def test_every_version_of_python_names_a_fault_alike(text: str, fault: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        json.loads(text)
+    assert str(JsonFault.of(caught.value)) == fault
+
+
+def test_a_fault_that_a_later_python_names_otherwise_keeps_its_place() -> None:
+    unheard_of = json.JSONDecodeError("Words of a later version", "1\n 2", 3)
+    assert str(JsonFault.of(unheard_of)) == "at line 2 column 2"
 
 
 def test_a_payload_may_be_as_deep_as_the_limit_and_as_wide_as_it_likes() -> None:
