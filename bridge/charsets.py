@@ -5,11 +5,14 @@ On purpose:
 1. Nothing is ever replaced: bytes that a charset does not have are an error that names the place.
 2. Labels are looked up among Python's codecs, but only those named here count: `unicode_escape` or
    `idna` are no charsets, and UTF-7 and HZ hide markup in plain ASCII.
-3. A byte order mark is obeyed before any label, and is no part of the text (Encoding Standard, 6).
+3. Only what a failure says, which people read and nothing works with, is read by guessing.
+4. A byte order mark is obeyed before any label, and is no part of the text (Encoding Standard, 6).
 """
 
 import codecs
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 
 from bridge.errors import MalformedError, UnsupportedMediaError
 
@@ -57,6 +60,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _PARAMETER = re.compile(r""";\s*charset\s*=\s*["']?\s*([^\s;,"']+)""", re.IGNORECASE)
 
 
@@ -123,6 +127,28 @@ def decode_by(raw: bytes, codec: str, what: str = "") -> str:
             return decode_by(raw, wider, what)
         subject = f"{what} is not" if what else "not"
         raise MalformedError(f"{subject} {codec.upper()} at byte {error.start}") from error
+
+
+def holds_controls(raw: bytes) -> bool:
+    """Report whether bytes hold what nobody types: then they are no text in an unnamed charset."""
+    return _CONTROLS.search(raw) is not None
+
+
+def decode_for_people(raw: bytes, labels: Iterable[str]) -> str | None:
+    """Read text that only people look at, in whatever charset it is; None for what is no text.
+
+    By a byte order mark, the labels, UTF-8 and windows-1252 in turn. A character that is cut off at
+    the end is left out.
+    """
+    marked, rest = take_mark(raw)
+    for codec in filter(None, (marked, *map(codec_of, labels), UTF_8)):
+        with suppress(UnicodeDecodeError):
+            return codecs.getincrementaldecoder(codec)().decode(rest)
+    if holds_controls(rest):
+        return None
+    with suppress(UnicodeDecodeError):
+        return rest.decode(LAST_RESORT)
+    return rest.decode("latin-1")
 
 
 def is_like_ascii(codec: str) -> bool:

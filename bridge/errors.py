@@ -48,6 +48,10 @@ class MalformedError(RejectedError):
     """The body or an argument cannot be read at all."""
 
 
+class NotJsonError(MalformedError):
+    """The text is no JSON at all: it may have been cut off."""
+
+
 class NumberError(MalformedError):
     """JSON holds a number that no double can, and that most programs would read as none."""
 

@@ -1,11 +1,18 @@
 """Forms: names and values, in the charset that their sender meant."""
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
-from bridge.charsets import LAST_RESORT, UTF_8, codec_of, decode_by, demand_codec, is_like_ascii
+from bridge.charsets import (
+    LAST_RESORT,
+    UTF_8,
+    codec_of,
+    decode_by,
+    demand_codec,
+    holds_controls,
+    is_like_ascii,
+)
 from bridge.errors import MalformedError, UnsupportedMediaError
 from bridge.models import Json
 
@@ -15,9 +22,6 @@ FIELDS_MAX = 10_000
 
 _BYTES = "latin-1"
 """A charset in which every byte is a character, so that text can stand for bytes."""
-
-_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x1f]")
-"""What no text holds that a person typed: so bytes with it are no text in an unnamed charset."""
 
 
 def read_pairs(encoded: bytes) -> Pairs:
@@ -88,7 +92,7 @@ def decode_field(raw: bytes, codecs: Sequence[str], what: str) -> str:
         MalformedError: none has; names `what`, and the first byte that the first has not.
     """
     for codec in codecs:
-        if codec == LAST_RESORT and len(codecs) > 1 and _CONTROLS.search(raw):
+        if codec == LAST_RESORT and len(codecs) > 1 and holds_controls(raw):
             continue  # It would read nearly anything, an image too, and make letters of it.
         with suppress(MalformedError):
             return decode_by(raw, codec)

@@ -23,7 +23,7 @@ from typing import Any, Self
 from typing_extensions import override
 
 from bridge.charsets import UTF_8, decode_by, demand_codec, take_mark
-from bridge.errors import MalformedError, NumberError
+from bridge.errors import MalformedError, NotJsonError, NumberError
 from bridge.exact_json import read_fraction
 from bridge.models import Json
 from bridge.pointers import pointer_to
@@ -109,8 +109,9 @@ def parse_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MA
     Without `depth_max` it may be as deep as Python can read.
 
     Raises:
-        MalformedError: it is no JSON (RFC 8259), is deeper than it may be, or two of its keys would
-            become one; names the place.
+        NotJsonError: it is no JSON (RFC 8259); names the place.
+        MalformedError: it is deeper than it may be, or two of its keys would become one; names the
+            place.
         NumberError: it holds a number that no double can; names the place.
         UnsupportedMediaError: it is not in UTF-8, and the label is no charset that is known here.
     """
@@ -121,7 +122,7 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
     """Read JSON from outside, and keep its text.
 
     Raises:
-        MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
+        NotJsonError, MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
     """
     codec, rest = _codec(content, label)
     came = decode_by(rest, codec)
@@ -238,7 +239,7 @@ def _parsed(text: str, *, is_mended: bool) -> Json:
                 object_pairs_hook=_unmerged if is_mended else None,
             )
     except json.JSONDecodeError as error:
-        raise MalformedError(f"not JSON: {JsonFault.of(error)}") from error
+        raise NotJsonError(f"not JSON: {JsonFault.of(error)}") from error
     except RecursionError as error:
         raise MalformedError("not JSON that can be read: it is nested without end") from error
     if numbers.wrong:
@@ -264,7 +265,7 @@ def _refuse_number(value: Json, wrong: _NoNumber) -> None:
     shown = wrong.text if len(wrong.text) <= SHOWN_CHARS else wrong.text[:SHOWN_CHARS] + "…"
     place = _pointer_to(value, wrong) or "(whole)"
     if not shown.lstrip("-")[0].isdigit():
-        raise MalformedError(f"not JSON: {shown} is not JSON, at {place}")
+        raise NotJsonError(f"not JSON: {shown} is not JSON, at {place}")
     raise NumberError(
         f"the number {shown} at {place} is beyond what a double can hold: send it as a text"
     )

@@ -63,7 +63,8 @@ class Answered:
 
     `page` is the title of the web page that came, for that may be of anything but the workflow.
     Where a `file` came there is no value. `is_streamed` says that n8n has sent the value in pieces,
-    all of them text, whatever they make together.
+    all of them text, whatever they make together. `flaw` says why a value labelled as JSON is none
+    and came as its text.
     """
 
     value: Json
@@ -71,6 +72,7 @@ class Answered:
     page: str | None = None
     file: ResultFile | None = None
     is_streamed: bool = False
+    flaw: str | None = None
 
 
 class NotRun(Trouble):

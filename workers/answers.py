@@ -119,7 +119,9 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
     ),
     (
         lambda n8n: n8n.is_success and not n8n.is_binary,
-        lambda n8n: Answered(value_of(n8n), page=n8n.page, is_streamed=n8n.is_streamed),
+        lambda n8n: Answered(
+            value_of(n8n), page=n8n.page, is_streamed=n8n.is_streamed, flaw=n8n.flaw
+        ),
     ),
     (
         lambda n8n: n8n.is_success,

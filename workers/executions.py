@@ -119,6 +119,10 @@ EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOut
         lambda n8n: Unknown(f"the workflow ran, but its result cannot be told: {n8n.untenable}"),
     ),
     (
+        lambda n8n: n8n.is_success and n8n.flaw is not None,
+        gives(AskAgain, "n8n's answer to the question how the execution goes was cut off"),
+    ),
+    (
         lambda n8n: n8n.status == 204,
         gives(Unknown, "n8n tells nothing to what it takes for a bot (204)"),
     ),

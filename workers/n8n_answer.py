@@ -18,6 +18,7 @@ from workers.n8n_bodies import (
     file_name,
     page_title,
     read_body,
+    read_for_people,
     words_in,
 )
 
@@ -43,16 +44,23 @@ class Answer:
     @cached_property
     def words(self) -> str:
         """Return what the answer says in words; nobody has looked at them for secrets yet."""
-        return words_in(self.body) or self.page or ""
+        return words_in(self._seen)
 
     @cached_property
     def page(self) -> str | None:
         """Return the title of the web page that the body is; None where it is none."""
-        if isinstance(self.body, TextBody):
-            return page_title(self.body.text)
-        # Pages may name their charset inside; all that is known here is what the title looks like.
-        is_unread = self.is_binary and self.is_labelled_html
-        return page_title(self.raw.decode(errors="replace")) if is_unread else None
+        return page_title(self._seen.text) if isinstance(self._seen, TextBody) else None
+
+    @cached_property
+    def _seen(self) -> AnyBody:
+        """Return what the body is to people, who can read what is in no charset that it names."""
+        is_unread = isinstance(self.body, BinaryBody)
+        return read_for_people(self.raw, self.content_type) if is_unread else self.body
+
+    @property
+    def flaw(self) -> str | None:
+        """Return why the body is no JSON, though it is labelled as that; None where it may be."""
+        return self.body.flaw if isinstance(self.body, TextBody) else None
 
     @cached_property
     def message(self) -> str:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 
-from bridge.charsets import decode_text, label_in
-from bridge.errors import MalformedError, NumberError, UnsupportedMediaError
+from bridge.charsets import decode_for_people, decode_text, label_in
+from bridge.errors import MalformedError, NotJsonError, NumberError, UnsupportedMediaError
 from bridge.exact_json import spell
 from bridge.json_reading import DEPTH_MAX, parse_json
 from bridge.models import Json
@@ -27,6 +27,7 @@ SENTENCES = (
 )
 """Where programs put the sentence that says what went wrong, the most telling first."""
 
+_JSON = re.compile(r"application/json|.*\+json")
 _TEXTUAL = re.compile(
     r"text/.*|.*\+(json|xml|yaml)"
     r"|application/(json|xml|yaml|javascript|ecmascript|ndjson|jsonl|graphql|toml|sql|csv"
@@ -39,6 +40,9 @@ _PAGE = re.compile(
     r"(?:\s+|<\?xml[^>]*>|<!--.*?-->)*+<(?:!doctype\s+html|(?:html|head|title|meta|script)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_CHARSET_OF_PAGE = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
+"""Source: HTML, 13.2.3.2, "Prescan a byte stream to determine its encoding"."""
+
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]*)", re.IGNORECASE)
 
 
@@ -51,9 +55,10 @@ class JsonBody:
 
 @dataclass(frozen=True)
 class TextBody:
-    """A body that is text and not JSON."""
+    """A body that is text and not JSON; `flaw` says why not, where it is labelled as JSON."""
 
     text: str
+    flaw: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,29 @@ def read_body(raw: bytes, content_type: str, depth_max: int | None = DEPTH_MAX) 
         return _failed_stream(value) or JsonBody(value)
     except NumberError as error:
         return UntenableBody(str(error))
-    except (MalformedError, UnsupportedMediaError):
-        media_type = content_type.partition(";")[0].strip().lower()
-    if media_type and not _TEXTUAL.fullmatch(media_type):
-        return BinaryBody()
+    except (MalformedError, UnsupportedMediaError) as error:
+        flaw = str(error) if isinstance(error, NotJsonError) else None
+    media_type = _media_type(content_type)
     with suppress(MalformedError, UnsupportedMediaError):
         text = decode_text(raw, label)
-        if "\0" not in text:
-            return _stream(text) or TextBody(text)
+        if _may_be_text(media_type) and "\0" not in text:
+            is_flawed = flaw and _JSON.fullmatch(media_type) and not _is_of_lines(text)
+            return _stream(text) or TextBody(text, flaw if is_flawed else None)
     return BinaryBody()
+
+
+def read_for_people(raw: bytes, content_type: str) -> AnyBody:
+    """Return what a body is that only people look at: of text in whatever charset it is.
+
+    What a failure says is of more use with a wrong letter than not at all.
+    """
+    media_type = _media_type(content_type)
+    if not _may_be_text(media_type):
+        return BinaryBody()
+    in_page = _CHARSET_OF_PAGE.search(raw, 0, HEAD_CHARS)
+    labels = (label_in(content_type), in_page[1].decode() if in_page else "")
+    text = decode_for_people(raw, labels)
+    return BinaryBody() if text is None else read_body(text.encode(), media_type)
 
 
 def file_name(disposition: str) -> str:
@@ -142,6 +161,24 @@ def words_in(body: AnyBody) -> str:
         case StreamBody(text, error):
             return error or text
     return ""
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _may_be_text(media_type: str) -> bool:
+    return not media_type or _TEXTUAL.fullmatch(media_type) is not None
+
+
+def _is_of_lines(text: str) -> bool:
+    """Report whether a text is JSON on each of several lines, which many label as JSON too."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    with suppress(MalformedError):
+        for line in lines:
+            parse_json(line.encode())
+        return len(lines) > 1
+    return False
 
 
 def _stream(text: str) -> StreamBody | None:

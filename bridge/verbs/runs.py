@@ -30,6 +30,10 @@ NO_WORKFLOW = (
     "challenge stand before n8n? A workflow that means to answer with a page says so with "
     "`output: {type: string}`"
 )
+NO_JSON = (
+    "the workflow ran, but its answer was cut off or is broken: it is labelled as JSON and is "
+    "{flaw}. A workflow that means to answer with text says so with `output: {{type: string}}`"
+)
 LEASE_CHECK_S = 30.0
 
 
@@ -113,8 +117,8 @@ class Runs:
             span = traceparent(call.trace, call.call_id, call.attempt)
             sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
-            if isinstance(outcome, Answered) and await self._is_of_others(workflow, outcome):
-                return Refused(NO_WORKFLOW, outcome.page or "")
+            if isinstance(outcome, Answered):
+                outcome = await self._doubted(workflow, outcome)
             if workflow.result != "execution" or not isinstance(outcome, Answered):
                 return outcome
             execution = execution_in(outcome.value)
@@ -126,16 +130,21 @@ class Runs:
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
         return await self._while_held(running, follow(followed, look), self._handing_over.wait())
 
-    async def _is_of_others(self, workflow: Workflow, answered: Answered) -> bool:
-        """Tell whether a web page came where the workflow is not said to answer with text."""
-        if answered.page is None:
-            return False
-        if workflow.result != "response" or workflow.output is None:
-            return True
-        try:
-            return not await self._schemas.fits(workflow.output, answered.value)
-        except InvalidError:
-            return False  # that it could not be checked is said where the call is settled
+    async def _doubted(self, workflow: Workflow, answered: Answered) -> Answered | Refused:
+        """Refuse a web page and broken JSON, but where the workflow is said to answer with text."""
+        is_answer = workflow.result == "response"
+        is_broken = answered.flaw is not None and is_answer
+        if answered.page is None and not is_broken:
+            return answered
+        if is_answer and workflow.output is not None:
+            try:
+                if await self._schemas.fits(workflow.output, answered.value):
+                    return answered
+            except InvalidError:
+                return answered  # that it could not be checked is said where the call is settled
+        if answered.page is not None:
+            return Refused(NO_WORKFLOW, answered.page)
+        return Refused(NO_JSON.format(flaw=answered.flaw), str(answered.value))
 
     async def _while_held(
         self,

@@ -136,8 +136,19 @@ def test_half_a_character_that_javascript_left_is_replaced() -> None:
     assert outcome == Answered({"cut": "ab\ufffd", "whole": "\N{GRINNING FACE}"})
 
 
-@pytest.mark.parametrize("body", [b'{"a":NaN}', b"[" * 100_000, b"Infinity"])
-def test_what_only_looks_like_json_is_text(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b'{"a":NaN}', b"Infinity", b'{"a":[1,2', b'"half', b"hello"])
+def test_what_is_labelled_as_json_and_is_none_comes_as_text_with_its_flaw(body: bytes) -> None:
+    outcome = read_webhook_answer(200, JSON, body)
+    assert isinstance(outcome, Answered)
+    assert outcome.value == body.decode()
+    assert (outcome.flaw or "").startswith("not JSON: ")
+    problem = read_webhook_answer(200, "application/problem+json", body)
+    assert problem == outcome
+    assert read_webhook_answer(200, "text/plain", body) == Answered(body.decode())
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":1}\n{"a":2}\n', b'{"a":1}\n\nnull'])
+def test_json_too_deep_to_be_read_and_json_by_lines_are_text_without_a_flaw(body: bytes) -> None:
     assert read_webhook_answer(200, JSON, body) == Answered(body.decode())
 
 
@@ -176,6 +187,22 @@ def test_n8n_s_own_words_about_a_credential_blame_it(
         (400, JSON, b'"just words"', "just words"),
         (400, JSON, b'{"field":"date","want":"YYYY"}', '{"field":"date","want":"YYYY"}'),
         (418, "text/plain; charset=iso-8859-1", "für Tee".encode("latin-1"), "für Tee"),
+        (418, "text/plain", "für Tee".encode("latin-1"), "für Tee"),
+        (418, "", "„für“ Tee".encode("cp1252"), "„für“ Tee"),
+        (400, JSON, '{"message":"für Müller"}'.encode("latin-1"), "für Müller"),
+        (400, "application/problem+json", '{"detail":"für"}'.encode("latin-1"), "für"),
+        (500, "text/plain; charset=utf-8", "für Tee".encode("latin-1"), "für Tee"),
+        (500, "text/plain; charset=nonsense", "für Tee".encode(), "für Tee"),
+        (500, "text/plain", "für jede".encode() + "ß".encode()[:1], "für jede"),
+        (500, "text/plain", b"a \x81 b", "a   b"),
+        (400, JSON, b'{"message":"cut o', '{"message":"cut o'),
+        (403, HTML, "<html><title>Gesperrt für Sie</title>".encode("latin-1"), "Gesperrt für Sie"),
+        (
+            403,
+            "text/html",
+            b'<html><meta charset="shift_jis"><title>' + "禁止".encode("shift_jis") + b"</title>",
+            "禁止",
+        ),
         (500, JSON, b'{"error":"the ERP is down"}', "the ERP is down"),
         (503, "text/plain", b"come back on Monday", "come back on Monday"),
         (403, HTML, b"<html><title>Just a moment...</title></html>", "Just a moment..."),

@@ -53,6 +53,7 @@ EXAMPLES = [
     (200, JSON, execution("unknown"), Unknown),
     (200, HTML, b"n8n is starting up. Please wait", AskAgain),
     (200, JSON, b'{"status":"success","score":1e999}', Unknown),
+    (200, JSON, execution("success")[:-9], AskAgain),
     (204, "", b"", Unknown),
     (401, JSON, b'{"message":"Unauthorized"}', Unknown),
     (403, JSON, b'{"message":"Forbidden"}', Unknown),
