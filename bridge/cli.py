@@ -1,33 +1,52 @@
 """The commands of `n8n-bridge`. Exit status: 0 success, 1 a fault found, 2 wrong use.
 
-A command imports what it runs when it runs: half of the second that all of it takes to load is
-MCP's, which workers and operators' commands have no use for.
+A command imports what it runs when it runs, and `--help` imports none of it: all of it takes more
+than a second to load, and half of that is MCP's, which most commands have no use for.
 """
 
-import asyncio
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 from typing_extensions import override
 
 from bridge import __version__
-from bridge.commands.calls import calls
-from bridge.commands.events import events
-from bridge.commands.replies import replies
-from bridge.commands.tokens import tokens
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.log import configure_logging, log_beside
-from bridge.rq_prefix import settle_prefix
-from bridge.settings import Settings, read_dotenv
 
 STAND_IN_DRAIN_S = 1.0
+
+Load = Callable[[], click.Command]
+
+
+class LoadedLater(click.Command):
+    """A command of which only the name and the line in `--help` are known until it is used."""
+
+    def __init__(self, name: str, load: Load) -> None:
+        super().__init__(name, help=load.__doc__)
+        self.load = load
 
 
 class Commands(click.Group):
     """A group whose commands answer what is wrong with a line for each fault, and status 1."""
+
+    def later(self, name: str) -> Callable[[Load], Load]:
+        """Add the command that a function loads when it is used; its docstring is the help."""
+
+        def add(load: Load) -> Load:
+            self.add_command(LoadedLater(name, load))
+            return load
+
+        return add
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, LoadedLater) else command, rest
 
     @override
     def invoke(self, ctx: click.Context) -> object:
@@ -53,6 +72,8 @@ def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
     """Answer the client of `stdio`, whose people see nothing of stderr, with these faults."""
     if ctx.invoked_subcommand != stdio.name:
         return
+    import asyncio
+
     from bridge.mcp.wires.pipes import LinesIn, LinesOut, claim_standard_streams
     from bridge.mcp.wires.refusing import LINE_BYTES, refuse
 
@@ -66,6 +87,9 @@ def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
 @click.pass_context
 def commands(ctx: click.Context) -> None:
     """The bridge between n8n and Claude."""
+    from bridge.rq_prefix import settle_prefix
+    from bridge.settings import read_dotenv
+
     dotenv = read_dotenv(Path(".env"))
     settle_prefix(os.environ, dotenv)
     ctx.obj = dotenv | dict(os.environ)
@@ -76,6 +100,8 @@ def commands(ctx: click.Context) -> None:
 @click.pass_obj
 def up_command(environ: Mapping[str, str]) -> None:
     """Run everything on this machine, and show how to connect."""
+    import asyncio
+
     from bridge.up import up
 
     asyncio.run(up(environ))
@@ -118,6 +144,8 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
 @click.pass_obj
 def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
     """Serve one server on stdin and stdout, to a client that starts programs."""
+    import asyncio
+
     from bridge.mcp.wires.pipes import claim_standard_streams
     from bridge.stdio import serve_stdio
 
@@ -132,6 +160,7 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
 def check_command(environ: Mapping[str, str], path: Path | None) -> None:
     """Check server files, by default those of BRIDGE_SERVERS."""
     from bridge.check import check, doubts
+    from bridge.settings import Settings
 
     checked = path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir)
     for doubt in doubts(checked, environ):
@@ -153,5 +182,33 @@ def stand_in(port: int) -> None:
     serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
 
 
-for command in (events, calls, replies, tokens):
-    commands.add_command(command)
+@commands.later("events")
+def _events() -> click.Command:
+    """See events and redrive those that were set aside."""
+    from bridge.commands.events import events
+
+    return events
+
+
+@commands.later("calls")
+def _calls() -> click.Command:
+    """See calls of workflows and cancel them."""
+    from bridge.commands.calls import calls
+
+    return calls
+
+
+@commands.later("replies")
+def _replies() -> click.Command:
+    """See replies that n8n has not taken, and send dead ones again."""
+    from bridge.commands.replies import replies
+
+    return replies
+
+
+@commands.later("tokens")
+def _tokens() -> click.Command:
+    """Make, list and revoke tokens of Claude clients."""
+    from bridge.commands.tokens import tokens
+
+    return tokens

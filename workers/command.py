@@ -1,6 +1,5 @@
 """The `worker` command."""
 
-import asyncio
 from collections.abc import Mapping
 
 import click
@@ -19,6 +18,8 @@ CONCURRENCY = 1000
 @click.pass_obj
 def worker(environ: Mapping[str, str], concurrency: int) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
+    import asyncio
+
     from uvicorn.loops.auto import auto_loop_factory
 
     from bridge.process import process_configuration

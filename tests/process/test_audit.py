@@ -8,7 +8,7 @@ import click
 from redis.asyncio import Redis
 
 import bridge.__main__  # noqa: F401 - it adds the worker's command
-from bridge.cli import commands
+from bridge.cli import LoadedLater, commands
 from tests.commands import run
 from tests.process.test_operating import dead_event, dead_reply
 from tests.store.call_records import new_call
@@ -31,7 +31,8 @@ RUNNING = {"up", "web", "worker", "stdio", "check", "standin"}
 
 def named(group: click.Group, before: str = "") -> Iterator[str]:
     """Name every command, those of groups behind the group's name."""
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = listed.load() if isinstance(listed, LoadedLater) else listed
         if isinstance(command, click.Group):
             yield from named(command, f"{before}{name} ")
         else:

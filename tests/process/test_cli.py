@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 
 import pytest
 
 from bridge import __version__
+from bridge.cli import LoadedLater, commands
 from bridge.ports import free_port
 from tests.commands import run
 from tests.processes import ROOT, running
@@ -29,6 +31,27 @@ async def test_workers_and_operators_commands_load_nothing_of_mcp() -> None:
     loading = "import sys, workers.main, bridge.__main__; sys.exit('mcp' in sys.modules)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", loading, cwd=ROOT)
     assert await process.wait() == 0
+
+
+async def test_help_loads_nothing_that_a_command_runs_on() -> None:
+    """All of it together takes six times as long to load as to print the commands."""
+    heavy = "{'asyncio', 'mcp', 'pydantic', 'redis', 'rich', 'rq', 'starlette', 'yaml'}"
+    asking = f"""
+import sys, bridge.__main__
+try: bridge.__main__.commands(["--help"], prog_name="n8n-bridge")
+finally: print({heavy}.intersection(sys.modules), file=sys.stderr)
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", asking, cwd=ROOT, stdout=DEVNULL, stderr=PIPE
+    )
+    _, loaded = await process.communicate()
+    assert loaded == b"set()\n"
+
+
+async def test_help_tells_of_a_command_what_the_command_tells_of_itself() -> None:
+    later = [each for each in commands.commands.values() if isinstance(each, LoadedLater)]
+    assert later
+    assert [each.help for each in later] == [each.load().help for each in later]
 
 
 @pytest.mark.parametrize("command", [["nonsense"], ["web", "--port", "many"], ["check", "nowhere"]])
