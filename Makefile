@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Programs that measure or torment a running bridge for minutes: tests/NAME/__main__.py.
-LONG := bench chaos conformance fuzz hosts proxies stdio tokens
+LONG := bench chaos conformance fuzz hosts proxies stdio tokens upgrade
 
 .PHONY: install run test quick lint $(LONG) e2e-n8n schema lock clean
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ HOOK_PATH = f"/hooks/{SERVER}/question"
 
 
 class Child:
-    """One process of the bridge; what it logs goes into a file of its name."""
+    """One process of the bridge; what it logs goes into a file of its name.
+
+    `trees` are the folders whose code it runs: each start takes the next, the first after the last.
+    """
 
     def __init__(
         self,
@@ -45,8 +49,12 @@ class Child:
         environ: Mapping[str, str],
         folder: Path,
         is_ready: "Callable[[Child], Awaitable[bool]]",
+        trees: Sequence[Path] = (ROOT,),
     ) -> None:
         self.name = name
+        self.tree = trees[0]
+        """The folder of the code that it runs, or will."""
+        self._trees = itertools.cycle(trees)
         self.url = f"http://127.0.0.1:{environ.get('BRIDGE_PORT', '')}"
         self._command = command
         self._environ = environ
@@ -68,12 +76,13 @@ class Child:
     async def start(self, point: str | None = None) -> None:
         """Start it, to be killed at `point` if one is named, and wait until it is ready."""
         module = ("bridge",) if point is None else ("tests.fault_points", point)
+        tree = self.tree = next(self._trees)
         with self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *leashed(sys.executable, "-m", *module, *self._command),
-                cwd=ROOT,
-                env=self._environ,
+                cwd=tree,
+                env={**self._environ, "PYTHONPATH": str(tree)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
@@ -102,7 +111,11 @@ class Child:
 
 @dataclass
 class Bridge:
-    """A bridge under test: its store, its n8n, its processes."""
+    """A bridge under test: its store, its n8n, its processes.
+
+    Of several `trees` the first process of a kind runs the first, the second the second, and each
+    goes on to the next whenever it is started again.
+    """
 
     valkey: EmbeddedValkey
     n8n: Standin
@@ -110,6 +123,7 @@ class Bridge:
     http: httpx2.AsyncClient
     folder: Path
     environ: dict[str, str]
+    trees: Sequence[Path] = (ROOT,)
     webs: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
 
@@ -117,7 +131,8 @@ class Bridge:
         """Start one more web process on a port of its own; workers know the first one's."""
         port = {"BRIDGE_PORT": str(free_port())} if self.webs else {}
         environ = {**self.environ, **port}
-        web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self._answers)
+        trees = self._trees_of(len(self.webs))
+        web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self._answers, trees)
         self.webs.append(web)
         await web.start(point)
         return web
@@ -126,7 +141,8 @@ class Bridge:
         """Start one more worker."""
         name = f"worker-{len(self.workers)}"
         command = ("worker", "--concurrency", str(concurrency))
-        worker = Child(name, command, self.environ, self.folder, has_started)
+        trees = self._trees_of(len(self.workers))
+        worker = Child(name, command, self.environ, self.folder, has_started, trees)
         self.workers.append(worker)
         await worker.start(point)
         return worker
@@ -192,6 +208,10 @@ class Bridge:
         """Give the end of every log."""
         logs = sorted([*self.folder.glob("*.log"), *self.folder.glob("valkey/*.log")])
         return "\n".join(f"--- {log.name}\n{end_of_text(log.read_text())}" for log in logs)
+
+    def _trees_of(self, number: int) -> list[Path]:
+        at = number % len(self.trees)
+        return [*self.trees[at:], *self.trees[:at]]
 
     async def _answers(self, web: Child) -> bool:
         try:

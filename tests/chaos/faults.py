@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -52,9 +52,12 @@ class Tormentor:
             Fault("freeze Valkey", self.bridge.valkey, self._freeze_store),
         ]
 
-    async def run(self, seconds: float, gap_s: tuple[float, float]) -> None:
-        """Strike for so long; return when all victims go on."""
-        faults, now = self.faults(), asyncio.get_running_loop().time
+    async def run(
+        self, seconds: float, gap_s: tuple[float, float], kinds: Container[str] | None = None
+    ) -> None:
+        """Strike for so long, by faults of these kinds if given; return when all victims go on."""
+        now = asyncio.get_running_loop().time
+        faults = [fault for fault in self.faults() if kinds is None or fault.name in kinds]
         ends_at = now() + seconds
         async with asyncio.TaskGroup() as group:
             while now() < ends_at:

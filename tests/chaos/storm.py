@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -63,14 +63,17 @@ class Storm:
             client = await self._client(f"sender-{number}", self.proxies[-1])
             self.senders.append(Sender(client, self.bridge, self.book))
 
-    async def rage(self, seconds: float) -> None:
-        """Have everyone work under faults for so long, and then until all is settled."""
+    async def rage(self, seconds: float, kinds: Container[str] | None = None) -> None:
+        """Have everyone work under faults for so long, and then until all is settled.
+
+        Only faults of these kinds strike, if any are given.
+        """
         stop = asyncio.Event()
         taking = [asyncio.create_task(taker.run()) for taker in self.takers]
         working = [asyncio.create_task(caller.run(stop)) for caller in self.callers]
         working += [asyncio.create_task(sender.run(stop)) for sender in self.senders]
         tormentor = Tormentor(self.bridge, self.proxies, self.book, Random(f"{self.seed} faults"))
-        await tormentor.run(seconds, self.scale.fault_gap_s)
+        await tormentor.run(seconds, self.scale.fault_gap_s, kinds)
         stop.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
@@ -128,6 +131,7 @@ async def storm(folder: Path, seed: str, scale: Scale, **settings: str) -> Async
         running_bridge(folder, webs=0, workers=0, **given) as bridge,
         contextlib.AsyncExitStack() as stack,
     ):
+        bridge.trees = scale.trees
         file = folder / "servers" / f"{SERVER}.json"
         file.write_text(json.dumps(server_file(bridge.n8n_url)))
         webs = await asyncio.gather(*(bridge.add_web() for _ in range(WEBS)))

@@ -26,25 +26,23 @@ OTHER = DESK.model_copy(update={"name": "other", "title": "Other <desk>"})
 
 
 @dataclass
-class Flow:
-    """One client at the bridge at `origin`, with a verifier of its own."""
+class OAuthClient:
+    """One client at the bridge at `origin`, with a verifier of its own.
+
+    `public_url` is what the bridge calls itself, where that is another address.
+    """
 
     http: httpx2.AsyncClient
     origin: str
-    app: Starlette
+    server: str = DESK.name
+    public_url: str = ""
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     client_id: str = ""
 
     @property
-    def runtime(self) -> Runtime:
-        """What the bridge works with."""
-        runtime: Runtime = self.app.state.runtime
-        return runtime
-
-    @property
     def resource(self) -> str:
         """Name the MCP server."""
-        return f"{self.origin}/mcp/desk"
+        return f"{self.public_url or self.origin}/mcp/{self.server}"
 
     @property
     def challenge(self) -> str:
@@ -84,7 +82,7 @@ class Flow:
     async def answer(self, form: dict[str, str], **given: str) -> httpx2.Response:
         """Send the form."""
         data = form | {"token": ALICE, "answer": "yes"} | given
-        headers = {"origin": self.origin}
+        headers = {"origin": self.public_url or self.origin}
         return await self.http.post(f"{self.origin}/consent", data=data, headers=headers)
 
     async def code(self, token: str = ALICE, **changes: str | None) -> str:
@@ -108,18 +106,6 @@ class Flow:
         """Ask for new tokens with a refresh token."""
         return await self.token(grant_type="refresh_token", refresh_token=token, **changes)
 
-    async def let_pass(self, ms: int) -> None:
-        """Have the time of refresh tokens that will end come nearer."""
-        redis = self.runtime.redis
-        async for grant in redis.scan_iter("{bridge}:oauth_grant:*"):
-            lines: dict[bytes, bytes] = await redis.hgetall(grant)  # type: ignore[assignment]
-            for name, line in lines.items():
-                *told, ends_at = line.decode().split()
-                if name.startswith(b"refresh:") and ends_at != "0":
-                    await redis.hset(
-                        grant, name.decode(), " ".join((*told, str(int(ends_at) - ms)))
-                    )
-
     async def tokens(self, **changes: str) -> Message:
         """Go through the whole flow; give the tokens."""
         if not self.client_id:
@@ -133,6 +119,31 @@ class Flow:
         """Tell what an MCP address answers whoever has this token; 401 is `not in`."""
         headers = {"authorization": f"Bearer {token}"}
         return (await self.http.post(self.origin + path, headers=headers)).status_code
+
+
+@dataclass
+class Flow(OAuthClient):
+    """A client of a bridge that runs in this process."""
+
+    app: Starlette = field(kw_only=True)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What the bridge works with."""
+        runtime: Runtime = self.app.state.runtime
+        return runtime
+
+    async def let_pass(self, ms: int) -> None:
+        """Have the time of refresh tokens that will end come nearer."""
+        redis = self.runtime.redis
+        async for grant in redis.scan_iter("{bridge}:oauth_grant:*"):
+            lines: dict[bytes, bytes] = await redis.hgetall(grant)  # type: ignore[assignment]
+            for name, line in lines.items():
+                *told, ends_at = line.decode().split()
+                if name.startswith(b"refresh:") and ends_at != "0":
+                    await redis.hset(
+                        grant, name.decode(), " ".join((*told, str(int(ends_at) - ms)))
+                    )
 
 
 async def kept_of_oauth(flow: Flow) -> set[str]:
@@ -160,4 +171,4 @@ async def open_flow(redis_url: str, path: str = "", **given: Any) -> AsyncIterat
     app = create_app(settings, {DESK.name: DESK, OTHER.name: OTHER})
     async with serving(app, port) as address, httpx2.AsyncClient(timeout=20) as http:
         assert address == origin
-        yield Flow(http, origin + path, app)
+        yield Flow(http, origin + path, app=app)

@@ -30,7 +30,7 @@ async def test_a_crowd_that_registers_and_asks_leaves_nothing_and_keeps_nobody_o
 ) -> None:
     _, form = await flow.page()
     before = await kept_of_oauth(flow)
-    other = Flow(flow.http, flow.origin, flow.app)
+    other = Flow(flow.http, flow.origin, app=flow.app)
     for number in range(CROWD):
         await other.register(f"{CALLBACK}/{number}", client_name="x" * 900)
         await other.page(redirect_uri=f"{CALLBACK}/{number}", state="x" * 900)

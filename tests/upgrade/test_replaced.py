@@ -1,0 +1,68 @@
+"""All processes of one version are killed, and those of the other go on with what they left.
+
+In both directions: an upgrade, and the way back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.bridge_processes import ROOT
+from tests.upgrade.scenario import Performance, Scenario, Stage
+from tests.upgrade.stage import SCENARIOS, Setting, setting
+
+pytestmark = pytest.mark.timeout(120)
+
+PERFORMED = [scenario for scenario in SCENARIOS if not scenario.needs_lives]
+
+
+@dataclass
+class Replaced:
+    """What came of one direction."""
+
+    performance: Performance
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=["upgraded", "set-back"])
+async def replaced(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, earlier: Path
+) -> AsyncIterator[Replaced]:
+    """Go through every scenario, in one direction."""
+    trees = (earlier, ROOT) if request.param == "upgraded" else (ROOT, earlier)
+    async with setting(tmp_path_factory.mktemp(request.param), trees) as stage:
+        performance = await perform(stage)
+        yield Replaced(performance, await stage.faults())
+
+
+async def perform(stage: Setting) -> Performance:
+    """Begin at processes of the first version, and end at those of the second."""
+    web, worker = await asyncio.gather(stage.bridge.add_web(), stage.bridge.add_worker())
+    desk = stage.desk(0, "desk")
+    performance = Performance(Stage(desk, desk, stage.gate, stage.receiver))
+    await performance.begin([each for each in PERFORMED if not each.needs_no_worker])
+    worker.kill()
+    await worker.ended()
+    await performance.begin([each for each in PERFORMED if each.needs_no_worker])
+    web.kill()
+    await web.ended()
+    await asyncio.gather(web.start(), worker.start())
+    stage.gate.set()
+    await performance.end()
+    return performance
+
+
+@pytest.mark.parametrize("scenario", PERFORMED, ids=lambda scenario: scenario.name)
+async def test_what_one_version_began_the_other_ends(
+    replaced: Replaced, scenario: Scenario
+) -> None:
+    fault = replaced.performance.faults.get(scenario.name)
+    if fault is not None:
+        raise fault
+
+
+async def test_no_job_was_unknown_and_no_error_was_logged(replaced: Replaced) -> None:
+    assert replaced.faults == []
