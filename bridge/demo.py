@@ -1,14 +1,17 @@
-"""The demo server's two tokens: from the environment, else made up once and kept."""
+"""The demo server: its file, which ships, and its two tokens, which are made up once and kept."""
 
 import json
 import os
 import secrets
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
 from bridge.data_folder import in_data_folder
 from bridge.errors import ConfigurationError
+from bridge.settings import servers_dir_of
 
+NAME = "demo"
 TOKEN = "BRIDGE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
 FILE = "demo-tokens.json"
@@ -19,6 +22,38 @@ MADE_UP_BY_UP: Mapping[str, str] = {
     "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
 }
 """Stands for what `up` sees to when it is not set: its being unset is no fault of a file."""
+
+
+def shipped_file() -> Path:
+    """Return the demo's server file: the wheel's, or the source tree's own."""
+    package = Path(str(resources.files("bridge")))
+    place = Path("config", "servers", "demo.yaml")
+    in_wheel = package / place
+    return in_wheel if in_wheel.exists() else package.parent / place
+
+
+def missing_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return where server files would lie, if no setting names a place and nothing is there.
+
+    What is there but cannot be read is not missing: it is for the reader of the files to report.
+    """
+    if environ.get("BRIDGE_SERVERS", "").strip():
+        return None
+    folder = servers_dir_of(environ)
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        return folder.absolute()
+    except OSError:
+        return None
+    return None
+
+
+def with_demo(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with the demo as its server file, if it has none of its own."""
+    if missing_folder(environ) is None:
+        return environ
+    return {**environ, "BRIDGE_SERVERS": str(shipped_file())}
 
 
 def demo_tokens(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from bridge.demo import MADE_UP_BY_UP
+from bridge.demo import MADE_UP_BY_UP, with_demo
 from bridge.errors import ConfigurationError, StoreUnavailableError
 from bridge.models import new_process_id
 from bridge.queue import Queue
@@ -69,7 +69,8 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 @contextlib.asynccontextmanager
 async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     """Connect to the store and register nothing there: a command is no process of the bridge."""
-    files = read_server_files(servers_dir_of(environ), {**MADE_UP_BY_UP, **environ})
+    folder = servers_dir_of(with_demo(environ))
+    files = read_server_files(folder, {**MADE_UP_BY_UP, **environ})
     # The files need not be sound: only for making tokens does it matter what they hold.
     settings = Settings.from_environ(environ, files.variables)
     url = settings.redis_url or address_in(settings.data_dir / "valkey")

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 
 from bridge.configuration import Configuration
-from bridge.demo import demo_tokens
+from bridge.demo import NAME, demo_tokens, with_demo
 from bridge.errors import ConfigurationError
 from bridge.mcp.server import Door
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
@@ -58,7 +58,7 @@ async def serve_client(
     Raises:
         ConfigurationError: there is no such server, or no bridge to join.
     """
-    configuration = process_configuration(joined(environ))
+    configuration = process_configuration(joined(environ, name))
     settings, server = configuration.settings, named(configuration, name)
     source, sink = LinesIn(streams[0], settings.max_body_bytes), LinesOut(streams[1])
     async with contextlib.AsyncExitStack() as stack:
@@ -72,8 +72,10 @@ async def serve_client(
         await wire.serve(stop)
 
 
-def joined(environ: Mapping[str, str]) -> Mapping[str, str]:
+def joined(environ: Mapping[str, str], name: str) -> Mapping[str, str]:
     """Fill in what `up` fills in, where it is the bridge of this user's `up` that is joined.
+
+    Whoever asks for another server than the demo and has no server files is in the wrong folder.
 
     Raises:
         ConfigurationError: none has run in the data folder.
@@ -90,7 +92,8 @@ def joined(environ: Mapping[str, str]) -> Mapping[str, str]:
         raise ConfigurationError((fault,))
     n8n_url = environ.get("BRIDGE_N8N_URL") or ANY_N8N_URL
     filled_in = {"BRIDGE_REDIS_URL": url, "BRIDGE_N8N_URL": n8n_url}
-    return {**environ, **demo_tokens(data_dir, environ), **filled_in}
+    found = with_demo(environ) if name == NAME else environ
+    return {**found, **demo_tokens(data_dir, environ), **filled_in}
 
 
 def named(configuration: Configuration, name: str) -> Server:

@@ -5,15 +5,17 @@ import contextlib
 import itertools
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import httpx2
 
 from bridge.children import Child, Process, keep
 from bridge.configuration import Configuration, read_configuration, unguarded
-from bridge.demo import demo_tokens
+from bridge.demo import demo_tokens, missing_folder, with_demo
+from bridge.errors import ConfigurationError
 from bridge.operating import demand_store, operating
 from bridge.ports import free_port, listen
 from bridge.settings import data_dir_of
@@ -32,11 +34,13 @@ class Plan:
     """What `up` is about to start: the environment of the children, and the tiers they start in.
 
     A tier is started when the one before it runs, and stopped when the one after it has ended.
+    `missing_folder` is set where the demo is served because no server files are there.
     """
 
     configuration: Configuration
     environ: Mapping[str, str]
     stand_in_port: int | None
+    missing_folder: Path | None
     tiers: tuple[tuple[Process, ...], ...]
 
 
@@ -47,7 +51,7 @@ def plan(given: Mapping[str, str]) -> Plan:
         ConfigurationError: settings, server files or the port are not fit to start with.
     """
     data_dir = data_dir_of(given)
-    environ = dict(given) | demo_tokens(data_dir, given)
+    environ = dict(with_demo(given)) | demo_tokens(data_dir, given)
     first: tuple[Process, ...] = ()
     if not environ.get("BRIDGE_REDIS_URL"):
         valkey = EmbeddedValkey(data_dir / "valkey")
@@ -67,9 +71,8 @@ def plan(given: Mapping[str, str]) -> Plan:
         return Child(command, environ, settings.drain_s)
 
     stand_in = (child("standin", "--port", str(stand_in_port)),) if stand_in_port else ()
-    return Plan(
-        configuration, environ, stand_in_port, (first, stand_in, (child("worker"), child("web")))
-    )
+    tiers = (first, stand_in, (child("worker"), child("web")))
+    return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers)
 
 
 async def up(given: Mapping[str, str]) -> None:
@@ -92,6 +95,7 @@ async def keep_all(planned: Plan) -> None:
             if tier is planned.tiers[0]:
                 await demand_store(planned.configuration.settings)
                 await demand_guards(planned)
+                await demand_only_demo(planned)
         async with asyncio.TaskGroup() as tasks:
             for process in itertools.chain(*planned.tiers):
                 tasks.create_task(keep(process))
@@ -104,6 +108,23 @@ async def demand_guards(planned: Plan) -> None:
     if unguarded(configuration.settings, configuration.servers.values()):
         async with operating(planned.environ) as operation:
             await operation.tokens.demand_guards(configuration.servers)
+
+
+async def demand_only_demo(planned: Plan) -> None:
+    """Refuse to serve the demo for want of server files where other servers have been served.
+
+    It is the wrong folder then, most likely, and a worker fails the open calls of servers that it
+    does not know.
+
+    Raises:
+        ConfigurationError: naming those servers, and how to start.
+    """
+    if planned.missing_folder is None:
+        return
+    async with operating(planned.environ) as operation:
+        others = await operation.operators.servers() - set(planned.configuration.servers)
+    if others:
+        raise ConfigurationError((not_only_demo(planned.missing_folder, others),))
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +164,20 @@ async def greet(planned: Plan) -> None:
     async with httpx2.AsyncClient(timeout=ASK_S, trust_env=False) as client:
         while not await is_ready(client, f"{local}/readyz"):  # noqa: ASYNC110 - another process
             await asyncio.sleep(POLL_S)
-    click.echo(welcome(planned.configuration, planned.environ, planned.stand_in_port))
+    click.echo(
+        welcome(
+            planned.configuration, planned.environ, planned.stand_in_port, planned.missing_folder
+        )
+    )
+
+
+def not_only_demo(folder: Path, others: Iterable[str]) -> str:
+    """Return why the demo is not served: the store holds what belongs to other servers."""
+    return (
+        f"there are no server files in {folder}, but this store has served "
+        f"{', '.join(sorted(others))}: start in the folder that has their files, name it in "
+        "BRIDGE_SERVERS, or let the demo have a store of its own (BRIDGE_DATA_DIR names a folder)"
+    )
 
 
 async def is_ready(client: httpx2.AsyncClient, address: str) -> bool:

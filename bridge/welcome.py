@@ -1,12 +1,14 @@
 """What `up` says once all is ready: addresses, tokens, and what to paste where."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
 from bridge.configuration import Configuration
-from bridge.demo import HOOK_TOKEN, TOKEN
+from bridge.demo import HOOK_TOKEN, NAME, TOKEN, shipped_file
 from bridge.servers import Server
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
@@ -16,20 +18,25 @@ QUESTION = {"question": "Which plan fits a team of five?", "from": "ann@example.
 
 
 def welcome(
-    configuration: Configuration, environ: Mapping[str, str], stand_in_port: int | None
+    configuration: Configuration,
+    environ: Mapping[str, str],
+    stand_in_port: int | None,
+    missing_folder: Path | None = None,
 ) -> str:
     """Write the welcome; it holds the demo tokens, so it is for the terminal and no log."""
     settings = configuration.settings
     base = (settings.public_url or base_url(settings.host, settings.port)).rstrip("/")
     lines = ["", click.style("The bridge is up. Ctrl-C drains and ends it.", bold=True)]
     for server in configuration.servers.values():
-        token = environ[TOKEN] if server.name == "demo" else placeholder(server)
+        token = environ[TOKEN] if server.name == NAME else placeholder(server)
         lines += addresses(server, base, token)
-    demo = configuration.servers.get("demo")
+    demo = configuration.servers.get(NAME)
     if demo and demo.hooks:
         hook = f"{base}/hooks/demo/{next(iter(demo.hooks))}"
         lines += for_n8n(hook, environ[HOOK_TOKEN])
         lines += to_try(hook, environ[HOOK_TOKEN], settings.port, stand_in_port)
+    if missing_folder:
+        lines += where_files_go(missing_folder)
     lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
     lines += what_clients_drop(configuration.warnings)
     lines += what_can_be_guessed(configuration.short_secrets)
@@ -60,7 +67,7 @@ def addresses(server: Server, base: str, token: str) -> Iterator[str]:
     yield f"             {base}/sse/{server.name}   (clients that only speak HTTP+SSE)"
     for hook in server.hooks:
         yield f"  n8n        {base}/hooks/{server.name}/{hook}"
-    name = "bridge" if server.name == "demo" else server.name
+    name = "bridge" if server.name == NAME else server.name
     header = f' --header "Authorization: Bearer {token}"' if token else ""
     yield "  Connect Claude Code:"
     yield f"  claude mcp add --scope user --transport http {name} {base}/mcp/{server.name}{header}"
@@ -97,6 +104,15 @@ def curl(address: str, body: Mapping[str, object], headers: str = "") -> str:
     """Write a request that can be pasted into a shell, on one line."""
     typed = f"{headers} -H 'content-type: application/json'"
     return f"  curl -X POST {address}{typed} -d '{json.dumps(body, separators=(',', ':'))}'"
+
+
+def where_files_go(folder: Path) -> Iterator[str]:
+    """Return where server files are looked for, while the demo is served for want of any."""
+    yield heading("Your own servers")
+    yield f"  Put their files into {folder} and start again: they are then"
+    yield "  served in place of the demo. To begin with a copy of the demo:"
+    copied = f"cp {shlex.quote(str(shipped_file()))} {shlex.quote(str(folder))}"
+    yield f"  mkdir -p {shlex.quote(str(folder))} && {copied}"
 
 
 def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+OF_THE_TREE = (sys.executable, "-m", "bridge")
 
 
 @dataclass
@@ -34,17 +35,23 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    *command: str, environ: Mapping[str, str], folder: Path = ROOT
+    *command: str,
+    environ: Mapping[str, str],
+    folder: Path = ROOT,
+    program: tuple[str, ...] = OF_THE_TREE,
 ) -> AsyncIterator[Running]:
-    """Run `n8n-bridge COMMAND` in a folder, with no `BRIDGE_*` but those given; kill it at last."""
+    """Run `n8n-bridge COMMAND` in a folder, with no `BRIDGE_*` but those given; kill it at last.
+
+    `program` is another than the one of this tree.
+    """
     inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
+    if program == OF_THE_TREE:
+        inherited["PYTHONPATH"] = str(ROOT)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bridge",
+        *program,
         *command,
         cwd=folder,
-        env={**inherited, "PYTHONPATH": str(ROOT), **environ},
+        env={**inherited, **environ},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -66,9 +73,14 @@ async def listen(command: Running) -> None:
         command.said.append(line.decode())
 
 
-async def run(*command: str, environ: Mapping[str, str], folder: Path = ROOT) -> tuple[int, str]:
+async def run(
+    *command: str,
+    environ: Mapping[str, str],
+    folder: Path = ROOT,
+    program: tuple[str, ...] = OF_THE_TREE,
+) -> tuple[int, str]:
     """Run a command to its end; give its exit status and all that it printed."""
-    async with running(*command, environ=environ, folder=folder) as ran:
+    async with running(*command, environ=environ, folder=folder, program=program) as ran:
         status = await ran.ended()
     return status, ran.output
 

@@ -60,6 +60,14 @@ class Operators:
         """Give the order number of the moment `ago_s` seconds ago."""
         return round(await self._store.now_ms() * 1000 - ago_s * 1_000_000)
 
+    async def servers(self) -> set[str]:
+        """Return the names of all servers that have ever received an event or have calls on record.
+
+        They need not be configured any more.
+        """
+        hooks, callers = await self._store.hooks(), await self._store.callers()
+        return {server for server, _ in hooks} | {caller.server for caller in callers}
+
     async def events(self, wanted: Wanted) -> list[Event]:
         """List events of all servers, oldest first."""
         statuses = [EventStatus(wanted.status)] if wanted.status else list(EventStatus)
