@@ -11,8 +11,9 @@ from typing import Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
 
-from bridge.errors import MalformedError
+from bridge.errors import Fault, MalformedError, NotJsonError
 from bridge.json_reading import parse_json
+from bridge.pointers import pointer_to
 from bridge.schema_faults import unexpected_members
 
 ROUNDS_MAX = 4
@@ -21,22 +22,28 @@ ROUNDS_MAX = 4
 Kinds = ValidationErrorKind
 
 
-def mended(validator: Validator, value: Any, spare: Iterable[str] = ()) -> Any:
+def mended(
+    validator: Validator, value: Any, spare: Iterable[str] = (), faults: list[Fault] | None = None
+) -> Any:
     """Return what a value that is refused was meant to be, if that is allowed, or else the value.
 
-    `spare` are members of the whole that may be left out where the schema refuses them.
+    `spare` are members of the whole that may be left out where the schema refuses them. What keeps
+    JSON in a text from being read, a number beyond a double say, is added to `faults`.
     """
+    wrong = [] if faults is None else faults
     meant = {"": copy.deepcopy(value)}  # a member like the others, so that all can be replaced
     for _ in range(ROUNDS_MAX):
         errors = list(validator.iter_errors(meant[""]))
         if not errors:
             return meant[""]
-        if not [error for error in errors if _mend(meant, error, frozenset(spare))]:
+        if not [error for error in errors if _mend(meant, error, frozenset(spare), wrong)]:
             break
     return value
 
 
-def _mend(meant: dict[str, Any], error: ValidationError, spare: frozenset[str]) -> bool:
+def _mend(
+    meant: dict[str, Any], error: ValidationError, spare: frozenset[str], wrong: list[Fault]
+) -> bool:
     """Change what an error points at, if it can be meant in one way only; tell whether it was."""
     *way, last = ("", *error.instance_path)
     around: Any = meant
@@ -50,7 +57,15 @@ def _mend(meant: dict[str, Any], error: ValidationError, spare: frozenset[str]) 
     if found is None and way and isinstance(around, dict) and last in around:
         del around[last]
         return True
-    return isinstance(found, str) and _refuses_text(error) and _read(around, last, found)
+    if not isinstance(found, str) or not _refuses_text(error):
+        return False
+    try:
+        return _read(around, last, found)
+    except MalformedError as unread:
+        place = pointer_to(tuple(error.instance_path))
+        fault = Fault(place, f"is JSON in a text that cannot be taken: {unread}")
+        wrong += [] if fault in wrong else [fault]
+        return False
 
 
 def _there(around: Any, last: str | int) -> Any:
@@ -82,9 +97,14 @@ def _is_same_place(one: ValidationError, other: ValidationError) -> bool:
 
 
 def _read(around: Any, last: str | int, text: str) -> bool:
+    """Put the value of JSON in the place of its text; return whether it is JSON of anything else.
+
+    Raises:
+        MalformedError: it is JSON that no value may be.
+    """
     try:
         value = parse_json(text.encode())
-    except (MalformedError, UnicodeEncodeError):
+    except (NotJsonError, UnicodeEncodeError):
         return False
     if isinstance(value, str):
         return False

@@ -47,12 +47,15 @@ def examine(compiled: Compiled, value: Any, wish: Wish = Wish()) -> Iterator[Ver
             yield Verdict(True, value)
             return
         yield Verdict(False, None, (UNEXPLAINED,))
+        unread: list[Fault] = []
         if wish.lenient:
-            meant = mended(validator, value, wish.spare)
+            meant = mended(validator, value, wish.spare, unread)
             if meant is not value:
                 yield Verdict(True, meant)
                 return
-        for faults in faults_found(validator, value):
+        for found in faults_found(validator, value):
+            named = {fault.pointer for fault in unread}
+            faults = (*unread, *(fault for fault in found if fault.pointer not in named))
             yield Verdict(False, None, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
     except UnicodeEncodeError:
         yield Verdict(False, None, (NO_TEXT,))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bridge.lenient_values import mended
+from bridge.schema_checks import Wish, examine
 from bridge.schemas import compile_schema
 
 Json = Any
@@ -49,6 +50,27 @@ def of(*required: str, closed: bool = False, **properties: Json) -> Json:
 )
 def test_what_can_be_meant_in_one_way_only_is_meant(schema: Json, sent: Json, meant: Json) -> None:
     assert mended(compile_schema(schema).validator, sent, SPARE) == meant
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent", "pointer", "why"),
+    [
+        (of(a={"type": "array"}), {"a": "[1e999]"}, "/a", "the number 1e999 at /0 is beyond"),
+        (of(a=OBJECT), {"a": '{"b":[0,-2e400]}'}, "/a", "the number -2e400 at /b/1 is beyond"),
+        (of(a={"type": "number"}), {"a": "1e999"}, "/a", "the number 1e999 at (whole) is beyond"),
+        (OBJECT, '{"a":1e999}', "", "the number 1e999 at /a is beyond"),
+        (of(a=of(b=OBJECT)), {"a": '{"b":"{\\"c\\":1e999}"}'}, "/a/b", "the number 1e999 at /c is"),
+        (of(a=OBJECT), {"a": "[" * 300 + "]" * 300}, "/a", "nested deeper than 200"),
+        (of(a=OBJECT, b=INTEGER), {"a": '{"n":1e999}', "b": "5"}, "/a", "the number 1e999 at /n"),
+    ],
+)
+def test_what_keeps_json_in_a_text_from_being_taken_is_named_with_its_place(
+    schema: Json, sent: Json, pointer: str, why: str
+) -> None:
+    faults = [*examine(compile_schema(schema), sent, Wish(lenient=True))][-1].faults
+    told = [fault for fault in faults if fault.pointer == pointer]
+    assert len(told) == 1
+    assert why in told[0].detail
 
 
 @pytest.mark.parametrize(
