@@ -14,7 +14,11 @@ import jsonschema_rs
 import regress
 from jsonschema_rs import RegexOptions
 
+from bridge.exact_json import show
+
 LINEAR = RegexOptions()
+
+PATTERN_CHARS_SHOWN = 300
 
 
 @functools.cache
@@ -69,7 +73,7 @@ class EcmaPattern:
             ValueError: it does not match.
         """
         if isinstance(value, str) and not self._matches(value):
-            raise ValueError(f"does not match {self._pattern!r}")
+            raise ValueError(f"does not match {show(self._pattern, PATTERN_CHARS_SHOWN)}")
 
 
 def _linear(pattern: str) -> jsonschema_rs.Validator:

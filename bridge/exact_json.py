@@ -41,6 +41,18 @@ def spell(value: object) -> str:
     return _with_digits(text)
 
 
+def show(value: object, chars_max: int) -> str:
+    """Return the beginning of a value's JSON for a sentence that people read.
+
+    What cannot be seen, or would turn the text around, stands as its escape.
+    """
+    cut = value[:chars_max] if isinstance(value, str) else value
+    text = _with_digits(json.dumps(cut, ensure_ascii=False, default=_marked))
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    return text if cut == value and len(text) <= chars_max else f"{text[:chars_max]}…"
+
+
 def read_fraction(text: str) -> int | float | Decimal:
     """Return the number that a JSON text spells with a point or an exponent, as exact as it is.
 

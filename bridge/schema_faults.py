@@ -5,12 +5,12 @@ is cut before they are gathered.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
 
 from bridge.errors import Fault
+from bridge.exact_json import show
 from bridge.pointers import pointer_to
 
 FAULTS_MAX = 20
@@ -135,11 +135,12 @@ def _unexpected(error: ValidationError, names: list[str]) -> str:
 
 
 def _show(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, str):
-        return _short(repr(value[:_SHOWN_CHARS]), _SHOWN_CHARS)
-    return _short(repr(cut(value, _SHOWN_NODES, _SHOWN_NODES, [])), _SHOWN_CHARS)
+    return show(cut(value, _SHOWN_NODES, _SHOWN_NODES, []), _SHOWN_CHARS)
+
+
+def _rule(part: Any) -> str:
+    """Format what a schema wants, which is shown as far as a sentence goes."""
+    return show(part, _DETAIL_CHARS)
 
 
 def _short(text: str, chars: int) -> str:
@@ -164,13 +165,14 @@ def _counted(error: ValidationError, shown: str) -> str:
 
 
 # The sentences are those of the library jsonschema, which told them before: people search for them.
+# Values stand in them as JSON, which is what their senders know.
 _SENTENCES: dict[type, Callable[[Any, str], str]] = {
-    Kinds.Type: lambda e, v: f"{v} is not of type {', '.join(map(repr, e.kind.types))}",
-    Kinds.Enum: lambda e, v: f"{v} is not one of {e.kind.options!r}",
-    Kinds.Constant: lambda e, _: f"{e.kind.expected_value!r} was expected",
-    Kinds.Format: lambda e, v: f"{v} is not a {e.kind.format!r}",
+    Kinds.Type: lambda e, v: f"{v} is not of type {', '.join(map(_rule, e.kind.types))}",
+    Kinds.Enum: lambda e, v: f"{v} is not one of {_rule(e.kind.options)}",
+    Kinds.Constant: lambda e, _: f"{_rule(e.kind.expected_value)} was expected",
+    Kinds.Format: lambda e, v: f"{v} is not a {_rule(e.kind.format)}",
     Kinds.Custom: lambda e, v: f"{v} {e.kind.message}",
-    Kinds.Pattern: lambda e, v: f"{v} does not match {e.kind.pattern!r}",
+    Kinds.Pattern: lambda e, v: f"{v} does not match {_rule(e.kind.pattern)}",
     Kinds.MinLength: lambda e, v: f"{v} {_too_few(e.kind.limit, 'is too short')}",
     Kinds.MaxLength: lambda e, v: f"{v} {_too_many(e.kind.limit, 'is too long')}",
     Kinds.MinItems: lambda e, v: f"{v} {_too_few(e.kind.limit, 'is too short')}",
@@ -179,20 +181,20 @@ _SENTENCES: dict[type, Callable[[Any, str], str]] = {
         f"{v} {_too_few(e.kind.limit, 'does not have enough properties')}"
     ),
     Kinds.MaxProperties: lambda e, v: f"{v} {_too_many(e.kind.limit, 'has too many properties')}",
-    Kinds.Minimum: lambda e, v: f"{v} is less than the minimum of {e.kind.limit!r}",
-    Kinds.Maximum: lambda e, v: f"{v} is greater than the maximum of {e.kind.limit!r}",
+    Kinds.Minimum: lambda e, v: f"{v} is less than the minimum of {_rule(e.kind.limit)}",
+    Kinds.Maximum: lambda e, v: f"{v} is greater than the maximum of {_rule(e.kind.limit)}",
     Kinds.ExclusiveMinimum: lambda e, v: (
-        f"{v} is less than or equal to the minimum of {e.kind.limit!r}"
+        f"{v} is less than or equal to the minimum of {_rule(e.kind.limit)}"
     ),
     Kinds.ExclusiveMaximum: lambda e, v: (
-        f"{v} is greater than or equal to the maximum of {e.kind.limit!r}"
+        f"{v} is greater than or equal to the maximum of {_rule(e.kind.limit)}"
     ),
-    Kinds.MultipleOf: lambda e, v: f"{v} is not a multiple of {e.kind.multiple_of!r}",
+    Kinds.MultipleOf: lambda e, v: f"{v} is not a multiple of {_rule(e.kind.multiple_of)}",
     Kinds.UniqueItems: lambda _, v: f"{v} has non-unique elements",
     Kinds.Contains: _counted,
     Kinds.AnyOf: lambda _, v: f"{v} is not valid under any of the given schemas",
     Kinds.OneOfNotValid: lambda _, v: f"{v} is not valid under any of the given schemas",
     Kinds.OneOfMultipleValid: lambda _, v: f"{v} is valid under more than one of the given schemas",
-    Kinds.Not: lambda e, v: f"{v} should not be valid under {e.kind.schema!r}",
+    Kinds.Not: lambda e, v: f"{v} should not be valid under {_rule(e.kind.schema)}",
     Kinds.FalseSchema: lambda _, v: f"False schema does not allow {v}",
 }

@@ -108,10 +108,10 @@ async def test_a_call_that_means_the_same_joins_the_earlier_one(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"n": "five"}, "/n: 'five' is not of type 'integer'"),
-        ({"filter": "[1]"}, "/filter: '[1]' is not of type 'object'"),
-        ({"unknown": 1}, "Additional properties are not allowed ('unknown' was unexpected)"),
-        ({"n": None, "unknown": 1}, "/n: None is not of type 'integer'"),
+        ({"n": "five"}, '/n: "five" is not of type "integer"'),
+        ({"filter": "[1]"}, '/filter: "[1]" is not of type "object"'),
+        ({"unknown": 1}, 'Additional properties are not allowed ("unknown" was unexpected)'),
+        ({"n": None, "unknown": 1}, '/n: null is not of type "integer"'),
     ],
 )
 async def test_what_can_be_meant_in_more_ways_is_refused_as_it_came(

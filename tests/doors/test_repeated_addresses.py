@@ -78,4 +78,4 @@ async def test_what_is_wrong_with_a_payload_is_told_without_the_address(door: Ru
     told = json.loads(await sent(door, SIGNED, "short"))
 
     assert told["status"] == 422
-    assert told["errors"] == [{"pointer": "", "detail": "'[secret]' is too long"}]
+    assert told["errors"] == [{"pointer": "", "detail": '"[secret]" is too long'}]

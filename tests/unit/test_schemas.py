@@ -1,5 +1,7 @@
 """JSON Schemas: which are sound, and what they say of a value."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_every_fault_of_a_value_is_named_by_its_pointer() -> None:
         "required": ["a/b", "c", "d"],
     }
     assert set(faults_in_value(schema, {"a/b": [1, "x"]})) == {
-        Fault("/a~1b/1", "'x' is not of type 'integer'"),
+        Fault("/a~1b/1", '"x" is not of type "integer"'),
         Fault("/c", "is required"),
         Fault("/d", "is required"),
     }
@@ -75,14 +77,14 @@ def test_what_only_looks_like_a_pointer_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("schema", "value", "said"),
     [
-        ({"type": ["integer", "null"]}, "x", "'x' is not of type"),
-        ({"enum": [1, "a"]}, 2, "2 is not one of [1, 'a']"),
-        ({"const": {"a": 1}}, 2, "{'a': 1} was expected"),
-        ({"minLength": 1}, "", "'' should be non-empty"),
-        ({"minLength": 3}, "a", "'a' is too short"),
-        ({"maxLength": 3}, "abcd", "'abcd' is too long"),
-        ({"pattern": "^a$"}, "b", "'b' does not match '^a$'"),
-        ({"pattern": "^(?=a)"}, "b", "'b' does not match '^(?=a)'"),
+        ({"type": ["integer", "null"]}, "x", '"x" is not of type'),
+        ({"enum": [1, "a"]}, 2, '2 is not one of [1, "a"]'),
+        ({"const": {"a": 1}}, 2, '{"a": 1} was expected'),
+        ({"minLength": 1}, "", '"" should be non-empty'),
+        ({"minLength": 3}, "a", '"a" is too short'),
+        ({"maxLength": 3}, "abcd", '"abcd" is too long'),
+        ({"pattern": "^a$"}, "b", '"b" does not match "^a$"'),
+        ({"pattern": "^(?=a)"}, "b", '"b" does not match "^(?=a)"'),
         ({"maxItems": 0}, [1], "[1] is expected to be empty"),
         ({"minProperties": 2}, {}, "{} does not have enough properties"),
         ({"minimum": 5}, 3, "3 is less than the minimum of 5"),
@@ -90,11 +92,18 @@ def test_what_only_looks_like_a_pointer_is_refused(text: str) -> None:
         ({"multipleOf": 0.5}, 0.3, "0.3 is not a multiple of 0.5"),
         ({"uniqueItems": True}, [1, 1], "[1, 1] has non-unique elements"),
         ({"anyOf": [{"type": "null"}]}, 1, "1 is not valid under any of the given schemas"),
-        ({"not": {"type": "integer"}}, 1, "1 should not be valid under {'type': 'integer'}"),
+        ({"not": {"type": "integer"}}, 1, '1 should not be valid under {"type": "integer"}'),
         ({"contains": {"const": 2}}, [1], "[1] does not contain items matching the given schema"),
-        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "'ab' is too long"),
-        ({"additionalProperties": False}, {"a": 1}, "Additional properties are not allowed ('a'"),
+        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, '"ab" is too long'),
+        ({"additionalProperties": False}, {"a": 1}, 'Additional properties are not allowed ("a"'),
         ({"properties": {"a": False}}, {"a": 1}, "False schema does not allow 1"),
+        ({"type": "string"}, None, "null is not of type"),
+        ({"type": "string"}, [True, None, "ä"], '[true, null, "ä"] is not of type "string"'),
+        ({"type": "string"}, Decimal("0.1234567890123456789"), "0.1234567890123456789 is not of"),
+        ({"enum": [None, False]}, "a\n\u202e", r'"a\n\u202e" is not one of [null, false]'),
+        ({"const": True}, 1, "true was expected"),
+        ({"not": {"const": None}}, None, 'null should not be valid under {"const": null}'),
+        ({"maxLength": 9}, "x" * 500, f'"{"x" * 159}… is too long'),
     ],
 )
 def test_a_fault_is_told_in_the_words_that_people_know(

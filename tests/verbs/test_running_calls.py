@@ -64,7 +64,7 @@ async def test_starting_a_call_wakes_a_worker(web: Runtime) -> None:
         ("typed", [Answered({"ok": 1})], SUCCEEDED, 1, None),
         ("typed", [Answered({"no": 1})], FAILED, 1, "/ok: is required"),
         ("typed", [Answered(None, empty=True)], FAILED, 1, "empty body"),
-        ("listed", [Answered([1] * 10_000)], FAILED, 1, "/19: 1 is not of type 'string'; and more"),
+        ("listed", [Answered([1] * 10_000)], FAILED, 1, '/19: 1 is not of type "string"; and more'),
         ("patterned", [Answered("aac")], SUCCEEDED, 1, None),
         ("patterned", [Answered("a" * 100)], FAILED, 1, "could not be checked"),
         ("stamp", [NotRun("refused")], QUEUED, 0, "refused"),
