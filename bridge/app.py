@@ -7,8 +7,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Scope
+from typing_extensions import override
 
 from bridge.body_budget import BodyBudget
 from bridge.brake import LINES_MAX, Brake
@@ -41,12 +42,31 @@ def _get(path: str, endpoint: Callable[[Request], Awaitable[ASGIApp]]) -> Route:
     return route
 
 
+class ConfirmRoute(Route):
+    """Routes GET to the hooks whose provider asks by it; any other hook takes POST alone."""
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            servers: Mapping[str, Server] = scope["app"].state.runtime.servers
+            if not hooks.is_confirmed_by_get(servers, found["path_params"]):
+                return Match.NONE, {}
+        return match, found
+
+
+def _confirm(path: str) -> Route:
+    route = ConfirmRoute(path, hooks.confirm, methods=["GET"])
+    route.methods = {"GET"}
+    return route
+
+
 ROUTES = (
     Route("/healthz", health.show_alive),
     Route("/readyz", health.show_ready),
     Route("/metrics", health.show_metrics),
     Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
-    _get("/hooks/{server}/{hook}", hooks.confirm),
+    _confirm("/hooks/{server}/{hook}"),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
     Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),

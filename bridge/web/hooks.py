@@ -2,8 +2,8 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -26,7 +26,6 @@ from bridge.verbs.intake import Incoming
 from bridge.web.clients import clients_of
 from bridge.web.handshakes import answer_graph, answer_meta, answer_slack
 from bridge.web.held import WatchedAnswer, while_there
-from bridge.web.problems import problem
 
 logger = logging.getLogger(__name__)
 
@@ -62,15 +61,19 @@ async def receive_event(request: Request) -> Response:
     return Response(described, 200 if is_duplicate else 202, media_type="application/json")
 
 
+def is_confirmed_by_get(servers: Mapping[str, Server], place: Mapping[str, str]) -> bool:
+    """Report whether the provider of the hook at this place asks with GET: Meta does, no other."""
+    server = servers.get(place["server"])
+    hook = server.hooks.get(place["hook"]) if server else None
+    return hook is not None and isinstance(hook.handshake, MetaHandshake)
+
+
 async def confirm(request: Request) -> Response:
-    """Answer a provider that asks with GET whether it may send here: Meta does, no other."""
+    """Answer a provider that asks with GET whether it may send here."""
     runtime: Runtime = request.app.state.runtime
-    server = runtime.servers.get(request.path_params["server"])
-    hook = server.hooks.get(request.path_params["hook"]) if server else None
-    if hook and isinstance(hook.handshake, MetaHandshake):
-        return answer_meta(hook, hook.handshake, request)
-    why = "GET is not answered here: send POST"
-    return problem(HTTPStatus.METHOD_NOT_ALLOWED, why, {"Allow": "POST"})
+    _, hook = _find_hook(runtime, request)
+    assert isinstance(hook.handshake, MetaHandshake), "no other hook is routed here"
+    return answer_meta(hook, hook.handshake, request)
 
 
 async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:

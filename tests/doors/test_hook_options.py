@@ -177,8 +177,17 @@ async def test_meta_is_told_its_challenge_for_the_verify_token_alone(door: Runni
         assert refused.status_code == 401
         assert "115820" not in refused.text
     assert (await door.client.head("/hooks/field/meta", params=right)).status_code == 405
-    for hook in ("plain", "slack", "graph", "none"):
-        assert (await door.client.get(f"/hooks/field/{hook}", params=right)).status_code == 405
+
+
+@pytest.mark.parametrize("hook", ["plain", "slack", "graph", "none", "meta"])
+async def test_a_hook_takes_get_only_where_its_provider_asks_by_it(
+    door: RunningApp, hook: str
+) -> None:
+    taken = "GET, POST" if hook == "meta" else "POST"
+    for method in {"GET", "PUT", "DELETE"} - set(taken.split(", ")):
+        answer = await door.client.request(method, f"/hooks/field/{hook}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, taken)
+        assert answer.json()["detail"] == f"{method} is not answered here: send {taken}"
 
 
 async def test_slack_is_told_its_challenge_if_it_signs_for_it(door: RunningApp) -> None:

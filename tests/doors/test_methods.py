@@ -18,6 +18,9 @@ TAKEN = {
     path: {method for route in ROUTES if route.path == path for method in route.methods or ()}
     for path in dict.fromkeys(route.path for route in ROUTES)
 }
+TAKEN["/hooks/{server}/{hook}"] = {
+    "POST"
+}  # save where a provider asks by GET: see test_hook_options
 STREAMS = ("/mcp/desk", "/mcp-2025/desk", "/sse/desk", "/sse/desk/clients/claude")
 
 
