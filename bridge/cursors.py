@@ -6,12 +6,12 @@ from bridge.errors import MalformedError
 
 
 def order_after(cursor: str | None) -> int:
-    """Give the order number that a page starts behind; 0 without a cursor.
+    """Return the order number that a page starts behind; 0 without a cursor, or with an empty one.
 
     Raises:
         MalformedError: no list ever gave this cursor.
     """
-    if cursor is None:
+    if not cursor:
         return 0
     if not re.fullmatch(r"[0-9]{1,17}", cursor):
         raise MalformedError("this is no cursor: take next_cursor as it came, or leave it out")

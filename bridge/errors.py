@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
+from bridge.pointers import shorten
+
 
 class BridgeError(Exception):
     """Anything the bridge says no to; its text is for the person who must mend it."""
@@ -79,6 +81,11 @@ class Fault:
     pointer: str
     detail: str
 
+    @property
+    def shown_pointer(self) -> str:
+        """Return the pointer as far as it is shown; names in it may be as long as a body."""
+        return shorten(self.pointer)
+
 
 @dataclass
 class InvalidError(RejectedError):
@@ -97,7 +104,7 @@ class InvalidError(RejectedError):
     @override
     def __str__(self) -> str:
         """Give the summary and each fault behind it."""
-        named = [f"{fault.pointer or '(whole)'}: {fault.detail}" for fault in self.faults]
+        named = [f"{fault.shown_pointer or '(whole)'}: {fault.detail}" for fault in self.faults]
         if self.has_more:
             named.append("and more")
         return f"{self.summary}: {'; '.join(named)}" if named else self.summary

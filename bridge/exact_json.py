@@ -41,8 +41,10 @@ def spell(value: object) -> str:
     return _with_digits(text)
 
 
-def show(value: object, chars_max: int) -> str:
+def show(value: object, chars_max: int = 60) -> str:
     """Return the beginning of a value's JSON for a sentence that people read.
+
+    The default is what a name needs that somebody has asked for and nobody knows.
 
     What cannot be seen, or would turn the text around, stands as its escape.
     """

@@ -26,7 +26,7 @@ from bridge.charsets import UTF_8, decode_by, demand_codec, take_mark
 from bridge.errors import MalformedError, NotJsonError, NumberError
 from bridge.exact_json import read_fraction
 from bridge.models import Json
-from bridge.pointers import pointer_to
+from bridge.pointers import pointer_to, shorten
 
 DEPTH_MAX = 200
 """Arrays and objects within each other; the MCP library cannot tell a result of 255."""
@@ -263,7 +263,7 @@ def _unmerged(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _refuse_number(value: Json, wrong: _NoNumber) -> None:
     shown = wrong.text if len(wrong.text) <= SHOWN_CHARS else wrong.text[:SHOWN_CHARS] + "…"
-    place = _pointer_to(value, wrong) or "(whole)"
+    place = shorten(_pointer_to(value, wrong) or "(whole)")
     if not shown.lstrip("-")[0].isdigit():
         raise NotJsonError(f"not JSON: {shown} is not JSON, at {place}")
     raise NumberError(

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from bridge.errors import NotFoundError
-from bridge.exact_json import decode
+from bridge.exact_json import decode, show
 from bridge.json_reading import STRING
 from bridge.models import Json
 from bridge.payloads import Page
@@ -101,7 +101,7 @@ class _Walk:
         for name in names:
             found = await self._member(span[0], name)
             if found is None:
-                raise NotFoundError(f"the path leads nowhere at {name!r}")
+                raise NotFoundError(f"the path leads nowhere at {show(name)}")
             span = found
         return span
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bridge.charsets import decode_text, label_in
 from bridge.errors import MalformedError, NotFoundError, UnsupportedMediaError
-from bridge.exact_json import encode
+from bridge.exact_json import encode, show
 from bridge.forms import read_urlencoded
 from bridge.json_reading import read_json
 from bridge.models import Body, Json
@@ -40,7 +40,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
     elif media_type.startswith("text/"):
         value = decode_text(content, label)
     else:
-        raise UnsupportedMediaError(f"cannot read {media_type}; send JSON, a form or text")
+        raise UnsupportedMediaError(f"cannot read {show(media_type)}: send JSON, a form or text")
     return value, Body(encode(value), media_type)
 
 
@@ -67,7 +67,7 @@ def resolve(value: Json, pointer: str) -> Json:
         elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
             value = value[int(name)]
         else:
-            raise NotFoundError(f"the path leads nowhere at {name!r}")
+            raise NotFoundError(f"the path leads nowhere at {show(name)}")
     return value
 
 

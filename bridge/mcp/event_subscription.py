@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
+from bridge.exact_json import show
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
 from bridge.servers import Hook
@@ -42,7 +43,7 @@ def hook_of(context: Context, params: SubscriptionParams) -> Hook:
     demand_modern(context)
     hook = context.lifespan_context.server.hooks.get(params.name)
     if hook is None:
-        raise MCPError(NOT_FOUND, f"no such event: {params.name}", {"kind": "event"})
+        raise MCPError(NOT_FOUND, f"no such event: {show(params.name)}", {"kind": "event"})
     if params.arguments:
         raise MCPError(types.INVALID_PARAMS, "these events take no arguments")
     if params.cursor is not None and not re.fullmatch("[0-9]{1,17}", params.cursor, re.ASCII):

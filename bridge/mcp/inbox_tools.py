@@ -6,6 +6,7 @@ from typing import Any
 import mcp_types as types
 
 from bridge.errors import NotFoundError
+from bridge.exact_json import show
 from bridge.file_pages import page_bytes
 from bridge.mcp.envelopes import DATA_NOTICE, beside, envelope, unless_held, value_or_text
 from bridge.mcp.exchange import Caller
@@ -140,7 +141,7 @@ def _done(context: Context, given: Arguments, **told: str) -> types.CallToolResu
 def _known_hook(server: Server, hook: str | None) -> str | None:
     if hook is not None and hook not in server.hooks:
         raise NotFoundError(
-            f"no hook {hook!r} here; there are: {', '.join(server.hooks) or 'none'}"
+            f"no hook {show(hook)} here; there are: {', '.join(server.hooks) or 'none'}"
         )
     return hook
 

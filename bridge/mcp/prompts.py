@@ -8,6 +8,7 @@ import json
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from bridge.exact_json import show
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
 from bridge.servers import Hook, Server
@@ -79,10 +80,10 @@ async def get_prompt(
     server = context.lifespan_context.server
     hook = _hooks(context.lifespan_context).get(params.name)
     if hook is None:
-        raise MCPError(types.INVALID_PARAMS, f"unknown prompt: {params.name}")
+        raise MCPError(types.INVALID_PARAMS, f"unknown prompt: {show(params.name)}")
     given = params.arguments or {}
     if unknown := sorted(given.keys() - {argument.name for argument in ARGUMENTS}):
-        raise MCPError(types.INVALID_PARAMS, f"unknown argument: {', '.join(unknown)}")
+        raise MCPError(types.INVALID_PARAMS, f"unknown argument: {show(unknown[0])}")
     said = types.TextContent(type="text", text=_written(server, hook, given))
     return types.GetPromptResult(
         description=f"Work through the inbox of {hook.name}",
@@ -114,7 +115,8 @@ def _limit(text: str) -> int | None:
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(LIMIT_MAX))
     if text and not (is_number and 1 <= int(text) <= LIMIT_MAX):
         raise MCPError(
-            types.INVALID_PARAMS, f"limit must be a whole number from 1 to {LIMIT_MAX}: {text!r}"
+            types.INVALID_PARAMS,
+            f"limit must be a whole number from 1 to {LIMIT_MAX}: {show(text)} is none",
         )
     return int(text) if text else None
 

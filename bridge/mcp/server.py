@@ -16,6 +16,7 @@ from typing_extensions import override
 from bridge import __version__
 from bridge.audit import record
 from bridge.errors import BridgeError, RejectedError
+from bridge.exact_json import show
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.changes import digest
 from bridge.mcp.completion import complete
@@ -34,7 +35,14 @@ from bridge.mcp.resources import (
     read_resource,
 )
 from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
-from bridge.mcp.tools import ADDED_BY_CLIENTS, Arguments, Tool, failure, tell_once
+from bridge.mcp.tools import (
+    ADDED_BY_CLIENTS,
+    Arguments,
+    Tool,
+    failure,
+    tell_once,
+    without_blanks,
+)
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
 from bridge.scopes import EVERYTHING, Scope
 from bridge.servers import Server
@@ -143,8 +151,10 @@ class Door:
         """
         tool = self._tools_in(context.lifespan_context.scope).get(params.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, f"unknown tool: {params.name}")
+            raise MCPError(types.INVALID_PARAMS, f"unknown tool: {show(params.name)}")
         given = params.arguments or {}
+        if tool.name not in self._server.workflows:
+            given = without_blanks(tool.input, given)
         try:
             given = await context.lifespan_context.runtime.schemas.mended(
                 tool.input, given, "the arguments break this tool's input schema", ADDED_BY_CLIENTS

@@ -121,6 +121,15 @@ def held_by(given: Arguments) -> str | None:
     return given.get("if_changed_from")
 
 
+def without_blanks(schema: Schema, given: Arguments) -> Arguments:
+    """Return arguments without those that are empty and optional: n8n's nodes send both for none.
+
+    For the bridge's own tools only, none of which means anything by an empty text.
+    """
+    required = schema.get("required", ())
+    return {name: value for name, value in given.items() if value != "" or name in required}
+
+
 def whole(given: Arguments, name: str, default: int) -> int:
     """Read an argument that its schema holds to be an integer: 5 may be spelled 5.0.
 

@@ -122,7 +122,7 @@ def answer_error(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))
     if isinstance(error, InvalidError):
         members["errors"] = [
-            {"pointer": fault.pointer, "detail": fault.detail} for fault in error.faults
+            {"pointer": fault.shown_pointer, "detail": fault.detail} for fault in error.faults
         ]
         return problem(status, _summary(error), headers, **members)
     return problem(status, str(error), headers, **members)

@@ -47,6 +47,7 @@ def build(settings: Settings) -> Starlette:
         workflows={
             "open": workflow(INPUT),
             "strict": workflow(INPUT | {"additionalProperties": False}),
+            "shut": workflow({"type": "object", "additionalProperties": {"maxProperties": 0}}),
             "none": workflow({"type": "object", "additionalProperties": False}),
             "slow": workflow({"type": "object", "properties": {"a": {"pattern": r"^(a|aa)+\1c$"}}}),
         },
@@ -126,11 +127,28 @@ async def test_what_can_be_meant_in_more_ways_is_refused_as_it_came(
 async def test_the_bridge_s_own_tools_are_as_lenient(web: str, http: httpx2.AsyncClient) -> None:
     event_id = await send(http, web, {"q": 1}, "ask")
     async with asking("2026", http, web) as ask:
-        for given in ({"hook": None, "limit": "1"}, {"toolCallId": "c", "tool": "list_events"}):
+        empty = dict.fromkeys(("hook", "cursor", "status", "limit", "if_changed_from"), "")
+        for given in (
+            {"hook": None, "limit": "1"},
+            {"toolCallId": "c", "tool": "list_events"},
+            empty | {"response_format": ""},
+        ):
             listed = await use(ask, "list_events", given)
             assert len(listed["structuredContent"]["events"]) == 1
-        taken = await use(ask, "take_event", {"wait_seconds": None, "event_id": None})
+        assert "structuredContent" in await use(ask, "list_calls", {"status": "", "cursor": ""})
+        taken = await use(ask, "take_event", {"wait_seconds": None, "event_id": None, "hook": ""})
         assert taken["structuredContent"]["event_id"] == event_id
+        read = await use(ask, "read_event", {"event_id": event_id, "path": "", "offset": ""})
+        assert read["structuredContent"]["value"] == {"q": 1}
+        missing = await use(ask, "read_event", {"event_id": ""})
+        assert missing["isError"]
+
+
+async def test_an_empty_text_is_an_argument_of_a_workflow_like_any_other(
+    web: str, http: httpx2.AsyncClient
+) -> None:
+    async with asking("2026", http, web) as ask:
+        assert await recorded(ask, "open", {"opt": ""}) == {"opt": ""}
 
 
 @pytest.mark.parametrize(
@@ -164,3 +182,33 @@ async def test_others_are_answered_while_a_value_takes_too_long_to_check(
             answered += 1
     assert "could not be checked" in (await slow)["content"][0]["text"]
     assert answered > 10
+
+
+async def test_a_name_that_nobody_knows_is_repeated_in_part_only(
+    web: str, http: httpx2.AsyncClient
+) -> None:
+    long = "x" * 40_000
+    event_id = await send(http, web, {"q": 1}, "ask")
+    async with asking("sse", http, web) as ask:
+        answers = [
+            await ask("tools/call", name=tool, arguments=given)
+            for tool, given in (
+                ("take_event", {"hook": long}),
+                ("list_events", {"hook": long}),
+                ("list_events", {"status": long}),
+                ("list_events", {long: 1}),
+                ("read_event", {"event_id": event_id, "path": f"/{long}"}),
+                ("read_event", {"event_id": long}),
+                ("extend_event", {"event_id": event_id, "lease": "x", "seconds": long}),
+                ("cancel_call", {"call_id": long}),
+                ("open", {"filter": {"a": 1}, "n": long}),
+                ("shut", {long: {long: 1}}),
+                (long, {}),
+            )
+        ]
+        answers.append(await ask("prompts/get", name=long))
+        answers.append(await ask("prompts/get", name="ask", arguments={long: "1"}))
+        answers.append(await ask("prompts/get", name="ask", arguments={"limit": long}))
+    for answer in answers:
+        assert "error" in answer or answer["result"]["isError"]
+        assert len(json.dumps(answer)) < 1500

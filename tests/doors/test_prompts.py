@@ -80,7 +80,7 @@ async def test_wrong_arguments_are_refused_by_name(ask: Ask, arguments: dict[str
 
 
 async def test_an_unknown_prompt_is_refused(ask: Ask) -> None:
-    assert error_of(await ask("prompts/get", name="parcels")) == "unknown prompt: parcels"
+    assert error_of(await ask("prompts/get", name="parcels")) == 'unknown prompt: "parcels"'
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ async def test_events_of_a_hook_outside_the_scope_are_not_there(
     listed = (await told(clerk, "list_events"))["result"]["structuredContent"]["events"]
     assert [event["event_id"] for event in listed] == [letter]
     refused = (await told(clerk, "list_events", hook="alarms"))["result"]["content"][0]["text"]
-    assert refused == "no hook 'alarms' here; there are: letters"
+    assert refused == 'no hook "alarms" here; there are: letters'
     for tool, rest in {
         "take_event": {},
         "read_event": {},

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from bridge.exact_json import show
 from bridge.mcp.exchange import Caller, answer, error_message
 from bridge.mcp.handovers import Carrier
 from bridge.mcp.news import Subscriptions
@@ -159,7 +160,7 @@ async def _session(request: Request, caller: Caller) -> Session | Response:
         return _refuse(400, "the Mcp-Session-Id header is missing: send initialize first")
     version = request.headers.get("mcp-protocol-version")
     if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-        return _refuse(400, f"unsupported MCP-Protocol-Version: {version}")
+        return _refuse(400, f"unsupported MCP-Protocol-Version: {show(version)}")
     session = await caller.runtime.sessions.read(session_id, caller.principal, WIRE)
     if session is None:
         return _refuse(404, "Session not found")
