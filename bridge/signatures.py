@@ -111,9 +111,9 @@ class HmacScheme:
         """
         parts = SEPARATORS.split(headers.get(self.header.lower(), ""))
         timestamp = self._timestamp(headers, parts)
-        if self.timestamp and not re.fullmatch("[0-9]+", timestamp):
-            part = f"{self.timestamp} in {self.header}" if self.is_in_header else self.timestamp
-            return f"{part} must be there and be the seconds since 1970: is the request signed?"
+        missing = self._missing(any(parts), timestamp)
+        if missing:
+            return f"{' and '.join(missing)}: is the request signed?"
         if self.timestamp and not is_timely(timestamp, now_s, self.tolerance_s):
             return (
                 f"{self.timestamp.rstrip('=')} must be within {self.tolerance_s:.0f} seconds of "
@@ -132,6 +132,15 @@ class HmacScheme:
         if is_right or (body is None and could_be):
             return None
         return f"{self.header} must hold a signature of {SIGNED}"
+
+    def _missing(self, has_signature: bool, timestamp: str) -> list[str]:
+        """Return what a request lacks that nobody has signed."""
+        said = [] if has_signature else [f"{self.header} must be there and hold a signature"]
+        is_needed = bool(self.timestamp) and (has_signature or not self.is_in_header)
+        if is_needed and not re.fullmatch("[0-9]+", timestamp):
+            part = f"{self.timestamp} in {self.header}" if self.is_in_header else self.timestamp
+            said.append(f"{part} must be there and be the seconds since 1970")
+        return said
 
     def _timestamp(self, headers: Mapping[str, str], parts: list[str]) -> str:
         if not self.is_in_header:

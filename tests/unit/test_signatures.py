@@ -291,6 +291,29 @@ def test_a_moment_that_is_missing_is_not_blamed_on_a_clock(
         check_hook(hook({auth: "a secret of this hook"}), sender)
 
 
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        ({"stripe": "a secret of this hook"}, "Stripe-Signature"),
+        ({"slack": "a secret of this hook"}, "X-Slack-Signature"),
+        ({"github": "a secret of this hook"}, "X-Hub-Signature-256"),
+        ({"shopify": "a secret of this hook"}, "X-Shopify-Hmac-SHA256"),
+        ({"hmac": {"header": "X-Sig", "secret": "a secret of this hook"}}, "X-Sig"),
+    ],
+)
+@pytest.mark.parametrize("body", [None, BODY])
+def test_a_signature_that_is_missing_is_named_and_no_clock_is_blamed(
+    auth: Any, header: str, body: bytes | None
+) -> None:
+    late = {"x-slack-request-timestamp": str(NOW_S - 999)}
+    for headers in ({}, {header.lower(): " "}, late):
+        with pytest.raises(UnauthorizedError) as caught:
+            check_hook(hook(auth), Sender(headers, body, NOW_S))
+        assert str(caught.value).startswith(f"{header} must be there and hold a signature")
+        assert str(caught.value).endswith("is the request signed?")
+        assert "clock" not in str(caught.value)
+
+
 def test_an_id_that_svix_signs_is_the_key() -> None:
     auth, body, now_s, headers = FROM_THE_PROVIDERS[2]
 
