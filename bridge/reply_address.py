@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from bridge.addresses import is_host, origin
 from bridge.errors import Fault, InvalidError
 from bridge.settings import Settings
 
@@ -63,16 +64,22 @@ class ReplyAddresses:
         if "@" in authority:
             raise _refused("carries a user name, which no resume address of n8n does")
         named = f"{scheme}://{authority}".lower()
-        origin = self.origins.get(named)
-        if origin is None:
+        known = self.origins.get(named)
+        if known is None:
             shown = named[:_SHOWN_CHARS]
+            if not _is_origin(named):
+                unfilled = _UNFILLED if "{{" in url else ""
+                raise _refused(
+                    f"is no web address, for {shown} names no host{unfilled}; n8n's own begin with "
+                    "BRIDGE_N8N_URL or one of BRIDGE_REPLY_ORIGINS"
+                )
             raise _refused(
                 f"points to {shown}, which is neither BRIDGE_N8N_URL nor one of "
                 f"BRIDGE_REPLY_ORIGINS: if that is your n8n, add {shown} to BRIDGE_REPLY_ORIGINS"
             )
         if not self._is_under_a_path(target.partition("?")[0]):
             raise _refused(f"has a path outside BRIDGE_REPLY_PATHS ({', '.join(self.paths)})")
-        return ReplyAddress(origin, target)
+        return ReplyAddress(known, target)
 
     def _is_under_a_path(self, path: str) -> bool:
         """Tell whether a path stays under a prefix, however often and oddly a server decodes it."""
@@ -84,15 +91,23 @@ class ReplyAddresses:
         return is_plain and not {".", ".."} & names and path.startswith(self.paths)
 
 
+def _is_origin(text: str) -> bool:
+    """Report whether a setting could name this origin."""
+    try:
+        return is_host(origin(text).partition("://")[2])
+    except ValueError:
+        return False
+
+
 def _spellings(url: str) -> Iterator[tuple[str, str]]:
     """Give each way to write the origin of `url`: with its scheme's own port and without."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = parts.port or _PORTS[parts.scheme]
-    origin = f"{parts.scheme}://{host}:{port}"
-    yield origin, origin
+    whole = f"{parts.scheme}://{host}:{port}"
+    yield whole, whole
     if port == _PORTS[parts.scheme]:
-        yield f"{parts.scheme}://{host}", origin
+        yield f"{parts.scheme}://{host}", whole
 
 
 def _decoded(path: str) -> str | None:

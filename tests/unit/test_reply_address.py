@@ -150,6 +150,29 @@ def test_another_origin_is_refused_and_named_with_the_setting_to_change(url: str
     assert "://" in said
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://{{$execution.resumeUrl}}",
+        "http://$execution.resumeUrl/reply",
+        "http://http://n8n:5678/webhook-waiting/1",
+        "http://:5678/webhook-waiting/1",
+        "http://n8n:0/webhook-waiting/1",
+        "http://n8n:x/webhook-waiting/1",
+        "http://n8n:99999/webhook-waiting/1",
+        "http://[::1/webhook-waiting/1",
+        "http://a%20b/webhook-waiting/1",
+        "http://<n8n>/webhook-waiting/1",
+        "http://[object",
+    ],
+)
+def test_what_names_no_host_is_not_told_to_be_let_in(url: str) -> None:
+    said = refusal(url)
+    assert "is no web address" in said
+    assert "add " not in said
+    assert ("begin the field with `=`" in said) == ("{{" in url)
+
+
 @pytest.mark.parametrize("url", USER_INFO)
 def test_an_address_with_a_user_in_it_is_refused(url: str) -> None:
     assert "user name" in refusal(url)
