@@ -47,7 +47,7 @@ e2e-n8n: .venv/.dev
 	else echo "e2e-n8n: skipped, for BRIDGE_TEST_N8N_URL names no n8n"; fi
 
 schema: .venv/.runtime
-	$(BIN)/python -m bridge.server_schema > bridge/server_file.schema.json
+	$(BIN)/python -m bridge.configuration.schema > bridge/server_file.schema.json
 
 # Chooses the newest versions that pyproject.toml allows, in an environment with nothing else in it.
 lock:

@@ -1,6 +1,6 @@
 """`python -m bridge` and `n8n-bridge`: the one place that knows both the bridge and its workers."""
 
-from bridge.cli import commands
+from bridge.cli.main import commands
 from workers.command import worker
 
 commands.add_command(worker)

@@ -11,9 +11,9 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
-from bridge.body_budget import BodyBudget
-from bridge.brake import LINES_MAX, Brake
-from bridge.client_address import TrustedProxies
+from bridge.auth.brake import LINES_MAX, Brake
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import BridgeError
 from bridge.mcp.entry import Tasks
 from bridge.mcp.handovers import Handovers
@@ -21,12 +21,12 @@ from bridge.mcp.revocation import end_revoked
 from bridge.mcp.server import Door
 from bridge.mcp.wires import sse, streamable
 from bridge.mcp.wires.event_stream import OpenStreams
+from bridge.net.client_address import TrustedProxies
+from bridge.net.request_body import BodyBudget
 from bridge.runtime import open_runtime
-from bridge.servers import Server
-from bridge.settings import Settings
-from bridge.web import callbacks, events, health, hooks, openapi, operators
-from bridge.web.admission import Admission, Opening
-from bridge.web.guard import Guard
+from bridge.web import callbacks, events, health, hooks, openapi
+from bridge.web import events as operators
+from bridge.web.middleware import Admission, Guard, Opening
 from bridge.web.oauth import consent, endpoints, metadata
 from bridge.web.oauth.documents import ClientDocuments
 from bridge.web.problems import answer_error, answer_http_error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from bridge.pointers import shorten
+from bridge.formats.pointers import shorten
 
 
 class BridgeError(Exception):

@@ -12,14 +12,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
 from bridge.models import ProcessId, new_process_id
+from bridge.n8n.reply_address import ReplyAddresses
+from bridge.net.public_http import WaryHttp
+from bridge.net.receivers import Receivers
 from bridge.queue import Queue
-from bridge.receivers import Receivers
-from bridge.reply_address import ReplyAddresses
-from bridge.schema_cache import SchemaCache
-from bridge.servers import Server
-from bridge.settings import Settings
+from bridge.schemas.cache import SchemaCache
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
@@ -60,7 +61,6 @@ from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.stranded import warn_of_stranded
 from bridge.verbs.subscriptions import Subscriptions
 from bridge.verbs.taking import Takers
-from bridge.wary_http import WaryHttp
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import httpx2
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.verbs.taking import Presence
 
 BASE = "http://127.0.0.1:8080"

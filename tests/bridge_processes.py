@@ -17,12 +17,12 @@ import pytest
 from mcp.client import Client
 from redis.asyncio import Redis
 
-from bridge.leash import leashed
-from bridge.ports import free_port
+from bridge.local.die_with_parent import leashed
+from bridge.local.ports import free_port
+from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.seen import Seen
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
-from bridge.valkey import EmbeddedValkey
 from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request
 from tests.waiting import wait_until
 

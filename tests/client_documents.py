@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.wary_http import WaryHttp, is_public
+from bridge.net.public_http import WaryHttp, is_public
 from bridge.web.oauth.documents import BYTES_MAX, ClientDocuments
 from tests.tls import HERE, serving_tls
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import bridge.__main__  # noqa: F401 - it adds the worker's command
-from bridge.cli import commands
+from bridge.cli.main import commands
 
 
 async def run(

@@ -8,8 +8,8 @@ import httpcore2
 import pytest
 from redis.asyncio import Redis
 
+from bridge.local.valkey import EmbeddedValkey
 from bridge.store.keys import PREFIX, owner_of
-from bridge.valkey import EmbeddedValkey
 from bridge.verbs.store_losses import StoreLosses
 
 

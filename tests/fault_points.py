@@ -19,17 +19,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge import app as bridge_app
 from bridge.__main__ import main
 from bridge.app import create_app
-from bridge.receivers import Receivers
-from bridge.servers import Server
-from bridge.settings import Settings
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
+from bridge.n8n.client import N8n
+from bridge.net.receivers import Receivers
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.direct_replies import DirectReplies
-from bridge.web.held import WatchedAnswer
-from workers.n8n import N8n
+from bridge.web.prefer import WatchedAnswer
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from bridge.app import drain
-from bridge.ports import listen
-from bridge.serve import Server, WatchedProtocol
+from bridge.local.ports import listen
+from bridge.net.serve import Server, WatchedProtocol
 
 START_S = 10.0
 DRAIN_S = 0.2

@@ -14,8 +14,8 @@ from typing import Self
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.serve import Server
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
+from bridge.net.serve import Server
 from tests.serving import running_server, serving
 
 QUIET_WITHIN_S = 0.5

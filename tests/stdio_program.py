@@ -25,8 +25,8 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
 )
 
-from bridge.leash import leashed
-from bridge.stdio import serve_client
+from bridge.cli.stdio import serve_client
+from bridge.local.die_with_parent import leashed
 from tests.bridge_processes import ROOT, SERVER
 
 Message = dict[str, Any]

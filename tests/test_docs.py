@@ -10,13 +10,27 @@ import pytest
 
 import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.app import ROUTES
-from bridge.check import check
-from bridge.cli import commands
-from bridge.credentials import BasicAuth, HeaderAuth, HmacAuth, HookAuth, Token, WorkflowAuth
-from bridge.entries import Entry
-from bridge.hook_options import Dedupe, Keep, MetaHandshake
-from bridge.mcp.server import tools_of
-from bridge.servers import (
+from bridge.cli.check import check
+from bridge.cli.main import commands
+from bridge.configuration.credentials import (
+    BasicAuth,
+    HeaderAuth,
+    HmacAuth,
+    HookAuth,
+    Token,
+    WorkflowAuth,
+)
+from bridge.configuration.fields import Entry
+from bridge.configuration.server_options import (
+    ApproveWhen,
+    ByHook,
+    Dedupe,
+    Keep,
+    MetaHandshake,
+    Per,
+    Share,
+)
+from bridge.configuration.servers import (
     Annotations,
     Coalesce,
     Hook,
@@ -25,12 +39,12 @@ from bridge.servers import (
     Server,
     Workflow,
 )
-from bridge.settings import DEMO_VARIABLES, Settings, read_dotenv, variable
+from bridge.configuration.settings import DEMO_VARIABLES, Settings, read_dotenv, variable
+from bridge.mcp.server import tools_of
 from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
 from bridge.web.problems import STATUS
-from bridge.workflow_options import ApproveWhen, ByHook, Per, Share
 from workers import jobs
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ import httpx2
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from bridge.demo import HOOK_TOKEN
+from bridge.configuration.demo import HOOK_TOKEN
 from tests.claude import use
 from tests.processes import ROOT, Running, running
 from tests.waiting import wait_until

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.ending import end
+from bridge.n8n.client import N8n
+from bridge.net.receivers import Receivers
 from bridge.queue import QUEUE_NAME
-from bridge.receivers import Receivers
 from bridge.runtime import open_runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from workers import bookkeeping
 from workers.bookkeeping import connect
 from workers.jobs import jobs
-from workers.n8n import N8n
 from workers.sweeper import Sweeper
 from workers.worker import AsyncWorker
 

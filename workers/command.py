@@ -22,7 +22,7 @@ def worker(environ: Mapping[str, str], concurrency: int) -> None:
 
     from uvicorn.loops.auto import auto_loop_factory
 
-    from bridge.process import process_configuration
+    from bridge.configuration.load import process_configuration
     from workers.main import run_worker
 
     configuration = process_configuration(environ)

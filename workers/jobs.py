@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from functools import partial
 
+from bridge.configuration.servers import Server, Workflow
 from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
-from bridge.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
-from bridge.reply_address import ReplyAddress
+from bridge.n8n.client import N8n
+from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
+from bridge.n8n.reply_address import ReplyAddress
+from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import Runtime
-from bridge.scrub import scrub_outcome, secrets_sent
-from bridge.servers import Server, Workflow
 from bridge.verbs.runs import Sending
-from workers.n8n import N8n
 from workers.worker import Job
 
 TOLD_CHARS_MAX = 40_000

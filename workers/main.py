@@ -7,14 +7,14 @@ import signal
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.ending import end
+from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
 from bridge.runtime import open_runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from workers.bookkeeping import connect
 from workers.jobs import jobs
-from workers.n8n import N8n
 from workers.sweeper import Sweeper
 from workers.worker import AsyncWorker
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 
 ADDRESS = re.compile(
     r"event://(?P<server>[^/?#]+)/(?P<hook>[^/?#]+)(?:/(?P<id>[^/?#]+))?(?:\?(?P<query>[^#]*))?"

@@ -4,6 +4,7 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.formats.payloads import Page, summarize
 from bridge.mcp.envelopes import read_on, unless_held
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
@@ -30,7 +31,6 @@ from bridge.mcp.tools import (
     whole,
 )
 from bridge.models import Call, CallId, CallStatus, instant, second
-from bridge.payloads import Page, summarize
 
 _CALL_ID = {"type": "string"}
 

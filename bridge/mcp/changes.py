@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import inbox_uri
 from bridge.models import Message
 from bridge.runtime import Runtime
-from bridge.servers import Server
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
+from bridge.configuration.servers import Server
 from bridge.mcp.envelopes import DATA_NOTICE
 from bridge.models import Event, Message, instant
 from bridge.runtime import Runtime
-from bridge.servers import Server
 
 CAPABILITY = "claude/channel"
 METHOD = "notifications/claude/channel"

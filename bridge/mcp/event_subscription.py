@@ -11,10 +11,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
-from bridge.exact_json import show
+from bridge.configuration.servers import Hook
+from bridge.formats.json_text import show
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
-from bridge.servers import Hook
 
 EXTENSION = "io.modelcontextprotocol/events"
 

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from bridge.configuration.servers import Hook
 from bridge.models import EventStatus
-from bridge.servers import Hook
 
 DELIVERY = ("poll", "push")
 _TEXT = {"type": "string"}

@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, Field
 
 from bridge.audit import record
-from bridge.auth import LOCAL
+from bridge.auth.authentication import LOCAL
 from bridge.errors import NotFoundError
 from bridge.mcp.event_subscription import (
     CALLBACK_ENDPOINT_ERROR,
@@ -31,7 +31,7 @@ from bridge.mcp.exchange import Caller
 from bridge.mcp.refusals import refusing
 from bridge.mcp.tools import Context
 from bridge.models import instant
-from bridge.receivers import ReceiverError
+from bridge.net.receivers import ReceiverError
 from bridge.store.subscriptions import Kept
 from bridge.verbs.subscriptions import Asked, LimitReachedError
 

@@ -18,12 +18,12 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, TransientError
-from bridge.exact_json import encode as encode_json
+from bridge.formats.json_text import encode as encode_json
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
 from bridge.verbs.receipts import NOTHING, of_call
 
 logger = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
-from bridge.connection import Connection, connection_of, is_proxied
 from bridge.errors import TransientError
+from bridge.net.connection import Connection, connection_of, is_proxied
 from bridge.runtime import Runtime
 from bridge.verbs.receipts import NOTHING, Fate, is_of_attached, is_of_call
 

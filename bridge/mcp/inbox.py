@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from typing import Any
 
+from bridge.configuration.servers import Server
 from bridge.mcp.inbox_tools import (
     extend_event,
     list_events,
@@ -26,7 +27,6 @@ from bridge.mcp.tools import (
     hints,
 )
 from bridge.models import EventStatus
-from bridge.servers import Server
 
 _EVENT_ID = {"type": "string"}
 _LEASE = {"type": "string", "description": "From take_event."}

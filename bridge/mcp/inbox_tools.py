@@ -5,9 +5,10 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
-from bridge.exact_json import show
-from bridge.file_pages import page_bytes
+from bridge.formats.file_pages import page_bytes
+from bridge.formats.json_text import show
 from bridge.mcp.envelopes import DATA_NOTICE, beside, envelope, unless_held, value_or_text
 from bridge.mcp.exchange import Caller
 from bridge.mcp.leaving import unless_leaving
@@ -22,7 +23,6 @@ from bridge.mcp.tools import (
     whole,
 )
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
-from bridge.servers import Server
 from bridge.store.events import Held
 from bridge.verbs.receipts import of_event
 from bridge.verbs.taking import Presence, Taken

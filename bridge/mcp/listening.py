@@ -13,13 +13,13 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 
+from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox
 from bridge.mcp.changes import LIST_CHANGES, UPDATED, Inboxes, beside
 from bridge.mcp.tasks import demand_tasks, find_task, view
 from bridge.mcp.tools import Context
 from bridge.models import Call, CallId
-from bridge.servers import Server
 from bridge.store.wake import Bell
 
 TASKS_MAX = 100

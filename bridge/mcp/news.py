@@ -9,12 +9,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import inbox_uri
 from bridge.mcp.changes import LIST_CHANGES, PAUSE_S, UPDATED, names_of
 from bridge.models import Message
 from bridge.runtime import Runtime
-from bridge.servers import Server
 from bridge.store.inboxes import Heard
 
 TOLD_LISTS = ("toolsListChanged", "promptsListChanged")

@@ -1,12 +1,12 @@
 """What is told of an event to whoever hears of events: an occurrence of the Events extension."""
 
+from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
 from bridge.mcp.addresses import event_uri
 from bridge.mcp.envelopes import DATA_NOTICE, beside, value_or_text
 from bridge.mcp.showing import shown_part
 from bridge.models import Event, Json, instant
 from bridge.runtime import Runtime
-from bridge.servers import Server
 
 
 async def occurrence(

@@ -14,6 +14,7 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from pydantic import Field
 
+from bridge.configuration.servers import Hook
 from bridge.errors import TransientError
 from bridge.mcp.event_subscription import (
     EXTENSION,
@@ -30,7 +31,6 @@ from bridge.mcp.occurrence import occurrence
 from bridge.mcp.refusals import refusing
 from bridge.mcp.tools import Context
 from bridge.models import Event, Json
-from bridge.servers import Hook
 from bridge.store.arrivals import Arrivals
 
 EVENTS_MAX, EVENTS_USUAL = 100, 20

@@ -8,10 +8,10 @@ import json
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from bridge.exact_json import show
+from bridge.configuration.servers import Hook, Server
+from bridge.formats.json_text import show
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tools import Context
-from bridge.servers import Hook, Server
 
 LIMIT_MAX = 1000
 TONE_CHARS = 200

@@ -6,17 +6,15 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bridge.audit import record
+from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
-from bridge.exact_json import spell
-from bridge.json_reading import parse_json
-from bridge.long_json import LongJson, read_kept
+from bridge.formats.json_text import parse_json, spell
+from bridge.formats.payloads import LongJson, page, read_kept
 from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
 from bridge.mcp.showing import shown_payload
 from bridge.mcp.tools import Schema
 from bridge.models import Call, Json, Question
-from bridge.payloads import page
-from bridge.servers import Server
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
 FREE_FORM: Schema = {

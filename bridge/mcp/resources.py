@@ -11,9 +11,10 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from bridge.cursors import order_after
+from bridge.configuration.servers import Server
 from bridge.errors import MalformedError, NotFoundError, RejectedError
-from bridge.exact_json import spell
+from bridge.formats.cursors import order_after
+from bridge.formats.json_text import spell
 from bridge.mcp.addresses import Place, event_uri, inbox_uri, place_of
 from bridge.mcp.envelopes import DATA_NOTICE
 from bridge.mcp.exchange import Caller
@@ -21,7 +22,6 @@ from bridge.mcp.inbox_tools import read_part, row
 from bridge.mcp.refusals import refusing
 from bridge.mcp.tools import Context
 from bridge.models import Event, EventStatus, instant
-from bridge.servers import Server
 
 MIME_TYPE = "application/json"
 PAGE = 100

@@ -7,14 +7,14 @@ from typing import Any
 import mcp_types as types
 
 from bridge.errors import NotFoundError
-from bridge.exact_json import decode
-from bridge.file_pages import file_page, page_bytes
-from bridge.images import IMAGE_BYTES_MAX, image_type
+from bridge.formats.file_pages import file_page, page_bytes
+from bridge.formats.images import IMAGE_BYTES_MAX, image_type
+from bridge.formats.json_text import decode
+from bridge.formats.payloads import Page
 from bridge.mcp.envelopes import DATA_NOTICE, read_on
 from bridge.mcp.exchange import Caller
 from bridge.models import Call
-from bridge.outcomes import RESULT_FILE_PATH
-from bridge.payloads import Page
+from bridge.n8n.outcomes import RESULT_FILE_PATH
 
 
 async def with_image(

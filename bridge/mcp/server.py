@@ -15,8 +15,10 @@ from typing_extensions import override
 
 from bridge import __version__
 from bridge.audit import record
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, RejectedError
-from bridge.exact_json import show
+from bridge.formats.json_text import show
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.changes import digest
 from bridge.mcp.completion import complete
@@ -44,8 +46,6 @@ from bridge.mcp.tools import (
     without_blanks,
 )
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, workflow_tools
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")

@@ -2,16 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
-from bridge.exact_json import decode
-from bridge.json_reading import DEPTH_MAX, is_deeper
-from bridge.long_json import LONG_BYTES, LongJson
+from bridge.formats.json_text import DEPTH_MAX, decode, is_deeper
+from bridge.formats.payloads import LONG_BYTES, LongJson, Page, page, resolve
+from bridge.formats.trimming import spare_envelopes, spare_members
 from bridge.mcp.envelopes import text_page
 from bridge.models import Call, Json
-from bridge.payloads import Page, page, resolve
 from bridge.runtime import Runtime
-from bridge.servers import Server
-from bridge.trimming import spare_envelopes, spare_members
 
 if TYPE_CHECKING:  # workers tell of events too, and have no use for the half second of MCP's SDK
     from bridge.mcp.exchange import Caller

@@ -7,7 +7,7 @@ from typing import Any
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
-from bridge.exact_json import spell
+from bridge.formats.json_text import spell
 from bridge.mcp.exchange import Caller
 
 Context = ServerRequestContext[Caller]

@@ -8,7 +8,10 @@ from typing import Any
 
 import mcp_types as types
 
+from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
+from bridge.formats.payloads import Page
+from bridge.formats.traces import trace_of
 from bridge.mcp.call_tools import EXPIRED
 from bridge.mcp.envelopes import read_on
 from bridge.mcp.exchange import Caller
@@ -19,10 +22,7 @@ from bridge.mcp.result_files import with_image
 from bridge.mcp.showing import shown_result
 from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
 from bridge.models import Call, CallStatus, second
-from bridge.payloads import Page
-from bridge.schemas import is_read_by_clients
-from bridge.servers import Server, Workflow
-from bridge.traces import trace_of
+from bridge.schemas.compile import is_read_by_clients
 from bridge.verbs.calls import Asked
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"

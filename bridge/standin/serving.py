@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from typing_extensions import override
 
-from bridge.ports import listen
+from bridge.local.ports import listen
 from bridge.standin.app import create_app
 from bridge.standin.protocol import BreakableProtocol
 from bridge.standin.standin import Standin

@@ -3,9 +3,9 @@
 import zlib
 from dataclasses import dataclass, replace
 
-from bridge.file_pages import OFFSET_MAX
+from bridge.formats.file_pages import OFFSET_MAX
+from bridge.formats.quantities import Rate
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
-from bridge.quantities import Rate
 from bridge.store import call_steps as step
 from bridge.store.scripts import Answer, Steps
 

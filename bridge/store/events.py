@@ -13,8 +13,8 @@ from bridge.errors import (
     TooManyError,
     TooManyTakersError,
 )
-from bridge.exact_json import decode
-from bridge.file_pages import OFFSET_MAX
+from bridge.formats.file_pages import OFFSET_MAX
+from bridge.formats.json_text import decode
 from bridge.models import (
     Body,
     Event,

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from bridge.auth.seals import KEY_BYTES
 from bridge.models import Json
-from bridge.seals import KEY_BYTES
 from bridge.store.scripts import Script, Steps
 from bridge.store.tokens import REVOKED
 

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass, field
 
+from bridge.formats.quantities import Rate
 from bridge.models import Body, EventId, moment_ms
-from bridge.quantities import Rate
 from bridge.store.scripts import Value
 
 IDEMPOTENCY_WINDOW_S = 24 * 3600

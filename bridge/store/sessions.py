@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import TooManySessionsError, TransientError
-from bridge.exact_json import encode
+from bridge.formats.json_text import encode
 from bridge.models import Principal
 from bridge.store.scripts import Script, Steps
 

@@ -6,7 +6,7 @@ process that reads the client's stream serves it in its place.
 
 from dataclasses import dataclass
 
-from bridge.exact_json import decode, encode
+from bridge.formats.json_text import decode, encode
 from bridge.models import CallId, Message, ProcessId
 from bridge.store.scripts import Script, Steps
 from bridge.store.sessions import LIVES, USUAL, SessionLimits

@@ -6,8 +6,8 @@ nobody can guess at any speed, and it must be checked with every request.
 
 from dataclasses import dataclass
 
+from bridge.auth.scopes import Scope
 from bridge.models import Principal
-from bridge.scopes import Scope
 from bridge.store.scripts import Script, Steps
 
 REVOKED = "tokens"

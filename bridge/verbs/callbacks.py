@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping
 
+from bridge.configuration.servers import Server, Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
-from bridge.exact_json import encode
+from bridge.formats.json_text import encode
 from bridge.models import Call, CallId, CallStatus, Json
-from bridge.outcomes import cut_words
-from bridge.schema_cache import SchemaCache
-from bridge.scrub import scrub, scrub_text, secrets_sent
-from bridge.servers import Server, Workflow
+from bridge.n8n.outcomes import cut_words
+from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
+from bridge.schemas.cache import SchemaCache
 from bridge.store.calls import CallStore
 
 logger = logging.getLogger(__name__)

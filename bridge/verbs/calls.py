@@ -10,14 +10,14 @@ from typing import Any
 
 import rfc8785
 
-from bridge.cursors import order_after
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Workflow
 from bridge.errors import NotFoundError
-from bridge.exact_json import encode
+from bridge.formats.cursors import order_after
+from bridge.formats.json_text import encode
 from bridge.models import Call, CallId, Json, Principal
 from bridge.queue import Queue
-from bridge.schema_cache import SchemaCache
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Workflow
+from bridge.schemas.cache import SchemaCache
 from bridge.store.calls import CallStore, NewCall
 from bridge.store.wake import Wakes
 

@@ -10,16 +10,16 @@ Source: SEP-3415, "Webhook Event Delivery", "Authorization".
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from bridge.configuration.servers import Server
 from bridge.errors import LeaseLostError
 from bridge.models import Event, Json, SubscriptionId, new_lease_token
-from bridge.receivers import (
+from bridge.net.receivers import (
     MessageRefusedError,
     Receiver,
     ReceiverError,
     Receivers,
     new_message_id,
 )
-from bridge.servers import Server
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.subscriptions import SubscriptionStore, Telling
 from bridge.verbs.entrance import Entrance

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from bridge.auth import bearer
+from bridge.auth.authentication import bearer
+from bridge.auth.issuer import Claims, Issuer
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import ForbiddenError, UnauthorizedError
-from bridge.issuer import Claims, Issuer
 from bridge.models import Principal
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.store.grants import GrantStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.grants import WIRES, Grants, resources_of

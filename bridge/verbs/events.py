@@ -4,11 +4,13 @@ import logging
 import re
 from dataclasses import dataclass
 
-from bridge.cursors import order_after
+from bridge.configuration.servers import Server
 from bridge.errors import LeaseLostError, NotFoundError
-from bridge.exact_json import encode
-from bridge.file_pages import FilePage, file_page
-from bridge.long_json import LongJson, read_kept
+from bridge.formats.cursors import order_after
+from bridge.formats.file_pages import FilePage, file_page
+from bridge.formats.json_text import encode
+from bridge.formats.multipart import MEDIA_TYPE
+from bridge.formats.payloads import LongJson, read_kept, resolve
 from bridge.models import (
     Event,
     EventId,
@@ -16,11 +18,8 @@ from bridge.models import (
     Json,
     ReplyStatus,
 )
-from bridge.multipart import MEDIA_TYPE
-from bridge.payloads import resolve
 from bridge.queue import Queue
-from bridge.schema_cache import SchemaCache
-from bridge.servers import Server
+from bridge.schemas.cache import SchemaCache
 from bridge.store.events import EventStore, Held
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bridge.configuration.servers import Workflow
 from bridge.models import Json
-from bridge.outcomes import (
+from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
     Dropped,
@@ -16,7 +17,6 @@ from bridge.outcomes import (
     Succeeded,
     Unknown,
 )
-from bridge.servers import Workflow
 
 Look = Callable[[Workflow, str], Awaitable[ExecutionOutcome]]
 """Asks n8n how an execution of a workflow stands."""

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from bridge.audit import record
+from bridge.auth.scopes import Scope
+from bridge.auth.seals import seal, unseal
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import ConflictError, TooLargeError, UnauthorizedError
 from bridge.models import Json, Principal
-from bridge.scopes import Scope
-from bridge.seals import seal, unseal
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.store.grants import (
     ACCESS_TTL_S,
     CONSENT_TTL_S,

@@ -5,19 +5,18 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from bridge.contents import Content, inner_json
+from bridge.configuration.servers import Hook, Server
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
-from bridge.exact_json import encode, spell
-from bridge.executions import execution_of
+from bridge.formats.json_text import encode, spell
+from bridge.formats.payloads import Content, inner_json, resolve, summarize
+from bridge.formats.trimming import spare_members
 from bridge.models import Event, Json, new_event_id
-from bridge.payloads import resolve, summarize
-from bridge.reply_address import ReplyAddresses
-from bridge.schema_cache import SchemaCache
-from bridge.scrub import scrub, scrub_text, secrets_in
-from bridge.servers import Hook, Server
+from bridge.n8n.executions import execution_of
+from bridge.n8n.reply_address import ReplyAddresses
+from bridge.n8n.scrub import scrub, scrub_text, secrets_in
+from bridge.schemas.cache import SchemaCache
 from bridge.store.events import EventStore
 from bridge.store.new_event import NewEvent
-from bridge.trimming import spare_members
 
 SECRET_MIN_CHARS = 6
 """A shorter secret would be found in all kinds of words."""

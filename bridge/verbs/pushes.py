@@ -10,9 +10,9 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator
 
+from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.models import Event
-from bridge.servers import Server
 from bridge.store.pushes import PushStore
 from bridge.store.wake import Wakes
 

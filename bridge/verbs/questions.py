@@ -1,9 +1,9 @@
 """The verbs of questions: what n8n asks in the middle of a call, and the answer to it."""
 
+from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError
-from bridge.long_json import read_kept
+from bridge.formats.payloads import read_kept
 from bridge.models import EventId, Json, Principal, new_lease_token
-from bridge.servers import Server
 from bridge.store.events import EventStore, Held
 from bridge.verbs.events import Events
 from bridge.verbs.taking import Taken

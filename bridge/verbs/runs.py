@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from bridge.backoff import delay_before
+from bridge.configuration.servers import Server, Workflow
 from bridge.errors import InvalidError
-from bridge.exact_json import decode, encode
+from bridge.formats.json_text import decode, encode
+from bridge.formats.traces import traceparent
 from bridge.models import CallId, CallStatus, Json, new_lease_token
-from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
-from bridge.schema_cache import SchemaCache
-from bridge.servers import Server, Workflow
+from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
+from bridge.schemas.cache import SchemaCache
 from bridge.store.runs import Running, RunStore
 from bridge.store.wake import Wakes
-from bridge.traces import traceparent
 from bridge.verbs.following import Followed, Look, execution_in, follow
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.configuration.servers import Server
 from bridge.errors import TransientError
-from bridge.servers import Server
 from bridge.store.counters import Counters
 from bridge.store.operators import OperatorStore
 

@@ -12,7 +12,7 @@ import rfc8785
 
 from bridge.errors import Fault, InvalidError, NotFoundError, TransientError
 from bridge.models import Principal, SubscriptionId
-from bridge.receivers import Receiver, Receivers, fault_of_secret, fault_of_url
+from bridge.net.receivers import Receiver, Receivers, fault_of_secret, fault_of_url
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.subscription_steps import MOST_S
 from bridge.store.subscriptions import Kept, SubscriptionStore, Wish

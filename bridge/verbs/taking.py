@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
 from bridge.errors import StoreUnavailableError, TooManyTakersError
-from bridge.long_json import LongJson, read_kept
+from bridge.formats.payloads import LongJson, read_kept
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
 from bridge.store.events import EventStore, Wish
 from bridge.store.wake import Bell, Wakes
 from bridge.verbs.waiters import Waiters

@@ -5,17 +5,17 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.auth import LOCAL, owner_of
-from bridge.configuration import is_reachable, unguarded
+from bridge.auth.authentication import LOCAL, owner_of
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.load import is_reachable, unguarded
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import (
     ConfigurationError,
     ConflictError,
     NotFoundError,
 )
 from bridge.models import Principal
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.store.tokens import StoredToken, TokenStore
 
 PREFIX = "nb_"

@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.audit import record
 from bridge.errors import Fault, InvalidError, MalformedError
-from bridge.json_reading import parse_json
+from bridge.formats.json_text import parse_json
 from bridge.models import CallStatus, Json
-from bridge.request_body import read_body
+from bridge.net.request_body import read_body
 from bridge.runtime import Runtime
 from bridge.verbs.callbacks import Callbacks
 

@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.errors import TransientError
+from bridge.n8n.reply_address import ReplyAddresses
 from bridge.redis_faults import SILENT
-from bridge.reply_address import ReplyAddresses
 from bridge.runtime import Runtime
+from bridge.web.events import demand_token
 from bridge.web.metrics import registry_of, zeros
-from bridge.web.operators import demand_token
 
 ANSWER_S = 2.0
 

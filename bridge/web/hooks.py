@@ -1,31 +1,37 @@
-"""POST /hooks/{server}/{hook}: a payload comes in, and 202 means that it is on disk."""
+"""/hooks/{server}/{hook}: a payload comes in, and 202 means that it is on disk.
+
+Providers that ask whether they may send are answered as plain text, and never an event.
+"""
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.audit import record
-from bridge.auth import WEBHOOK_ID, Proof, Sender, check_hook
-from bridge.body_budget import BodyBudget
-from bridge.contents import read_content
-from bridge.errors import Fault, InvalidError, NotFoundError
-from bridge.exact_json import decode, encode
-from bridge.hook_options import MetaHandshake
-from bridge.kept import kept_beside
-from bridge.models import Event, new_lease_token
-from bridge.prefer import preferred_wait_s
-from bridge.request_body import read_body
+from bridge.auth.authentication import WEBHOOK_ID, Proof, Sender, check_hook
+from bridge.configuration.server_options import MetaHandshake
+from bridge.configuration.servers import Hook, Server
+from bridge.errors import Fault, InvalidError, NotFoundError, UnauthorizedError
+from bridge.formats.bodies import UTF_8, decode_field, read_urlencoded
+from bridge.formats.json_text import decode, encode
+from bridge.formats.payloads import read_content
+from bridge.formats.secret_names import names_a_secret
+from bridge.formats.signatures import is_same
+from bridge.models import Event, Json, new_lease_token
+from bridge.n8n.scrub import MARK
+from bridge.net.client_address import clients_of
+from bridge.net.request_body import BodyBudget, read_body
 from bridge.runtime import Runtime
-from bridge.servers import Hook, Server
 from bridge.verbs.intake import Incoming
-from bridge.web.clients import clients_of
-from bridge.web.handshakes import answer_graph, answer_meta, answer_slack
-from bridge.web.held import WatchedAnswer, while_there
+from bridge.web.prefer import WatchedAnswer, preferred_wait_s, while_there
 
 logger = logging.getLogger(__name__)
 
@@ -167,3 +173,114 @@ def _describe(request: Request, event: Event, is_duplicate: bool) -> dict[str, o
     if event.reply.value is not None:
         described["reply"] = decode(event.reply.value)
     return described
+
+
+SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""What is said back is the asker's own: no browser may take it for a page."""
+
+
+def answer_graph(hook: Hook, request: Request) -> Response | None:
+    """Say Microsoft Graph's token back, for which it brings no credential; None if it is not asked.
+
+    It asks without a body; what brings one is an event, whatever its query says.
+
+    Source: Microsoft Graph, "Receive change notifications through webhooks", validation.
+    """
+    headers = request.headers
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if hook.handshake != "graph" or has_body:
+        return None
+    token = _asked(request).get("validationToken")
+    return _said_back(hook, token) if isinstance(token, str) and token else None
+
+
+def answer_slack(hook: Hook, payload: Json) -> Response | None:
+    """Say Slack's challenge back, which it signs like any event; None if the payload is one.
+
+    Source: Slack, "url_verification event".
+    """
+    if hook.handshake != "slack" or not isinstance(payload, dict):
+        return None
+    challenge = payload.get("challenge")
+    is_asked = payload.get("type") == "url_verification" and isinstance(challenge, str)
+    return _said_back(hook, str(challenge)) if is_asked else None
+
+
+def answer_meta(hook: Hook, handshake: MetaHandshake, request: Request) -> Response:
+    """Say Meta's challenge back to who knows the verify token.
+
+    Raises:
+        UnauthorizedError: this is not how Meta asks, or the token is wrong.
+
+    Source: Meta, "Graph API: Webhooks: Getting started", verification requests.
+    """
+    asked = _asked(request)
+    mode, token, challenge = (
+        str(asked.get(f"hub.{name}", "")) for name in ("mode", "verify_token", "challenge")
+    )
+    is_right = is_same(token, handshake.token.get_secret_value())
+    if mode != "subscribe" or not challenge or not is_right:
+        raise UnauthorizedError(
+            "hub.mode must be subscribe, hub.verify_token this hook's, and hub.challenge be there",
+            "Verify",
+            is_guess=bool(token),
+        )
+    return _said_back(hook, challenge)
+
+
+def _asked(request: Request) -> dict[str, Json]:
+    return read_urlencoded(request.scope["query_string"])
+
+
+def _said_back(hook: Hook, text: str) -> Response:
+    logger.info("hook.handshake", extra={"hook": hook.name})
+    return Response(text, HTTPStatus.OK, SAFE, media_type="text/plain")
+
+
+class HeaderPairs(Protocol):
+    """The headers of a request, by name in any case."""
+
+    def getlist(self, key: str) -> list[str]:
+        """Return all values of a header."""
+        ...
+
+
+def kept_beside(hook: Hook, headers: HeaderPairs, query: bytes) -> dict[str, Json]:
+    """Return what a hook keeps of a request: `headers` by name, `query` by parameter.
+
+    Parameters whose name says that they are secrets, and addresses with such ones, are masked.
+
+    Raises:
+        MalformedError: the query is in no charset.
+    """
+    if hook.keep is None:
+        return {}
+    found: dict[str, Json] = {
+        name: ", ".join(map(_text, values))
+        for name in hook.keep.headers
+        if (values := headers.getlist(name))
+    }
+    asked = read_urlencoded(query) if hook.keep.query else {}
+    parts = (("headers", _masked(found)), ("query", _masked(asked)))
+    return {name: part for name, part in parts if part}
+
+
+def _masked(values: dict[str, Json]) -> dict[str, Json]:
+    return {
+        name: MARK if names_a_secret(name) or _holds_a_secret(value) else value
+        for name, value in values.items()
+    }
+
+
+def _holds_a_secret(value: Json) -> bool:
+    """Report whether a value is an address that carries a secret of its own."""
+    if isinstance(value, list):
+        return any(map(_holds_a_secret, value))
+    address, _, query = str(value).partition("?")
+    has_user = re.search("://[^/@]*@", address) is not None
+    return has_user or any(names_a_secret(part.partition("=")[0]) for part in query.split("&"))
+
+
+def _text(value: str) -> str:
+    """Return a header's value, which comes as one character a byte."""
+    return decode_field(value.encode("latin-1"), (UTF_8, "latin-1"), "a header")

@@ -12,8 +12,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from bridge.configuration.servers import Server
 from bridge.models import CallStatus, EventStatus, ReplyStatus
-from bridge.servers import Server
 from bridge.store.counters import OPENED, Totals
 
 COUNTERS = {

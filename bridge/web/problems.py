@@ -1,6 +1,5 @@
 """Errors as answers: the one table from error class to HTTP status (problem+json, RFC 9457)."""
 
-import json
 import logging
 import math
 from http import HTTPStatus
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bridge.audit import UNKNOWN, record
-from bridge.brake import Braking
+from bridge.auth.brake import Braking
 from bridge.errors import (
     BridgeError,
     ConflictError,
@@ -29,7 +28,8 @@ from bridge.errors import (
     UnprovenError,
     UnsupportedMediaError,
 )
-from bridge.web.clients import clients_of
+from bridge.net.client_address import clients_of
+from bridge.net.problem import problem
 
 logger = logging.getLogger(__name__)
 
@@ -53,19 +53,6 @@ STATUS: dict[type[BridgeError], HTTPStatus] = {
 NOTHING_HERE = (
     "nothing is at this address: n8n sends to /hooks/SERVER/HOOK, Claude connects to /mcp/SERVER"
 )
-
-
-def problem(
-    status: int, detail: str, headers: dict[str, str] | None = None, **members: object
-) -> Response:
-    """Give a problem document; `members` stand beside the standard ones."""
-    document = {
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": detail,
-        **members,
-    }
-    return Response(json.dumps(document), status, headers, media_type="application/problem+json")
 
 
 def answer_http_error(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.leash import leashed
+from bridge.local.die_with_parent import leashed
 
 ROOT = Path(__file__).parents[2]
 READY_S = 30.0

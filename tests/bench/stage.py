@@ -9,8 +9,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from bridge.ports import free_port
-from bridge.valkey import EmbeddedValkey
+from bridge.local.ports import free_port
+from bridge.local.valkey import EmbeddedValkey
 from tests.bench.program import ROOT, Program, running
 
 SERVERS = Path(__file__).parent / "servers"

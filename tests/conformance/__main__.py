@@ -16,10 +16,10 @@ from pathlib import Path
 import click
 from mcp.shared.exceptions import MCPDeprecationWarning
 
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
+from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
-from bridge.valkey import EmbeddedValkey
 from tests.conformance import suite, two_questions
 from tests.conformance.app import create_fixture_app
 from tests.conformance.contents import PROMPTS

@@ -3,8 +3,8 @@
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.servers import Server
-from bridge.settings import Settings
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from tests.conformance.door import FixtureDoor
 
 

@@ -11,11 +11,11 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
 from bridge.mcp.exchange import Caller
 from bridge.mcp.server import Door
 from bridge.mcp.tasks import add_tasks
-from bridge.scopes import EVERYTHING, Scope
-from bridge.servers import Server
 from tests.conformance.asking import SPEAKING_TOOLS, STRING, Context, Schema, say
 from tests.conformance.contents import (
     PROMPT_CONTENTS,

@@ -6,10 +6,10 @@ import mcp_types as types
 from mcp.server.context import HandlerResult
 from pydantic import SecretStr
 
-from bridge.credentials import BearerAuth
+from bridge.configuration.credentials import BearerAuth
+from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.mcp.server import Door
 from bridge.mcp.tasks import demand_tasks
-from bridge.servers import Hook, Server, Workflow
 from tests.conformance.asking import STRING, Context, Schema
 from tests.conformance.input_required import NAME as USER_NAME
 from tests.conformance.input_required import entered

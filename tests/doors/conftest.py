@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.credentials import BearerAuth, Token
+from bridge.configuration.credentials import BearerAuth, Token
+from bridge.configuration.servers import Hook, Server, Workflow
+from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
-from bridge.servers import Hook, Server, Workflow
-from bridge.settings import Settings
 from tests.conformance.door import NAME as FIXTURES
 from tests.conformance.door import FixtureDoor
 from tests.doors.by_hand import ALICE, BOB, N8N, Session, open_session

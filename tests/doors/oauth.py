@@ -14,9 +14,9 @@ import httpx2
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.ports import free_port
+from bridge.configuration.settings import Settings
+from bridge.local.ports import free_port
 from bridge.runtime import Runtime
-from bridge.settings import Settings
 from tests.doors.by_hand import ALICE, Message
 from tests.doors.scoped import DESK
 from tests.serving import serving

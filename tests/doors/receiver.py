@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.wary_http import WaryHttp
+from bridge.net.public_http import WaryHttp
 from tests.doors.by_hand import Message
 from tests.tls import HERE, serving_tls
 from tests.waiting import wait_until

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx2
 
-from bridge.contents import Content
+from bridge.auth.scopes import Scope
+from bridge.configuration.servers import Server
+from bridge.formats.payloads import Content
 from bridge.models import Body, EventId
 from bridge.runtime import Runtime
-from bridge.scopes import Scope
-from bridge.servers import Server
 from bridge.verbs.intake import Incoming
 from tests.doors.by_hand import ALICE, Message, Modern, call, request
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from bridge import app as bridge_app
 from bridge.app import drain
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
 from tests.apps import BASE
 from tests.doors.by_hand import ALICE, BOTH, authorization, request
 from tests.doors.conftest import build

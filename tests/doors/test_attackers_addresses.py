@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
-from bridge.credentials import BearerAuth
+from bridge.configuration.credentials import BearerAuth
+from bridge.configuration.servers import Hook, Server
+from bridge.local.ports import free_port
 from bridge.models import EventId, Principal, Reply, ReplyStatus
-from bridge.ports import free_port
-from bridge.servers import Hook, Server
+from bridge.n8n.client import N8n
 from bridge.store.events import Held
 from tests.apps import RunningApp, running_app, there
 from tests.raw_server import RawServer, raw_server
 from tests.waiting import wait_until
 from workers.jobs import deliver_reply
-from workers.n8n import N8n
 
 DESK = Server(name="desk", hooks={"letters": Hook(auth=(BearerAuth(token=SecretStr("hook")),))})
 ALICE = Principal("desk", "alice")

@@ -12,7 +12,7 @@ import pytest
 from bridge.app import ROUTES
 from bridge.mcp.server import Door, tools_of
 from bridge.models import CallId, new_lease_token
-from bridge.receivers import Receivers
+from bridge.net.receivers import Receivers
 from tests.doors.by_hand import ALICE, Message, call, open_session, request
 from tests.doors.oauth import Flow, open_flow
 from tests.doors.receiver import SECRET, receiving

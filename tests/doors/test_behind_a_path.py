@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from bridge.app import create_app
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, N8N, authorization, events
 from tests.doors.conftest import DESK
 from tests.doors.oauth import open_flow

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from bridge.exact_json import encode
+from bridge.configuration.servers import Server
+from bridge.formats.json_text import encode
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
-from bridge.servers import Server
 from bridge.store.runs import Running
 from bridge.verbs.calls import Asked
 from tests.apps import RunningApp, running_app

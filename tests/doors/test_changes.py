@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from bridge.app import create_app
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.mcp import changes
-from bridge.servers import Server
-from bridge.settings import Settings
 from tests.doors.by_hand import (
     Event,
     Modern,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.wary_http import is_public, resolve
+from bridge.net.public_http import is_public, resolve
 from tests.client_documents import BAD, Teller, document, telling
 from tests.doors.oauth import CALLBACK, Flow, kept_of_oauth, open_flow, said
 from tests.doors.official_client import LOCAL_CALLBACK, Kept, official_client

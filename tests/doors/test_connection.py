@@ -10,8 +10,8 @@ import pytest
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from bridge import serve
-from bridge.connection import Connection
+from bridge.net import serve
+from bridge.net.connection import Connection
 from tests.proxy import RESET
 from tests.serving import serving_any
 from tests.waiting import wait_until

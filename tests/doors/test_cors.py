@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, VERSION_2025, authorization, request
 
 INSPECTOR = "https://inspector.example.com"

@@ -15,12 +15,13 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from bridge.receivers import Receivers
+from bridge.auth.scopes import Scope
+from bridge.configuration.settings import Settings
+from bridge.n8n.client import N8n
+from bridge.net.public_http import is_public
+from bridge.net.receivers import Receivers
 from bridge.runtime import Runtime, open_runtime
-from bridge.scopes import Scope
-from bridge.settings import Settings
 from bridge.store.subscriptions import DUE
-from bridge.wary_http import is_public
 from tests.doors.by_hand import ALICE, BOB, Message
 from tests.doors.conftest import DESK, build
 from tests.doors.receiver import OTHER_SECRET, SECRET, Receiver, receiving
@@ -29,7 +30,6 @@ from tests.serving import serving
 from tests.waiting import wait_until
 from tests.working import working
 from workers.jobs import jobs
-from workers.n8n import N8n
 
 
 @dataclass

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.configuration.servers import Server
 from bridge.models import EventId, Principal
-from bridge.servers import Server
 from bridge.store.events import Held
 from tests.apps import RunningApp, running_app, there
 from tests.store.records import HOSTILE

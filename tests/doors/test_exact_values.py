@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
-from bridge.exact_json import encode
-from bridge.json_reading import DEPTH_MAX
+from bridge.configuration.servers import Server
+from bridge.formats.json_text import DEPTH_MAX, encode
 from bridge.mcp.envelopes import SHOWN_DEPTH_MAX
 from bridge.models import CallStatus, Message, Principal, new_call_id, new_lease_token
-from bridge.servers import Server
 from bridge.verbs.calls import Asked
 from tests.apps import BASE, RunningApp, running_app
 from tests.doors.by_hand import call, messages, open_session

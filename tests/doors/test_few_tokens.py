@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bridge.contents import Content
+from bridge.configuration.servers import Server
+from bridge.formats.payloads import Content
 from bridge.models import Body, Json, Principal, new_call_id, new_lease_token
-from bridge.servers import Server
 from bridge.verbs.calls import Asked
 from bridge.verbs.intake import SUMMARIZED_BYTES, Incoming
 from tests.apps import RunningApp, running_app

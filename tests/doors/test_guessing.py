@@ -8,11 +8,11 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from bridge.addresses import network
-from bridge.brake import FAILURES_MAX
-from bridge.credentials import GithubAuth
-from bridge.servers import Hook
-from bridge.signatures import sign_as_github
+from bridge.auth.brake import FAILURES_MAX
+from bridge.configuration.credentials import GithubAuth
+from bridge.configuration.servers import Hook
+from bridge.formats.addresses import network
+from bridge.formats.signatures import sign_as_github
 from tests.apps import RunningApp, running_app
 from tests.doors.by_hand import ALICE, N8N, authorization
 from tests.doors.conftest import DESK

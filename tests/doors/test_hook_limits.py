@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 from tests.apps import running_app
 
 AUTH = {"Authorization": "Bearer token"}

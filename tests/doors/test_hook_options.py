@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from bridge.configuration.servers import Server
 from bridge.models import Principal
-from bridge.servers import Server
 from tests.apps import RunningApp, running_app
 from tests.tools import told
 

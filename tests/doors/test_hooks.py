@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from bridge import app as app_module
-from bridge.credentials import Token
+from bridge.configuration.credentials import Token
+from bridge.configuration.servers import Server
+from bridge.local.valkey import EmbeddedValkey
 from bridge.models import Principal
-from bridge.servers import Server
 from bridge.store.events import Held
-from bridge.valkey import EmbeddedValkey
 from tests.apps import BASE, RunningApp, running_app, there
 
 MAX_BODY_BYTES = 1000

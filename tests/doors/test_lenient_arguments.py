@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.credentials import BearerAuth, Token
-from bridge.servers import Hook, Server, Workflow
-from bridge.settings import Settings
+from bridge.configuration.credentials import BearerAuth, Token
+from bridge.configuration.servers import Hook, Server, Workflow
+from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, N8N, authorization
 from tests.doors.wires import Ask, asking, send
 from tests.standing import Webs

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from bridge.app import create_app
-from bridge.servers import Server
-from bridge.settings import Settings
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from tests.serving import serving
 from tests.waiting import wait_until
 

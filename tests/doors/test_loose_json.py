@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp_types.jsonrpc import INVALID_REQUEST
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 from tests.apps import RunningApp, running_app
 from tests.doors.by_hand import BOTH, ME, VERSION_2025
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 from tests.apps import RunningApp, running_app
 
 DESK = Server.model_validate(

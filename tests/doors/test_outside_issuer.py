@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge import issuer as issuer_module
+from bridge.auth import issuer as issuer_module
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.local.ports import free_port
 from bridge.models import Principal
-from bridge.ports import free_port
-from bridge.scopes import EVERYTHING, Scope
 from tests.doors.oauth import Flow, open_flow
 from tests.doors.scoped import DESK, READS, client, names, told
 from tests.serving import serving_any

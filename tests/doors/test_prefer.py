@@ -14,13 +14,13 @@ from starlette.applications import Starlette
 
 from bridge import app as app_module
 from bridge.app import create_app, drain
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import StoreUnavailableError
+from bridge.local.valkey import EmbeddedValkey
 from bridge.models import EventId, Principal, new_lease_token
 from bridge.runtime import Runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.store.events import Held
-from bridge.valkey import EmbeddedValkey
 from tests.apps import there
 from tests.serving import serving
 from tests.waiting import wait_until

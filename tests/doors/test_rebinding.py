@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from bridge.app import ROUTES
-from bridge.web.guard import OPEN_PATHS
+from bridge.web.middleware import OPEN_PATHS
 from tests.doors.by_hand import ALICE, authorization
 
 REBOUND = (

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from bridge.credentials import Token
+from bridge.configuration.credentials import Token
+from bridge.configuration.servers import Server
 from bridge.models import EventId, Principal
-from bridge.servers import Server
 from bridge.store.events import Held
 from tests.apps import RunningApp, running_app, there
 

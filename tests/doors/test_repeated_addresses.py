@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from bridge.credentials import BearerAuth
+from bridge.configuration.credentials import BearerAuth
+from bridge.configuration.servers import Hook, Server
 from bridge.models import Principal
-from bridge.servers import Hook, Server
 from tests.apps import RunningApp, running_app, there
 
 N8N = "http://n8n:5678"

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from bridge import request_limits
-from bridge.open_files import OpenFiles
-from bridge.request_limits import HEAD_BYTES_MAX, PIPELINED_MAX
+from bridge.local.ports import OpenFiles
+from bridge.net import request_limits
+from bridge.net.request_limits import HEAD_BYTES_MAX, PIPELINED_MAX
 from tests.serving import serving_any
 from tests.waiting import wait_until
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from bridge.configuration.settings import Settings
 from bridge.mcp import resources
 from bridge.mcp.envelopes import DATA_NOTICE
-from bridge.settings import Settings
 from tests.doors.by_hand import Message
 from tests.doors.wires import WIRES, Ask, asking, send
 

@@ -9,8 +9,8 @@ from mcp.client.streamable_http import streamable_http_client
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
+from bridge.configuration.settings import Settings
 from bridge.mcp.wires.outbox_stream import STANDING
-from bridge.settings import Settings
 from bridge.store.keys import PREFIX
 from tests.claude import Spread, sentence
 from tests.conformance.door import NAME as FIXTURES

@@ -8,11 +8,11 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.auth.scopes import EVERYTHING
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.runtime import Runtime
-from bridge.scopes import EVERYTHING
-from bridge.servers import Server
-from bridge.settings import Settings
 from tests.apps import running_app
 from tests.doors.by_hand import ALICE, authorization, call, open_pipe, open_session, request
 from tests.doors.scoped import CLERK, DESK, client, names, send, token_for, told

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
 from tests.doors.by_hand import (
     ALICE,
     BOB,

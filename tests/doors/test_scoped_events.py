@@ -9,9 +9,9 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.auth.scopes import Scope
+from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
-from bridge.scopes import Scope
-from bridge.settings import Settings
 from tests.doors.by_hand import Message, Modern, Session, answer_on, events, open_session, request
 from tests.doors.scoped import CALLER, CLERK, DESK, READER, client, send, token_for
 from tests.doors.test_changes import UPDATED, news, standing

@@ -8,10 +8,10 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.settings import Settings
 from bridge.models import CallId, new_lease_token
 from bridge.runtime import Runtime
-from bridge.scopes import EVERYTHING, Scope
-from bridge.settings import Settings
 from tests.doors.by_hand import Message, Modern, call, request
 from tests.doors.scoped import DESK, READER, client, renewed, told
 from tests.doors.test_listening import honoured, listening

@@ -7,10 +7,10 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.settings import Settings
 from bridge.models import EventStatus
 from bridge.runtime import Runtime
-from bridge.scopes import EVERYTHING, Scope
-from bridge.settings import Settings
 from tests.doors.by_hand import ALICE, request
 from tests.doors.scoped import CLERK, DESK, READER, SEEN, client, names, send, token_for, told
 from tests.serving import serving

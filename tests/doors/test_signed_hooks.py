@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 import httpx2
 import pytest
 
-from bridge.servers import Server
-from bridge.signatures import key_of, sign, sign_as_github
+from bridge.configuration.servers import Server
+from bridge.formats.signatures import key_of, sign, sign_as_github
 from tests.apps import RunningApp, running_app
 
 N8N = "http://n8n:5678"

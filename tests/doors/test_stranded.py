@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 from tests.apps import running_app
 from tests.waiting import wait_until
 

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.body_budget import FREE_BYTES, BodyBudget
-from bridge.credentials import BearerAuth, GithubAuth
+from bridge.configuration.credentials import BearerAuth, GithubAuth
+from bridge.configuration.servers import Hook, Server
+from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
-from bridge.servers import Hook, Server
-from bridge.settings import Settings
-from bridge.signatures import sign_as_github
+from bridge.formats.signatures import sign_as_github
+from bridge.net.request_body import FREE_BYTES, BodyBudget
 from tests.serving import serving
 from tests.waiting import wait_until
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bridge.configuration.servers import Server
 from bridge.models import Message, Principal
-from bridge.servers import Server
 from tests.apps import RunningApp, running_app
 from tests.images import IMAGES, PNG
 from tests.raw_server import RawServer, raw_server

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from bridge.contents import Content
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import LeaseLostError, NotFoundError
+from bridge.formats.payloads import Content
 from bridge.models import (
     Body,
     Call,
@@ -18,8 +20,6 @@ from bridge.models import (
     new_call_id,
 )
 from bridge.runtime import Runtime, open_runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from bridge.store.events import Held
 from bridge.verbs.calls import Asked
 from bridge.verbs.intake import Incoming

@@ -9,10 +9,10 @@ import httpx2
 from pydantic import SecretStr
 
 from bridge.app import create_app
-from bridge.credentials import BearerAuth, Token
+from bridge.configuration.credentials import BearerAuth, Token
+from bridge.configuration.servers import Hook, Server, Workflow
+from bridge.configuration.settings import Settings
 from bridge.mcp.tasks import EXTENSION
-from bridge.servers import Hook, Server, Workflow
-from bridge.settings import Settings
 from bridge.standin.seen import Seen
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from bridge.valkey import EmbeddedValkey
+from bridge.local.valkey import EmbeddedValkey
 from tests.fuzz.judge import fuzz
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from redis.asyncio import Redis
 
 from bridge.app import create_app
-from bridge.servers import Server
-from bridge.settings import Settings
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.web.openapi import DOCUMENT
 from tests.fuzz.requests import HOOKS, N8N, Request, requests
 from tests.serving import serving

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from bridge.signatures import key_of, sign, sign_as_github
+from bridge.formats.signatures import key_of, sign, sign_as_github
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN, PASSWORD, GITHUB = "the-token", "the-password", "the-secret"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bridge.leash import leashed
+from bridge.local.die_with_parent import leashed
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer, HostError
 from tests.hosts.scripted_model import ScriptedModel

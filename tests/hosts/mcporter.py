@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.leash import leashed
+from bridge.local.die_with_parent import leashed
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer
 

@@ -8,7 +8,7 @@ import click
 from redis.asyncio import Redis
 
 import bridge.__main__  # noqa: F401 - it adds the worker's command
-from bridge.cli import LoadedLater, commands
+from bridge.cli.main import LoadedLater, commands
 from tests.commands import run
 from tests.process.test_operating import dead_event, dead_reply
 from tests.store.call_records import new_call

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge import __version__
-from bridge.cli import LoadedLater, commands
-from bridge.ports import free_port
+from bridge.cli.main import LoadedLater, commands
+from bridge.local.ports import free_port
 from tests.commands import run
 from tests.processes import ROOT, running
 from tests.waiting import wait_until

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bridge.local.ports import free_port
+from bridge.local.valkey import EmbeddedValkey
 from bridge.models import EventId, LeaseToken, ReplyStatus
-from bridge.ports import free_port
-from bridge.valkey import EmbeddedValkey
 from tests.commands import run
 from tests.processes import running
 from tests.store.call_records import new_call

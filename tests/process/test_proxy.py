@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.ports import free_port
+from bridge.local.ports import free_port
 from tests.proxy import proxying
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.mcp.handovers import SURE_AFTER_S
-from bridge.serve import KEPT_IDLE_S
+from bridge.net.serve import KEPT_IDLE_S
 from tests.bench.connection import Connection
 from tests.bridge_processes import Bridge, running_bridge
 from tests.hosts.matrix import SERVERS

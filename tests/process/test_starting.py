@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.ports import free_port
-from bridge.valkey import EmbeddedValkey
+from bridge.local.ports import free_port
+from bridge.local.valkey import EmbeddedValkey
 from tests.processes import Running, run, running
 from tests.waiting import wait_until
 

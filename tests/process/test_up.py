@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.check_processes import CheckProcesses
-from bridge.children import Child
-from bridge.ports import free_port
-from bridge.schema_checks import Wish
-from bridge.up import plan
+from bridge.cli.up import plan
+from bridge.local.children import Child
+from bridge.local.ports import free_port
+from bridge.schemas.cache import CheckProcesses
+from bridge.schemas.checks import Wish
 from tests import commands
 from tests.processes import Running, children_of, is_gone, run, running
 from tests.waiting import wait_until

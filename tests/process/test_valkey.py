@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.errors import ConfigurationError
-from bridge.valkey import EmbeddedValkey, find_server
+from bridge.local.valkey import EmbeddedValkey, find_server
 from tests.processes import is_gone
 from tests.waiting import wait_until
 
@@ -19,7 +19,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from redis.asyncio import Redis
-from bridge.valkey import EmbeddedValkey
+from bridge.local.valkey import EmbeddedValkey
 
 async def main():
     async with EmbeddedValkey(Path(sys.argv[1])) as server:

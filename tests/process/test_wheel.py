@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.ports import free_port
+from bridge.local.ports import free_port
 from tests.processes import run, running
 from tests.wheels import ask, build, empty_environment, install_alone, try_demo, welcomed
 

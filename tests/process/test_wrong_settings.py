@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from bridge.cli.up import keep_all, plan
 from bridge.errors import ConfigurationError
-from bridge.up import keep_all, plan
 from tests.commands import run
 
 OPERATING = ("events ls", "calls ls", "replies ls", "tokens ls")

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.leash import leashed
-from bridge.ports import free_port
+from bridge.local.die_with_parent import leashed
+from bridge.local.ports import free_port
 from tests.waiting import wait_until
 
 SAMPLES = Path(__file__).parent.parent.parent / "config" / "proxies"

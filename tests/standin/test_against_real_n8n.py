@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from bridge.configuration.servers import Workflow
 from bridge.models import Json
-from bridge.outcomes import (
+from bridge.n8n.client import N8n as BridgeN8n
+from bridge.n8n.execution_answers import read_execution_answer
+from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
     ExecutionOutcome,
@@ -20,13 +23,10 @@ from bridge.outcomes import (
     Unknown,
     WebhookOutcome,
 )
-from bridge.servers import Workflow
 from bridge.verbs.following import Followed, execution_in, follow
 from tests.raw_server import raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until
-from workers.executions import read_execution_answer
-from workers.n8n import N8n as BridgeN8n
 
 PDF = b"""%PDF-1.4
 1 0 obj

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from bridge.outcomes import AgainSoon, Dead, Delivered, Finished, ResumeOutcome
-from bridge.reply_address import ReplyAddress
+from bridge.n8n.client import N8n as BridgeN8n
+from bridge.n8n.outcomes import AgainSoon, Dead, Delivered, Finished, ResumeOutcome
+from bridge.n8n.reply_address import ReplyAddress
 from tests.raw_server import OK, RawServer, raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until
-from workers.n8n import N8n as BridgeN8n
 
 
 @dataclass(frozen=True)

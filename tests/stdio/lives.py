@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.leash import leashed
+from bridge.local.die_with_parent import leashed
 from tests.bridge_processes import ROOT, SERVER
 from tests.stdio.book import Ask, Book
 from tests.stdio.reader import Reader

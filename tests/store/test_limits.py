@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import FullError, TooManyError
-from bridge.quantities import Rate
+from bridge.formats.quantities import Rate
 from tests.store.records import Desk, new_event
 
 HOUR = Rate(3, 3600)

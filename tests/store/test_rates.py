@@ -1,7 +1,7 @@
 """No more calls of a workflow are sent in a time than its rate allows; each gets its moment."""
 
+from bridge.formats.quantities import Rate
 from bridge.models import CallId, CallStatus, new_lease_token
-from bridge.quantities import Rate
 from bridge.store.runs import Running
 from tests.store.call_records import new_call
 from tests.store.records import Desk

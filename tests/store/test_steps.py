@@ -15,8 +15,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from bridge.errors import StoreUnavailableError
+from bridge.local.valkey import EmbeddedValkey
 from bridge.store.scripts import BATCH_MAX, Script, Steps
-from bridge.valkey import EmbeddedValkey
 from tests.waiting import wait_until
 
 ECHO = Script("text", "return {text}")

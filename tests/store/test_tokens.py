@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from bridge.auth.scopes import EVERYTHING, Scope
 from bridge.models import Principal
-from bridge.scopes import EVERYTHING, Scope
 from bridge.store.scripts import Steps
 from bridge.store.tokens import TokenStore
 from tests.waiting import wait_until

@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from bridge.local.valkey import EmbeddedValkey
 from bridge.models import CallStatus, ReplyStatus, new_lease_token
 from bridge.store import wake
 from bridge.store.keys import WAKE_CHANNEL
 from bridge.store.wake import Wakes
-from bridge.valkey import EmbeddedValkey
 from tests.store.call_records import again, run_sent
 from tests.store.records import ADDRESS, SERVER, Desk, token_of, wish
 from tests.waiting import wait_until

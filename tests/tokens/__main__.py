@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from bridge.valkey import EmbeddedValkey
+from bridge.local.valkey import EmbeddedValkey
 from tests.tokens.measuring import measure
 from tests.tokens.report import page
 

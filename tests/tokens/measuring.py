@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.models import Principal
 from bridge.runtime import open_runtime
-from bridge.servers import Server
-from bridge.settings import Settings
 from tests.tokens.counting import ENCODINGS
 from tests.tokens.sequences import KINDS
 from tests.tokens.session import Session, Variant

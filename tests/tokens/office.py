@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bridge.server_files import read_server_files
-from bridge.servers import Server
+from bridge.configuration.server_files import read_server_files
+from bridge.configuration.servers import Server
 
 FILE = Path(__file__).parent / "servers" / "office.yaml"
 ENVIRON = {

@@ -6,10 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bridge.contents import Content
+from bridge.formats.payloads import Content, resolve
+from bridge.formats.pointers import pointer_to
 from bridge.models import Body, Json, new_call_id, new_lease_token
-from bridge.payloads import resolve
-from bridge.pointers import pointer_to
 from bridge.verbs.calls import Asked
 from bridge.verbs.intake import Incoming
 from tests.tokens.session import Session

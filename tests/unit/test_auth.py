@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bridge.auth import Proof, Sender, bearer, check_hook, owner_of
+from bridge.auth.authentication import Proof, Sender, bearer, check_hook, owner_of
+from bridge.configuration.servers import Hook, Server
 from bridge.errors import UnauthorizedError
 from bridge.models import Principal
-from bridge.servers import Hook, Server
 
 WRONG = [
     None,

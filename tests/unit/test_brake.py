@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bridge.brake import FAILURES_MAX, FAILURES_MAX_BEYOND, FAILURES_MAX_OF_ALL, Brake
+from bridge.auth.brake import FAILURES_MAX, FAILURES_MAX_BEYOND, FAILURES_MAX_OF_ALL, Brake
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.check import check, doubts
-from bridge.tool_rules import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS
+from bridge.cli.check import check, doubts
+from bridge.configuration.server_files import DESCRIPTION_CHARS, INSTRUCTIONS_BYTES, TITLE_CHARS
 
 ROOT = Path(__file__).parents[2]
 TOOL = "name: s\nworkflows:\n  w:\n    description: Does it.\n    url: http://n8n:5678/webhook/w\n"

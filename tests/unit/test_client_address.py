@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from bridge.addresses import network
-from bridge.client_address import TrustedProxies
+from bridge.formats.addresses import network
+from bridge.net.client_address import TrustedProxies
 
 PROXIES = TrustedProxies((network("127.0.0.1"), network("10.0.0.0/8"), network("fd00::/8")))
 FOR, REAL, FORWARDED = "x-forwarded-for", "x-real-ip", "forwarded"

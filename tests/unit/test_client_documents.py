@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
-from bridge.wary_http import WaryHttp, is_public
+from bridge.net.public_http import WaryHttp, is_public
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 from tests.client_documents import BAD, NAME, document, telling
 from tests.tls import HERE

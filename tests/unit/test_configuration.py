@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.check import check
-from bridge.configuration import read_configuration, unguarded
+from bridge.cli.check import check
+from bridge.cli.welcome import welcome
+from bridge.configuration.load import process_configuration, read_configuration, unguarded
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
-from bridge.process import process_configuration
-from bridge.servers import Server
-from bridge.settings import Settings
-from bridge.welcome import welcome
 from tests.unit.wrong_server_files import HOOK
 
 

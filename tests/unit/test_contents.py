@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codings import MEMBERS_MAX, decoded, unzip
-from bridge.contents import read_content
 from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
-from bridge.multipart import PARTS_MAX, read_form
+from bridge.formats.bodies import MEMBERS_MAX, decoded, unzip
+from bridge.formats.multipart import PARTS_MAX, read_form
+from bridge.formats.payloads import read_content
 
 LIMIT = 10_000
 FORM = "multipart/form-data; boundary=limit"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cursors import order_after
 from bridge.errors import MalformedError
+from bridge.formats.cursors import order_after
 
 
 @given(st.integers(0, 10**17 - 1))

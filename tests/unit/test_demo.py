@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.check import check
-from bridge.demo import missing_folder, shipped_file, with_demo
+from bridge.cli.check import check
+from bridge.configuration.demo import missing_folder, shipped_file, with_demo
 
 LOOKED_FOR = Path("config", "servers")
 

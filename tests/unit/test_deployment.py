@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bridge.settings import Settings
+from bridge.configuration.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_STOP_S = Settings().drain_s + 5

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.documents import Document, read_document
+from bridge.configuration.documents import Document, read_document
 from bridge.errors import ConfigurationError
 
 JSON_VALUES = st.recursive(

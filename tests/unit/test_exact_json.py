@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.exact_json import changes_in_javascript, decode, encode, spell
+from bridge.formats.json_text import changes_in_javascript, decode, encode, spell
 
 KEPT_BY_JAVASCRIPT = [
     "0",

@@ -5,7 +5,7 @@ import base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.file_pages import file_page, page_bytes
+from bridge.formats.file_pages import file_page, page_bytes
 
 CHARS = st.integers(min_value=1, max_value=40)
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bridge.images import IMAGE_BYTES_MAX, image_type
+from bridge.formats.images import IMAGE_BYTES_MAX, image_type
 from tests.images import IMAGES, PNG
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from bridge.lenient_values import mended
-from bridge.schema_checks import Wish, examine
-from bridge.schemas import compile_schema
+from bridge.schemas.checks import Wish, examine, mended
+from bridge.schemas.compile import compile_schema
 
 Json = Any
 

@@ -110,7 +110,7 @@ def test_a_terminal_gets_lines_for_people_unless_told_otherwise(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     with logging_kept():
         configure_logging(form)
-        logging.getLogger("bridge.up").warning("child.ended", extra={"child": "web"})
+        logging.getLogger("bridge.cli.up").warning("child.ended", extra={"child": "web"})
     said = capsys.readouterr().err
     assert said.startswith("{") == is_json
     assert ("child=web" in said) == (not is_json)

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge import long_json
 from bridge.errors import NotFoundError
-from bridge.long_json import LongJson, read_kept
+from bridge.formats import payloads
+from bridge.formats.payloads import LongJson, read_kept, resolve
+from bridge.formats.pointers import pointer_to
 from bridge.models import Json
-from bridge.payloads import resolve
-from bridge.pointers import pointer_to
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -75,7 +74,7 @@ def test_characters_stand_for_themselves_unless_json_needs_their_escape() -> Non
 
 
 async def test_others_run_while_a_pointer_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(long_json, "STEPS_AT_ONCE", 100)
+    monkeypatch.setattr(payloads, "STEPS_AT_ONCE", 100)
     kept = LongJson(json.dumps({"first": [{"a": [1, "]"]}] * 5000, "last": 7}))
     turns = 0
 
@@ -96,4 +95,4 @@ async def test_others_run_while_a_pointer_is_followed(monkeypatch: pytest.Monkey
 
 def test_only_what_is_long_is_kept_as_text() -> None:
     assert read_kept(b'{"a": 1}') == {"a": 1}
-    assert isinstance(read_kept(json.dumps("a" * long_json.LONG_BYTES).encode()), LongJson)
+    assert isinstance(read_kept(json.dumps("a" * payloads.LONG_BYTES).encode()), LongJson)

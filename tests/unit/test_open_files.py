@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import logging, resource, sys
-from bridge.open_files import make_room
+from bridge.local.ports import make_room
 logging.basicConfig(format="%(message)s %(open_files_max)s", stream=sys.stdout)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 3000))
 make_room({streams})

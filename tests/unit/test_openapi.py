@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.app import ROUTES
-from bridge.schemas import faults_in_schema
+from bridge.schemas.compile import faults_in_schema
 from bridge.web.callbacks import SCHEMA
 from bridge.web.openapi import DOCUMENT
 from bridge.web.problems import STATUS

@@ -7,16 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import MalformedError, NotFoundError, UnsupportedMediaError
-from bridge.json_reading import parse_json
+from bridge.formats.json_text import parse_json
+from bridge.formats.payloads import SUMMARY_CHARS, page, read_payload, resolve, summarize
+from bridge.formats.pointers import pointer_to
 from bridge.models import Json
-from bridge.payloads import (
-    SUMMARY_CHARS,
-    page,
-    read_payload,
-    resolve,
-    summarize,
-)
-from bridge.pointers import pointer_to
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES: st.SearchStrategy[Json] = st.recursive(

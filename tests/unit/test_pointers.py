@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pointers import parts_of, pointer_to
+from bridge.formats.pointers import parts_of, pointer_to
 
 # RFC 6901, 5.
 EXAMPLES = [

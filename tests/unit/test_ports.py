@@ -2,7 +2,7 @@
 
 import socket
 
-from bridge.ports import listen
+from bridge.local.ports import listen
 
 
 def test_no_answer_waits_for_its_head_to_be_acknowledged() -> None:

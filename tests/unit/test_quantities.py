@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.quantities import SECONDS_MAX, Rate, rate, seconds
+from bridge.formats.quantities import SECONDS_MAX, Rate, rate, seconds
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.receivers import (
+from bridge.net.public_http import WaryHttp, is_public
+from bridge.net.receivers import (
     MessageRefusedError,
     Receiver,
     ReceiverError,
@@ -15,7 +16,6 @@ from bridge.receivers import (
     fault_of_secret,
     fault_of_url,
 )
-from bridge.wary_http import WaryHttp, is_public
 from tests.doors.receiver import NAME, SECRET, receiving
 from tests.doors.receiver import Receiver as Receiving
 from tests.tls import HERE
@@ -118,7 +118,7 @@ async def test_a_certificate_of_nobody_known_is_an_error_of_tls(
 async def test_a_receiver_that_is_silent_is_not_waited_for(
     receiving_there: Receiving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.receivers.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("bridge.net.receivers.TIMEOUT_S", 0.2)
     receiving_there.gate.clear()
     assert await reason(receiving_there.http, receiving_there.url) == "timeout"
     receiving_there.gate.set()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.configuration.settings import Settings
 from bridge.errors import InvalidError
-from bridge.reply_address import ReplyAddresses
-from bridge.settings import Settings
+from bridge.n8n.reply_address import ReplyAddresses
 
 N8N = "http://n8n:5678"
 ADDRESSES = ReplyAddresses.of(

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import EventId, LeaseToken, ReplyStatus
-from bridge.outcomes import Again, AgainOnce, AgainSoon, ResumeOutcome
-from bridge.reply_verdicts import CAP_S, LAST_TRY_S, SOON_CAP_S, judge, too_late, within
+from bridge.n8n.outcomes import Again, AgainOnce, AgainSoon, ResumeOutcome
 from bridge.store.replies import Sending
+from bridge.verbs.replies import CAP_S, LAST_TRY_S, SOON_CAP_S, judge, too_late, within
 
 SENDING = Sending(
     event_id=EventId("evt_1"),

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from bridge import check_processes
-from bridge.check_processes import CheckProcesses
 from bridge.errors import Fault, InvalidError, TransientError
-from bridge.exact_json import encode
-from bridge.schema_cache import SchemaCache
-from bridge.schema_checks import Wish
-from bridge.schema_faults import FAULTS_MAX
+from bridge.formats.json_text import encode
+from bridge.schemas import cache as check_processes
+from bridge.schemas.cache import CheckProcesses, SchemaCache
+from bridge.schemas.checks import Wish
+from bridge.schemas.faults import FAULTS_MAX
 
 Json = Any
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Fault
-from bridge.pointers import parts_of, pointer_to
-from bridge.schemas import (
+from bridge.formats.pointers import parts_of, pointer_to
+from bridge.schemas.compile import (
     DIALECTS,
     Cost,
     compile_schema,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
 from bridge.models import Json
-from bridge.scrub import scrub, scrub_text, secrets_in, secrets_sent
-from bridge.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
+from bridge.n8n.scrub import scrub, scrub_text, secrets_in, secrets_sent
 
 TOKEN = "0123456789abcdef" * 4
 

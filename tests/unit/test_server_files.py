@@ -7,13 +7,10 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from bridge.hook_options import Dedupe, Keep, MetaHandshake
-from bridge.quantities import Rate
-from bridge.server_files import ServerFiles, read_server_files
-from bridge.servers import (
-    HeaderAuth,
-    Server,
-)
+from bridge.configuration.server_files import ServerFiles, read_server_files
+from bridge.configuration.server_options import Dedupe, Keep, MetaHandshake
+from bridge.configuration.servers import HeaderAuth, Server
+from bridge.formats.quantities import Rate
 from tests.unit.wrong_server_files import HOOK, WORKFLOW, WRONG
 
 ROOT = Path(__file__).parents[2]

@@ -7,12 +7,12 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from bridge import server_schema
-from bridge.server_schema import server_file_schema
+import bridge
+from bridge.configuration.schema import server_file_schema
 from tests.unit.wrong_server_files import HOOK, WORKFLOW, WRONG
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = Path(server_schema.__file__).with_name("server_file.schema.json")
+SHIPPED = Path(bridge.__file__).with_name("server_file.schema.json")
 EXAMPLES = [
     Path(__file__).parent / "server_files" / "support.yaml",
     *sorted((ROOT / "config").glob("servers/*.yaml")),

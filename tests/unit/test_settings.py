@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.configuration.settings import Settings, read_dotenv, servers_dir_of, variable
 from bridge.errors import ConfigurationError
-from bridge.settings import Settings, read_dotenv, servers_dir_of, variable
 
 PROMISED = """
     BRIDGE_REDIS_URL BRIDGE_HOST BRIDGE_PORT BRIDGE_SERVERS BRIDGE_DATA_DIR BRIDGE_PUBLIC_URL

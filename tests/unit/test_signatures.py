@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bridge import signatures
-from bridge.auth import Proof, Sender, check_hook
+from bridge.auth.authentication import Proof, Sender, check_hook
+from bridge.configuration.servers import Hook
 from bridge.errors import UnauthorizedError
-from bridge.servers import Hook
+from bridge.formats import signatures
 
 NOW_S = 1_700_000_000
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.check import check
-from bridge.server_files import read_server_files
-from bridge.servers import Server
+from bridge.cli.check import check
+from bridge.configuration.server_files import read_server_files
+from bridge.configuration.servers import Server
 
 CONFIG = Path(__file__).parents[2] / "config"
 TEMPLATES = sorted((CONFIG / "n8n").glob("*.json"))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from bridge.configuration.servers import Server, Workflow
 from bridge.mcp.server import tools_of
 from bridge.mcp.workflow_tools import output_schema
-from bridge.schemas import faults_in_schema, faults_in_value
-from bridge.servers import Server, Workflow
+from bridge.schemas.compile import faults_in_schema, faults_in_value
 from tests.tokens.counting import ENCODINGS, compact, count
 from tests.tokens.office import office
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.formats.payloads import resolve
+from bridge.formats.pointers import pointer_to
+from bridge.formats.trimming import spare_envelopes, spare_members
 from bridge.models import Json
-from bridge.payloads import resolve
-from bridge.pointers import pointer_to
-from bridge.schema_cache import SchemaCache
-from bridge.trimming import spare_envelopes, spare_members
+from bridge.schemas.cache import SchemaCache
 
 Spare = Any
 SPARES = pytest.mark.parametrize("spare", [spare_members, spare_envelopes])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.servers import Server
+from bridge.configuration.servers import Server
 from tests.conformance.door import NAME, FixtureDoor
 from tests.conformance.verdicts import (
     NEEDS,

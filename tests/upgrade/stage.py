@@ -9,7 +9,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from bridge.ports import free_port
+from bridge.local.ports import free_port
 from tests.bridge_processes import Bridge, running_bridge
 from tests.doors.receiver import Receiver, receiving
 from tests.tls import CERTIFICATE

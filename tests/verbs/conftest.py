@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime, open_runtime
-from bridge.settings import Settings
 from tests.verbs.desk import DESK, N8N
 
 

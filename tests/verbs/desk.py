@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from bridge.contents import Content
+from bridge.configuration.servers import Server
+from bridge.formats.payloads import Content
 from bridge.models import Body, Call, EventId, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.servers import Server
 from bridge.store.events import Held
 from bridge.verbs.calls import Asked
 from bridge.verbs.intake import Incoming

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
-from bridge.outcomes import ExecutionOutcome, WebhookOutcome
-from bridge.servers import Workflow
+from bridge.configuration.servers import Workflow
+from bridge.n8n.outcomes import ExecutionOutcome, WebhookOutcome
 from bridge.verbs.runs import Sending
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from bridge.configuration.servers import Server
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
 from bridge.runtime import Runtime
-from bridge.servers import Server
 from bridge.verbs.calls import Asked
 from tests.apps import running_app
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridge.contents import Content
+from bridge.configuration.servers import Server
+from bridge.formats.payloads import Content
 from bridge.models import Body, Event, Json
 from bridge.runtime import Runtime
-from bridge.servers import Server
 from bridge.verbs.intake import Incoming
 from tests.apps import there
 from tests.verbs.desk import ADDRESS, ALICE

@@ -7,8 +7,16 @@ import pytest
 
 from bridge.errors import ConflictError, NotFoundError
 from bridge.models import EventId, Json, Reply, ReplyStatus
-from bridge.outcomes import Again, AgainOnce, AgainSoon, Dead, Delivered, Finished, ResumeOutcome
-from bridge.reply_address import ReplyAddress
+from bridge.n8n.outcomes import (
+    Again,
+    AgainOnce,
+    AgainSoon,
+    Dead,
+    Delivered,
+    Finished,
+    ResumeOutcome,
+)
+from bridge.n8n.reply_address import ReplyAddress
 from bridge.runtime import Runtime
 from tests.verbs.desk import ADDRESS, answered
 

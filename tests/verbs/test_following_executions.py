@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bridge.models import Call, CallId, CallStatus, Json
-from bridge.outcomes import (
+from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
     Dropped,

@@ -6,8 +6,8 @@ from os import fsdecode
 import pytest
 
 from bridge.models import EventId, ReplyStatus
-from bridge.outcomes import Again, Delivered, ResumeOutcome
-from bridge.reply_address import ReplyAddress
+from bridge.n8n.outcomes import Again, Delivered, ResumeOutcome
+from bridge.n8n.reply_address import ReplyAddress
 from bridge.runtime import Runtime
 from bridge.store.breakers import FAILURES, OPEN_FIRST_S
 from tests.verbs.desk import N8N, answered

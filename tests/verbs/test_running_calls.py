@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from bridge.models import Call, CallId, CallStatus
-from bridge.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
+from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.runtime import Runtime
 from bridge.store.runs import INTERRUPTED
 from bridge.verbs.runs import Sending

@@ -6,10 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge import runtime as runtime_module
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
+from bridge.local.valkey import EmbeddedValkey
 from bridge.runtime import Runtime, open_runtime
-from bridge.settings import Settings
-from bridge.valkey import EmbeddedValkey
 from tests.verbs.desk import DESK, send, take
 from tests.waiting import wait_until
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.configuration.settings import Settings
 from bridge.runtime import open_runtime
-from bridge.settings import Settings
 from bridge.verbs.store_losses import REPLACED, SET_BACK, StoreLosses
 from tests.verbs.desk import DESK, send, take
 

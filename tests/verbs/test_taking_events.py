@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from bridge.configuration.settings import Settings
 from bridge.errors import StoreUnavailableError
 from bridge.models import EventId, EventStatus, LeaseToken, new_lease_token
 from bridge.runtime import Runtime, open_runtime
-from bridge.settings import Settings
 from bridge.store.events import EventStore, Wish
 from bridge.store.wake import Wakes
 from bridge.verbs import waiters

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import uvloop
 
-from bridge.demo import HOOK_TOKEN, TOKEN
-from bridge.ports import free_port
+from bridge.configuration.demo import HOOK_TOKEN, TOKEN
+from bridge.local.ports import free_port
 from tests.processes import ROOT
 from tests.wheels import build, empty_environment, install, try_demo
 

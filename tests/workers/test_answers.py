@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.exact_json import spell
+from bridge.formats.json_text import spell
 from bridge.models import Json
-from bridge.outcomes import (
+from bridge.n8n.answers import Answer
+from bridge.n8n.outcomes import (
     Again,
     AgainOnce,
     AgainSoon,
@@ -24,11 +25,10 @@ from bridge.outcomes import (
     ResumeOutcome,
     WebhookOutcome,
 )
-from bridge.scrub import scrub_outcome
+from bridge.n8n.resume_answers import RESUME, read_resume_answer
+from bridge.n8n.scrub import scrub_outcome
+from bridge.n8n.webhook_answers import WEBHOOK, read_webhook_answer
 from tests.images import PNG
-from workers.answers import WEBHOOK, read_webhook_answer
-from workers.n8n_answer import Answer
-from workers.resumes import RESUME, read_resume_answer
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import Json
-from bridge.outcomes import (
+from bridge.n8n.answers import Answer
+from bridge.n8n.execution_answers import EXECUTION, read_execution_answer
+from bridge.n8n.outcomes import (
     WORDS_CHARS_MAX,
     AskAgain,
     Dropped,
@@ -17,8 +19,6 @@ from bridge.outcomes import (
     UnderWay,
     Unknown,
 )
-from workers.executions import EXECUTION, read_execution_answer
-from workers.n8n_answer import Answer
 
 JSON = "application/json; charset=utf-8"
 HTML = "text/html; charset=utf-8"

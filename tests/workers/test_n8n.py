@@ -14,8 +14,13 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from bridge.configuration.server_options import sets_header
+from bridge.configuration.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.formats.traces import traceparent
+from bridge.local.ports import free_port
 from bridge.models import Json
-from bridge.outcomes import (
+from bridge.n8n.client import N8n, undelivered, unreachable
+from bridge.n8n.outcomes import (
     Again,
     Answered,
     Dead,
@@ -26,18 +31,12 @@ from bridge.outcomes import (
     Refused,
     WebhookOutcome,
 )
-from bridge.ports import free_port
-from bridge.reply_address import ReplyAddress
-from bridge.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.n8n.reply_address import ReplyAddress
 from bridge.standin.faults import Fault
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
-from bridge.traces import traceparent
-from bridge.workflow_options import sets_header
 from tests.raw_server import OK, RawServer, raw_server
 from tests.waiting import wait_until
-from workers.n8n import N8n
-from workers.unreachable import undelivered, unreachable
 
 CALL_ID = "call_abc"
 CALLBACK_URL = "http://127.0.0.1:8080/callbacks/call_abc?token=t"

@@ -3,8 +3,8 @@
 import pytest
 from redis.asyncio import Redis
 
+from bridge.configuration.settings import Settings
 from bridge.runtime import open_runtime
-from bridge.settings import Settings
 from bridge.store import pool
 from bridge.store.processes import LIFE_S, Estate, ProcessStore
 from tests.waiting import wait_until

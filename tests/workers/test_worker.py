@@ -14,8 +14,8 @@ from rq import Callback, Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from bridge.local.valkey import EmbeddedValkey
 from bridge.queue import QUEUE_NAME
-from bridge.valkey import EmbeddedValkey
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers.bookkeeping import Bookkeeping, connect

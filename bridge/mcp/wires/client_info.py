@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.exact_json import encode
+from bridge.formats.json_text import encode
 
 NAMES = ("name", "title", "version")
 NAME_CHARS = 200

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from sse_starlette.event import ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from bridge.connection import connection_of
 from bridge.errors import TransientError
+from bridge.net.connection import connection_of
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),

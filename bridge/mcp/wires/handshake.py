@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from bridge.exact_json import show
+from bridge.formats.json_text import show
 from bridge.mcp.exchange import Caller, answer, error_message
 from bridge.mcp.handovers import Carrier
 from bridge.mcp.news import Subscriptions

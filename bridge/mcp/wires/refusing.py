@@ -12,7 +12,7 @@ from typing import Any
 from mcp_types.jsonrpc import INTERNAL_ERROR
 
 from bridge.errors import MalformedError
-from bridge.json_reading import parse_json
+from bridge.formats.json_text import parse_json
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.wires.messages import is_message
 from bridge.mcp.wires.pipes import LinesIn, LinesOut

@@ -23,9 +23,10 @@ from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
 from mcp_types.jsonrpc import INVALID_REQUEST
 
-from bridge.auth import LOCAL
+from bridge.auth.authentication import LOCAL
+from bridge.configuration.servers import Server
 from bridge.errors import MalformedError
-from bridge.json_reading import parse_json
+from bridge.formats.json_text import parse_json
 from bridge.mcp.changes import Inboxes
 from bridge.mcp.channel import CAPABILITY, push_events
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
@@ -45,7 +46,6 @@ from bridge.mcp.wires.stdio_line import StdioLine
 from bridge.mcp.wires.under_way import UnderWay
 from bridge.models import Message, Principal
 from bridge.runtime import Runtime
-from bridge.servers import Server
 from bridge.verbs.receipts import NOTHING
 
 REQUESTS_MAX = 1000

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
-from bridge.json_reading import parse_json
+from bridge.formats.json_text import parse_json
 from bridge.mcp.entry import enter
 from bridge.mcp.exchange import Caller, error_message
 from bridge.mcp.server import Door
@@ -18,7 +18,7 @@ from bridge.mcp.wires import handshake, modern
 from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
 from bridge.mcp.wires.messages import batch_in, is_message, not_a_message, unreadable
 from bridge.models import Json, Message
-from bridge.request_body import read_body
+from bridge.net.request_body import read_body
 
 Serve = Callable[[Request, Message, Door, Caller], Awaitable[ASGIApp]]
 

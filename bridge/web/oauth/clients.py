@@ -9,7 +9,7 @@ from mcp.shared.auth import InvalidScopeError, OAuthClientInformationFull
 from pydantic import AnyUrl
 from typing_extensions import override
 
-from bridge.addresses import is_host
+from bridge.formats.addresses import is_host
 from bridge.verbs.entrance import SCOPES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -16,11 +16,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bridge.audit import UNKNOWN, record
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
+from bridge.net.client_address import has_a_line_left
 from bridge.runtime import Runtime
 from bridge.store.grants import Asked
 from bridge.verbs.entrance import ACT
 from bridge.verbs.grants import Grants, name_of
-from bridge.web.clients import has_a_line_left
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri

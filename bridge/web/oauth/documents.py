@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import ValidationError
 
+from bridge.configuration.settings import APP_SCHEMES
 from bridge.errors import RejectedError, TransientError
-from bridge.settings import APP_SCHEMES
-from bridge.wary_http import UnreachableError, WaryHttp
+from bridge.net.public_http import UnreachableError, WaryHttp
 from bridge.web.oauth.clients import Client, fault_of_redirects
 
 BYTES_MAX = 16_384

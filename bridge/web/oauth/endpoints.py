@@ -17,12 +17,12 @@ from starlette.routing import request_response
 from starlette.types import ASGIApp
 
 from bridge.audit import UNKNOWN, record
+from bridge.net.client_address import clients_of, has_a_line_left
+from bridge.net.problem import problem
 from bridge.verbs.entrance import SCOPES
 from bridge.verbs.grants import Grants
-from bridge.web.clients import clients_of, has_a_line_left
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
-from bridge.web.problems import problem
 
 logger = logging.getLogger(__name__)
 

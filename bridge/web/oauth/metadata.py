@@ -8,10 +8,10 @@ from pydantic import AnyHttpUrl, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.addresses import is_host
+from bridge.configuration.settings import Settings
 from bridge.errors import NotFoundError
+from bridge.formats.addresses import is_host
 from bridge.runtime import Runtime
-from bridge.settings import Settings
 from bridge.verbs.entrance import SCOPES
 from bridge.verbs.grants import WIRES
 

@@ -1,0 +1,149 @@
+"""Who asks: bearer tokens of Claude clients, credentials and signatures of hooks."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from bridge.configuration.servers import (
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    Hook,
+    HookAuth,
+    Server,
+    StandardWebhooksAuth,
+)
+from bridge.errors import UnauthorizedError
+from bridge.formats.signatures import SIGNED, TOLERANCE_S, is_same, is_signed, is_timely
+from bridge.models import Principal
+
+LOCAL = "local"
+WEBHOOK_ID = "webhook-id"
+
+
+def owner_of(server: Server, token: str) -> Principal | None:
+    """Name the principal that a token of the server's file stands for; None for any other."""
+    names = [each.name for each in server.tokens if is_same(token, each.value.get_secret_value())]
+    return Principal(server.name, names[0]) if names else None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What a request to a hook brings along as proof.
+
+    `body` is as it was received; None before it was read, when a signature that could be of it
+    counts as one.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes | None
+    now_s: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved: whether it covers the headers too, and the id that a signature covers."""
+
+    covers_headers: bool
+    signed_id: str = ""
+
+
+def check_hook(hook: Hook, sender: Sender) -> Proof:
+    """Let a sender in that proves itself by any of the hook's credentials.
+
+    Raises:
+        UnauthorizedError: by none; says why, and by what it may.
+    """
+    verdicts = [(auth, _fault(auth, sender)) for auth in hook.auth]
+    proved = [auth for auth, fault in verdicts if fault is None]
+    if not proved:
+        why = dict.fromkeys(fault for _, fault in verdicts if fault)
+        challenges = dict.fromkeys(auth.challenge for auth in hook.auth)
+        raise UnauthorizedError("; ".join(why), ", ".join(challenges))
+    if any(auth.covers_headers for auth in proved):
+        return Proof(covers_headers=True)
+    ids = (
+        sender.headers.get(auth.id_header, "")
+        for auth in proved
+        if isinstance(auth, StandardWebhooksAuth)
+    )
+    return Proof(covers_headers=False, signed_id=next(filter(None, ids), ""))
+
+
+def is_proved(hook: Hook, sender: Sender) -> bool:
+    """Report whether a sender proves itself by any of the hook's credentials."""
+    return any(_fault(auth, sender) is None for auth in hook.auth)
+
+
+def proof_headers(servers: Iterable[Server]) -> frozenset[str]:
+    """Return the headers by which a sender may prove itself to any hook, in small letters."""
+    return frozenset(
+        name
+        for server in servers
+        for hook in server.hooks.values()
+        for auth in hook.auth
+        for name in auth.headers
+    )
+
+
+def _fault(auth: HookAuth, sender: Sender) -> str | None:
+    """Say what is wrong with the proof that a credential asks for; None if it is right."""
+    match auth:
+        case BearerAuth():
+            given = bearer(sender.headers.get("authorization"))
+            is_right = is_same(given, _value(auth.token))
+            return None if is_right else "Authorization must be Bearer and this hook's token"
+        case BasicAuth():
+            known = f"{auth.user}:{_value(auth.password)}"
+            is_right = is_same(_basic(sender.headers.get("authorization")), known)
+            return (
+                None if is_right else "Authorization must be Basic, this hook's user and password"
+            )
+        case HeaderAuth():
+            # Header values are latin-1 on their way in: so this is how that of the file comes.
+            known = _value(auth.value).encode().decode("latin-1")
+            is_right = is_same(sender.headers.get(auth.name.lower(), ""), known)
+            return None if is_right else f"{auth.name} must be this hook's secret"
+        case StandardWebhooksAuth():
+            return _standard_webhooks_fault(auth, sender)
+        case _:
+            secret = _value(auth.secret)
+            return auth.scheme.fault(secret, sender.headers, sender.body, sender.now_s)
+
+
+def _standard_webhooks_fault(auth: StandardWebhooksAuth, sender: Sender) -> str | None:
+    message_id, timestamp, signatures = (sender.headers.get(name, "") for name in auth.headers)
+    if not (message_id and timestamp and signatures):
+        return f"the headers {', '.join(auth.headers)} are needed"
+    if not is_timely(timestamp, sender.now_s):
+        return (
+            f"{auth.headers[1]} must be within {TOLERANCE_S} seconds of the bridge's clock, which "
+            f"is at {sender.now_s:.0f}: the request is stale, or a clock is wrong"
+        )
+    if sender.body is None:
+        return None
+    if not is_signed(signatures, auth.key, message_id, timestamp, sender.body):
+        return f"{auth.headers[2]} must hold a v1 signature of {SIGNED}"
+    return None
+
+
+def _value(secret: SecretStr) -> str:
+    return secret.get_secret_value()
+
+
+def bearer(authorization: str | None) -> str:
+    """Read the token out of an Authorization header; empty when there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _basic(authorization: str | None) -> str:
+    scheme, _, given = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode()
+    except ValueError:
+        return ""

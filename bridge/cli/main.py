@@ -1,0 +1,213 @@
+"""The commands of `n8n-bridge`. Exit status: 0 success, 1 a fault found, 2 wrong use.
+
+A command imports what it runs when it runs, and `--help` imports none of it: all of it takes more
+than a second to load, and half of that is MCP's, which most commands have no use for.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import click
+from typing_extensions import override
+
+from bridge import __version__
+from bridge.errors import BridgeError, ConfigurationError
+from bridge.log import configure_logging, log_beside
+
+STAND_IN_DRAIN_S = 1.0
+
+Load = Callable[[], click.Command]
+
+
+class LoadedLater(click.Command):
+    """A command of which only the name and the line in `--help` are known until it is used."""
+
+    def __init__(self, name: str, load: Load) -> None:
+        super().__init__(name, help=load.__doc__)
+        self.load = load
+
+
+class Commands(click.Group):
+    """A group whose commands answer what is wrong with a line for each fault, and status 1."""
+
+    def later(self, name: str) -> Callable[[Load], Load]:
+        """Add the command that a function loads when it is used; its docstring is the help."""
+
+        def add(load: Load) -> Load:
+            self.add_command(LoadedLater(name, load))
+            return load
+
+        return add
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, LoadedLater) else command, rest
+
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BridgeError as error:
+            faults = error.faults if isinstance(error, ConfigurationError) else (str(error),)
+            for fault in faults:
+                click.echo(fault, err=True)
+            _tell_client(ctx, faults)
+            ctx.exit(1)
+        except click.UsageError as error:
+            _tell_client(ctx, (error.format_message(),))
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            _tell_client(ctx, (f"the bridge failed ({type(error).__name__}): see its log, stderr",))
+            raise
+
+
+def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
+    """Answer the client of `stdio`, whose people see nothing of stderr, with these faults."""
+    if ctx.invoked_subcommand != stdio.name:
+        return
+    import asyncio
+
+    from bridge.mcp.wires.pipes import LinesIn, LinesOut, claim_standard_streams
+    from bridge.mcp.wires.refusing import LINE_BYTES, refuse
+
+    source, sink = claim_standard_streams()
+    if not os.isatty(source):
+        asyncio.run(refuse(LinesIn(source, LINE_BYTES), LinesOut(sink), faults))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="n8n-bridge")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """The bridge between n8n and Claude."""
+    from bridge.configuration.settings import read_dotenv
+    from bridge.rq_prefix import settle_prefix
+
+    dotenv = read_dotenv(Path(".env"))
+    settle_prefix(os.environ, dotenv)
+    ctx.obj = dotenv | dict(os.environ)
+    configure_logging(ctx.obj.get("BRIDGE_LOG", "").strip())
+
+
+@commands.command("up")
+@click.pass_obj
+def up_command(environ: Mapping[str, str]) -> None:
+    """Run everything on this machine, and show how to connect."""
+    import asyncio
+
+    from bridge.cli.up import up
+
+    asyncio.run(up(environ))
+
+
+@commands.command()
+@click.option("--host", help="Instead of BRIDGE_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT, and of PORT.")
+@click.pass_obj
+def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
+    """Run one web process: the doors for n8n and for Claude.
+
+    Without --port and BRIDGE_PORT it listens where PORT says, which platforms set.
+    """
+    from bridge.app import create_app, drain
+    from bridge.configuration.load import process_configuration
+    from bridge.local.ports import listen, make_room
+    from bridge.net.serve import serve
+
+    asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
+    configuration = process_configuration(
+        {
+            **environ,
+            "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
+            **{name: str(value) for name, value in asked.items() if value is not None},
+        }
+    )
+    settings = configuration.settings
+    make_room(settings.streams_max)
+    listener = listen(settings.host, settings.port)
+    app = create_app(settings, configuration.servers)
+    on_drain = functools.partial(drain, app)
+    serve(app, listener, settings.drain_s, on_drain, settings.max_body_bytes)
+
+
+@commands.command()
+@click.argument("server")
+@click.option("--channel", is_flag=True, help="Also wake Claude Code for events (a preview).")
+@click.pass_obj
+def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
+    """Serve one server on stdin and stdout, to a client that starts programs."""
+    import asyncio
+
+    from bridge.cli.stdio import serve_stdio
+    from bridge.mcp.wires.pipes import claim_standard_streams
+
+    streams = claim_standard_streams()
+    log_beside()
+    asyncio.run(serve_stdio(environ, server, streams, is_channel=channel))
+
+
+@commands.command("check")
+@click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
+@click.pass_obj
+def check_command(environ: Mapping[str, str], path: Path | None) -> None:
+    """Check server files, by default those of BRIDGE_SERVERS."""
+    from bridge.cli.check import check, doubts
+    from bridge.configuration.settings import Settings
+
+    checked = path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir)
+    for doubt in doubts(checked, environ):
+        click.echo(f"{doubt} (a warning)", err=True)
+    faults = check(checked, environ)
+    if faults:
+        raise ConfigurationError(faults)
+    click.echo("no faults found")
+
+
+@commands.command("standin", hidden=True)
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+def stand_in(port: int) -> None:
+    """Play n8n on loopback, for `up` without one."""
+    from bridge.local.ports import listen
+    from bridge.net.serve import serve
+    from bridge.standin.app import create_standin
+
+    serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
+
+
+@commands.later("events")
+def _events() -> click.Command:
+    """See events and redrive those that were set aside."""
+    from bridge.cli.events import events
+
+    return events
+
+
+@commands.later("calls")
+def _calls() -> click.Command:
+    """See calls of workflows and cancel them."""
+    from bridge.cli.calls import calls
+
+    return calls
+
+
+@commands.later("replies")
+def _replies() -> click.Command:
+    """See replies that n8n has not taken, and send dead ones again."""
+    from bridge.cli.replies import replies
+
+    return replies
+
+
+@commands.later("tokens")
+def _tokens() -> click.Command:
+    """Make, list and revoke tokens of Claude clients."""
+    from bridge.cli.tokens import tokens
+
+    return tokens

@@ -1,0 +1,115 @@
+"""What operators' commands work with: the verbs on the store of a bridge that runs elsewhere."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from bridge.configuration.demo import MADE_UP_BY_UP, with_demo
+from bridge.configuration.server_files import read_server_files
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings, servers_dir_of
+from bridge.errors import ConfigurationError, StoreUnavailableError
+from bridge.local.valkey import address_in
+from bridge.models import new_process_id
+from bridge.n8n.reply_address import ReplyAddresses
+from bridge.queue import Queue
+from bridge.store.breakers import Breakers
+from bridge.store.calls import CallStore
+from bridge.store.events import EventStore
+from bridge.store.operators import OperatorStore
+from bridge.store.pool import open_pool
+from bridge.store.replies import ReplyStore
+from bridge.store.safety import demand_safety
+from bridge.store.scripts import Steps
+from bridge.store.tokens import TokenStore
+from bridge.verbs.operators import Operators
+from bridge.verbs.replies import Replies
+from bridge.verbs.tokens import Tokens
+
+T = TypeVar("T")
+
+PATIENCE_S = 3.0
+MEND = "start the bridge, or mend BRIDGE_REDIS_URL"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command's hold on the bridge."""
+
+    operators: Operators
+    tokens: Tokens
+    settings: Settings
+    servers: Mapping[str, Server]
+
+
+def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]]) -> T:
+    """Run one command's work on the bridge that the environment names.
+
+    Raises:
+        ConfigurationError: wrong settings, or none that lead to a store.
+    """
+    # What a command does, and what is in its way, is said by the command itself.
+    logging.getLogger("bridge").setLevel(logging.CRITICAL)
+
+    async def run() -> T:
+        try:
+            async with operating(environ) as operation:
+                return await work(operation)
+        except StoreUnavailableError as error:
+            raise ConfigurationError((f"{error}; {MEND}",)) from error
+
+    return asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
+    """Connect to the store and register nothing there: a command is no process of the bridge."""
+    folder = servers_dir_of(with_demo(environ))
+    files = read_server_files(folder, {**MADE_UP_BY_UP, **environ})
+    # The files need not be sound: only for making tokens does it matter what they hold.
+    settings = Settings.from_environ(environ, files.variables)
+    url = settings.redis_url or address_in(settings.data_dir / "valkey")
+    if url is None:
+        raise ConfigurationError((_nowhere(settings),))
+    async with Redis.from_pool(open_pool(url)) as client:
+        steps = Steps(client, PATIENCE_S)
+        async with steps.running():
+            process = new_process_id("operator")
+            replies = Replies(
+                ReplyStore(steps, process),
+                Breakers(steps),
+                Queue(client),
+                ReplyAddresses.of(settings),
+                settings.reply_retry_s,
+            )
+            yield Operation(
+                Operators(
+                    OperatorStore(steps), EventStore(steps, process), CallStore(steps), replies
+                ),
+                Tokens(TokenStore(steps), settings),
+                settings,
+                files.servers,
+            )
+
+
+async def demand_store(settings: Settings) -> None:
+    """Refuse a Redis that can be no store, before anything is started on it.
+
+    Raises:
+        ConfigurationError: naming why, once for all processes that would start on it.
+    """
+    assert settings.redis_url is not None, "whoever starts processes has named their Redis"
+    async with Redis.from_pool(open_pool(settings.redis_url)) as client:
+        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis)
+
+
+def _nowhere(settings: Settings) -> str:
+    return (
+        "there is no bridge to look at: BRIDGE_REDIS_URL is not set, and no Valkey of `up` has run "
+        f"in {settings.data_dir} (BRIDGE_DATA_DIR)"
+    )

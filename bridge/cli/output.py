@@ -1,0 +1,194 @@
+"""What operators are shown: tables for people, lines of JSON for programs, and what is new."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.operating import Operation, operate
+from bridge.formats.json_text import spell
+from bridge.models import Call, Event, ListedReply, Reply, Timeline, instant
+from bridge.n8n.executions import link_to
+from bridge.verbs.operators import Wanted
+
+WIDE = 200
+Row = Mapping[str, object]
+
+
+def event_row(event: Event) -> dict[str, object]:
+    """Tell an event without its payload."""
+    return {
+        "event_id": event.event_id,
+        "server": event.server,
+        "hook": event.hook,
+        "status": event.status,
+        "attempt": event.attempt,
+        "received_at": instant(event.received_at_ms),
+        "merged": event.merged,
+        "reason": event.reason,
+        "reply": reply_row(event.reply),
+    }
+
+
+def reply_row(reply: Reply) -> dict[str, object]:
+    """Tell a reply without its value."""
+    return {
+        "status": reply.status,
+        "attempts": reply.attempts,
+        "last_failure": reply.last_failure,
+    }
+
+
+def listed_reply_row(listed: ListedReply) -> dict[str, object]:
+    """Tell a reply with the event that it answers."""
+    place = {"event_id": listed.event_id, "server": listed.server, "hook": listed.hook}
+    return place | reply_row(listed.reply)
+
+
+def call_row(call: Call) -> dict[str, object]:
+    """Tell a call without its arguments and its result."""
+    return {
+        "call_id": call.call_id,
+        "server": call.principal.server,
+        "principal": call.principal.name,
+        "workflow": call.workflow,
+        "status": call.status,
+        "attempt": call.attempt,
+        "created_at": instant(call.created_at_ms),
+        "duration_ms": call.age_ms,
+        "progress": call.progress,
+        "message": call.message,
+        "failure": call.failure,
+    }
+
+
+def execution_rows(execution: str | None, n8n_url: str | None) -> dict[str, object]:
+    """Tell which execution of n8n's is behind a record, and where to look at it."""
+    return {
+        "execution": execution or None,
+        "execution_url": link_to(execution or "", n8n_url),
+    }
+
+
+def timeline_rows(timeline: Timeline) -> dict[str, object]:
+    """Tell what happened to a record, oldest first."""
+    return {
+        "timeline": [
+            {"at": instant(moment.at_ms), "what": moment.what, **moment.said}
+            for moment in timeline.moments
+        ],
+        "left_out": timeline.left_out,
+    }
+
+
+def print_json(row: Row) -> None:
+    """Print a record as one line of JSON."""
+    click.echo(spell(row))
+
+
+def print_rows(rows: Sequence[Row], columns: str, *, as_json: bool, has_head: bool = True) -> None:
+    """Print records: these columns of each, or all of it as JSON."""
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    names = columns.split()
+    table = Table(*names, box=None, pad_edge=False, show_header=has_head, header_style="bold")
+    for column in table.columns:
+        column.no_wrap = True
+    for row in rows:
+        table.add_row(*(_cell(_member(row, name)) for name in names))
+    _console().print(table)
+
+
+def print_record(row: Row, *, as_json: bool) -> None:
+    """Print one record whole: a line a member, then its timeline, a line a moment."""
+    if as_json:
+        print_json(row)
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in row.items():
+        if name != "timeline" and value not in (None, "", 0):
+            table.add_row(Text(name, style="bold"), _cell(value))
+    console = _console()
+    console.print(table)
+    timeline = row.get("timeline")
+    for moment in timeline if isinstance(timeline, list) else ():
+        told = {name: value for name, value in moment.items() if name not in ("at", "what")}
+        said = "  ".join(f"{name}: {_plain(value)}" for name, value in told.items())
+        console.print(Text(f"{moment['at']}  {moment['what']:<16}{said}"), soft_wrap=True)
+
+
+def _member(row: Row, name: str) -> object:
+    value: object = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _cell(value: object) -> Text:
+    return Text(_plain(value))
+
+
+def _plain(value: object) -> str:
+    """Spell a value; what would steer the terminal is shown and not obeyed."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else spell(value)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+
+LOOK_AGAIN_S = 0.5
+PAGE = 200
+
+
+class Ordered(Protocol):
+    """A record that came after those with lesser order numbers."""
+
+    @property
+    def order(self) -> int:
+        """Its order number."""
+
+
+Record = TypeVar("Record", bound=Ordered)
+
+
+async def after(operation: Operation, since_s: float | None) -> int:
+    """Give the order number after which records are of the last `since_s` seconds; None is all."""
+    return 0 if since_s is None else await operation.operators.order_at(since_s)
+
+
+def tail(
+    environ: Mapping[str, str],
+    since_s: float | None,
+    look: Callable[[Operation, Wanted], Awaitable[Sequence[Record]]],
+    show: Callable[[Sequence[Record], bool], None],
+) -> None:
+    """Show records as they come, until Ctrl-C; `show` is told whether they are the first."""
+
+    async def work(operation: Operation) -> None:
+        seen, is_first = await after(operation, since_s or 0), True
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        while not stop.is_set():
+            found = await look(operation, Wanted(after=seen, limit=PAGE))
+            if found:
+                show(found, is_first)
+                seen, is_first = found[-1].order, False
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_AGAIN_S)
+
+    operate(environ, work)

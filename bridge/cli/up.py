@@ -1,0 +1,188 @@
+"""`n8n-bridge up`: everything on one machine, kept running until Ctrl-C."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import httpx2
+
+from bridge.cli.operating import demand_store, operating
+from bridge.cli.welcome import base_url, welcome
+from bridge.configuration.demo import demo_tokens, missing_folder, with_demo
+from bridge.configuration.load import Configuration, read_configuration, unguarded
+from bridge.configuration.settings import data_dir_of
+from bridge.errors import ConfigurationError
+from bridge.local.children import Child, Process, keep
+from bridge.local.ports import free_port, listen
+from bridge.local.valkey import EmbeddedValkey
+
+STAND_IN_PORT = 5680
+POLL_S = 0.1
+ASK_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `up` is about to start: the environment of the children, and the tiers they start in.
+
+    A tier is started when the one before it runs, and stopped when the one after it has ended.
+    `missing_folder` is set where the demo is served because no server files are there.
+    """
+
+    configuration: Configuration
+    environ: Mapping[str, str]
+    stand_in_port: int | None
+    missing_folder: Path | None
+    tiers: tuple[tuple[Process, ...], ...]
+
+
+def plan(given: Mapping[str, str]) -> Plan:
+    """Fill in what the environment leaves open, and check all of it before anything starts.
+
+    Raises:
+        ConfigurationError: settings, server files or the port are not fit to start with.
+    """
+    data_dir = data_dir_of(given)
+    environ = dict(with_demo(given)) | demo_tokens(data_dir, given)
+    first: tuple[Process, ...] = ()
+    if not environ.get("BRIDGE_REDIS_URL"):
+        valkey = EmbeddedValkey(data_dir / "valkey")
+        environ["BRIDGE_REDIS_URL"] = valkey.url
+        first = (valkey,)
+    if environ.get("BRIDGE_PORT") == "0":
+        environ["BRIDGE_PORT"] = str(free_port())
+    stand_in_port = None
+    if not environ.get("BRIDGE_N8N_URL"):
+        stand_in_port = free_port(STAND_IN_PORT)
+        environ["BRIDGE_N8N_URL"] = f"http://127.0.0.1:{stand_in_port}"
+    configuration = read_configuration(environ)
+    settings = configuration.settings
+    listen(settings.host, settings.port).close()
+
+    def child(*command: str) -> Child:
+        return Child(command, environ, settings.drain_s)
+
+    stand_in = (child("standin", "--port", str(stand_in_port)),) if stand_in_port else ()
+    tiers = (first, stand_in, (child("worker"), child("web")))
+    return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers)
+
+
+async def up(given: Mapping[str, str]) -> None:
+    """Run it all; return when a signal came and everything has drained.
+
+    Raises:
+        ConfigurationError: it cannot start; nothing was left running.
+    """
+    work = asyncio.create_task(keep_all(plan(given)))
+    on_first_signal(work.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+async def keep_all(planned: Plan) -> None:
+    """Start everything and keep it running until cancelled, then drain."""
+    async with contextlib.AsyncExitStack() as stack:
+        for tier in planned.tiers:
+            await stack.enter_async_context(running(tier))
+            if tier is planned.tiers[0]:
+                await demand_store(planned.configuration.settings)
+                await demand_guards(planned)
+                await demand_only_demo(planned)
+        async with asyncio.TaskGroup() as tasks:
+            for process in itertools.chain(*planned.tiers):
+                tasks.create_task(keep(process))
+            tasks.create_task(greet(planned))
+
+
+async def demand_guards(planned: Plan) -> None:
+    """Refuse to start servers without tokens that others could reach, once there is a store."""
+    configuration = planned.configuration
+    if unguarded(configuration.settings, configuration.servers.values()):
+        async with operating(planned.environ) as operation:
+            await operation.tokens.demand_guards(configuration.servers)
+
+
+async def demand_only_demo(planned: Plan) -> None:
+    """Refuse to serve the demo for want of server files where other servers have been served.
+
+    It is the wrong folder then, most likely, and a worker fails the open calls of servers that it
+    does not know.
+
+    Raises:
+        ConfigurationError: naming those servers, and how to start.
+    """
+    if planned.missing_folder is None:
+        return
+    async with operating(planned.environ) as operation:
+        others = await operation.operators.servers() - set(planned.configuration.servers)
+    if others:
+        raise ConfigurationError((not_only_demo(planned.missing_folder, others),))
+
+
+@contextlib.asynccontextmanager
+async def running(tier: tuple[Process, ...]) -> AsyncIterator[None]:
+    """Start the processes of a tier, and stop them together at the end."""
+    try:
+        for process in tier:
+            await process.start()
+        yield
+    finally:
+        await asyncio.gather(*(process.stop() for process in tier))
+
+
+def on_first_signal(drain: Callable[[], object]) -> None:
+    """Call `drain` at the first signal to stop; a Ctrl-C after it ends this process, and so all."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) keeps its promise
+        numbers.append(signal.SIGHUP)
+
+    def act() -> None:
+        logger.info("up.draining")
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # make(1) passes on what its group got already
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        drain()
+
+    for number in numbers:
+        loop.add_signal_handler(number, act)
+
+
+async def greet(planned: Plan) -> None:
+    """Print the welcome once the web process is ready."""
+    settings = planned.configuration.settings
+    local = base_url(settings.host, settings.port)
+    async with httpx2.AsyncClient(timeout=ASK_S, trust_env=False) as client:
+        while not await is_ready(client, f"{local}/readyz"):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(POLL_S)
+    click.echo(
+        welcome(
+            planned.configuration, planned.environ, planned.stand_in_port, planned.missing_folder
+        )
+    )
+
+
+def not_only_demo(folder: Path, others: Iterable[str]) -> str:
+    """Return why the demo is not served: the store holds what belongs to other servers."""
+    return (
+        f"there are no server files in {folder}, but this store has served "
+        f"{', '.join(sorted(others))}: start in the folder that has their files, name it in "
+        "BRIDGE_SERVERS, or let the demo have a store of its own (BRIDGE_DATA_DIR names a folder)"
+    )
+
+
+async def is_ready(client: httpx2.AsyncClient, address: str) -> bool:
+    """Ask once whether a process is ready."""
+    try:
+        return (await client.get(address)).status_code == httpx2.codes.OK
+    except httpx2.TransportError:
+        return False

@@ -1,1 +1,0 @@
-"""The operators' commands: doors that translate, as the web's do."""

@@ -1,0 +1,1 @@
+"""What people write: settings, server files, and the servers that come of them."""

@@ -1,0 +1,232 @@
+"""The values that server files hold: no key passes unread, and no fault lacks its place."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from bridge.configuration.variables import FromEnvironment
+from bridge.configuration.wording import predicate, suggestion
+from bridge.errors import Fault
+from bridge.formats.addresses import web_address
+from bridge.formats.pointers import parts_of
+from bridge.formats.quantities import RATE_PATTERN, TIME_PATTERN, Rate, rate, seconds
+from bridge.schemas.compile import faults_in_schema
+
+NOT_IN_FILES = "\0"
+"""The alias of an attribute that no file can set."""
+
+_SAID = "said"
+_NEED_MORE = frozenset({"value_error", "tuple_type"})  # a secret may stand there, but not so
+
+
+class Entry(BaseModel):
+    """A mapping of a server file; its aliases are the file's keys, its names carry the units.
+
+    A `ValidationError` of it says for each fault what the key at `loc` must be.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True
+    )
+
+    @classmethod
+    def keys(cls) -> dict[str, str]:
+        """Give the keys that a file may set here, each with its attribute's name."""
+        named = {field.alias or name: name for name, field in cls.model_fields.items()}
+        return {key: name for key, name in named.items() if key != NOT_IN_FILES}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_how_to_mend(cls, raw: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return build(raw)
+        except ValidationError as error:
+            said = [
+                _line(_said(details, cls.keys()), details["loc"], details["input"])
+                for details in error.errors(include_url=False)
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, said) from None
+
+
+def unsound(faults: Iterable[Fault]) -> ValidationError:
+    """Make of several faults what one validator may raise; each pointer starts at its field."""
+    return ValidationError.from_exception_data(
+        "unsound", [_line(fault.detail, parts_of(fault.pointer), None) for fault in faults]
+    )
+
+
+def _line(message: str, loc: tuple[str | int, ...], rejected: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(_SAID, message), loc=loc, input=rejected)
+
+
+def _said(details: ErrorDetails, known: Iterable[str]) -> str:
+    if details["type"] == _SAID:
+        return details["msg"]
+    if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
+        return f"is an unknown key; {suggestion(str(details['loc'][0]), known)}"
+    if details["type"] not in _NEED_MORE and isinstance(details["input"], FromEnvironment):
+        return "takes no secret: write ${NAME} for what everybody may read"
+    return predicate(details)
+
+
+BUILT_IN_TOOLS = frozenset(
+    {
+        "list_events",
+        "take_event",
+        "read_event",
+        "reply_to_event",
+        "extend_event",
+        "release_event",
+        "read_call",
+        "list_calls",
+        "cancel_call",
+    }
+)
+"""The tools that every server has; no workflow may take their names."""
+
+_SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+_TOOL_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+_SCHEMA = {
+    "type": "object",
+    "anyOf": [
+        {"required": ["$schema"]},
+        {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+    ],
+}
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+
+
+def _revealed(raw: object) -> object:
+    text = raw.value if isinstance(raw, FromEnvironment) else raw
+    if isinstance(text, str) and (not text.strip() or not text.isprintable()):
+        raise ValueError("must be neither empty nor hold line ends or other control characters")
+    return text
+
+
+def _slug(name: str) -> str:
+    if not re.fullmatch(_SLUG_PATTERN, name):
+        raise ValueError(
+            "must be named in small letters, digits and hyphens, a hyphen never first, at most 63"
+        )
+    return name
+
+
+def _tool_name(name: str) -> str:
+    if not re.fullmatch(_TOOL_PATTERN, name):
+        raise ValueError("must be named in letters, digits, _ and -, at most 64")
+    if name in BUILT_IN_TOOLS:
+        raise ValueError("has the name of a tool that every server has: choose another")
+    return name
+
+
+def _some_time(raw: object) -> float:
+    if not (value := seconds(raw)):
+        raise ValueError("must be longer than no time at all")
+    return value
+
+
+def _pointer(text: str) -> str:
+    parts_of(text)
+    return text
+
+
+def _http_url(url: str) -> str:
+    parts = web_address(url)
+    # BRIDGE_N8N_URL may end with a slash, and n8n answers a doubled one with 404.
+    return parts._replace(path=re.sub("/{2,}", "/", parts.path)).geturl()
+
+
+def _sound(schema: dict[str, Any]) -> dict[str, Any]:
+    _JSON.validate_python(schema)
+    if faults := faults_in_schema(schema):
+        raise unsound(faults)
+    return schema
+
+
+def _of_an_object(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("type") != "object":
+        raise ValueError("must describe an object: give it `type: object`")
+    return schema
+
+
+Text = Annotated[str, BeforeValidator(_revealed), WithJsonSchema({"type": "string"})]
+"""A printable text that may come from the environment, though it is no secret."""
+
+Secret = Annotated[
+    SecretStr, BeforeValidator(_revealed), WithJsonSchema({"type": "string", "minLength": 1})
+]
+"""A printable text that no log, page or `repr` shows."""
+
+Slug = Annotated[
+    str, AfterValidator(_slug), WithJsonSchema({"type": "string", "pattern": _SLUG_PATTERN})
+]
+"""A name that may stand in an address."""
+
+ToolName = Annotated[
+    str,
+    AfterValidator(_tool_name),
+    WithJsonSchema(
+        {"type": "string", "pattern": _TOOL_PATTERN, "not": {"enum": sorted(BUILT_IN_TOOLS)}}
+    ),
+]
+"""A name that Claude may call a workflow by."""
+
+HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME_PATTERN)]
+"""The name of an HTTP header (RFC 9110, 5.6.2)."""
+
+_TIME = {"type": ["number", "string"], "pattern": rf"{TIME_PATTERN}|\$\{{"}
+
+Seconds = Annotated[
+    float, BeforeValidator(_some_time), WithJsonSchema({**_TIME, "exclusiveMinimum": 0})
+]
+"""A length of time, more than none."""
+
+Pause = Annotated[float, BeforeValidator(seconds), WithJsonSchema({**_TIME, "minimum": 0})]
+"""A length of time that may be none."""
+
+AnyRate = Annotated[
+    Rate,
+    BeforeValidator(rate),
+    WithJsonSchema({"type": "string", "pattern": rf"{RATE_PATTERN}|\$\{{"}),
+]
+"""So many in such a time."""
+
+Pointer = Annotated[
+    str, AfterValidator(_pointer), WithJsonSchema({"type": "string", "pattern": r"^(/|$)"})
+]
+"""A JSON Pointer (RFC 6901)."""
+
+HttpUrl = Annotated[
+    str,
+    AfterValidator(_http_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://|\$\{"}),
+]
+"""An address that the bridge may send to."""
+
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_sound), WithJsonSchema(_SCHEMA)]
+"""A JSON Schema, of 2020-12 or the draft that its `$schema` names, that needs no other file."""
+
+ObjectSchema = Annotated[
+    JsonSchema,
+    AfterValidator(_of_an_object),
+    WithJsonSchema({**_SCHEMA, "required": ["type"], "properties": {"type": {"const": "object"}}}),
+]
+"""A JSON Schema of objects."""

@@ -1,0 +1,143 @@
+"""What a process starts on: settings and servers, read and judged before anything starts."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from bridge.configuration.server_files import TOO_SHORT, is_short, read_server_files
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings, servers_dir_of, variable
+from bridge.errors import ConfigurationError
+from bridge.formats.addresses import is_loopback
+
+OF_N8N = "n8n_api_key"
+"""The setting whose secret is n8n's to judge."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that a process is told from outside; `warnings` and `short_secrets` keep it from nothing.
+
+    Where more than this machine can reach the bridge, short secrets are faults. `unheeded` names
+    the keys that do nothing yet.
+    """
+
+    settings: Settings
+    servers: dict[str, Server]
+    warnings: tuple[str, ...] = ()
+    short_secrets: tuple[str, ...] = ()
+    unheeded: tuple[str, ...] = ()
+
+
+def read_configuration(environ: Mapping[str, str]) -> Configuration:
+    """Read the settings, and the server files that they point to.
+
+    Raises:
+        ConfigurationError: naming every fault of both at once.
+    """
+    files = read_server_files(servers_dir_of(environ), environ)
+    short = (*short_in_settings(environ), *files.short_secrets)
+    faults = files.faults + (short if is_reachable_by(environ) else ())
+    try:
+        settings = Settings.from_environ(environ, files.variables)
+    except ConfigurationError as error:
+        raise ConfigurationError((*error.faults, *faults)) from error
+    faults += tuple(faults_of_oauth(settings))
+    if faults:
+        raise ConfigurationError(faults)
+    return Configuration(settings, files.servers, files.warnings, short, files.unheeded)
+
+
+def faults_of_oauth(settings: Settings) -> Iterator[str]:
+    """Name what OAuth lacks: its tokens are for the public address, and TLS keeps them secret.
+
+    Source: RFC 8414, 2; RFC 9728, 1.2; MCP 2025-11-25, "Authorization".
+    """
+    if settings.oauth and settings.oauth_issuer:
+        yield "BRIDGE_OAUTH and BRIDGE_OAUTH_ISSUER are both set: choose one of the two"
+    if not settings.oauth and not settings.oauth_issuer:
+        return
+    for name, url in (
+        ("BRIDGE_PUBLIC_URL", settings.public_url),
+        ("BRIDGE_OAUTH_ISSUER", settings.oauth_issuer),
+    ):
+        parts = urlsplit(url or "")
+        if url and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            yield f"{name} must be https:// for OAuth, but on loopback"
+    if settings.public_url is None:
+        yield "BRIDGE_PUBLIC_URL is not set, but OAuth's tokens are made out to it"
+
+
+def short_in_settings(environ: Mapping[str, str]) -> Iterator[str]:
+    """Name the settings that hold a secret which can be guessed, whatever else is wrong."""
+    for name, field in Settings.model_fields.items():
+        is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+        if is_secret and name != OF_N8N and is_short(environ.get(variable(name), "")):
+            yield f"{variable(name)} {TOO_SHORT}"
+
+
+def is_reachable(settings: Settings) -> bool:
+    """Tell whether more than this machine can reach a bridge with these settings."""
+    public_host = urlsplit(settings.public_url or "").hostname
+    is_near = is_loopback(settings.host) and (public_host is None or is_loopback(public_host))
+    return not is_near
+
+
+def is_reachable_by(environ: Mapping[str, str]) -> bool:
+    """Tell the same by the environment, whatever else is wrong in it."""
+    named = {name: environ.get(name, "") for name in ("BRIDGE_HOST", "BRIDGE_PUBLIC_URL")}
+    try:
+        return is_reachable(Settings.from_environ(named))
+    except ConfigurationError:
+        return True
+
+
+def unguarded(settings: Settings, servers: Iterable[Server]) -> list[tuple[str, str]]:
+    """Name each server that needs tokens for these settings and has none in its file, and why.
+
+    Those that were made by command are in the store, which only a process that has started knows.
+    """
+    if settings.oauth_issuer or not is_reachable(settings):
+        return []
+    return [
+        (
+            server.name,
+            f"server {server.name} has no tokens, but more than this machine can reach it: add "
+            f"`tokens` to its file, make one with `n8n-bridge tokens add {server.name} NAME`, or "
+            "listen on 127.0.0.1 without BRIDGE_PUBLIC_URL",
+        )
+        for server in servers
+        if not server.tokens
+    ]
+
+
+NO_REDIS = (
+    "BRIDGE_REDIS_URL is not set: name the Redis or Valkey that web and workers share, "
+    "or run `n8n-bridge up`, which brings its own"
+)
+
+logger = logging.getLogger(__name__)
+
+
+def process_configuration(environ: Mapping[str, str]) -> Configuration:
+    """Read the configuration of a process that shares its Redis with others; log its warnings.
+
+    Raises:
+        ConfigurationError: there are faults, or no Redis is named.
+    """
+    faults = () if environ.get("BRIDGE_REDIS_URL", "").strip() else (NO_REDIS,)
+    try:
+        configuration = read_configuration(environ)
+    except ConfigurationError as error:
+        raise ConfigurationError((*faults, *error.faults)) from None
+    if faults:
+        raise ConfigurationError(faults)
+    for warning in configuration.warnings + configuration.unheeded:
+        logger.warning("server_file.warning", extra={"warning": warning})
+    for secret in configuration.short_secrets:
+        logger.warning("secret.short", extra={"warning": secret})
+    return configuration

@@ -1,0 +1,270 @@
+"""Settings: what the `BRIDGE_*` variables say, read once and passed by hand."""
+
+import re
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+
+from bridge.configuration.wording import predicate, suggestion
+from bridge.errors import ConfigurationError
+from bridge.formats.addresses import Network, host, network, origin, redis_address, web_address
+from bridge.formats.quantities import SECONDS_MAX
+
+DEMO_VARIABLES = frozenset({"BRIDGE_DEMO_TOKEN", "BRIDGE_DEMO_HOOK_TOKEN"})
+"""What the demo server's file asks for; `up` makes up what is not set."""
+
+APP_SCHEMES = ("cursor", "vscode", "vscode-insiders", "windsurf")
+"""Schemes of apps that are known to send OAuth answers there, though RFC 8252 wants a dot."""
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""As n8n's."""
+
+_TESTS_PREFIX = "BRIDGE_TEST_"
+
+
+def _split(raw: object) -> object:
+    return [part.strip() for part in raw.split(",") if part.strip()] if type(raw) is str else raw
+
+
+def _web(text: str) -> str:
+    parts = web_address(text)
+    if parts.query or parts.fragment:
+        raise ValueError("must end before any ? or #")
+    return text.rstrip("/")
+
+
+def _path_prefix(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("must start with a slash")
+    return text
+
+
+def _scheme(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", text):
+        raise ValueError("must be the scheme of an address, such as cursor, without a colon")
+    return text.lower()
+
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+Web = Annotated[str, AfterValidator(_web)]
+Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(ge=1, le=SECONDS_MAX)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(host)], ...], BeforeValidator(_split)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(_split)]
+Schemes = Annotated[tuple[Annotated[str, AfterValidator(_scheme)], ...], BeforeValidator(_split)]
+Networks = Annotated[
+    tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(_split)
+]
+Prefixes = Annotated[
+    tuple[Annotated[str, AfterValidator(_path_prefix)], ...],
+    BeforeValidator(_split),
+    Field(min_length=1),
+]
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """How this process runs; each description ends the sentence "the variable holds …"."""
+
+    redis_url: Annotated[str, AfterValidator(redis_address)] | None = Field(
+        None, description="the address of Redis, redis://…; without it `up` starts a Valkey"
+    )
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+    servers_dir: Folder = Field(
+        Path("config/servers"), description="the folder with the server files"
+    )
+    data_dir: Folder = Field(
+        Path("~/.local/share/n8n-bridge"),
+        validate_default=True,
+        description="the folder for what the bridge itself must keep: the embedded Valkey's data",
+    )
+    public_url: Web | None = Field(
+        None, description="the address that n8n and Claude reach the bridge by, if a proxy has one"
+    )
+    allowed_hosts: Hosts = Field((), description="further Host headers to answer, with commas")
+    allowed_origins: Origins = Field((), description="Origin headers to answer, with commas")
+    trusted_proxies: Networks = Field(
+        (), description="addresses or networks of proxies that tell who asks, with commas"
+    )
+    n8n_url: Web | None = Field(None, description="the address of n8n")
+    n8n_api_key: SecretStr | None = Field(None, description="a key to n8n's API")
+    reply_origins: Origins = Field(
+        (), description="further origins that replies may go to, with commas"
+    )
+    reply_paths: Prefixes = Field(
+        ("/webhook-waiting/",), description="what a reply address's path begins with, with commas"
+    )
+    reply_retry_s: Seconds = Field(
+        86400, description="the seconds for which an undelivered reply is tried again"
+    )
+    keepalive_s: Seconds = Field(
+        15, description="the seconds between signs of life on a stream; 8 behind Cloudflare"
+    )
+    max_body_bytes: int = Field(
+        MAX_BODY_BYTES, ge=1, description="the bytes that a request's body may have"
+    )
+    result_chars: int = Field(
+        20_000, ge=1, description="the characters of a result that Claude is shown at once"
+    )
+    result_ttl_s: WholeSeconds = Field(
+        7 * 86400, description="the seconds for which a call's result is kept"
+    )
+    event_ttl_s: WholeSeconds = Field(
+        14 * 86400, description="the seconds for which an event is kept"
+    )
+    event_webhooks: bool = Field(
+        True, description="whether clients may have events sent to an https address of theirs"
+    )
+    event_webhook_origins: Origins = Field(
+        (), description="origins inside the network that events may be sent to, with commas"
+    )
+    session_idle_s: WholeSeconds = Field(
+        86400, description="the seconds without a sign of life after which a session ends"
+    )
+    sessions_max: int = Field(
+        100_000, ge=1, description="the sessions that there may be; idle ones make room"
+    )
+    principal_sessions_max: int = Field(
+        10_000, ge=1, description="the sessions that one token's name may have of these"
+    )
+    principal_takers_max: int = Field(
+        1000, ge=1, description="the take_event that may wait for an event under one token's name"
+    )
+    streams_max: int = Field(
+        10_000, ge=1, description="the standing streams that one web process may hold open"
+    )
+    proxy_tells_of_leaving: bool = Field(
+        False,
+        description="whether the reverse proxy closes its connection to the bridge as soon as its "
+        "client leaves, as nginx and Caddy do",
+    )
+    drain_s: float = Field(
+        30,
+        ge=0,
+        le=SECONDS_MAX,
+        allow_inf_nan=False,
+        description="the seconds that a stop waits for open work",
+    )
+    oauth: Literal["built-in"] | None = Field(
+        None, description="built-in to let people connect OAuth clients with a token of theirs"
+    )
+    oauth_issuer: Web | None = Field(
+        None, description="the issuer of OAuth access tokens, if it is not the bridge itself"
+    )
+    oauth_app_schemes: Schemes = Field(
+        APP_SCHEMES,
+        description="schemes without a dot that OAuth clients may be redirected to, with commas",
+    )
+    oauth_reuse_ends_grant: bool = Field(
+        False, description="1 to end what was granted when a refresh token is used that is spent"
+    )
+    log: Literal["console", "json"] | None = Field(
+        None, description="console for lines that people read, or json; by default by the terminal"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="the token that /metrics asks for when it is not on loopback"
+    )
+    operator_token: SecretStr | None = Field(
+        None, description="the token that redriving over HTTP asks for"
+    )
+    allow_unsafe_redis: bool = Field(
+        False, description="1 to start even though Redis may lose what it was given"
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], known_names: Container[str] = ()) -> Self:
+        """Read the settings from the environment; an empty variable counts as not set.
+
+        Args:
+            environ: the environment, a `.env` file already merged in.
+            known_names: further `BRIDGE_*` names that something else reads, a server file say.
+
+        Raises:
+            ConfigurationError: naming every unknown variable and every wrong value at once, and
+                never repeating a value.
+        """
+        given = {name: text.strip() for name, text in environ.items() if text.strip()}
+        faults = [
+            f"{name} is no setting; {suggestion(name, _VARIABLES)}"
+            for name in sorted(environ)
+            if name.startswith("BRIDGE_") and not _is_known(name, known_names)
+        ]
+        raw: dict[str, Any] = {"data_dir": _data_dir(given)}
+        raw |= {field: given[name] for name, field in _VARIABLES.items() if name in given}
+        try:
+            settings = cls.model_validate(raw)
+        except ValidationError as error:
+            faults += [
+                f"{variable(str(details['loc'][0]))} {predicate(details)}; it holds "
+                f"{cls.model_fields[str(details['loc'][0])].description}"
+                for details in error.errors(include_url=False)
+            ]
+            raise ConfigurationError(tuple(faults)) from None
+        if faults:
+            raise ConfigurationError(tuple(faults))
+        return settings
+
+
+def variable(field: str) -> str:
+    """Name the environment variable that sets a field of `Settings`."""
+    return "BRIDGE_SERVERS" if field == "servers_dir" else f"BRIDGE_{field.upper()}"
+
+
+def servers_dir_of(environ: Mapping[str, str]) -> Path:
+    """Give the folder with the server files, which must be read before the settings can be."""
+    given = environ.get("BRIDGE_SERVERS", "").strip()
+    return Path(given or Settings().servers_dir).expanduser()
+
+
+def data_dir_of(environ: Mapping[str, str]) -> Path:
+    """Give the folder for what this machine keeps, whatever else is wrong or still missing."""
+    needed = {
+        name: value
+        for name, value in environ.items()
+        if name == "BRIDGE_DATA_DIR" or not name.startswith("BRIDGE_")
+    }
+    return Settings.from_environ(needed).data_dir
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Read the variables of a `.env` file as they stand; none if there is no such file.
+
+    Raises:
+        ConfigurationError: naming each line that sets no variable, or why none can be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            bindings = list(parse_stream(file))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it must be UTF-8" if isinstance(error, ValueError) else error.strerror
+        raise ConfigurationError((f"{path} cannot be read: {why}",)) from error
+    faults = tuple(
+        f"{path}:{binding.original.line}: the line must read NAME=value"
+        for binding in bindings
+        if binding.error or (binding.key is not None and binding.value is None)
+    )
+    if faults:
+        raise ConfigurationError(faults)
+    return {binding.key: binding.value or "" for binding in bindings if binding.key is not None}
+
+
+_VARIABLES = {variable(field): field for field in Settings.model_fields}
+
+
+def _is_known(name: str, known_names: Container[str]) -> bool:
+    return (
+        name in _VARIABLES
+        or name in DEMO_VARIABLES
+        or name in known_names
+        or name.startswith(_TESTS_PREFIX)
+    )
+
+
+def _data_dir(given: Mapping[str, str]) -> Path:
+    share = given.get("XDG_DATA_HOME") or str(Path(given.get("HOME", "~"), ".local", "share"))
+    return Path(share, "n8n-bridge").expanduser()

@@ -1,0 +1,1 @@
+"""Pure rules of formats: bodies, JSON, payloads, signatures, cursors."""

@@ -1,0 +1,386 @@
+"""JSON from outside, read strictly, and written again without the loss of a digit.
+
+What a double holds is an int or a float, as everywhere in Python; any other fraction is a Decimal.
+
+On purpose:
+
+1. A byte order mark is no part of it (RFC 8259, 8.1), and it may be in another charset than UTF-8
+   where a mark, its label or its own zero bytes say so.
+2. Half of a surrogate pair, which JavaScript writes when it cuts a text inside an emoji, becomes
+   U+FFFD, as n8n's own webhook does: no UTF-8 can hold it. Two keys that would become one by that
+   are refused, for a value would be lost.
+3. A number that a double cannot hold is refused: JavaScript would make `null` of it.
+"""
+
+import contextlib
+import gc
+import json
+import math
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Self
+
+from typing_extensions import override
+
+from bridge.errors import MalformedError, NotJsonError, NumberError
+from bridge.formats.bodies import UTF_8, decode_by, demand_codec, take_mark
+from bridge.formats.pointers import pointer_to, shorten
+from bridge.models import Json
+
+_EXACT_IN_DOUBLES = 2**53
+_SURELY_EXACT_CHARS = 16
+"""So many characters without an exponent are a point and at most 15 digits, which doubles hold."""
+
+_MARK = secrets.token_hex(16)
+_MARKED = re.compile(f'"{_MARK}([^"]*)"')
+"""Where a Decimal stands in a text until its digits do: `json` has no way to write them bare."""
+
+
+def decode(content: bytes | str) -> Any:
+    """Read JSON that the bridge itself has written, numbers to the last digit.
+
+    Raises:
+        RecursionError: it is nested deeper than can be read.
+    """
+    return json.loads(content, parse_float=read_fraction)
+
+
+def encode(value: object, *, sort_keys: bool = False, compact: bool = False) -> bytes:
+    """Return a value as JSON in ASCII, as it is kept and sent."""
+    separators = (",", ":") if compact else None
+    text = json.dumps(value, sort_keys=sort_keys, separators=separators, default=_marked)
+    return _with_digits(text).encode()
+
+
+def spell(value: object) -> str:
+    """Return a value as JSON text with nothing in it that only people need."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_marked)
+    return _with_digits(text)
+
+
+def show(value: object, chars_max: int = 60) -> str:
+    """Return the beginning of a value's JSON for a sentence that people read.
+
+    The default is what a name needs that somebody has asked for and nobody knows.
+
+    What cannot be seen, or would turn the text around, stands as its escape.
+    """
+    cut = value[:chars_max] if isinstance(value, str) else value
+    text = _with_digits(json.dumps(cut, ensure_ascii=False, default=_marked))
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    return text if cut == value and len(text) <= chars_max else f"{text[:chars_max]}…"
+
+
+def read_fraction(text: str) -> int | float | Decimal:
+    """Return the number that a JSON text spells with a point or an exponent, as exact as it is.
+
+    One beyond a double becomes infinite.
+    """
+    value = float(text)
+    if (len(text) <= _SURELY_EXACT_CHARS and text.isascii() and "e" not in text.lower()) or (
+        math.isinf(value)
+    ):
+        return value
+    spelled = repr(value)
+    if spelled == text:  # as most programs write a double, and much the quicker to see
+        return value
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # an exponent that no Decimal has: nothing but zeros, or nearly zero
+        return value
+    if exact == Decimal(spelled):
+        return value
+    return int(exact) if exact == exact.to_integral_value() else exact
+
+
+def changes_in_javascript(number: float | Decimal) -> bool:
+    """Return whether JavaScript's JSON.parse and JSON.stringify would make another number of it.
+
+    Both it and Python write a double with the fewest digits that tell it from its neighbours, so
+    that what a double does not hold is what comes back with other digits.
+
+    Source: ECMA-262, Number::toString.
+    """
+    if isinstance(number, int):
+        return abs(number) > _EXACT_IN_DOUBLES and not _is_double(number)
+    return isinstance(number, Decimal) or not math.isfinite(number)
+
+
+def _is_double(number: int) -> bool:
+    try:
+        return int(Decimal(repr(float(number)))) == number
+    except OverflowError:
+        return False
+
+
+def _marked(number: object) -> str:
+    if isinstance(number, Decimal):
+        return f"{_MARK}{number}"
+    raise TypeError(f"{type(number).__name__} is not JSON")
+
+
+def _with_digits(text: str) -> str:
+    return _MARKED.sub(r"\1", text) if _MARK in text else text
+
+
+DEPTH_MAX = 200
+"""Arrays and objects within each other; the MCP library cannot tell a result of 255."""
+
+VALUES_MAX = 2_000_000
+"""Members and elements of one text: to read so many holds up all others for half a second.
+
+Sixteen megabytes hold as many only where they are shorter than eight characters each.
+"""
+
+SHOWN_CHARS = 40
+
+_DOUBLE_DIGITS = 308
+"""An integer of so many digits is surely a double (IEEE 754)."""
+
+_LONG_NUMBER = re.compile(rf"[0-9](?<![0-9]{{2}})[0-9]{{{_DOUBLE_DIGITS}}}")
+"""Sought from the first digit of each number: from every digit, many long ones take seconds."""
+
+LONG_CHARS = 64 * 1024
+
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+
+
+_FAULTS = {
+    "Expecting value": "a value is expected",
+    "Expecting property name": "a key in double quotes is expected",
+    "Expecting ':'": "a colon is expected",
+    "Expecting ','": "a comma or the closing bracket is expected",
+    "Illegal trailing comma": "a comma before the closing bracket",
+    "Unterminated string": "a string without an end",
+    "Invalid control character": "an unescaped control character",
+    "Invalid \\escape": "an unknown escape",
+    "Invalid \\u": "an escape without four hex digits",
+    "Extra data": "more text after the value",
+}
+"""How the messages of `json` begin, which differ by version of Python, and what is said instead."""
+
+
+@dataclass(frozen=True)
+class JsonFault:
+    """What keeps a text from being JSON, and where; the same in every version of Python."""
+
+    what: str
+    position: int
+    line: int
+    column: int
+
+    @classmethod
+    def of(cls, error: json.JSONDecodeError) -> Self:
+        """Return the fault that an error of `json` names; of an unknown kind, only its place."""
+        what = next((ours for theirs, ours in _FAULTS.items() if error.msg.startswith(theirs)), "")
+        position = error.pos
+        before = error.doc[:position].rstrip(" \t\r\n")
+        if before.endswith(",") and error.doc[position : position + 1] in ("}", "]"):
+            # Python 3.12 and earlier report the bracket, 3.13 and later the comma before it.
+            what, position = _FAULTS["Illegal trailing comma"], len(before) - 1
+        place = json.JSONDecodeError("", error.doc, position)
+        return cls(what, position, place.lineno, place.colno)
+
+    @override
+    def __str__(self) -> str:
+        """Return the fault and its line and column, as they end a sentence."""
+        return f"{self.what} at line {self.line} column {self.column}".lstrip()
+
+
+@dataclass(frozen=True)
+class ParsedJson:
+    """A value, and the JSON text in UTF-8 that says it, digit for digit as it came."""
+
+    value: Json
+    text: bytes
+
+
+def parse_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX) -> Json:
+    """Return the value of JSON from outside; `label` is the charset that its sender names.
+
+    Without `depth_max` it may be as deep as Python can read.
+
+    Raises:
+        NotJsonError: it is no JSON (RFC 8259); names the place.
+        MalformedError: it is deeper than it may be, or two of its keys would become one; names the
+            place.
+        NumberError: it holds a number that no double can; names the place.
+        UnsupportedMediaError: it is not in UTF-8, and the label is no charset that is known here.
+    """
+    return read_json(content, label, depth_max).value
+
+
+def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX) -> ParsedJson:
+    """Read JSON from outside, and keep its text.
+
+    Raises:
+        NotJsonError, MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
+    """
+    codec, rest = _codec(content, label)
+    came = decode_by(rest, codec)
+    text = _without_halves(came) if "\\ud" in came or "\\uD" in came else came
+    _demand_few(text)
+    value = _parsed(text, is_mended=text is not came)
+    may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)
+    if depth_max is not None and may_be_deep and is_deeper(value, depth_max):
+        raise MalformedError(f"nested deeper than {depth_max} arrays and objects")
+    is_kept = text is came and codec == UTF_8 and len(rest) == len(content)
+    return ParsedJson(value, content if is_kept else text.encode())
+
+
+def _demand_few(text: str) -> None:
+    """Refuse a text of more values than may be read at once, before it is read."""
+    if _marks(text) > VALUES_MAX and _marks(STRING.sub("", text)) > VALUES_MAX:
+        raise MalformedError(f"JSON of more than {VALUES_MAX} values: send fewer at once")
+
+
+def _marks(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Return whether arrays and objects stand within each other on more levels than so many."""
+    level = [value]
+    for _ in range(levels + 1):
+        outer = [each for each in level if isinstance(each, list | dict)]
+        if not outer:
+            return False
+        level = [
+            inner for each in outer for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
+
+
+def _codec(content: bytes, label: str) -> tuple[str, bytes]:
+    """Return the charset of JSON, and its bytes without a byte order mark.
+
+    UTF-8 is tried before the label, which has no meaning for JSON (RFC 8259, 11): some name one
+    from habit.
+    """
+    marked, rest = take_mark(content)
+    codec = marked or json.detect_encoding(content[:4])
+    if codec == UTF_8 and label:
+        try:
+            rest.decode()
+        except UnicodeDecodeError:
+            codec = demand_codec(label)
+    return codec, rest
+
+
+def _without_halves(text: str) -> str:
+    """Write U+FFFD for each escape that is half of a surrogate pair; nothing else moves."""
+    if "\0" in text:
+        return text  # No JSON holds that character, so it can stand for what is none of ours below.
+    escapes = text.replace("\\\\", "\0\0")
+    mended = _HALF.sub(r"\\ufffd", escapes)
+    return text if mended is escapes else mended.replace("\0\0", "\\\\")
+
+
+@dataclass(frozen=True, eq=False)
+class _NoNumber:
+    """Stands in a value where a number is that no value may hold."""
+
+    text: str
+
+
+@dataclass
+class _Numbers:
+    """Reads numbers, and remembers what is none that a double holds."""
+
+    wrong: list[_NoNumber] = field(default_factory=list)
+
+    def refuse(self, text: str) -> _NoNumber:
+        self.wrong.append(_NoNumber(text))
+        return self.wrong[-1]
+
+    def integer(self, text: str) -> int | _NoNumber:
+        if len(text) <= _DOUBLE_DIGITS or math.isfinite(float(text)):
+            return int(text)
+        return self.refuse(text)
+
+    def fraction(self, text: str) -> int | float | Decimal | _NoNumber:
+        value = read_fraction(text)
+        return self.refuse(text) if isinstance(value, float) and math.isinf(value) else value
+
+
+@contextlib.contextmanager
+def _uncollected(text: str) -> Iterator[None]:
+    """Have nobody look for garbage while a long text is read, which makes none.
+
+    To look through millions of new lists again and again takes seven times as long as to read them.
+    """
+    is_paused = len(text) > LONG_CHARS and gc.isenabled()
+    if is_paused:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if is_paused:
+            gc.enable()
+
+
+def _parsed(text: str, *, is_mended: bool) -> Json:
+    numbers = _Numbers()
+    try:
+        with _uncollected(text):
+            value: Json = json.loads(
+                text,
+                parse_int=numbers.integer if _LONG_NUMBER.search(text) else int,
+                parse_float=numbers.fraction,
+                parse_constant=numbers.refuse,
+                object_pairs_hook=_unmerged if is_mended else None,
+            )
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"not JSON: {JsonFault.of(error)}") from error
+    except RecursionError as error:
+        raise MalformedError("not JSON that can be read: it is nested without end") from error
+    if numbers.wrong:
+        _refuse_number(value, numbers.wrong[0])
+    return value
+
+
+def _unmerged(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen and "\ufffd" in name:
+                raise MalformedError(
+                    "two keys of one object differ only in halves of surrogate pairs, which no "
+                    f"text can hold: both would be {name[:SHOWN_CHARS]!a}"
+                )
+            seen.add(name)
+    return found
+
+
+def _refuse_number(value: Json, wrong: _NoNumber) -> None:
+    shown = wrong.text if len(wrong.text) <= SHOWN_CHARS else wrong.text[:SHOWN_CHARS] + "…"
+    place = shorten(_pointer_to(value, wrong) or "(whole)")
+    if not shown.lstrip("-")[0].isdigit():
+        raise NotJsonError(f"not JSON: {shown} is not JSON, at {place}")
+    raise NumberError(
+        f"the number {shown} at {place} is beyond what a double can hold: send it as a text"
+    )
+
+
+def _pointer_to(value: object, wanted: _NoNumber) -> str | None:
+    """Return the pointer to a part of a value; None where a later key of the same name hid it."""
+    if value is wanted:
+        return ""
+    pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while pending:
+        outer, place = pending.pop()
+        inner = outer.items() if isinstance(outer, dict) else enumerate(outer)
+        for key, part in inner:
+            if part is wanted:
+                return pointer_to((*place, key))
+            if isinstance(part, list | dict):
+                pending.append((part, (*place, key)))
+    return None

@@ -1,0 +1,1 @@
+"""One machine: an embedded Valkey, child processes, the data folder."""

@@ -1,0 +1,92 @@
+"""The supervisor's children: started, started again whenever they end, and stopped in order."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Protocol
+
+from bridge.backoff import delay_before
+from bridge.errors import ConfigurationError
+from bridge.local.die_with_parent import leashed
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 10.0
+EVEN = 0.5  # no jitter: nobody else starts with us
+STEADY_AFTER_S = 30.0
+OVERTIME_S = 2.0  # a child keeps its own time for draining; this is for when it fails to
+
+logger = logging.getLogger(__name__)
+
+
+class Process(Protocol):
+    """Something that runs until it ends, and can be started again."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Start it."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended; give its exit status."""
+
+    async def stop(self) -> None:
+        """Have it finish what it holds, then end it."""
+
+
+class Child:
+    """One `n8n-bridge COMMAND` as a process of its own that never outlives this one."""
+
+    def __init__(
+        self, command: tuple[str, ...], environ: Mapping[str, str], drain_s: float
+    ) -> None:
+        self.name = command[0]
+        self._command = command
+        self._environ = environ
+        self._drain_s = drain_s
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it; whether it is ready is for the caller to ask."""
+        self._process = await asyncio.create_subprocess_exec(
+            # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
+            *leashed(sys.executable, "-P", "-m", "bridge", *self._command),
+            env=self._environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
+        )
+
+    async def wait(self) -> int:
+        """Wait until it has ended; give its exit status, minus the signal's number if killed."""
+        return await self._process.wait() if self._process else 0
+
+    async def stop(self) -> None:
+        """Ask it to drain, and kill it when its time is over."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), self._drain_s + OVERTIME_S)
+        except TimeoutError:
+            logger.warning("child.killed", extra={"child": self.name, "drain_s": self._drain_s})
+            self._process.kill()
+            await self._process.wait()
+
+
+async def keep(process: Process) -> None:
+    """Start a running process again each time it ends, after a growing delay; never returns."""
+    clock = asyncio.get_running_loop().time
+    started_at, ends = clock(), 0
+    while True:
+        status = await process.wait()
+        ends = 1 if clock() - started_at >= STEADY_AFTER_S else ends + 1
+        delay_s = delay_before(ends + 1, FIRST_DELAY_S, LONGEST_DELAY_S, EVEN)
+        logger.warning(
+            "child.ended", extra={"child": process.name, "status": status, "delay_s": delay_s}
+        )
+        await asyncio.sleep(delay_s)
+        started_at = clock()
+        try:
+            await process.start()
+        except ConfigurationError:
+            logger.exception("child.not_started", extra={"child": process.name})

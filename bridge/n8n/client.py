@@ -1,0 +1,352 @@
+"""HTTP to n8n: runs workflows, resumes waiting executions, reads its API."""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import httpx2
+from pydantic import SecretStr
+
+from bridge import __version__
+from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
+from bridge.formats.bodies import decoded
+from bridge.formats.json_text import encode
+from bridge.models import Json
+from bridge.n8n.execution_answers import read_execution_answer
+from bridge.n8n.outcomes import (
+    Again,
+    AskAgain,
+    Dead,
+    ExecutionOutcome,
+    MaybeRun,
+    NotRun,
+    Refused,
+    ResumeOutcome,
+    UnderWay,
+    Unknown,
+    WebhookOutcome,
+)
+from bridge.n8n.reply_address import ReplyAddress
+from bridge.n8n.resume_answers import read_resume_answer
+from bridge.n8n.webhook_answers import read_webhook_answer
+
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+CONNECT_MAX_S = 10.0
+RESUME_MAX_S = 30.0
+LOOK_MAX_S = 30.0
+# Node closes an idle connection after 5 s: one reused later than that may break under the request.
+KEPT_IDLE_S = 2.0
+KEPT_IDLE_MAX = 100
+ONE_REQUEST = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
+NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class _Response:
+    status: int
+    content_type: str
+    body: bytes
+    is_cut: bool
+    is_zipped: bool
+    disposition: str
+
+
+class N8n:
+    """Speaks HTTP to any number of n8n instances; use it as an async context manager.
+
+    On purpose:
+    1. Bare transports, not a client: no redirect is followed, no cookie kept, no proxy taken from
+       the environment, and no address logged.
+    2. A workflow that is not idempotent gets a connection of its own, for a reused one that n8n
+       has just closed leaves open whether the workflow ran. It gets a pool of its own with it: a
+       shared one is searched from end to end for every request, at a thousand a thousand times.
+    """
+
+    def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
+        self._max_response_bytes = max_response_bytes
+        self._context = httpx2.create_ssl_context()
+        self._kept = httpx2.AsyncHTTPTransport(
+            verify=self._context,
+            limits=httpx2.Limits(
+                max_connections=None,
+                max_keepalive_connections=KEPT_IDLE_MAX,
+                keepalive_expiry=KEPT_IDLE_S,
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._kept.aclose()
+
+    async def run_workflow(
+        self,
+        workflow: Workflow,
+        *,
+        arguments: Mapping[str, Json],
+        call_id: str,
+        traceparent: str,
+        timeout_s: float,
+        callback_url: str | None = None,
+    ) -> WebhookOutcome:
+        """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
+
+        `callback_url` goes along only when given.
+        """
+        try:
+            request = workflow_request(workflow, arguments, call_id, traceparent, callback_url)
+            async with self._transport(workflow) as transport:
+                response = await self._exchange(transport, request, timeout_s)
+        except NO_ANSWER as failure:
+            return unreachable(failure)
+        if response.is_cut and response.status < 300:
+            return Refused(
+                f"the workflow ran, but its answer is longer than "
+                f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
+            )
+        if response.is_zipped and response.status < 300:
+            return Refused(
+                "the workflow ran, but its answer is packed so that it cannot be read "
+                "(Content-Encoding): let it answer without that, or with gzip"
+            )
+        return read_webhook_answer(
+            response.status, response.content_type, response.body, response.disposition
+        )
+
+    async def resume(
+        self, address: ReplyAddress, value: Json, *, event_id: str, timeout_s: float = RESUME_MAX_S
+    ) -> ResumeOutcome:
+        """Make one attempt to hand a reply to the execution that waits at `address`."""
+        try:
+            request = resume_request(address, value, event_id)
+            response = await self._exchange(self._kept, request, min(timeout_s, RESUME_MAX_S))
+        except NO_ANSWER as failure:
+            return undelivered(failure)
+        return read_resume_answer(response.status, response.content_type, response.body)
+
+    async def look_at(self, base_url: str, api_key: str, execution: str) -> ExecutionOutcome:
+        """Ask n8n's API how an execution stands, and for its output once it has ended."""
+        outcome = await self._look(execution_request(base_url, api_key, execution))
+        if isinstance(outcome, UnderWay | AskAgain | Unknown):
+            return outcome
+        return await self._look(execution_request(base_url, api_key, execution, with_data=True))
+
+    async def _look(self, request: httpx2.Request) -> ExecutionOutcome:
+        try:
+            response = await self._exchange(self._kept, request, LOOK_MAX_S)
+        except NO_ANSWER as failure:
+            return unasked(failure)
+        if response.is_cut:
+            return Unknown(
+                f"the workflow ran, but n8n keeps more than {self._max_response_bytes} bytes of "
+                "it: let it call back with its result, or keep less"
+            )
+        return read_execution_answer(response.status, response.content_type, response.body)
+
+    @contextlib.asynccontextmanager
+    async def _transport(self, workflow: Workflow) -> AsyncIterator[httpx2.AsyncHTTPTransport]:
+        if workflow.annotations.idempotent:
+            yield self._kept
+        else:
+            async with httpx2.AsyncHTTPTransport(verify=self._context, limits=ONE_REQUEST) as own:
+                yield own
+
+    async def _exchange(
+        self, transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, timeout_s: float
+    ) -> _Response:
+        # The inner limit ends first, so that a connection never made is told from a late answer.
+        connect_s = min(CONNECT_MAX_S, timeout_s / 2)
+        request.extensions["timeout"] = {"connect": connect_s, "pool": connect_s}
+        async with asyncio.timeout(timeout_s):
+            response = await transport.handle_async_request(request)
+            try:
+                body, is_cut = await self._read(response)
+            finally:
+                await response.aclose()
+            is_zipped = False
+            try:
+                coding = response.headers.get("content-encoding", "")
+                body = await decoded(body, coding, self._max_response_bytes)
+            except TooLargeError:
+                is_cut = True
+            except (MalformedError, UnsupportedMediaError):
+                is_zipped = True
+        content_type = response.headers.get("content-type", "")
+        disposition = response.headers.get("content-disposition", "")
+        return _Response(response.status_code, content_type, body, is_cut, is_zipped, disposition)
+
+    async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._max_response_bytes:
+                return bytes(body[: self._max_response_bytes]), True
+        return bytes(body), False
+
+
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+FIXED_HEADERS = {
+    # n8n's API says nothing to a "bot", and a Webhook node that ignores bots takes every bare
+    # "name/version" for one.
+    "User-Agent": f"n8n-claude-bridge/{__version__} (webhook)",
+    "Accept": "*/*",
+    # What arrives is then as long as what is counted.
+    "Accept-Encoding": "identity",
+}
+
+
+def workflow_request(
+    workflow: Workflow,
+    arguments: Mapping[str, Json],
+    call_id: str,
+    traceparent: str,
+    callback_url: str | None,
+) -> httpx2.Request:
+    """Write one attempt to run a workflow; all attempts of a call carry one Idempotency-Key.
+
+    Raises:
+        httpx2.InvalidURL: the workflow's address is none.
+    """
+    headers = {
+        **{name: _revealed(value) for name, value in workflow.headers.items()},
+        **_authorization(workflow),
+        "Idempotency-Key": call_id,
+        "Bridge-Call-Id": call_id,
+        "traceparent": traceparent,
+    }
+    if callback_url is not None:
+        headers["Bridge-Callback-Url"] = callback_url
+    url = httpx2.URL(workflow.url)
+    if workflow.method in WITH_BODY:
+        return _request(workflow.method, url, headers, encode(arguments))
+    return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)
+
+
+def resume_request(address: ReplyAddress, value: Json, event_id: str) -> httpx2.Request:
+    """Write one attempt to hand a reply to the execution that waits at `address`.
+
+    The request target is sent byte for byte: n8n takes addresses that are not well formed, such as
+    `?signature=TOKEN/suffix`.
+
+    Raises:
+        httpx2.InvalidURL: the origin is none.
+    """
+    body = encode(value)
+    request = _request("POST", httpx2.URL(address.origin), {"Idempotency-Key": event_id}, body)
+    request.extensions["target"] = address.target.encode()
+    return request
+
+
+def execution_request(
+    base_url: str, api_key: str, execution: str, *, with_data: bool = False
+) -> httpx2.Request:
+    """Write a question to n8n's API how an execution stands; what its nodes gave comes if asked."""
+    asked = "?includeData=true" if with_data else ""
+    url = f"{base_url.rstrip('/')}/api/v1/executions/{quote(execution, safe='')}{asked}"
+    return _request("GET", httpx2.URL(url), {"X-N8N-API-KEY": api_key}, None)
+
+
+def _request(
+    method: str, url: httpx2.URL, headers: Mapping[str, str], body: bytes | None
+) -> httpx2.Request:
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    written = {**FIXED_HEADERS, **kind, **headers}
+    encoded = [(name.encode(), value.encode()) for name, value in written.items()]
+    return httpx2.Request(method, url, headers=encoded, content=body)
+
+
+def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:
+    """Write arguments as a query: lists as repeated members, nested values as JSON, no nulls."""
+    pairs = (
+        (name, item)
+        for name, value in arguments.items()
+        for item in (value if isinstance(value, list) else [value])
+        if item is not None
+    )
+    return httpx2.QueryParams(
+        [(name, item if isinstance(item, str) else encode(item).decode()) for name, item in pairs]
+    )
+
+
+def _revealed(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _authorization(workflow: Workflow) -> dict[str, str]:
+    match workflow.auth:
+        case HeaderAuth(name=name, value=secret):
+            return {name: secret.get_secret_value()}
+        case BearerAuth(token=secret):
+            return {"Authorization": f"Bearer {secret.get_secret_value()}"}
+        case BasicAuth(user=user, password=secret):
+            pair = f"{user}:{secret.get_secret_value()}".encode()
+            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {}
+
+
+UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+UNSENDABLE = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
+
+CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "n8n's TLS certificate is not trusted here"),
+    (ssl.SSLError, "TLS with n8n failed: is its address right to begin with https?"),
+    (socket.gaierror, "the name of n8n's host does not resolve"),
+    (ConnectionRefusedError, "n8n's host refuses connections at this port: is n8n running?"),
+    (httpx2.ConnectTimeout, "n8n's host did not take the connection in time"),
+    (httpx2.ConnectError, "n8n's host cannot be reached"),
+)
+
+
+def unreachable(failure: Exception) -> WebhookOutcome:
+    """Tell what a failure to run a workflow means: only before the first byte it surely did not."""
+    if isinstance(failure, UNSENDABLE):
+        return Refused("`url` or a header of `auth` cannot be sent over HTTP: mend it")
+    if isinstance(failure, UNSENT):
+        return NotRun(_sentence(failure))
+    return MaybeRun(f"{_sentence(failure)}; the workflow may have run")
+
+
+def undelivered(failure: Exception) -> ResumeOutcome:
+    """Tell what a failure to deliver a reply means, by the same rule."""
+    if isinstance(failure, UNSENDABLE):
+        return Dead("the reply address cannot be sent over HTTP")
+    if isinstance(failure, UNSENT):
+        return Again(_sentence(failure), is_down=True)
+    return Again(f"{_sentence(failure)}; the reply may have arrived", unknown=True, is_down=True)
+
+
+def unasked(failure: Exception) -> AskAgain:
+    """Say why n8n's API could not be asked; to ask again is always safe."""
+    return AskAgain(_sentence(failure))
+
+
+def _sentence(failure: Exception) -> str:
+    if isinstance(failure, TimeoutError | httpx2.ReadTimeout | httpx2.WriteTimeout):
+        return "n8n did not answer in time"
+    if not isinstance(failure, UNSENT):
+        return "the connection to n8n broke before it had answered"
+    causes = tuple(_causes(failure))
+    found = (says for kind, says in CAUSES if any(isinstance(cause, kind) for cause in causes))
+    return next(found, "no connection to n8n came free in time")
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    while failure is not None:
+        yield failure
+        if isinstance(failure, BaseExceptionGroup):
+            yield from failure.exceptions
+        failure = failure.__cause__ or failure.__context__

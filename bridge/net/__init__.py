@@ -1,0 +1,1 @@
+"""TCP and HTTP below the app: serving, connections, limits, and HTTP to public hosts."""

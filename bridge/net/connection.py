@@ -1,0 +1,155 @@
+"""The TCP connection that a request came on: what ASGI does not tell of it, and its end."""
+
+import array
+import asyncio
+import fcntl
+import termios
+from collections.abc import Callable, Container
+from typing import Any
+
+from starlette.types import Scope
+from typing_extensions import override
+
+CONNECTION = "bridge.net.connection"
+"""Where a request's scope names its connection, when we serve it."""
+
+PROXIED = (
+    *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+    *("x-real-ip", "x-client-ip", "true-client-ip", "x-envoy-external-address"),
+    *("cf-connecting-ip", "cf-ray", "fastly-client-ip", "fly-client-ip"),
+    *("x-cluster-client-ip", "x-original-forwarded-for", "x-amzn-trace-id"),
+)
+"""What proxies say of themselves: RFC 9110, 7.6.3; RFC 7239; what their documents name."""
+
+
+class Connection(asyncio.Transport):
+    """One HTTP connection, whatever was answered on it: its transport, which counts what it writes.
+
+    How much the peer has acknowledged can be measured only while the socket is open. So it is
+    measured once more in the moment that the peer closes in good order (FIN); of a connection that
+    ends otherwise (RST, time-out) nothing is known to have been taken.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._written_bytes = 0
+        self._taken_bytes = 0
+        self._when_over: list[Callable[[], None]] = []
+        self._is_over = False
+        self.is_closed_by_peer = False
+        self.is_broken = False
+
+    @override
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._written_bytes += len(data)
+        self._transport.write(data)
+
+    @override
+    def write_eof(self) -> None:
+        self._transport.write_eof()
+
+    @override
+    def close(self) -> None:
+        self._taken_bytes = self.acknowledged_bytes()
+        self._transport.close()
+
+    @override
+    def abort(self) -> None:
+        self.is_broken |= not self.is_closed_by_peer
+        self._transport.abort()
+
+    @override
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    @override
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    @override
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    @override
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    @override
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def is_open(self) -> bool:
+        """Report whether nobody has closed it."""
+        return not self._is_over and not self.is_closing()
+
+    def acknowledged_bytes(self) -> int:
+        """Return how many of the bytes written the peer's system is known to have.
+
+        Source: tcp(7), SIOCOUTQ, the bytes not acknowledged yet; where the system does not tell,
+        what has left this process counts as taken.
+        """
+        if self._is_over or self._transport.is_closing():
+            return self._taken_bytes
+        waiting_bytes = self._transport.get_write_buffer_size() + self._unacknowledged_bytes()
+        return self._written_bytes - waiting_bytes
+
+    def is_taken(self) -> bool:
+        """Report whether the peer's system is known to have all that was written."""
+        return self.has_taken(self._written_bytes)
+
+    def has_taken(self, written_bytes: int) -> bool:
+        """Report whether the peer's system is known to have the first `written_bytes`."""
+        return self.acknowledged_bytes() >= written_bytes
+
+    def written_bytes(self) -> int | None:
+        """Return how much has been written; None once the other end is gone: it went nowhere."""
+        return None if self._is_over else self._written_bytes
+
+    def when_over(self, act: Callable[[], None]) -> None:
+        """Have something done, once, as soon as the peer has closed it or it is lost."""
+        if self._is_over:
+            act()
+        else:
+            self._when_over.append(act)
+
+    def peer_has_closed(self) -> None:
+        """Record that the peer closes in good order, with what it has acknowledged by now."""
+        self._taken_bytes = self.acknowledged_bytes()
+        self.is_closed_by_peer = True
+        self._end()
+
+    def is_lost(self, error: Exception | None) -> None:
+        """Record the end: an `error` before the peer has closed breaks it."""
+        self.is_broken |= error is not None and not self.is_closed_by_peer
+        self._end()
+
+    def cut_unless_taken(self) -> None:
+        """End it now, if the peer's system has not taken all that was written."""
+        if not self.is_taken():
+            self.abort()
+
+    def _unacknowledged_bytes(self) -> int:
+        count = array.array("i", [0])
+        try:
+            fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
+        except OSError:
+            return 0
+        return count[0]
+
+    def _end(self) -> None:
+        self._is_over = True
+        waiting, self._when_over = self._when_over, []
+        for act in waiting:
+            act()
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """Find the connection of a request; None when another server than ours serves it."""
+    found = scope.get("extensions", {}).get(CONNECTION)
+    return found if isinstance(found, Connection) else None
+
+
+def is_proxied(headers: Container[str]) -> bool:
+    """Report by a request's headers whether somebody stands between client and connection."""
+    return any(name in headers for name in PROXIED)

@@ -1,0 +1,1 @@
+"""JSON Schema: compiled, checked, and checked in processes that can be ended."""

@@ -1,0 +1,232 @@
+"""What every request passes: known hosts and origins only, and a process that is ready.
+
+A web page may send what is named here, and read that of the answers (CORS). The bridge knows no
+cookies here: a client brings a token, so no credentials are allowed.
+
+Source: the Fetch standard, 3.2, "HTTP CORS protocol"; MCP 2025-11-25, "Streamable HTTP".
+"""
+
+import asyncio
+import contextlib
+import re
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridge.configuration.settings import Settings
+from bridge.net.problem import problem
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+HOW_TO_LET_A_HOST_IN = "name it in BRIDGE_ALLOWED_HOSTS, or set BRIDGE_PUBLIC_URL"
+HOW_TO_LET_AN_ORIGIN_IN = "name it in BRIDGE_ALLOWED_ORIGINS"
+SHOWN_CHARS = 100
+
+
+def public_path(path: str) -> re.Pattern[str]:
+    """Match the addresses that begin with a path, or have it behind a well-known name.
+
+    Source: RFC 8414, 3.1; RFC 9728, 3.1.
+    """
+    return re.compile(rf"(?P<before>(?:/\.well-known/[^/]+)?){re.escape(path)}(?P<rest>(?:/.*)?)")
+
+
+def is_routed(scope: Scope, path: str) -> bool:
+    """Report whether an address is one of ours as it stands: a public path may be `/mcp`."""
+    at_path = {**scope, "path": path}
+    return any(route.matches(at_path)[0] != Match.NONE for route in scope["app"].routes)
+
+
+class Guard:
+    """Refuses a foreign Host (421) and a foreign Origin (403), against DNS rebinding.
+
+    So does it a request that has not just one Host (400). Web pages of known origins may read the
+    answers.
+
+    Known are the loopback names, the host of BRIDGE_PUBLIC_URL, BRIDGE_ALLOWED_HOSTS and
+    BRIDGE_ALLOWED_ORIGINS. Header values pass without the whitespace around them, which httptools
+    leaves at their end, and paths without a slash at their end: the framework would redirect, to an
+    address of plain http behind a proxy that ends TLS. The path of BRIDGE_PUBLIC_URL is taken off,
+    for proxies that leave it on.
+
+    Source: MCP 2025-11-25, "Streamable HTTP", security warning; RFC 9110, 5.5 and 15.5.20; RFC
+    9112, 3.2, on requests with more than one Host.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        public_url = urlsplit(settings.public_url or "")
+        public = public_url.hostname
+        self._prefixed = public_path(public_url.path) if public_url.path else None
+        named = {*settings.allowed_hosts, *([public] if public else ())}
+        self._hosts = frozenset(host.lower() for host in named)
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer in place of the door."""
+        if scope["type"] == "http":
+            scope["path"] = self._own_path(scope)
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            headers = Headers(scope=scope)
+            host, origin = headers.get("host", ""), headers.get("origin")
+            if len(headers.getlist("host")) != 1:
+                await problem(400, "the request must have one Host")(scope, receive, send)
+                return
+            if not self._is_known_host(host):
+                detail = f"the Host {host[:SHOWN_CHARS]} is not known here: {HOW_TO_LET_A_HOST_IN}"
+                await problem(421, detail)(scope, receive, send)
+                return
+            if origin is not None and not self._is_known_origin(origin):
+                shown = origin[:SHOWN_CHARS]
+                detail = f"the Origin {shown} is not known here: {HOW_TO_LET_AN_ORIGIN_IN}"
+                await problem(403, detail)(scope, receive, send)
+                return
+            if origin is not None:
+                send = readable_by(origin, send)
+                if is_preflight(scope["method"], headers):
+                    await preflight(headers)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def _own_path(self, scope: Scope) -> str:
+        path: str = scope["path"].rstrip("/")
+        found = self._prefixed.fullmatch(path) if self._prefixed else None
+        if found is None or is_routed(scope, path):
+            return path
+        return found["before"] + found["rest"]
+
+    def _is_known_host(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in LOOPBACK or name in self._hosts or host.lower() in self._hosts
+
+    def _is_known_origin(self, origin: str) -> bool:
+        if origin.lower() in self._origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and self._is_known_host(parts.netloc)
+
+
+AGAIN_S = 1
+
+
+class Opening:
+    """Whether this process takes requests: not yet, now, or for the last time."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self.is_draining = False
+        self.waits_for = ""
+        """Why the process is not open yet, where that is not its own doing."""
+
+    def open(self) -> None:
+        """Take requests from now on."""
+        self._opened.set()
+
+    def wait_for(self, why: str) -> None:
+        """Note what keeps the process from opening."""
+        self.waits_for = why
+
+    def drain(self) -> None:
+        """Let each request that still comes be the last of its connection."""
+        self.is_draining = True
+
+    async def has_opened(self, within_s: float) -> bool:
+        """Wait for the process to open; False when it has not in time."""
+        if not self._opened.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._opened.wait(), within_s)
+        return self._opened.is_set()
+
+
+class Admission:
+    """Lets requests wait `patience_s` for a process that starts, and answers 503 otherwise.
+
+    Those that ask whether the process is ready wait for nothing, and whether it is alive is
+    answered at any time. One that drains says that it is not ready, answers what still comes, and
+    has the client open its next connection elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, opening: Opening, patience_s: float) -> None:
+        self._app = app
+        self._opening = opening
+        self._patience_s = patience_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer in place of the door."""
+        answer = self._app
+        if scope["type"] == "http" and scope["path"] != "/healthz":
+            answer = await self._refusal(scope["path"]) or self._app
+        await answer(scope, receive, self._closing(send))
+
+    async def _refusal(self, path: str) -> Response | None:
+        again = {"Retry-After": str(AGAIN_S)}
+        patience_s = 0 if path == "/readyz" else self._patience_s
+        if not await self._opening.has_opened(patience_s):
+            why = self._opening.waits_for
+            detail = "this process is starting" + (f": {why}" if why else "")
+            return problem(503, detail, again)
+        if self._opening.is_draining and path == "/readyz":
+            return problem(503, "this process is ending; another one answers", again)
+        return None
+
+    def _closing(self, send: Send) -> Send:
+        async def send_on(message: Message) -> None:
+            if self._opening.is_draining and message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return send_on
+
+
+METHODS = "GET, POST, DELETE"
+EXPOSED = "Mcp-Session-Id, Retry-After, WWW-Authenticate, Preference-Applied, Location"
+"""The headers of answers that pages may read beyond the plain ones."""
+MAX_AGE_S = 600
+
+_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]*")
+
+
+def is_preflight(method: str, headers: Headers) -> bool:
+    """Report whether a browser asks what a page may send, before it sends it."""
+    return method == "OPTIONS" and "access-control-request-method" in headers
+
+
+def preflight(headers: Headers) -> Response:
+    """Allow any header that is asked for: the 2026 wire has one for each argument."""
+    asked = headers.get("access-control-request-headers", "")
+    allowed = {
+        "Access-Control-Allow-Methods": METHODS,
+        "Access-Control-Max-Age": str(MAX_AGE_S),
+    }
+    if asked and _NAMES.fullmatch(asked):
+        allowed["Access-Control-Allow-Headers"] = asked
+    if "access-control-request-private-network" in headers:
+        allowed["Access-Control-Allow-Private-Network"] = "true"
+    return Response(status_code=204, headers=allowed)
+
+
+def readable_by(origin: str, send: Send) -> Send:
+    """Return a `send` whose answers pages of an origin may read."""
+    added = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", EXPOSED.encode()),
+        (b"vary", b"Origin"),
+    ]
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await send(message)
+
+    return send_on
