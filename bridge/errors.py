@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from bridge.formats.pointers import shorten
+CHARS_SHOWN = 300
+
+
+def shorten(pointer: str) -> str:
+    """Return a JSON Pointer as far as it is shown; names in it may be as long as a body."""
+    return pointer if len(pointer) <= CHARS_SHOWN else f"{pointer[:CHARS_SHOWN]}…"
 
 
 class BridgeError(Exception):

@@ -25,9 +25,9 @@ from typing import Any, Self
 
 from typing_extensions import override
 
-from bridge.errors import MalformedError, NotJsonError, NumberError
+from bridge.errors import MalformedError, NotJsonError, NumberError, shorten
 from bridge.formats.bodies import UTF_8, decode_by, demand_codec, take_mark
-from bridge.formats.pointers import pointer_to, shorten
+from bridge.formats.pointers import pointer_to
 from bridge.models import Json
 
 _EXACT_IN_DOUBLES = 2**53

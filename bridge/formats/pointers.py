@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-CHARS_SHOWN = 300
-
 
 def pointer_to(parts: Iterable[str | int]) -> str:
     """Write the keys and 0-based indexes that lead to a place as a pointer; none is the whole."""
@@ -22,8 +20,3 @@ def parts_of(pointer: str) -> tuple[str, ...]:
     if any(part.replace("~0", "").replace("~1", "").count("~") for part in parts):
         raise ValueError("must be a JSON Pointer: write ~ as ~0 and / as ~1")
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-
-
-def shorten(pointer: str) -> str:
-    """Return a pointer as far as it is shown; names in it may be as long as a body."""
-    return pointer if len(pointer) <= CHARS_SHOWN else f"{pointer[:CHARS_SHOWN]}…"
