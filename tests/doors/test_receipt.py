@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bridge.mcp import handovers
+from bridge.mcp.wires import arrivals, reading
 from tests.doors.by_hand import authorization, call, open_session
 from tests.doors.leaving import WIRES, ask, connecting
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
@@ -81,20 +83,23 @@ async def test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole(
     await wait_until(lambda: is_handed_over(redis), "it is the client's")
 
 
-async def make(workshop: Workshop, wire: str, leave: str, **headers: str) -> dict[str, Any]:
+async def make(
+    workshop: Workshop, wire: str, leave: str, label: str = "any", **headers: str
+) -> dict[str, Any]:
     """Have a client make a call, and leave once it has its answer; give the answer."""
     async with connecting(workshop.origin) as client:
-        url, message = f"{workshop.origin}/mcp/{NAME}", call("saw", 7, seconds=0, label=wire)
+        url, message = f"{workshop.origin}/mcp/{NAME}", call("saw", 7, seconds=0, label=label)
         await ask(client, workshop.http, url, wire, message, **headers)
         result = await client.result()
         client.leave(leave)
     return result
 
 
-async def is_received(redis: Redis) -> bool:
-    """Report whether the result of every call is known to have been received."""
+async def is_received(redis: Redis, label: str = "any") -> bool:
+    """Report whether the result of every call of a label is known to have been received."""
     keys = [key async for key in redis.scan_iter("{bridge}:call:*")]
-    return all([await redis.hexists(key, "handed_over") for key in keys])
+    records = [await redis.hgetall(key) for key in keys]
+    return all("handed_over" in it for it in records if f'"{label}"' in it["arguments"])
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -105,6 +110,31 @@ async def test_a_call_that_is_meant_twice_runs_twice_for_clients_that_take_and_l
         await make(workshop, wire, IN_GOOD_ORDER)
         await wait_until(lambda: is_received(redis), "the result was received")
         assert len(workshop.n8n.seen.of()) == runs
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_result_is_received_once_its_stream_was_open_five_seconds_later(
+    workshop: Workshop, redis: Redis, monkeypatch: pytest.MonkeyPatch, wire: str
+) -> None:
+    """Before that the same call again joins it. For the rest the five seconds are made short."""
+    url = f"{workshop.origin}/mcp/{NAME}"
+    async with connecting(workshop.origin) as client:
+        await ask(client, workshop.http, url, wire, call("saw", 7, seconds=0, label="early"))
+        told = (await client.result())["structuredContent"]
+        again = (await make(workshop, wire, RESET, label="early"))["structuredContent"]
+        assert again["result"] == told
+        client.leave(RESET)
+
+    assert (handovers.SURE_AFTER_S, arrivals.SURE_AFTER_S) == (5.0, 5.0)
+    monkeypatch.setattr(handovers, "SURE_AFTER_S", 0.1)
+    monkeypatch.setattr(reading, "SURE_AFTER_S", 0.1)
+    async with connecting(workshop.origin) as client:
+        await ask(client, workshop.http, url, wire, call("saw", 7, seconds=0, label="late"))
+        await client.result()
+        await wait_until(lambda: is_received(redis, "late"), "it was received, its stream open")
+        anew = (await make(workshop, wire, RESET, label="late"))["structuredContent"]
+        assert "attached_to" not in anew
+    assert len(workshop.n8n.seen.of()) == 3
 
 
 @pytest.mark.parametrize(("leave", "headers"), [(RESET, {}), (IN_GOOD_ORDER, PROXIED)])

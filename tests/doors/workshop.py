@@ -1,8 +1,10 @@
 """A server whose workflows are really run: two web processes, a worker, an n8n."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -51,13 +53,17 @@ def shop(n8n_url: str, silent_url: str) -> Server:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What a test has of it; `silent` is an n8n that takes requests and never answers."""
+    """What a test has of it; `silent` is an n8n that takes requests and never answers.
+
+    `working` runs a worker while its block lasts.
+    """
 
     origin: str
     other_origin: str
     n8n: Standin
     silent: RawServer
     http: httpx2.AsyncClient
+    working: Callable[[], AbstractAsyncContextManager[None]]
 
     def client(
         self, token: str = ALICE, *, takes_tasks: bool = True, other: bool = False
@@ -117,8 +123,10 @@ class Workshop:
 
 
 @contextlib.asynccontextmanager
-async def open_workshop(redis_url: str, **given: Any) -> AsyncIterator[Workshop]:
-    """Run all of it; `given` are settings."""
+async def open_workshop(
+    redis_url: str, *, has_worker: bool = True, **given: Any
+) -> AsyncIterator[Workshop]:
+    """Run all of it, or all but the worker; `given` are settings."""
     settings = Settings(redis_url=redis_url, **given)
     async with contextlib.AsyncExitStack() as stack:
         n8n = await stack.enter_async_context(Standin(has_control=True))
@@ -126,12 +134,12 @@ async def open_workshop(redis_url: str, **given: Any) -> AsyncIterator[Workshop]
         silent = await stack.enter_async_context(raw_server(answer=None))
         server = shop(n8n_url, silent.url)
         known = {name: it for name, it in server.workflows.items() if name != "forgotten"}
-        await stack.enter_async_context(
-            working(settings, server.model_copy(update={"workflows": known}))
-        )
+        work = partial(working, settings, server.model_copy(update={"workflows": known}))
+        if has_worker:
+            await stack.enter_async_context(work())
         web, other_web = [
             await stack.enter_async_context(serving(create_app(settings, {NAME: server})))
             for _ in range(2)
         ]
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20))
-        yield Workshop(web, other_web, n8n, silent, http)
+        yield Workshop(web, other_web, n8n, silent, http, work)
