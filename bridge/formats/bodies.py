@@ -132,6 +132,22 @@ def decode_by(raw: bytes, codec: str, what: str = "") -> str:
         raise MalformedError(f"{subject} {codec.upper()} at byte {error.start}") from error
 
 
+def decode_surrogates(raw: bytes) -> str | None:
+    """Read UTF-8 in which surrogates stand as if they were characters; None for what is none.
+
+    A pair of them is the character that it means, and half of one U+FFFD, as in JSON.
+
+    Source: Unicode Technical Report 26, CESU-8.
+    """
+    with suppress(UnicodeDecodeError):
+        return (
+            raw.decode(UTF_8, "surrogatepass")
+            .encode("utf-16-le", "surrogatepass")
+            .decode("utf-16-le", "replace")
+        )
+    return None
+
+
 def holds_controls(raw: bytes) -> bool:
     """Report whether bytes hold what nobody types: then they are no text in an unnamed charset."""
     return _CONTROLS.search(raw) is not None
@@ -327,6 +343,8 @@ def decode_field(raw: bytes, codecs: Sequence[str], what: str) -> str:
         MalformedError: none has; names `what`, and the first byte that the first has not.
     """
     for codec in codecs:
+        if codec == UTF_8 and (text := decode_surrogates(raw)) is not None:
+            return text  # JavaScript cuts texts inside an emoji, and windows-1252 reads nearly all.
         if codec == LAST_RESORT and len(codecs) > 1 and holds_controls(raw):
             continue  # It would read nearly anything, an image too, and make letters of it.
         with suppress(MalformedError):

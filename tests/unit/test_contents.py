@@ -186,6 +186,12 @@ async def test_fields_are_read_in_the_charset_that_the_form_names(parts: list[by
     assert "\ufffd" not in json.dumps(read.payload, ensure_ascii=False)
 
 
+def test_half_of_an_emoji_in_a_part_is_the_replacement_character() -> None:
+    halves = b"a\xed\xa0\xbd \xed\xa0\xbd\xed\xb8\x80"
+    payload = read_form(form(part(halves, 'name="text"')), FORM).payload
+    assert payload["text"] == "a\ufffd \N{GRINNING FACE}"
+
+
 def test_a_form_may_be_empty() -> None:
     assert read_form(form(), FORM).payload == {"files": []}
 

@@ -112,6 +112,28 @@ def test_bytes_that_are_in_no_charset_are_named_and_never_replaced(
         read_payload(content, content_type)
 
 
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"a=x%ED%A0%BDy&b=1", {"a": "x\ufffdy", "b": "1"}),
+        (b"a=%ED%A0%BD%ED%B8%80", {"a": "\N{GRINNING FACE}"}),
+        (b"a=%ED%B8%80%ED%A0%BD", {"a": "\ufffd\ufffd"}),
+        (b"%ED%A0%BD=\xed\xa0\xbd\xed\xb8\x80!", {"\ufffd": "\N{GRINNING FACE}!"}),
+        (b"a=%ED%A0%BD&a=%F0%9F%98%80", {"a": ["\ufffd", "\N{GRINNING FACE}"]}),
+        (b"a=%ED+%BD", {"a": "í ½"}),
+    ],
+)
+@pytest.mark.parametrize("label", ["", "; charset=utf-8"])
+def test_half_of_an_emoji_in_a_form_is_the_replacement_character_and_no_letters(
+    content: bytes, value: Json, label: str
+) -> None:
+    if label and b"%ED+" in content:
+        with pytest.raises(MalformedError, match="the field 'a' is not UTF-8 at byte 0"):
+            read_payload(content, FORM + label)
+    else:
+        assert read_payload(content, FORM + label)[0] == value
+
+
 @pytest.mark.parametrize("label", ["utf-7", "hz", "unicode_escape", "rot13", "base64", "x" * 99])
 @pytest.mark.parametrize("media_type", ["text/plain", FORM])
 def test_what_is_no_charset_is_refused_by_name(label: str, media_type: str) -> None:
