@@ -195,15 +195,22 @@ def answer_graph(hook: Hook, request: Request) -> Response | None:
 
 
 def answer_slack(hook: Hook, payload: Json) -> Response | None:
-    """Say Slack's challenge back, which it signs like any event; None if the payload is one.
+    """Return Slack's challenge to it, which it signs like any event; None if the payload is one.
+
+    Raises:
+        InvalidError: it asks, but with no text that could be said back: that is no event either.
 
     Source: Slack, "url_verification event".
     """
     if hook.handshake != "slack" or not isinstance(payload, dict):
         return None
+    if payload.get("type") != "url_verification":
+        return None
     challenge = payload.get("challenge")
-    is_asked = payload.get("type") == "url_verification" and isinstance(challenge, str)
-    return _said_back(hook, str(challenge)) if is_asked else None
+    if not isinstance(challenge, str):
+        fault = Fault("/challenge", "must be a text, to be said back")
+        raise InvalidError("this url_verification cannot be answered", (fault,))
+    return _said_back(hook, challenge)
 
 
 def answer_meta(hook: Hook, handshake: MetaHandshake, request: Request) -> Response:
@@ -216,7 +223,8 @@ def answer_meta(hook: Hook, handshake: MetaHandshake, request: Request) -> Respo
     """
     asked = _asked(request)
     mode, token, challenge = (
-        str(asked.get(f"hub.{name}", "")) for name in ("mode", "verify_token", "challenge")
+        value if isinstance(value := asked.get(f"hub.{name}"), str) else ""
+        for name in ("mode", "verify_token", "challenge")
     )
     is_right = is_same(token, handshake.token.get_secret_value())
     if mode != "subscribe" or not challenge or not is_right:

@@ -190,13 +190,31 @@ async def test_a_hook_takes_get_only_where_its_provider_asks_by_it(
         assert answer.json()["detail"] == f"{method} is not answered here: send {taken}"
 
 
-async def test_slack_is_told_its_challenge_if_it_signs_for_it(door: RunningApp) -> None:
-    body = b'{"type":"url_verification","token":"x","challenge":"abc"}'
+def signed_by_slack(body: bytes) -> dict[str, str]:
     now = str(int(time.time()))
     signature = hmac.new(
         SIGNING_SECRET.encode(), f"v0:{now}:".encode() + body, hashlib.sha256
     ).hexdigest()
-    signed = {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": f"v0={signature}"}
+    return {"X-Slack-Request-Timestamp": now, "X-Slack-Signature": f"v0={signature}"}
+
+
+@pytest.mark.parametrize("challenge", ["", ',"challenge":null', ',"challenge":{"a":"b"}'])
+async def test_slack_s_question_without_a_text_to_say_back_is_refused_and_no_event(
+    door: RunningApp, challenge: str
+) -> None:
+    body = f'{{"type":"url_verification"{challenge}}}'.encode()
+    headers = {"Content-Type": "application/json"} | signed_by_slack(body)
+
+    answer = await door.client.post("/hooks/field/slack", content=body, headers=headers)
+
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/challenge"]
+    assert await door.runtime.redis.keys("{bridge}:event:*") == []
+
+
+async def test_slack_is_told_its_challenge_if_it_signs_for_it(door: RunningApp) -> None:
+    body = b'{"type":"url_verification","token":"x","challenge":"abc"}'
+    signed = signed_by_slack(body)
     headers = {"Content-Type": "application/json"}
 
     answer = await door.client.post("/hooks/field/slack", content=body, headers=headers | signed)
