@@ -4,7 +4,6 @@ Providers that ask whether they may send are answered as plain text, and never a
 """
 
 import logging
-import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,7 +22,7 @@ from bridge.errors import Fault, InvalidError, NotFoundError, UnauthorizedError
 from bridge.formats.bodies import UTF_8, decode_field, read_urlencoded
 from bridge.formats.json_text import decode, encode
 from bridge.formats.payloads import read_content
-from bridge.formats.secret_names import names_a_secret
+from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.formats.signatures import is_same
 from bridge.models import Event, Json, new_lease_token
 from bridge.n8n.scrub import MARK
@@ -275,18 +274,13 @@ def kept_beside(hook: Hook, headers: HeaderPairs, query: bytes) -> dict[str, Jso
 
 def _masked(values: dict[str, Json]) -> dict[str, Json]:
     return {
-        name: MARK if names_a_secret(name) or _holds_a_secret(value) else value
+        name: MARK if names_a_secret(name) or _is_secret(value) else value
         for name, value in values.items()
     }
 
 
-def _holds_a_secret(value: Json) -> bool:
-    """Report whether a value is an address that carries a secret of its own."""
-    if isinstance(value, list):
-        return any(map(_holds_a_secret, value))
-    address, _, query = str(value).partition("?")
-    has_user = re.search("://[^/@]*@", address) is not None
-    return has_user or any(names_a_secret(part.partition("=")[0]) for part in query.split("&"))
+def _is_secret(value: Json) -> bool:
+    return any(map(_is_secret, value)) if isinstance(value, list) else holds_a_secret(str(value))
 
 
 def _text(value: str) -> str:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -96,9 +97,12 @@ async def test_no_secret_is_shown_in_what_is_kept(door: RunningApp) -> None:
         "mine": TOKEN,
         "user": "https://me:pw1@a.example/",
         "resume": REPLY_URL,
+        "code": "4/0AX",
+        "q": "Bearer abc",
+        "login": "Basic YW5uOnB3",
     }
     query = "?ok=1&" + "&".join(
-        f"{name}={value.replace('&', '%26')}" for name, value in secrets.items()
+        f"{name}={quote(value, safe='/:?=')}" for name, value in secrets.items()
     )
     await send(door, "kept", {}, query=query, Referer=REPLY_URL, Bridge_Reply_Url=REPLY_URL)
 
