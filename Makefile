@@ -36,6 +36,8 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v luacheck >/dev/null; then luacheck --quiet --no-color bridge/store/lua; \
+	else echo "lint: the Lua was left out, for luacheck (Debian's lua-check) is not here"; fi
 
 $(LONG): .venv/.dev
 	$(BIN)/python -m tests.$@ $(ARGS)

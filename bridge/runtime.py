@@ -24,8 +24,8 @@ from bridge.schemas.cache import SchemaCache
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
+from bridge.store.claims import ClaimStore
 from bridge.store.counters import Counters
-from bridge.store.direct_replies import DirectReplyStore
 from bridge.store.events import EventStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
@@ -35,11 +35,11 @@ from bridge.store.outbox import Outbox
 from bridge.store.pool import CONNECT_S, open_pool
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.pushes import PushStore
-from bridge.store.replies import ReplyStore
+from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import demand_safety
-from bridge.store.scripts import Steps
 from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore
+from bridge.store.steps import Steps
 from bridge.store.streams import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
@@ -156,14 +156,19 @@ class Runtime:
         return Callbacks(self.call_store, self.schemas, self.servers)
 
     @property
+    def claim_store(self) -> ClaimStore:
+        """What brings events to takers."""
+        return ClaimStore(self.steps, self.process)
+
+    @property
     def questions(self) -> Questions:
         """Give the verbs of questions, which are made of those of events."""
-        return Questions(self.event_store, self.events)
+        return Questions(self.claim_store, self.events)
 
     @property
     def receipts(self) -> Receipts:
         """Give the verbs of receipts, which need nothing of their own."""
-        return Receipts(self.event_store, self.call_store)
+        return Receipts(self.claim_store, self.call_store)
 
     @property
     def outbox(self) -> Outbox:
@@ -253,7 +258,7 @@ def _wire(
     wakes: Wakes,
 ) -> Runtime:
     schemas, queue = SchemaCache(steps.patience_s), Queue(client)
-    event_store, call_store = EventStore(steps, process), CallStore(steps)
+    event_store, call_store = EventStore(steps), CallStore(steps)
     run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
     addresses = ReplyAddresses.of(settings)
     replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)
@@ -266,7 +271,7 @@ def _wire(
         schemas=schemas,
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
-        takers=Takers(event_store, wakes, settings.principal_takers_max),
+        takers=Takers(ClaimStore(steps, process), wakes, settings.principal_takers_max),
         calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
         runs=Runs(run_store, wakes, schemas, servers),
         replies=replies,

@@ -24,6 +24,7 @@ from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
 from bridge.net.receivers import Receivers
 from bridge.store.calls import CallStore
+from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
@@ -33,7 +34,7 @@ from bridge.web.prefer import WatchedAnswer
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),
-    "event-taken": (EventStore, "take"),
+    "event-taken": (ClaimStore, "take"),
     "call-recorded": (CallStore, "create"),
     "call-leased": (RunStore, "lease"),
     "call-sent-at-recorded": (RunStore, "sent"),

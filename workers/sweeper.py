@@ -95,7 +95,7 @@ class Sweeper:
     async def _hand_on(self, estate: Estate) -> None:
         runtime = self._runtime
         abandon = {
-            "event": runtime.event_store.abandon,
+            "event": runtime.claim_store.abandon,
             "call": runtime.run_store.abandon,
             "reply": runtime.reply_store.abandon,
             "subscription": runtime.subscription_store.abandon,

@@ -25,7 +25,7 @@ from bridge.store.operators import OperatorStore
 from bridge.store.pool import open_pool
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
-from bridge.store.scripts import Steps
+from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 from bridge.verbs.operators import Operators
 from bridge.verbs.replies import Replies
@@ -88,9 +88,7 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
                 settings.reply_retry_s,
             )
             yield Operation(
-                Operators(
-                    OperatorStore(steps), EventStore(steps, process), CallStore(steps), replies
-                ),
+                Operators(OperatorStore(steps), EventStore(steps), CallStore(steps), replies),
                 Tokens(TokenStore(steps), settings),
                 settings,
                 files.servers,

@@ -1,38 +1,37 @@
 """Events in the order they came, whatever has become of them since, read on from any place."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.models import Event, EventStatus
-from bridge.store.event_steps import READING
-from bridge.store.events import event_of
-from bridge.store.scripts import Script, Steps
+from bridge.store.events import EventRow
+from bridge.store.steps import Steps, step
 
 STATUSES = (*EventStatus, "delayed")
 
-# A place is an order number. While nothing comes it is moved on now and then, by taking a number
-# that no event gets, so that a reader's place does not grow older than what is kept.
-ARRIVED = Script(
-    "server hook after limit kept_ms statuses",
-    READING
-    + """
-local moment = clock[1] * 1000000 + clock[2]
-local last = tonumber(redis.call('GET', order_key()) or 0)
-if moment - last > 60000000 then last = tonumber(next_order()) end
-if after == '' then return {string.format('%.0f', last), 0, {}, string.format('%.0f', last)} end
-local oldest = moment - kept_ms * 1000
-local is_cut = tonumber(after) < oldest
-local from = string.format('%.0f', is_cut and oldest or after)
-local rows = {}
-for _, status in ipairs(cjson.decode(statuses)) do
-  local inbox = inbox_key(server, hook, status)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', inbox, '(' .. from, '+inf', 'LIMIT', 0, limit)) do
-    if redis.call('EXISTS', event_key(id)) == 1 then rows[#rows + 1] = read(id) end
-  end
-end
-return {string.format('%.0f', math.max(last, from)), is_cut and 1 or 0, rows, from}
-""",
-)
+
+@dataclass(frozen=True)
+class AfterRow:
+    """What came behind a place: from `start` to `last`, both order numbers."""
+
+    last: str
+    is_cut: bool
+    rows: list[EventRow]
+    start: str
+
+
+@step("arrivals.after")
+async def _after(
+    steps: Steps,
+    *,
+    server: str,
+    hook: str,
+    place: str | None,
+    limit: int,
+    kept_ms: int,
+    statuses: Sequence[str],
+) -> AfterRow:
+    """Read at most `limit` events of each status behind a place."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,16 @@ class ArrivalStore:
 
         Without a place none are read: it is the one behind all that has come.
         """
-        last, is_cut, rows, start = await self._steps.run(
-            ARRIVED,
+        found = await _after(
+            self._steps,
             server=server,
             hook=hook,
-            after=place or "",
+            place=place,
             limit=limit + 1,
             kept_ms=round(kept_s * 1000),
-            statuses=json.dumps(STATUSES),
+            statuses=STATUSES,
         )
-        events = sorted((event_of(row) for row in rows), key=lambda event: event.order)
+        events = sorted((row.event() for row in found.rows), key=lambda event: event.order)
         has_more = len(events) > limit
-        behind = str(events[limit - 1].order) if has_more else last.decode()
-        return Arrivals(events[:limit], start.decode(), behind, has_more, bool(is_cut))
+        behind = str(events[limit - 1].order) if has_more else found.last
+        return Arrivals(events[:limit], found.start, behind, has_more, found.is_cut)

@@ -7,7 +7,8 @@ one probe goes through: it closes the circuit, or opens it again for twice as lo
 import json
 from dataclasses import dataclass
 
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 FAILURES = 5
 OPEN_FIRST_S, OPEN_CAP_S = 2.0, 30.0

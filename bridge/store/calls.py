@@ -7,7 +7,8 @@ from bridge.formats.file_pages import OFFSET_MAX
 from bridge.formats.quantities import Rate
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
 from bridge.store import call_steps as step
-from bridge.store.scripts import Answer, Steps
+from bridge.store.scripts import Answer
+from bridge.store.steps import Steps
 
 COMPRESSED_ABOVE_BYTES = 4096
 LOOK_AT = 1000

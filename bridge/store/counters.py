@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bridge.store.breakers import is_open
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 OPENED = "reply_circuits_opened"
 """The name of the total of an origin's failures."""

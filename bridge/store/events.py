@@ -1,20 +1,12 @@
-"""Events on record: typed faces of the steps that change them."""
+"""Events on record: accepted once, read, and settled by the holder of the newest lease."""
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bridge.errors import (
-    ConflictError,
-    Fault,
-    FullError,
-    InvalidError,
-    TooManyError,
-    TooManyTakersError,
-)
+from bridge.errors import ConflictError, Fault, FullError, InvalidError, TooManyError
 from bridge.formats.file_pages import OFFSET_MAX
 from bridge.formats.json_text import decode
+from bridge.formats.quantities import Rate
 from bridge.models import (
     Body,
     Event,
@@ -22,34 +14,94 @@ from bridge.models import (
     EventStatus,
     LeaseToken,
     Principal,
-    ProcessId,
+    Reply,
+    moment_ms,
 )
-from bridge.store import event_steps as step
-from bridge.store import line_steps as line
-from bridge.store.intake_steps import READ_FILE
-from bridge.store.new_event import NewEvent
-from bridge.store.replies import reply_of
-from bridge.store.scripts import Answer, Steps
+from bridge.store.steps import Steps, step
 
-_LIMITS = {b"too many": TooManyError, b"full": FullError}
-_NO_CALL = Fault("", "Bridge-Call-Id names no call of this server")
+IDEMPOTENCY_WINDOW_S = 24 * 3600
 SWEEP_LIMIT = 200
+_LIMITS = {"too many": TooManyError, "full": FullError}
+_NO_CALL = Fault("", "Bridge-Call-Id names no call of this server")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a taker asks for: the server's hooks with their priorities; no `only` is any of them.
+class NewEvent:
+    """What is written when a payload is accepted; empty texts stand for what was not given.
 
-    It stands in line under the name `waiter` for `wait_s`, not at all for 0, and not as one more of
-    its principal than `most`.
+    `kept` is JSON of what is shown beside the payload. `idempotency` is a digest of hook and key,
+    `digest` one of body and reply address, `coalesce` one of what later requests must have in
+    common with it to be merged into it. `call_id` is the call in whose middle it is asked.
     """
 
+    event_id: EventId
     server: str
-    hooks: Sequence[tuple[str, int]]
-    only: Sequence[str]
-    waiter: str
-    wait_s: float = 0
-    most: int = 1000
+    hook: str
+    body: Body
+    summary: str
+    digest: str
+    idempotency: str
+    reply_url: str = field(repr=False)
+    reply_deadline: str
+    default_reply: str
+    lease_s: float
+    max_attempts: int
+    answer_within_s: float
+    ttl_s: int
+    files: tuple[bytes, ...] = ()
+    rate: Rate | None = None
+    queued_max: int | None = None
+    execution: str = ""
+    coalesce: str = ""
+    coalesce_for_s: float = 0
+    call_id: str = ""
+    kept: str = ""
+    window_s: int = IDEMPOTENCY_WINDOW_S
+
+    @property
+    def content(self) -> bytes:
+        """The payload as it came."""
+        return self.body.content
+
+    @property
+    def media_type(self) -> str:
+        """How the payload is to be read."""
+        return self.body.media_type
+
+    @property
+    def reply_deadline_ms(self) -> int | None:
+        """When n8n gives up waiting, in milliseconds since 1970."""
+        return moment_ms(self.reply_deadline) if self.reply_deadline else None
+
+    @property
+    def all_files(self) -> bytes:
+        """The files that came along, one behind the other."""
+        return b"".join(self.files)
+
+    @property
+    def file_sizes(self) -> list[int]:
+        """How many bytes each of them has."""
+        return [len(file) for file in self.files]
+
+    @property
+    def rate_count(self) -> int:
+        """How many events may come within `rate_ms`; 0 for any number."""
+        return self.rate.count if self.rate else 0
+
+    @property
+    def rate_ms(self) -> int:
+        """The time that the rate is counted in."""
+        return round(self.rate.window_s * 1000) if self.rate else 0
+
+    @property
+    def queue_limit(self) -> int:
+        """How many events may be queued; 0 for any number."""
+        return self.queued_max or 0
+
+    @property
+    def coalesce_ms(self) -> int:
+        """For how long later requests are merged into it."""
+        return round(self.coalesce_for_s * 1000)
 
 
 @dataclass(frozen=True)
@@ -60,131 +112,243 @@ class Held:
     token: LeaseToken
     principal: Principal
 
+    @property
+    def server(self) -> str:
+        """The server of the principal."""
+        return self.principal.server
+
+    @property
+    def taker(self) -> str:
+        """The name of the principal."""
+        return self.principal.name
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event as steps answer it; `status` may be `delayed`, which is queued for later."""
+
+    id: str
+    server: str
+    hook: str
+    status: str
+    attempt: int
+    received_at: int
+    order: int
+    media_type: str
+    summary: str
+    reason: str | None
+    merged: int | None
+    execution: str | None
+    kept: str | None
+    reply: Reply
+
+    def event(self) -> Event:
+        """Return the event."""
+        return Event(
+            event_id=EventId(self.id),
+            server=self.server,
+            hook=self.hook,
+            status=EventStatus.QUEUED if self.status == "delayed" else EventStatus(self.status),
+            attempt=self.attempt,
+            received_at_ms=self.received_at,
+            order=self.order,
+            media_type=self.media_type,
+            summary=self.summary,
+            reason=self.reason,
+            reply=self.reply,
+            merged=self.merged or 0,
+            execution=self.execution or "",
+            kept=decode(self.kept) if self.kept else {},
+        )
+
+
+@dataclass(frozen=True)
+class AcceptedRow:
+    """What became of a payload, and the event that it is, or why it is none."""
+
+    outcome: str
+    detail: str | None
+    event: EventRow | None
+
+
+@dataclass(frozen=True)
+class AgedRow:
+    """An event, and how long ago it came."""
+
+    age_ms: int
+    event: EventRow
+
+
+@dataclass(frozen=True)
+class BodyRow:
+    """A payload, and whose it is."""
+
+    server: str
+    body: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A part of a file, and how long the whole is."""
+
+    part: bytes
+    whole_bytes: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a claim, and what there is to say of it: a status, or a moment."""
+
+    outcome: str
+    detail: str
+
+
+@step("intake.accept")
+async def _accept(steps: Steps, *, new: NewEvent) -> AcceptedRow:
+    """Write an event, or find what it is a part or a duplicate of, or why it is refused."""
+
+
+@step("events.read")
+async def _read(steps: Steps, *, event_id: EventId) -> EventRow | None:
+    """Read one event."""
+
+
+@step("events.read_aged")
+async def _read_aged(steps: Steps, *, event_id: EventId) -> AgedRow | None:
+    """Read one event and its age."""
+
+
+@step("events.read_body")
+async def _read_body(steps: Steps, *, event_id: EventId) -> BodyRow | None:
+    """Read the payload of one event."""
+
+
+@step("events.read_file")
+async def _read_file(
+    steps: Steps, *, event_id: EventId, number: int, first: int, last: int
+) -> FileRow:
+    """Read the bytes from `first` to `last` of a file."""
+
+
+@step("events.list")
+async def list_events(
+    steps: Steps,
+    *,
+    server: str,
+    hooks: Sequence[str],
+    statuses: Sequence[str],
+    after: int,
+    limit: int,
+) -> list[EventRow]:
+    """Read at most `limit` events of each hook and status, behind an order number."""
+
+
+@step("events.answer")
+async def _answer(steps: Steps, *, claim: Held, value: bytes) -> Settled:
+    """Settle an event with its answer."""
+
+
+@step("events.extend")
+async def _extend(steps: Steps, *, claim: Held, seconds: float) -> Settled:
+    """Move the end of a lease."""
+
+
+@step("claims.release")
+async def _release(
+    steps: Steps, *, claim: Held, status: str, delay_ms: int, reason: str
+) -> Settled:
+    """Give a lease back."""
+
+
+@step("claims.sweep_leases")
+async def _sweep_leases(steps: Steps, *, limit: int) -> list[str]:
+    """Queue the events whose lease or delay is over; names them."""
+
+
+@step("events.sweep_deadlines")
+async def _sweep_deadlines(steps: Steps, *, limit: int) -> list[str]:
+    """Expire the events whose time is over; names them."""
+
 
 class EventStore:
     """Speaks Redis for events."""
 
-    def __init__(self, steps: Steps, process: ProcessId) -> None:
+    def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._process = process
 
     async def accept(self, new: NewEvent) -> tuple[str, Event | None]:
         """Write an event once: `accepted`, or `duplicate` or `conflict` for a key seen before.
 
-        `merged` gives the event that this one became part of.
+        `merged` comes with the event that this one became part of.
 
         Raises:
             TooManyError, FullError: it is new, and one more than its limits allow.
         """
-        outcome, *rest = await self._steps.run(step.ACCEPT, **new.values())
-        if outcome == b"no call":
+        found = await _accept(self._steps, new=new)
+        if found.outcome == "no call":
             raise InvalidError("nobody asks this", (_NO_CALL,))
-        if outcome == b"call ended":
-            raise ConflictError(f"the call that Bridge-Call-Id names has {rest[0].decode()}")
-        if outcome in _LIMITS:
-            raise _LIMITS[outcome](int(rest[0]) / 1000)
-        return outcome.decode(), event_of(rest) if rest else None
-
-    async def take(
-        self, wish: Wish, principal: Principal, token: LeaseToken
-    ) -> tuple[Event, Body] | None:
-        """Lease the oldest event of the highest priority that no earlier waiter will get.
-
-        None has who waits stand in line: the step that finds an event for it leases that with this
-        token and wakes `taker:WAITER`, and to take again gives it.
-
-        Raises:
-            TooManyTakersError: as many of the principal wait as may.
-        """
-        found = await self._steps.run(
-            line.TAKE,
-            server=wish.server,
-            hooks=json.dumps(wish.hooks),
-            lines=json.dumps(_lines(wish), ensure_ascii=False),
-            token=token,
-            principal=principal.name,
-            process=self._process,
-            waiter=wish.waiter,
-            wait_ms=math.ceil(wish.wait_s * 1000),
-            most=wish.most,
-        )
-        if found and found[0] == b"too many":
-            raise TooManyTakersError(wish.most, int(found[1]) / 1000)
-        return _taken(found)
-
-    async def take_one(
-        self, event_id: EventId, principal: Principal, token: LeaseToken
-    ) -> tuple[Event, Body] | None:
-        """Lease this very event, past everyone in line; None when it is not queued."""
-        found = await self._steps.run(
-            line.TAKE_ONE,
-            id=event_id,
-            token=token,
-            principal=principal.name,
-            process=self._process,
-        )
-        return _taken(found)
-
-    async def leave_line(self, waiter: str, token: LeaseToken) -> None:
-        """Give up a waiter's place, and the event that it may just have been given."""
-        await self._steps.run(line.LEAVE_LINE, process=self._process, waiter=waiter, token=token)
-
-    async def waiting(self) -> tuple[int, list[str]]:
-        """Count this process's waiters on record, and name those that have been given an event."""
-        count, named = await self._steps.run(line.WAITING, process=self._process)
-        return count, [waiter.decode() for waiter in named]
-
-    async def match(self, server: str, hooks: Sequence[tuple[str, int]]) -> None:
-        """Give events that are queued although somebody waits for them to whom they are for."""
-        await self._steps.run(line.MATCH, server=server, hooks=json.dumps(hooks))
+        if found.outcome == "call ended":
+            raise ConflictError(f"the call that Bridge-Call-Id names has {found.detail}")
+        if found.outcome in _LIMITS:
+            raise _LIMITS[found.outcome](int(found.detail or 0) / 1000)
+        return found.outcome, found.event.event() if found.event else None
 
     async def read(self, event_id: EventId) -> Event | None:
         """Read one event without its payload."""
-        found = await self._steps.run(step.READ, id=event_id)
-        return event_of(found) if found else None
+        found = await _read(self._steps, event_id=event_id)
+        return found.event() if found else None
 
     async def read_aged(self, event_id: EventId) -> tuple[Event, int] | None:
         """Read one event without its payload, and how many ms ago it was received."""
-        found = await self._steps.run(step.READ_AGED, id=event_id)
-        return (event_of(found[1:]), int(found[0])) if found else None
+        found = await _read_aged(self._steps, event_id=event_id)
+        return (found.event.event(), found.age_ms) if found else None
 
     async def read_body(self, event_id: EventId) -> tuple[str, Body] | None:
         """Read the server and the payload of one event."""
-        server, content, media_type = await self._steps.run(step.READ_BODY, id=event_id)
-        return (server.decode(), Body(content, media_type.decode())) if server else None
+        found = await _read_body(self._steps, event_id=event_id)
+        return (found.server, Body(found.body, found.media_type)) if found else None
 
     async def read_file(
         self, event_id: EventId, number: int, offset: int, size_bytes: int
     ) -> tuple[bytes, int]:
         """Read a part of a file that came with an event, and how long the whole is, in bytes."""
         first = min(offset, OFFSET_MAX)
-        part, whole_bytes = await self._steps.run(
-            READ_FILE, id=event_id, number=number, first=first, last=first + size_bytes - 1
+        found = await _read_file(
+            self._steps, event_id=event_id, number=number, first=first, last=first + size_bytes - 1
         )
-        return part, int(whole_bytes)
+        return found.part, found.whole_bytes
 
     async def listed(
         self, server: str, hooks: Sequence[str], status: EventStatus, after: int, limit: int
     ) -> list[Event]:
         """List at most `limit` events in the order they came, after the order number given."""
-        statuses = [status, "delayed"] if status is EventStatus.QUEUED else [status]
-        rows = await self._steps.run(
-            step.LIST,
-            server=server,
-            hooks=json.dumps(list(hooks)),
-            statuses=json.dumps(statuses),
-            after=after,
-            limit=limit,
+        return await self.listed_of(server, hooks, (status,), after, limit)
+
+    async def listed_of(
+        self,
+        server: str,
+        hooks: Sequence[str],
+        statuses: Sequence[EventStatus],
+        after: int,
+        limit: int,
+    ) -> list[Event]:
+        """List events of several statuses, likewise."""
+        kept = [*statuses, *(["delayed"] if EventStatus.QUEUED in statuses else [])]
+        rows = await list_events(
+            self._steps, server=server, hooks=hooks, statuses=kept, after=after, limit=limit
         )
-        return sorted((event_of(row) for row in rows), key=lambda event: event.order)[:limit]
+        return sorted((row.event() for row in rows), key=lambda event: event.order)[:limit]
 
     async def answer(self, held: Held, value: bytes) -> tuple[str, str]:
         """Settle an event: (`answered`, reply status) or (`lost`, status of the event)."""
-        return _pair(await self._steps.run(step.ANSWER, value=value, **_claim(held)))
+        settled = await _answer(self._steps, claim=held, value=value)
+        return settled.outcome, settled.detail
 
     async def extend(self, held: Held, seconds: float) -> tuple[str, str]:
         """Move the lease's end: (`extended`, end in ms) or (`lost`, status)."""
-        return _pair(await self._steps.run(step.EXTEND, seconds=seconds, **_claim(held)))
+        settled = await _extend(self._steps, claim=held, seconds=seconds)
+        return settled.outcome, settled.detail
 
     async def release(
         self, held: Held, *, status: str, delay_s: float = 0, reason: str = ""
@@ -193,85 +357,13 @@ class EventStore:
 
         The event goes to `queued`, `delayed` or `dead` as asked, or to `dead` after its last attempt.
         """
-        answer = await self._steps.run(
-            step.RELEASE,
-            status=status,
-            delay_ms=round(delay_s * 1000),
-            reason=reason,
-            **_claim(held),
+        settled = await _release(
+            self._steps, claim=held, status=status, delay_ms=round(delay_s * 1000), reason=reason
         )
-        return _pair(answer)
-
-    async def handed_over(self, event_id: str, token: str) -> None:
-        """Put on record that the taker has the event: its lease no longer ends with a process."""
-        await self._steps.run(line.HANDED_OVER, id=event_id, token=token)
-
-    async def hold(self, event_id: str, token: str) -> None:
-        """Answer for an event on its way to its taker; one that came back is leased to it again."""
-        await self._steps.run(line.HOLD, id=event_id, token=token, process=self._process)
-
-    async def abandon(self, event_id: str, token: str) -> None:
-        """Queue an event again whose taker never got it; the attempt is not counted.
-
-        One that was handed over stays with its taker.
-        """
-        await self._steps.run(line.ABANDON, id=event_id, token=token)
+        return settled.outcome, settled.detail
 
     async def sweep(self) -> int:
         """Return events whose lease or delay ran out, expire those past their deadline."""
-        leases = await self._steps.run(step.SWEEP_LEASES, limit=SWEEP_LIMIT)
-        deadlines = await self._steps.run(step.SWEEP_DEADLINES, limit=SWEEP_LIMIT)
+        leases = await _sweep_leases(self._steps, limit=SWEEP_LIMIT)
+        deadlines = await _sweep_deadlines(self._steps, limit=SWEEP_LIMIT)
         return len(leases) + len(deadlines)
-
-
-def _lines(wish: Wish) -> list[str]:
-    return [f"hook-{hook}" for hook in wish.only] or ["any"]
-
-
-def _taken(found: Answer) -> tuple[Event, Body] | None:
-    if not found:
-        return None
-    _, body, *rows = found
-    event = event_of(rows)
-    return event, Body(body, event.media_type)
-
-
-def _claim(held: Held) -> dict[str, str]:
-    return {
-        "id": held.event_id,
-        "token": held.token,
-        "server": held.principal.server,
-        "principal": held.principal.name,
-    }
-
-
-def _pair(answer: Answer) -> tuple[str, str]:
-    first, second = answer
-    return first.decode(), second.decode()
-
-
-def _text(value: bytes | None) -> str | None:
-    return value.decode() if value else None
-
-
-def event_of(rows: Answer) -> Event:
-    """Read an event out of what a step gave."""
-    fields, reply = rows
-    event_id, server, hook, status, attempt, received_at, order, media_type, summary, *rest = fields
-    reason, merged, execution, kept = rest
-    return Event(
-        event_id=EventId(event_id.decode()),
-        server=server.decode(),
-        hook=hook.decode(),
-        status=EventStatus.QUEUED if status == b"delayed" else EventStatus(status.decode()),
-        attempt=int(attempt),
-        received_at_ms=int(received_at),
-        order=int(order),
-        media_type=media_type.decode(),
-        summary=summary.decode(),
-        reason=_text(reason),
-        reply=reply_of(reply),
-        merged=int(merged or 0),
-        execution=(execution or b"").decode(),
-        kept=decode(kept) if kept else {},
-    )

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from bridge.auth.seals import KEY_BYTES
 from bridge.models import Json
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 from bridge.store.tokens import REVOKED
 
 CLIENT_TTL_S = 90 * 86400

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 IDENTIFY = Script(
     "fresh",

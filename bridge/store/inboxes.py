@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 LISTS_TTL_S = 30 * 24 * 3600
 CHANGED_WITHIN_S = 600.0

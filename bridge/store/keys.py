@@ -31,6 +31,13 @@ class Key:
         body = re.sub(r"\{(\w+)\}", r"' .. \1 .. '", self.pattern)
         return f"local function {self.name}_key({', '.join(parts)}) return '{PREFIX}{body}' end"
 
+    def lua_function(self, table: str) -> str:
+        """Return the Lua of `keys.<name>(parts…)`, which spells the key, as a function of a table."""
+        pieces = re.split(r"\{(\w+)\}", self.pattern)
+        pieces[0] = PREFIX + pieces[0]
+        spelled = (piece if at % 2 else f"'{piece}'" for at, piece in enumerate(pieces) if piece)
+        return f"function {table}.keys_{self.name}({', '.join(pieces[1::2])}) return {' .. '.join(spelled)} end"
+
     def matches(self, key: str) -> bool:
         """Tell whether `key` belongs to this family."""
         body = re.sub(r"\\\{\w+\\\}", "[^:]+", re.escape(self.pattern))
@@ -163,7 +170,10 @@ KEYS = (
     Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
 )
 
-WAKE_CHANNEL = PREFIX + "wake"
+WAKE = Key(
+    "wake_channel", "wake", "channel", "wake", timed=False, lifetime="none: it keeps nothing"
+)
+WAKE_CHANNEL = PREFIX + WAKE.pattern
 """The pub/sub channel on which steps name what has changed."""
 
 

@@ -1,46 +1,58 @@
 """What operators ask of the store: whatever there is, whomever it belongs to, and its history."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from bridge.models import Event, EventId, EventStatus, Json, Moment, Principal, Timeline
-from bridge.store import event_steps as step
-from bridge.store.events import event_of
-from bridge.store.reply_steps import ATTEMPTS
-from bridge.store.scripts import Answer, Script, Steps
-from bridge.store.waiter_steps import OFFER
+from bridge.models import EventId, Json, Moment, Principal, Timeline
+from bridge.store.replies import read_attempts
+from bridge.store.steps import Steps, step
 
-REDRIVE = Script(
-    "id token",
-    step.MOVE
-    + OFFER
-    + """
-local e = fields(event_key(id), 'status', 'server', 'hook', 'open_s', 'ttl_s', 'redriven_with')
-if not e.status then return {'unknown', ''} end
-if e.redriven_with == token then return {'redriven', e.status} end
-local is_settled = redis.call('HEXISTS', reply_key(id), 'value') == 1
-if is_settled or (e.status ~= 'dead' and e.status ~= 'expired') then return {'refused', e.status} end
-redis.call('HSET', event_key(id), 'attempt', 0, 'redriven_with', token)
-redis.call('HDEL', event_key(id), 'reason')
-for _, key in ipairs({event_key(id), reply_key(id)}) do redis.call('EXPIRE', key, math.ceil(e.open_s + e.ttl_s)) end
-redis.call('ZADD', event_deadlines_key(), now + e.open_s * 1000, id)
-move(id, 'queued')
-note(event_key(id), 'redriven')
-offer(e.server, e.hook)
-return {'redriven', redis.call('HGET', event_key(id), 'status')}
-""",
-)
 
-NOW = Script("", "return {string.format('%.0f', now)}")
-HOOKS = Script("", "return redis.call('HKEYS', counters_key())")
-CALLERS = Script("", "return redis.call('ZRANGE', callers_key(), 0, -1)")
-OF_EVENT = Script(
-    "id", "return redis.call('HMGET', event_key(id), 'received_at', 'timeline', 'left_out')"
-)
-OF_CALL = Script(
-    "id", "return redis.call('HMGET', call_key(id), 'created_at', 'timeline', 'left_out')"
-)
+@dataclass(frozen=True)
+class RedrivenRow:
+    """What became of the wish to redrive an event, and where the event stands."""
+
+    outcome: str
+    status: str | None
+
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """The history of a record, a line of JSON each; one that was cut may end in half a character."""
+
+    began_at: int | None
+    lines: bytes | None
+    left_out: int | None
+
+
+@step("claims.redrive")
+async def _redrive(steps: Steps, *, event_id: EventId, token: str) -> RedrivenRow:
+    """Queue a dead or expired event anew."""
+
+
+@step("operators.now_ms")
+async def _now_ms(steps: Steps) -> int:
+    """Read Redis's clock."""
+
+
+@step("operators.totals")
+async def _totals(steps: Steps) -> list[str]:
+    """Name every total that was ever counted."""
+
+
+@step("operators.callers")
+async def _callers(steps: Steps) -> list[str]:
+    """Name the principals whose calls may still be on record, as JSON."""
+
+
+@step("timeline.of_event")
+async def _of_event(steps: Steps, *, event_id: str) -> TimelineRow:
+    """Read the history of an event."""
+
+
+@step("timeline.of_call")
+async def _of_call(steps: Steps, *, call_id: str) -> TimelineRow:
+    """Read the history of a call."""
 
 
 class OperatorStore:
@@ -55,60 +67,43 @@ class OperatorStore:
         `redriven`, or `refused` for one that is open or has its answer, each with the status; or
         `unknown`. The same `token` again is the same wish.
         """
-        outcome, status = await self._steps.run(REDRIVE, id=event_id, token=token)
-        return outcome.decode(), status.decode()
+        row = await _redrive(self._steps, event_id=event_id, token=token)
+        return row.outcome, row.status or ""
 
     async def now_ms(self) -> int:
         """Read Redis's clock."""
-        (now,) = await self._steps.run(NOW)
-        return int(now)
+        return await _now_ms(self._steps)
 
     async def hooks(self) -> list[tuple[str, str]]:
         """Name each (server, hook) that has ever received an event, configured or not."""
-        counted = [name.decode().split("|") for name in await self._steps.run(HOOKS)]
+        counted = [name.split("|") for name in await _totals(self._steps)]
         return sorted({(name[1], name[2]) for name in counted if name[0] == "events"})
 
     async def callers(self) -> list[Principal]:
         """Name every principal whose calls may still be on record."""
-        rows = [json.loads(row) for row in await self._steps.run(CALLERS)]
+        rows = [json.loads(row) for row in await _callers(self._steps)]
         return [Principal(server, name) for server, name in rows]
-
-    async def events(
-        self, hook: tuple[str, str], statuses: Sequence[EventStatus], after: int, limit: int
-    ) -> list[Event]:
-        """List at most `limit` events of one (server, hook) in the order they came."""
-        kept = [*statuses, *(["delayed"] if EventStatus.QUEUED in statuses else [])]
-        rows = await self._steps.run(
-            step.LIST,
-            server=hook[0],
-            hooks=json.dumps([hook[1]]),
-            statuses=json.dumps(kept),
-            after=after,
-            limit=limit,
-        )
-        return sorted((event_of(row) for row in rows), key=lambda event: event.order)[:limit]
 
     async def timeline_of_event(self, event_id: str) -> Timeline:
         """Read what happened to an event that is on record, and to its reply."""
-        timeline = _timeline("accepted", await self._steps.run(OF_EVENT, id=event_id))
-        tried = [_try(json.loads(row)) for row in await self._steps.run(ATTEMPTS, id=event_id)]
+        timeline = _timeline("accepted", await _of_event(self._steps, event_id=event_id))
+        attempts = await read_attempts(self._steps, event_id=event_id)
+        tried = [_try(json.loads(row)) for row in attempts]
         moments = sorted((*timeline.moments, *tried), key=lambda moment: moment.at_ms)
         return replace(timeline, moments=tuple(moments))
 
     async def timeline_of_call(self, call_id: str) -> Timeline:
         """Read what happened to a call that is on record."""
-        return _timeline("created", await self._steps.run(OF_CALL, id=call_id))
+        return _timeline("created", await _of_call(self._steps, call_id=call_id))
 
 
-def _timeline(began: str, row: Answer) -> Timeline:
+def _timeline(began: str, row: TimelineRow) -> Timeline:
     """Read a timeline; that it began costs no line of its own, for the record says when."""
-    began_at, lines, left_out = row
-    if began_at is None:
+    if row.began_at is None:
         return Timeline((), 0)
-    # A text that was cut may end in half a character.
-    kept = (lines or b"").decode(errors="ignore").split("\n")[:-1]
-    moments = (Moment(int(began_at), began, {}), *(_moment(json.loads(line)) for line in kept))
-    return Timeline(moments, int(left_out or 0))
+    lines = (row.lines or b"").decode(errors="ignore").split("\n")[:-1]
+    moments = (Moment(row.began_at, began, {}), *(_moment(json.loads(line)) for line in lines))
+    return Timeline(moments, row.left_out or 0)
 
 
 def _try(told: dict[str, Json]) -> Moment:

@@ -3,7 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 from bridge.store.streams import Reading
 
 FRAMES_MAX, BYTES_MAX = 1000, 16 * 1024 * 1024

@@ -1,6 +1,5 @@
 """Processes on record: who is alive, what each holds, and what a dead one leaves."""
 
-import json
 import logging
 import sys
 import threading
@@ -12,8 +11,7 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from bridge.models import ProcessId
-from bridge.store.line_steps import ABANDONING
-from bridge.store.scripts import Answer, Script, Steps
+from bridge.store.steps import Steps, step
 
 logger = logging.getLogger(__name__)
 
@@ -25,63 +23,53 @@ HUNG_S = 60.0
 """An event loop that has not gone on for so long does not count as alive. None of our steps takes a
 hundredth of that; a machine that is so busy should lose the work to another."""
 
-SHOWN_FRAMES = 8
+LEAD_MS = 3000
+"""How long a process that sweeps leads the others after its last sweep."""
 
-BEAT = Script(
-    "process",
-    "redis.call('ZADD', processes_key(), now, process) return {}",
-)
+SHOWN_FRAMES = 8
 
 DIED = "process.died"
 """The wake for when what a process did is for others to do."""
 
-LEAVE = Script(
-    "process",
-    ABANDONING
-    + """
-redis.call('ZREM', processes_key(), process)
-for _, waiter in ipairs(redis.call('SMEMBERS', named_key(process))) do
-  local taker = leave_lines(process, waiter)
-  if taker then abandon_taken(taker.token) end
-end
-redis.call('UNLINK', takers_key(process), named_key(process))
-redis.call('HDEL', places_key(), process)
-if redis.call('EXISTS', held_key(process)) == 1 then redis.call('ZADD', processes_key(), 0, process) end
-ring('process.died')
-return {}
-""",
-)
 
-RULE = Script(
-    "process life_ms",
-    """
-local ruler = redis.call('GET', sweeper_key())
-if ruler and ruler ~= process then return {'no'} end
-redis.call('SET', sweeper_key(), process, 'PX', life_ms)
-return {'yes'}
-""",
-)
+@dataclass(frozen=True)
+class DeadRow:
+    """A process that is silent, and what it still holds: a `kind id token` each."""
 
-DEAD = Script(
-    "life_ms",
-    """
-local rows = {}
-for _, process in ipairs(redis.call('ZRANGEBYSCORE', processes_key(), '-inf', now - life_ms)) do
-  rows[#rows + 1] = {process, redis.call('SMEMBERS', held_key(process))}
-end
-return rows
-""",
-)
+    process: str
+    held: list[str]
 
-FORGET = Script(
-    "process held",
-    """
-for _, what in ipairs(cjson.decode(held)) do redis.call('SREM', held_key(process), what) end
-if redis.call('EXISTS', held_key(process)) == 0 then redis.call('ZREM', processes_key(), process) end
-ring('process.died')
-return {}
-""",
-)
+    def estate(self) -> "Estate":
+        """Return what it left."""
+        parts = (what.split(" ", 2) for what in self.held)
+        return Estate(
+            ProcessId(self.process), tuple((kind, id_, token) for kind, id_, token in parts)
+        )
+
+
+@step("processes.beat")
+async def _beat(steps: Steps, *, process: ProcessId) -> None:
+    """Record that a process lives."""
+
+
+@step("leaving.leave")
+async def _leave(steps: Steps, *, process: ProcessId) -> None:
+    """Forget a process but for what it still holds."""
+
+
+@step("processes.lead")
+async def _lead(steps: Steps, *, process: ProcessId, life_ms: int) -> bool:
+    """Become or stay the one process that sweeps."""
+
+
+@step("processes.dead")
+async def _dead(steps: Steps, *, life_ms: int) -> list[DeadRow]:
+    """Find the processes that are silent."""
+
+
+@step("processes.forget")
+async def _forget(steps: Steps, *, process: ProcessId, held: list[str]) -> None:
+    """Forget a dead process unless it holds more by now."""
 
 
 @dataclass(frozen=True)
@@ -101,33 +89,25 @@ class ProcessStore:
 
     async def beat(self) -> None:
         """Say that this process lives."""
-        await self._steps.run(BEAT, process=self.process)
+        await _beat(self._steps, process=self.process)
 
     async def leave(self) -> None:
         """Say that this process ends; what it still holds is for others at once."""
-        await self._steps.run(LEAVE, process=self.process)
+        await _leave(self._steps, process=self.process)
 
     async def rules(self) -> bool:
         """Become or stay the one process that sweeps."""
-        return await self._steps.run(RULE, process=self.process, life_ms=3000) == [b"yes"]
+        return await _lead(self._steps, process=self.process, life_ms=LEAD_MS)
 
     async def dead(self) -> list[Estate]:
         """Find the processes that have not been heard of for LIFE_S, with what they held."""
-        rows = await self._steps.run(DEAD, life_ms=round(LIFE_S * 1000))
-        return [_estate(row) for row in rows]
+        rows = await _dead(self._steps, life_ms=round(LIFE_S * 1000))
+        return [row.estate() for row in rows]
 
     async def forget(self, estate: Estate) -> None:
         """Drop a dead process whose estate has been settled, unless it holds more by now."""
-        held = json.dumps([" ".join(one) for one in estate.held])
-        await self._steps.run(FORGET, process=estate.process, held=held)
-
-
-def _estate(row: Answer) -> Estate:
-    process, members = row
-    held = (member.decode().split(" ", 2) for member in members)
-    return Estate(
-        ProcessId(process.decode()), tuple((kind, id_, token) for kind, id_, token in held)
-    )
+        held = [" ".join(one) for one in estate.held]
+        await _forget(self._steps, process=estate.process, held=held)
 
 
 class Heartbeat(threading.Thread):
@@ -167,7 +147,7 @@ class Heartbeat(threading.Thread):
 
     def _beat(self) -> None:
         try:
-            self._redis.eval(BEAT.text, 0, self._process)
+            self._redis.eval(_beat.script.text, 0, *_beat.arguments({"process": self._process}))
         except RedisError:
             self._redis.connection_pool.disconnect()
 

@@ -1,12 +1,33 @@
-"""Which queued events are told to a session now: a typed face of the step that decides."""
+"""Which queued events are told to a session now, and when they are told again."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bridge.models import Event
-from bridge.store.events import event_of
-from bridge.store.push_steps import PUSH
-from bridge.store.scripts import Steps
+from bridge.store.events import EventRow
+from bridge.store.steps import Steps, step
+
+
+@dataclass(frozen=True)
+class DueRow:
+    """The events to tell now, and in how many milliseconds more is."""
+
+    next_ms: int | None
+    rows: list[EventRow]
+
+
+@step("pushes.due")
+async def _due(
+    steps: Steps,
+    *,
+    server: str,
+    hooks: Sequence[str],
+    token: str,
+    most: int,
+    first_ms: int,
+    longest_ms: int,
+) -> DueRow:
+    """Claim what is to be told now."""
 
 
 class PushStore:
@@ -23,21 +44,21 @@ class PushStore:
         most: int,
         pauses_s: tuple[float, float],
     ) -> tuple[list[Event], float | None]:
-        """Claim what is to be told now of the `most` first events, and say in how many seconds more is.
+        """Claim what is to be told now of the `most` first events, and return in how many seconds more is.
 
         The next time an event is due comes after the first pause, then after twice as long each
         time, up to the longest; an event that was taken and came back begins anew. The same `token`
         again is the same wish.
         """
         first_s, longest_s = pauses_s
-        next_ms, rows = await self._steps.run(
-            PUSH,
+        found = await _due(
+            self._steps,
             server=server,
-            hooks=json.dumps(list(hooks)),
+            hooks=hooks,
             token=token,
             most=most,
             first_ms=round(first_s * 1000),
             longest_ms=round(longest_s * 1000),
         )
-        events = [event_of(row) for row in rows]
-        return events, int(next_ms) / 1000 if int(next_ms) >= 0 else None
+        next_s = None if found.next_ms is None else found.next_ms / 1000
+        return [row.event() for row in found.rows], next_s

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 
 from bridge.models import (
+    Event,
     EventId,
     LeaseToken,
     ListedReply,
@@ -13,8 +14,8 @@ from bridge.models import (
     ReplyAttempt,
     ReplyStatus,
 )
-from bridge.store import reply_steps as step
-from bridge.store.scripts import Answer, Steps
+from bridge.store.events import EventRow
+from bridge.store.steps import Steps, step
 
 HISTORY_MAX = 50
 
@@ -41,6 +42,102 @@ class Sending:
     hook: str
 
 
+@dataclass(frozen=True)
+class LeasedRow:
+    """A reply as its sender gets it."""
+
+    url: str | None = field(repr=False)
+    value: bytes = field(repr=False)
+    left_ms: int | None
+    age_ms: int
+    attempt: int
+    tried_before: int | None
+    unknown: bool
+    last_failure: str | None
+    server: str
+    hook: str
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """A reply in a list."""
+
+    event_id: str
+    server: str
+    hook: str
+    reply: Reply
+
+
+@step("replies.lease")
+async def _lease(
+    steps: Steps, *, event_id: EventId, token: LeaseToken, process: ProcessId
+) -> LeasedRow | None:
+    """Become the one sender of a pending reply."""
+
+
+@step("replies.settle")
+async def _settle(
+    steps: Steps,
+    *,
+    event_id: EventId,
+    token: LeaseToken,
+    status: ReplyStatus,
+    failure: str,
+    delay_ms: int,
+    unknown: bool,
+    keep: int,
+) -> bool:
+    """End an attempt; False where the lease was lost."""
+
+
+@step("replies.put_off")
+async def _put_off(
+    steps: Steps, *, event_id: EventId, token: LeaseToken, delay_ms: int, failure: str
+) -> None:
+    """Give up the right to send without having sent."""
+
+
+@step("replies.abandon")
+async def _abandon(steps: Steps, *, event_id: str, token: str) -> None:
+    """Let another send what a dead sender had."""
+
+
+@step("replies.redrive")
+async def _redrive(steps: Steps, *, event_id: EventId) -> str:
+    """Make a dead reply pending and due now."""
+
+
+@step("replies.list")
+async def _list(
+    steps: Steps, *, status: ReplyStatus, server: str, hook: str, skip: int, limit: int
+) -> list[ListedRow]:
+    """Read a page of dead or pending replies."""
+
+
+@step("replies.attempts")
+async def read_attempts(steps: Steps, *, event_id: str) -> list[str]:
+    """Read how the last attempts to send a reply ended, as JSON."""
+
+
+@step("replies.sweep")
+async def _sweep(steps: Steps, *, limit: int, again_ms: int) -> list[str]:
+    """Name the replies that are due."""
+
+
+@step("replies.wait")
+async def _wait(
+    steps: Steps, *, event_id: EventId, token: LeaseToken, process: ProcessId
+) -> EventRow | None:
+    """Read an event, and become the sender of its reply if there may be one and is no other."""
+
+
+@step("replies.leave")
+async def _leave(
+    steps: Steps, *, event_id: EventId, token: LeaseToken, may_have_arrived: bool
+) -> bool:
+    """Leave a reply to its address; says whether it is due now."""
+
+
 class ReplyStore:
     """Speaks Redis for replies."""
 
@@ -49,26 +146,23 @@ class ReplyStore:
         self._process = process
 
     async def lease(self, event_id: EventId, token: LeaseToken) -> Sending | None:
-        """Become the one sender of a pending reply, or get None when there is another or no need."""
-        found = await self._steps.run(step.LEASE, id=event_id, token=token, process=self._process)
-        if not found:
+        """Become the one sender of a pending reply; None where there is another or no need."""
+        row = await _lease(self._steps, event_id=event_id, token=token, process=self._process)
+        if row is None:
             return None
-        url, value, left_ms, age_ms, attempt, tried_before, unknown, last_failure, server, hook = (
-            found
-        )
         return Sending(
             event_id=event_id,
             token=token,
-            url=url.decode(),
-            value=value,
-            n8n_waits_s=int(left_ms) / 1000 if left_ms else math.inf,
-            age_s=int(age_ms) / 1000,
-            attempt=int(attempt),
-            tries=int(attempt) - int(tried_before),
-            unknown=unknown == b"1",
-            last_failure=last_failure.decode(),
-            server=server.decode(),
-            hook=hook.decode(),
+            url=row.url or "",
+            value=row.value,
+            n8n_waits_s=math.inf if row.left_ms is None else row.left_ms / 1000,
+            age_s=row.age_ms / 1000,
+            attempt=row.attempt,
+            tries=row.attempt - (row.tried_before or 0),
+            unknown=row.unknown,
+            last_failure=row.last_failure or "",
+            server=row.server,
+            hook=row.hook,
         )
 
     async def settle(
@@ -81,26 +175,25 @@ class ReplyStore:
         unknown: bool = False,
     ) -> bool:
         """End an attempt; a pending reply is due again after `delay_s`. False: the lease was lost."""
-        answer = await self._steps.run(
-            step.SETTLE,
-            id=sending.event_id,
+        return await _settle(
+            self._steps,
+            event_id=sending.event_id,
             token=sending.token,
             status=status,
             failure=failure,
             delay_ms=round(delay_s * 1000),
-            unknown=int(unknown),
+            unknown=unknown,
             keep=HISTORY_MAX,
         )
-        return answer == [b"settled"]
 
     async def put_off(self, sending: Sending, delay_s: float, failure: str) -> None:
         """Give up the right to send without having sent: it counts as no attempt.
 
         `failure` is put on record where there is no other.
         """
-        await self._steps.run(
-            step.PUT_OFF,
-            id=sending.event_id,
+        await _put_off(
+            self._steps,
+            event_id=sending.event_id,
             token=sending.token,
             delay_ms=round(delay_s * 1000),
             failure=failure,
@@ -108,16 +201,15 @@ class ReplyStore:
 
     async def abandon(self, event_id: str, token: str) -> None:
         """Let another process send: the outcome of the last attempt is unknown."""
-        await self._steps.run(step.ABANDON, id=event_id, token=token)
+        await _abandon(self._steps, event_id=event_id, token=token)
 
     async def redrive(self, event_id: EventId) -> str:
         """Make a dead reply pending and due now, with all its time before it.
 
-        Gives the status that the reply has then, `late` for one that stays dead since n8n waits no
-        more, or `unknown`.
+        Returns the status that the reply has then, `late` for one that stays dead since n8n waits
+        no more, or `unknown`.
         """
-        (answer,) = await self._steps.run(step.REDRIVE, id=event_id)
-        return str(answer.decode())
+        return await _redrive(self._steps, event_id=event_id)
 
     async def listed(
         self, status: ReplyStatus, *, server: str, hook: str, skip: int, limit: int
@@ -126,36 +218,54 @@ class ReplyStore:
 
         An empty `server` or `hook` stands for any. One that is being sent right now is in no list.
         """
-        rows = await self._steps.run(
-            step.LIST, status=status, server=server, hook=hook, skip=skip, limit=limit
+        rows = await _list(
+            self._steps, status=status, server=server, hook=hook, skip=skip, limit=limit
         )
-        return [
-            ListedReply(EventId(event_id.decode()), server.decode(), hook.decode(), reply_of(reply))
-            for event_id, server, hook, reply in rows
-        ]
+        return [ListedReply(EventId(row.event_id), row.server, row.hook, row.reply) for row in rows]
 
     async def attempts(self, event_id: EventId) -> list[ReplyAttempt]:
         """Read how the last attempts to send a reply ended, oldest first."""
-        told = [json.loads(row) for row in await self._steps.run(step.ATTEMPTS, id=event_id)]
+        rows = [json.loads(row) for row in await read_attempts(self._steps, event_id=event_id)]
         return [
             ReplyAttempt(
                 one["attempt"], one["at"], ReplyStatus(one["status"]), one["failure"] or None
             )
-            for one in told
+            for one in rows
         ]
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:
         """Name the replies that are due and not being sent; they are due again after `again_s`."""
-        due = await self._steps.run(step.SWEEP, limit=limit, again_ms=round(again_s * 1000))
-        return [event_id.decode() for event_id in due]
+        return await _sweep(self._steps, limit=limit, again_ms=round(again_s * 1000))
 
 
-def reply_of(row: Answer) -> Reply:
-    """Read a reply as the steps tell it: status, value, attempts, last failure."""
-    status, value, attempts, last_failure = row
-    return Reply(
-        status=ReplyStatus(status.decode()),
-        value=value,
-        attempts=int(attempts),
-        last_failure=last_failure.decode() if last_failure else None,
-    )
+class DirectReplyStore:
+    """Speaks Redis for replies that go back in the answer to the request that brought the event.
+
+    While a request waits for a reply it is the one sender of it.
+    """
+
+    def __init__(self, steps: Steps, process: ProcessId) -> None:
+        self._steps = steps
+        self._process = process
+
+    async def look(self, event_id: EventId, token: LeaseToken) -> Event | None:
+        """Read an event, and become the sender of its reply if there may be one and is no other."""
+        row = await _wait(self._steps, event_id=event_id, token=token, process=self._process)
+        return row.event() if row else None
+
+    async def handed_over(self, event_id: EventId, token: LeaseToken) -> None:
+        """Record that the reply has arrived; does nothing for one that is not its sender."""
+        await _settle(
+            self._steps,
+            event_id=event_id,
+            token=token,
+            status=ReplyStatus.DELIVERED,
+            failure="handed over in the answer to its request",
+            delay_ms=0,
+            unknown=False,
+            keep=HISTORY_MAX,
+        )
+
+    async def let_go(self, event_id: EventId, token: LeaseToken, *, unknown: bool) -> bool:
+        """Leave the reply to its address; True if it is due now. `unknown`: it may have arrived."""
+        return await _leave(self._steps, event_id=event_id, token=token, may_have_arrived=unknown)

@@ -7,7 +7,7 @@ from bridge.models import Call, CallId, CallStatus, LeaseToken, ProcessId
 from bridge.store import run_steps as step
 from bridge.store.call_steps import READ
 from bridge.store.calls import call_of, pack
-from bridge.store.scripts import Steps
+from bridge.store.steps import Steps
 
 UNWAITED_S = 60.0
 """A call that was not sent and for which nobody has waited for so long is cancelled."""

@@ -8,7 +8,8 @@ from typing import Any
 from bridge.errors import TooManySessionsError, TransientError
 from bridge.formats.json_text import encode
 from bridge.models import Principal
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 SESSION_TTL_S = 24 * 3600
 IN_USE_S = 360.0

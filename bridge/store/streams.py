@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from bridge.formats.json_text import decode, encode
 from bridge.models import CallId, Message, ProcessId
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
 from bridge.store.sessions import LIVES, USUAL, SessionLimits
+from bridge.store.steps import Steps
 
 LIVED_WITHIN_S = 600.0
 UNPROVEN_TTL_S = 3600

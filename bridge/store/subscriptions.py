@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from bridge.models import LeaseToken, Principal, ProcessId, SubscriptionId
 from bridge.store import subscription_steps as step
-from bridge.store.scripts import Answer, Script, Steps
+from bridge.store.scripts import Answer, Script
+from bridge.store.steps import Steps
 
 DUE = "due_subscriptions"
 """What rings when something is to be told."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bridge.auth.scopes import Scope
 from bridge.models import Principal
-from bridge.store.scripts import Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import Steps
 
 REVOKED = "tokens"
 """What rings when a token has been revoked."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from bridge.errors import NotFoundError, TransientError
 from bridge.models import Event, EventId, EventStatus, LeaseToken, ReplyStatus
 from bridge.queue import Queue
-from bridge.store.direct_replies import DirectReplyStore
+from bridge.store.replies import DirectReplyStore
 from bridge.store.wake import Wakes
 
 T = TypeVar("T")

@@ -15,8 +15,7 @@ from bridge.n8n.executions import execution_of
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.n8n.scrub import scrub, scrub_text, secrets_in
 from bridge.schemas.cache import SchemaCache
-from bridge.store.events import EventStore
-from bridge.store.new_event import NewEvent
+from bridge.store.events import EventStore, NewEvent
 
 SECRET_MIN_CHARS = 6
 """A shorter secret would be found in all kinds of words."""

@@ -72,7 +72,7 @@ class Operators:
         """List events of all servers, oldest first."""
         statuses = [EventStatus(wanted.status)] if wanted.status else list(EventStatus)
         pages = [
-            await self._store.events(hook, statuses, wanted.after, wanted.limit)
+            await self._events.listed_of(hook[0], [hook[1]], statuses, wanted.after, wanted.limit)
             for hook in await self._store.hooks()
             if wanted.covers(*hook)
         ]

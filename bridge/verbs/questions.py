@@ -4,7 +4,8 @@ from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError
 from bridge.formats.payloads import read_kept
 from bridge.models import EventId, Json, Principal, new_lease_token
-from bridge.store.events import EventStore, Held
+from bridge.store.claims import ClaimStore
+from bridge.store.events import Held
 from bridge.verbs.events import Events
 from bridge.verbs.taking import Taken
 
@@ -12,7 +13,7 @@ from bridge.verbs.taking import Taken
 class Questions:
     """Decides what becomes of an event that is asked for by its id."""
 
-    def __init__(self, store: EventStore, events: Events) -> None:
+    def __init__(self, store: ClaimStore, events: Events) -> None:
         self._store = store
         self._events = events
 

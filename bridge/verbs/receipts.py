@@ -8,7 +8,7 @@ from enum import Enum
 
 from bridge.models import CallId, EventId, LeaseToken
 from bridge.store.calls import CallStore
-from bridge.store.events import EventStore
+from bridge.store.claims import ClaimStore
 
 NOTHING = ""
 
@@ -44,15 +44,15 @@ def is_of_attached(receipt: str) -> bool:
 class Receipts:
     """Decides what follows from the fate of answers."""
 
-    def __init__(self, events: EventStore, calls: CallStore) -> None:
-        self._events = events
+    def __init__(self, claims: ClaimStore, calls: CallStore) -> None:
+        self._claims = claims
         self._calls = calls
 
     async def hold(self, receipt: str) -> None:
         """Answer for what is about to be written: if this process dies now, it was not received."""
         match receipt.split():
             case ["event", event_id, token]:
-                await self._events.hold(event_id, token)
+                await self._claims.hold(event_id, token)
 
     async def settle(self, receipt: str, fate: Fate) -> None:
         """Act on the fate of an answer.
@@ -62,9 +62,9 @@ class Receipts:
         """
         match receipt.split(), fate:
             case ["event", event_id, token], Fate.LOST:
-                await self._events.abandon(event_id, token)
+                await self._claims.abandon(event_id, token)
             case ["event", event_id, token], _:
-                await self._events.handed_over(event_id, token)
+                await self._claims.handed_over(event_id, token)
             case ["call", call_id], Fate.RECEIVED:
                 await self._calls.handed_over(call_id)
             case ["attached", call_id], Fate.RECEIVED | Fate.IN_DOUBT:

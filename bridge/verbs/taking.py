@@ -12,7 +12,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import StoreUnavailableError, TooManyTakersError
 from bridge.formats.payloads import LongJson, read_kept
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
-from bridge.store.events import EventStore, Wish
+from bridge.store.claims import ClaimStore, Wish
 from bridge.store.wake import Bell, Wakes
 from bridge.verbs.waiters import Waiters
 
@@ -51,7 +51,7 @@ class Taken:
 class Takers:
     """Decides who gets which event."""
 
-    def __init__(self, store: EventStore, wakes: Wakes, principal_max: int) -> None:
+    def __init__(self, store: ClaimStore, wakes: Wakes, principal_max: int) -> None:
         self._store = store
         self._waiters = Waiters(store, wakes)
         self._principal_max = principal_max

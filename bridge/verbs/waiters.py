@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from bridge.ending import end
 from bridge.errors import TransientError
 from bridge.models import LeaseToken
-from bridge.store.events import EventStore, Wish
+from bridge.store.claims import ClaimStore, Wish
 from bridge.store.wake import Bell, Wakes
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ LOOK_AGAIN_S = 5.0
 class Waiters:
     """Knows who waits in this process."""
 
-    def __init__(self, store: EventStore, wakes: Wakes) -> None:
+    def __init__(self, store: ClaimStore, wakes: Wakes) -> None:
         self._store = store
         self._wakes = wakes
         self._bells: dict[str, Bell] = {}

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from typing_extensions import override
 
 from bridge.store.keys import PREFIX
-from bridge.store.scripts import Steps
+from bridge.store.steps import Steps
 
 T = TypeVar("T")
 

@@ -20,13 +20,13 @@ from bridge.models import (
     new_lease_token,
 )
 from bridge.store.calls import CallStore
-from bridge.store.events import EventStore, Held, Wish
+from bridge.store.claims import ClaimStore, Wish
+from bridge.store.events import EventStore, Held, NewEvent
 from bridge.store.keys import PREFIX
-from bridge.store.new_event import NewEvent
 from bridge.store.processes import ProcessStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
-from bridge.store.scripts import Steps
+from bridge.store.steps import Steps
 
 SERVER = "support"
 HOOK = "ticket"
@@ -100,6 +100,7 @@ class Desk:
     steps: Steps
     process: ProcessId
     events: EventStore
+    claims: ClaimStore
     replies: ReplyStore
     calls: CallStore
     runs: RunStore
@@ -116,7 +117,7 @@ class Desk:
         """Take an event without waiting longer than one look; a waiter has one token for all."""
         asked = asked or wish()
         token = token_of(asked.waiter) if asked.waiter else new_lease_token()
-        found = await self.events.take(asked, principal, token)
+        found = await self.claims.take(asked, principal, token)
         return Held(found[0].event_id, token, principal) if found else None
 
     async def taken(self, **changes: Any) -> Held:
@@ -172,7 +173,8 @@ async def desk(redis: Redis, process: ProcessId, patience_s: float = 5) -> Async
             redis,
             steps,
             process,
-            EventStore(steps, process),
+            EventStore(steps),
+            ClaimStore(steps, process),
             ReplyStore(steps, process),
             CallStore(steps),
             RunStore(steps, process),

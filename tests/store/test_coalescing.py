@@ -77,7 +77,7 @@ async def test_nothing_merges_into_an_event_whose_old_lease_may_still_answer_it(
     _, first = await accept(web, b"1")
     held = await web.take()
     assert held
-    await web.events.abandon(held.event_id, held.token)
+    await web.claims.abandon(held.event_id, held.token)
 
     outcome, _ = await accept(web, b"2")
 

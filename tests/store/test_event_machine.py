@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
 
 from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
-from bridge.store.events import EventStore, Held, Wish
+from bridge.store.claims import ClaimStore, Wish
+from bridge.store.events import EventStore, Held
 from bridge.store.operators import OperatorStore
 from bridge.store.processes import ProcessStore
 from tests.store.event_model import FINAL, Claim, EventModel, InboxModel, WaiterModel
@@ -38,7 +39,8 @@ class EventMachine(StoreMachine):
         self.model = InboxModel(PRIORITIES)
         self.seen: dict[str, str] = {}
         self.operators = OperatorStore(self.steps)
-        self.stores = {name: EventStore(self.steps, ProcessId(name)) for name in PROCESSES}
+        self.events = EventStore(self.steps)
+        self.takers = {name: ClaimStore(self.steps, ProcessId(name)) for name in PROCESSES}
         for name in PROCESSES:
             self.run(ProcessStore(self.steps, ProcessId(name)).beat())
 
@@ -74,7 +76,7 @@ class EventMachine(StoreMachine):
         )
 
         async def step() -> tuple[str, str | None]:
-            outcome, event = await self.stores["web-1"].accept(new)
+            outcome, event = await self.events.accept(new)
             return outcome, event.event_id if event else None
 
         order = len(self.model.events)
@@ -93,7 +95,7 @@ class EventMachine(StoreMachine):
         wish = Wish(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "")
 
         async def step() -> tuple[str, str, int] | None:
-            found = await self.stores[process].take(wish, Principal(SERVER, principal), token)
+            found = await self.takers[process].take(wish, Principal(SERVER, principal), token)
             return (found[0].event_id, found[0].status, found[0].attempt) if found else None
 
         event_id = self.model.take(only, token, principal, process)
@@ -122,7 +124,7 @@ class EventMachine(StoreMachine):
         wish = Wish(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
 
         async def step() -> str | None:
-            store = self.stores[waiter.process]
+            store = self.takers[waiter.process]
             found = await store.take(wish, principal, LeaseToken(waiter.token))
             return found[0].event_id if found else None
 
@@ -133,7 +135,7 @@ class EventMachine(StoreMachine):
     @rule(waiter=waiters)
     def leave_the_line(self, waiter: WaiterModel) -> None:
         self.model.leave(waiter)
-        store, token = self.stores[waiter.process], LeaseToken(waiter.token)
+        store, token = self.takers[waiter.process], LeaseToken(waiter.token)
         self.do(lambda: store.leave_line(waiter.waiter, token))
 
     @rule(waiter=waiters)
@@ -142,17 +144,17 @@ class EventMachine(StoreMachine):
         if event is not None:
             event_id = event.event_id
             self.model.lose(waiter)
-            self.do(lambda: self.stores["web-1"].abandon(event_id, waiter.token))
+            self.do(lambda: self.takers["web-1"].abandon(event_id, waiter.token))
 
     @rule(claim=claims, value=st.sampled_from((b"1", b"2")))
     def answer(self, claim: Claim, value: bytes) -> None:
         expected = self.model.answer(claim, value)
-        assert self.do(lambda: self.stores["web-1"].answer(held(claim), value)) == expected
+        assert self.do(lambda: self.events.answer(held(claim), value)) == expected
 
     @rule(claim=claims)
     def extend(self, claim: Claim) -> None:
         async def step() -> str:
-            outcome, _ = await self.stores["web-1"].extend(held(claim), 600)
+            outcome, _ = await self.events.extend(held(claim), 600)
             return outcome
 
         expected = self.model.extend(claim)
@@ -161,8 +163,10 @@ class EventMachine(StoreMachine):
     @rule(claim=claims, status=st.sampled_from(("queued", "delayed", "dead")))
     def release(self, claim: Claim, status: str) -> None:
         expected = self.model.release(claim, status)
-        store = self.stores["web-1"]
-        assert self.do(lambda: store.release(held(claim), status=status, delay_s=600)) == expected
+        assert (
+            self.do(lambda: self.events.release(held(claim), status=status, delay_s=600))
+            == expected
+        )
 
     @rule(event_id=ids)
     def redrive(self, event_id: str) -> None:
@@ -175,18 +179,18 @@ class EventMachine(StoreMachine):
     @rule(claim=claims)
     def abandon(self, claim: Claim) -> None:
         self.model.abandon(claim)
-        self.do(lambda: self.stores["web-2"].abandon(claim.event_id, claim.token))
+        self.do(lambda: self.takers["web-2"].abandon(claim.event_id, claim.token))
 
     @rule(claim=claims)
     def hand_over(self, claim: Claim) -> None:
         self.model.hand_over(claim)
         event_id, token = EventId(claim.event_id), LeaseToken(claim.token)
-        self.do(lambda: self.stores["web-2"].handed_over(event_id, token))
+        self.do(lambda: self.takers["web-2"].handed_over(event_id, token))
 
     @rule(claim=claims, process=processes)
     def hold(self, claim: Claim, process: str) -> None:
         self.model.hold(claim, process)
-        self.do(lambda: self.stores[process].hold(claim.event_id, claim.token))
+        self.do(lambda: self.takers[process].hold(claim.event_id, claim.token))
 
     @rule(event_id=ids)
     def a_lease_or_a_delay_runs_out(self, event_id: str) -> None:
@@ -204,7 +208,7 @@ class EventMachine(StoreMachine):
     @rule()
     def sweep(self) -> None:
         async def step() -> None:
-            await self.stores["web-1"].sweep()
+            await self.events.sweep()
 
         self.model.sweep()
         self.do(step)

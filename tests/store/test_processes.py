@@ -66,7 +66,7 @@ async def test_a_settled_estate_is_forgotten(web: Desk, worker: Desk) -> None:
     taken = await worker.taken()
     await silence(worker)
     (estate,) = await web.processes.dead()
-    await web.events.abandon(taken.event_id, taken.token)
+    await web.claims.abandon(taken.event_id, taken.token)
 
     for _ in range(2):
         await web.processes.forget(estate)
@@ -94,14 +94,14 @@ async def test_an_entry_whose_event_another_process_holds_by_now_is_forgotten_to
     web: Desk, worker: Desk
 ) -> None:
     old = await worker.taken()
-    await web.events.abandon(old.event_id, old.token)
+    await web.claims.abandon(old.event_id, old.token)
     await web.redis.sadd(f"{{bridge}}:held:{WORKER}", f"event {old.event_id} {old.token}")
     new = await web.take()
     await silence(worker)
 
     (estate,) = await web.processes.dead()
     for _, event_id, token in estate.held:
-        await web.events.abandon(event_id, token)
+        await web.claims.abandon(event_id, token)
     await web.processes.forget(estate)
 
     assert new

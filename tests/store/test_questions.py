@@ -34,7 +34,7 @@ async def test_an_open_question_is_shown_with_its_call(web: Desk) -> None:
 async def test_a_question_that_is_taken_does_not_call_for_an_answer(web: Desk) -> None:
     running = await run_sent(web)
     event_id = await ask(web, running)
-    found = await web.events.take_one(event_id, ALICE, new_lease_token())
+    found = await web.claims.take_one(event_id, ALICE, new_lease_token())
     assert found
 
     question = await asked(web, running)
@@ -89,7 +89,7 @@ async def test_every_open_question_is_shown_and_the_one_that_nobody_answers_come
 ) -> None:
     running = await run_sent(web)
     first, second = await ask(web, running), await ask(web, running)
-    assert await web.events.take_one(first, ALICE, new_lease_token())
+    assert await web.claims.take_one(first, ALICE, new_lease_token())
 
     call = await now(web, running)
 
@@ -155,8 +155,8 @@ async def test_only_a_queued_event_is_taken_by_its_id(web: Desk) -> None:
     event = await web.accept()
     token = new_lease_token()
 
-    found = [await web.events.take_one(event.event_id, ALICE, token) for _ in range(2)]
+    found = [await web.claims.take_one(event.event_id, ALICE, token) for _ in range(2)]
 
     assert [bool(each) for each in found] == [True, True], "a repeated step takes it once"
-    assert await web.events.take_one(event.event_id, ALICE, new_lease_token()) is None
-    assert await web.events.take_one(EventId("evt_none"), ALICE, new_lease_token()) is None
+    assert await web.claims.take_one(event.event_id, ALICE, new_lease_token()) is None
+    assert await web.claims.take_one(EventId("evt_none"), ALICE, new_lease_token()) is None

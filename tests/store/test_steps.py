@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 
 from bridge.errors import StoreUnavailableError
 from bridge.local.valkey import EmbeddedValkey
-from bridge.store.scripts import BATCH_MAX, Script, Steps
+from bridge.store.scripts import Script
+from bridge.store.steps import BATCH_MAX, Steps
 from tests.waiting import wait_until
 
 ECHO = Script("text", "return {text}")

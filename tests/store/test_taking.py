@@ -17,7 +17,7 @@ async def test_a_taker_gets_the_oldest_event_and_its_body(web: Desk) -> None:
     oldest = await web.accept(b'{"n":1}')
     await web.accept(b'{"n":2}')
 
-    found = await web.events.take(wish(), ALICE, new_lease_token())
+    found = await web.claims.take(wish(), ALICE, new_lease_token())
 
     assert found
     event, body = found
@@ -40,10 +40,10 @@ async def test_taking_again_with_the_same_token_gives_the_same_event(web: Desk) 
     await web.accept()
     await web.accept()
     token = new_lease_token()
-    first = await web.events.take(wish(), ALICE, token)
+    first = await web.claims.take(wish(), ALICE, token)
     before = await web.everything()
 
-    assert await web.events.take(wish(), ALICE, token) == first
+    assert await web.claims.take(wish(), ALICE, token) == first
     assert await web.everything() == before
 
 
@@ -62,7 +62,7 @@ async def test_what_is_taken_is_held_by_its_process_until_it_was_handed_over(web
     assert await web.held() == {f"event {held.event_id} {held.token}"}
 
     for _ in range(2):
-        await web.events.handed_over(held.event_id, held.token)
+        await web.claims.handed_over(held.event_id, held.token)
         assert await web.held() == set()
 
 
@@ -108,7 +108,7 @@ async def test_hostile_wishes_and_waiters_take_nothing_amiss(web: Desk, name: st
     event = await web.accept()
 
     assert await web.take(wish(only=name)) is None
-    await web.events.leave_line(name, new_lease_token())
+    await web.claims.leave_line(name, new_lease_token())
     held = await web.take(wish(waiter=name or "nobody"))
     assert held
     assert held.event_id == event.event_id
@@ -204,7 +204,7 @@ async def test_an_event_that_its_taker_did_not_get_goes_to_the_next_at_once(web:
         await web.take(wish(waiter=waiter))
     event = await web.accept()
 
-    await web.events.leave_line("first", token_of("first"))
+    await web.claims.leave_line("first", token_of("first"))
 
     held = await web.take(wish(waiter="second"))
     assert held
@@ -215,7 +215,7 @@ async def test_a_taker_whose_event_went_to_another_meanwhile_waits_on(web: Desk)
     """Its process was thought dead and lives."""
     await web.take(wish(waiter="first"))
     event = await web.accept()
-    await web.events.abandon(event.event_id, token_of("first"))
+    await web.claims.abandon(event.event_id, token_of("first"))
     assert await web.take(principal=BOB)
 
     assert await web.take(wish(waiter="first")) is None
@@ -240,7 +240,7 @@ async def test_no_more_takers_of_a_principal_wait_than_may_and_more_hear_when_to
     assert await web.take(wish(waiter="first", most=2)) is None
     assert await web.take(wish(most=2)) is None
     assert await web.take(wish(waiter="third", most=2), BOB) is None
-    await worker.events.leave_line("second", token_of("second"))
+    await worker.claims.leave_line("second", token_of("second"))
     assert await web.take(wish(waiter="third", most=2)) is None
 
 
@@ -258,7 +258,7 @@ async def test_events_that_an_older_bridge_queued_are_given_to_those_who_wait(we
         await web.take(wish(hooks=HOOKS, waiter=waiter))
     await queue_as_an_older_bridge(web, *(claim.event_id for claim in claims if claim))
 
-    await web.events.match(wish().server, [(HOOK, 0), ("alarm", 5)])
+    await web.claims.match(wish().server, [(HOOK, 0), ("alarm", 5)])
 
     given = [await web.take(wish(hooks=HOOKS, waiter=waiter)) for waiter in ("first", "second")]
     assert [held.event_id for held in given if held] == [
@@ -283,14 +283,14 @@ async def test_the_process_is_told_who_waits_and_who_was_given_an_event(
 ) -> None:
     for waiter in ("first", "second"):
         await web.take(wish(waiter=waiter))
-    assert await web.events.waiting() == (2, [])
+    assert await web.claims.waiting() == (2, [])
 
     await web.accept()
-    assert await web.events.waiting() == (2, ["first"])
-    assert await worker.events.waiting() == (0, [])
+    assert await web.claims.waiting() == (2, ["first"])
+    assert await worker.claims.waiting() == (0, [])
 
     await web.take(wish(waiter="first"))
-    assert await web.events.waiting() == (1, [])
+    assert await web.claims.waiting() == (1, [])
 
 
 async def test_a_step_costs_the_same_however_many_wait(web: Desk) -> None:
@@ -316,7 +316,7 @@ async def commands_of_one_event(desk: Desk, waiters: int) -> int:
 async def test_who_leaves_the_line_holds_nobody_up(web: Desk) -> None:
     await web.take(wish(waiter="first"))
     for _ in range(2):
-        await web.events.leave_line("first", token_of("first"))
+        await web.claims.leave_line("first", token_of("first"))
     await web.accept()
 
     assert await web.take()
@@ -337,10 +337,10 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
 ) -> None:
     event = await web.accept()
     token = new_lease_token()
-    await web.events.take(wish(waiter="first"), ALICE, token)
+    await web.claims.take(wish(waiter="first"), ALICE, token)
 
     for _ in range(2):
-        await web.events.leave_line("first", token)
+        await web.claims.leave_line("first", token)
 
     found = await web.events.read(event.event_id)
     assert found
@@ -351,9 +351,9 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
 async def test_a_take_that_arrives_after_its_taker_left_takes_nothing(web: Desk) -> None:
     event = await web.accept()
     token = new_lease_token()
-    await web.events.leave_line("first", token)
+    await web.claims.leave_line("first", token)
 
-    assert await web.events.take(wish(waiter="first"), ALICE, token) is None
+    assert await web.claims.take(wish(waiter="first"), ALICE, token) is None
     assert await web.status(event.event_id) is EventStatus.QUEUED
 
 
@@ -364,7 +364,7 @@ async def test_an_abandoned_event_is_queued_in_its_old_place_and_counts_no_attem
     await web.accept()
 
     for _ in range(2):
-        await web.events.abandon(held.event_id, held.token)
+        await web.claims.abandon(held.event_id, held.token)
 
     found = await web.events.read(held.event_id)
     assert found
@@ -377,11 +377,11 @@ async def test_an_abandoned_event_is_queued_in_its_old_place_and_counts_no_attem
 
 async def test_abandoning_with_an_old_token_takes_nothing_from_the_new_taker(web: Desk) -> None:
     old = await web.taken()
-    await web.events.abandon(old.event_id, old.token)
+    await web.claims.abandon(old.event_id, old.token)
     new = await web.take(principal=BOB)
     before = await web.everything()
 
-    await web.events.abandon(old.event_id, old.token)
+    await web.claims.abandon(old.event_id, old.token)
 
     assert new
     assert await web.everything() == before
@@ -391,7 +391,7 @@ async def test_an_answered_event_cannot_be_abandoned(web: Desk) -> None:
     held = await web.taken()
     await web.events.answer(held, b"1")
 
-    await web.events.abandon(held.event_id, held.token)
+    await web.claims.abandon(held.event_id, held.token)
 
     assert await web.status(held.event_id) is EventStatus.ANSWERED
 
@@ -403,8 +403,8 @@ async def test_abandoning_or_handing_over_what_nobody_has_changes_nothing(
     await web.taken()
     before = await web.everything()
 
-    await web.events.abandon(event_id, event_id)
-    await web.events.handed_over(event_id, new_lease_token())
+    await web.claims.abandon(event_id, event_id)
+    await web.claims.handed_over(event_id, new_lease_token())
 
     assert await web.everything() == before
 
@@ -422,7 +422,7 @@ async def test_an_answer_that_is_written_again_is_held_by_whoever_writes_it(
     claim = await web.taken()
 
     for _ in range(2):
-        await worker.events.hold(claim.event_id, claim.token)
+        await worker.claims.hold(claim.event_id, claim.token)
 
     assert await web.held() == set()
     assert await worker.held() == {f"event {claim.event_id} {claim.token}"}
@@ -433,10 +433,10 @@ async def test_an_event_that_was_abandoned_is_leased_again_with_its_answer(
     web: Desk, worker: Desk
 ) -> None:
     claim = await web.taken()
-    await web.events.abandon(claim.event_id, claim.token)
+    await web.claims.abandon(claim.event_id, claim.token)
 
     for _ in range(2):
-        await worker.events.hold(claim.event_id, claim.token)
+        await worker.claims.hold(claim.event_id, claim.token)
 
     event = await web.events.read(claim.event_id)
     assert event
@@ -453,16 +453,16 @@ async def test_an_answer_that_is_written_too_late_holds_nothing(
 ) -> None:
     claim = await web.taken()
     if settle == "taken again":
-        await web.events.abandon(claim.event_id, claim.token)
+        await web.claims.abandon(claim.event_id, claim.token)
         await web.take(principal=BOB)
     elif settle == "given back":
         await web.events.release(claim, status="queued")
     elif settle == "answered":
         await web.events.answer(claim, b"1")
     else:
-        await web.events.handed_over(claim.event_id, claim.token)
+        await web.claims.handed_over(claim.event_id, claim.token)
     before = await web.everything()
 
-    await worker.events.hold(claim.event_id, claim.token)
+    await worker.claims.hold(claim.event_id, claim.token)
 
     assert await web.everything() == before

@@ -33,7 +33,7 @@ async def test_an_event_is_dead_after_its_last_lease_ran_out(web: Desk) -> None:
     event = await web.accept(lease_s=0, max_attempts=3)
 
     for attempt in (1, 2, 3):
-        found = await web.events.take(wish(), ALICE, new_lease_token())
+        found = await web.claims.take(wish(), ALICE, new_lease_token())
         assert found
         assert found[0].attempt == attempt
         await web.events.sweep()

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from bridge.auth.scopes import EVERYTHING, Scope
 from bridge.models import Principal
-from bridge.store.scripts import Steps
+from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 from tests.waiting import wait_until
 

@@ -163,7 +163,7 @@ async def test_each_change_of_an_event_is_rung(web: Desk, heard: list[str]) -> N
     await rings(f"events:{SERVER}", f"event:{event.event_id}")
     claim = await web.take()
     assert claim
-    await web.events.abandon(claim.event_id, claim.token)
+    await web.claims.abandon(claim.event_id, claim.token)
     await rings(f"events:{SERVER}")
     claim = await web.take()
     assert claim
@@ -211,7 +211,7 @@ async def test_an_event_wakes_the_taker_it_is_for_and_no_other(web: Desk, heard:
 async def test_who_leaves_the_line_disturbs_nobody(web: Desk, heard: list[str]) -> None:
     await web.take(wish(waiter="first"))
     await web.take(wish(waiter="second"))
-    await web.events.leave_line("first", token_of("first"))
+    await web.claims.leave_line("first", token_of("first"))
     await web.redis.publish(WAKE_CHANNEL, "last")
 
     await wait_until(lambda: heard == ["last"], "nothing but the last word is heard")

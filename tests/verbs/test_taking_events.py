@@ -11,7 +11,7 @@ from bridge.configuration.settings import Settings
 from bridge.errors import StoreUnavailableError
 from bridge.models import EventId, EventStatus, LeaseToken, new_lease_token
 from bridge.runtime import Runtime, open_runtime
-from bridge.store.events import EventStore, Wish
+from bridge.store.claims import ClaimStore, Wish
 from bridge.store.wake import Wakes
 from bridge.verbs import waiters
 from bridge.verbs.taking import Presence, Taken
@@ -85,7 +85,7 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
 ) -> None:
     async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as gone:
         wish = Wish(DESK.name, [("letter", 0)], [], "first", wait_s=LONG_S)
-        await gone.event_store.take(wish, ALICE, new_lease_token())
+        await gone.claim_store.take(wish, ALICE, new_lease_token())
         taking = asyncio.create_task(take(web, LONG_S))
         await wait_until(in_line(web, 2), "the taker stands in line")
         event_id = await send(web)
@@ -170,7 +170,7 @@ async def test_an_event_given_back_goes_to_whoever_waits(web: Runtime, worker: R
     waiting = asyncio.create_task(take(worker, LONG_S))
     await wait_until(in_line(web, 1), "the taker stands in line")
 
-    await web.event_store.abandon(first.event.event_id, first.token)
+    await web.claim_store.abandon(first.event.event_id, first.token)
 
     second = await waiting
     assert second
@@ -234,16 +234,16 @@ async def test_a_taker_that_was_not_woken_for_its_event_finds_it_all_the_same(
 async def test_a_taker_that_left_while_redis_was_away_leaves_the_line_later(
     web: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaving = web.event_store.leave_line
+    leaving = web.claim_store.leave_line
 
     async def fail(*_: object) -> None:
-        monkeypatch.setattr(EventStore, "leave_line", leaving_again)
+        monkeypatch.setattr(ClaimStore, "leave_line", leaving_again)
         raise StoreUnavailableError("away")
 
-    async def leaving_again(_self: EventStore, waiter: str, token: LeaseToken) -> None:
+    async def leaving_again(_self: ClaimStore, waiter: str, token: LeaseToken) -> None:
         await leaving(waiter, token)
 
-    monkeypatch.setattr(EventStore, "leave_line", fail)
+    monkeypatch.setattr(ClaimStore, "leave_line", fail)
     async with many_waiting(web, 1) as taking:
         taking[0].cancel()
     await wait_until(in_line(web, 0), "the line is empty")

@@ -1,0 +1,186 @@
+"""Claims on events: what a taker asks for, and the steps that bring it an event."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.errors import TooManyTakersError
+from bridge.models import Body, Event, EventId, LeaseToken, Principal, ProcessId
+from bridge.store.events import EventRow
+from bridge.store.steps import Steps, step
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a taker asks for: the server's hooks with their priorities; no `only` is any of them.
+
+    It stands in line under the name `waiter` for `wait_s`, not at all for 0, and not as one more of
+    its principal than `most`.
+    """
+
+    server: str
+    hooks: Sequence[tuple[str, int]]
+    only: Sequence[str]
+    waiter: str
+    wait_s: float = 0
+    most: int = 1000
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that it stands in."""
+        return [f"hook-{hook}" for hook in self.only] or ["any"]
+
+
+@dataclass(frozen=True)
+class TakenRow:
+    """An event with its payload, or why one more may not wait: `too many`, until `free_in_ms`."""
+
+    outcome: str
+    free_in_ms: int | None
+    body: bytes | None
+    event: EventRow | None
+
+    def taken(self) -> tuple[Event, Body] | None:
+        """Return the event and its payload."""
+        if self.event is None or self.body is None:
+            return None
+        event = self.event.event()
+        return event, Body(self.body, event.media_type)
+
+
+@dataclass(frozen=True)
+class WaitingRow:
+    """How many takers of a process are on record, and which of them were given an event."""
+
+    count: int
+    named: list[str]
+
+
+@step("claims.take")
+async def _take(
+    steps: Steps,
+    *,
+    server: str,
+    hooks: Sequence[tuple[str, int]],
+    lines: Sequence[str],
+    token: LeaseToken,
+    principal: str,
+    process: ProcessId,
+    waiter: str,
+    wait_ms: int,
+    most: int,
+) -> TakenRow | None:
+    """Lease the oldest event of the highest priority, or stand in line for one."""
+
+
+@step("claims.take_one")
+async def _take_one(
+    steps: Steps, *, event_id: EventId, token: LeaseToken, principal: str, process: ProcessId
+) -> TakenRow | None:
+    """Lease this very event."""
+
+
+@step("claims.leave_line")
+async def _leave_line(steps: Steps, *, process: ProcessId, waiter: str, token: LeaseToken) -> None:
+    """Give up a place in line, and what the token took."""
+
+
+@step("claims.waiting")
+async def _waiting(steps: Steps, *, process: ProcessId) -> WaitingRow:
+    """Count a process's waiters, and name those that were given an event."""
+
+
+@step("waiters.match")
+async def _match(steps: Steps, *, server: str, hooks: Sequence[tuple[str, int]]) -> None:
+    """Serve those in line for whom an event is queued."""
+
+
+@step("claims.handed_over")
+async def _handed_over(steps: Steps, *, event_id: str, token: str) -> None:
+    """Record that the taker has its event."""
+
+
+@step("claims.hold")
+async def _hold(steps: Steps, *, event_id: str, token: str, process: ProcessId) -> None:
+    """Answer for an event on its way to its taker."""
+
+
+@step("claims.abandon")
+async def _abandon(steps: Steps, *, event_id: str, token: str) -> None:
+    """Queue an event again whose taker never got it."""
+
+
+class ClaimStore:
+    """Speaks Redis for takers of events."""
+
+    def __init__(self, steps: Steps, process: ProcessId) -> None:
+        self._steps = steps
+        self._process = process
+
+    async def take(
+        self, wish: Wish, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | None:
+        """Lease the oldest event of the highest priority that no earlier waiter will get.
+
+        Without one the taker stands in line if it waits: the step that finds an event for it leases
+        that with this token and wakes `taker:WAITER`, and to take again returns it.
+
+        Raises:
+            TooManyTakersError: as many of the principal wait as may.
+        """
+        found = await _take(
+            self._steps,
+            server=wish.server,
+            hooks=wish.hooks,
+            lines=wish.lines,
+            token=token,
+            principal=principal.name,
+            process=self._process,
+            waiter=wish.waiter,
+            wait_ms=math.ceil(wish.wait_s * 1000),
+            most=wish.most,
+        )
+        if found and found.outcome == "too many":
+            raise TooManyTakersError(wish.most, (found.free_in_ms or 0) / 1000)
+        return found.taken() if found else None
+
+    async def take_one(
+        self, event_id: EventId, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | None:
+        """Lease this very event, past everyone in line; None when it is not queued."""
+        found = await _take_one(
+            self._steps,
+            event_id=event_id,
+            token=token,
+            principal=principal.name,
+            process=self._process,
+        )
+        return found.taken() if found else None
+
+    async def leave_line(self, waiter: str, token: LeaseToken) -> None:
+        """Give up a waiter's place, and the event that it may just have been given."""
+        await _leave_line(self._steps, process=self._process, waiter=waiter, token=token)
+
+    async def waiting(self) -> tuple[int, list[str]]:
+        """Count this process's waiters on record, and name those that have been given an event."""
+        found = await _waiting(self._steps, process=self._process)
+        return found.count, found.named
+
+    async def match(self, server: str, hooks: Sequence[tuple[str, int]]) -> None:
+        """Lease events that are queued although somebody waits for them to those they are for."""
+        await _match(self._steps, server=server, hooks=hooks)
+
+    async def handed_over(self, event_id: str, token: str) -> None:
+        """Record that the taker has the event: its lease no longer ends with a process."""
+        await _handed_over(self._steps, event_id=event_id, token=token)
+
+    async def hold(self, event_id: str, token: str) -> None:
+        """Answer for an event on its way to its taker; one that came back is leased to it again."""
+        await _hold(self._steps, event_id=event_id, token=token, process=self._process)
+
+    async def abandon(self, event_id: str, token: str) -> None:
+        """Queue an event again whose taker never got it; the attempt is not counted.
+
+        One that was handed over stays with its taker.
+        """
+        await _abandon(self._steps, event_id=event_id, token=token)

@@ -1,0 +1,33 @@
+-- Redis's clock, read once a step: all that one step writes bears the same moment, and no process
+-- needs a clock of its own that is right.
+local keys = require 'keys'
+local clock = {}
+
+-- Seconds since 1970, and the microseconds beside them.
+clock.time = redis.call('TIME')
+
+-- Milliseconds since 1970.
+clock.now_ms = clock.time[1] * 1000 + math.floor(clock.time[2] / 1000)
+
+-- Microseconds since 1970. As a number it is exact; as a text Lua rounds it to 14 digits, so it
+-- becomes one by `clock.digits`.
+clock.now_us = clock.time[1] * 1000000 + clock.time[2]
+
+-- What of an index by moments is due by now: at most `limit` members, the longest due first.
+function clock.due(index, limit)
+  return redis.call('ZRANGEBYSCORE', index, '-inf', clock.now_ms, 'LIMIT', 0, limit)
+end
+
+-- All digits of a whole number.
+function clock.digits(number) return string.format('%.0f', number) end
+
+-- The next order number, as a text: microseconds since 1970, but always more than the one before,
+-- also while Redis's clock stands still or is set back.
+function clock.next_order()
+  local last = tonumber(redis.call('GET', keys.order()) or 0)
+  local order = clock.digits(math.max(clock.now_us, last + 1))
+  redis.call('SET', keys.order(), order)
+  return order
+end
+
+return clock

@@ -1,0 +1,46 @@
+-- The history of a record, a line of JSON for each thing that happened to it, kept in the record
+-- itself: it costs no key and dies with it.
+local clock = require 'clock'
+local keys = require 'keys'
+local timeline = {}
+
+-- No line is shorter, so a text that is no longer than 60 of these need not be counted.
+timeline.LEAST_BYTES = 33
+
+-- Add what happened to the record at `key`, with details by name; empty ones are left out.
+function timeline.add(key, what, details)
+  if redis.call('EXISTS', key) == 0 then return end
+  local line = {at = clock.now_ms, what = what}
+  for name, value in pairs(details or {}) do
+    if value ~= '' then line[name] = type(value) == 'string' and value:sub(1, 300) or value end
+  end
+  local lines = (redis.call('HGET', key, 'timeline') or '') .. cjson.encode(line) .. '\n'
+  if #lines > 60 * timeline.LEAST_BYTES and select(2, lines:gsub('\n', '')) > 60 then
+    lines = timeline.shortened(lines)
+    redis.call('HINCRBY', key, 'left_out', 1)
+  end
+  redis.call('HSET', key, 'timeline', lines)
+end
+
+-- Leave the 21st of 61 lines out: the first 20 tell how it began, the last 40 how it ended.
+function timeline.shortened(lines)
+  local from = 0
+  for _ = 1, 20 do from = lines:find('\n', from + 1, true) end
+  return lines:sub(1, from) .. lines:sub(lines:find('\n', from + 1, true) + 1)
+end
+
+-- Read the history of an event: when it came, the lines, and how many were left out.
+-- step timeline.of_event(event_id) -> {began_at?, lines?, left_out?}
+function timeline.of_event(event_id) return timeline.read(keys.event(event_id), 'received_at') end
+
+-- Read the history of a call, likewise.
+-- step timeline.of_call(call_id) -> {began_at?, lines?, left_out?}
+function timeline.of_call(call_id) return timeline.read(keys.call(call_id), 'created_at') end
+
+-- Read the history of the record at `key`, whose field `began` says when it was made.
+function timeline.read(key, began)
+  local found = redis.call('HMGET', key, began, 'timeline', 'left_out')
+  return {began_at = found[1], lines = found[2], left_out = found[3]}
+end
+
+return timeline

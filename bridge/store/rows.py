@@ -1,0 +1,179 @@
+"""Values on their way to a step and back, by the types that its function has in Python."""
+
+import json
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+
+from bridge.store.declarations import Columns, Many, Parameter, Shape
+
+Argument = str | bytes | int | float
+Encoder = Callable[[Any], list[bytes]]
+Decoder = Callable[[Any], Any]
+
+
+class SeamError(TypeError):
+    """The Python and the Lua of one step declare two different things."""
+
+
+def encoders_of(
+    parameters: Sequence[Parameter], hints: Mapping[str, Any]
+) -> list[tuple[str, Encoder]]:
+    """Compare the arguments of a step with those of its function; return how each is encoded.
+
+    A table of the Lua is one argument of that name with the fields as its attributes, or each of
+    its fields is an argument.
+
+    Raises:
+        SeamError: they differ in their names or kinds.
+    """
+    wanted: list[Parameter] = []
+    for each in parameters:
+        is_whole = each.kind != "table" or each.name in hints
+        wanted += [each] if is_whole else each.fields
+    names = sorted(each.name for each in wanted)
+    if names != sorted(hints):
+        raise SeamError(f"the Lua takes {', '.join(names)}; the Python {', '.join(sorted(hints))}")
+    return [(each.name, _encoder(each, hints[each.name])) for each in wanted]
+
+
+def _encoder(parameter: Parameter, hint: Any) -> Encoder:
+    if parameter.kind == "table":
+        return _attributes(parameter.fields, hint)
+    base, is_optional = _plain(hint)
+    encode, wanted = _ENCODERS[parameter.kind]
+    kind = get_origin(base) or base
+    is_truth = kind is bool and parameter.kind != "bool"
+    if is_truth or not any(issubclass(kind, each) for each in wanted):
+        raise SeamError(f"{parameter.name} is declared as {parameter.kind} in Lua, not as {hint}")
+    if is_optional:
+        return lambda value: [b"" if value is None else encode(value)]
+    return lambda value: [encode(value)]
+
+
+def _attributes(fields: Sequence[Parameter], base: type) -> Encoder:
+    """Encode the attributes of an object, fields and properties alike."""
+    hints = get_type_hints(base)
+    for name in {each.name for each in fields} - hints.keys():
+        made = getattr(base, name, None)
+        if not isinstance(made, property):
+            raise SeamError(f"{base.__name__} has no {name}, which the Lua takes")
+        hints[name] = get_type_hints(made.fget)["return"]
+    encoders = [(each.name, _encoder(each, hints[each.name])) for each in fields]
+    return lambda value: [
+        part for name, encode in encoders for part in encode(getattr(value, name))
+    ]
+
+
+def _text(value: Argument) -> bytes:
+    # Half a surrogate pair has no UTF-8 form; as "?" it can hurt nobody.
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+def _json(value: Any) -> bytes:
+    plain = dict(value) if isinstance(value, Mapping) else list(value)
+    return json.dumps(plain, ensure_ascii=False).encode(errors="replace")
+
+
+_ENCODERS: dict[str, tuple[Callable[[Any], bytes], tuple[type, ...]]] = {
+    "text": (_text, (str, bytes, int, float)),
+    "number": (_text, (int, float)),
+    "bool": (lambda value: b"1" if value else b"0", (bool,)),
+    "json": (_json, (Sequence, Mapping)),
+}
+
+
+def decoder_of(shape: Shape, hint: Any) -> Decoder:
+    """Compare the answer of a step with what its function returns, and return how to read it.
+
+    An empty text where there may be none is none; bytes are left as they are.
+
+    Raises:
+        SeamError: they differ in their shapes or in the names of their columns.
+    """
+    base, is_optional = _plain(hint)
+    if shape is None:
+        if base is not type(None):
+            raise SeamError(f"the Lua answers nothing; the Python {hint}")
+        return lambda _answer: None
+    if shape.is_optional and not is_optional and isinstance(shape, Columns):
+        raise SeamError(f"the Lua may answer nothing; the Python always {hint}")
+    read = _reader(shape, base)
+    if is_optional and base is not bytes and not isinstance(shape, Columns | Many):
+        return lambda answer: None if answer in (None, b"") else read(answer)
+    return (lambda answer: None if answer is None else read(answer)) if is_optional else read
+
+
+def _reader(shape: Shape, base: Any) -> Decoder:
+    if isinstance(shape, Columns):
+        return _record(shape, base)
+    origin, parts = get_origin(base) or base, get_args(base)
+    if isinstance(shape, Many):
+        if origin is dict:
+            return _pairs(decoder_of(shape.item, parts[0]), decoder_of(shape.item, parts[1]))
+        if origin not in (list, tuple):
+            raise SeamError(f"the Lua answers a list; the Python {base}")
+        item = decoder_of(shape.item, parts[0])
+        return lambda answer: origin([item(each) for each in answer])
+    if base in _DECODERS:
+        return _DECODERS[base]
+    if isinstance(base, type) and issubclass(base, StrEnum):
+        return lambda answer: base(answer.decode())
+    raise SeamError(f"the Lua answers one value; the Python {base}")
+
+
+def _pairs(key: Decoder, value: Decoder) -> Decoder:
+    return lambda flat: {key(flat[at]): value(flat[at + 1]) for at in range(0, len(flat), 2)}
+
+
+def _record(shape: Columns, base: Any) -> Decoder:
+    hints = get_type_hints(base) if isinstance(base, type) else {}
+    if set(hints) != set(shape.names):
+        raise SeamError(
+            f"the Lua answers {', '.join(shape.names)}; {base} has {', '.join(hints) or 'no fields'}"
+        )
+    columns = dict(shape.fields)
+    plan = [
+        (name, shape.names.index(name), decoder_of(columns[name], hint))
+        for name, hint in hints.items()
+    ]
+
+    def read(answer: Sequence[Any]) -> Any:
+        try:
+            return base(*[decode(answer[at]) for _, at, decode in plan])
+        except (AttributeError, TypeError, ValueError, IndexError):
+            _blame(answer, plan, base)
+            raise
+
+    return read
+
+
+def _blame(answer: Sequence[Any], plan: Sequence[tuple[str, int, Decoder]], base: Any) -> None:
+    """Raise an error that names the column that could not be read, where it was a column."""
+    for name, at, decode in plan:
+        try:
+            decode(answer[at])
+        except (AttributeError, TypeError, ValueError, IndexError) as error:
+            raise SeamError(f"{base.__name__}.{name} cannot be read from an answer") from error
+
+
+def _plain(hint: Any) -> tuple[Any, bool]:
+    """Return a type without its `| None` and without the names that it was given."""
+    is_optional = False
+    if get_origin(hint) in (Union, types.UnionType):
+        parts = [part for part in get_args(hint) if part is not type(None)]
+        is_optional = len(parts) < len(get_args(hint))
+        hint = parts[0] if is_optional and len(parts) == 1 else hint
+    while isinstance(hint, NewType):
+        hint = hint.__supertype__
+    return hint, is_optional
+
+
+_DECODERS: dict[Any, Decoder] = {
+    str: lambda answer: answer.decode(),
+    bytes: lambda answer: answer,
+    int: int,
+    float: float,
+    bool: lambda answer: answer in (1, b"1"),
+}

@@ -1,0 +1,240 @@
+"""Atomic steps of Redis as typed functions, run many at a time in one round trip.
+
+A step is a function of Python without a body, which says what goes in and what comes out, and one
+of the same arguments in `bridge/store/lua`, which does it. The two are compared as this is imported.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from bridge.ending import end
+from bridge.errors import StoreUnavailableError
+from bridge.redis_faults import SILENT, RedisFault, fault_of
+from bridge.store.assembly import Script, Scripts, scripts
+from bridge.store.rows import SeamError, decoder_of, encoders_of
+from bridge.store.scripts import Answer, Value
+from bridge.store.scripts import Script as OldScript
+
+logger = logging.getLogger(__name__)
+
+BATCH_MAX = 256
+PAUSE_S = 0.05
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(eq=False)
+class _Pending:
+    script: Script | OldScript
+    command: tuple[Value, ...]
+    until: float
+    done: asyncio.Future[Any] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Steps:
+    """Runs steps in the order they came, as many a round trip as have gathered (group commit).
+
+    A script goes ahead of its first step, and of each batch that needs others too: Redis may have
+    lost some of them, by a restart or SCRIPT FLUSH, and a step must not come behind later ones.
+    Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
+    repeated until their patience ends; where it has a fault that lasts, `is_insistent` alone
+    repeats them, and what is not is given up at once.
+    """
+
+    def __init__(self, redis: Redis, patience_s: float, *, is_insistent: bool = False) -> None:
+        self._redis = redis
+        self.patience_s = patience_s
+        self._is_insistent = is_insistent
+        self._waiting: list[_Pending] = []
+        self._more = asyncio.Event()
+        self._loaded: set[Script | OldScript] = set()
+        self._refused: set[Script | OldScript] = (
+            set()
+        )  # of these answers, where a connection stands
+        self.fault: RedisFault | None = None
+        """What kept Redis from taking the last step that it did not take, until it takes it."""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the one writer running while the block lasts."""
+        writer = asyncio.create_task(self._write(), name="steps")
+        try:
+            yield
+        finally:
+            await end(writer)
+            for step in self._waiting:
+                self._give_up(step, self.fault or SILENT)
+
+    async def run(self, script: OldScript, **values: Value) -> Answer:
+        """Run a step whose Lua stands in a text of Python."""
+        answer = await self.take(script, script.command(values))
+        return answer if isinstance(answer, list) else []
+
+    async def take(self, script: Script | OldScript, command: tuple[Value, ...]) -> Any:
+        """Run one step and return its answer; it is run even if its caller does not wait for it.
+
+        Raises:
+            StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
+                lasts, in whose words; the step may have run.
+        """
+        until = asyncio.get_running_loop().time() + self.patience_s
+        step = _Pending(script, command, until)
+        # The caller may have left: then nobody else looks at how the step has ended.
+        step.done.add_done_callback(asyncio.Future.exception)
+        self._waiting.append(step)
+        self._more.set()
+        try:
+            # A Redis that hangs keeps the writer for longer than a step may wait.
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(step.done)
+        except TimeoutError:
+            raise _unavailable(self.fault or SILENT) from None
+
+    async def _write(self) -> None:
+        while True:
+            await self._more.wait()
+            batch = self._waiting[:BATCH_MAX]
+            again = self._in_time(await self._commit(batch))
+            self._waiting[: len(batch)] = again
+            if not self._waiting:
+                self._more.clear()
+            if again:
+                await asyncio.sleep(PAUSE_S)
+
+    async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
+        pipe = self._redis.pipeline(transaction=False)
+        new = self._to_load({step.script for step in batch})
+        for script in new:
+            pipe.execute_command("SCRIPT LOAD", script.text)
+        for step in batch:
+            pipe.execute_command(*step.command)
+        try:
+            answers = await pipe.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            self._loaded.clear()
+            fault = fault_of(error) or RedisFault(f"the store does not answer: {error}")
+            self._refused.clear()
+            return [step for step in batch if not self._refuse(step, fault)]
+        again = [
+            step
+            for step, answer in zip(batch, answers[len(new) :], strict=True)
+            if not self._settle(step, answer)
+        ]
+        self._loaded |= new
+        if any(isinstance(answer, RedisError) for answer in answers[: len(new)]) or any(
+            isinstance(answer, NoScriptError) for answer in answers
+        ):
+            self._loaded.clear()
+        return again
+
+    def _to_load(self, scripts: set[Script | OldScript]) -> set[Script | OldScript]:
+        """Name the scripts to send ahead: all, where one could be missing and a later one not."""
+        return scripts if len(scripts) > 1 else scripts - self._loaded
+
+    def _settle(self, step: _Pending, answer: object) -> bool:
+        """Bring a step to its end; False where it is to be sent again."""
+        if isinstance(answer, NoScriptError):
+            return False
+        if isinstance(answer, RedisError) and (fault := fault_of(answer)):
+            self._refused.add(step.script)
+            return self._refuse(step, fault)
+        if self.fault and (not self._refused or step.script in self._refused):
+            logger.info("redis.back")
+            self.fault = None
+            self._refused.clear()
+        if step.done.done():  # its time was over meanwhile
+            return True
+        if isinstance(answer, RedisError):
+            step.done.set_exception(_placed(answer, step.script))
+        else:
+            step.done.set_result(answer)
+        return True
+
+    def _refuse(self, step: _Pending, fault: RedisFault) -> bool:
+        """Note why a step was not taken; True where that is its end."""
+        if fault != self.fault:
+            level = logging.ERROR if fault.lasts else logging.WARNING
+            logger.log(level, "redis.away", extra={"reason": fault.sentence})
+            self.fault = fault
+        if fault.lasts and not self._is_insistent:
+            self._give_up(step, fault)
+        return step.done.done()
+
+    def _in_time(self, steps: list[_Pending]) -> list[_Pending]:
+        now = asyncio.get_running_loop().time()
+        for step in steps:
+            if step.until <= now:
+                self._give_up(step, self.fault or SILENT)
+        return [step for step in steps if step.until > now]
+
+    def _give_up(self, step: _Pending, fault: RedisFault) -> None:
+        if not step.done.done():
+            step.done.set_exception(_unavailable(fault))
+
+
+def _unavailable(fault: RedisFault) -> StoreUnavailableError:
+    return StoreUnavailableError(fault.sentence, retry_after_s=2)
+
+
+def _placed(error: RedisError, script: Script | OldScript) -> RedisError:
+    """Add the line of the .lua file to an error of Lua, which names one of the step's own text."""
+    found = re.search(r"user_script:(\d+)", str(error))
+    if found and isinstance(script, Script):
+        error.add_note(f"in {script.place_of(int(found[1]))}, in the step {script.name}")
+    return error
+
+
+class Step(Generic[P, R]):
+    """One atomic step: called with the steps of a process, it is taken there.
+
+    A step may be repeated with the same arguments: the second run changes nothing more.
+    """
+
+    def __init__(
+        self, declared: Callable[Concatenate[Steps, P], Coroutine[Any, Any, R]], script: Script
+    ) -> None:
+        functools.update_wrapper(self, declared)
+        hints = get_type_hints(declared)
+        answer = hints.pop("return")
+        hints.pop("steps")
+        self.script = script
+        try:
+            self._encoders = encoders_of(script.declared.parameters, hints)
+            self._decode = decoder_of(script.declared.answer, answer)
+        except SeamError as error:
+            where = f"{declared.__module__}.{declared.__qualname__}"
+            raise SeamError(f"{where} is not the step {script.name}: {error}") from None
+
+    async def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> R:
+        """Take the step; its arguments are given by name."""
+        script = self.script
+        answer = await steps.take(script, ("EVALSHA", script.sha, 0, *self.arguments(values)))
+        decoded: R = self._decode(answer)
+        return decoded
+
+    def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
+        """Encode arguments, given by name, in the order in which the Lua takes them."""
+        return [part for name, encode in self._encoders for part in encode(values[name])]
+
+
+def step(
+    name: str, of: Scripts | None = None
+) -> Callable[[Callable[Concatenate[Steps, P], Coroutine[Any, Any, R]]], Step[P, R]]:
+    """Declare the function of a step in `bridge/store/lua`, by the name `module.function`.
+
+    Raises:
+        LuaFileError, SeamError: there is no such step, or it declares something else.
+    """
+    return lambda declared: Step(declared, (of or scripts()).find(name))
