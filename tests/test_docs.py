@@ -54,7 +54,10 @@ ARCHITECTURE, CLAUDE, N8N, OPERATING, SERVER_FILES = (
     for name in ("architecture", "claude", "n8n", "operating", "server-files")
 )
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md"),
+    *sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/*.md")]),
+]
 
 ENTRIES: tuple[type[Entry], ...] = (
     *(Server, Token, BasicAuth, HeaderAuth, HmacAuth),
