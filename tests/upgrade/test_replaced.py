@@ -5,14 +5,15 @@ In both directions: an upgrade, and the way back.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.bridge_processes import ROOT
+from tests.bridge_processes import ROOT, Child
 from tests.upgrade.scenario import Performance, Scenario, Stage
-from tests.upgrade.stage import SCENARIOS, Setting, setting
+from tests.upgrade.stage import SCENARIOS, setting
+from tests.upgrade.wakes import NAMES, heard
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -24,7 +25,10 @@ class Replaced:
     """What came of one direction."""
 
     performance: Performance
-    faults: list[str] = field(default_factory=list)
+    wakes: frozenset[str]
+    """What processes of the first version rang."""
+
+    faults: list[str]
 
 
 @pytest.fixture(scope="module", params=["upgraded", "set-back"])
@@ -34,25 +38,24 @@ async def replaced(
     """Go through every scenario, in one direction."""
     trees = (earlier, ROOT) if request.param == "upgraded" else (ROOT, earlier)
     async with setting(tmp_path_factory.mktemp(request.param), trees) as stage:
-        performance = await perform(stage)
-        yield Replaced(performance, await stage.faults())
+        web, worker = await asyncio.gather(stage.bridge.add_web(), stage.bridge.add_worker())
+        desk = stage.desk(0, "desk")
+        performance = Performance(Stage(desk, desk, stage.gate, stage.receiver))
+        async with heard(stage.bridge.valkey.url) as wakes:
+            await performance.begin([each for each in PERFORMED if not each.needs_no_worker])
+            await killed(worker)
+            await performance.begin([each for each in PERFORMED if each.needs_no_worker])
+            await killed(web)
+        await asyncio.gather(web.start(), worker.start())
+        stage.gate.set()
+        await performance.end()
+        yield Replaced(performance, frozenset(wakes), await stage.faults())
 
 
-async def perform(stage: Setting) -> Performance:
-    """Begin at processes of the first version, and end at those of the second."""
-    web, worker = await asyncio.gather(stage.bridge.add_web(), stage.bridge.add_worker())
-    desk = stage.desk(0, "desk")
-    performance = Performance(Stage(desk, desk, stage.gate, stage.receiver))
-    await performance.begin([each for each in PERFORMED if not each.needs_no_worker])
-    worker.kill()
-    await worker.ended()
-    await performance.begin([each for each in PERFORMED if each.needs_no_worker])
-    web.kill()
-    await web.ended()
-    await asyncio.gather(web.start(), worker.start())
-    stage.gate.set()
-    await performance.end()
-    return performance
+async def killed(child: Child) -> None:
+    """Kill a process, and wait for its end."""
+    child.kill()
+    await child.ended()
 
 
 @pytest.mark.parametrize("scenario", PERFORMED, ids=lambda scenario: scenario.name)
@@ -62,6 +65,11 @@ async def test_what_one_version_began_the_other_ends(
     fault = replaced.performance.faults.get(scenario.name)
     if fault is not None:
         raise fault
+
+
+async def test_each_version_rings_what_the_other_listens_for(replaced: Replaced) -> None:
+    """A wake-up that nobody hears costs seconds and no more, so no scenario finds it out."""
+    assert replaced.wakes >= NAMES
 
 
 async def test_no_job_was_unknown_and_no_error_was_logged(replaced: Replaced) -> None:

@@ -27,8 +27,10 @@ async def a_queued_event_is_taken_and_answered(stage: Stage) -> Act:
 
 
 async def a_lease_is_good_to_answer_with(stage: Stage) -> Act:
+    taking = asyncio.create_task(stage.before.take("leased"))
+    await wait_until(lambda: stage.before.has_takers("leased"), "a taker", PATIENCE_S)
     question = await stage.before.ask("leased")
-    event = await stage.before.take("leased")
+    event = await taking
     right = {"event_id": event["event_id"], "lease": event["lease"]}
     yield
     assert (await stage.after.event(question.event_id))["status"] == "leased"
