@@ -19,7 +19,9 @@ from tests.upgrade.scenarios import calls, credentials, events, streams
 from tests.upgrade.server_file import SECRETS, write_servers
 
 SCENARIOS = (*events.SCENARIOS, *calls.SCENARIOS, *streams.SCENARIOS, *credentials.SCENARIOS)
-FAILED_JOBS = "rq:failed:bridge"
+QUEUE, FAILED_JOBS = "rq:queue:bridge", "rq:failed:bridge"
+"""RQ's names for what both versions share: a wake-up elsewhere is one that the sweeper repairs."""
+
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,21 @@ class Setting:
         return Desk(self.bridge, self.bridge.http, child.url, server, child.tree)
 
     async def faults(self) -> list[str]:
-        """Name what went wrong that no client can see: jobs that nobody knows, errors in logs."""
-        async with Redis.from_url(self.bridge.valkey.url) as redis:
+        """Name what went wrong that no client can see: jobs that nobody ran, errors in logs."""
+        async with Redis.from_url(self.bridge.valkey.url, decode_responses=True) as redis:
             failed = await redis.zcard(FAILED_JOBS)
+            queues = await redis.smembers("rq:queues")
         lines = [
             f"{log.stem}: {line}"
             for log in sorted(self.bridge.folder.glob("*.log"))
             for line in log.read_text().splitlines()
             if is_fault(line)
         ]
-        return [f"{failed} jobs failed"] * bool(failed) + lines
+        return [
+            *([f"{failed} jobs failed"] * bool(failed)),
+            *(f"jobs went to {queue}" for queue in sorted(queues - {QUEUE})),
+            *lines,
+        ]
 
 
 def is_fault(line: str) -> bool:
