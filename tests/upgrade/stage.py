@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from os import fsdecode
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -23,7 +24,6 @@ QUEUE, FAILED_JOBS = "rq:queue:bridge", "rq:failed:bridge"
 """RQ's names for what both versions share: a wake-up elsewhere is one that the sweeper repairs."""
 
 
-
 @dataclass(frozen=True)
 class Setting:
     """What stands before any process of the bridge does."""
@@ -39,9 +39,9 @@ class Setting:
 
     async def faults(self) -> list[str]:
         """Name what went wrong that no client can see: jobs that nobody ran, errors in logs."""
-        async with Redis.from_url(self.bridge.valkey.url, decode_responses=True) as redis:
+        async with Redis.from_url(self.bridge.valkey.url) as redis:
             failed = await redis.zcard(FAILED_JOBS)
-            queues = await redis.smembers("rq:queues")
+            queues = {fsdecode(name) for name in await redis.smembers("rq:queues")}
         lines = [
             f"{log.stem}: {line}"
             for log in sorted(self.bridge.folder.glob("*.log"))
