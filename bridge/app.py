@@ -11,22 +11,21 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
-from bridge.auth.brake import LINES_MAX, Brake
+from bridge.auth.throttle import LINES_MAX, GuessThrottle
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import BridgeError
-from bridge.mcp.entry import Tasks
-from bridge.mcp.handovers import Handovers
-from bridge.mcp.revocation import end_revoked
-from bridge.mcp.server import Door
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.entry import BackgroundTasks
+from bridge.mcp.http_acks import HttpAcks
 from bridge.mcp.wires import sse, streamable
-from bridge.mcp.wires.event_stream import OpenStreams
+from bridge.mcp.wires.event_stream import OpenStreams, end_revoked
 from bridge.net.client_address import TrustedProxies
 from bridge.net.request_body import BodyBudget
 from bridge.runtime import open_runtime
 from bridge.web import callbacks, events, health, hooks, openapi
 from bridge.web import events as operators
-from bridge.web.middleware import Admission, Guard, Opening
+from bridge.web.middleware import HostGuard, Readiness, ReadinessMiddleware
 from bridge.web.oauth import consent, endpoints, metadata
 from bridge.web.oauth.documents import ClientDocuments
 from bridge.web.problems import answer_error, answer_http_error
@@ -111,33 +110,33 @@ def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
             finally:
                 drain(app)
                 await app.state.tasks.end()
-                await app.state.handovers.end()
+                await app.state.http_acks.end()
 
-    opening = Opening()
+    opening = Readiness()
     app = Starlette(
         routes=list(ROUTES),
         middleware=[
-            Middleware(Guard, settings=settings),
-            Middleware(Admission, opening=opening, patience_s=PATIENCE_S),
+            Middleware(HostGuard, settings=settings),
+            Middleware(ReadinessMiddleware, opening=opening, patience_s=PATIENCE_S),
         ],
         exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
         lifespan=lifespan,
     )
     app.state.opening = opening
     app.state.streams = OpenStreams(settings.streams_max)
-    app.state.tasks = Tasks()
-    app.state.brake = Brake()
-    app.state.lines = Brake(of_one=LINES_MAX)
+    app.state.tasks = BackgroundTasks()
+    app.state.brake = GuessThrottle()
+    app.state.lines = GuessThrottle(of_one=LINES_MAX)
     app.state.body_budget = BodyBudget(settings.max_body_bytes)
     app.state.proxies = TrustedProxies(settings.trusted_proxies)
-    app.state.handovers = Handovers()
-    app.state.doors = {name: Door(server) for name, server in servers.items()}
+    app.state.http_acks = HttpAcks()
+    app.state.endpoints = {name: McpEndpoint(server) for name, server in servers.items()}
     return app
 
 
 def drain(app: Starlette) -> None:
     """Send clients elsewhere, and end what would never end by itself: streams, subscriptions."""
     app.state.opening.drain()
-    for door in app.state.doors.values():
-        door.listening.close()
+    for endpoint in app.state.endpoints.values():
+        endpoint.listening.close()
     app.state.streams.close()

@@ -2,7 +2,7 @@
 
 
 def delay_before(attempt: int, first_s: float, cap_s: float, jitter: float) -> float:
-    """Give the seconds to wait before `attempt` (2 is the first repeat): doubling, capped, spread.
+    """Return the seconds before `attempt` (2 is the first repeat): doubling, capped, spread.
 
     `jitter` is a number from 0 to 1 that the caller draws; it moves the delay by up to a quarter
     either way, never above `cap_s`.

@@ -108,7 +108,7 @@ class InvalidError(RejectedError):
 
     @override
     def __str__(self) -> str:
-        """Give the summary and each fault behind it."""
+        """Return the summary and each fault behind it."""
         named = [f"{fault.shown_pointer or '(whole)'}: {fault.detail}" for fault in self.faults]
         if self.has_more:
             named.append("and more")

@@ -108,7 +108,7 @@ def _color(level: int) -> str:
     return "yellow" if level >= logging.WARNING else "green"
 
 
-class Beside(logging.handlers.QueueHandler):
+class ThreadedHandler(logging.handlers.QueueHandler):
     """Hands lines to a thread that writes them, and drops those that find no room."""
 
     @override
@@ -126,7 +126,7 @@ def log_beside() -> None:
     root = logging.getLogger()
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(LINES_MAX)
     logging.handlers.QueueListener(waiting, *root.handlers).start()
-    root.handlers = [Beside(waiting)]
+    root.handlers = [ThreadedHandler(waiting)]
 
 
 def configure_logging(form: str = "") -> None:

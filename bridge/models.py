@@ -46,12 +46,12 @@ def new_process_id(kind: str) -> ProcessId:
 
 
 def instant(at_ms: int, precision: str = "milliseconds") -> str:
-    """Spell a moment as RFC 3339 in UTC."""
+    """Format a moment as RFC 3339 in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec=precision)[:-6] + "Z"
 
 
 def second(at_ms: int) -> str:
-    """Spell a moment to the second, for who is spared the rest."""
+    """Format a moment to the second, for who is spared the rest."""
     return instant(at_ms, "seconds")
 
 
@@ -95,7 +95,7 @@ class CallStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether the call has ended."""
+        """Report whether the call has ended."""
         return self not in (CallStatus.QUEUED, CallStatus.RUNNING)
 
 
@@ -108,7 +108,7 @@ class Principal:
 
     @override
     def __str__(self) -> str:
-        """Spell it on one line."""
+        """Format it on one line."""
         return f"{self.server}/{self.name}"
 
 
@@ -237,15 +237,15 @@ class Call:
 
     @property
     def asks(self) -> bool:
-        """Tell whether it waits for an answer that nobody has set about giving."""
+        """Report whether it waits for an answer that nobody has set about giving."""
         return bool(self.unanswered)
 
     @property
     def unanswered(self) -> tuple[Question, ...]:
-        """Give the open questions that nobody has set about answering, oldest first."""
+        """Return the open questions that nobody has set about answering, oldest first."""
         return tuple(question for question in self.questions if not question.is_taken)
 
     @property
     def question(self) -> Question | None:
-        """Give the open question that comes next, for those who can be asked but one."""
+        """Return the open question that comes next, for those who can be asked but one."""
         return next(iter(self.unanswered or self.questions), None)

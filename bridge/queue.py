@@ -1,4 +1,4 @@
-"""The RQ seam: wakes a worker for ids whose facts are already on record.
+"""The RQ seam: signals a worker for ids whose facts are already on record.
 
 A job carries an id and nothing else, as JSON. On purpose:
 
@@ -64,9 +64,9 @@ class Queue:
             if gathered:  # for others too, so it goes on when this caller leaves
                 await asyncio.shield(self._enqueue(gathered))
 
-    async def _enqueue(self, wakes: Sequence[tuple[str, str]]) -> None:
+    async def _enqueue(self, signals: Sequence[tuple[str, str]]) -> None:
         async with self._client.pipeline() as pipeline:
-            for job, subject in wakes:
+            for job, subject in signals:
                 self._rq.enqueue(
                     f"workers.jobs.{job}",
                     subject,
@@ -79,4 +79,4 @@ class Queue:
                 await pipeline.execute()
             except RedisError as error:
                 reason = sentence_of(error)
-                logger.warning("queue.wake_lost", extra={"lost": len(wakes), "reason": reason})
+                logger.warning("queue.wake_lost", extra={"lost": len(signals), "reason": reason})

@@ -99,7 +99,7 @@ def fault_of(error: BaseException) -> RedisFault | None:
 
 
 def sentence_of(error: BaseException) -> str:
-    """Say why Redis took nothing, whatever it was."""
+    """Report why Redis took nothing, whatever it was."""
     fault = fault_of(error)
     return fault.sentence if fault else str(error)
 

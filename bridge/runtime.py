@@ -17,7 +17,7 @@ from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
 from bridge.models import ProcessId, new_process_id
 from bridge.n8n.reply_address import ReplyAddresses
-from bridge.net.public_http import WaryHttp
+from bridge.net.public_http import PublicHttp
 from bridge.net.receivers import Receivers
 from bridge.queue import Queue
 from bridge.schemas.cache import SchemaCache
@@ -39,28 +39,23 @@ from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import demand_safety
 from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore
+from bridge.store.signals import Signals
 from bridge.store.steps import Steps
 from bridge.store.streams import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
-from bridge.store.wake import Wakes
-from bridge.verbs.callbacks import Callbacks
-from bridge.verbs.calls import Calls
-from bridge.verbs.deliveries import Deliveries
-from bridge.verbs.direct_replies import DirectReplies
-from bridge.verbs.entrance import Entrance
-from bridge.verbs.events import Events
+from bridge.verbs.acks import Acks
+from bridge.verbs.authenticator import Authenticator
+from bridge.verbs.calls import Callbacks, Calls
+from bridge.verbs.events import Events, Questions
 from bridge.verbs.intake import Intake
-from bridge.verbs.operators import Operators
+from bridge.verbs.operators import Operators, warn_of_stranded
 from bridge.verbs.pushes import Pushes
-from bridge.verbs.questions import Questions
-from bridge.verbs.receipts import Receipts
-from bridge.verbs.replies import Replies
+from bridge.verbs.replies import DirectReplies, Replies
 from bridge.verbs.runs import Runs
 from bridge.verbs.store_losses import StoreLosses
-from bridge.verbs.stranded import warn_of_stranded
-from bridge.verbs.subscriptions import Subscriptions
-from bridge.verbs.taking import Takers
+from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
+from bridge.verbs.takers import Takers
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +71,7 @@ class Runtime:
     servers: Mapping[str, Server]
     process: ProcessId
     redis: Redis
-    wakes: Wakes
+    signals: Signals
     schemas: SchemaCache
     intake: Intake
     events: Events
@@ -85,7 +80,7 @@ class Runtime:
     runs: Runs
     replies: Replies
     direct_replies: DirectReplies
-    entrance: Entrance
+    authenticator: Authenticator
     processes: ProcessStore
     sessions: SessionStore
     event_store: EventStore
@@ -100,59 +95,59 @@ class Runtime:
 
     @property
     def counters(self) -> Counters:
-        """Give what speaks Redis for totals."""
+        """Return what speaks Redis for totals."""
         return Counters(self.steps)
 
     @property
     def arrivals(self) -> ArrivalStore:
-        """Give what speaks Redis for what has come."""
+        """Return what speaks Redis for what has come."""
         return ArrivalStore(self.steps)
 
     @property
     def inboxes(self) -> InboxStore:
-        """Give what speaks Redis for how inboxes and lists stand."""
+        """Return what speaks Redis for how inboxes and lists stand."""
         return InboxStore(self.steps)
 
     @property
     def subscription_store(self) -> SubscriptionStore:
-        """Give what speaks Redis for webhook subscriptions."""
+        """Return what speaks Redis for webhook subscriptions."""
         return SubscriptionStore(self.steps, self.process)
 
     @property
     def subscriptions(self) -> Subscriptions:
-        """Give the verbs of webhook subscriptions."""
+        """Return the verbs of webhook subscriptions."""
         return Subscriptions(self.subscription_store, self.arrivals, self.receivers)
 
     @property
-    def deliveries(self) -> Deliveries:
-        """Give the verb that tells receivers what has come."""
-        return Deliveries(
+    def deliveries(self) -> SubscriptionDeliveries:
+        """Return the verb that tells receivers what has come."""
+        return SubscriptionDeliveries(
             self.subscription_store,
             self.arrivals,
             self.receivers,
-            self.entrance,
+            self.authenticator,
             self.servers,
             self.settings.event_ttl_s,
         )
 
     @property
     def pushes(self) -> Pushes:
-        """Give the verb of pushes, which needs nothing of its own."""
-        return Pushes(PushStore(self.steps), self.wakes)
+        """Return the verb of pushes, which needs nothing of its own."""
+        return Pushes(PushStore(self.steps), self.signals)
 
     @property
     def operators(self) -> Operators:
-        """Give the verbs of people who look after the bridge."""
+        """Return the verbs of people who look after the bridge."""
         store = OperatorStore(self.steps)
         return Operators(store, self.event_store, self.call_store, self.replies)
 
     async def warn_of_stranded(self) -> None:
-        """Say in the log which events wait on hooks that no server file has."""
+        """Report in the log which events wait on hooks that no server file has."""
         await warn_of_stranded(OperatorStore(self.steps), self.counters, self.servers)
 
     @property
     def callbacks(self) -> Callbacks:
-        """Give the verbs of callbacks, which need nothing of their own."""
+        """Return the verbs of callbacks, which need nothing of their own."""
         return Callbacks(self.call_store, self.schemas, self.servers)
 
     @property
@@ -162,17 +157,17 @@ class Runtime:
 
     @property
     def questions(self) -> Questions:
-        """Give the verbs of questions, which are made of those of events."""
+        """Return the verbs of questions, which are made of those of events."""
         return Questions(self.claim_store, self.events)
 
     @property
-    def receipts(self) -> Receipts:
-        """Give the verbs of receipts, which need nothing of their own."""
-        return Receipts(self.claim_store, self.call_store)
+    def receipts(self) -> Acks:
+        """Return the verbs of receipts, which need nothing of their own."""
+        return Acks(self.claim_store, self.call_store)
 
     @property
     def outbox(self) -> Outbox:
-        """Give what speaks Redis for frames on their way."""
+        """Return what speaks Redis for frames on their way."""
         return Outbox(self.steps)
 
 
@@ -204,12 +199,12 @@ async def open_runtime(
         retry=Retry(NoBackoff(), 0),
     )
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
-    steps, wakes = Steps(client, patience_s, is_insistent=kind == "worker"), Wakes(ear)
-    runtime = _wire(settings, servers, process, client, steps, wakes)
+    steps, signals = Steps(client, patience_s, is_insistent=kind == "worker"), Signals(ear)
+    runtime = _wire(settings, servers, process, client, steps, signals)
     checks = contextlib.aclosing(runtime.schemas)
-    async with client, ear, checks, steps.running(), wakes.running():
+    async with client, ear, checks, steps.running(), signals.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
-        await runtime.entrance.tokens.demand_guards(servers)
+        await runtime.authenticator.tokens.demand_guards(servers)
         async with (
             runtime.losses.watching(),
             _on_record(runtime, url),
@@ -255,7 +250,7 @@ def _wire(
     process: ProcessId,
     client: Redis,
     steps: Steps,
-    wakes: Wakes,
+    signals: Signals,
 ) -> Runtime:
     schemas, queue = SchemaCache(steps.patience_s), Queue(client)
     event_store, call_store = EventStore(steps), CallStore(steps)
@@ -267,23 +262,23 @@ def _wire(
         servers=servers,
         process=process,
         redis=client,
-        wakes=wakes,
+        signals=signals,
         schemas=schemas,
         events=Events(event_store, queue, schemas),
         intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
-        takers=Takers(ClaimStore(steps, process), wakes, settings.principal_takers_max),
-        calls=Calls(call_store, wakes, queue, schemas, settings.result_ttl_s),
-        runs=Runs(run_store, wakes, schemas, servers),
+        takers=Takers(ClaimStore(steps, process), signals, settings.principal_takers_max),
+        calls=Calls(call_store, signals, queue, schemas, settings.result_ttl_s),
+        runs=Runs(run_store, signals, schemas, servers),
         replies=replies,
-        entrance=Entrance(TokenStore(steps), GrantStore(steps), servers, settings),
-        direct_replies=DirectReplies(DirectReplyStore(steps, process), wakes, queue),
+        authenticator=Authenticator(TokenStore(steps), GrantStore(steps), servers, settings),
+        direct_replies=DirectReplies(DirectReplyStore(steps, process), signals, queue),
         processes=ProcessStore(steps, process),
         sessions=SessionStore(steps, _session_limits(settings)),
         event_store=event_store,
         call_store=call_store,
         run_store=run_store,
         reply_store=reply_store,
-        receivers=Receivers(WaryHttp(), frozenset(settings.event_webhook_origins)),
+        receivers=Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
         queue=queue,
         steps=steps,
         streams=StreamStore(steps, process, _session_limits(settings)),

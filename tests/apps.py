@@ -12,7 +12,7 @@ from bridge.app import create_app
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
-from bridge.verbs.taking import Presence
+from bridge.verbs.takers import Presence
 
 BASE = "http://127.0.0.1:8080"
 

@@ -17,7 +17,7 @@ import pytest
 from mcp.client import Client
 from redis.asyncio import Redis
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.seen import Seen
@@ -70,7 +70,7 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether it was started and has not ended."""
+        """Report whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self, point: str | None = None) -> None:
@@ -80,7 +80,7 @@ class Child:
         with self._log.open("ab") as log:
             self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
-                *leashed(sys.executable, "-m", *module, *self._command),
+                *tied_to_parent(sys.executable, "-m", *module, *self._command),
                 cwd=tree,
                 env={**self._environ, "PYTHONPATH": str(tree)},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -105,7 +105,7 @@ class Child:
         self._process.send_signal(number)
 
     async def ended(self) -> int:
-        """Wait for its end; give its exit status, minus the signal's number if killed."""
+        """Wait for its end; returns its exit status, minus the signal's number if killed."""
         return await self._process.wait() if self._process else 0
 
 
@@ -200,12 +200,12 @@ class Bridge:
         return parked
 
     def runs(self, label: str | None = None) -> list[Seen]:
-        """Give the requests by which calls came to n8n, all or those of one label."""
+        """Return the requests by which calls came to n8n, all or those of one label."""
         runs = [seen for seen in self.n8n.seen.of() if seen.path.startswith("/webhook/")]
         return [run for run in runs if label is None or label_of(run) == label]
 
     def last_words(self) -> str:
-        """Give the end of every log."""
+        """Return the end of every log."""
         logs = sorted([*self.folder.glob("*.log"), *self.folder.glob("valkey/*.log")])
         return "\n".join(f"--- {log.name}\n{end_of_text(log.read_text())}" for log in logs)
 
@@ -258,7 +258,7 @@ async def end(bridge: Bridge) -> None:
 
 
 def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
-    """Give the environment of every process, with the server file that it names written."""
+    """Return the environment of every process, with the server file that it names written."""
     servers = folder / "servers"
     servers.mkdir()
     (servers / f"{SERVER}.json").write_text(json.dumps(server_file(n8n_url)))
@@ -276,7 +276,7 @@ def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
 
 
 def server_file(n8n_url: str) -> dict[str, Any]:
-    """Give one server: a hook, and workflows that differ in how they may be run and answer.
+    """Return one server: a hook, and workflows that differ in how they may be run and answer.
 
     `inline` and `joined` wait for the result, the others answer with a handle at once.
     """
@@ -317,15 +317,15 @@ def server_file(n8n_url: str) -> dict[str, Any]:
 
 
 def end_of_text(text: str) -> str:
-    """Give the last lines of a text."""
+    """Return the last lines of a text."""
     return "\n".join(text.splitlines()[-LAST_LINES:])
 
 
 async def has_started(worker: Child) -> bool:
-    """Tell whether a worker takes jobs."""
+    """Report whether a worker takes jobs."""
     return '"worker.started"' in worker.log
 
 
 def label_of(seen: Seen) -> object:
-    """Tell which call a request to n8n belongs to."""
+    """Report which call a request to n8n belongs to."""
     return seen.body.get("label") if isinstance(seen.body, dict) else None

@@ -115,5 +115,5 @@ async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def sentence(result: CallToolResult) -> str:
-    """Give the text of a result."""
+    """Return the text of a result."""
     return "".join(part.text for part in result.content if isinstance(part, TextContent))

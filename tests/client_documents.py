@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.net.public_http import WaryHttp, is_public
+from bridge.net.public_http import PublicHttp, is_public
 from bridge.web.oauth.documents import BYTES_MAX, ClientDocuments
 from tests.tls import HERE, serving_tls
 
@@ -34,7 +34,7 @@ class Teller:
     tell: Tell = field(default_factory=lambda: document)
 
     def documents(self, *addresses: str) -> ClientDocuments:
-        """Give one that believes this server's certificate, and whose names lead to `addresses`.
+        """Return one that believes this server's certificate, and whose names lead to `addresses`.
 
         It lets in what the product lets in.
         """
@@ -43,11 +43,11 @@ class Teller:
             self.resolved.append(host)
             return list(addresses)
 
-        return ClientDocuments(WaryHttp(is_public, self.trust, resolve))
+        return ClientDocuments(PublicHttp(is_public, self.trust, resolve))
 
     @property
     def here(self) -> ClientDocuments:
-        """Give one that may ask here, besides, and nowhere else."""
+        """Return one that may ask here, besides, and nowhere else."""
         asking = self.documents(HERE).http
         return ClientDocuments(replace(asking, is_let=lambda host: host == HERE))
 

@@ -19,7 +19,7 @@ from bridge.cli.main import commands
 async def run(
     *command: str, environ: Mapping[str, str], folder: Path | None = None
 ) -> tuple[int, str]:
-    """Run a command to its end; give its exit status and all that it printed, as `processes.run`.
+    """Run a command to its end; returns its exit status and output, as `processes.run`.
 
     It sees no `BRIDGE_*` but those given. What it raises that is no answer of its own is raised.
     """

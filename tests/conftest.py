@@ -48,7 +48,7 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 @pytest.fixture
 async def redis_url(valkey: EmbeddedValkey) -> AsyncIterator[str]:
-    """Give the address of the server, emptied; what a test leaves there must stand in the table."""
+    """Return the address of the emptied server; what a test leaves must stand in the table."""
     async with Redis.from_url(valkey.url) as client:
         await client.flushall()
         yield valkey.url
@@ -69,7 +69,7 @@ async def strays(client: Redis) -> list[str]:
 
 
 def fault_of(key: str, type_: str, ttl_s: int) -> str | None:
-    """Say what is wrong with a key, if anything."""
+    """Report what is wrong with a key, if anything."""
     family = owner_of(key)
     if type_ == "none":
         return None  # it ended its life between two questions

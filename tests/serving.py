@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from bridge.app import drain
 from bridge.local.ports import listen
-from bridge.net.serve import Server, WatchedProtocol
+from bridge.net.serve import DrainingServer, WatchedProtocol
 
 START_S = 10.0
 DRAIN_S = 0.2
@@ -18,7 +18,7 @@ DRAIN_S = 0.2
 
 @contextlib.asynccontextmanager
 async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
-    """Serve the bridge's app on a loopback port, by default a free one; give its address."""
+    """Serve the bridge's app on a loopback port, by default a free one; returns its address."""
     async with serving_any(app, lambda: drain(app), port) as address:
         yield address
 
@@ -27,7 +27,7 @@ async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
 async def serving_any(
     app: ASGIApp, on_drain: Callable[[], None] = lambda: None, port: int = 0
 ) -> AsyncIterator[str]:
-    """Serve any app on a loopback port, by default a free one; give its address."""
+    """Serve any app on a loopback port, by default a free one; returns its address."""
     async with running_server(app, on_drain, port) as (_server, address):
         yield address
 
@@ -35,8 +35,8 @@ async def serving_any(
 @contextlib.asynccontextmanager
 async def running_server(
     app: ASGIApp, on_drain: Callable[[], None], port: int = 0
-) -> AsyncIterator[tuple[Server, str]]:
-    """Serve any app as `serving_any` does; give the server too."""
+) -> AsyncIterator[tuple[DrainingServer, str]]:
+    """Serve any app as `serving_any` does; returns the server too."""
     config = uvicorn.Config(
         app,
         http=WatchedProtocol,
@@ -46,7 +46,7 @@ async def running_server(
         proxy_headers=False,
     )
     with listen("127.0.0.1", port) as listener:
-        server = Server(config, DRAIN_S, on_drain)
+        server = DrainingServer(config, DRAIN_S, on_drain)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with asyncio.timeout(START_S):

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from bridge.app import drain
 from bridge.configuration.settings import Settings
-from bridge.net.serve import Server
+from bridge.net.serve import DrainingServer
 from tests.serving import running_server, serving
 
 QUIET_WITHIN_S = 0.5
@@ -30,14 +30,14 @@ class StandingWeb:
     """One web process, and how many tasks of its own it has while nobody asks for anything."""
 
     app: Starlette
-    server: Server
+    server: DrainingServer
     address: str
     own_tasks: int
     ending: contextlib.AsyncExitStack
 
     @property
     def is_quiet(self) -> bool:
-        """Tell whether nothing is left of what was asked of it."""
+        """Report whether nothing is left of what was asked of it."""
         return (
             not self.server.server_state.connections
             and not self.server.server_state.tasks
@@ -46,8 +46,8 @@ class StandingWeb:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it takes requests as it did when it was started."""
-        is_closing = any(door.listening.is_closing for door in self.app.state.doors.values())
+        """Report whether it takes requests as it did when it was started."""
+        is_closing = any(door.listening.is_closing for door in self.app.state.endpoints.values())
         return not (is_closing or self.app.state.opening.is_draining)
 
     async def rests(self) -> bool:
@@ -74,7 +74,7 @@ class Webs:
         await self._end(*self._webs)
 
     async def app(self, build: Build, settings: Settings, number: int = 0) -> Starlette:
-        """Give the app of a process of this kind that runs."""
+        """Return the app of a process of this kind that runs."""
         key = build, settings, number
         if key not in self._webs:
             self._webs[key] = await start(build(settings))
@@ -82,7 +82,7 @@ class Webs:
 
     @contextlib.asynccontextmanager
     async def serving(self, app: Starlette) -> AsyncIterator[str]:
-        """Give the address of an app; one that does not stand runs while the block lasts."""
+        """Return the address of an app; one that does not stand runs while the block lasts."""
         standing = [web.address for web in self._webs.values() if web.app is app]
         if standing:
             yield standing[0]

@@ -26,7 +26,7 @@ from mcp_types import (
 )
 
 from bridge.cli.stdio import serve_client
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.bridge_processes import ROOT, SERVER
 
 Message = dict[str, Any]
@@ -68,7 +68,7 @@ class Program:
             self._source.write(content + b"\n")
 
     def request(self, method: str, **params: Any) -> int:
-        """Write a request; give its id."""
+        """Write a request; returns its id."""
         request_id = next(self._ids)
         if self._envelope is not None:
             params["_meta"] = {**self._envelope, **params.get("_meta", {})}
@@ -76,7 +76,7 @@ class Program:
         return request_id
 
     def call(self, tool: str, **arguments: Any) -> int:
-        """Write a call of a tool; give its id."""
+        """Write a call of a tool; returns its id."""
         return self.request("tools/call", name=tool, arguments=arguments)
 
     async def hear(self) -> Message | None:
@@ -112,7 +112,7 @@ class Program:
         return result["structuredContent"]
 
     async def told(self, method: str) -> Message:
-        """Read on until a notification is there; give its params."""
+        """Read on until a notification is there; returns its params."""
         while (frame := await self.hear()) is not None:
             if frame.get("method") == method:
                 params: Message = frame["params"]
@@ -120,7 +120,7 @@ class Program:
         raise AssertionError(f"the program has ended without {method}")
 
     async def shake_hands(self, version: str = LATEST_HANDSHAKE) -> Message:
-        """Make the handshake; give what the server says of itself."""
+        """Make the handshake; returns what the server says of itself."""
         client = {"name": "proof", "version": "1"}
         terms = {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
         result: Message = await self.ask("initialize", **terms)
@@ -141,7 +141,7 @@ class Program:
         self._transport.resume_reading()
 
     def unread_bytes(self) -> int:
-        """Tell how much waits in the pipe."""
+        """Report how much waits in the pipe."""
         count = array.array("i", [0])
         fcntl.ioctl(self._transport.get_extra_info("pipe").fileno(), termios.FIONREAD, count)
         return count[0]
@@ -160,7 +160,7 @@ class Program:
         self.close_input()
 
     async def ended(self) -> int:
-        """Wait for the program's end; give its exit status."""
+        """Wait for the program's end; returns its exit status."""
         return await asyncio.wait_for(self._wait(), PATIENCE_S)
 
 
@@ -241,7 +241,7 @@ async def stdio_program(
         with contextlib.ExitStack() as stack:
             errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
             process = await asyncio.create_subprocess_exec(
-                *leashed(sys.executable, "-m", "bridge", "stdio", server, *options),
+                *tied_to_parent(sys.executable, "-m", "bridge", "stdio", server, *options),
                 cwd=ROOT,
                 env=dict(environ),
                 stdin=PIPE,

@@ -23,7 +23,7 @@ from bridge.configuration.settings import Settings
 from bridge.log import JsonLines
 from bridge.models import EventId, LeaseToken, Principal
 from bridge.runtime import Runtime
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from bridge.store.keys import PREFIX
 from tests.doors.by_hand import ALICE, N8N, Message, Modern, authorization, call
 from tests.raw_server import RawServer, raw_server
@@ -93,7 +93,7 @@ class TracedBridge:
 
     async def reply(self, taken: Message) -> None:
         """Answer an event, as `reply_to_event` does at its first hop."""
-        held = Held(
+        held = LeaseRef(
             EventId(taken["event_id"]), LeaseToken(taken["lease"]), Principal("desk", "alice")
         )
         await self.runtime.events.reply(self.runtime.servers["desk"], held, {"thanks": "yes"})

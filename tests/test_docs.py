@@ -40,7 +40,7 @@ from bridge.configuration.servers import (
     Workflow,
 )
 from bridge.configuration.settings import DEMO_VARIABLES, Settings, read_dotenv, variable
-from bridge.mcp.server import tools_of
+from bridge.mcp.endpoint import tools_of
 from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
@@ -74,24 +74,24 @@ IN_THE_EXAMPLE = ("ALICE_TOKEN", "BOB_TOKEN", "TICKET_HOOK_TOKEN", "N8N_WEBHOOK_
 
 
 def section(page: str, heading: str) -> str:
-    """Give what stands under a heading, up to the next of its level."""
+    """Return what stands under a heading, up to the next of its level."""
     return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def rows(page: str) -> Iterator[list[str]]:
-    """Give the cells of every row of every table."""
+    """Return the cells of every row of every table."""
     for line in page.splitlines():
         if line.startswith("|"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def quoted(text: str) -> set[str]:
-    """Give all that stands between backticks."""
+    """Return all that stands between backticks."""
     return set(re.findall(r"`([^`\n]+)`", text))
 
 
 def spelled(default: object) -> str:
-    """Spell a setting's default as the table does."""
+    """Format a setting's default as the table does."""
     match default:
         case None:
             return "not set"
@@ -108,7 +108,7 @@ def spelled(default: object) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -21,7 +21,7 @@ CERTIFICATE = "certificate.pem"
 async def serving_tls(
     app: Starlette, folder: Path, name: str
 ) -> AsyncIterator[tuple[int, ssl.SSLContext]]:
-    """Serve an app whose certificate is for `name`; give the port, and who trusts it.
+    """Serve an app whose certificate is for `name`; returns the port, and who trusts it.
 
     The certificate lies in `folder` as CERTIFICATE.
     """

@@ -5,8 +5,8 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
 
-from bridge.mcp.exchange import Caller, Exchange, Silence, answer
-from bridge.mcp.server import Door
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.exchange import Caller, Exchange, NullChannel, answer
 from bridge.models import Message, Principal
 from bridge.runtime import Runtime
 
@@ -16,7 +16,7 @@ VERSION = "2025-11-25"
 async def call_tool(
     runtime: Runtime, principal: Principal, name: str, /, client: str = "", **arguments: Any
 ) -> Message:
-    """Call a tool of the principal's server; give its result, an error of the tool's included."""
+    """Call a tool of the principal's server; returns its result, a tool's error included."""
     server = runtime.servers[principal.server]
     caller = Caller(runtime, server, principal)
     request = {
@@ -27,8 +27,8 @@ async def call_tool(
     }
     transport = TransportContext(kind="test", can_send_request=False, headers={})
     reply = await answer(
-        Door(server).mcp,
-        Exchange(request, Silence(), transport),
+        McpEndpoint(server).mcp,
+        Exchange(request, NullChannel(), transport),
         Connection.from_envelope(VERSION, {"name": client, "version": "1"}, {}),
         caller,
     )
@@ -37,7 +37,7 @@ async def call_tool(
 
 
 async def told(runtime: Runtime, principal: Principal, name: str, **arguments: Any) -> Message:
-    """Call a tool that must succeed; give what it tells."""
+    """Call a tool that must succeed; returns what it tells."""
     result = await call_tool(runtime, principal, name, **arguments)
     assert not result.get("isError"), result
     structured: Message = result["structuredContent"]
@@ -45,7 +45,7 @@ async def told(runtime: Runtime, principal: Principal, name: str, **arguments: A
 
 
 async def refused(runtime: Runtime, principal: Principal, name: str, **arguments: Any) -> str:
-    """Call a tool that must fail; give its sentence."""
+    """Call a tool that must fail; returns its sentence."""
     result = await call_tool(runtime, principal, name, **arguments)
     assert result["isError"], result
     sentence: str = result["content"][0]["text"]

@@ -1,7 +1,9 @@
 """What RQ is told about one worker and its jobs: blocking steps, for a thread."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -9,12 +11,62 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import worker_registration
-from rq.executions import ExecutionRegistry
+from rq.executions import Execution, ExecutionRegistry
+from rq.job import Job, JobStatus
 from rq.job_lifecycle import record_job_failure
+from rq.serializers import JSONSerializer
 from rq.utils import as_text, now
 from rq.worker import BaseWorker, WorkerStatus
+from typing_extensions import override
 
-from workers.taken import Ending, InertJob, Taken, read_job
+
+class InertJob(Job):
+    """RQ's job without its powers: nothing that its hash names is imported, called or posted to.
+
+    RQ's own maintenance fetches jobs too, and would call an abandoned one's failure callback.
+    """
+
+    @property
+    @override
+    def func(self) -> None:
+        """Nothing: functions come from the worker's own list."""
+
+    @property
+    @override
+    def failure_callback(self) -> None:
+        """Nothing, whatever the hash says."""
+
+    @override
+    def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
+        """Send nothing, whatever the hash says."""
+
+
+@dataclass(frozen=True)
+class TakenJob:
+    """A job taken from the queue, and the execution under which RQ lists it as started."""
+
+    job: InertJob
+    execution: Execution
+
+
+@dataclass(frozen=True)
+class JobEnding:
+    """How a taken job ended; `fault` is the traceback of one that raised."""
+
+    taken: TakenJob
+    fault: str | None
+
+
+def read_job(job_id: str, raw: Mapping[bytes, bytes], redis: Redis, worker: str) -> TakenJob:
+    """Make a job of its hash, with a fresh execution by the worker of that name.
+
+    Raises:
+        Exception: whatever RQ trips over in a hash that it did not write.
+    """
+    job = InertJob(job_id, connection=redis, serializer=JSONSerializer)
+    job.restore(raw)
+    return TakenJob(job, Execution(uuid4().hex, job.id, redis, worker))
+
 
 LEASE_S = 90
 """How long RQ believes in a job whose worker has gone silent."""
@@ -55,7 +107,7 @@ class Bookkeeping:
         self._worker = worker
         self._redis: Redis = worker.connection
         self._take = self._redis.register_script(TAKE)
-        self._held: dict[str, Taken] = {}
+        self._held: dict[str, TakenJob] = {}
 
     @property
     def held(self) -> int:
@@ -71,7 +123,7 @@ class Bookkeeping:
             taken = [first] if first else []
         return [as_text(job_id) for job_id in taken]
 
-    def read(self, ids: Sequence[str]) -> list[Taken]:
+    def read(self, ids: Sequence[str]) -> list[TakenJob]:
         """Fetch the jobs of these ids, without those that are gone or that RQ cannot read."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
@@ -86,7 +138,7 @@ class Bookkeeping:
                 logger.exception("worker.job_unreadable", extra={"job_id": job_id})
         return jobs
 
-    def begin(self, ids: Sequence[str], jobs: Sequence[Taken]) -> None:
+    def begin(self, ids: Sequence[str], jobs: Sequence[TakenJob]) -> None:
         """Put these jobs on record as started here, and the ids out of the intermediate list."""
         with self._redis.pipeline() as pipeline:
             for job_id in ids:
@@ -98,7 +150,7 @@ class Bookkeeping:
             pipeline.execute()
         self._held |= {taken.execution.id: taken for taken in jobs}
 
-    def finish(self, endings: Sequence[Ending]) -> None:
+    def finish(self, endings: Sequence[JobEnding]) -> None:
         """Forget the jobs that returned; put those that raised into the FailedJobRegistry."""
         with self._redis.pipeline() as pipeline:
             for ending in endings:
@@ -160,7 +212,7 @@ class Bookkeeping:
             logger.exception("worker.maintenance_failed", extra={"worker": self._worker.name})
 
 
-def lease(taken: Taken, pipeline: Pipeline) -> None:
+def lease(taken: TakenJob, pipeline: Pipeline) -> None:
     """List an execution as running for LEASE_S from now, as `Execution.create` does.
 
     That makes up an id on every call; this one can be repeated.

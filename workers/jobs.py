@@ -1,18 +1,18 @@
-"""What RQ wakes: each job is an id and one verb."""
+"""What RQ signals: each job is an id and one verb."""
 
 from collections.abc import Mapping
 from functools import partial
 
 from bridge.configuration.servers import Server, Workflow
-from bridge.mcp.occurrence import occurrence
+from bridge.mcp.event_feed import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.n8n.client import N8n
 from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import Runtime
-from bridge.verbs.runs import Sending
-from workers.worker import Job
+from bridge.verbs.runs import RunAttempt
+from workers.worker import JobFunction
 
 TOLD_CHARS_MAX = 40_000
 """A receiver takes 256 KiB, and JSON may spell a character in six bytes (SEP-3415)."""
@@ -21,7 +21,7 @@ TOLD_CHARS_MAX = 40_000
 async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
     """Make one attempt of a call."""
 
-    async def send(sending: Sending) -> WebhookOutcome:
+    async def send(sending: RunAttempt) -> WebhookOutcome:
         callback_url = _callback_url(runtime, sending)
         outcome = await n8n.run_workflow(
             sending.workflow,
@@ -63,8 +63,8 @@ async def deliver_occurrences(runtime: Runtime, _n8n: N8n, subscription_id: str)
     await runtime.deliveries.deliver(SubscriptionId(subscription_id), write)
 
 
-def _callback_url(runtime: Runtime, sending: Sending) -> str | None:
-    """Give the address that a workflow may report to, for those that do."""
+def _callback_url(runtime: Runtime, sending: RunAttempt) -> str | None:
+    """Return the address that a workflow may report to, for those that do."""
     workflow = sending.workflow
     if workflow.result != "callback" and not workflow.progress:
         return None
@@ -73,8 +73,8 @@ def _callback_url(runtime: Runtime, sending: Sending) -> str | None:
     return f"{base.rstrip('/')}/callbacks/{sending.call_id}?token={sending.secret}"
 
 
-def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, Job]:
-    """Give every function that may be named in a job, by the name that the queue gives it."""
+def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, JobFunction]:
+    """Return every function that may be named in a job, by the name that the queue gives it."""
     return {
         f"{__name__}.{job.__name__}": partial(job, runtime, n8n)
         for job in (run_call, deliver_reply, deliver_occurrences)

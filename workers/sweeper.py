@@ -1,6 +1,6 @@
 """The sweeper: brings on what time alone must bring on, in one process at a time.
 
-It wakes what is due, returns what leases no longer hold, and hands on what dead processes held. A
+It signals what is due, returns what leases no longer hold, and hands on what dead processes held. A
 Redis that was away looks like the death of everyone, so nobody is declared dead until Redis has
 answered without a gap for one whole life. Every process keeps that time, whosever turn it is: the
 one to die may be the one that sweeps.
@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable
 
 from bridge.errors import TransientError
 from bridge.runtime import Runtime
-from bridge.store.processes import LIFE_S, Estate
+from bridge.store.processes import LIFE_S, DeadProcess
+from bridge.store.signals import Signal
 from bridge.store.subscriptions import DUE
-from bridge.store.wake import Bell
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +37,16 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
-        with self._runtime.wakes.listening("due_calls", DUE) as bell:
+        with self._runtime.signals.subscribed("due_calls", DUE) as woken:
             while True:
                 await self._take(self._sweep_in_turn)
-                await self._pause(bell)
+                await self._pause(woken)
 
-    async def _pause(self, bell: Bell) -> None:
+    async def _pause(self, woken: Signal) -> None:
         """Pause between sweeps; what becomes due meanwhile is woken at once."""
         ends_at = _now() + EVERY_S
         while (left_s := ends_at - _now()) > 0:
-            if await bell.wait(left_s) and self._is_our_turn:
+            if await woken.wait(left_s) and self._is_our_turn:
                 await self._take(self._wake_calls)
                 await self._take(self._wake_deliveries)
 
@@ -71,8 +71,8 @@ class Sweeper:
         if is_steady:
             dead = await runtime.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.
-            for estate in dead if self._has_been_steady() else ():
-                await self._hand_on(estate)
+            for dead_process in dead if self._has_been_steady() else ():
+                await self._hand_on(dead_process)
 
     async def _wake_calls(self) -> None:
         await self._wake("run_call", await self._runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
@@ -92,7 +92,7 @@ class Sweeper:
         self._last = now
         return now - self._steady_since > LIFE_S
 
-    async def _hand_on(self, estate: Estate) -> None:
+    async def _hand_on(self, dead_process: DeadProcess) -> None:
         runtime = self._runtime
         abandon = {
             "event": runtime.claim_store.abandon,
@@ -101,11 +101,12 @@ class Sweeper:
             "subscription": runtime.subscription_store.abandon,
         }
         await asyncio.gather(
-            *(abandon[kind](subject, token) for kind, subject, token in estate.held)
+            *(abandon[kind](subject, token) for kind, subject, token in dead_process.held)
         )
-        await runtime.processes.forget(estate)
+        await runtime.processes.forget(dead_process)
         logger.warning(
-            "process.died", extra={"process_id": estate.process, "handed_on": len(estate.held)}
+            "process.died",
+            extra={"process_id": dead_process.process, "handed_on": len(dead_process.held)},
         )
 
 

@@ -23,21 +23,100 @@ that follows from `worker_ttl`, and `Queue.intermediate_queue_key`.
 
 import asyncio
 import logging
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 from bridge.errors import PermanentError
 from bridge.redis_faults import sentence_of
-from workers.bookkeeping import LEASE_S, Bookkeeping
-from workers.taken import Ending, InertJob, Taken
-from workers.thread import StubbornThread
+from workers.bookkeeping import LEASE_S, Bookkeeping, InertJob, JobEnding, TakenJob
 
-Job = Callable[[str], Awaitable[None]]
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 2.0
+LAST_ANSWER_S = 2.0
+"""How long the step under way may take to be answered once no other is to be tried."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class StubbornThread:
+    """One thread that takes one step at a time, and each again until Redis has answered."""
+
+    def __init__(self, name: str, redis: Redis) -> None:
+        self._name = name
+        self._redis = redis
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._is_busy = self._is_broken_off = False
+        self._give_up_at = math.inf
+        self.failed_at = -math.inf
+        """When Redis last gave no answer, on the loop's clock."""
+        self.is_lost = False
+        """Whether Redis gave no answer to the last step that is over."""
+
+    def give_up(self, at: float) -> None:
+        """Try nothing again from then on; a step that Redis leaves hanging is broken off."""
+        self._give_up_at = at
+        asyncio.get_running_loop().call_at(at + LAST_ANSWER_S, self._break_off)
+
+    async def do(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Take this step, which may be repeated, as often as it needs.
+
+        Raises:
+            RedisError: there was no answer by the time to give up.
+        """
+        loop = asyncio.get_running_loop()
+        delay_s = 0.0
+        if self.is_lost and loop.time() >= self._give_up_at:
+            raise RedisTimeoutError("given up")
+        while True:
+            self._is_busy = True
+            try:
+                answer = await loop.run_in_executor(self._pool, partial(step, *args, **kwargs))
+            except ValueError as error:
+                if not self._is_broken_off:
+                    raise
+                # What redis-py makes of a connection that is closed while it is read.
+                raise RedisTimeoutError("broken off") from error
+            except RedisError as error:
+                self.is_lost, self.failed_at = True, loop.time()
+                if loop.time() >= self._give_up_at:
+                    raise
+                if not delay_s:
+                    lost = {"by": self._name, "reason": sentence_of(error)}
+                    logger.warning("worker.redis_lost", extra=lost)
+                delay_s = min(delay_s * 2 or FIRST_DELAY_S, LONGEST_DELAY_S)
+                await asyncio.sleep(max(min(delay_s, self._give_up_at - loop.time()), 0))
+            else:
+                self.is_lost = False
+                if delay_s:
+                    logger.info("worker.redis_found", extra={"by": self._name})
+                return answer
+            finally:
+                self._is_busy = False
+
+    def close(self) -> None:
+        """End the thread as soon as its step is over, without waiting for that."""
+        self._pool.shutdown(wait=False)
+
+    def _break_off(self) -> None:
+        if self._is_busy:
+            self._is_broken_off = self.is_lost = True
+            self._redis.connection_pool.disconnect()
+
+
+JobFunction = Callable[[str], Awaitable[None]]
 
 BATCH = 64
 RENEW_S = LEASE_S / 3
@@ -49,8 +128,6 @@ LAST_WORDS_S = 5.0
 """How long a job that is cancelled may take to put that down."""
 LOST_WORDS_S = 0.5
 """The same while Redis is away."""
-
-logger = logging.getLogger(__name__)
 
 
 class AsyncWorker(BaseWorker):
@@ -66,7 +143,7 @@ class AsyncWorker(BaseWorker):
         self,
         queues: Sequence[str],
         connection: Redis,
-        jobs: Mapping[str, Job],
+        jobs: Mapping[str, JobFunction],
         concurrency: int = 1000,
     ) -> None:
         super().__init__(
@@ -80,7 +157,7 @@ class AsyncWorker(BaseWorker):
         self._concurrency = concurrency
         self._books = Bookkeeping(self)
         self._running: set[asyncio.Task[None]] = set()
-        self._endings: asyncio.Queue[Ending] = asyncio.Queue()
+        self._endings: asyncio.Queue[JobEnding] = asyncio.Queue()
         self._room = asyncio.Event()
         self._take_thread = StubbornThread("take", connection)
         self._books_thread = StubbornThread("books", connection)
@@ -136,7 +213,7 @@ class AsyncWorker(BaseWorker):
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    async def _perform(self, taken: Taken) -> None:
+    async def _perform(self, taken: TakenJob) -> None:
         """Run a job to its end, and put that down; one that we cancel has not ended."""
         fault = None
         try:
@@ -146,7 +223,7 @@ class AsyncWorker(BaseWorker):
                 raise
             fault = printable(traceback.format_exc())
             logger.exception("worker.job_failed", extra={"job_id": taken.job.id})
-        self._endings.put_nowait(Ending(taken, fault))
+        self._endings.put_nowait(JobEnding(taken, fault))
 
     async def _call(self, job: InertJob) -> None:
         function = self._jobs.get(str(job.func_name))
@@ -211,14 +288,14 @@ class AsyncWorker(BaseWorker):
                 await asyncio.wait(self._running, timeout=words_s)
 
     async def _leave(self) -> None:
-        """Give up what is still held, and the worker's place."""
+        """Return up what is still held, and the worker's place."""
         handed_back = await self._books_thread.do(self._books.hand_back)
         await self._books_thread.do(self._books.leave)
         logger.info("worker.drained", extra={"worker": self.name, "handed_back": handed_back})
 
 
 def being_cancelled() -> bool:
-    """Tell whether somebody cancelled the task that asks, or its job only came upon it inside."""
+    """Report whether somebody cancelled the task that asks, or its job only came upon it inside."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

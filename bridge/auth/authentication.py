@@ -89,7 +89,7 @@ def proof_headers(servers: Iterable[Server]) -> frozenset[str]:
 
 
 def _fault(auth: HookAuth, sender: Sender) -> str | None:
-    """Say what is wrong with the proof that a credential asks for; None if it is right."""
+    """Report what is wrong with the proof that a credential asks for; None if it is right."""
     match auth:
         case BearerAuth():
             given = bearer(sender.headers.get("authorization"))

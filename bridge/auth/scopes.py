@@ -41,20 +41,20 @@ class Scope:
         return json.dumps(kept)
 
     def covers_hook(self, name: str) -> bool:
-        """Tell whether events of this hook are in it."""
+        """Report whether events of this hook are in it."""
         return self.hooks is None or name in self.hooks
 
     def covers_workflow(self, name: str) -> bool:
-        """Tell whether calls of this workflow are in it; whoever only reads may read them all."""
+        """Report whether calls of this workflow are in it; whoever only reads may read them all."""
         return self.workflows is None or name in self.workflows
 
     def narrow(self, call: Call) -> Call:
-        """Give a call as whoever has this scope may see it: what it asks on other hooks is not."""
+        """Return a call as this scope may see it, without what it asks on other hooks."""
         asked = tuple(each for each in call.questions if self.covers_hook(each.hook))
         return replace(call, questions=asked)
 
     def view(self, server: Server) -> Server:
-        """Give the server as whoever has this scope may see it."""
+        """Return the server as whoever has this scope may see it."""
         if self == EVERYTHING:
             return server
         hooks = {name: hook for name, hook in server.hooks.items() if self.covers_hook(name)}

@@ -20,7 +20,7 @@ from bridge.cli.output import (
 )
 from bridge.formats.json_text import decode
 from bridge.models import Call, CallStatus
-from bridge.verbs.operators import Wanted
+from bridge.verbs.operators import RecordFilter
 
 COLUMNS = "call_id server principal workflow status attempt created_at duration_ms"
 
@@ -49,7 +49,7 @@ def list_calls(
     """List calls, oldest first."""
 
     async def work(operation: Operation) -> None:
-        wanted = Wanted(server, part, status, await after(operation, since), limit)
+        wanted = RecordFilter(server, part, status, await after(operation, since), limit)
         found = await operation.operators.calls(wanted)
         print_rows([call_row(call) for call in found], COLUMNS, as_json=as_json)
 
@@ -108,7 +108,7 @@ def tail_calls(
 ) -> None:
     """Follow calls as they are made, until Ctrl-C."""
 
-    async def look(operation: Operation, wanted: Wanted) -> list[Call]:
+    async def look(operation: Operation, wanted: RecordFilter) -> list[Call]:
         return await operation.operators.calls(
             replace(wanted, server=server, part=part, status=status)
         )

@@ -20,7 +20,7 @@ from bridge.cli.output import (
 )
 from bridge.formats.json_text import decode
 from bridge.models import Event, EventStatus
-from bridge.verbs.operators import Wanted
+from bridge.verbs.operators import RecordFilter
 
 COLUMNS = "event_id server hook status attempt received_at reply.status"
 PAGE = 200
@@ -50,7 +50,7 @@ def list_events(
     """List events, oldest first."""
 
     async def work(operation: Operation) -> None:
-        wanted = Wanted(server, part, status, await after(operation, since), limit)
+        wanted = RecordFilter(server, part, status, await after(operation, since), limit)
         found = await operation.operators.events(wanted)
         print_rows([event_row(event) for event in found], COLUMNS, as_json=as_json)
 
@@ -104,7 +104,7 @@ def redrive_events(
         ids = list(event_ids)
         for each_status in () if ids else [status] if status else ["dead", "expired"]:
             seen = await after(operation, since)
-            ids += await _chosen(operation, Wanted(server, part, each_status, seen, PAGE))
+            ids += await _chosen(operation, RecordFilter(server, part, each_status, seen, PAGE))
         return await each(ids, lambda one: redrive(operation, one), json_lines=as_json)
 
     if not operate(environ, work):
@@ -125,7 +125,7 @@ def tail_events(
 ) -> None:
     """Follow events as they come in, until Ctrl-C."""
 
-    async def look(operation: Operation, wanted: Wanted) -> list[Event]:
+    async def look(operation: Operation, wanted: RecordFilter) -> list[Event]:
         return await operation.operators.events(
             replace(wanted, server=server, part=part, status=status)
         )
@@ -137,7 +137,7 @@ def tail_events(
     tail(environ, since, look, show)
 
 
-async def _chosen(operation: Operation, wanted: Wanted) -> list[str]:
+async def _chosen(operation: Operation, wanted: RecordFilter) -> list[str]:
     """Name every event that is wanted, before any of them is put elsewhere."""
     ids: list[str] = []
     while found := await operation.operators.events(wanted):

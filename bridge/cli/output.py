@@ -15,7 +15,7 @@ from bridge.cli.operating import Operation, operate
 from bridge.formats.json_text import spell
 from bridge.models import Call, Event, ListedReply, Reply, Timeline, instant
 from bridge.n8n.executions import link_to
-from bridge.verbs.operators import Wanted
+from bridge.verbs.operators import RecordFilter
 
 WIDE = 200
 Row = Mapping[str, object]
@@ -69,7 +69,7 @@ def call_row(call: Call) -> dict[str, object]:
 
 
 def execution_rows(execution: str | None, n8n_url: str | None) -> dict[str, object]:
-    """Tell which execution of n8n's is behind a record, and where to look at it."""
+    """Report which execution of n8n's is behind a record, and where to look at it."""
     return {
         "execution": execution or None,
         "execution_url": link_to(execution or "", n8n_url),
@@ -77,7 +77,7 @@ def execution_rows(execution: str | None, n8n_url: str | None) -> dict[str, obje
 
 
 def timeline_rows(timeline: Timeline) -> dict[str, object]:
-    """Tell what happened to a record, oldest first."""
+    """Report what happened to a record, oldest first."""
     return {
         "timeline": [
             {"at": instant(moment.at_ms), "what": moment.what, **moment.said}
@@ -137,7 +137,7 @@ def _cell(value: object) -> Text:
 
 
 def _plain(value: object) -> str:
-    """Spell a value; what would steer the terminal is shown and not obeyed."""
+    """Format a value; what would steer the terminal is shown and not obeyed."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else spell(value)
@@ -165,14 +165,14 @@ Record = TypeVar("Record", bound=Ordered)
 
 
 async def after(operation: Operation, since_s: float | None) -> int:
-    """Give the order number after which records are of the last `since_s` seconds; None is all."""
+    """Return the order number where the last `since_s` seconds of records begin; None is all."""
     return 0 if since_s is None else await operation.operators.order_at(since_s)
 
 
 def tail(
     environ: Mapping[str, str],
     since_s: float | None,
-    look: Callable[[Operation, Wanted], Awaitable[Sequence[Record]]],
+    look: Callable[[Operation, RecordFilter], Awaitable[Sequence[Record]]],
     show: Callable[[Sequence[Record], bool], None],
 ) -> None:
     """Show records as they come, until Ctrl-C; `show` is told whether they are the first."""
@@ -183,7 +183,7 @@ def tail(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         while not stop.is_set():
-            found = await look(operation, Wanted(after=seen, limit=PAGE))
+            found = await look(operation, RecordFilter(after=seen, limit=PAGE))
             if found:
                 show(found, is_first)
                 seen, is_first = found[-1].order, False

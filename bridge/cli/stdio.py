@@ -11,7 +11,7 @@ from bridge.configuration.servers import Server
 from bridge.configuration.settings import data_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.valkey import address_in
-from bridge.mcp.server import Door
+from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio import Stdio
 from bridge.runtime import open_runtime
@@ -67,7 +67,7 @@ async def serve_client(
                 runtime = await stack.enter_async_context(opening)
         except TimeoutError:
             raise ConfigurationError((NO_ANSWER,)) from None
-        wire = Stdio(runtime, server, Door(server), source, sink, is_channel=is_channel)
+        wire = Stdio(runtime, server, McpEndpoint(server), source, sink, is_channel=is_channel)
         await wire.serve(stop)
 
 

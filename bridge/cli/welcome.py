@@ -45,7 +45,7 @@ def welcome(
 
 
 def base_url(host: str, port: int) -> str:
-    """Give the address under which this machine reaches a bridge that listens on `host`."""
+    """Return the address under which this machine reaches a bridge that listens on `host`."""
     host = EVERYWHERE.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -61,7 +61,7 @@ def placeholder(server: Server) -> str:
 
 
 def addresses(server: Server, base: str, token: str) -> Iterator[str]:
-    """Say where a server is reached, and how Claude Code is connected to it in every folder."""
+    """Report where a server is reached, and how Claude Code is connected to it in every folder."""
     yield heading(f"{server.title or server.name}")
     yield f"  Claude     {base}/mcp/{server.name}"
     yield f"             {base}/sse/{server.name}   (clients that only speak HTTP+SSE)"
@@ -74,7 +74,7 @@ def addresses(server: Server, base: str, token: str) -> Iterator[str]:
 
 
 def for_n8n(hook: str, token: str) -> Iterator[str]:
-    """Say what an n8n workflow needs to hand an event to Claude and wait for the reply."""
+    """Report what an n8n workflow needs to hand an event to Claude and wait for the reply."""
     yield heading(
         "In n8n: an HTTP Request node, then a Wait node that resumes On Webhook Call (POST)"
     )
@@ -88,7 +88,7 @@ def for_n8n(hook: str, token: str) -> Iterator[str]:
 
 
 def to_try(hook: str, token: str, port: int, stand_in_port: int | None) -> Iterator[str]:
-    """Say how to send a first question."""
+    """Report how to send a first question."""
     yield heading("Try it: send a question, then ask Claude to take the next event and answer it")
     if stand_in_port:
         yield "  as the n8n workflow does; the answer is Claude's reply:"
@@ -116,7 +116,7 @@ def where_files_go(folder: Path) -> Iterator[str]:
 
 
 def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
-    """Say who plays n8n."""
+    """Report who plays n8n."""
     if not stand_in_port:
         yield heading(f"n8n is {n8n_url}")
         return
@@ -126,21 +126,21 @@ def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
 
 
 def what_can_be_guessed(short_secrets: tuple[str, ...]) -> Iterator[str]:
-    """Say which secrets are too short for more than this machine, if any."""
+    """Report which secrets are too short for more than this machine, if any."""
     if short_secrets:
         yield heading("Before more than this machine can reach the bridge, change these")
         yield from (f"  {secret}" for secret in short_secrets)
 
 
 def what_clients_drop(warnings: tuple[str, ...]) -> Iterator[str]:
-    """Say what of the server files clients would not take, if anything."""
+    """Report what of the server files clients would not take, if anything."""
     if warnings:
         yield heading("Claude's clients drop or cut these, without a word")
         yield from (f"  {warning}" for warning in warnings)
 
 
 def what_does_nothing(unheeded: tuple[str, ...]) -> Iterator[str]:
-    """Say which keys of the server files do nothing yet, if any."""
+    """Report which keys of the server files do nothing yet, if any."""
     if unheeded:
         yield heading("These keys of server files do nothing yet")
         yield from (f"  {each}" for each in unheeded)

@@ -132,7 +132,7 @@ class StandardWebhooksAuth(SignatureAuth):
 
     @property
     def key(self) -> bytes:
-        """Give the key that the secret stands for."""
+        """Return the key that the secret stands for."""
         return key_of(self.secret.get_secret_value())
 
 

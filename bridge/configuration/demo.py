@@ -57,7 +57,7 @@ def with_demo(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def demo_tokens(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Give both tokens by variable name; what is made up stays the same from start to start."""
+    """Return both tokens by variable name; what is made up stays the same from start to start."""
     wanted = {name: environ.get(name, "") for name in (TOKEN, HOOK_TOKEN)}
     if all(wanted.values()):
         return wanted

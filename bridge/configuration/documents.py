@@ -41,11 +41,11 @@ class Document:
         return f"{self.path}:{self.line(place)}: {subject} {predicate}"
 
     def line(self, place: Iterable[str | int]) -> int:
-        """Give the line of `place`, or of the nearest one that the file has."""
+        """Return the line of `place`, or of the nearest one that the file has."""
         return self.lines[self.nearest(place)]
 
     def nearest(self, place: Iterable[str | int]) -> Place:
-        """Give the place that the file has, leaving out the parts of `place` that it lacks."""
+        """Return the place that the file has, leaving out the parts of `place` that it lacks."""
         found: Place = ()
         for part in place:
             if (*found, str(part)) in self.lines:

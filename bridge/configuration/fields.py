@@ -47,7 +47,7 @@ class Entry(BaseModel):
 
     @classmethod
     def keys(cls) -> dict[str, str]:
-        """Give the keys that a file may set here, each with its attribute's name."""
+        """Return the keys that a file may set here, each with its attribute's name."""
         named = {field.alias or name: name for name, field in cls.model_fields.items()}
         return {key: name for key, name in named.items() if key != NOT_IN_FILES}
 

@@ -81,7 +81,7 @@ def short_in_settings(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_reachable(settings: Settings) -> bool:
-    """Tell whether more than this machine can reach a bridge with these settings."""
+    """Report whether more than this machine can reach a bridge with these settings."""
     public_host = urlsplit(settings.public_url or "").hostname
     is_near = is_loopback(settings.host) and (public_host is None or is_loopback(public_host))
     return not is_near

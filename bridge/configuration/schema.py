@@ -31,7 +31,7 @@ def server_file_schema() -> dict[str, Any]:
 
 
 def _rewrite(schema: dict[str, Any]) -> dict[str, Any]:
-    """Say what the models do not: names of one pattern only, `${NAME}` for any plain value."""
+    """Report what the models do not: names of one pattern only, `${NAME}` for any plain value."""
     said = {key: _rewrite_member(key, member) for key, member in schema.items() if key != "title"}
     if "patternProperties" in said:
         said["additionalProperties"] = False

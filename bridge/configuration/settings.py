@@ -214,13 +214,13 @@ def variable(field: str) -> str:
 
 
 def servers_dir_of(environ: Mapping[str, str]) -> Path:
-    """Give the folder with the server files, which must be read before the settings can be."""
+    """Return the folder with the server files, which must be read before the settings can be."""
     given = environ.get("BRIDGE_SERVERS", "").strip()
     return Path(given or Settings().servers_dir).expanduser()
 
 
 def data_dir_of(environ: Mapping[str, str]) -> Path:
-    """Give the folder for what this machine keeps, whatever else is wrong or still missing."""
+    """Return the folder for what this machine keeps, whatever else is wrong or still missing."""
     needed = {
         name: value
         for name, value in environ.items()

@@ -35,11 +35,11 @@ class Variables:
         self.used: set[str] = set()
 
     def has(self, name: str) -> bool:
-        """Tell whether a setting is there; an empty one is not."""
+        """Report whether a setting is there; an empty one is not."""
         return bool(self._environ.get(name, "").strip())
 
     def fill(self, value: Any) -> tuple[Any, tuple[Fault, ...]]:
-        """Give `value` with every text in it filled in; what cannot be stays, and is a fault."""
+        """Return `value` with every text in it filled in; what cannot be stays, and is a fault."""
         faults: list[Fault] = []
         return self._fill(value, (), faults), tuple(faults)
 

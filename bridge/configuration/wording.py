@@ -22,7 +22,7 @@ _PHRASES = {
 
 
 def predicate(details: ErrorDetails) -> str:
-    """Say what is wrong as the rest of a sentence whose subject is the faulty key.
+    """Report what is wrong as the rest of a sentence whose subject is the faulty key.
 
     The rejected value is never repeated: it may be a secret.
     """

@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach `host`, a name or an address without a port."""
+    """Report whether only this machine can reach `host`, a name or an address without a port."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -26,12 +26,12 @@ def is_loopback(host: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """Tell whether `text` is a host, with or without a port, and nothing else."""
+    """Report whether `text` is a host, with or without a port, and nothing else."""
     return _HOST.fullmatch(text) is not None
 
 
 def host(text: str) -> str:
-    """Give `text` in small letters if it is a host, with or without a port.
+    """Return `text` in small letters if it is a host, with or without a port.
 
     Raises:
         ValueError: it is not.
@@ -42,7 +42,7 @@ def host(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """Give `text` in small letters if it is a scheme, a host and perhaps a port, and no more.
+    """Return `text` in small letters if it is a scheme, a host and perhaps a port, and no more.
 
     Raises:
         ValueError: it is not.
@@ -82,7 +82,7 @@ def web_address(text: str) -> SplitResult:
 
 
 def redis_address(text: str) -> str:
-    """Give back the address of a Redis whose parts are where they seem to be.
+    """Return back the address of a Redis whose parts are where they seem to be.
 
     Raises:
         ValueError: a user or password holds what ends it early, or the rest is no address.

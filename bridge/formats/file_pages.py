@@ -41,5 +41,5 @@ def file_page(part: bytes, offset: int, whole_bytes: int, *, is_text: bool) -> F
 
 
 def page_bytes(chars: int) -> int:
-    """Tell how many bytes of a file fit on a page of so many characters, at least one of them."""
+    """Report how many bytes of a file fit on a page of so many characters, at least one of them."""
     return max(chars // 4 * 3, CHARACTER_BYTES_MAX)

@@ -34,7 +34,7 @@ class Form:
 
     @property
     def body(self) -> Body:
-        """Give the payload as it is kept."""
+        """Return the payload as it is kept."""
         return Body(json.dumps(self.payload).encode(), MEDIA_TYPE)
 
 

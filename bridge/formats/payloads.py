@@ -53,7 +53,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
 
 
 def summarize(content: bytes) -> str:
-    """Give the first characters of a payload on one line."""
+    """Return the first characters of a payload on one line."""
     start = content[: SUMMARY_CHARS * 4].decode(errors="ignore")
     line = " ".join(start.split())
     return line if len(line) <= SUMMARY_CHARS else line[: SUMMARY_CHARS - 1] + "…"
@@ -247,7 +247,7 @@ class Content:
 
     @property
     def size_bytes(self) -> int:
-        """Tell how much of it is kept."""
+        """Report how much of it is kept."""
         return len(self.body.content) + sum(map(len, self.files))
 
 

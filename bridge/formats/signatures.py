@@ -26,7 +26,7 @@ _PREFIX = "whsec_"
 
 
 def key_of(secret: str) -> bytes:
-    """Give the key that a Standard Webhooks secret stands for: base64, perhaps after `whsec_`.
+    """Return the key that a Standard Webhooks secret stands for: base64, perhaps after `whsec_`.
 
     Raises:
         ValueError: it is no base64.
@@ -51,7 +51,7 @@ def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 
 
 def is_signed(signatures: str, key: bytes, message_id: str, timestamp: str, body: bytes) -> bool:
-    """Tell whether one of several signatures, with spaces between, is right; only `v1` can be."""
+    """Report whether one of several signatures, with spaces between, is right; only `v1` can be."""
     right = sign(key, message_id, timestamp, body)
     # All of them are compared: the time tells nothing.
     return True in [is_same(given, right) for given in signatures.split()]
@@ -105,7 +105,7 @@ class HmacScheme:
     def fault(
         self, secret: str, headers: Mapping[str, str], body: bytes | None, now_s: float
     ) -> str | None:
-        """Say what is wrong with the signature of a body; None if it is right.
+        """Report what is wrong with the signature of a body; None if it is right.
 
         Before the body was read, one that is as long as a signature counts as one.
         """

@@ -22,9 +22,7 @@ _WEBHOOK_PLACES = frozenset({"params", "query"})
 _ITEM_ENVELOPE = frozenset({"pairedItem"})
 
 
-def spare_members(
-    value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False
-) -> Json:
+def prune(value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False) -> Json:
     """Leave out members that are null, and those in which n8n tells of itself.
 
     An empty list, object or text may be what was asked for: it is left out only where `hard`.
@@ -39,11 +37,11 @@ def spare_members(
 def spare_envelopes(
     value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False
 ) -> Json:
-    """Leave out what `spare_members` does, and give n8n's items as their `json` alone."""
+    """Leave out what `prune` does, and give n8n's items as their `json` alone."""
     needed = _Needed.of(schema, is_hard=hard)
     bare = _unwrap(_spare(value, needed))
     if "json" in needed.named or not allows(bare):
-        return spare_members(value, schema, allows, hard=hard)
+        return prune(value, schema, allows, hard=hard)
     return bare
 
 
@@ -82,7 +80,7 @@ def _described(schema: Schema | None) -> Iterator[str]:
 
 
 def _keywords(part: Any) -> Iterator[tuple[str, Any]]:
-    """Give everything in a schema that stands under a name, however deep."""
+    """Return everything in a schema that stands under a name, however deep."""
     for inner in part if isinstance(part, list) else ():
         yield from _keywords(inner)
     for key, inner in part.items() if isinstance(part, Mapping) else ():
@@ -124,7 +122,7 @@ def _envelope(value: dict[str, Json]) -> frozenset[str]:
 
 
 def _unwrap(value: Json) -> Json:
-    """Give lists of items, each an object with `json` alone, as the list of what is in them."""
+    """Return lists of items, each an object with `json` alone, as the list of what is in them."""
     if isinstance(value, dict):
         return {name: _unwrap(member) for name, member in value.items()}
     if not isinstance(value, list):

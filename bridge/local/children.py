@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.backoff import delay_before
 from bridge.errors import ConfigurationError
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
@@ -28,7 +28,7 @@ class Process(Protocol):
         """Start it."""
 
     async def wait(self) -> int:
-        """Wait until it has ended; give its exit status."""
+        """Wait until it has ended; returns its exit status."""
 
     async def stop(self) -> None:
         """Have it finish what it holds, then end it."""
@@ -50,14 +50,14 @@ class Child:
         """Start it; whether it is ready is for the caller to ask."""
         self._process = await asyncio.create_subprocess_exec(
             # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
-            *leashed(sys.executable, "-P", "-m", "bridge", *self._command),
+            *tied_to_parent(sys.executable, "-P", "-m", "bridge", *self._command),
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
         )
 
     async def wait(self) -> int:
-        """Wait until it has ended; give its exit status, minus the signal's number if killed."""
+        """Wait until it has ended; returns its exit status, minus the signal's number if killed."""
         return await self._process.wait() if self._process else 0
 
     async def stop(self) -> None:

@@ -23,8 +23,8 @@ PR_SET_PDEATHSIG = 1
 """From <sys/prctl.h>; kept over execve(2), see prctl(2)."""
 
 
-def leashed(*command: str) -> tuple[str, ...]:
-    """Give the command that runs `command` and never outlives this process."""
+def tied_to_parent(*command: str) -> tuple[str, ...]:
+    """Return the command that runs `command` and never outlives this process."""
     # -I keeps this folder off sys.path, where queue.py would hide the standard library's.
     return (sys.executable, "-I", "-S", __file__, str(os.getpid()), *command)
 

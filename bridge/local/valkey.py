@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as NoAnswerError
 
 from bridge.errors import ConfigurationError
 from bridge.local.data_folder import in_data_folder
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from bridge.local.ports import free_port
 
 LOCK_WAIT_S = 3.0  # a server whose parent was just killed needs a moment to end
@@ -87,7 +87,7 @@ class EmbeddedValkey:
             self._tell_address()
 
     async def wait(self) -> int:
-        """Wait until the server has ended, for whatever reason; give its exit status."""
+        """Wait until the server has ended, for whatever reason; returns its exit status."""
         if self._process is None:
             return 0
         return await self._process.wait()
@@ -152,7 +152,7 @@ class EmbeddedValkey:
         # The configuration goes in by stdin, so the password is in no process list.
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *leashed(self._program, "-"),
+                *tied_to_parent(self._program, "-"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

@@ -1,1 +1,1 @@
-"""The MCP door: one exchange, many wires."""
+"""The MCP endpoint: one exchange, many wires."""

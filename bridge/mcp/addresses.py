@@ -12,7 +12,7 @@ ADDRESS = re.compile(
 
 
 @dataclass(frozen=True)
-class Place:
+class ResourceAddress:
     """What a resource's address names: an inbox, or an event of it and perhaps a part of that."""
 
     hook: str
@@ -23,12 +23,12 @@ class Place:
 
 
 def inbox_uri(server: Server, hook: str) -> str:
-    """Spell the address of an inbox."""
+    """Format the address of an inbox."""
     return f"event://{server.name}/{hook}"
 
 
 def event_uri(server: Server, hook: str, event_id: str) -> str:
-    """Spell the address of an event."""
+    """Format the address of an event."""
     return f"{inbox_uri(server, hook)}/{event_id}"
 
 
@@ -38,7 +38,7 @@ def hook_of_inbox(server: Server, uri: str) -> str | None:
     return hook if hook in server.hooks and uri == inbox_uri(server, hook) else None
 
 
-def place_of(server: Server, uri: str) -> Place | None:
+def place_of(server: Server, uri: str) -> ResourceAddress | None:
     """Read an address; None where it can name nothing of this server."""
     spelt = ADDRESS.fullmatch(uri)
     if spelt is None or spelt["server"] != server.name or spelt["hook"] not in server.hooks:
@@ -47,6 +47,6 @@ def place_of(server: Server, uri: str) -> Place | None:
     offset = asked.get("offset", "0")
     if not re.fullmatch("[0-9]{1,12}", offset, re.ASCII):
         return None
-    return Place(
+    return ResourceAddress(
         spelt["hook"], spelt["id"] or "", asked.get("path", ""), int(offset), asked.get("cursor")
     )

@@ -1,16 +1,19 @@
-"""Calls that outlast their request: read, list and cancel them."""
+"""The tools of calls: read, list and cancel them; and files that are their results."""
 
+import base64
+import dataclasses
 from typing import Any
 
 import mcp_types as types
 
+from bridge.errors import NotFoundError
+from bridge.formats.file_pages import file_page, page_bytes
+from bridge.formats.images import IMAGE_BYTES_MAX, image_type
+from bridge.formats.json_text import decode
 from bridge.formats.payloads import Page, summarize
-from bridge.mcp.envelopes import read_on, unless_held
 from bridge.mcp.exchange import Caller
-from bridge.mcp.leaving import unless_leaving
 from bridge.mcp.questions import input_required, next_step
-from bridge.mcp.result_files import file_part, with_image
-from bridge.mcp.showing import shown_result
+from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held
 from bridge.mcp.tools import (
     CURSOR,
     IF_CHANGED_FROM,
@@ -28,9 +31,53 @@ from bridge.mcp.tools import (
     is_detailed,
     seconds,
     success,
+    unless_leaving,
     whole,
 )
 from bridge.models import Call, CallId, CallStatus, instant, second
+from bridge.n8n.outcomes import RESULT_FILE_PATH
+
+
+async def with_image(
+    told: types.CallToolResult, call: Call, caller: Caller
+) -> types.CallToolResult:
+    """Return what is told of a call, and beside it the image that its workflow answered with."""
+    if not 0 < call.file_bytes <= IMAGE_BYTES_MAX or not _type(call).startswith("image/"):
+        return told
+    content, _ = await caller.runtime.calls.read_file(call, 0, call.file_bytes)
+    media_type = image_type(content)
+    if media_type is None:
+        return told
+    data = base64.b64encode(content).decode()
+    image = types.ImageContent(type="image", data=data, mime_type=media_type)
+    return told.model_copy(update={"content": [*told.content, image]})
+
+
+async def file_part(caller: Caller, call: Call, path: str, offset: int) -> dict[str, Any]:
+    """Return the page that begins at `offset` of the file that `path` names in a call's result.
+
+    Raises:
+        NotFoundError: the result has no such file.
+    """
+    if path != RESULT_FILE_PATH or not call.file_bytes:
+        raise NotFoundError("this call's result has no such file: leave path out to read the rest")
+    size_bytes = page_bytes(caller.runtime.settings.result_chars)
+    part, whole_bytes = await caller.runtime.calls.read_file(call, offset, size_bytes)
+    is_text = _described(call).get("encoding") == "text"
+    shown = file_page(part, offset, whole_bytes, is_text=is_text)
+    told = {"call_id": call.call_id, "status": call.status, "path": path, "notice": DATA_NOTICE}
+    on = read_on("read_call with the same path", Page("", shown.next_offset))
+    return told | dataclasses.asdict(shown) | on
+
+
+def _described(call: Call) -> dict[str, Any]:
+    described: dict[str, Any] = decode(call.result or b"{}")["files"][0]
+    return described
+
+
+def _type(call: Call) -> str:
+    return str(_described(call)["content_type"])
+
 
 _CALL_ID = {"type": "string"}
 
@@ -87,7 +134,7 @@ def describe_call(
     detailed: bool = False,
     held: str | None = None,
 ) -> dict[str, Any]:
-    """Give the public face of a call, a long result as one page of its text."""
+    """Return the public face of a call, a long result as one page of its text."""
     described = _standing(call)
     if call.question:
         described["input_required"] = input_required(caller, call.question)
@@ -128,7 +175,7 @@ def _row(call: Call) -> dict[str, Any]:
 
 
 def _detailed_row(call: Call) -> dict[str, Any]:
-    """Give a call with all that is known of it but its result."""
+    """Return a call with all that is known of it but its result."""
     more = {
         "arguments": summarize(call.arguments),
         "attempt": call.attempt,

@@ -1,4 +1,4 @@
-"""The threshold of the MCP door: which server, and who asks."""
+"""The threshold of the MCP endpoint: which server, and who asks."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,12 +7,12 @@ from typing import Any
 from starlette.requests import Request
 
 from bridge.errors import NotFoundError
+from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.exchange import Caller
-from bridge.mcp.server import Door
 from bridge.runtime import Runtime
 
 
-async def enter(request: Request) -> tuple[Door, Caller]:
+async def authenticate(request: Request) -> tuple[McpEndpoint, Caller]:
     """Find the server that a request is for and prove who asks.
 
     What the request proves to have been received is on record before it is served, so that the
@@ -28,9 +28,9 @@ async def enter(request: Request) -> tuple[Door, Caller]:
         raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
     wire = request.url.path.split("/")[1]
     authorization = request.headers.get("authorization")
-    access = await runtime.entrance.admit(server, authorization, wire)
-    await request.app.state.handovers.prove(request)
-    return request.app.state.doors[server.name], Caller(
+    access = await runtime.authenticator.admit(server, authorization, wire)
+    await request.app.state.http_acks.prove(request)
+    return request.app.state.endpoints[server.name], Caller(
         runtime,
         access.scope.view(server),
         access.principal,
@@ -40,7 +40,7 @@ async def enter(request: Request) -> tuple[Door, Caller]:
     )
 
 
-class Tasks:
+class BackgroundTasks:
     """Work that outlives the request that began it; it ends with the process at the latest."""
 
     def __init__(self) -> None:

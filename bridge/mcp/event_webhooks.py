@@ -1,39 +1,85 @@
 """Webhooks of the Events extension: what comes on a hook, sent to an address that the client names.
 
-On purpose: only for those whose token may act. Whoever may only read can poll and stream; an
-address of their choice would go on being told after they have left.
+On purpose: only for those whose token may act. A client that may only read can poll and stream; an
+address of its choice would go on being told after it has left.
 
 Source: SEP-3415, "Subscribing: events/subscribe", "Unsubscribing: events/unsubscribe".
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import mcp_types as types
 from mcp.server.lowlevel import Server as McpServer
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
 from bridge.audit import record
 from bridge.auth.authentication import LOCAL
+from bridge.configuration.servers import Hook
 from bridge.errors import NotFoundError
-from bridge.mcp.event_subscription import (
-    CALLBACK_ENDPOINT_ERROR,
-    FORBIDDEN,
-    NOT_FOUND,
-    RESOURCE_EXHAUSTED,
-    UNSUPPORTED,
-    SubscriptionParams,
-    hook_of,
-    kept_s_of,
-)
+from bridge.formats.json_text import show
 from bridge.mcp.exchange import Caller
-from bridge.mcp.refusals import refusing
+from bridge.mcp.tool_results import refusing
 from bridge.mcp.tools import Context
 from bridge.models import instant
 from bridge.net.receivers import ReceiverError
-from bridge.store.subscriptions import Kept
-from bridge.verbs.subscriptions import Asked, LimitReachedError
+from bridge.store.subscriptions import StoredSubscription
+from bridge.verbs.subscriptions import LimitReachedError, SubscribeRequest
+
+EXTENSION = "io.modelcontextprotocol/events"
+
+NOT_FOUND = -32023
+FORBIDDEN = -32024
+RESOURCE_EXHAUSTED = -32025
+UNSUPPORTED = -32026
+CALLBACK_ENDPOINT_ERROR = -32027
+
+
+class SubscriptionParams(types.RequestParams):
+    """What one subscription is to, and from where on."""
+
+    name: str
+    arguments: dict[str, Any] | None = None
+    cursor: str | None = None
+    max_age_ms: int | None = Field(None, ge=0)
+
+
+def hook_of(context: Context, params: SubscriptionParams) -> Hook:
+    """Find the hook that a subscription is to.
+
+    Raises:
+        MCPError: there is none, or the subscription's arguments or cursor are wrong.
+    """
+    demand_modern(context)
+    hook = context.lifespan_context.server.hooks.get(params.name)
+    if hook is None:
+        raise MCPError(NOT_FOUND, f"no such event: {show(params.name)}", {"kind": "event"})
+    if params.arguments:
+        raise MCPError(types.INVALID_PARAMS, "these events take no arguments")
+    if params.cursor is not None and not re.fullmatch("[0-9]{1,17}", params.cursor, re.ASCII):
+        raise MCPError(types.INVALID_PARAMS, "this is no cursor: take it as it came, or null")
+    return hook
+
+
+def demand_modern(context: Context) -> None:
+    """Know nothing of the extension on wires older than it.
+
+    Raises:
+        MCPError: the request came on one.
+    """
+    if context.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
+
+
+def kept_s_of(caller: Caller, params: SubscriptionParams) -> float:
+    """Return how old an event may be to be sent, in seconds: older ones may not be kept."""
+    kept_s = caller.runtime.settings.event_ttl_s
+    return kept_s if params.max_age_ms is None else min(kept_s, params.max_age_ms / 1000)
+
 
 WEBHOOK = "webhook"
 
@@ -66,7 +112,7 @@ def add_webhooks(mcp_server: McpServer[Caller]) -> None:
 
 
 def offers_webhooks(caller: Caller) -> bool:
-    """Tell whether a caller may have events sent somewhere."""
+    """Report whether a caller may have events sent somewhere."""
     is_known = caller.principal.name != LOCAL
     return caller.runtime.settings.event_webhooks and is_known and caller.scope.acts
 
@@ -75,7 +121,7 @@ async def subscribe(context: Context, params: SubscribeParams) -> dict[str, Any]
     """Begin a subscription or renew it, once its receiver has proved that it wants to be told."""
     caller, hook = context.lifespan_context, hook_of(context, params)
     _demand_right(caller, params.delivery)
-    asked = Asked(
+    asked = SubscribeRequest(
         principal=caller.principal,
         token=caller.token[0],
         hook=hook.name,
@@ -126,7 +172,7 @@ def _demand_right(caller: Caller, delivery: Delivery) -> None:
 
 @contextlib.contextmanager
 def _in_own_codes() -> Iterator[None]:
-    """Tell what the extension has codes for by them while the block lasts."""
+    """Report what the extension has codes for by them while the block lasts."""
     try:
         yield
     except ReceiverError as error:
@@ -139,8 +185,8 @@ def _in_own_codes() -> Iterator[None]:
         raise MCPError(NOT_FOUND, str(error), {"kind": "subscription"}) from error
 
 
-def _status(kept: Kept) -> dict[str, Any]:
-    """Tell how deliveries went until now, in categories only."""
+def _status(kept: StoredSubscription) -> dict[str, Any]:
+    """Report how deliveries went until now, in categories only."""
     told: dict[str, Any] = {"active": not kept.was_suspended, "lastError": kept.last_error}
     if kept.last_delivery_at_ms is not None:
         told["lastDeliveryAt"] = instant(kept.last_delivery_at_ms)

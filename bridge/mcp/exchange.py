@@ -24,17 +24,17 @@ from bridge.errors import NotFoundError, TransientError
 from bridge.formats.json_text import encode as encode_json
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.verbs.receipts import NOTHING, of_call
+from bridge.verbs.acks import NOTHING, of_call
 
 logger = logging.getLogger(__name__)
 
 
-class Line(Protocol):
+class Channel(Protocol):
     """Where the frames of one exchange go before its answer."""
 
     @property
     def can_ask(self) -> bool:
-        """Tell whether requests from server to client have a way back."""
+        """Report whether requests from server to client have a way back."""
 
     async def send(self, message: Message) -> None:
         """Bring one notification on its way."""
@@ -45,7 +45,7 @@ class Line(Protocol):
         """Ask the client and wait for its answer; None leaves the patience to the line."""
 
 
-class Silence:
+class NullChannel:
     """The line of an exchange whose wire has room for nothing but the answer."""
 
     can_ask = False
@@ -64,7 +64,7 @@ class Silence:
         raise NoBackChannelError(method)
 
 
-class Hearing(Protocol):
+class ResourceSubscriptions(Protocol):
     """Where it is noted which inboxes a session wants to hear of."""
 
     async def hear(self, hook: str) -> None:
@@ -104,7 +104,7 @@ class Caller:
     scope: Scope = EVERYTHING
     token: tuple[str, str] = ("", "")
     call_id: CallId = field(default_factory=new_call_id)
-    hearing: Hearing | None = None
+    hearing: ResourceSubscriptions | None = None
     client: str = ""
     traceparent: str = ""
     receipt: str = NOTHING
@@ -135,17 +135,17 @@ class Caller:
             self.receipt = of_call(call.call_id, attached=attached)
 
     async def fetches(self, call: Call) -> None:
-        """Note that the end of a call goes to whoever named it, and could name it again."""
+        """Record that the end of a call goes to whoever named it, and could name it again."""
         self.hands_over(call)
         if await self.is_there():
             with contextlib.suppress(TransientError):  # without it the answer's receipt decides
                 await self.runtime.calls.handed_over(call)
 
 
-class Outgoing:
+class ChannelOutbound:
     """The SDK's view of a line as a way out (its `Outbound`)."""
 
-    line: Line
+    line: Channel
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -172,30 +172,30 @@ class Outgoing:
 
 
 @dataclass
-class Standing(Outgoing):
+class SessionOutbound(ChannelOutbound):
     """The way out for what belongs to no request."""
 
-    line: Line
+    line: Channel
 
 
 @dataclass
-class Exchange(Outgoing):
+class Exchange(ChannelOutbound):
     """The SDK's view of one request (its `DispatchContext`), over any wire."""
 
     request: Message
-    line: Line
+    line: Channel
     transport: TransportContext
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
     message_metadata: MessageMetadata = None
 
     @property
     def can_send_request(self) -> bool:
-        """Tell whether the client can be asked while this request is served."""
+        """Report whether the client can be asked while this request is served."""
         return self.line.can_ask
 
     @property
     def request_id(self) -> str | int:
-        """Give the JSON-RPC id of the request."""
+        """Return the JSON-RPC id of the request."""
         request_id: str | int = self.request["id"]
         return request_id
 
@@ -240,7 +240,7 @@ async def answer(
 def error_message(
     request_id: str | int | None, code: int, message: str, data: Any = None
 ) -> Message:
-    """Spell a JSON-RPC error answer."""
+    """Format a JSON-RPC error answer."""
     error: Message = {"code": code, "message": message}
     if data is not None:
         error["data"] = data
@@ -248,5 +248,5 @@ def error_message(
 
 
 def encode(message: Message) -> bytes:
-    """Spell a message on one line."""
+    """Format a message on one line."""
     return encode_json(message, compact=True)

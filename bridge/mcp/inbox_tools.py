@@ -1,6 +1,7 @@
-"""The inbox: events from n8n as Claude lists, takes, reads, answers and gives them back."""
+"""The tools of the inbox: list, take, read, answer, extend and release events."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import mcp_types as types
@@ -9,23 +10,41 @@ from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
 from bridge.formats.file_pages import page_bytes
 from bridge.formats.json_text import show
-from bridge.mcp.envelopes import DATA_NOTICE, beside, envelope, unless_held, value_or_text
 from bridge.mcp.exchange import Caller
-from bridge.mcp.leaving import unless_leaving
-from bridge.mcp.showing import shown_part, shown_payload
+from bridge.mcp.tool_results import (
+    DATA_NOTICE,
+    beside,
+    envelope,
+    shown_part,
+    shown_payload,
+    unless_held,
+    value_or_text,
+)
 from bridge.mcp.tools import (
+    CURSOR,
+    IF_CHANGED_FROM,
+    LIMIT,
+    OFFSET,
+    RESPONSE_FORMAT,
+    WAIT_SECONDS,
     Arguments,
     Context,
+    Meta,
+    Schema,
+    Tool,
+    arguments,
     held_by,
+    hints,
     is_detailed,
     seconds,
     success,
+    unless_leaving,
     whole,
 )
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
-from bridge.store.events import Held
-from bridge.verbs.receipts import of_event
-from bridge.verbs.taking import Presence, Taken
+from bridge.store.events import LeaseRef
+from bridge.verbs.acks import of_event
+from bridge.verbs.takers import Presence, Taken
 
 
 async def list_events(context: Context, given: Arguments) -> types.CallToolResult:
@@ -113,7 +132,7 @@ async def reply_to_event(context: Context, given: Arguments) -> types.CallToolRe
 
 
 async def extend_event(context: Context, given: Arguments) -> types.CallToolResult:
-    """Give a lease more time."""
+    """Return a lease more time."""
     until_ms = await context.lifespan_context.runtime.events.extend(
         await _held(context, given), seconds(given, "seconds")
     )
@@ -121,7 +140,7 @@ async def extend_event(context: Context, given: Arguments) -> types.CallToolResu
 
 
 async def release_event(context: Context, given: Arguments) -> types.CallToolResult:
-    """Give an event back, or set it aside."""
+    """Return an event back, or set it aside."""
     status = await context.lifespan_context.runtime.events.release(
         await _held(context, given),
         reason=given.get("reason", ""),
@@ -132,7 +151,7 @@ async def release_event(context: Context, given: Arguments) -> types.CallToolRes
 
 
 def _done(context: Context, given: Arguments, **told: str) -> types.CallToolResult:
-    """Tell what was done to an event, which whoever asked has just named."""
+    """Report what was done to an event, which whoever asked has just named."""
     if context.lifespan_context.server.trim_context:
         return success(told)
     return success({"event_id": given["event_id"]} | told)
@@ -146,14 +165,14 @@ def _known_hook(server: Server, hook: str | None) -> str | None:
     return hook
 
 
-async def _held(context: Context, given: Arguments) -> Held:
+async def _held(context: Context, given: Arguments) -> LeaseRef:
     caller = context.lifespan_context
     await caller.demand_event(given["event_id"])
-    return Held(EventId(given["event_id"]), LeaseToken(given["lease"]), caller.principal)
+    return LeaseRef(EventId(given["event_id"]), LeaseToken(given["lease"]), caller.principal)
 
 
 def row(event: Event) -> dict[str, Any]:
-    """Give an event as it stands in a list; its summary is from outside."""
+    """Return an event as it stands in a list; its summary is from outside."""
     return {
         "event_id": event.event_id,
         "hook": event.hook,
@@ -165,7 +184,7 @@ def row(event: Event) -> dict[str, Any]:
 
 
 def detailed_row(event: Event) -> dict[str, Any]:
-    """Give an event with all that is known of it but its payload."""
+    """Return an event with all that is known of it but its payload."""
     more = {
         "received_at": instant(event.received_at_ms),
         "reply_status": event.reply.status,
@@ -175,3 +194,157 @@ def detailed_row(event: Event) -> dict[str, Any]:
         "media_type": event.media_type,
     }
     return row(event) | {name: said for name, said in more.items() if said}
+
+
+_EVENT_ID = {"type": "string"}
+_LEASE = {"type": "string", "description": "From take_event."}
+_HOOK = {"type": "string", "description": "Only this hook's."}
+_TYPES = ("object", "array", "string", "number", "boolean", "null")
+
+
+def inbox_tools(server: Server) -> tuple[Tool, ...]:
+    """Return the inbox's tools, with the types that a reply to the server's hooks may have.
+
+    n8n's MCP Client Tool makes an argument without a type optional to its model, and its node sends
+    one of several types as a text; of a single type it sends what that type says.
+    """
+    declared: set[str] = set()
+    for hook in server.hooks.values():
+        declared |= _types_of(hook.reply)
+    return _tools_for(tuple(name for name in _TYPES if name in declared) or _TYPES)
+
+
+@functools.cache  # schemas are compiled and kept by their identity
+def _tools_for(reply_types: tuple[str, ...]) -> tuple[Tool, ...]:
+    types = reply_types[0] if len(reply_types) == 1 else list(reply_types)
+    reply: Schema = {"type": types, "description": "What the hook asks for."}
+    return tuple(_with_reply(tool, reply) for tool in _TOOLS)
+
+
+def _with_reply(tool: Tool, reply: Schema) -> Tool:
+    properties = tool.input["properties"]
+    if "reply" not in properties:
+        return tool
+    return dataclasses.replace(
+        tool, input=tool.input | {"properties": properties | {"reply": reply}}
+    )
+
+
+def _types_of(schema: dict[str, Any] | None) -> set[str]:
+    named = (schema or {}).get("type", list(_TYPES))
+    names = [named] if isinstance(named, str) else named
+    return {"number" if name == "integer" else name for name in names}
+
+
+_TOOLS = (
+    Tool(
+        name="list_events",
+        title="List events",
+        description=(
+            "Lists events that n8n has sent, oldest first, without taking them. "
+            "To work on one, use take_event."
+        ),
+        input=arguments(
+            hook=_HOOK,
+            status={
+                "enum": [status.value for status in EventStatus],
+                "description": "Default: queued.",
+            },
+            limit=LIMIT,
+            cursor=CURSOR,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
+        ),
+        annotations=hints(read_only=True),
+        meta=Meta(search_hint="inbox, n8n, webhook"),
+        run=list_events,
+    ),
+    Tool(
+        name="take_event",
+        title="Take the next event",
+        description=(
+            "Takes the oldest queued event for you alone, with its payload and a lease. Before the "
+            "lease ends, answer with reply_to_event or give back with release_event. With "
+            "wait_seconds it waits for one; event_id is null when there is none. Of a long payload "
+            "you get the start: read on with read_event from next_offset. `merged` counts earlier "
+            "payloads that this one replaces."
+        ),
+        input=arguments(
+            hook=_HOOK,
+            event_id={"type": "string", "description": "Only this event, whoever waits."},
+            wait_seconds=WAIT_SECONDS,
+        ),
+        annotations=hints(read_only=False),
+        meta=Meta(always_load=True, is_long=True),
+        run=take_event,
+    ),
+    Tool(
+        name="read_event",
+        title="Read an event",
+        description=(
+            "Reads an event's payload, or the part that `path` names. Long ones come as text in "
+            "pages: read on with offset = next_offset until that is null. A file that came along "
+            "has its own path, such as /files/0, and comes as text or else as base64."
+        ),
+        input=arguments(
+            "event_id",
+            event_id=_EVENT_ID,
+            path={"type": "string", "description": "JSON Pointer, such as /ticket/body."},
+            offset=OFFSET,
+            response_format=RESPONSE_FORMAT,
+            if_changed_from=IF_CHANGED_FROM,
+        ),
+        annotations=hints(read_only=True),
+        meta=Meta(is_long=True, search_hint="payload, attachment"),
+        run=read_event,
+    ),
+    Tool(
+        name="reply_to_event",
+        title="Reply to an event",
+        description=(
+            "Answers an event that you took, once: the reply goes to the n8n workflow that waits. "
+            "The hook's description says what it expects."
+        ),
+        input=arguments(
+            "event_id lease reply",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            reply={},
+        ),
+        annotations=hints(read_only=False, idempotent=True, open_world=True),
+        meta=Meta(always_load=True),
+        run=reply_to_event,
+    ),
+    Tool(
+        name="extend_event",
+        title="Keep an event longer",
+        description="Gives you this many seconds from now to answer an event that you took.",
+        input=arguments(
+            "event_id lease seconds",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
+        ),
+        annotations=hints(read_only=False, idempotent=True),
+        run=extend_event,
+    ),
+    Tool(
+        name="release_event",
+        title="Give an event back",
+        description=(
+            "Gives back an event that you took and cannot answer: it is queued again, after "
+            "delay_seconds if you like; with dead: true it is set aside for people."
+        ),
+        input=arguments(
+            "event_id lease",
+            event_id=_EVENT_ID,
+            lease=_LEASE,
+            reason={"type": "string", "maxLength": 1000, "description": "Why, for people."},
+            delay_seconds={"type": "number", "minimum": 0, "maximum": 604800},
+            dead={"type": "boolean"},
+        ),
+        annotations=hints(read_only=False, idempotent=True),
+        meta=Meta(search_hint="postpone, dead letter"),
+        run=release_event,
+    ),
+)

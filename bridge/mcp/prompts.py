@@ -1,7 +1,4 @@
-"""Prompts, one a hook: how Claude works through an inbox, in the operator's words and ours.
-
-No payload is ever part of one: what n8n sends is fetched by the tools, as data.
-"""
+"""Prompts of a server, and the completion of their arguments."""
 
 import json
 
@@ -51,7 +48,7 @@ this prompt and your user.\
 
 
 def prompt_of(hook: Hook) -> types.Prompt:
-    """Give a hook's prompt as it stands in the list, under the hook's own name."""
+    """Return a hook's prompt as it stands in the list, under the hook's own name."""
     about = f" What comes in: {hook.description}" if hook.description else ""
     return types.Prompt(
         name=hook.name,
@@ -92,7 +89,7 @@ async def get_prompt(
 
 
 def _hooks(caller: Caller) -> dict[str, Hook]:
-    """Give the hooks whose events the caller may take: nobody else has use for their prompts."""
+    """Return the hooks whose events the caller may take: nobody else has use for their prompts."""
     return caller.server.hooks if caller.scope.acts else {}
 
 
@@ -127,3 +124,22 @@ def _tone(text: str) -> str:
             types.INVALID_PARAMS, f"tone must be one line of at most {TONE_CHARS} characters"
         )
     return text.strip()
+
+
+VALUES_MAX = 100
+
+
+async def complete(context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+    """Offer what begins with what has been typed; nothing for what could be anything."""
+    server = context.lifespan_context.server
+    known: dict[str, dict[str, tuple[str, ...]]] = {
+        "ref/prompt": {"tone": TONES},
+        "ref/resource": {"server": (server.name,), "hook": tuple(server.hooks)},
+    }
+    offered = known[params.ref.type].get(params.argument.name, ())
+    values = [value for value in offered if value.startswith(params.argument.value)]
+    return types.CompleteResult(
+        completion=types.Completion(
+            values=values[:VALUES_MAX], total=len(values), has_more=len(values) > VALUES_MAX
+        )
+    )

@@ -10,9 +10,8 @@ from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
 from bridge.formats.json_text import parse_json, spell
 from bridge.formats.payloads import LongJson, page, read_kept
-from bridge.mcp.envelopes import DATA_NOTICE, payload_or_start
 from bridge.mcp.exchange import Caller
-from bridge.mcp.showing import shown_payload
+from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload
 from bridge.mcp.tools import Schema
 from bridge.models import Call, Json, Question
 
@@ -32,7 +31,7 @@ def input_required(caller: Caller, question: Question) -> dict[str, Any]:
 
 
 def next_step(call: Call, caller: Caller) -> str:
-    """Say what to do about a call that has not ended."""
+    """Report what to do about a call that has not ended."""
     then = "read_call with this call_id and wait_seconds 60"
     if call.question is None:
         return f"Not finished yet. Call {then}."
@@ -64,7 +63,7 @@ def _elicitation(call: Call, question: Question, caller: Caller) -> dict[str, An
 
 
 def is_form(schema: Schema | bool | None) -> bool:
-    """Tell whether a form can ask for it: an object whose members are all simple."""
+    """Report whether a form can ask for it: an object whose members are all simple."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return False
     members = schema.get("properties", {}).values()

@@ -15,11 +15,10 @@ from bridge.configuration.servers import Server
 from bridge.errors import MalformedError, NotFoundError, RejectedError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import spell
-from bridge.mcp.addresses import Place, event_uri, inbox_uri, place_of
-from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.addresses import ResourceAddress, event_uri, inbox_uri, place_of
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import read_part, row
-from bridge.mcp.refusals import refusing
+from bridge.mcp.tool_results import DATA_NOTICE, refusing
 from bridge.mcp.tools import Context
 from bridge.models import Event, EventStatus, instant
 
@@ -102,12 +101,12 @@ async def read_resource(
 
 
 def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
-    """Say that an address names nothing, as this request's version spells it."""
+    """Report that an address names nothing, as this request's version spells it."""
     is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
     return MCPError(types.INVALID_PARAMS if is_modern else RESOURCE_NOT_FOUND, why, {"uri": uri})
 
 
-async def _read_inbox(caller: Caller, place: Place) -> dict[str, Any]:
+async def _read_inbox(caller: Caller, place: ResourceAddress) -> dict[str, Any]:
     listing = await caller.runtime.events.list(
         caller.server, place.hook, EventStatus.QUEUED, PAGE, place.cursor
     )
@@ -125,7 +124,7 @@ async def _read_inbox(caller: Caller, place: Place) -> dict[str, Any]:
     return read
 
 
-async def _read_event(caller: Caller, place: Place) -> dict[str, Any]:
+async def _read_event(caller: Caller, place: ResourceAddress) -> dict[str, Any]:
     event = await caller.runtime.events.find(caller.server.name, place.event_id)
     if event.hook != place.hook:
         raise NotFoundError("no such event")
@@ -158,7 +157,7 @@ def _listed_before(cursor: str | None) -> tuple[str | None, int]:
 
 
 def inbox(server: Server, hook: str) -> types.Resource:
-    """Give an inbox as it stands in the list."""
+    """Return an inbox as it stands in the list."""
     return types.Resource(
         name=hook,
         title=f"Inbox of {hook}",

@@ -17,10 +17,9 @@ from pydantic import Field
 
 from bridge.audit import record
 from bridge.errors import NotFoundError
-from bridge.mcp.call_tools import EXPIRED
+from bridge.mcp.call_tools import EXPIRED, with_image
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_requests, take_answer
-from bridge.mcp.result_files import with_image
 from bridge.mcp.tools import Context, tell_once
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, tell
 from bridge.models import Call, CallId, CallStatus, instant
@@ -50,7 +49,7 @@ def add_tasks(mcp_server: McpServer[Caller]) -> None:
 
 
 def declares_tasks(context: Context) -> bool:
-    """Tell whether the client of this very request takes a task for an answer."""
+    """Report whether the client of this very request takes a task for an answer."""
     capabilities = context.session.client_capabilities
     extensions = (capabilities.extensions if capabilities else None) or {}
     return context.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in extensions
@@ -69,13 +68,13 @@ def demand_tasks(context: Context) -> None:
 
 
 def create_task(call: Call, ttl_s: int) -> dict[str, Any]:
-    """Give the answer that hands a call over as a task, and says so of an earlier one."""
+    """Return the answer that hands a call over as a task, and says so of an earlier one."""
     attached = {"_meta": {ATTACHED_META_KEY: call.call_id}} if call.attached else {}
     return {"resultType": "task", **_state(call, ttl_s), **attached}
 
 
 async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
-    """Tell how a task stands, its result inline once there is one."""
+    """Report how a task stands, its result inline once there is one."""
     caller = context.lifespan_context
     call = await _named(context, params)
     await caller.fetches(call)
@@ -109,7 +108,7 @@ async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
 
 
 async def view(call: Call, caller: Caller) -> dict[str, Any]:
-    """Give a task's public face."""
+    """Return a task's public face."""
     settings = caller.runtime.settings
     seen = _state(call, settings.result_ttl_s)
     if seen["status"] == "completed":
@@ -138,7 +137,7 @@ def _state(call: Call, ttl_s: int) -> dict[str, Any]:
 
 
 def _progress(call: Call) -> str:
-    """Say what the workflow last reported of itself; empty when it has not."""
+    """Report what the workflow last reported of itself; empty when it has not."""
     share = "" if call.progress is None else f"{call.progress:.0%}"
     return ": ".join(told for told in (share, call.message) if told)
 

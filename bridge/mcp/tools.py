@@ -1,8 +1,9 @@
-"""What a tool is, and how its results are told."""
+"""What a tool is, how its results are told, and how a drain ends its waiting."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -47,7 +48,7 @@ class Meta:
     search_hint: str = ""
 
     def describe(self) -> dict[str, Any] | None:
-        """Give the keys that stand in the list."""
+        """Return the keys that stand in the list."""
         keys: dict[str, Any] = {}
         if self.always_load:
             keys["anthropic/alwaysLoad"] = True
@@ -72,7 +73,7 @@ class Tool:
     meta: Meta = Meta()
 
     def describe(self) -> types.Tool:
-        """Give the tool as it stands in the list."""
+        """Return the tool as it stands in the list."""
         return types.Tool(
             name=self.name,
             title=self.title,
@@ -91,7 +92,7 @@ def hints(
     idempotent: bool = False,
     open_world: bool = False,
 ) -> types.ToolAnnotations:
-    """Give a tool's annotations with every hint said outright.
+    """Return a tool's annotations with every hint said outright.
 
     What changes nothing may be repeated: MCP reads `idempotentHint` only of tools that do more.
     """
@@ -104,7 +105,7 @@ def hints(
 
 
 def arguments(required: str = "", **properties: Schema) -> Schema:
-    """Give the input schema of an object with these properties and no others."""
+    """Return the input schema of an object with these properties and no others."""
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         schema["required"] = required.split()
@@ -112,12 +113,12 @@ def arguments(required: str = "", **properties: Schema) -> Schema:
 
 
 def is_detailed(given: Arguments) -> bool:
-    """Tell whether all that is known is wanted; what is wanted of a tool mostly is less."""
+    """Report whether all that is known is wanted; what is wanted of a tool mostly is less."""
     return given.get("response_format") == "detailed"
 
 
 def held_by(given: Arguments) -> str | None:
-    """Give the digest of what the caller holds already."""
+    """Return the digest of what the caller holds already."""
     return given.get("if_changed_from")
 
 
@@ -163,7 +164,26 @@ def tell_once(told: types.CallToolResult, client: str) -> types.CallToolResult:
 
 
 def failure(sentence: str) -> types.CallToolResult:
-    """Tell what went wrong, in a sentence that says how to mend it."""
+    """Report what went wrong, in a sentence that says how to mend it."""
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=sentence)], is_error=True
     )
+
+
+T = TypeVar("T")
+
+LAST_WAIT_S = 1.5
+"""How long a call of a workflow is still waited for, so that short ones bring their result."""
+
+
+async def unless_leaving(leaving: asyncio.Event, waiting: Coroutine[Any, Any, T]) -> T | None:
+    """Wait for something; give it up, and give None, once the process is `leaving`."""
+    waited = asyncio.ensure_future(waiting)
+    left = asyncio.ensure_future(leaving.wait())
+    try:
+        await asyncio.wait({waited, left}, return_when=asyncio.FIRST_COMPLETED)
+        return waited.result() if waited.done() else None
+    finally:
+        left.cancel()
+        waited.cancel()
+        await asyncio.gather(left, waited, return_exceptions=True)

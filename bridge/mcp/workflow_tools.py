@@ -1,9 +1,10 @@
-"""Each n8n workflow as a typed tool: start a call, then tell its result or give a handle."""
+"""Workflows as tools: a call is started or joined, its progress shown, its result brought."""
 
 import asyncio
 import contextlib
 import functools
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import mcp_types as types
@@ -12,18 +13,25 @@ from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
 from bridge.formats.payloads import Page
 from bridge.formats.traces import trace_of
-from bridge.mcp.call_tools import EXPIRED
-from bridge.mcp.envelopes import read_on
+from bridge.mcp.call_tools import EXPIRED, with_image
 from bridge.mcp.exchange import Caller
-from bridge.mcp.leaving import LAST_WAIT_S, unless_leaving
-from bridge.mcp.progress import EVERY_S, FIRST_S
 from bridge.mcp.questions import input_required, next_step
-from bridge.mcp.result_files import with_image
-from bridge.mcp.showing import shown_result
-from bridge.mcp.tools import Arguments, Context, Meta, Schema, Tool, failure, hints, success
+from bridge.mcp.tool_results import read_on, shown_result
+from bridge.mcp.tools import (
+    LAST_WAIT_S,
+    Arguments,
+    Context,
+    Meta,
+    Schema,
+    Tool,
+    failure,
+    hints,
+    success,
+    unless_leaving,
+)
 from bridge.models import Call, CallStatus, second
 from bridge.schemas.compile import is_read_by_clients
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
@@ -37,7 +45,7 @@ ANEW = "The workflow was not run again; to have it run again, make the same call
 
 
 def workflow_tools(server: Server) -> tuple[Tool, ...]:
-    """Give a server's workflows as tools, in the order of its file."""
+    """Return a server's workflows as tools, in the order of its file."""
     return tuple(_tool(workflow) for workflow in server.workflows.values())
 
 
@@ -100,7 +108,7 @@ async def start(
     caller = context.lifespan_context
     meta = context.meta or {}
     tool_use = meta.get(TOOL_USE_META_KEY)
-    asked = Asked(
+    asked = CallRequest(
         principal=caller.principal,
         workflow=workflow,
         arguments=given,
@@ -147,7 +155,7 @@ def _how_it_stands(call: Call) -> str:
 
 
 def tell(call: Call, caller: Caller, *, attached: bool = False) -> types.CallToolResult:
-    """Tell how a call stands, the way a tool answers.
+    """Report how a call stands, the way a tool answers.
 
     Whoever is `attached` made no call, but asked for what an earlier one has been asked: each form
     of answer says so in what its clients show, which of a structure is the structure alone.
@@ -201,3 +209,25 @@ def _ended(sentence: str, call: Call, *, attached: bool) -> str:
 
 def _earlier(call: Call) -> str:
     return f"{call.call_id}, begun at {second(call.created_at_ms)} with the same arguments"
+
+
+FIRST_S, EVERY_S = 3.0, 10.0
+
+
+@contextlib.asynccontextmanager
+async def telling(context: Context, what: str) -> AsyncIterator[None]:
+    """Tell every few seconds that something still waits, while the block lasts."""
+    teller = asyncio.create_task(_tell(context, what))
+    try:
+        yield
+    finally:
+        teller.cancel()
+        await asyncio.gather(teller, return_exceptions=True)
+
+
+async def _tell(context: Context, what: str) -> None:
+    waited_s, pause_s = 0.0, FIRST_S
+    while True:
+        await asyncio.sleep(pause_s)
+        waited_s, pause_s = waited_s + pause_s, EVERY_S
+        await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")

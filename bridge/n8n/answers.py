@@ -241,7 +241,7 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}")
 
 
 @dataclass(frozen=True)
-class Answer:
+class N8nAnswer:
     """Status, content type and body of one answer; JSON nests at most `depth_max` deep."""
 
     status: int
@@ -278,7 +278,7 @@ class Answer:
 
     @cached_property
     def message(self) -> str:
-        """Give the sentence n8n answered with: its `message` or its plain text; empty if none."""
+        """Return the sentence n8n answered with: its `message` or its plain text; empty if none."""
         match self.body:
             case JsonBody({"message": str(message)}):
                 return message
@@ -288,37 +288,37 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Tell whether the status is a 2xx."""
+        """Report whether the status is a 2xx."""
         return 200 <= self.status < 300
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether the body holds nothing."""
+        """Report whether the body holds nothing."""
         return not self.raw.strip()
 
     @property
     def is_json(self) -> bool:
-        """Tell whether the body is JSON."""
+        """Report whether the body is JSON."""
         return isinstance(self.body, JsonBody)
 
     @property
     def is_binary(self) -> bool:
-        """Tell whether the body is neither JSON nor text."""
+        """Report whether the body is neither JSON nor text."""
         return isinstance(self.body, BinaryBody)
 
     @property
     def untenable(self) -> str | None:
-        """Say why nobody could be told the JSON that the body is; None where it can be told."""
+        """Report why nobody could be told the JSON that the body is; None where it can be told."""
         return self.body.why if isinstance(self.body, UntenableBody) else None
 
     @property
     def is_streamed(self) -> bool:
-        """Tell whether n8n streamed the answer, a line of JSON for each piece of a text."""
+        """Report whether n8n streamed the answer, a line of JSON for each piece of a text."""
         return isinstance(self.body, StreamBody)
 
     @property
     def is_broken_off(self) -> bool:
-        """Tell whether n8n streamed the answer and then said that it had failed, or stopped."""
+        """Report whether n8n streamed the answer and then said that it had failed, or stopped."""
         return isinstance(self.body, StreamBody) and self.body.error is not None
 
     @property
@@ -330,12 +330,12 @@ class Answer:
 
     @property
     def is_labelled_html(self) -> bool:
-        """Tell whether the content type is HTML, which n8n gives plain texts too."""
+        """Report whether the content type is HTML, which n8n gives plain texts too."""
         return "html" in self.content_type.lower()
 
     @property
     def is_page(self) -> bool:
-        """Tell whether the body is an HTML page."""
+        """Report whether the body is an HTML page."""
         start = self.raw.lstrip()[:14].lower()
         marked_up = self.is_labelled_html and start.startswith(b"<")
         return marked_up or start.startswith((b"<!doctype html", b"<html"))
@@ -348,7 +348,7 @@ class Answer:
 
     @property
     def code(self) -> Json:
-        """Give n8n's own `code`, which it sends beside `message`; None if there is none."""
+        """Return n8n's own `code`, which it sends beside `message`; None if there is none."""
         match self.body:
             case JsonBody({"code": code}):
                 return code

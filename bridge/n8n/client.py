@@ -30,7 +30,7 @@ from bridge.n8n.outcomes import (
     NotRun,
     Refused,
     ResumeOutcome,
-    UnderWay,
+    StillRunning,
     Unknown,
     WebhookOutcome,
 )
@@ -141,7 +141,7 @@ class N8n:
     async def look_at(self, base_url: str, api_key: str, execution: str) -> ExecutionOutcome:
         """Ask n8n's API how an execution stands, and for its output once it has ended."""
         outcome = await self._look(execution_request(base_url, api_key, execution))
-        if isinstance(outcome, UnderWay | AskAgain | Unknown):
+        if isinstance(outcome, StillRunning | AskAgain | Unknown):
             return outcome
         return await self._look(execution_request(base_url, api_key, execution, with_data=True))
 
@@ -312,7 +312,7 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def unreachable(failure: Exception) -> WebhookOutcome:
-    """Tell what a failure to run a workflow means: only before the first byte it surely did not."""
+    """Return what a failure means: only before the first byte the workflow surely did not run."""
     if isinstance(failure, UNSENDABLE):
         return Refused("`url` or a header of `auth` cannot be sent over HTTP: mend it")
     if isinstance(failure, UNSENT):
@@ -321,7 +321,7 @@ def unreachable(failure: Exception) -> WebhookOutcome:
 
 
 def undelivered(failure: Exception) -> ResumeOutcome:
-    """Tell what a failure to deliver a reply means, by the same rule."""
+    """Report what a failure to deliver a reply means, by the same rule."""
     if isinstance(failure, UNSENDABLE):
         return Dead("the reply address cannot be sent over HTTP")
     if isinstance(failure, UNSENT):
@@ -330,7 +330,7 @@ def undelivered(failure: Exception) -> ResumeOutcome:
 
 
 def unasked(failure: Exception) -> AskAgain:
-    """Say why n8n's API could not be asked; to ask again is always safe."""
+    """Report why n8n's API could not be asked; to ask again is always safe."""
     return AskAgain(_sentence(failure))
 
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 from bridge.formats.json_text import DEPTH_MAX, is_deeper, spell
 from bridge.models import Json
-from bridge.n8n.answers import Answer, JsonBody
+from bridge.n8n.answers import JsonBody, N8nAnswer
 from bridge.n8n.outcomes import (
     AskAgain,
     Dropped,
     ExecutionOutcome,
     Failed,
+    StillRunning,
     Succeeded,
-    UnderWay,
     Unknown,
 )
 from bridge.n8n.scrub import scrub, scrub_text
@@ -36,15 +36,15 @@ def at(value: Json, *path: str | int) -> Json:
     return value
 
 
-def execution_of(answer: Answer) -> Json:
-    """Give the execution that an answer describes; None if it describes none."""
+def execution_of(answer: N8nAnswer) -> Json:
+    """Return the execution that an answer describes; None if it describes none."""
     match answer.body:
         case JsonBody({"status": str()} as execution) if answer.is_success:
             return execution
     return None
 
 
-def succeeded(answer: Answer) -> ExecutionOutcome:
+def succeeded(answer: N8nAnswer) -> ExecutionOutcome:
     """Take the last node's item, or the list of its items where it gave out several."""
     execution = execution_of(answer)
     found = [at(item, "json") for item in _last_items(execution)]
@@ -54,7 +54,7 @@ def succeeded(answer: Answer) -> ExecutionOutcome:
     return Succeeded(spell(value) if is_deeper(value, DEPTH_MAX) else value)
 
 
-def failed(answer: Answer) -> ExecutionOutcome:
+def failed(answer: N8nAnswer) -> ExecutionOutcome:
     """Take the error's sentence, and the name of the node that it came up in."""
     execution = execution_of(answer)
     error = at(execution, "data", "resultData", "error")
@@ -67,7 +67,7 @@ def failed(answer: Answer) -> ExecutionOutcome:
 
 
 def _last_items(execution: Json) -> list[Json]:
-    """Give the items of the first output that has any, of the last node's last run."""
+    """Return the items of the first output that has any, of the last node's last run."""
     result = at(execution, "data", "resultData")
     match at(result, "lastNodeExecuted"):
         case str(node):
@@ -85,14 +85,16 @@ def _secrets(execution: Json) -> tuple[str, ...]:
     return (token,) if isinstance(token, str) else ()
 
 
-def says(*statuses: str) -> Callable[[Answer], bool]:
+def says(*statuses: str) -> Callable[[N8nAnswer], bool]:
     """Tell of an answer whether it describes an execution of one of these statuses."""
     return lambda n8n: at(execution_of(n8n), "status") in statuses
 
 
-EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOutcome]], ...] = (
-    (says("new", "running"), lambda _: UnderWay()),
-    (says("waiting"), lambda _: UnderWay(is_parked=True)),
+EXECUTION: tuple[
+    tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], ExecutionOutcome]], ...
+] = (
+    (says("new", "running"), lambda _: StillRunning()),
+    (says("waiting"), lambda _: StillRunning(is_parked=True)),
     (says("success"), succeeded),
     (says("error"), failed),
     (
@@ -168,6 +170,6 @@ EXECUTION: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ExecutionOut
 
 
 def read_execution_answer(status: int, content_type: str, body: bytes) -> ExecutionOutcome:
-    """Tell what the answer to `GET /api/v1/executions/{id}?includeData=true` means."""
-    answer = Answer(status, content_type, body, depth_max=None)
+    """Report what the answer to `GET /api/v1/executions/{id}?includeData=true` means."""
+    answer = N8nAnswer(status, content_type, body, depth_max=None)
     return next(then(answer) for when, then in EXECUTION if when(answer))

@@ -19,7 +19,7 @@ def execution_of(idempotency_key: str, reply_url: str) -> str:
 
 
 def link_to(execution: str, n8n_url: str | None) -> str | None:
-    """Give the page of n8n on which people see an execution; n8n has none without the workflow."""
+    """Return n8n's page of an execution, for people; there is none without the workflow."""
     workflow_id, slash, execution_id = execution.partition("/")
     if not slash or not n8n_url:
         return None

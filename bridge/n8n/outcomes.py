@@ -145,7 +145,7 @@ ResumeOutcome = Delivered | AgainSoon | AgainOnce | Finished | Dead | Again
 
 
 @dataclass(frozen=True)
-class UnderWay:
+class StillRunning:
     """The execution has not ended; `is_parked` says that it waits, at a Wait node say."""
 
     is_parked: bool = False
@@ -175,4 +175,4 @@ class AskAgain(Trouble):
     """n8n could not tell now: ask again later."""
 
 
-ExecutionOutcome = UnderWay | Succeeded | Failed | Dropped | Unknown | AskAgain
+ExecutionOutcome = StillRunning | Succeeded | Failed | Dropped | Unknown | AskAgain

@@ -82,7 +82,7 @@ class ReplyAddresses:
         return ReplyAddress(known, target)
 
     def _is_under_a_path(self, path: str) -> bool:
-        """Tell whether a path stays under a prefix, however often and oddly a server decodes it."""
+        """Report whether a path stays under a prefix, however a server decodes it."""
         plain = _decoded(path)
         if plain is None:
             return False
@@ -100,7 +100,7 @@ def _is_origin(text: str) -> bool:
 
 
 def _spellings(url: str) -> Iterator[tuple[str, str]]:
-    """Give each way to write the origin of `url`: with its scheme's own port and without."""
+    """Return each way to write the origin of `url`: with its scheme's own port and without."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = parts.port or _PORTS[parts.scheme]

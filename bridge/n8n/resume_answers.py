@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from bridge.n8n.answers import Answer
+from bridge.n8n.answers import N8nAnswer
 from bridge.n8n.outcomes import (
     Again,
     AgainOnce,
@@ -22,7 +22,7 @@ Down = partial(Again, is_down=True)
 PerhapsArrived = partial(Again, unknown=True)
 DownOrArrived = partial(Again, unknown=True, is_down=True)
 
-RESUME: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ResumeOutcome]], ...] = (
+RESUME: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], ResumeOutcome]], ...] = (
     (
         lambda n8n: n8n.is_success and n8n.message == STARTING_UP,
         gives(Down, "n8n is starting up"),
@@ -110,6 +110,6 @@ RESUME: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], ResumeOutcome]]
 
 
 def read_resume_answer(status: int, content_type: str, body: bytes) -> ResumeOutcome:
-    """Tell what the answer to a reply means."""
-    answer = Answer(status, content_type, body)
+    """Report what the answer to a reply means."""
+    answer = N8nAnswer(status, content_type, body)
     return next(then(answer) for when, then in RESUME if when(answer))

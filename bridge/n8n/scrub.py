@@ -17,8 +17,8 @@ from bridge.n8n.outcomes import (
     Answered,
     ExecutionOutcome,
     ResultFile,
+    StillRunning,
     Succeeded,
-    UnderWay,
     WebhookOutcome,
 )
 
@@ -107,7 +107,7 @@ def scrub_outcome(outcome: AnyOutcome, secrets: Iterable[str]) -> AnyOutcome:
         page = None if outcome.page is None else scrub_text(outcome.page, known)
         file = _scrub_file(outcome.file, known) if outcome.file else None
         return replace(outcome, value=scrub(outcome.value, known), page=page, file=file)
-    if isinstance(outcome, UnderWay):
+    if isinstance(outcome, StillRunning):
         return outcome
     reason = scrub_text(outcome.reason, known)
     # Words may be JSON as it is written, where a secret stands as a part of a string does.

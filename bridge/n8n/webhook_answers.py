@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bridge.models import Json
-from bridge.n8n.answers import Answer, JsonBody, StreamBody, TextBody
+from bridge.n8n.answers import JsonBody, N8nAnswer, StreamBody, TextBody
 from bridge.n8n.outcomes import (
     Answered,
     MaybeRun,
@@ -53,27 +53,27 @@ QUOTABLE = CREDENTIAL_FAULTS | frozenset(
 )
 
 
-def gives(outcome: Callable[[str], Outcome], sentence: str) -> Callable[[Answer], Outcome]:
+def gives(outcome: Callable[[str], Outcome], sentence: str) -> Callable[[N8nAnswer], Outcome]:
     """Make an outcome whose reason is a sentence filled with what is harmless of the answer."""
 
-    def give(answer: Answer) -> Outcome:
+    def give(answer: N8nAnswer) -> Outcome:
         quote = f' saying "{answer.message}"' if answer.message in QUOTABLE else ""
         return outcome(sentence.format(status=answer.status, media=answer.media_type, quote=quote))
 
     return give
 
 
-def quotes(outcome: type[Spoken], sentence: str) -> Callable[[Answer], Spoken]:
+def quotes(outcome: type[Spoken], sentence: str) -> Callable[[N8nAnswer], Spoken]:
     """Make an outcome as `gives` does, with what the answer says itself beside the reason."""
 
-    def give(answer: Answer) -> Spoken:
+    def give(answer: N8nAnswer) -> Spoken:
         told = gives(outcome, sentence)(answer)
         return told if answer.message in QUOTABLE else replace(told, words=answer.words)
 
     return give
 
 
-def value_of(answer: Answer) -> Json:
+def value_of(answer: N8nAnswer) -> Json:
     """Take the value out of a body that is JSON or text; None out of any other."""
     match answer.body:
         case JsonBody(value):
@@ -83,15 +83,15 @@ def value_of(answer: Answer) -> Json:
     return None
 
 
-def is_credential_fault(answer: Answer) -> bool:
-    """Tell whether it is n8n's node that refuses the credential, by the words it has for that."""
+def is_credential_fault(answer: N8nAnswer) -> bool:
+    """Report whether it is n8n's node that refuses the credential, by the words it has for that."""
     if answer.status not in (401, 403):
         return False
     says_jwt = answer.message.startswith("jwt ") or answer.message in JWT_FAULTS
     return answer.message in CREDENTIAL_FAULTS or (says_jwt and not answer.is_json)
 
 
-WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome]], ...] = (
+WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], WebhookOutcome]], ...] = (
     (
         lambda n8n: n8n.is_success and n8n.message == STARTING_UP,
         gives(NotRun, "n8n is starting up"),
@@ -227,6 +227,6 @@ WEBHOOK: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], WebhookOutcome
 def read_webhook_answer(
     status: int, content_type: str, body: bytes, disposition: str = ""
 ) -> WebhookOutcome:
-    """Tell what a webhook's answer means; its Content-Disposition names a file."""
-    answer = Answer(status, content_type, body, disposition)
+    """Report what a webhook's answer means; its Content-Disposition names a file."""
+    answer = N8nAnswer(status, content_type, body, disposition)
     return next(then(answer) for when, then in WEBHOOK if when(answer))

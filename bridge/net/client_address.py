@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from bridge.auth.brake import Brake
+from bridge.auth.throttle import GuessThrottle
 from bridge.formats.addresses import Network
 
 Address = IPv4Address | IPv6Address
@@ -111,7 +111,7 @@ def has_a_line_left(request: Request) -> bool:
     What leaves nothing but a line could fill the disk with lines. That there were too many is one.
     """
     clients, lines = clients_of(request), request.app.state.lines
-    assert isinstance(lines, Brake)
+    assert isinstance(lines, GuessThrottle)
     braking = lines.count(clients)
     if braking is not None and braking.is_first:
         logger.warning("strangers.not_logged", extra={"clients": clients})

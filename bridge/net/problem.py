@@ -9,7 +9,7 @@ from starlette.responses import Response
 def problem(
     status: int, detail: str, headers: dict[str, str] | None = None, **members: object
 ) -> Response:
-    """Give a problem document; `members` stand beside the standard ones."""
+    """Return a problem document; `members` stand beside the standard ones."""
     document = {
         "title": HTTPStatus(status).phrase,
         "status": int(status),

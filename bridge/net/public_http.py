@@ -39,7 +39,7 @@ class UnreachableError(TransientError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class PublicAnswer:
     """What came back; of a longer body only the start, and then `is_cut`."""
 
     status: int
@@ -49,7 +49,7 @@ class Answer:
 
 
 def is_public(host: str) -> bool:
-    """Tell whether an IP address is one of the internet, and not of this machine or its network."""
+    """Report whether an IP address is the internet's, not this machine's or its network's."""
     address = ip_address(host)
     if address in NAT64:
         address = IPv4Address(int(address) & 0xFFFF_FFFF)
@@ -65,20 +65,22 @@ def is_any(_host: str) -> bool:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Give the IP addresses of a name, those to be tried first in front."""
+    """Return the IP addresses of a name, those to be tried first in front."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
 @dataclass(frozen=True)
-class WaryHttp:
+class PublicHttp:
     """Sends single requests over TLS, by the names, the certificates and the addresses let."""
 
     is_let: Callable[[str], bool] = is_public
     trust: ssl.SSLContext = field(default_factory=httpx2.create_ssl_context)
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
 
-    async def send(self, request: httpx2.Request, *, timeout_s: float, bytes_max: int) -> Answer:
+    async def send(
+        self, request: httpx2.Request, *, timeout_s: float, bytes_max: int
+    ) -> PublicAnswer:
         """Send a request and read its answer.
 
         Raises:
@@ -103,7 +105,7 @@ class WaryHttp:
         request.extensions["sni_hostname"] = request.url.host
         request.url = request.url.copy_with(host=addresses[0])
 
-    async def _exchange(self, request: httpx2.Request, bytes_max: int) -> Answer:
+    async def _exchange(self, request: httpx2.Request, bytes_max: int) -> PublicAnswer:
         async with httpx2.AsyncHTTPTransport(verify=self.trust, limits=ONE_REQUEST) as transport:
             answer = await transport.handle_async_request(request)
             body = b""
@@ -113,11 +115,11 @@ class WaryHttp:
                     break
             content_type = answer.headers.get("content-type", "")
             is_cut = len(body) > bytes_max
-            return Answer(answer.status_code, content_type, body[:bytes_max], is_cut)
+            return PublicAnswer(answer.status_code, content_type, body[:bytes_max], is_cut)
 
 
 def _is_tls(error: BaseException | None) -> bool:
-    """Tell whether TLS is at the bottom of a failure."""
+    """Report whether TLS is at the bottom of a failure."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True

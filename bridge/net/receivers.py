@@ -19,7 +19,7 @@ from bridge import __version__
 from bridge.errors import TransientError
 from bridge.formats.signatures import is_same, key_of, sign
 from bridge.models import Json
-from bridge.net.public_http import UnreachableError, WaryHttp, is_any
+from bridge.net.public_http import PublicHttp, UnreachableError, is_any
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES = 16_384
@@ -53,7 +53,7 @@ class MessageRefusedError(ReceiverError):
 
 
 def fault_of_url(url: str) -> str | None:
-    """Say why an address can be no receiver's; None if it can."""
+    """Report why an address can be no receiver's; None if it can."""
     if not url.startswith("https://"):
         return "delivery.url must begin with https://"
     if len(url) > URL_CHARS or not _URL.fullmatch(url):
@@ -66,7 +66,7 @@ def fault_of_url(url: str) -> str | None:
 
 
 def fault_of_secret(secret: str) -> str | None:
-    """Say why a text cannot sign; None if it can."""
+    """Report why a text cannot sign; None if it can."""
     try:
         length = len(key_of(secret)) if secret.startswith(_PREFIX) else 0
     except ValueError:
@@ -80,7 +80,7 @@ def fault_of_secret(secret: str) -> str | None:
 class Receivers:
     """Speaks to receivers: to any on the internet, and inside only to those of `origins`."""
 
-    http: WaryHttp
+    http: PublicHttp
     origins: frozenset[str] = frozenset()
 
     async def prove(self, receiver: Receiver) -> None:
@@ -101,7 +101,7 @@ class Receivers:
             raise ReceiverError("challenge_failed")
 
     async def post(self, receiver: Receiver, message_id: str, message: Json) -> bytes:
-        """Send one message; give the start of the answer's body.
+        """Send one message; returns the start of the answer's body.
 
         Raises:
             MessageRefusedError: the receiver does not want this one, now or ever.
@@ -122,7 +122,7 @@ class Receivers:
             raise ReceiverError("http_5xx" if answer.status >= 500 else "http_4xx")
         return answer.body
 
-    def _http_to(self, receiver: Receiver) -> WaryHttp:
+    def _http_to(self, receiver: Receiver) -> PublicHttp:
         parts = urlsplit(receiver.url)
         is_known = f"{parts.scheme}://{parts.netloc}".lower() in self.origins
         return replace(self.http, is_let=is_any) if is_known else self.http

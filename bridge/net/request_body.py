@@ -104,7 +104,7 @@ class BodyBudget:
         hold.counted += size
 
     def release(self, hold: "Hold") -> None:
-        """Give the room back."""
+        """Return the room back."""
         for pool in hold.pools:
             self._held[pool] -= hold.counted
             if not self._held[pool]:

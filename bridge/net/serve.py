@@ -107,7 +107,7 @@ class WatchedProtocol(LimitedProtocol):
         self.transport.abort()
 
 
-class Server(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """A uvicorn that says so before it starts to drain, and hears its clients out.
 
     uvicorn waits for every connection to end, and a stream that waits for events never ends by
@@ -168,7 +168,7 @@ def serve(
     )
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_off)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve_in_lifespan(app, Server(config, drain_s, on_drain), listener))
+        runner.run(serve_in_lifespan(app, DrainingServer(config, drain_s, on_drain), listener))
 
 
 def is_no_cut_off(record: logging.LogRecord) -> bool:
@@ -179,7 +179,9 @@ def is_no_cut_off(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-async def serve_in_lifespan(app: Starlette, server: Server, listener: socket.socket) -> None:
+async def serve_in_lifespan(
+    app: Starlette, server: DrainingServer, listener: socket.socket
+) -> None:
     """Serve from the first moment on, while the app still starts, until its shutdown."""
     # uvicorn raises the signal once more when it is done; to be told to stop is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):

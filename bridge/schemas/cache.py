@@ -16,7 +16,7 @@ from typing import Any
 
 from bridge.errors import InvalidError, TransientError
 from bridge.formats.json_text import encode
-from bridge.schemas.checks import Verdict, Wish, examine, read_verdict
+from bridge.schemas.checks import CheckOptions, CheckResult, examine, read_verdict
 from bridge.schemas.compile import Compiled, Cost, compile_schema
 from bridge.schemas.process import CHECK_S
 
@@ -49,7 +49,9 @@ class CheckProcesses:
         self._places = asyncio.Semaphore(PROCESSES_MAX)
         self._turns: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def examine(self, schema: bytes, text: bytes, value: Any, wish: Wish) -> Verdict:
+    async def examine(
+        self, schema: bytes, text: bytes, value: Any, wish: CheckOptions
+    ) -> CheckResult:
         """Return the verdict on a value, whose JSON is `text`.
 
         Raises:
@@ -86,10 +88,12 @@ class CheckProcesses:
         while self._idle:
             await _end(self._idle.pop())
 
-    async def _examine(self, schema: bytes, text: bytes, value: Any, wish: Wish) -> Verdict | None:
+    async def _examine(
+        self, schema: bytes, text: bytes, value: Any, wish: CheckOptions
+    ) -> CheckResult | None:
         """Return the best verdict that a process gave; None if it ended without any."""
         process = self._idle.pop() if self._idle else await _start()
-        verdict: Verdict | None = None
+        verdict: CheckResult | None = None
         try:
             await _ask(process, schema, text, wish)
             while told := await _hear(process):
@@ -117,7 +121,7 @@ async def _start() -> Process:
     )
 
 
-async def _ask(process: Process, schema: bytes, text: bytes, wish: Wish) -> None:
+async def _ask(process: Process, schema: bytes, text: bytes, wish: CheckOptions) -> None:
     assert process.stdin is not None, "opened as a pipe"
     head = {"schema": len(schema), "value": len(text), "lenient": wish.lenient}
     process.stdin.write(json.dumps(head | {"spare": wish.spare}).encode() + b"\n" + schema + text)
@@ -148,7 +152,7 @@ EXPLAINED_ON_THE_SPOT_BYTES = 1024
 """How long it may be for its faults to be found there, at 20 µs each and for each branch."""
 
 _PLAIN_BYTES = ON_THE_SPOT_BYTES[Cost.PLAIN]
-_PLAIN_WISH = Wish()
+_PLAIN_WISH = CheckOptions()
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ class SchemaCache:
         self._processes = CheckProcesses(patience_s)
 
     def allows(self, schema: Mapping[str, Any] | None, value: object) -> bool:
-        """Tell whether a value surely satisfies a schema; without one anything does.
+        """Report whether a value surely satisfies a schema; without one anything does.
 
         What is costly to find out counts as a no, but for schemas that only look at each part.
         """
@@ -220,7 +224,7 @@ class SchemaCache:
         """
         if schema is None:
             return value
-        wish = Wish(lenient=True, spare=tuple(spare))
+        wish = CheckOptions(lenient=True, spare=tuple(spare))
         return _accept(await self._examine(schema, value, None, wish), summary)
 
     async def aclose(self) -> None:
@@ -228,8 +232,8 @@ class SchemaCache:
         await self._processes.aclose()
 
     async def _examine(
-        self, schema: Mapping[str, Any], value: Any, text: bytes | None, wish: Wish
-    ) -> Verdict:
+        self, schema: Mapping[str, Any], value: Any, text: bytes | None, wish: CheckOptions
+    ) -> CheckResult:
         kept = self._keep(schema)
         if kept.compiled.cost is Cost.NAMED:
             verdict = next(examine(kept.compiled, value))
@@ -254,7 +258,7 @@ class SchemaCache:
         return kept
 
 
-def _accept(verdict: Verdict, summary: str) -> Any:
+def _accept(verdict: CheckResult, summary: str) -> Any:
     if not verdict.is_valid:
         raise InvalidError(summary, verdict.faults, has_more=verdict.has_more)
     return verdict.value

@@ -71,14 +71,14 @@ def _mend(
 
 
 def _there(around: Any, last: str | int) -> Any:
-    """Give what is there, or None where an earlier change left nothing."""
+    """Return what is there, or None where an earlier change left nothing."""
     if isinstance(around, list):
         return around[int(last)]
     return around.get(last) if isinstance(around, dict) else None
 
 
 def _refuses_text(error: ValidationError) -> bool:
-    """Tell whether an error says that no text at all is allowed here."""
+    """Report whether an error says that no text at all is allowed here."""
     match error.kind:
         case Kinds.Type(types):
             return "string" not in types
@@ -120,7 +120,7 @@ TOO_DEEP = Fault("", "is nested too deeply to be checked")
 
 
 @dataclass(frozen=True)
-class Wish:
+class CheckOptions:
     """What is asked of a check: whether to mend the value, and what may be left out of it then."""
 
     lenient: bool = False
@@ -128,7 +128,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What is known of a value: the value that fits, or why none does.
 
     `has_more` says that there are, or may be, more faults than these.
@@ -140,34 +140,36 @@ class Verdict:
     has_more: bool = False
 
 
-def examine(compiled: Compiled, value: Any, wish: Wish = Wish()) -> Iterator[Verdict]:
-    """Give what is known of a value, each time more; only the last one is all of it.
+def examine(
+    compiled: Compiled, value: Any, wish: CheckOptions = CheckOptions()
+) -> Iterator[CheckResult]:
+    """Return what is known of a value, each time more; only the last one is all of it.
 
     That the value is refused is known long before its faults are.
     """
     validator = compiled.validator
     try:
         if validator.is_valid(value):
-            yield Verdict(True, value)
+            yield CheckResult(True, value)
             return
-        yield Verdict(False, None, (UNEXPLAINED,))
+        yield CheckResult(False, None, (UNEXPLAINED,))
         unread: list[Fault] = []
         if wish.lenient:
             meant = mended(validator, value, wish.spare, unread)
             if meant is not value:
-                yield Verdict(True, meant)
+                yield CheckResult(True, meant)
                 return
         for found in faults_found(validator, value):
             named = {fault.pointer for fault in unread}
             faults = (*unread, *(fault for fault in found if fault.pointer not in named))
-            yield Verdict(False, None, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
+            yield CheckResult(False, None, faults[:FAULTS_MAX], len(faults) > FAULTS_MAX)
     except UnicodeEncodeError:
-        yield Verdict(False, None, (NO_TEXT,))
+        yield CheckResult(False, None, (NO_TEXT,))
     except (ValueError, RecursionError):
-        yield Verdict(False, None, (TOO_DEEP,))
+        yield CheckResult(False, None, (TOO_DEEP,))
 
 
-def spell_verdict(verdict: Verdict, given: Any) -> bytes:
+def spell_verdict(verdict: CheckResult, given: Any) -> bytes:
     """Write a verdict as one line of JSON; a value that is still the one given is not repeated."""
     told: dict[str, Any] = {"is_valid": verdict.is_valid}
     if verdict.is_valid and verdict.value is not given:
@@ -178,8 +180,10 @@ def spell_verdict(verdict: Verdict, given: Any) -> bytes:
     return encode(told)
 
 
-def read_verdict(line: bytes, given: Any) -> Verdict:
+def read_verdict(line: bytes, given: Any) -> CheckResult:
     """Read a verdict back."""
     told = decode(line)
     faults = tuple(Fault(*fault) for fault in told.get("faults", ()))
-    return Verdict(told["is_valid"], told.get("value", given), faults, told.get("has_more", False))
+    return CheckResult(
+        told["is_valid"], told.get("value", given), faults, told.get("has_more", False)
+    )

@@ -258,7 +258,7 @@ def _has(schema: Any, pointer: str) -> bool:
 
 
 def _is_recursive(schema: dict[str, Any]) -> bool:
-    """Tell whether a schema applies to parts of a value what it applies to the whole.
+    """Report whether a schema applies to parts of a value what it applies to the whole.
 
     A reference by other than a pointer is taken for one that does.
     """
@@ -306,14 +306,14 @@ def _patterns(part: Any, at: Place) -> Iterator[tuple[Place, str]]:
 
 
 def _is_per_unit(keyword: str, asked: Any) -> bool:
-    """Tell whether a keyword costs more than a look at a part; objects are compared one by one."""
+    """Report whether a keyword costs more than one look; objects are compared one by one."""
     if keyword == "enum" and isinstance(asked, list):
         return any(isinstance(option, dict | list) for option in asked)
     return keyword in _PER_UNIT
 
 
 def _members(part: Any, at: Place) -> Iterator[tuple[Place, str, Any]]:
-    """Give everything in a schema that stands under a name, however deep, but no data."""
+    """Return everything in a schema that stands under a name, however deep, but no data."""
     if isinstance(part, dict):
         for key, member in part.items():
             yield (*at, key), key, member

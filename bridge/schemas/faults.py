@@ -34,7 +34,7 @@ Place = tuple[str | int, ...]
 
 
 def faults_found(validator: Validator, value: Any) -> Iterator[tuple[Fault, ...]]:
-    """Give the faults of a value, at most one more than FAULTS_MAX, and better ones if that is few.
+    """Return the faults of a value, at most one more than FAULTS_MAX, the best where few.
 
     Of a large value the first ones given are those that show in the beginnings of its lists and
     objects; finding all may take long, and whoever does not wait for it has these.
@@ -52,12 +52,12 @@ def faults_found(validator: Validator, value: Any) -> Iterator[tuple[Fault, ...]
 
 
 def faults_of(errors: Iterable[ValidationError], value: Any) -> tuple[Fault, ...]:
-    """Give the faults that errors stand for, each once; `value` is what was checked."""
+    """Return the faults that errors stand for, each once; `value` is what was checked."""
     return tuple(dict.fromkeys(fault for error in errors for fault in fault_of(error, value)))
 
 
 def fault_of(error: ValidationError, value: Any) -> Iterator[Fault]:
-    """Give the faults that an error stands for: a missing member has the place it would have."""
+    """Return the faults that an error stands for: a missing member has the place it would have."""
     place = tuple(error.instance_path)
     match error.kind:
         case Kinds.Required(name):
@@ -108,7 +108,7 @@ def cut(value: Any, nodes: int, items: int, cuts: list[Place]) -> Any:
 
 
 def _is_sure(error: ValidationError, cuts: list[Place]) -> bool:
-    """Tell whether a fault of a cut value is one of the whole."""
+    """Report whether a fault of a cut value is one of the whole."""
     place = tuple(error.instance_path)
     is_whole = all(at[: len(place)] != place for at in cuts)
     return is_whole and _CONDITIONAL.isdisjoint(map(str, error.evaluation_path[:-1]))

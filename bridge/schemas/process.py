@@ -17,7 +17,7 @@ import sys
 from typing import BinaryIO
 
 from bridge.formats.json_text import decode
-from bridge.schemas.checks import Wish, examine, spell_verdict
+from bridge.schemas.checks import CheckOptions, examine, spell_verdict
 from bridge.schemas.compile import Compiled, compile_schema
 
 CHECK_S = 2.0
@@ -42,7 +42,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         compiled = _compiled(source.read(asked["schema"]))
         value = decode(source.read(asked["value"]))
         signal.setitimer(signal.ITIMER_PROF, CHECK_S)
-        for verdict in examine(compiled, value, Wish(asked["lenient"], tuple(asked["spare"]))):
+        for verdict in examine(
+            compiled, value, CheckOptions(asked["lenient"], tuple(asked["spare"]))
+        ):
             signal.setitimer(signal.ITIMER_PROF, FAULTS_S)
             _tell(sink, spell_verdict(verdict, value))
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -46,77 +46,77 @@ def failed(status: int, message: str, code: int | None = None, **more: Json) -> 
 
 
 def started() -> Response:
-    """Say that a workflow answers at once, or that a resume was taken."""
+    """Report that a workflow answers at once, or that a resume was taken."""
     return answered({"message": "Workflow was started"})
 
 
 def error_in_workflow() -> Response:
-    """Say that a workflow failed; n8n never says how."""
+    """Report that a workflow failed; n8n never says how."""
     return answered({"message": "Error in workflow"}, 500)
 
 
 def problem_executing() -> Response:
-    """Say that a body was too long, or that two resumes met."""
+    """Report that a body was too long, or that two resumes met."""
     return failed(500, "There was a problem executing the workflow", 0)
 
 
 def not_registered(method: str, path: str) -> Response:
-    """Say that no active workflow has this path."""
+    """Report that no active workflow has this path."""
     message = f'The requested webhook "{method} {path}" is not registered.'
     return failed(404, message, hint=NOT_ACTIVE_HINT)
 
 
 def other_method(method: str, known: str) -> Response:
-    """Say that the path is there, for another method."""
+    """Report that the path is there, for another method."""
     sentence = f"This webhook is not registered for {method} requests. "
     return failed(404, f"{sentence}Did you mean to make a {known} request?")
 
 
 def unparsed(error: json.JSONDecodeError) -> Response:
-    """Say that the body is no JSON."""
+    """Report that the body is no JSON."""
     fault = JsonFault.of(error)
     at = f"at position {fault.position} (line {fault.line} column {fault.column})"
     return failed(422, "Failed to parse request body", hint=f"{fault.what} in JSON {at}")
 
 
 def invalid_token() -> Response:
-    """Say that a resume address has no signature, or a wrong one."""
+    """Report that a resume address has no signature, or a wrong one."""
     return answered({"error": "Invalid token"}, 401)
 
 
 def no_execution(execution_id: str) -> Response:
-    """Say that a resume address names no execution."""
+    """Report that a resume address names no execution."""
     return failed(404, f'The execution "{execution_id}" does not exist.')
 
 
 def no_wait(execution_id: str) -> Response:
-    """Say that the execution waits for another suffix or method."""
+    """Report that the execution waits for another suffix or method."""
     sentence = f'The workflow for execution "{execution_id}" does not contain a waiting webhook'
     return failed(404, f"{sentence} with a matching path/method.")
 
 
 def running_already(execution_id: str) -> Response:
-    """Say that the execution has not parked yet, or has gone on."""
+    """Report that the execution has not parked yet, or has gone on."""
     return failed(409, f'The execution "{execution_id}" is running already.')
 
 
 def finished_already(execution_id: str) -> Response:
-    """Say that the execution is over; the missing quotation mark is n8n's."""
+    """Report that the execution is over; the missing quotation mark is n8n's."""
     return failed(409, f'The execution "{execution_id} has finished already.')
 
 
 def finished_with_error(execution_id: str) -> Response:
-    """Say that the execution has failed."""
+    """Report that the execution has failed."""
     return failed(409, f'The execution "{execution_id}" has finished with error.')
 
 
 def starting_up() -> Response:
-    """Say what n8n says with status 200 to everyone while it migrates its database."""
+    """Report what n8n says with status 200 to everyone while it migrates its database."""
     return answered_text("n8n is starting up. Please wait")
 
 
 def database_not_ready() -> Response:
-    """Say that n8n has lost its database."""
+    """Report that n8n has lost its database."""
     return failed(503, "Database is not ready!")
 
 

@@ -12,7 +12,7 @@ from bridge.standin.standin import Standin
 
 
 async def execution(standin: Standin, request: Request) -> Response:
-    """Tell how an execution stands; with `includeData=true` also what its nodes gave."""
+    """Report how an execution stands; with `includeData=true` also what its nodes gave."""
     if "bot" in request.headers.get("user-agent", "").lower():
         return Response(status_code=204)
     key = request.headers.get("x-n8n-api-key", "")
@@ -47,7 +47,7 @@ def _summary(run: Execution) -> dict[str, Json]:
 
 
 def _data(run: Execution) -> dict[str, Json]:
-    """Give what n8n keeps; while a run is under way that is nothing yet."""
+    """Return what n8n keeps; while a run is under way that is nothing yet."""
     result: dict[str, Json] = {"runData": {}}
     if run.status != "running":
         nodes: dict[str, Json] = {name: [_ran(output)] for name, output in run.nodes}

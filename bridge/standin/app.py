@@ -106,12 +106,12 @@ async def _answer(door: SeenDoor, standin: Standin, request: Request, seen: Seen
 
 
 async def misordered(_request: Request, error: Exception) -> Response:
-    """Say what is wrong with an order given over the control path."""
+    """Report what is wrong with an order given over the control path."""
     return answers.answered_text(str(error), 400)
 
 
 async def healthy(_standin: Standin, _request: Request) -> Response:
-    """Say that the stand-in is ready."""
+    """Report that the stand-in is ready."""
     return answers.answered({"status": "ok"})
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from bridge.models import Json
 from bridge.standin import answers
 from bridge.standin.executions import WorkflowFailedError
-from bridge.standin.faults import Fault
+from bridge.standin.faults import InjectedFault
 from bridge.standin.runs import Run
 from bridge.standin.standin import Standin
 from bridge.standin.webhooks import played, start
@@ -59,7 +59,7 @@ async def park(standin: Standin, request: Request) -> Response:
 
 
 async def parked(standin: Standin, request: Request) -> Response:
-    """Tell how an execution stands and what resumed it last."""
+    """Report how an execution stands and what resumed it last."""
     found = standin.executions.find(request.path_params["execution_id"])
     if found is None:
         return answers.no_execution(request.path_params["execution_id"])
@@ -69,7 +69,7 @@ async def parked(standin: Standin, request: Request) -> Response:
 
 async def order_fault(standin: Standin, request: Request) -> Response:
     """Order a fault."""
-    standin.faults.add(Fault.model_validate_json(await request.body()))
+    standin.faults.add(InjectedFault.model_validate_json(await request.body()))
     return answers.answered({})
 
 

@@ -56,12 +56,12 @@ class Execution:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the run has ended, well or not."""
+        """Report whether the run has ended, well or not."""
         return self.status in ("success", "error")
 
     @property
     def output(self) -> Json:
-        """Give the last node's item."""
+        """Return the last node's item."""
         return self.nodes[-1][1] if self.nodes else None
 
     async def park(self, suffix: str, method: str, limit_s: float | None) -> Item | None:

@@ -19,7 +19,7 @@ Kind = Literal[
 ]
 
 
-class Fault(BaseModel):
+class InjectedFault(BaseModel):
     """What goes wrong at a path, how many times; a path that ends with `*` means all that begin so.
 
     `reset_before_answer` breaks the connection and runs nothing, `reset_after_run` runs the
@@ -36,7 +36,7 @@ class Fault(BaseModel):
     content_type: str = answers.HTML_TYPE
 
     def meets(self, path: str) -> bool:
-        """Tell whether a request's path is meant."""
+        """Report whether a request's path is meant."""
         if self.path.endswith("*"):
             return path.startswith(self.path[:-1])
         return path == self.path
@@ -46,13 +46,13 @@ class Faults:
     """The faults still to come, first ordered first met."""
 
     def __init__(self) -> None:
-        self._queue: list[Fault] = []
+        self._queue: list[InjectedFault] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         """Order a fault."""
         self._queue.append(fault)
 
-    def next(self, path: str) -> Fault | None:
+    def next(self, path: str) -> InjectedFault | None:
         """Take the fault that this request meets, if any."""
         fault = next((queued for queued in self._queue if queued.meets(path)), None)
         if fault is not None:
@@ -66,7 +66,7 @@ class Faults:
         self._queue.clear()
 
 
-ANSWERS: dict[Kind, Callable[[Fault, str, str], Response]] = {
+ANSWERS: dict[Kind, Callable[[InjectedFault, str, str], Response]] = {
     "starting_up": lambda _fault, _method, _path: answers.starting_up(),
     "html_404": lambda _fault, method, path: answers.cannot(method, path),
     "not_registered": lambda _fault, method, path: answers.not_registered(

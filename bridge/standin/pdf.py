@@ -16,7 +16,7 @@ ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
 def read_pdf(encoded: str) -> dict[str, Json]:
-    """Give page count and text; a file that is no PDF, or holds no plain text, fails the run."""
+    """Return page count and text; a file that is no PDF, or holds no plain text, fails the run."""
     try:
         file = base64.b64decode(encoded)
         pages = [page for page in map(_text, _contents(file)) if page]

@@ -21,7 +21,7 @@ class Outside:
     answered_by: str | None
 
     def marked(self, value: dict[str, Json]) -> dict[str, Json]:
-        """Say on a tool's answer that no n8n gave it, where people are to see that."""
+        """Report on a tool's answer that no n8n gave it, where people are to see that."""
         return value | ({"answered_by": self.answered_by} if self.answered_by else {})
 
 
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def resume_url(self) -> str:
-        """Give `$execution.resumeUrl`."""
+        """Return `$execution.resumeUrl`."""
         run = self.execution
         return f"{self.base_url}/webhook-waiting/{run.execution_id}?signature={run.signature}"
 

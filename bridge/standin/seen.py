@@ -40,7 +40,7 @@ class Seen:
         )
 
     def finish(self, outcome: int | str) -> None:
-        """Note how it ended."""
+        """Record how it ended."""
         self.outcome, self.finished_at = outcome, time.time()
 
 

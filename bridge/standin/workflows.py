@@ -39,7 +39,7 @@ async def failing_tool(_run: Run) -> Json:
 
 
 async def big_tool(run: Run) -> Json:
-    """Give `rows` rows, of which half the members say nothing."""
+    """Return `rows` rows, of which half the members say nothing."""
     count = number(run.argument("rows") or BIG_ROWS)
     wanted = int(min(count, BIG_ROWS_MAX)) if count > 0 else 0
     rows: list[Json] = [

@@ -35,7 +35,7 @@ async def _after(
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class ArrivalPage:
     """Some events in the order they came, from behind `start` up to `place`, where to read on.
 
     `is_cut` says that `start` is later than was asked for: what came before it is too old.
@@ -56,7 +56,7 @@ class ArrivalStore:
 
     async def after(
         self, server: str, hook: str, place: str | None, limit: int, kept_s: float
-    ) -> Arrivals:
+    ) -> ArrivalPage:
         """Read at most `limit` events behind a place, none older than `kept_s`.
 
         Without a place none are read: it is the one behind all that has come.
@@ -73,4 +73,4 @@ class ArrivalStore:
         events = sorted((row.event() for row in found.rows), key=lambda event: event.order)
         has_more = len(events) > limit
         behind = str(events[limit - 1].order) if has_more else found.last
-        return Arrivals(events[:limit], found.start, behind, has_more, found.is_cut)
+        return ArrivalPage(events[:limit], found.start, behind, has_more, found.is_cut)

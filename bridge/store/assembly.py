@@ -115,7 +115,7 @@ def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator
 
 
 def _field(full_name: str) -> str:
-    """Spell a function or constant of a module as the field that it is in a step.
+    """Format a function or constant of a module as the field that it is in a step.
 
     All of a step stand in one table. Redis makes its functions anew each time that it runs, and
     each local that a function knows of is looked for then: in the largest step, with a local for
@@ -125,7 +125,7 @@ def _field(full_name: str) -> str:
 
 
 def _with_fields(line: Line, modules: set[str]) -> str:
-    """Spell a line of a module with fields of the one table for what it uses of modules."""
+    """Format a line of a module with fields of the one table for what it uses of modules."""
 
     def spelled(found: re.Match[str]) -> str:
         if found["module"] is None:
@@ -145,7 +145,7 @@ def _families(units: list[Unit]) -> list[Key]:
 
 
 def _call(step: Unit, declared: Declaration) -> list[str]:
-    """Spell the lines that read the arguments, take the step and lay out its answer."""
+    """Format the lines that read the arguments, take the step and lay out its answer."""
     numbers = iter(range(1, 1000))
     arguments = ", ".join(_argument(each, numbers) for each in declared.parameters)
     call = f"{_field(step.full_name)}({arguments})"
@@ -173,7 +173,7 @@ def _argument(parameter: Parameter, numbers: Iterator[int]) -> str:
 
 
 def _laid_out(shape: Shape, name: str, packers: list[str]) -> str:
-    """Spell a value of Lua as Redis returns it: an array in the declared order, false for nothing."""
+    """Format a value of Lua as Redis returns it: an array in the declared order, false for nothing."""
     match shape:
         case Columns(fields, is_row=False, is_optional=is_optional):
             values = [

@@ -68,7 +68,7 @@ class Breakers:
     steps: Steps
 
     async def admit(self, origin: str, token: str) -> float:
-        """Give the seconds that a sender must stay away from an origin: 0 lets it send now."""
+        """Return the seconds that a sender must stay away from an origin: 0 lets it send now."""
         (rest_ms,) = await self.steps.run(
             ADMIT,
             origin=origin,
@@ -97,5 +97,5 @@ class Breakers:
 
 
 def is_open(circuit: bytes) -> bool:
-    """Tell whether a circuit, as it stands on record, keeps senders away but for a probe."""
+    """Report whether a circuit, as it stands on record, keeps senders away but for a probe."""
     return bool(json.loads(circuit)["failures"] >= FAILURES)

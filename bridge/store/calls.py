@@ -75,14 +75,14 @@ class CallStore:
         return replace(call_of(row), attached=outcome == b"attached")
 
     async def proves(self, call_id: CallId, secret: str) -> bool:
-        """Tell whether a secret is the call's own."""
+        """Report whether a secret is the call's own."""
         answer = await self._steps.run(step.PROVES, id=call_id, secret=secret)
         return bool(answer[0] == b"proven")
 
     async def report(
         self, call_id: CallId, secret: str, progress: float, message: str
     ) -> tuple[str, str]:
-        """Note a running call's progress: `taken` or `ended` with its status, or `unknown`."""
+        """Record a running call's progress: `taken` or `ended` with its status, or `unknown`."""
         answer = await self._steps.run(
             step.REPORT, id=call_id, secret=secret, progress=progress, message=message
         )
@@ -127,11 +127,11 @@ class CallStore:
         return part, int(whole_bytes)
 
     async def handed_over(self, call_id: str) -> None:
-        """Note that whoever asked has the result of an ended call in hand."""
+        """Record that whoever asked has the result of an ended call in hand."""
         await self._steps.run(step.HANDED_OVER, id=call_id)
 
     async def promise(self, call_id: CallId) -> None:
-        """Note that whoever asked may come back for the result without waiting for it."""
+        """Record that whoever asked may come back for the result without waiting for it."""
         await self._steps.run(step.PROMISE, id=call_id)
 
     async def listed(self, principal: Principal, status: str, after: int, limit: int) -> list[Call]:

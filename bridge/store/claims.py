@@ -11,7 +11,7 @@ from bridge.store.steps import Steps, step
 
 
 @dataclass(frozen=True)
-class Wish:
+class ClaimRequest:
     """What a taker asks for: the server's hooks with their priorities; no `only` is any of them.
 
     It stands in line under the name `waiter` for `wait_s`, not at all for 0, and not as one more of
@@ -82,7 +82,7 @@ async def _take_one(
 
 @step("claims.leave_line")
 async def _leave_line(steps: Steps, *, process: ProcessId, waiter: str, token: LeaseToken) -> None:
-    """Give up a place in line, and what the token took."""
+    """Return up a place in line, and what the token took."""
 
 
 @step("claims.waiting")
@@ -118,12 +118,12 @@ class ClaimStore:
         self._process = process
 
     async def take(
-        self, wish: Wish, principal: Principal, token: LeaseToken
+        self, wish: ClaimRequest, principal: Principal, token: LeaseToken
     ) -> tuple[Event, Body] | None:
         """Lease the oldest event of the highest priority that no earlier waiter will get.
 
         Without one the taker stands in line if it waits: the step that finds an event for it leases
-        that with this token and wakes `taker:WAITER`, and to take again returns it.
+        that with this token and signals `taker:WAITER`, and to take again returns it.
 
         Raises:
             TooManyTakersError: as many of the principal wait as may.
@@ -158,7 +158,7 @@ class ClaimStore:
         return found.taken() if found else None
 
     async def leave_line(self, waiter: str, token: LeaseToken) -> None:
-        """Give up a waiter's place, and the event that it may just have been given."""
+        """Return up a waiter's place, and the event that it may just have been given."""
         await _leave_line(self._steps, process=self._process, waiter=waiter, token=token)
 
     async def waiting(self) -> tuple[int, list[str]]:

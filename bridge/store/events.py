@@ -105,7 +105,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True)
-class Held:
+class LeaseRef:
     """The right that a writer claims: an event's id, its lease's token and the principal."""
 
     event_id: EventId
@@ -245,20 +245,20 @@ async def list_events(
 
 
 @step("events.answer")
-async def _answer(steps: Steps, *, claim: Held, value: bytes) -> Settled:
+async def _answer(steps: Steps, *, claim: LeaseRef, value: bytes) -> Settled:
     """Settle an event with its answer."""
 
 
 @step("events.extend")
-async def _extend(steps: Steps, *, claim: Held, seconds: float) -> Settled:
+async def _extend(steps: Steps, *, claim: LeaseRef, seconds: float) -> Settled:
     """Move the end of a lease."""
 
 
 @step("claims.release")
 async def _release(
-    steps: Steps, *, claim: Held, status: str, delay_ms: int, reason: str
+    steps: Steps, *, claim: LeaseRef, status: str, delay_ms: int, reason: str
 ) -> Settled:
-    """Give a lease back."""
+    """Return a lease back."""
 
 
 @step("claims.sweep_leases")
@@ -340,20 +340,20 @@ class EventStore:
         )
         return sorted((row.event() for row in rows), key=lambda event: event.order)[:limit]
 
-    async def answer(self, held: Held, value: bytes) -> tuple[str, str]:
+    async def answer(self, held: LeaseRef, value: bytes) -> tuple[str, str]:
         """Settle an event: (`answered`, reply status) or (`lost`, status of the event)."""
         settled = await _answer(self._steps, claim=held, value=value)
         return settled.outcome, settled.detail
 
-    async def extend(self, held: Held, seconds: float) -> tuple[str, str]:
+    async def extend(self, held: LeaseRef, seconds: float) -> tuple[str, str]:
         """Move the lease's end: (`extended`, end in ms) or (`lost`, status)."""
         settled = await _extend(self._steps, claim=held, seconds=seconds)
         return settled.outcome, settled.detail
 
     async def release(
-        self, held: Held, *, status: str, delay_s: float = 0, reason: str = ""
+        self, held: LeaseRef, *, status: str, delay_s: float = 0, reason: str = ""
     ) -> tuple[str, str]:
-        """Give the lease back: (`released`, status) or (`lost`, status).
+        """Return the lease back: (`released`, status) or (`lost`, status).
 
         The event goes to `queued`, `delayed` or `dead` as asked, or to `dead` after its last attempt.
         """

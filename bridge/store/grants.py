@@ -70,7 +70,7 @@ local function make_room(grant)
   if count >= {REFRESH_TOKENS_MAX} then redis.call('HDEL', oauth_grant_key(grant), least) end
 end
 -- Grants of before, when one token ended the other, name the newest one and the one before it.
-local function adopt(grant)
+local function take_over(grant)
   local newest, before = unpack(redis.call('HMGET', oauth_grant_key(grant), 'refresh', 'previous'))
   if not newest then return end
   local parent = (before and before ~= '') and before or '-'
@@ -173,7 +173,7 @@ ROTATE = Script(
     + _REFRESH_TOKENS
     + f"""
 if redis.call('HEXISTS', oauth_grant_key(grant), 'kept') == 0 then return {{'refused'}} end
-adopt(grant)
+take_over(grant)
 if find(grant, refresh) then return {{'rotated'}} end
 local line = find(grant, old)
 if not line or is_over(line) then
@@ -201,7 +201,7 @@ END = Script("grant", _END + "finish(grant) return {}")
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConsentRequest:
     """What a client asks a person to consent to; `resource` is the address of the MCP server.
 
     `question` tells it from all others.
@@ -228,7 +228,7 @@ class Asked:
 class Granted:
     """What a person has consented to, as whom; `proven` digests the token that proved them."""
 
-    asked: Asked
+    asked: ConsentRequest
     principal: str
     proven: str
 
@@ -256,7 +256,7 @@ class Rotated(StrEnum):
 
     @property
     def is_done(self) -> bool:
-        """Tell whether new tokens were given out."""
+        """Report whether new tokens were given out."""
         return self in (Rotated.FIRST, Rotated.AGAIN)
 
 
@@ -286,7 +286,7 @@ class GrantStore:
         await self._steps.run(USED_CLIENT, digest=digest)
 
     async def is_used(self, digest: str) -> bool:
-        """Tell whether somebody has consented to a client."""
+        """Report whether somebody has consented to a client."""
         (kept,) = await self._steps.run(READ_CLIENT, digest=digest)
         return kept is not None
 
@@ -300,7 +300,7 @@ class GrantStore:
         return found
 
     async def is_answered(self, question: str) -> bool:
-        """Tell whether a question was answered."""
+        """Report whether a question was answered."""
         (answered_at,) = await self._steps.run(IS_ANSWERED, question=question)
         return answered_at is not None
 
@@ -339,7 +339,7 @@ class GrantStore:
         return _granted(kept) if kept else None
 
     async def rotate(self, grant: str, old: str, pair: DigestedPair, reuse_ends: bool) -> Rotated:
-        """Give out new tokens for a refresh token that counts, and say whether it did.
+        """Return out new tokens for a refresh token that counts, and say whether it did.
 
         With `reuse_ends` the grant of one that counts no more ends.
         """
@@ -359,4 +359,4 @@ class GrantStore:
 
 def _granted(kept: bytes) -> Granted:
     told = json.loads(kept)
-    return Granted(Asked.read(told["asked"]), told["principal"], told["proven"])
+    return Granted(ConsentRequest.read(told["asked"]), told["principal"], told["proven"])

@@ -96,7 +96,7 @@ return rows
 
 
 @dataclass(frozen=True)
-class Heard:
+class SubscribedInboxes:
     """What a session wants to hear of, and what of that is news to it.
 
     `inboxes` gives, by hook, how its inbox stands; `news` names those that stood otherwise when the
@@ -115,26 +115,26 @@ class InboxStore:
         self._steps = steps
 
     async def stands(self, server: str, hooks: Sequence[str]) -> dict[str, str]:
-        """Tell how the queue of each hook stands: two are equal while nothing came or went."""
+        """Report how the queue of each hook stands: two are equal while nothing came or went."""
         rows = await self._steps.run(STANDS, server=server, hooks=json.dumps(list(hooks)))
         return {hook: row.decode() for hook, row in zip(hooks, rows, strict=True)}
 
     async def hear(self, session_id: str, server: str, hook: str) -> None:
-        """Note that a session wants to hear of an inbox from now on."""
+        """Record that a session wants to hear of an inbox from now on."""
         await self._steps.run(HEAR, session=session_id, server=server, hook=hook)
 
     async def hear_no_more(self, session_id: str, hook: str) -> None:
-        """Note that a session has heard enough of an inbox."""
+        """Record that a session has heard enough of an inbox."""
         await self._steps.run(HEAR_NO_MORE, session=session_id, hook=hook)
 
-    async def look(self, session_id: str, server: str) -> Heard | None:
+    async def look(self, session_id: str, server: str) -> SubscribedInboxes | None:
         """Read what a session wants to hear of; None once it has ended."""
         found = await self._steps.run(LOOK, session=session_id, server=server)
         if not found:
             return None
         inboxes, lists = found
         rows = [(hook.decode(), told, stands) for hook, told, stands in inboxes]
-        return Heard(
+        return SubscribedInboxes(
             inboxes={hook: stands.decode() for hook, _, stands in rows},
             news=tuple(sorted(hook for hook, told, stands in rows if told != stands)),
             shown={name.decode(): digest.decode() for name, digest in lists},
@@ -143,7 +143,7 @@ class InboxStore:
     async def told(
         self, session_id: str, inboxes: Mapping[str, str], lists: Mapping[str, str]
     ) -> None:
-        """Note what a session has been told of, by how it stood then."""
+        """Record what a session has been told of, by how it stood then."""
         await self._steps.run(
             TOLD,
             session=session_id,

@@ -26,7 +26,7 @@ class Key:
     lifetime: str
 
     def lua(self) -> str:
-        """Give a Lua function `<name>_key(parts…)` that spells the key."""
+        """Return a Lua function `<name>_key(parts…)` that spells the key."""
         parts = re.findall(r"\{(\w+)\}", self.pattern)
         body = re.sub(r"\{(\w+)\}", r"' .. \1 .. '", self.pattern)
         return f"local function {self.name}_key({', '.join(parts)}) return '{PREFIX}{body}' end"
@@ -39,7 +39,7 @@ class Key:
         return f"function {table}.keys_{self.name}({', '.join(pieces[1::2])}) return {' .. '.join(spelled)} end"
 
     def matches(self, key: str) -> bool:
-        """Tell whether `key` belongs to this family."""
+        """Report whether `key` belongs to this family."""
         body = re.sub(r"\\\{\w+\\\}", "[^:]+", re.escape(self.pattern))
         return re.fullmatch(re.escape(PREFIX) + body, key) is not None
 

@@ -39,10 +39,10 @@ class DeadRow:
     process: str
     held: list[str]
 
-    def estate(self) -> "Estate":
+    def dead_process(self) -> "DeadProcess":
         """Return what it left."""
         parts = (what.split(" ", 2) for what in self.held)
-        return Estate(
+        return DeadProcess(
             ProcessId(self.process), tuple((kind, id_, token) for kind, id_, token in parts)
         )
 
@@ -73,7 +73,7 @@ async def _forget(steps: Steps, *, process: ProcessId, held: list[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Estate:
+class DeadProcess:
     """What a dead process held: (kind, id, lease token) each."""
 
     process: ProcessId
@@ -88,26 +88,26 @@ class ProcessStore:
         self.process = process
 
     async def beat(self) -> None:
-        """Say that this process lives."""
+        """Report that this process lives."""
         await _beat(self._steps, process=self.process)
 
     async def leave(self) -> None:
-        """Say that this process ends; what it still holds is for others at once."""
+        """Report that this process ends; what it still holds is for others at once."""
         await _leave(self._steps, process=self.process)
 
     async def rules(self) -> bool:
         """Become or stay the one process that sweeps."""
         return await _lead(self._steps, process=self.process, life_ms=LEAD_MS)
 
-    async def dead(self) -> list[Estate]:
+    async def dead(self) -> list[DeadProcess]:
         """Find the processes that have not been heard of for LIFE_S, with what they held."""
         rows = await _dead(self._steps, life_ms=round(LIFE_S * 1000))
-        return [row.estate() for row in rows]
+        return [row.dead_process() for row in rows]
 
-    async def forget(self, estate: Estate) -> None:
-        """Drop a dead process whose estate has been settled, unless it holds more by now."""
-        held = [" ".join(one) for one in estate.held]
-        await _forget(self._steps, process=estate.process, held=held)
+    async def forget(self, dead_process: DeadProcess) -> None:
+        """Drop a dead process whose dead_process has been settled, unless it holds more by now."""
+        held = [" ".join(one) for one in dead_process.held]
+        await _forget(self._steps, process=dead_process.process, held=held)
 
 
 class Heartbeat(threading.Thread):
@@ -130,7 +130,7 @@ class Heartbeat(threading.Thread):
         self._ended = threading.Event()
 
     def loop_runs(self) -> None:
-        """Note that the event loop goes on."""
+        """Record that the event loop goes on."""
         self._beats_alone = 0
 
     @override

@@ -21,7 +21,7 @@ HISTORY_MAX = 50
 
 
 @dataclass(frozen=True)
-class Sending:
+class ReplyLease:
     """One attempt to bring a reply to n8n.
 
     `unknown` says that an earlier attempt may have arrived; `tries` counts those since the reply
@@ -94,7 +94,7 @@ async def _settle(
 async def _put_off(
     steps: Steps, *, event_id: EventId, token: LeaseToken, delay_ms: int, failure: str
 ) -> None:
-    """Give up the right to send without having sent."""
+    """Return up the right to send without having sent."""
 
 
 @step("replies.abandon")
@@ -145,12 +145,12 @@ class ReplyStore:
         self._steps = steps
         self._process = process
 
-    async def lease(self, event_id: EventId, token: LeaseToken) -> Sending | None:
+    async def lease(self, event_id: EventId, token: LeaseToken) -> ReplyLease | None:
         """Become the one sender of a pending reply; None where there is another or no need."""
         row = await _lease(self._steps, event_id=event_id, token=token, process=self._process)
         if row is None:
             return None
-        return Sending(
+        return ReplyLease(
             event_id=event_id,
             token=token,
             url=row.url or "",
@@ -167,7 +167,7 @@ class ReplyStore:
 
     async def settle(
         self,
-        sending: Sending,
+        sending: ReplyLease,
         status: ReplyStatus,
         *,
         failure: str = "",
@@ -186,8 +186,8 @@ class ReplyStore:
             keep=HISTORY_MAX,
         )
 
-    async def put_off(self, sending: Sending, delay_s: float, failure: str) -> None:
-        """Give up the right to send without having sent: it counts as no attempt.
+    async def put_off(self, sending: ReplyLease, delay_s: float, failure: str) -> None:
+        """Return up the right to send without having sent: it counts as no attempt.
 
         `failure` is put on record where there is no other.
         """

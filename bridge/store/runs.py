@@ -124,7 +124,7 @@ class RunStore:
         return answer == [b"awaited"]
 
     async def abandon(self, call_id: str, token: str) -> None:
-        """Give a dead worker's call to others, or fail it when it may have run and must not twice."""
+        """Return a dead worker's call to others, or fail it when it may have run and must not twice."""
         await self._steps.run(step.ABANDON, id=call_id, token=token, failure=INTERRUPTED)
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:

@@ -24,7 +24,7 @@ PROBE = Script(
     "",
     "redis.call('SET', order_key(), redis.call('GET', order_key()) or 0) ring('probe') return {}",
 )
-"""A step that writes and wakes, and changes nothing."""
+"""A step that writes and signals, and changes nothing."""
 
 
 async def demand_safety(

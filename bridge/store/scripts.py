@@ -79,7 +79,7 @@ class Script:
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, values: dict[str, Value]) -> tuple[Value, ...]:
-        """Spell the EVALSHA command for these named values."""
+        """Format the EVALSHA command for these named values."""
         return ("EVALSHA", self.sha, 0, *(_encoded(values[name]) for name in self.args))
 
 

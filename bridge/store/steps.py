@@ -163,7 +163,7 @@ class Steps:
         return True
 
     def _refuse(self, step: _Pending, fault: RedisFault) -> bool:
-        """Note why a step was not taken; True where that is its end."""
+        """Record why a step was not taken; True where that is its end."""
         if fault != self.fault:
             level = logging.ERROR if fault.lasts else logging.WARNING
             logger.log(level, "redis.away", extra={"reason": fault.sentence})

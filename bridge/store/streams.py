@@ -166,7 +166,7 @@ class StreamStore:
         self._ttl_s = limits.idle_s
 
     async def attach(self, reading: Reading) -> str:
-        """Become the stream's only reader; gives the last frame that surely arrived."""
+        """Become the stream's only reader; returns the last frame that surely arrived."""
         (sure,) = await self._steps.run(
             ATTACH,
             session=reading.session_id,
@@ -189,7 +189,7 @@ class StreamStore:
         return answer == [b"left"]
 
     async def still_reads(self, reading: Reading, sure: str = "") -> bool:
-        """Note that frames up to `sure` have arrived, and that the client lives; False: replaced."""
+        """Record that frames up to `sure` have arrived, and that the client lives; False: replaced."""
         answer = await self._steps.run(
             SURE,
             session=reading.session_id,
@@ -202,23 +202,23 @@ class StreamStore:
         return answer == [b"reading"]
 
     async def written(self, session_id: str, receipt: str) -> None:
-        """Note an answer that was written to a stream of the session and may have arrived."""
+        """Record an answer that was written to a stream of the session and may have arrived."""
         await self._steps.run(WRITTEN, session=session_id, receipt=receipt, ttl_s=UNPROVEN_TTL_S)
 
     async def settled(self, session_id: str, receipt: str) -> None:
-        """Note that an answer's fate is known."""
+        """Record that an answer's fate is known."""
         await self._steps.run(SETTLED, session=session_id, receipt=receipt)
 
     async def proven(self, session_id: str) -> list[str]:
-        """Give the receipts that a later request of the session proves, once."""
+        """Return the receipts that a later request of the session proves, once."""
         return [receipt.decode() for receipt in await self._steps.run(PROVEN, session=session_id)]
 
     async def is_read(self, session_id: str, stream: str) -> bool:
-        """Tell whether anyone reads a stream."""
+        """Report whether anyone reads a stream."""
         return await self._steps.run(IS_READ, session=session_id, stream=stream) == [1]
 
     async def is_kept(self, session_id: str, stream: str) -> bool:
-        """Tell whether a stream has frames, or an answer to come."""
+        """Report whether a stream has frames, or an answer to come."""
         return await self._steps.run(IS_KEPT, session=session_id, stream=stream) == [1]
 
     async def recent(self, client: str) -> list[str]:
@@ -227,7 +227,7 @@ class StreamStore:
         found = await self._steps.run(RECENT, client=client, within_ms=within_ms)
         return [session_id.decode() for session_id in found]
 
-    async def owe(self, session_id: str, stream: str, owed: Owed) -> bool:
+    async def register(self, session_id: str, stream: str, owed: Owed) -> bool:
         """Put a request on record before it is served; False: it was there already."""
         answer = await self._steps.run(
             OWE,
@@ -241,11 +241,11 @@ class StreamStore:
         )
         return answer == [b"owed"]
 
-    async def forgive(self, session_id: str, request: str) -> None:
+    async def drop(self, session_id: str, request: str) -> None:
         """Drop a request that its client wants no more."""
         await self._steps.run(FORGIVE, session=session_id, request=request)
 
-    async def adopt(self, session_id: str, stream: str, life_s: float) -> list[Owed]:
+    async def take_over(self, session_id: str, stream: str, life_s: float) -> list[Owed]:
         """Take over the requests of a stream whose process has been silent for `life_s`."""
         rows = await self._steps.run(
             ADOPT,
@@ -258,5 +258,5 @@ class StreamStore:
 
 
 def request_key(message: Message) -> str:
-    """Spell a request's id so that 1 and "1" stay apart."""
+    """Format a request's id so that 1 and "1" stay apart."""
     return encode(message["id"]).decode()

@@ -14,7 +14,7 @@ DUE = "due_subscriptions"
 
 
 @dataclass(frozen=True)
-class Wish:
+class NewSubscription:
     """What a client asks for: a hook's events, from behind `cursor` on, sent to `url`.
 
     `token` is the digest of what let the client in, where that can be revoked.
@@ -31,7 +31,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSubscription:
     """A subscription as it stands once it was renewed; moments are in milliseconds since 1970.
 
     `was_suspended` says that nothing was sent for a while, since too much had failed.
@@ -47,7 +47,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Telling:
+class SubscriptionLease:
     """The right to tell a receiver what lies behind `cursor`; `has_gap`: some before it is not told."""
 
     subscription_id: SubscriptionId
@@ -68,7 +68,7 @@ class SubscriptionStore:
         self._steps = steps
         self._process = process
 
-    async def keep(self, wish: Wish, most: int) -> Kept | None:
+    async def keep(self, wish: NewSubscription, most: int) -> StoredSubscription | None:
         """Begin or renew a subscription; None where the principal has `most` others."""
         row = await self._steps.run(
             step.KEEP,
@@ -89,7 +89,9 @@ class SubscriptionStore:
         """End a subscription; False where there is none."""
         return await self._steps.run(step.FORGET, id=subscription_id) == [b"forgotten"]
 
-    async def lease(self, subscription_id: SubscriptionId, token: LeaseToken) -> Telling | None:
+    async def lease(
+        self, subscription_id: SubscriptionId, token: LeaseToken
+    ) -> SubscriptionLease | None:
         """Become the one who tells; None where another does, or there is nothing to do."""
         row = await self._steps.run(
             step.LEASE, id=subscription_id, token=token, process=self._process
@@ -99,7 +101,7 @@ class SubscriptionStore:
         server, hook, principal, digest, url, secret, old, cursor, gap = (
             text.decode() for text in row
         )
-        return Telling(
+        return SubscriptionLease(
             subscription_id=subscription_id,
             lease=token,
             principal=Principal(server, principal),
@@ -111,17 +113,17 @@ class SubscriptionStore:
             has_gap=gap == "1",
         )
 
-    async def advance(self, telling: Telling, cursor: str, *, is_delivered: bool) -> bool:
-        """Note that all up to `cursor` is told, or never will be; False: the lease was lost."""
+    async def advance(self, telling: SubscriptionLease, cursor: str, *, is_delivered: bool) -> bool:
+        """Record that all up to `cursor` is told, or never will be; False: the lease was lost."""
         answer = await self._settle(
             step.ADVANCE, telling, cursor=cursor, is_delivered=int(is_delivered)
         )
         return answer == "advanced"
 
     async def fail(
-        self, telling: Telling, order: str, error: str, pauses_s: Sequence[float]
+        self, telling: SubscriptionLease, order: str, error: str, pauses_s: Sequence[float]
     ) -> str:
-        """Note that what stands at `order` was not taken; empty for what tells of no event.
+        """Record that what stands at `order` was not taken; empty for what tells of no event.
 
         Gives what becomes of it: `again` after the pause that is next, `suspended` once there is
         none, `given up` where that has been so before, or `lost`.
@@ -129,8 +131,8 @@ class SubscriptionStore:
         pauses = json.dumps([round(pause_s * 1000) for pause_s in pauses_s])
         return await self._settle(step.FAIL, telling, order=order, error=error, pauses=pauses)
 
-    async def done(self, telling: Telling, cursor: str) -> None:
-        """Give the right back: all up to `cursor` is told."""
+    async def done(self, telling: SubscriptionLease, cursor: str) -> None:
+        """Return the right back: all up to `cursor` is told."""
         await self._settle(step.DONE, telling, cursor=cursor)
 
     async def abandon(self, subscription_id: str, token: str) -> None:
@@ -143,19 +145,19 @@ class SubscriptionStore:
         return [subscription_id.decode() for subscription_id in due]
 
     async def is_proved(self, digest: str) -> bool:
-        """Tell whether a receiver has proved itself to a principal of late."""
+        """Report whether a receiver has proved itself to a principal of late."""
         (found,) = await self._steps.run(step.PROVED, digest=digest)
         return found is not None
 
     async def prove(self, digest: str) -> None:
-        """Note that a receiver has proved itself."""
+        """Record that a receiver has proved itself."""
         await self._steps.run(step.PROVE, digest=digest)
 
     async def may_ask_proof(self, digest: str, token: str, most: int) -> bool:
         """Count one more proof asked of a host; False beyond `most` in a minute."""
         return bool(await self._steps.run(step.ASK_PROOF, digest=digest, token=token, most=most))
 
-    async def _settle(self, script: Script, telling: Telling, **values: str | int) -> str:
+    async def _settle(self, script: Script, telling: SubscriptionLease, **values: str | int) -> str:
         (answer,) = await self._steps.run(
             script,
             id=telling.subscription_id,
@@ -166,11 +168,11 @@ class SubscriptionStore:
         return str(answer.decode())
 
 
-def _kept(row: Answer) -> Kept:
+def _kept(row: Answer) -> StoredSubscription:
     cursor, expires_at, is_old, suspended, last_delivery_at, last_error, failed_since = (
         text.decode() for text in row
     )
-    return Kept(
+    return StoredSubscription(
         cursor=cursor,
         expires_at_ms=int(expires_at),
         is_old=is_old == "1",

@@ -85,7 +85,7 @@ class StoredToken:
 
     @property
     def token_id(self) -> str:
-        """Give the name that people call it by, which proves nothing."""
+        """Return the name that people call it by, which proves nothing."""
         return f"tok_{self.digest[:16]}"
 
 
@@ -115,7 +115,7 @@ class TokenStore:
         return _token(digest, found[0]) if found else None
 
     async def is_guarded(self, server: str) -> bool:
-        """Tell whether a server has a token on record."""
+        """Report whether a server has a token on record."""
         return bool(await self._steps.run(IS_GUARDED, server=server))
 
     async def list(self) -> list[StoredToken]:

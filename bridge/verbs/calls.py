@@ -1,25 +1,28 @@
-"""The verbs of calls, on the side of whoever asks: start, wait, cancel, list."""
+"""Calls of workflows: started, attached to, waited for, cancelled, ended by n8n's callbacks."""
 
 import asyncio
 import hashlib
 import json
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
 
 from bridge.auth.scopes import EVERYTHING, Scope
-from bridge.configuration.servers import Workflow
-from bridge.errors import NotFoundError
+from bridge.configuration.servers import Server, Workflow
+from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import encode
-from bridge.models import Call, CallId, Json, Principal
+from bridge.models import Call, CallId, CallStatus, Json, Principal
+from bridge.n8n.outcomes import cut_words
+from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
 from bridge.schemas.cache import SchemaCache
 from bridge.store.calls import CallStore, NewCall
-from bridge.store.wake import Wakes
+from bridge.store.signals import Signals
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ LEASE_CHECK_S = 30.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class CallRequest:
     """A wish to run a workflow.
 
     `tool_use` is the client's own id of it, empty if it gave none; `promised` says that the
@@ -50,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Listing:
+class CallPage:
     """A page of calls; `next_cursor` is None at the end."""
 
     calls: list[Call]
@@ -63,18 +66,18 @@ class Calls:
     def __init__(
         self,
         store: CallStore,
-        wakes: Wakes,
+        signals: Signals,
         queue: Queue,
         schemas: SchemaCache,
         ttl_s: int,
     ) -> None:
         self._store = store
-        self._wakes = wakes
+        self._signals = signals
         self._queue = queue
         self._schemas = schemas
         self._ttl_s = ttl_s
 
-    async def start(self, asked: Asked) -> Call:
+    async def start(self, asked: CallRequest) -> Call:
         """Put a call on record and wake a worker, or join the earlier call that this one repeats.
 
         Whoever asked may leave; the same `call_id` asked for twice is one call.
@@ -115,12 +118,12 @@ class Calls:
         return await self._store.read_file(call.call_id, offset, size_bytes)
 
     async def handed_over(self, call: Call) -> None:
-        """Note that whoever asked has the result in hand: the same call asked again runs anew."""
+        """Record that whoever asked has the result in hand: the same call asked again runs anew."""
         if call.status.is_final:
             await self._store.handed_over(call.call_id)
 
     async def promise(self, call: Call) -> None:
-        """Note that whoever asked was told to come back for the result."""
+        """Record that whoever asked was told to come back for the result."""
         await self._store.promise(call.call_id)
 
     async def wait(
@@ -133,7 +136,7 @@ class Calls:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        with self._wakes.listening(f"call:{call_id}") as bell:
+        with self._signals.subscribed(f"call:{call_id}") as woken:
             while True:
                 call = await self._store.read(call_id, waits=wait_s > 0)
                 if call is None or call.principal != principal:
@@ -144,7 +147,7 @@ class Calls:
                 left_s = until - loop.time()
                 if call.status.is_final or call.asks or left_s <= 0:
                     return call
-                await bell.wait(min(left_s, LOOK_AGAIN_S))
+                await woken.wait(min(left_s, LOOK_AGAIN_S))
 
     async def cancel(
         self, call_id: CallId, principal: Principal, scope: Scope = EVERYTHING
@@ -161,7 +164,7 @@ class Calls:
         limit: int,
         cursor: str | None,
         scope: Scope = EVERYTHING,
-    ) -> Listing:
+    ) -> CallPage:
         """List a principal's calls that are in the scope, oldest first.
 
         Raises:
@@ -172,10 +175,10 @@ class Calls:
         more = len(calls) > wanted
         calls = calls[:wanted]
         seen = [call for call in calls if scope.covers_workflow(call.workflow)]
-        return Listing(seen, str(calls[-1].order) if more else None)
+        return CallPage(seen, str(calls[-1].order) if more else None)
 
 
-def _fingerprint(asked: Asked) -> str:
+def _fingerprint(asked: CallRequest) -> str:
     """Digest what must be equal for two calls to be one: caller, tool, arguments as RFC 8785.
 
     Arguments that have no canonical form there, such as integers beyond 2^53, must be equal to the
@@ -195,3 +198,95 @@ def _of_use(fingerprint: str, tool_use: str) -> str:
     if not fingerprint or not tool_use:
         return ""
     return hashlib.sha256(json.dumps((fingerprint, tool_use)).encode()).hexdigest()
+
+
+class Callbacks:
+    """Decides what becomes of what n8n posts to a call's own address."""
+
+    def __init__(
+        self, store: CallStore, schemas: SchemaCache, servers: Mapping[str, Server]
+    ) -> None:
+        self._store = store
+        self._schemas = schemas
+        self._servers = servers
+
+    async def demand(self, call_id: str, secret: str) -> None:
+        """Let pass who has a call's own token, before anything that they send is read.
+
+        Raises:
+            UnprovenError: no such call, or not its token.
+        """
+        if not await self._store.proves(CallId(call_id), secret):
+            raise UnprovenError("no such call")
+
+    async def report(self, call_id: str, secret: str, progress: float, message: str) -> CallStatus:
+        """Record a running call's progress, 0 to 1.
+
+        Raises:
+            NotFoundError: no such call, or not its token.
+            ConflictError: the call has ended.
+        """
+        call, workflow = await self._call(call_id, secret)
+        clean = scrub_text(message, [*secrets_sent(workflow), secret])
+        return _taken(*await self._store.report(call.call_id, secret, progress, clean))
+
+    async def succeed(self, call_id: str, secret: str, value: Json) -> CallStatus:
+        """End a call with its result; the same result again changes nothing.
+
+        Raises:
+            InvalidError: the result breaks the workflow's output schema.
+        """
+        call, workflow = await self._call(call_id, secret)
+        broken = "the result breaks the tool's output schema"
+        await self._schemas.check(workflow.output, value, broken)
+        clean = scrub(value, [*secrets_sent(workflow), secret])
+        return await self._conclude(call, secret, CallStatus.SUCCEEDED, result=encode(clean))
+
+    async def fail(self, call_id: str, secret: str, reason: str) -> CallStatus:
+        """End a call with the reason why it failed; the same reason again changes nothing."""
+        call, workflow = await self._call(call_id, secret)
+        clean = cut_words(scrub_text(reason, [*secrets_sent(workflow), secret]))
+        return await self._conclude(call, secret, CallStatus.FAILED, failure=clean)
+
+    async def _conclude(
+        self,
+        call: Call,
+        secret: str,
+        status: CallStatus,
+        *,
+        result: bytes = b"",
+        failure: str = "",
+    ) -> CallStatus:
+        told = await self._store.conclude(
+            call.call_id, secret, status, result=result, failure=failure
+        )
+        ended = _taken(*told)
+        logger.info(
+            "call.concluded",
+            extra={
+                "call_id": call.call_id,
+                "server": call.principal.server,
+                "tool": call.workflow,
+                "status": ended,
+                "duration_ms": call.age_ms,
+            },
+        )
+        return ended
+
+    async def _call(self, call_id: str, secret: str) -> tuple[Call, Workflow]:
+        """Find a call and its workflow, for none but the call's own token."""
+        is_own = await self._store.proves(CallId(call_id), secret)
+        call = await self._store.read(CallId(call_id)) if is_own else None
+        server = self._servers.get(call.principal.server) if call else None
+        workflow = server.workflows.get(call.workflow) if server and call else None
+        if call is None or workflow is None:
+            raise UnprovenError("no such call")
+        return call, workflow
+
+
+def _taken(outcome: str, status: str) -> CallStatus:
+    if outcome == "unknown":
+        raise NotFoundError("no such call")
+    if outcome == "ended":
+        raise ConflictError(f"the call is {status} and takes no more callbacks")
+    return CallStatus(status)

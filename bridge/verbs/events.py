@@ -1,11 +1,11 @@
-"""The verbs of events on record: read, list, reply, extend, release."""
+"""Events that Claude lists, takes and answers; and those that are questions amid a call."""
 
 import logging
 import re
 from dataclasses import dataclass
 
 from bridge.configuration.servers import Server
-from bridge.errors import LeaseLostError, NotFoundError
+from bridge.errors import InvalidError, LeaseLostError, NotFoundError
 from bridge.formats.cursors import order_after
 from bridge.formats.file_pages import FilePage, file_page
 from bridge.formats.json_text import encode
@@ -16,11 +16,15 @@ from bridge.models import (
     EventId,
     EventStatus,
     Json,
+    Principal,
     ReplyStatus,
+    new_lease_token,
 )
 from bridge.queue import Queue
 from bridge.schemas.cache import SchemaCache
-from bridge.store.events import EventStore, Held
+from bridge.store.claims import ClaimStore
+from bridge.store.events import EventStore, LeaseRef
+from bridge.verbs.takers import Taken
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ _FILE_PATH = re.compile(r"/files/(0|[1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True)
-class Listing:
+class EventPage:
     """A page of events; `next_cursor` is None at the end."""
 
     events: list[Event]
@@ -84,7 +88,7 @@ class Events:
 
     async def list(
         self, server: Server, hook: str | None, status: EventStatus, limit: int, cursor: str | None
-    ) -> Listing:
+    ) -> EventPage:
         """List events, oldest first.
 
         Raises:
@@ -97,9 +101,9 @@ class Events:
         )
         more = len(events) > wanted
         events = events[:wanted]
-        return Listing(events, str(events[-1].order) if more else None)
+        return EventPage(events, str(events[-1].order) if more else None)
 
-    async def reply(self, server: Server, held: Held, value: Json) -> ReplyStatus:
+    async def reply(self, server: Server, held: LeaseRef, value: Json) -> ReplyStatus:
         """Settle an event with Claude's answer, as it was meant, and send it on its way.
 
         Raises:
@@ -118,14 +122,16 @@ class Events:
         _log("event.answered", held, hook=event.hook, reply_status=status)
         return ReplyStatus(status)
 
-    async def extend(self, held: Held, seconds: float) -> int:
-        """Give a lease more time from now on; returns its end in ms on Redis's clock."""
+    async def extend(self, held: LeaseRef, seconds: float) -> int:
+        """Return a lease more time from now on; returns its end in ms on Redis's clock."""
         outcome, status = await self._store.extend(held, seconds)
         _demand_held(outcome, status)
         return int(status)
 
-    async def release(self, held: Held, *, reason: str, delay_s: float, dead: bool) -> EventStatus:
-        """Give an event back, perhaps later, or set it aside for people."""
+    async def release(
+        self, held: LeaseRef, *, reason: str, delay_s: float, dead: bool
+    ) -> EventStatus:
+        """Return an event back, perhaps later, or set it aside for people."""
         status = "dead" if dead else "delayed" if delay_s > 0 else "queued"
         outcome, now = await self._store.release(
             held, status=status, delay_s=delay_s, reason=reason
@@ -135,7 +141,7 @@ class Events:
         return EventStatus.DEAD if now == EventStatus.DEAD else EventStatus.QUEUED
 
 
-def _log(what: str, held: Held, **fields: object) -> None:
+def _log(what: str, held: LeaseRef, **fields: object) -> None:
     whose = {"server": held.principal.server, "principal": held.principal.name}
     logger.info(what, extra={"event_id": held.event_id, **whose, **fields})
 
@@ -147,3 +153,48 @@ def _demand_held(outcome: str, status: str) -> None:
         raise LeaseLostError(
             f"this lease no longer holds the event (it is {status}); take_event gives the next one"
         )
+
+
+class Questions:
+    """Decides what becomes of an event that is asked for by its id."""
+
+    def __init__(self, store: ClaimStore, events: Events) -> None:
+        self._store = store
+        self._events = events
+
+    async def take(self, server: Server, principal: Principal, event_id: str) -> Taken:
+        """Lease this very event.
+
+        Raises:
+            NotFoundError: unknown, or another server's.
+            LeaseLostError: somebody else has taken it, or it is settled.
+        """
+        event = await self._events.find(server.name, event_id)
+        token = new_lease_token()
+        found = await self._store.take_one(event.event_id, principal, token)
+        if found is None:
+            raise LeaseLostError(f"this event is not queued any more: it is {event.status}")
+        event, body = found
+        return Taken(event, read_kept(body.content), token)
+
+    async def answer(
+        self, server: Server, principal: Principal, event_id: EventId, value: Json
+    ) -> None:
+        """Take a question and reply to it at once.
+
+        Raises:
+            InvalidError: the answer breaks the hook's reply schema; the question stays open.
+            LeaseLostError: somebody else has taken it, or it is settled.
+        """
+        taken = await self.take(server, principal, event_id)
+        try:
+            await self._events.reply(server, LeaseRef(event_id, taken.token, principal), value)
+        except InvalidError:
+            await self._store.abandon(event_id, taken.token)
+            raise
+
+    async def decline(self, server: Server, principal: Principal, event_id: EventId) -> None:
+        """Set a question aside that whoever was asked will not answer."""
+        taken = await self.take(server, principal, event_id)
+        held = LeaseRef(event_id, taken.token, principal)
+        await self._events.release(held, reason="declined by the user", delay_s=0, dead=True)

@@ -9,7 +9,7 @@ from bridge.configuration.servers import Hook, Server
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
 from bridge.formats.json_text import encode, spell
 from bridge.formats.payloads import Content, inner_json, resolve, summarize
-from bridge.formats.trimming import spare_members
+from bridge.formats.trimming import prune
 from bridge.models import Event, Json, new_event_id
 from bridge.n8n.executions import execution_of
 from bridge.n8n.reply_address import ReplyAddresses
@@ -157,11 +157,11 @@ def _without(content: Content, hidden: tuple[str, ...]) -> Content:
 
 
 def _summary(server: Server, hook: Hook, kept: Content) -> str:
-    """Give the start of a payload, without what its server lets Claude be spared."""
+    """Return the start of a payload, without what its server lets Claude be spared."""
     if not server.trim_context or len(kept.body.content) > SUMMARIZED_BYTES:
         return summarize(kept.body.content)
     hard = server.trim_context == "hard"
-    lean = spare_members(kept.payload, hook.payload, lambda _: True, hard=hard)
+    lean = prune(kept.payload, hook.payload, lambda _: True, hard=hard)
     return summarize(spell(lean).encode())
 
 

@@ -1,11 +1,14 @@
-"""The verbs of operators: see all there is, cancel, and put back what was set aside."""
+"""What operators do: list, redrive, cancel, expire, and hear of events that no hook serves."""
 
+import contextlib
 import heapq
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.errors import ConflictError, NotFoundError
+from bridge.configuration.servers import Server
+from bridge.errors import ConflictError, NotFoundError, TransientError
 from bridge.models import (
     Call,
     CallId,
@@ -18,6 +21,7 @@ from bridge.models import (
     Timeline,
 )
 from bridge.store.calls import CallStore
+from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.verbs.replies import Replies
@@ -28,7 +32,7 @@ CANCELLED = "cancelled by an operator"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordFilter:
     """Which records an operator asks for; None is any. `after` is an order number.
 
     `part` is a hook for events, a workflow for calls.
@@ -41,7 +45,7 @@ class Wanted:
     limit: int = 20
 
     def covers(self, server: str, part: str) -> bool:
-        """Tell whether records of this place are asked for."""
+        """Report whether records of this place are asked for."""
         return self.server in (None, server) and self.part in (None, part)
 
 
@@ -57,7 +61,7 @@ class Operators:
         self.replies = replies
 
     async def order_at(self, ago_s: float) -> int:
-        """Give the order number of the moment `ago_s` seconds ago."""
+        """Return the order number of the moment `ago_s` seconds ago."""
         return round(await self._store.now_ms() * 1000 - ago_s * 1_000_000)
 
     async def servers(self) -> set[str]:
@@ -68,7 +72,7 @@ class Operators:
         hooks, callers = await self._store.hooks(), await self._store.callers()
         return {server for server, _ in hooks} | {caller.server for caller in callers}
 
-    async def events(self, wanted: Wanted) -> list[Event]:
+    async def events(self, wanted: RecordFilter) -> list[Event]:
         """List events of all servers, oldest first."""
         statuses = [EventStatus(wanted.status)] if wanted.status else list(EventStatus)
         pages = [
@@ -117,7 +121,7 @@ class Operators:
         logger.info("event.redriven", extra=_place(event))
         return EventStatus.QUEUED, event.reply.status
 
-    async def calls(self, wanted: Wanted) -> list[Call]:
+    async def calls(self, wanted: RecordFilter) -> list[Call]:
         """List calls of all principals, oldest first."""
         pages = [
             await self._calls_of(caller, wanted)
@@ -126,7 +130,7 @@ class Operators:
         ]
         return list(heapq.merge(*pages, key=lambda call: call.order))[: wanted.limit]
 
-    async def _calls_of(self, caller: Principal, wanted: Wanted) -> list[Call]:
+    async def _calls_of(self, caller: Principal, wanted: RecordFilter) -> list[Call]:
         found: list[Call] = []
         after = wanted.after
         while len(found) < wanted.limit:
@@ -168,3 +172,48 @@ class Operators:
 
 def _place(event: Event) -> dict[str, object]:
     return {"event_id": event.event_id, "server": event.server, "hook": event.hook}
+
+
+HOW_TO_MEND = (
+    "no server file has this hook, so nobody can take its events before they expire: give a hook "
+    "that name again, or see them with `n8n-bridge events ls --server SERVER --hook HOOK`"
+)
+
+
+@dataclass(frozen=True)
+class Stranded:
+    """How many events wait on a hook that there is no more."""
+
+    server: str
+    hook: str
+    queued: int
+
+
+async def stranded(
+    store: OperatorStore, counters: Counters, servers: Mapping[str, Server]
+) -> list[Stranded]:
+    """Return the hooks that events wait on and that no server file has."""
+    known = {(server.name, hook) for server in servers.values() for hook in server.hooks}
+    gone = [hook for hook in await store.hooks() if hook not in known]
+    inboxes = (await counters.read(gone)).inboxes
+    waiting = (
+        Stranded(*hook, inboxes[*hook, "queued"] + inboxes[*hook, "delayed"]) for hook in gone
+    )
+    return [each for each in waiting if each.queued]
+
+
+async def warn_of_stranded(
+    store: OperatorStore, counters: Counters, servers: Mapping[str, Server]
+) -> None:
+    """Report in the log which events wait on hooks that no server file has."""
+    with contextlib.suppress(TransientError):
+        for each in await stranded(store, counters, servers):
+            logger.warning(
+                "events.stranded",
+                extra={
+                    "server": each.server,
+                    "hook": each.hook,
+                    "queued": each.queued,
+                    "warning": HOW_TO_MEND,
+                },
+            )

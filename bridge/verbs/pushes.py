@@ -1,6 +1,6 @@
 """The verb of pushes: each queued event is told to one session, and again until it was taken.
 
-On purpose: the sessions of a server share one schedule, so that an event wakes one of them at a
+On purpose: the sessions of a server share one schedule, so that an event signals one of them at a
 time; and only the first PUSHED_AT_ONCE events are told, so that a full inbox floods none.
 """
 
@@ -14,7 +14,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.models import Event
 from bridge.store.pushes import PushStore
-from bridge.store.wake import Wakes
+from bridge.store.signals import Signals
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ SOON_S = 0.05
 class Pushes:
     """Decides which events a session is told, and when."""
 
-    def __init__(self, store: PushStore, wakes: Wakes) -> None:
+    def __init__(self, store: PushStore, signals: Signals) -> None:
         self._store = store
-        self._wakes = wakes
+        self._signals = signals
 
     async def events(self, server: Server) -> AsyncGenerator[Event, None]:
         """Yield each event that it is this session's turn to tell, for ever."""
         hooks = sorted(server.hooks, key=lambda name: -server.hooks[name].priority)
-        with self._wakes.listening(f"events:{server.name}") as bell:
+        with self._signals.subscribed(f"events:{server.name}") as woken:
             while True:
                 found, next_s = list[Event](), None
                 with contextlib.suppress(TransientError):
@@ -46,7 +46,7 @@ class Pushes:
                 for event in found:
                     _log(event)
                     yield event
-                await bell.wait(LOOK_AGAIN_S if next_s is None else min(next_s, LOOK_AGAIN_S))
+                await woken.wait(LOOK_AGAIN_S if next_s is None else min(next_s, LOOK_AGAIN_S))
                 await asyncio.sleep(SOON_S)  # many may come at once
 
 

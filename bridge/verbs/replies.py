@@ -1,15 +1,28 @@
-"""Replies on their way to n8n: attempts, what becomes of them, and when the next one is due."""
+"""Replies on their way to n8n: to a held request, or by attempts until one is taken."""
 
+import asyncio
+import contextlib
 import logging
 import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bridge.backoff import delay_before
-from bridge.errors import ConflictError, InvalidError, NotFoundError
+from bridge.errors import ConflictError, InvalidError, NotFoundError, TransientError
 from bridge.formats.json_text import decode
-from bridge.models import EventId, Json, ListedReply, ReplyAttempt, ReplyStatus, new_lease_token
+from bridge.models import (
+    Event,
+    EventId,
+    EventStatus,
+    Json,
+    LeaseToken,
+    ListedReply,
+    ReplyAttempt,
+    ReplyStatus,
+    new_lease_token,
+)
 from bridge.n8n.outcomes import (
     Again,
     AgainOnce,
@@ -22,7 +35,8 @@ from bridge.n8n.outcomes import (
 from bridge.n8n.reply_address import ReplyAddress, ReplyAddresses
 from bridge.queue import Queue
 from bridge.store.breakers import Breakers
-from bridge.store.replies import ReplyStore, Sending
+from bridge.store.replies import DirectReplyStore, ReplyLease, ReplyStore
+from bridge.store.signals import Signals
 
 TOO_LATE = "the time in which n8n waits for the reply is over"
 SOON_FIRST_S, SOON_CAP_S = 0.1, 5.0
@@ -41,13 +55,13 @@ class Verdict:
     unknown: bool = False
 
 
-def too_late(sending: Sending) -> Verdict:
+def too_late(sending: ReplyLease) -> Verdict:
     """Set a reply aside that nobody waits for any more, with what kept it from arriving."""
     last = f"; the last failure was: {sending.last_failure}" if sending.last_failure else ""
     return Verdict(ReplyStatus.DEAD, f"{TOO_LATE}{last}")
 
 
-def judge(sending: Sending, outcome: ResumeOutcome, left_s: float, jitter: float) -> Verdict:
+def judge(sending: ReplyLease, outcome: ResumeOutcome, left_s: float, jitter: float) -> Verdict:
     """Decide on n8n's answer to an attempt, with `left_s` of the reply's time left before it.
 
     Where an earlier attempt may have arrived, an execution that is over is one that got the reply.
@@ -115,7 +129,7 @@ class Replies:
         if verdict is not None:
             await self._settle(sending, verdict)
 
-    async def _attempt(self, sending: Sending, send: Send) -> Verdict | None:
+    async def _attempt(self, sending: ReplyLease, send: Send) -> Verdict | None:
         """Send if there is still time, leave and a healthy origin; None when it was put off."""
         left_s = min(sending.n8n_waits_s, self._retry_s - sending.age_s)
         if left_s <= 0:
@@ -134,14 +148,14 @@ class Replies:
         await self._tell_breaker(address.origin, sending, outcome)
         return judge(sending, outcome, left_s, random.random())
 
-    async def _tell_breaker(self, origin: str, sending: Sending, outcome: ResumeOutcome) -> None:
+    async def _tell_breaker(self, origin: str, sending: ReplyLease, outcome: ResumeOutcome) -> None:
         if isinstance(outcome, Again) and outcome.is_down:
             if await self._breakers.failed(origin, sending.token):
                 logger.warning("reply.circuit_opened", extra={"origin": origin})
         elif await self._breakers.worked(origin):
             logger.info("reply.circuit_closed", extra={"origin": origin})
 
-    async def _settle(self, sending: Sending, verdict: Verdict) -> None:
+    async def _settle(self, sending: ReplyLease, verdict: Verdict) -> None:
         settled = await self._store.settle(
             sending,
             verdict.status,
@@ -185,7 +199,7 @@ class Replies:
         return await self._store.listed(status, server=server, hook=hook, skip=skip, limit=limit)
 
 
-def _log(sending: Sending, verdict: Verdict) -> None:
+def _log(sending: ReplyLease, verdict: Verdict) -> None:
     level = logging.WARNING if verdict.status is ReplyStatus.DEAD else logging.INFO
     logger.log(
         level,
@@ -200,3 +214,77 @@ def _log(sending: Sending, verdict: Verdict) -> None:
             "delay_s": round(verdict.delay_s, 3),
         },
     )
+
+
+T = TypeVar("T")
+LOOK_AGAIN_S = 5.0
+PAUSE_S = 0.5
+_OPEN = (EventStatus.QUEUED, EventStatus.LEASED)
+
+
+class DirectReplies:
+    """Decides whether a reply has gone back with the request that asked for it.
+
+    While the sender of an event waits, its process holds the reply's lease, so nothing goes to the
+    reply address. Only an answer that was surely written settles the reply; in any doubt, the death
+    of the process included, the lease is let go and the reply is sent to its address.
+    """
+
+    def __init__(self, store: DirectReplyStore, signals: Signals, queue: Queue) -> None:
+        self._store = store
+        self._signals = signals
+        self._queue = queue
+
+    async def wait(self, event: Event, token: LeaseToken, wait_s: float) -> Event:
+        """Wait until an event is open no more, at most `wait_s`; cancelled, it lets the reply go.
+
+        A store that is away meanwhile is waited for like the reply.
+
+        Raises:
+            NotFoundError: the event is gone.
+        """
+        ends_at = _now() + wait_s
+        try:
+            with self._signals.subscribed(f"event:{event.event_id}") as woken:
+                while True:
+                    with contextlib.suppress(TransientError):
+                        event = await self._look(event.event_id, token)
+                    left_s = ends_at - _now()
+                    if event.status not in _OPEN or left_s <= 0:
+                        return event
+                    await woken.wait(min(left_s, LOOK_AGAIN_S))
+        except BaseException:
+            await self._let_go(event.event_id, token, perhaps_arrived=False)
+            raise
+
+    async def _look(self, event_id: EventId, token: LeaseToken) -> Event:
+        event = await self._store.look(event_id, token)
+        if event is None:
+            raise NotFoundError("no such event")
+        return event
+
+    async def settle(self, event: Event, token: LeaseToken, *, is_written: bool) -> None:
+        """End the waiting when the answer is out: a reply that was surely written is settled."""
+        is_told = event.reply.status == ReplyStatus.PENDING
+        if is_told and is_written:
+            await _surely(lambda: self._store.handed_over(event.event_id, token))
+        else:
+            await self._let_go(event.event_id, token, perhaps_arrived=is_told)
+
+    async def _let_go(self, event_id: EventId, token: LeaseToken, *, perhaps_arrived: bool) -> None:
+        """Leave the reply to its address."""
+        if await _surely(lambda: self._store.let_go(event_id, token, unknown=perhaps_arrived)):
+            await self._queue.wake("deliver_reply", event_id)
+
+
+async def _surely(step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step, however long the store is away: nobody else ends a living process's lease."""
+    while True:
+        try:
+            return await step()
+        except TransientError:
+            await asyncio.sleep(PAUSE_S)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

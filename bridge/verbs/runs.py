@@ -1,4 +1,4 @@
-"""The verb of runs, on the worker's side: make one attempt of a call and judge its outcome."""
+"""Runs of calls in a worker: each attempt, what its outcome means, executions that are followed."""
 
 import asyncio
 import logging
@@ -12,11 +12,80 @@ from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
 from bridge.formats.traces import traceparent
 from bridge.models import CallId, CallStatus, Json, new_lease_token
-from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
+from bridge.n8n.outcomes import (
+    Answered,
+    AskAgain,
+    Dropped,
+    ExecutionOutcome,
+    Failed,
+    MaybeRun,
+    NotRegistered,
+    NotRun,
+    Refused,
+    Succeeded,
+    Unknown,
+    WebhookOutcome,
+)
 from bridge.schemas.cache import SchemaCache
 from bridge.store.runs import Running, RunStore
-from bridge.store.wake import Wakes
-from bridge.verbs.following import Followed, Look, execution_in, follow
+from bridge.store.signals import Signals
+
+Look = Callable[[Workflow, str], Awaitable[ExecutionOutcome]]
+"""Asks n8n how an execution of a workflow stands."""
+
+LOOK_FIRST_S, LOOK_MAX_S = 0.5, 10.0
+LOOK_SHARE = 0.1
+"""Looks are this share of the time followed apart: often at first, then ever less often."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An execution to follow for at most `within_s`; `seen_for_s` is how long it has run by now."""
+
+    workflow: Workflow
+    execution: str
+    seen_for_s: float
+    within_s: float
+
+
+async def follow(followed: Followed, look: Look) -> Answered | MaybeRun | Refused:
+    """Look at an execution until it ends, however long n8n is away meanwhile."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    last = ""
+    while True:
+        outcome = await look(followed.workflow, followed.execution)
+        passed_s = loop.time() - began_at
+        match outcome:
+            case Succeeded(value, empty):
+                return Answered(value, empty)
+            case Failed(reason, words) | Unknown(reason, words):
+                return Refused(reason, words)
+            case Dropped(reason, words):
+                return MaybeRun(reason, words)
+            case AskAgain():
+                last = f"; the last failure was: {outcome.sentence}"
+        pause_s = (followed.seen_for_s + passed_s) * LOOK_SHARE
+        pause_s = min(max(pause_s, LOOK_FIRST_S), LOOK_MAX_S)
+        if passed_s + pause_s >= followed.within_s:
+            return Refused(_outlasted(followed, last))
+        await asyncio.sleep(pause_s)
+
+
+def execution_in(value: Json) -> str | None:
+    """Find the execution's id in what the webhook answered."""
+    found = value.get("executionId") if isinstance(value, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    return found if isinstance(found, str) and found else None
+
+
+def _outlasted(followed: Followed, last: str) -> str:
+    return (
+        f"timed out after {followed.workflow.timeout_s:g} s; execution {followed.execution} may "
+        f"still run in n8n{last}"
+    )
+
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +107,7 @@ LEASE_CHECK_S = 30.0
 
 
 @dataclass(frozen=True)
-class Sending:
+class RunAttempt:
     """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time.
 
     `secret` is what proves a callback to be this call's.
@@ -52,7 +121,7 @@ class Sending:
     secret: str
 
 
-Send = Callable[[Sending], Awaitable[WebhookOutcome]]
+Send = Callable[[RunAttempt], Awaitable[WebhookOutcome]]
 
 
 class Runs:
@@ -61,12 +130,12 @@ class Runs:
     def __init__(
         self,
         store: RunStore,
-        wakes: Wakes,
+        signals: Signals,
         schemas: SchemaCache,
         servers: Mapping[str, Server],
     ) -> None:
         self._store = store
-        self._wakes = wakes
+        self._signals = signals
         self._schemas = schemas
         self._servers = servers
         self._handing_over = asyncio.Event()
@@ -115,7 +184,7 @@ class Runs:
             left_s = workflow.timeout_s - running.elapsed_s
             arguments = decode(call.arguments)
             span = traceparent(call.trace, call.call_id, call.attempt)
-            sending = Sending(call.call_id, workflow, arguments, span, left_s, running.secret)
+            sending = RunAttempt(call.call_id, workflow, arguments, span, left_s, running.secret)
             outcome = await self._while_held(running, send(sending))
             if isinstance(outcome, Answered):
                 outcome = await self._doubted(workflow, outcome)
@@ -165,9 +234,9 @@ class Runs:
 
     async def _until_lost(self, running: Running) -> None:
         call_id = running.call.call_id
-        with self._wakes.listening(f"call:{call_id}") as bell:
+        with self._signals.subscribed(f"call:{call_id}") as woken:
             while True:
-                await bell.wait(LEASE_CHECK_S)
+                await woken.wait(LEASE_CHECK_S)
                 if await self._store.status(call_id) is not CallStatus.RUNNING:
                     return
 

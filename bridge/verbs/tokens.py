@@ -24,7 +24,7 @@ WRONG = f"that is no token of this server, or no more: {NEEDED}"
 
 
 @dataclass(frozen=True)
-class Access:
+class TokenAccess:
     """Who was let in, and what for; `digest` is that of the token, where it can be revoked."""
 
     principal: Principal
@@ -33,7 +33,7 @@ class Access:
 
 
 def digest_of(token: str) -> str:
-    """Give what is kept of a token."""
+    """Return what is kept of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -44,30 +44,30 @@ class Tokens:
         self._store = store
         self._settings = settings
 
-    async def find(self, server: Server, token: str) -> Access | None:
+    async def find(self, server: Server, token: str) -> TokenAccess | None:
         """Find whom a token lets in: one of the server's file, or one that was made."""
         owner = owner_of(server, token)
         if owner is not None:
-            return Access(owner)
+            return TokenAccess(owner)
         stored = await self._store.find(digest_of(token), server.name) if token else None
-        return Access(stored.principal, stored.scope, stored.digest) if stored else None
+        return TokenAccess(stored.principal, stored.scope, stored.digest) if stored else None
 
     async def rights(self, server: Server, digest: str) -> Scope | None:
-        """Tell what a token is good for, by its digest; None for one that is none any more."""
+        """Report what a token is good for, by its digest; None for one that is none any more."""
         if any(digest_of(each.value.get_secret_value()) == digest for each in server.tokens):
             return EVERYTHING
         stored = await self._store.find(digest, server.name)
         return stored.scope if stored else None
 
     async def is_open(self, server: Server) -> bool:
-        """Tell whether a server lets everyone in: on loopback, where it has no tokens at all."""
+        """Report whether a server lets everyone in: on loopback, where it has no tokens at all."""
         if server.tokens or self._settings.oauth_issuer or is_reachable(self._settings):
             return False
         return not await self._store.is_guarded(server.name)
 
-    def local(self, server: Server) -> Access:
-        """Give whoever comes in where everyone may."""
-        return Access(Principal(server.name, LOCAL))
+    def local(self, server: Server) -> TokenAccess:
+        """Return whoever comes in where everyone may."""
+        return TokenAccess(Principal(server.name, LOCAL))
 
     async def demand_guards(self, servers: Mapping[str, Server]) -> None:
         """Refuse to serve without any token what more than this machine can reach.

@@ -11,7 +11,7 @@ from bridge.formats.json_text import parse_json
 from bridge.models import CallStatus, Json
 from bridge.net.request_body import read_body
 from bridge.runtime import Runtime
-from bridge.verbs.callbacks import Callbacks
+from bridge.verbs.calls import Callbacks
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

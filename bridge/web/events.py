@@ -35,7 +35,7 @@ async def show_event(request: Request) -> Response:
 
 
 def _unknown(runtime: Runtime, sender: Sender) -> NotFoundError:
-    """Say that there is no such event; who has the credential of another hook has guessed none.
+    """Report that there is no such event; who has the credential of another hook has guessed none.
 
     So have workflows that ask for an event which is no longer kept.
     """
@@ -45,7 +45,7 @@ def _unknown(runtime: Runtime, sender: Sender) -> NotFoundError:
 
 
 def describe(event: Event, elapsed_ms: int) -> dict[str, object]:
-    """Give the public face of an event.
+    """Return the public face of an event.
 
     The time that has passed makes each answer another one: n8n's pagination, by which workflows
     poll, gives up when it is told the same five times.

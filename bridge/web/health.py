@@ -17,12 +17,12 @@ ANSWER_S = 2.0
 
 
 async def show_alive(_request: Request) -> Response:
-    """Say that the process answers."""
+    """Report that the process answers."""
     return JSONResponse({"status": "alive"})
 
 
 async def show_ready(request: Request) -> Response:
-    """Say whether Redis takes what it is given, and if not, why."""
+    """Report whether Redis takes what it is given, and if not, why."""
     runtime: Runtime = request.app.state.runtime
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -36,7 +36,7 @@ async def show_ready(request: Request) -> Response:
 
 
 async def show_metrics(request: Request) -> Response:
-    """Give the bridge's numbers in Prometheus's text form; off loopback only with the token.
+    """Return the bridge's numbers in Prometheus's text form; off loopback only with the token.
 
     Raises:
         UnauthorizedError: a wrong token.

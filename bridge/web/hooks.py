@@ -179,7 +179,7 @@ SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 def answer_graph(hook: Hook, request: Request) -> Response | None:
-    """Say Microsoft Graph's token back, for which it brings no credential; None if it is not asked.
+    """Return the token that Microsoft Graph asks for without a credential, else None.
 
     It asks without a body; what brings one is an event, whatever its query says.
 
@@ -213,7 +213,7 @@ def answer_slack(hook: Hook, payload: Json) -> Response | None:
 
 
 def answer_meta(hook: Hook, handshake: MetaHandshake, request: Request) -> Response:
-    """Say Meta's challenge back to who knows the verify token.
+    """Return Meta's challenge to a client that knows the verify token.
 
     Raises:
         UnauthorizedError: this is not how Meta asks, or the token is wrong.

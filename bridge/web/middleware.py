@@ -40,7 +40,7 @@ def is_routed(scope: Scope, path: str) -> bool:
     return any(route.matches(at_path)[0] != Match.NONE for route in scope["app"].routes)
 
 
-class Guard:
+class HostGuard:
     """Refuses a foreign Host (421) and a foreign Origin (403), against DNS rebinding.
 
     So does it a request that has not just one Host (400). Web pages of known origins may read the
@@ -66,7 +66,7 @@ class Guard:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer in place of the door."""
+        """Let a request pass, or answer in place of the endpoint."""
         if scope["type"] == "http":
             scope["path"] = self._own_path(scope)
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
@@ -119,7 +119,7 @@ class Guard:
 AGAIN_S = 1
 
 
-class Opening:
+class Readiness:
     """Whether this process takes requests: not yet, now, or for the last time."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class Opening:
         self._opened.set()
 
     def wait_for(self, why: str) -> None:
-        """Note what keeps the process from opening."""
+        """Record what keeps the process from opening."""
         self.waits_for = why
 
     def drain(self) -> None:
@@ -148,7 +148,7 @@ class Opening:
         return self._opened.is_set()
 
 
-class Admission:
+class ReadinessMiddleware:
     """Lets requests wait `patience_s` for a process that starts, and answers 503 otherwise.
 
     Those that ask whether the process is ready wait for nothing, and whether it is alive is
@@ -156,13 +156,13 @@ class Admission:
     has the client open its next connection elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, opening: Opening, patience_s: float) -> None:
+    def __init__(self, app: ASGIApp, opening: Readiness, patience_s: float) -> None:
         self._app = app
         self._opening = opening
         self._patience_s = patience_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or answer in place of the door."""
+        """Let a request pass, or answer in place of the endpoint."""
         answer = self._app
         if scope["type"] == "http" and scope["path"] != "/healthz":
             answer = await self._refusal(scope["path"]) or self._app

@@ -9,5 +9,5 @@ DOCUMENT = Path(__file__).with_suffix(".json").read_bytes()
 
 
 async def show_openapi(_request: Request) -> Response:
-    """Give the document (OpenAPI 3.1)."""
+    """Return the document (OpenAPI 3.1)."""
     return Response(DOCUMENT, media_type="application/json")

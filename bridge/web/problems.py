@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bridge.audit import UNKNOWN, record
-from bridge.auth.brake import Braking
+from bridge.auth.throttle import Throttled
 from bridge.errors import (
     BridgeError,
     ConflictError,
@@ -83,7 +83,7 @@ def _methods_at(request: Request) -> list[str]:
 def refuse_guess(request: Request, why: str) -> Response | None:
     """Count a wrong credential; return the 429 once its sender has brought too many."""
     clients = clients_of(request)
-    braking: Braking | None = request.app.state.brake.count(clients)
+    braking: Throttled | None = request.app.state.brake.count(clients)
     if braking is None:
         return None
     if braking.is_first:

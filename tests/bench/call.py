@@ -32,7 +32,7 @@ async def measure(scale: Scale) -> Row:
     return Row(
         "A tool call that does nothing",
         "`tools/call` on the 2026-07-28 wire over raw keep-alive HTTP. The bridge puts the call on "
-        "disk, wakes a worker through RQ, which posts to the stand-in for n8n; the answer comes "
+        "disk, signals a worker through RQ, which posts to the stand-in for n8n; the answer comes "
         "back the same way.",
         figures,
         (

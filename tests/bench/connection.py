@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
 
 
 def spell(method: str, target: str, headers: Mapping[str, str], value: object = None) -> bytes:
-    """Spell a request, with `value` as its JSON body if there is one."""
+    """Format a request, with `value` as its JSON body if there is one."""
     body = b"" if value is None else json.dumps(value).encode()
     sent = {"host": HOST, **headers}
     if body:

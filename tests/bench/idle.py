@@ -179,7 +179,7 @@ async def _stall(port: int, stalled: list[Listener]) -> None:
 
 
 async def _end(web: Program, listeners: list[Listener]) -> float:
-    """Tell the process to stop; give how long it took until it and all its streams had ended."""
+    """Tell the process to stop; returns how long it took until it and all its streams had ended."""
     began = perf_counter()
     os.kill(web.pid, signal.SIGTERM)
     while Path(f"/proc/{web.pid}").exists():

@@ -61,7 +61,7 @@ async def _ask(
 
 
 async def put(connection: Connection, question: Question) -> bytes:
-    """Ask one question; give the body of the answer.
+    """Ask one question; returns the body of the answer.
 
     Raises:
         AssertionError: the answer is not what the question wants.

@@ -6,17 +6,17 @@ KB_A_MB = 1024
 
 
 def resident_kb(pid: int) -> int:
-    """Give the resident set of a process now."""
+    """Return the resident set of a process now."""
     return _field(f"/proc/{pid}/status", "VmRSS")
 
 
 def resident_peak_kb(pid: int) -> int:
-    """Give the largest resident set that a process ever had."""
+    """Return the largest resident set that a process ever had."""
     return _field(f"/proc/{pid}/status", "VmHWM")
 
 
 def family_kb(pid: int) -> int:
-    """Give the memory that a process and all below it share with nobody.
+    """Return the memory that a process and all below it share with nobody.
 
     A member that ends while it is looked at counts for nothing.
     """

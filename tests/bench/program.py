@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 
 ROOT = Path(__file__).parents[2]
 READY_S = 30.0
@@ -37,7 +37,7 @@ async def running(
     inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
     with log.open("ab") as words:
         process = await asyncio.create_subprocess_exec(
-            *leashed(sys.executable, "-m", *command),
+            *tied_to_parent(sys.executable, "-m", *command),
             cwd=ROOT,
             env={**inherited, **environ},
             stdin=asyncio.subprocess.DEVNULL,

@@ -30,7 +30,7 @@ def looks(path: str) -> Iterator[Question]:
 
 
 def spelled(path: str, tool: str, count: int, arguments: Mapping[str, object]) -> bytes:
-    """Spell the request that calls a tool."""
+    """Format the request that calls a tool."""
     headers = {
         **CLAUDE,
         "accept": "application/json, text/event-stream",

@@ -22,12 +22,12 @@ class CallRecord:
 
     @property
     def was_interrupted(self) -> bool:
-        """Tell whether the bridge said that it may have run, and stopped there."""
+        """Report whether the bridge said that it may have run, and stopped there."""
         return INTERRUPTED in self.failure
 
     @property
     def took_s(self) -> float:
-        """Tell how long it took beyond its time in n8n."""
+        """Report how long it took beyond its time in n8n."""
         return self.settled_at - self.accepted_at - self.seconds
 
 
@@ -54,26 +54,26 @@ class Book:
     """Answers that no client should ever get, in words."""
 
     def accept_call(self, call: CallRecord) -> None:
-        """Note the first 2xx for a call."""
+        """Record the first 2xx for a call."""
         call.accepted_at = call.accepted_at or time.time()
 
     def settle_call(self, call: CallRecord, *, failure: str = "", execution: str = "") -> None:
-        """Note how a call ended."""
+        """Record how a call ended."""
         self.accept_call(call)
         call.settled_at, call.failure, call.execution = time.time(), failure, execution
         if not failure:
             self.succeed()
 
     def accept_event(self, event: EventRecord, event_id: str) -> None:
-        """Note a 2xx for an event."""
+        """Record a 2xx for an event."""
         event.accepted_at = event.accepted_at or time.time()
         event.event_ids.add(event_id)
         self.succeed()
 
     def succeed(self) -> None:
-        """Note that something went well just now."""
+        """Record that something went well just now."""
         self.successes_at.append(time.time())
 
     def strike(self, fault: str) -> None:
-        """Note a fault that begins now."""
+        """Record a fault that begins now."""
         self.faults.append((time.time(), fault))

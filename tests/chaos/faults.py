@@ -131,5 +131,5 @@ async def revive(child: Child) -> None:
 
 
 def kind(child: Child) -> str:
-    """Tell what a process is, whichever of its kind."""
+    """Report what a process is, whichever of its kind."""
     return child.name.rpartition("-")[0]

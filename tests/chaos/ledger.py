@@ -33,12 +33,12 @@ class Ledger:
 
     @property
     def calls(self) -> list[CallRecord]:
-        """Give every call that was asked for."""
+        """Return every call that was asked for."""
         return list(self.book.calls.values())
 
     @property
     def events(self) -> list[EventRecord]:
-        """Give every event that was accepted."""
+        """Return every event that was accepted."""
         return [event for event in self.book.events.values() if event.accepted_at]
 
     @property
@@ -74,7 +74,7 @@ class Ledger:
 
     @property
     def wrong(self) -> list[str]:
-        """Say what was told that is not so."""
+        """Report what was told that is not so."""
         runs = self.runs
         return [
             *self.book.wrong,
@@ -88,13 +88,13 @@ class Ledger:
         ]
 
     def is_honest(self, call: CallRecord) -> bool:
-        """Tell whether a failure is one that the promises allow."""
+        """Report whether a failure is one that the promises allow."""
         if call.was_interrupted:
             return call.tool in ONCE
         return "timed out" in call.failure and not self.called_back(call)
 
     def called_back(self, call: CallRecord) -> bool:
-        """Tell whether n8n's own call back for a call was taken."""
+        """Report whether n8n's own call back for a call was taken."""
         return any(
             (execution := self.n8n.executions.find(seen.execution or "")) is not None
             and execution.status == "success"
@@ -104,7 +104,7 @@ class Ledger:
 
     @property
     def longest_silence_s(self) -> float:
-        """Give the longest time from a fault to the next thing that went well."""
+        """Return the longest time from a fault to the next thing that went well."""
         successes = sorted(self.book.successes_at)
         return longest(
             successes[at] - struck_at
@@ -114,12 +114,12 @@ class Ledger:
 
     @property
     def longest_call_s(self) -> float:
-        """Give the longest time that a call took from its acceptance, less its time in n8n."""
+        """Return the longest time that a call took from its acceptance, less its time in n8n."""
         return longest(call.took_s for call in self.calls if call.settled_at)
 
     @property
     def longest_event_s(self) -> float:
-        """Give the longest time from an event's acceptance to its reply in n8n."""
+        """Return the longest time from an event's acceptance to its reply in n8n."""
         taken_at = {
             seen.execution: seen.finished_at
             for seen in self.n8n.seen.of()
@@ -133,10 +133,10 @@ class Ledger:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether every promise was kept."""
+        """Report whether every promise was kept."""
         return not (self.lost or self.twice or self.wrong)
 
 
 def longest(spans_s: Iterable[float]) -> float:
-    """Give the longest of some spans, 0 when there is none."""
+    """Return the longest of some spans, 0 when there is none."""
     return max(spans_s, default=0.0)

@@ -32,7 +32,7 @@ def ledger_lines(ledger: Ledger, seed: str, seconds: float) -> Iterator[str]:
 
 
 def rows(ledger: Ledger) -> Iterator[tuple[str, object, object]]:
-    """Give the rows of the table: a name, what is so of calls, what is so of events."""
+    """Return the rows of the table: a name, what is so of calls, what is so of events."""
     calls, events = ledger.calls, ledger.events
     lost, twice = ledger.lost, set(ledger.twice)
     lost_calls = len(set(lost) & set(ledger.book.calls))

@@ -38,7 +38,7 @@ class Restarts:
 
     @property
     def sentence(self) -> str:
-        """Say what came of it."""
+        """Report what came of it."""
         return (
             f"Rolling restarts: {self.restarts}; {self.calls} calls meanwhile, "
             f"{len(self.failures)} failed."

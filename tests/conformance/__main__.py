@@ -23,7 +23,7 @@ from bridge.standin.standin import Standin
 from tests.conformance import suite, two_questions
 from tests.conformance.app import create_fixture_app
 from tests.conformance.contents import PROMPTS
-from tests.conformance.door import NAME
+from tests.conformance.endpoint import NAME
 from tests.conformance.tasks import as_workers_know_it, fixture_server
 from tests.conformance.verdicts import REVISIONS, Outcome, Verdict, expected_failures, judge
 from tests.npm import NpmError, install
@@ -32,7 +32,7 @@ from tests.working import working
 
 
 def main(revisions: Sequence[str]) -> int:
-    """Install the suite, run it, print what it found; give the exit status."""
+    """Install the suite, run it, print what it found; returns the exit status."""
     if unknown := set(revisions) - set(REVISIONS):
         click.echo(f"no such revision: {', '.join(sorted(unknown))}", err=True)
         return 2
@@ -59,7 +59,7 @@ async def run_all(revisions: Sequence[str]) -> dict[str, list[Verdict]]:
 
 @contextlib.asynccontextmanager
 async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
-    """Run all that the suite is let loose on; give the address and what fixtures there are."""
+    """Run all that the suite is let loose on; returns the address and what fixtures there are."""
     with tempfile.TemporaryDirectory() as data_dir:
         async with (
             EmbeddedValkey(Path(data_dir)) as valkey,
@@ -70,13 +70,13 @@ async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
             settings = Settings(redis_url=valkey.url, n8n_url=n8n_url)
             server = fixture_server(NAME, n8n_url, twice_url)
             app = create_fixture_app(settings, server)
-            fixtures = {*app.state.doors[NAME].tools, *(prompt.name for prompt in PROMPTS)}
+            fixtures = {*app.state.endpoints[NAME].tools, *(prompt.name for prompt in PROMPTS)}
             async with working(settings, as_workers_know_it(server)), serving(app) as address:
                 yield f"{address}/mcp/{NAME}", fixtures
 
 
 def table(verdicts: dict[str, list[Verdict]]) -> str:
-    """Tell how each revision fared, then each scenario that did not pass."""
+    """Report how each revision fared, then each scenario that did not pass."""
     lines = [f"{'revision':<12}{'passed':>8}{'vacuous':>9}{'failed':>8}{'expected':>10}"]
     for revision, found in verdicts.items():
         counts = [
@@ -91,7 +91,7 @@ def table(verdicts: dict[str, list[Verdict]]) -> str:
 
 
 def explained(revision: str, verdict: Verdict) -> list[str]:
-    """Tell what a scenario missed, and what stands wrongly among the expected failures."""
+    """Report what a scenario missed, and what stands wrongly among the expected failures."""
     named = f"{revision} {verdict.scenario}"
     lines = [
         f"{named}: {check}: EXPECTED ({verdict.reasons[check]})"

@@ -15,7 +15,7 @@ WAV = base64.b64encode(
 
 
 def text(said: str) -> types.TextContent:
-    """Give a text."""
+    """Return a text."""
     return types.TextContent(type="text", text=said)
 
 
@@ -24,7 +24,7 @@ AUDIO = types.AudioContent(type="audio", data=WAV, mime_type="audio/wav")
 
 
 def embedded(uri: str, said: str, mime_type: str = "text/plain") -> types.EmbeddedResource:
-    """Give a text that stands in the answer as a resource."""
+    """Return a text that stands in the answer as a resource."""
     return types.EmbeddedResource(
         type="resource",
         resource=types.TextResourceContents(uri=uri, mime_type=mime_type, text=said),

@@ -31,7 +31,7 @@ def scenarios(revision: str) -> list[str]:
 
 
 async def run(url: str, revision: str) -> Mapping[str, Checks]:
-    """Run the scenarios of a revision against a server; give what each has checked.
+    """Run the scenarios of a revision against a server; returns what each has checked.
 
     Raises:
         SuiteError: a scenario left no result.

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from bridge.configuration.credentials import BearerAuth
 from bridge.configuration.servers import Hook, Server, Workflow
-from bridge.mcp.server import Door
+from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.tasks import demand_tasks
 from tests.conformance.asking import STRING, Context, Schema
 from tests.conformance.input_required import NAME as USER_NAME
@@ -29,7 +29,7 @@ UNKNOWN_TO_WORKERS = "protocol_error_job"
 
 
 def fixture_server(name: str, n8n_url: str, twice_url: str) -> Server:
-    """Give the fixtures' server, its workflows in a stand-in n8n and in `two_questions`."""
+    """Return the fixtures' server, its workflows in a stand-in n8n and in `two_questions`."""
     slow, failing = f"{n8n_url}/webhook/slow-tool", f"{n8n_url}/webhook/failing-tool"
     asking = f"{n8n_url}/webhook/tool-that-asks"
     nothing = {"type": "object"}
@@ -49,17 +49,17 @@ def fixture_server(name: str, n8n_url: str, twice_url: str) -> Server:
 
 
 def as_workers_know_it(server: Server) -> Server:
-    """Give the same server as it stands in the workers' files."""
+    """Return the same server as it stands in the workers' files."""
     known = {name: it for name, it in server.workflows.items() if name != UNKNOWN_TO_WORKERS}
     return server.model_copy(update={"workflows": known})
 
 
-def task_fixtures(door: Door) -> dict[str, Run]:
-    """Give the tools that do something before the product's own door runs their workflow."""
+def task_fixtures(endpoint: McpEndpoint) -> dict[str, Run]:
+    """Return the tools that do something before the product's own endpoint runs their workflow."""
 
     async def failing_job(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         demand_tasks(context)
-        return await door.call_tool(context, params)
+        return await endpoint.call_tool(context, params)
 
     async def test_tool_with_task(
         context: Context, params: types.CallToolRequestParams
@@ -68,7 +68,7 @@ def task_fixtures(door: Door) -> dict[str, Run]:
         if answer is None:
             return types.InputRequiredResult(input_requests={"user_name": USER_NAME})
         arguments = {"seconds": 0, "label": entered(answer, "name")}
-        return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
+        return await endpoint.call_tool(context, params.model_copy(update={"arguments": arguments}))
 
     async def asking(context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         question = f"Delete {(params.arguments or {}).get('filename')}?"
@@ -79,7 +79,7 @@ def task_fixtures(door: Door) -> dict[str, Run]:
             "port": context.request.url.port,
             "token": HOOK_TOKEN,
         }
-        return await door.call_tool(context, params.model_copy(update={"arguments": arguments}))
+        return await endpoint.call_tool(context, params.model_copy(update={"arguments": arguments}))
 
     run = {run.__name__: run for run in (failing_job, test_tool_with_task)}
     return run | {"confirm_delete": asking, "multi_input": asking}

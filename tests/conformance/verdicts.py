@@ -52,12 +52,12 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether it missed what it was expected to miss, and no more."""
+        """Report whether it missed what it was expected to miss, and no more."""
         return self.missed.keys() == self.reasons.keys()
 
     @property
     def is_expected(self) -> bool:
-        """Tell whether it did not pass and was not to."""
+        """Report whether it did not pass and was not to."""
         return self.is_good and self.outcome is not Outcome.PASSED
 
 
@@ -85,7 +85,7 @@ def judge(
 def outcome_of(
     scenario: str, checks: Checks, offered: Collection[str]
 ) -> tuple[Outcome, Mapping[str, str]]:
-    """Tell how a scenario ended, and what it missed."""
+    """Report how a scenario ended, and what it missed."""
     if missed := broken(checks):
         return Outcome.FAILED, missed
     needed = NEEDS.get(scenario)

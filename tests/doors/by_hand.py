@@ -233,7 +233,7 @@ async def open_pipe(
 
 
 async def shake_hands(pipe: Pipe) -> Message:
-    """Initialize a session of HTTP+SSE; give the result."""
+    """Initialize a session of HTTP+SSE; returns the result."""
     hello = request("initialize", 0, **handshake(VERSION_2025))
     assert (await pipe.post(hello)).status_code == 202
     answer = await answer_on(pipe.stream)

@@ -12,8 +12,8 @@ from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
-from tests.conformance.door import NAME as FIXTURES
-from tests.conformance.door import FixtureDoor
+from tests.conformance.endpoint import NAME as FIXTURES
+from tests.conformance.endpoint import FixtureDoor
 from tests.doors.by_hand import ALICE, BOB, N8N, Session, open_session
 from tests.doors.telling import aside, flood, impatient
 from tests.standing import Webs
@@ -53,7 +53,7 @@ DESK = Server(
 
 @pytest.fixture
 def settings(redis_url: str) -> Settings:
-    """Give what every process of the test is told."""
+    """Return what every process of the test is told."""
     return Settings(redis_url=redis_url, keepalive_s=KEEPALIVE_S, max_body_bytes=100_000)
 
 
@@ -61,20 +61,20 @@ def build(settings: Settings) -> Starlette:
     """Build an app with a server of the product's own kind, and one with the suite's fixtures."""
     fixtures = Server(name=FIXTURES)
     app = create_app(settings, {DESK.name: DESK, FIXTURES: fixtures})
-    app.state.doors[FIXTURES] = FixtureDoor(fixtures, aside, flood, impatient)
+    app.state.endpoints[FIXTURES] = FixtureDoor(fixtures, aside, flood, impatient)
     return app
 
 
 @pytest.fixture(scope="module")
 async def webs_of_module() -> AsyncIterator[Webs]:
-    """Give the web processes that stand while the tests of a module come and go."""
+    """Return the web processes that stand while the tests of a module come and go."""
     async with Webs() as webs:
         yield webs
 
 
 @pytest.fixture
 async def webs(webs_of_module: Webs, redis_url: str) -> AsyncIterator[Webs]:
-    """Give them on an empty store, each as good as new."""
+    """Return them on an empty store, each as good as new."""
     assert redis_url
     yield webs_of_module
     await webs_of_module.rest()
@@ -82,20 +82,20 @@ async def webs(webs_of_module: Webs, redis_url: str) -> AsyncIterator[Webs]:
 
 @pytest.fixture
 async def app(settings: Settings, webs: Webs) -> Starlette:
-    """Give the app of one web process."""
+    """Return the app of one web process."""
     return await webs.app(build, settings)
 
 
 @pytest.fixture
 async def web(app: Starlette, webs: Webs) -> AsyncIterator[str]:
-    """Give the address of one web process."""
+    """Return the address of one web process."""
     async with webs.serving(app) as address:
         yield address
 
 
 @pytest.fixture
 async def runtime(web: str, app: Starlette) -> Runtime:
-    """Give what the one web process works with."""
+    """Return what the one web process works with."""
     assert web
     opened: Runtime = app.state.runtime
     return opened
@@ -103,25 +103,25 @@ async def runtime(web: str, app: Starlette) -> Runtime:
 
 @pytest.fixture
 async def other_web(settings: Settings, webs: Webs) -> AsyncIterator[str]:
-    """Give the address of another web process on the same Redis."""
+    """Return the address of another web process on the same Redis."""
     async with webs.serving(await webs.app(build, settings, 1)) as address:
         yield address
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    """Give a client with patience."""
+    """Return a client with patience."""
     async with httpx2.AsyncClient(timeout=20) as client:
         yield client
 
 
 @pytest.fixture
 async def session(web: str, http: httpx2.AsyncClient) -> Session:
-    """Give a session of alice's at the desk."""
+    """Return a session of alice's at the desk."""
     return await open_session(http, f"{web}/mcp/desk")
 
 
 @pytest.fixture
 async def fixtures(web: str, http: httpx2.AsyncClient) -> Session:
-    """Give a session at the suite's fixtures."""
+    """Return a session at the suite's fixtures."""
     return await open_session(http, f"{web}/mcp/{FIXTURES}")

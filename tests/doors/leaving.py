@@ -45,7 +45,7 @@ class Leaver:
         return found
 
     async def result(self) -> dict[str, Any]:
-        """Read to the end of the answer to a call; give its structure."""
+        """Read to the end of the answer to a call; returns its structure."""
         found = await self.read_until(rb'(\{"jsonrpc":"2\.0","id":7,.*?\})(?:\r?\n|$)')
         result: dict[str, Any] = json.loads(found[1])["result"]
         return result

@@ -46,7 +46,7 @@ class OAuthClient:
 
     @property
     def challenge(self) -> str:
-        """Give what S256 makes of the verifier."""
+        """Return what S256 makes of the verifier."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -86,7 +86,7 @@ class OAuthClient:
         return await self.http.post(f"{self.origin}/consent", data=data, headers=headers)
 
     async def code(self, token: str = ALICE, **changes: str | None) -> str:
-        """Have the person consent; give the code."""
+        """Have the person consent; returns the code."""
         _, form = await self.page(**changes)
         answer = await self.answer(form, token=token)
         assert answer.status_code == 303, answer.text
@@ -107,7 +107,7 @@ class OAuthClient:
         return await self.token(grant_type="refresh_token", refresh_token=token, **changes)
 
     async def tokens(self, **changes: str) -> Message:
-        """Go through the whole flow; give the tokens."""
+        """Go through the whole flow; returns the tokens."""
         if not self.client_id:
             await self.register()
         answer = await self.exchange(await self.code(**changes))
@@ -116,7 +116,7 @@ class OAuthClient:
         return told
 
     async def status(self, token: str, path: str = "/mcp/desk") -> int:
-        """Tell what an MCP address answers whoever has this token; 401 is `not in`."""
+        """Report what an MCP address answers whoever has this token; 401 is `not in`."""
         headers = {"authorization": f"Bearer {token}"}
         return (await self.http.post(self.origin + path, headers=headers)).status_code
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bridge.net.public_http import WaryHttp
+from bridge.net.public_http import PublicHttp
 from tests.doors.by_hand import Message
 from tests.tls import HERE, serving_tls
 from tests.waiting import wait_until
@@ -49,13 +49,13 @@ class Receiver:
         self.gate.set()
 
     @property
-    def http(self) -> WaryHttp:
-        """Give what may ask here, and believes this server's certificate."""
+    def http(self) -> PublicHttp:
+        """Return what may ask here, and believes this server's certificate."""
 
         async def resolve(_host: str, _port: int) -> list[str]:
             return [HERE]
 
-        return WaryHttp(lambda host: host == HERE, self.trust, resolve)
+        return PublicHttp(lambda host: host == HERE, self.trust, resolve)
 
     @property
     def told(self) -> list[str]:

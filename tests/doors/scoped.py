@@ -57,20 +57,20 @@ SEEN: Mapping[str, tuple[Scope, list[str]]] = {
 
 async def token_for(runtime: Runtime, name: str, scope: Scope, ttl_s: float | None = None) -> str:
     """Make a token at the desk."""
-    token, _ = await runtime.entrance.tokens.add(DESK, name, scope, ttl_s)
+    token, _ = await runtime.authenticator.tokens.add(DESK, name, scope, ttl_s)
     return token
 
 
 async def renewed(runtime: Runtime, name: str, scope: Scope) -> str:
     """Take the tokens of a principal away, and make one with these rights."""
-    for token in await runtime.entrance.tokens.list(DESK.name):
+    for token in await runtime.authenticator.tokens.list(DESK.name):
         if token.principal.name == name:
-            await runtime.entrance.tokens.revoke(token.token_id)
+            await runtime.authenticator.tokens.revoke(token.token_id)
     return await token_for(runtime, name, scope)
 
 
 def client(http: httpx2.AsyncClient, origin: str, token: str) -> Modern:
-    """Give a client of the 2026 wire at the desk."""
+    """Return a client of the 2026 wire at the desk."""
     return Modern(http, f"{origin}/mcp/desk", token)
 
 
@@ -81,7 +81,7 @@ async def names(modern: Modern) -> list[str]:
 
 
 async def told(modern: Modern, tool: str, **arguments: Any) -> Message:
-    """Call a tool; give its JSON-RPC answer, without what differs from answer to answer."""
+    """Call a tool; returns its JSON-RPC answer, without what differs from answer to answer."""
     answer: Message = (await modern.post(call(tool, **arguments))).json()
     answer.get("result", {}).pop("_meta", None)
     return answer

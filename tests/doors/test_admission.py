@@ -25,13 +25,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def closed(settings: Settings) -> Starlette:
-    """Give the app of a process that has not started yet."""
+    """Return the app of a process that has not started yet."""
     return build(settings)
 
 
 @pytest.fixture
 async def client(closed: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
-    """Give a client of it."""
+    """Return a client of it."""
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(closed), base_url=BASE) as client:
         yield client
 

@@ -17,7 +17,7 @@ from bridge.configuration.servers import Hook, Server
 from bridge.local.ports import free_port
 from bridge.models import EventId, Principal, Reply, ReplyStatus
 from bridge.n8n.client import N8n
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.apps import RunningApp, running_app, there
 from tests.raw_server import RawServer, raw_server
 from tests.waiting import wait_until
@@ -119,7 +119,7 @@ class Stage:
         taken = await self.door.runtime.takers.take(DESK, ALICE, None, 0, there)
         assert taken
         event_id = taken.event.event_id
-        await self.door.runtime.events.reply(DESK, Held(event_id, taken.token, ALICE), "yes")
+        await self.door.runtime.events.reply(DESK, LeaseRef(event_id, taken.token, ALICE), "yes")
         return event_id
 
     async def delivered(self, event_id: EventId) -> Reply:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.app import ROUTES
-from bridge.mcp.server import Door, tools_of
+from bridge.mcp.endpoint import McpEndpoint, tools_of
 from bridge.models import CallId, new_lease_token
 from bridge.net.receivers import Receivers
 from tests.doors.by_hand import ALICE, Message, call, open_session, request
@@ -31,14 +31,14 @@ async def flow(redis_url: str) -> AsyncIterator[Flow]:
 
 
 async def tool(flow: Flow, name: str, **arguments: object) -> Message:
-    """Have alice use a tool; give what it tells."""
+    """Have alice use a tool; returns what it tells."""
     answer = await told(client(flow.http, flow.origin, ALICE), name, **arguments)
     found: Message = answer["result"].get("structuredContent") or {}
     return found
 
 
 async def taken(flow: Flow) -> Message:
-    """Have alice take a letter; give what she then names it by."""
+    """Have alice take a letter; returns what she then names it by."""
     await send(flow.runtime, "letters")
     event = await tool(flow, "take_event")
     return {"event_id": event["event_id"], "lease": event["lease"]}
@@ -62,7 +62,7 @@ async def cancel_call(flow: Flow) -> None:
 
 
 async def task(flow: Flow) -> str:
-    """Have alice start a task; give its id."""
+    """Have alice start a task; returns its id."""
     started = await modern(flow.http, flow.origin, ALICE).post(call("stamp"))
     task_id: str = started.json()["result"]["taskId"]
     return task_id
@@ -74,7 +74,7 @@ async def cancel_task(flow: Flow) -> None:
 
 
 async def update_task(flow: Flow, action: str = "accept") -> str:
-    """Have a task ask, and its user answer; give the id of the question."""
+    """Have a task ask, and its user answer; returns the id of the question."""
     task_id = await task(flow)
     headers = {"authorization": "Bearer hook", "bridge-call-id": task_id}
     asked = await flow.http.post(f"{flow.origin}/hooks/desk/letters", json="?", headers=headers)
@@ -232,7 +232,7 @@ TELLING_ROUTES = {
 
 
 async def lines_of(act: Act, flow: Flow, caplog: pytest.LogCaptureFixture) -> list[Line]:
-    """Do it; give what the audit says of it. No act is without an id."""
+    """Do it; returns what the audit says of it. No act is without an id."""
     with caplog.at_level(logging.INFO, "audit"):
         await act(flow)
     lines = [vars(line) for line in caplog.records if line.name == "audit"]
@@ -242,7 +242,7 @@ async def lines_of(act: Act, flow: Flow, caplog: pytest.LogCaptureFixture) -> li
 
 def test_it_is_said_of_every_door_whether_it_acts() -> None:
     assert set(tools_of(DESK)) == TOOLS.keys() | TELLING_TOOLS
-    served = set(vars(Door(DESK).mcp)["_request_handlers"])
+    served = set(vars(McpEndpoint(DESK).mcp)["_request_handlers"])
     assert served == METHODS.keys() | TELLING_METHODS | {"tools/call"}
     routed = {
         f"{method} {route.path}" for route in ROUTES for method in (route.methods or set())

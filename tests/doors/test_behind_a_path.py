@@ -21,7 +21,7 @@ PUBLIC = "https://example.com/tools/bridge"
 
 @pytest.fixture(scope="module", params=[PUBLIC, "https://example.com/mcp"])
 def public_url(request: pytest.FixtureRequest) -> str:
-    """Give an address that looks like none of the bridge's own, and one that does."""
+    """Return an address that looks like none of the bridge's own, and one that does."""
     url: str = request.param
     return url
 

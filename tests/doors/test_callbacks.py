@@ -10,7 +10,7 @@ from bridge.configuration.servers import Server
 from bridge.formats.json_text import encode
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
 from bridge.store.runs import Running
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from tests.apps import RunningApp, running_app
 
 ALICE = Principal("tools", "alice")
@@ -40,7 +40,7 @@ async def door(redis_url: str) -> AsyncIterator[RunningApp]:
 
 async def run(door: RunningApp) -> Running:
     """Start a call and take it as a worker would."""
-    asked = Asked(ALICE, TOOLS.workflows["render"], {}, new_call_id())
+    asked = CallRequest(ALICE, TOOLS.workflows["render"], {}, new_call_id())
     call = await door.runtime.calls.start(asked)
     running = await door.runtime.run_store.lease(call.call_id, new_lease_token())
     assert running is not None

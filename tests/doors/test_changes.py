@@ -10,7 +10,7 @@ import pytest
 from bridge.app import create_app
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
-from bridge.mcp import changes
+from bridge.mcp import change_watch
 from tests.doors.by_hand import (
     Event,
     Modern,
@@ -104,7 +104,7 @@ async def news(stream: Stream) -> str:
 
 
 async def until_quiet(stream: Stream) -> list[str]:
-    """Read all that is told until nothing more is; give the methods."""
+    """Read all that is told until nothing more is; returns the methods."""
     return [event.message["method"] for event in await all_of(stream)]
 
 
@@ -125,7 +125,7 @@ async def all_of(stream: Stream) -> list[Event]:
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look four times as often, so that quiet is sure in a second."""
-    monkeypatch.setattr(changes, "PAUSE_S", PAUSE_S)
+    monkeypatch.setattr(change_watch, "PAUSE_S", PAUSE_S)
 
 
 # Inboxes
@@ -217,7 +217,7 @@ async def test_events_change_the_list_of_resources_of_who_listens_for_it(
 
 @pytest.fixture
 async def restarted(settings: Settings) -> AsyncIterator[str]:
-    """Give the address of a process that was started with another server file."""
+    """Return the address of a process that was started with another server file."""
     servers: dict[str, Server] = {"desk": CHANGED}
     async with serving(create_app(settings, servers)) as address:
         yield address

@@ -24,7 +24,7 @@ async def teller(tmp_path: Path) -> AsyncIterator[Teller]:
 
 @pytest.fixture
 async def flow(redis_url: str, teller: Teller) -> AsyncIterator[Flow]:
-    """Give a client whose document the bridge may read, though it is on this machine."""
+    """Return a client whose document the bridge may read, though it is on this machine."""
     async with open_flow(redis_url) as opened:
         opened.app.state.documents = teller.here
         opened.client_id = teller.url
@@ -44,7 +44,7 @@ async def refused(flow: Flow, **changes: str) -> str:
 async def test_a_client_comes_in_by_its_document(flow: Flow) -> None:
     tokens = await flow.tokens()
     assert "take_event" in await names(client(flow.http, flow.origin, tokens["access_token"]))
-    held = await flow.runtime.entrance.grants.held(tokens["access_token"])
+    held = await flow.runtime.authenticator.grants.held(tokens["access_token"])
     assert held
     assert held.granted.asked.client_id == flow.client_id
     assert (await flow.refresh(tokens["refresh_token"])).status_code == 200

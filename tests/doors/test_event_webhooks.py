@@ -43,24 +43,24 @@ class Bridge:
 
     @property
     def runtime(self) -> Runtime:
-        """Give what the web process works with."""
+        """Return what the web process works with."""
         runtime: Runtime = self.app.state.runtime
         return runtime
 
     async def ask(self, method: str, token: str = ALICE, **params: object) -> Message:
-        """Ask about the letters; give the answer."""
+        """Ask about the letters; returns the answer."""
         async with asking("2026", self.http, self.web, token) as ask:
             return await ask(method, **{"name": "letters", **params})
 
     async def subscribe(self, token: str = ALICE, **changes: object) -> Message:
-        """Subscribe to the letters, or renew that; give the answer."""
+        """Subscribe to the letters, or renew that; returns the answer."""
         where = {"mode": "webhook", "url": self.receiver.url, "secret": SECRET}
         delivery = where | {name: to for name, to in changes.items() if name in where}
         others = {name: to for name, to in changes.items() if name not in where}
         return await self.ask("events/subscribe", token, delivery=delivery, **others)
 
     async def unsubscribe(self, token: str = ALICE) -> Message:
-        """End the subscription to the letters; give the answer."""
+        """End the subscription to the letters; returns the answer."""
         where = {"url": self.receiver.url}
         return await self.ask("events/unsubscribe", token, delivery=where)
 
@@ -70,7 +70,7 @@ class Bridge:
         return fsdecode(await self.runtime.redis.hget(key, field) or b"")
 
     async def send(self, payload: object) -> str:
-        """Have n8n send a letter; give its id."""
+        """Have n8n send a letter; returns its id."""
         return await send(self.http, self.web, payload)
 
 
@@ -78,7 +78,7 @@ class Bridge:
 async def bridge(
     settings: Settings, http: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Bridge]:
-    monkeypatch.setattr("bridge.verbs.deliveries.PAUSES_S", (0.05, 0.05))
+    monkeypatch.setattr("bridge.verbs.subscriptions.PAUSES_S", (0.05, 0.05))
     app = build(settings)
     async with receiving(tmp_path) as receiver, serving(app) as web:
         receivers = Receivers(receiver.http)
@@ -95,11 +95,11 @@ async def delivering(settings: Settings, receivers: Receivers) -> AsyncIterator[
         deliver = jobs(runtime, n8n)["workers.jobs.deliver_occurrences"]
 
         async def run() -> None:
-            with runtime.wakes.listening(DUE) as bell:
+            with runtime.signals.subscribed(DUE) as woken:
                 while True:
                     due = await runtime.subscription_store.sweep(100, 10)
                     await asyncio.gather(*map(deliver, due))
-                    await bell.wait(0.05)
+                    await woken.wait(0.05)
 
         running = asyncio.create_task(run())
         try:
@@ -214,7 +214,7 @@ async def test_a_subscription_that_cannot_be_is_refused(
 
 
 async def test_who_may_only_read_polls_and_streams(bridge: Bridge) -> None:
-    made = await bridge.runtime.entrance.tokens.add(DESK, "reader", Scope(acts=False), None)
+    made = await bridge.runtime.authenticator.tokens.add(DESK, "reader", Scope(acts=False), None)
     assert (await bridge.subscribe(made[0]))["error"]["code"] == -32024
     (letters,) = (await bridge.ask("events/list", made[0]))["result"]["events"]
     assert letters["delivery"] == ["poll", "push"]
@@ -342,7 +342,7 @@ async def test_what_is_never_taken_is_given_up_for_a_gap(bridge: Bridge) -> None
 
 
 async def test_who_loses_the_right_is_told_so_and_nothing_else(bridge: Bridge) -> None:
-    tokens = bridge.runtime.entrance.tokens
+    tokens = bridge.runtime.authenticator.tokens
     token, made = await tokens.add(DESK, "clerk", Scope(), None)
     await bridge.subscribe(token)
     await tokens.revoke(made.token_id)

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.configuration.servers import Server
 from bridge.models import EventId, Principal
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.apps import RunningApp, running_app, there
 from tests.store.records import HOSTILE
 
@@ -80,14 +80,14 @@ async def test_an_events_life_can_be_followed(door: RunningApp, event_id: EventI
     taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     await look()
-    held = Held(event_id, taken.token, CLAUDE)
+    held = LeaseRef(event_id, taken.token, CLAUDE)
     await events.release(held, reason="later", delay_s=600, dead=False)
     await look()
     await door.runtime.redis.zadd("{bridge}:event_leases", {event_id: 1})
     await door.runtime.event_store.sweep()
     taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
-    await events.reply(SUPPORT, Held(event_id, taken.token, CLAUDE), {"b": [None, "🦀"]})
+    await events.reply(SUPPORT, LeaseRef(event_id, taken.token, CLAUDE), {"b": [None, "🦀"]})
     await look()
 
     assert seen == [

@@ -10,9 +10,9 @@ from pydantic_core import from_json
 
 from bridge.configuration.servers import Server
 from bridge.formats.json_text import DEPTH_MAX, encode
-from bridge.mcp.envelopes import SHOWN_DEPTH_MAX
+from bridge.mcp.tool_results import SHOWN_DEPTH_MAX
 from bridge.models import CallStatus, Message, Principal, new_call_id, new_lease_token
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from tests.apps import BASE, RunningApp, running_app
 from tests.doors.by_hand import call, messages, open_session
 from tests.tools import call_tool, told
@@ -65,9 +65,9 @@ async def send(door: RunningApp, body: str, **headers: str) -> Message:
 
 
 async def keep(door: RunningApp, result: str) -> str:
-    """Have a call end with a result that is kept as this text; give its id."""
+    """Have a call end with a result that is kept as this text; returns its id."""
     workflow = door.runtime.servers["office"].workflows["report"]
-    call = await door.runtime.calls.start(Asked(ALICE, workflow, {}, new_call_id()))
+    call = await door.runtime.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
     running = await door.runtime.run_store.lease(call.call_id, new_lease_token())
     assert running
     assert await door.runtime.run_store.finish(

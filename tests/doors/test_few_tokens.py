@@ -10,7 +10,7 @@ import pytest
 from bridge.configuration.servers import Server
 from bridge.formats.payloads import Content
 from bridge.models import Body, Json, Principal, new_call_id, new_lease_token
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import SUMMARIZED_BYTES, Incoming
 from tests.apps import RunningApp, running_app
 from tests.tools import call_tool, told
@@ -69,9 +69,9 @@ async def send(door: RunningApp, payload: Json, hook: str = "mail") -> str:
 
 
 async def run(door: RunningApp, result: Json, workflow: str = "report") -> str:
-    """Run a workflow to its end; give the call's id."""
+    """Run a workflow to its end; returns the call's id."""
     calls, store = door.runtime.calls, door.runtime.run_store
-    call = await calls.start(Asked(ALICE, OFFICE.workflows[workflow], {}, new_call_id()))
+    call = await calls.start(CallRequest(ALICE, OFFICE.workflows[workflow], {}, new_call_id()))
     running = await store.lease(call.call_id, new_lease_token())
     assert running
     await door.runtime.callbacks.succeed(call.call_id, running.secret, result)

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from bridge.auth.brake import FAILURES_MAX
+from bridge.auth.throttle import FAILURES_MAX
 from bridge.configuration.credentials import GithubAuth
 from bridge.configuration.servers import Hook
 from bridge.formats.addresses import network

@@ -16,7 +16,7 @@ from bridge.configuration.credentials import Token
 from bridge.configuration.servers import Server
 from bridge.local.valkey import EmbeddedValkey
 from bridge.models import Principal
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.apps import BASE, RunningApp, running_app, there
 
 MAX_BODY_BYTES = 1000
@@ -74,7 +74,7 @@ async def answer(door: RunningApp, value: Any) -> str:
     """Take the oldest event as Claude would, and answer it."""
     taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
     assert taken
-    held = Held(taken.event.event_id, taken.token, Principal("support", "local"))
+    held = LeaseRef(taken.event.event_id, taken.token, Principal("support", "local"))
     await door.runtime.events.reply(SUPPORT, held, value)
     return taken.event.event_id
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import BOB, Message, Modern, call, events, request
 from tests.doors.workshop import TAKES_TASKS, Workshop, open_workshop
 from tests.waiting import wait_until
@@ -25,7 +25,7 @@ async def workshop(redis_url: str) -> AsyncIterator[Workshop]:
 
 @contextlib.asynccontextmanager
 async def listening(client: Modern, **wanted: Any) -> AsyncIterator[AsyncGenerator[Message, None]]:
-    """Open a subscription; give what is told on it."""
+    """Open a subscription; returns what is told on it."""
     async with client.stream(request("subscriptions/listen", 7, notifications=wanted)) as answer:
         assert answer.status_code == 200
         async with contextlib.aclosing(told(answer)) as messages:
@@ -139,7 +139,7 @@ async def test_a_client_that_leaves_is_forgotten(
     web: str, http: httpx2.AsyncClient, app: Starlette
 ) -> None:
     client = Modern(http, f"{web}/mcp/desk")
-    listeners = app.state.doors["desk"].listening
+    listeners = app.state.endpoints["desk"].listening
     async with listening(client, toolsListChanged=True) as messages:
         await honoured(messages)
         assert listeners.count == 1

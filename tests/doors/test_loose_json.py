@@ -28,7 +28,7 @@ async def door(redis_url: str) -> AsyncIterator[RunningApp]:
 
 
 async def send(door: RunningApp, text: str, session: str | None) -> tuple[int, str, Any]:
-    """Post a message as it stands; give the status, the session and the message that came back."""
+    """Post a message as it stands; returns status, session and the message that came back."""
     known = {"mcp-session-id": session, "mcp-protocol-version": VERSION_2025} if session else {}
     answer = await door.client.post(
         "/mcp-2025/office",

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import httpx2
 import pytest
 
-from bridge.mcp.wires import reading
+from bridge.mcp.wires import stream_reader
 from bridge.runtime import Runtime
-from bridge.store.wake import Wakes
+from bridge.store.signals import Signals
 from tests.apps import RunningApp, running_app
 from tests.doors.by_hand import (
     Event,
@@ -85,9 +85,9 @@ async def test_streams_that_wait_over_sessions_cost_redis_nothing_at_their_keepa
 async def test_a_stream_whose_wakes_were_all_lost_finds_its_answer_when_it_looks_again(
     web: str, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(stream_reader, "LOOK_AGAIN_S", 0.2)
     async with open_pipe(http, web) as pipe:
         await shake_hands(pipe)
-        monkeypatch.setattr(Wakes, "_ring", lambda _self, _name: None)
+        monkeypatch.setattr(Signals, "_notify", lambda _self, _name: None)
         await pipe.post(request("ping", 41))
         assert (await answer_on(pipe.stream))["id"] == 41

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from bridge.store.grants import REFRESH_TOKENS_MAX
-from bridge.verbs.grants import name_of
+from bridge.verbs.oauth_grants import name_of
 from bridge.verbs.tokens import digest_of
 from tests.doors.by_hand import ALICE
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
-from bridge.auth.brake import LINES_MAX
+from bridge.auth.throttle import LINES_MAX
 from bridge.store.grants import ANSWERED_MAX, GrantStore
 from bridge.web.oauth.documents import AT_ONCE_MAX, OF_ONE_MAX
 from tests.client_documents import Teller, document, telling

@@ -8,8 +8,8 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.envelopes import DATA_NOTICE
-from bridge.mcp.event_subscription import EXTENSION
+from bridge.mcp.event_webhooks import EXTENSION
+from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Event, Message, Modern, answer_on, events, request
 from tests.doors.conftest import KEEPALIVE_S
 from tests.doors.wires import Ask, asking, send
@@ -25,7 +25,7 @@ async def ask(http: httpx2.AsyncClient, web: str) -> AsyncIterator[Ask]:
 
 
 async def poll(ask: Ask, cursor: str | None, **wanted: object) -> Message:
-    """Poll the letters; give the result."""
+    """Poll the letters; returns the result."""
     answer = await ask("events/poll", name="letters", cursor=cursor, **wanted)
     result: Message = answer["result"]
     assert result["resultType"] == "complete"
@@ -46,7 +46,7 @@ async def streaming(
 
 
 async def told(stream: AsyncGenerator[Event, None], what: str) -> Message:
-    """Read on to the next message of a kind, past signs of life; give its parameters."""
+    """Read on to the next message of a kind, past signs of life; returns its parameters."""
     while True:
         message = await answer_on(stream)
         params: Message = message["params"]

@@ -12,7 +12,7 @@ from bridge.mcp.exchange import Caller
 from bridge.mcp.workflow_tools import output_schema, tell
 from bridge.models import Json, Principal, new_call_id, new_lease_token
 from bridge.schemas.compile import faults_in_value
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from tests.apps import RunningApp, running_app
 
 ALICE = Principal("office", "alice")
@@ -90,7 +90,7 @@ async def test_a_handle_and_a_result_are_what_the_output_schema_says(
     runtime = door.runtime
     server = runtime.servers["office"]
     workflow, caller = server.workflows[name], Caller(runtime, server, ALICE)
-    call = await runtime.calls.start(Asked(ALICE, workflow, {}, new_call_id()))
+    call = await runtime.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
     running = await runtime.run_store.lease(call.call_id, new_lease_token())
     assert running
     open_call = await runtime.calls.wait(call.call_id, ALICE, 0)
@@ -116,7 +116,7 @@ async def test_a_failure_of_an_earlier_call_says_that_it_is_one(
 ) -> None:
     runtime = door.runtime
     server = runtime.servers["office"]
-    asked = Asked(ALICE, server.workflows["anything"], {}, new_call_id())
+    asked = CallRequest(ALICE, server.workflows["anything"], {}, new_call_id())
     call = await runtime.calls.start(asked)
     await runtime.calls.cancel(call.call_id, ALICE)
     told = tell(

@@ -106,7 +106,7 @@ async def test_its_scopes_and_audiences_are_read(
 ) -> None:
     if isinstance(claims.get("aud"), list):
         claims = {"aud": [text.format(flow.origin) for text in claims["aud"]]}
-    access = await flow.runtime.entrance.admit(DESK, f"Bearer {outside.token(flow, **claims)}")
+    access = await flow.runtime.authenticator.admit(DESK, f"Bearer {outside.token(flow, **claims)}")
     assert access.scope == scope
 
 

@@ -20,7 +20,7 @@ from bridge.errors import StoreUnavailableError
 from bridge.local.valkey import EmbeddedValkey
 from bridge.models import EventId, Principal, new_lease_token
 from bridge.runtime import Runtime
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.apps import there
 from tests.serving import serving
 from tests.waiting import wait_until
@@ -65,7 +65,7 @@ class Door:
         taken = await self.runtime.takers.take(SUPPORT, CLAUDE, None, 10, there)
         assert taken
         event_id = taken.event.event_id
-        await self.runtime.events.reply(SUPPORT, Held(event_id, taken.token, CLAUDE), value)
+        await self.runtime.events.reply(SUPPORT, LeaseRef(event_id, taken.token, CLAUDE), value)
         return event_id
 
     async def reply_status(self, event_id: EventId) -> str:
@@ -74,7 +74,7 @@ class Door:
         return event.reply.status
 
     async def is_waited_for(self) -> EventId:
-        """Wait until a process holds a reply for a sender that waits; give its event's id."""
+        """Wait until a process holds a reply for a sender that waits; returns its event's id."""
         held = f"{{bridge}}:held:{self.runtime.process}"
         found: list[str] = []
 

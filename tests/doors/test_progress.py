@@ -45,7 +45,7 @@ def long_call() -> Message:
 def stream_of(
     workshop: Workshop, wire: str
 ) -> AbstractAsyncContextManager[AsyncGenerator[Event, None]]:
-    """Make the call on a wire; give what its client hears from then on."""
+    """Make the call on a wire; returns what its client hears from then on."""
     return aclosing(heard_on(workshop, wire))
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from bridge.mcp.wires import reading
+from bridge.mcp.wires import stream_reader
 from bridge.models import CallStatus, new_lease_token
 from bridge.runtime import Runtime
 from bridge.store import outbox
@@ -192,7 +192,7 @@ async def test_a_client_hears_which_of_its_answers_had_to_make_room(
 
 
 async def owed_nothing(app: Starlette, session_id: str) -> bool:
-    """Tell whether every request of a session has been answered."""
+    """Report whether every request of a session has been answered."""
     return not await runtime_of(app).redis.exists(f"{{bridge}}:owed:{session_id}")
 
 
@@ -217,7 +217,7 @@ async def test_an_unknown_session_is_ready_without_a_handshake(
 @pytest.fixture
 def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a stream's word for it after a moment."""
-    monkeypatch.setattr(reading, "SURE_AFTER_S", 0.2)
+    monkeypatch.setattr(stream_reader, "SURE_AFTER_S", 0.2)
 
 
 @pytest.mark.usefixtures("soon_sure")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bridge.mcp import handovers
-from bridge.mcp.wires import arrivals, reading
+from bridge.mcp import http_acks
+from bridge.mcp.wires import stdio_acks, stream_reader
 from tests.doors.by_hand import authorization, call, open_session
 from tests.doors.leaving import WIRES, ask, connecting
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
@@ -33,7 +33,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def send(workshop: Workshop) -> str:
-    """Have an event come; give its id."""
+    """Have an event come; returns its id."""
     address = f"{workshop.origin}/hooks/{NAME}/{HOOK}"
     sent = await workshop.http.post(address, json=LONG, headers=authorization(HOOK_TOKEN))
     event_id: str = sent.json()["event_id"]
@@ -86,7 +86,7 @@ async def test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole(
 async def make(
     workshop: Workshop, wire: str, leave: str, label: str = "any", **headers: str
 ) -> dict[str, Any]:
-    """Have a client make a call, and leave once it has its answer; give the answer."""
+    """Have a client make a call, and leave once it has its answer; returns the answer."""
     async with connecting(workshop.origin) as client:
         url, message = f"{workshop.origin}/mcp/{NAME}", call("saw", 7, seconds=0, label=label)
         await ask(client, workshop.http, url, wire, message, **headers)
@@ -125,9 +125,9 @@ async def test_a_result_is_received_once_its_stream_was_open_five_seconds_later(
         assert again["result"] == told
         client.leave(RESET)
 
-    assert (handovers.SURE_AFTER_S, arrivals.SURE_AFTER_S) == (5.0, 5.0)
-    monkeypatch.setattr(handovers, "SURE_AFTER_S", 0.1)
-    monkeypatch.setattr(reading, "SURE_AFTER_S", 0.1)
+    assert (http_acks.SURE_AFTER_S, stdio_acks.SURE_AFTER_S) == (5.0, 5.0)
+    monkeypatch.setattr(http_acks, "SURE_AFTER_S", 0.1)
+    monkeypatch.setattr(stream_reader, "SURE_AFTER_S", 0.1)
     async with connecting(workshop.origin) as client:
         await ask(client, workshop.http, url, wire, call("saw", 7, seconds=0, label="late"))
         await client.result()

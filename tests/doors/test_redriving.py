@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from bridge.configuration.credentials import Token
 from bridge.configuration.servers import Server
 from bridge.models import EventId, Principal
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.apps import RunningApp, running_app, there
 
 HOOK = {"Authorization": "Bearer hook-token"}
@@ -25,7 +25,7 @@ async def dead_event(door: RunningApp) -> EventId:
     await door.client.post("/hooks/support/ticket", json={}, headers=HOOK)
     taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
-    held = Held(taken.event.event_id, taken.token, CLAUDE)
+    held = LeaseRef(taken.event.event_id, taken.token, CLAUDE)
     await door.runtime.events.release(held, reason="", delay_s=0, dead=True)
     return held.event_id
 

@@ -36,7 +36,7 @@ async def sent(door: RunningApp, payload: object, hook: str = "letters", url: st
 
 
 async def shown(door: RunningApp) -> object:
-    """Give what Claude is shown: the summary, and the payload."""
+    """Return what Claude is shown: the summary, and the payload."""
     taken = await door.runtime.takers.take(DESK, Principal("desk", "alice"), None, 0, there)
     assert taken
     read = await door.runtime.events.read("desk", taken.event.event_id, "")

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.configuration.settings import Settings
 from bridge.mcp import resources
-from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Message
 from tests.doors.wires import WIRES, Ask, asking, send
 

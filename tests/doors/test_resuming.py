@@ -13,7 +13,7 @@ from bridge.configuration.settings import Settings
 from bridge.mcp.wires.outbox_stream import STANDING
 from bridge.store.keys import PREFIX
 from tests.claude import Spread, sentence
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     Session,
     answering,
@@ -76,7 +76,7 @@ async def test_what_has_surely_arrived_is_not_said_again(
 
 
 async def sure_place(redis: Redis, session: Session) -> bool:
-    """Tell whether anything on the standing stream is known to have arrived."""
+    """Report whether anything on the standing stream is known to have arrived."""
     record = f"{PREFIX}session:{session.session_id}"
     return await redis.hget(record, f"sure:{STANDING}") is not None
 
@@ -162,7 +162,7 @@ async def test_a_stream_that_was_read_to_its_end_ends_at_once(session: Session) 
 
 
 async def refusal(session: Session, place: str) -> str:
-    """Try to resume at a place where that cannot be; give the sentence."""
+    """Try to resume at a place where that cannot be; returns the sentence."""
     headers = session.headers | {"last-event-id": place}
     answer = await session.http.get(session.url, headers=headers)
     assert answer.status_code == 400

@@ -33,8 +33,8 @@ def build(settings: Settings) -> Starlette:
 
 
 async def revoke_all(runtime: Runtime) -> None:
-    for token in await runtime.entrance.tokens.list():
-        await runtime.entrance.tokens.revoke(token.token_id)
+    for token in await runtime.authenticator.tokens.list():
+        await runtime.authenticator.tokens.revoke(token.token_id)
 
 
 async def test_a_revoked_token_is_refused_by_every_process(
@@ -75,7 +75,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
 async def test_the_last_token_taken_back_opens_a_server_on_loopback_alone(
     web: str, http: httpx2.AsyncClient, runtime: Runtime, redis_url: str
 ) -> None:
-    await runtime.entrance.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
     assert (await http.post(f"{web}/mcp/open", json=request("ping"))).status_code == 401
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         await revoke_all(runtime)
@@ -89,7 +89,7 @@ async def test_a_token_that_was_made_lets_a_server_start_off_loopback(
     with pytest.raises(ConfigurationError, match="server open has no tokens"):
         async with running_app(redis_url, OPEN, host="0.0.0.0"):
             pass
-    await runtime.entrance.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         assert (await door.client.get("/readyz")).status_code == 200
 

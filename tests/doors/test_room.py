@@ -31,7 +31,7 @@ def app(settings: Settings) -> Starlette:
 
 @pytest.fixture
 async def web(app: Starlette) -> AsyncIterator[str]:
-    """Give the address of one web process."""
+    """Return the address of one web process."""
     async with serving(app) as address:
         yield address
 

@@ -34,7 +34,7 @@ def build(settings: Settings) -> Starlette:
 
 @pytest.fixture
 async def clerk(web: str, http: httpx2.AsyncClient, runtime: Runtime) -> Modern:
-    """Give who may see letters, where an alarm waits."""
+    """Return who may see letters, where an alarm waits."""
     await send(runtime, "alarms")
     return client(http, web, await token_for(runtime, "clerk", CLERK))
 
@@ -54,7 +54,7 @@ async def result(modern: Modern, method: str, **params: Any) -> Message:
 
 @contextlib.asynccontextmanager
 async def streaming(modern: Modern, name: str) -> AsyncIterator[AsyncGenerator[Message, None]]:
-    """Open a stream of a hook's events; give what is told on it, without a word of alarms."""
+    """Open a stream of a hook's events; returns what is told on it, without a word of alarms."""
     message = request("events/stream", 7, name=name, cursor=None)
 
     async def messages(answer: httpx2.Response) -> AsyncGenerator[Message, None]:

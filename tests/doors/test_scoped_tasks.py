@@ -48,12 +48,12 @@ async def task_id(web: str, http: httpx2.AsyncClient, runtime: Runtime) -> str:
 
 
 async def as_(http: httpx2.AsyncClient, web: str, runtime: Runtime, scope: Scope) -> Modern:
-    """Give mira with these rights, and those only."""
+    """Return mira with these rights, and those only."""
     return modern(http, web, await renewed(runtime, "mira", scope))
 
 
 async def ask_on_alarms(http: httpx2.AsyncClient, web: str, task_id: str) -> str:
-    """Have the workflow ask on the hook for alarms; give the id of the event."""
+    """Have the workflow ask on the hook for alarms; returns the id of the event."""
     headers = {"authorization": "Bearer hook", "bridge-call-id": task_id}
     answer = await http.post(f"{web}/hooks/desk/alarms", json=SECRET, headers=headers)
     assert answer.status_code == 202, answer.text
@@ -62,7 +62,7 @@ async def ask_on_alarms(http: httpx2.AsyncClient, web: str, task_id: str) -> str
 
 
 async def stands(mira: Modern, task_id: str) -> Message:
-    """Give a task as mira sees it."""
+    """Return a task as mira sees it."""
     result: Message = (await mira.post(request("tasks/get", taskId=task_id))).json()["result"]
     return result
 

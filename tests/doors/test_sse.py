@@ -9,9 +9,9 @@ from mcp.client.sse import sse_client
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.wires.reading import COME_BACK_MS, STANDING_RETRY_MS
+from bridge.mcp.wires.stream_reader import COME_BACK_MS, STANDING_RETRY_MS
 from tests.claude import Spread, claude, sentence
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOB,
@@ -34,7 +34,7 @@ USER = Accepting({"username": "alice", "email": "a@b.c"})
 
 @pytest.fixture
 async def pipe(web: str, http: httpx2.AsyncClient) -> AsyncIterator[Pipe]:
-    """Give a session of alice's at the desk that has shaken hands."""
+    """Return a session of alice's at the desk that has shaken hands."""
     async with open_pipe(http, web) as opened:
         await shake_hands(opened)
         yield opened

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.net import serve
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     VERSION_2025,

@@ -9,9 +9,9 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 
 from bridge.app import drain
-from bridge.mcp.wires.reading import COME_BACK_MS, RETRY_MS
+from bridge.mcp.wires.stream_reader import COME_BACK_MS, RETRY_MS
 from tests.claude import Spread, sentence
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOB,

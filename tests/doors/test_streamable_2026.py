@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 
 from bridge.app import drain
 from tests.claude import Spread, sentence
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     N8N,
@@ -31,13 +31,13 @@ LISTEN = request("subscriptions/listen", 7, notifications={"toolsListChanged": T
 
 @pytest.fixture
 def desk(web: str, http: httpx2.AsyncClient) -> Modern:
-    """Give alice's way to the desk."""
+    """Return alice's way to the desk."""
     return Modern(http, f"{web}/mcp/desk")
 
 
 @pytest.fixture
 def fixtures(web: str, http: httpx2.AsyncClient) -> Modern:
-    """Give a way to the suite's fixtures."""
+    """Return a way to the suite's fixtures."""
     return Modern(http, f"{web}/mcp/{FIXTURES}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.conformance.door import NAME as FIXTURES
+from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
     BOTH,
@@ -30,7 +30,7 @@ VERSION_OF_BATCHES = "2025-03-26"
 
 @pytest.fixture
 def desk(web: str, http: httpx2.AsyncClient) -> Modern:
-    """Give alice's way to the desk on the 2026 wire."""
+    """Return alice's way to the desk on the 2026 wire."""
     return Modern(http, f"{web}/mcp/desk")
 
 
@@ -173,7 +173,7 @@ async def test_other_methods_are_not_allowed(
 
 @pytest.fixture
 async def oldest(web: str, http: httpx2.AsyncClient) -> Session:
-    """Give a session of the one version that has batches."""
+    """Return a session of the one version that has batches."""
     return await open_session(http, f"{web}/mcp/desk", version=VERSION_OF_BATCHES)
 
 

@@ -20,8 +20,8 @@ from bridge.models import (
     new_call_id,
 )
 from bridge.runtime import Runtime, open_runtime
-from bridge.store.events import Held
-from bridge.verbs.calls import Asked
+from bridge.store.events import LeaseRef
+from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
 from tests.apps import there
 from tests.tools import call_tool, refused, told
@@ -64,20 +64,20 @@ async def send(runtime: Runtime, name: str = "support", content: bytes = b'{"a":
     return event.event_id
 
 
-async def take(runtime: Runtime, principal: Principal = ALICE) -> Held:
+async def take(runtime: Runtime, principal: Principal = ALICE) -> LeaseRef:
     """Have a principal take the oldest event."""
     taken = await runtime.takers.take(SERVERS[principal.server], principal, None, 0, there)
     assert taken
-    return Held(taken.event.event_id, taken.token, principal)
+    return LeaseRef(taken.event.event_id, taken.token, principal)
 
 
 async def start(runtime: Runtime, principal: Principal = ALICE) -> Call:
     """Have a principal run the workflow."""
     workflow = SERVERS[principal.server].workflows["parse"]
-    return await runtime.calls.start(Asked(principal, workflow, {}, new_call_id()))
+    return await runtime.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
 
 
-Attempt = Callable[[Runtime, Held], Awaitable[object]]
+Attempt = Callable[[Runtime, LeaseRef], Awaitable[object]]
 
 ON_EVENTS: dict[str, Attempt] = {
     "find": lambda runtime, held: runtime.events.find(held.principal.server, held.event_id),
@@ -98,8 +98,8 @@ async def test_an_event_of_another_server_is_unknown_to_every_verb(
 ) -> None:
     await send(runtime)
     held = await take(runtime)
-    foreign = Held(held.event_id, held.token, STRANGER)
-    unknown = Held(EventId("evt_unknown"), LeaseToken("none"), STRANGER)
+    foreign = LeaseRef(held.event_id, held.token, STRANGER)
+    unknown = LeaseRef(EventId("evt_unknown"), LeaseToken("none"), STRANGER)
 
     with pytest.raises(NotFoundError) as of_another:
         await ON_EVENTS[verb](runtime, foreign)
@@ -116,9 +116,9 @@ async def test_a_lease_of_another_principal_is_as_good_as_none(runtime: Runtime,
     held = await take(runtime)
 
     with pytest.raises(LeaseLostError) as stolen:
-        await ON_EVENTS[verb](runtime, Held(held.event_id, held.token, BOB))
+        await ON_EVENTS[verb](runtime, LeaseRef(held.event_id, held.token, BOB))
     with pytest.raises(LeaseLostError) as made_up:
-        await ON_EVENTS[verb](runtime, Held(held.event_id, LeaseToken("none"), BOB))
+        await ON_EVENTS[verb](runtime, LeaseRef(held.event_id, LeaseToken("none"), BOB))
 
     assert str(stolen.value) == str(made_up.value)
 

@@ -13,12 +13,12 @@ CAROL = "the-token-of-nobody"
 
 
 def modern(http: httpx2.AsyncClient, web: str, token: str) -> Modern:
-    """Give a client that takes tasks."""
+    """Return a client that takes tasks."""
     return Modern(http, f"{web}/mcp/desk", token, TAKES_TASKS)
 
 
 async def asked(client: Modern, method: str, **params: Any) -> Message:
-    """Ask something; give the error or the result, without the names that were asked for."""
+    """Ask something; returns the error or the result, without the names that were asked for."""
     answer = await client.post(request(method, **params))
     text = answer.text
     for name in params.values():

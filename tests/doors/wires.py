@@ -20,7 +20,7 @@ from tests.doors.by_hand import (
 
 WIRES = ("2026", "2025", "sse")
 Ask = Callable[..., Awaitable[Message]]
-"""Takes a method and its parameters; gives the answer, `result` or `error`."""
+"""Takes a method and its parameters; returns the answer, `result` or `error`."""
 
 
 @contextlib.asynccontextmanager
@@ -52,7 +52,7 @@ async def asking(
 
 
 async def send(http: httpx2.AsyncClient, web: str, payload: object, hook: str = "letters") -> str:
-    """Have n8n send an event to the desk; give its id."""
+    """Have n8n send an event to the desk; returns its id."""
     answer = await http.post(f"{web}/hooks/desk/{hook}", json=payload, headers=authorization(N8N))
     assert answer.status_code == 202, answer.text
     event_id: str = answer.json()["event_id"]

@@ -68,26 +68,26 @@ class Workshop:
     def client(
         self, token: str = ALICE, *, takes_tasks: bool = True, other: bool = False
     ) -> Modern:
-        """Give a client of the 2026 wire, at the first web process or the other."""
+        """Return a client of the 2026 wire, at the first web process or the other."""
         capabilities = TAKES_TASKS if takes_tasks else {}
         origin = self.other_origin if other else self.origin
         return Modern(self.http, f"{origin}/mcp/{NAME}", token, capabilities)
 
     async def start(self, tool: str, **arguments: Any) -> str:
-        """Have alice start a task; give its id."""
+        """Have alice start a task; returns its id."""
         answer = await self.client().post(call(tool, **arguments))
         task_id: str = answer.json()["result"]["taskId"]
         return task_id
 
     async def ask(self, method: str, task_id: str, **client: Any) -> Message:
-        """Send a request about a task; give the error or result without what all of them hold."""
+        """Send a request about a task; returns its error or result, without the common part."""
         answer = await self.client(**client).post(request(method, taskId=task_id))
         body: Message = answer.json()
         body.get("result", {}).pop("_meta", None)
         return {name: value for name, value in body.items() if name in ("result", "error")}
 
     async def get(self, task_id: str) -> Message:
-        """Give a task as it stands."""
+        """Return a task as it stands."""
         answer = await self.ask("tasks/get", task_id)
         result: Message = answer["result"]
         return result
@@ -102,12 +102,12 @@ class Workshop:
         return await self.get(task_id)
 
     async def sent(self) -> Seen:
-        """Wait until n8n has a call; give the request."""
+        """Wait until n8n has a call; returns the request."""
         await wait_until(self.n8n.seen.of, "a call comes to n8n")
         return self.n8n.seen.of()[-1]
 
     async def question(self, task_id: str, text: str) -> str:
-        """Have the workflow ask in the middle of a call; give the id of the event."""
+        """Have the workflow ask in the middle of a call; returns the id of the event."""
         headers = {"authorization": f"Bearer {HOOK_TOKEN}", "bridge-call-id": task_id}
         address = f"{self.origin}/hooks/{NAME}/{HOOK}"
         answer = await self.http.post(address, json=text, headers=headers)

@@ -94,7 +94,7 @@ async def judging(redis_url: str) -> AsyncIterator[Judge]:
 
 
 def fuzz(redis_url: str, count: int) -> Counter[int]:
-    """Send `count` requests, one after the other; give how many were answered with each status."""
+    """Send `count` requests in turn; returns how many were answered with each status."""
     with asyncio.Runner() as runner:
         opened = judging(redis_url)
         judge = runner.run(opened.__aenter__())

@@ -54,7 +54,7 @@ def main(
 
 
 def known_ways() -> Sequence[Way]:
-    """Give every way there is; without the clients the program ends here, and says why."""
+    """Return every way there is; without the clients the program ends here, and says why."""
     clients = os.environ.get(CLIENTS)
     try:
         if clients:
@@ -66,7 +66,7 @@ def known_ways() -> Sequence[Way]:
 
 
 def is_in(name: str, wanted: Sequence[str]) -> bool:
-    """Tell whether something was asked for; who names nothing asks for all."""
+    """Report whether something was asked for; who names nothing asks for all."""
     return not wanted or name in wanted
 
 
@@ -84,7 +84,7 @@ async def try_all(travels: Travels, legs: Sequence[tuple[Way, str]], at_once: in
 
 
 def told(seen: Seen) -> str:
-    """Tell how one journey went."""
+    """Report how one journey went."""
     return (
         f"{mark(seen):<6}{seen.way.host:<13}{seen.way.wire:<11}{seen.journey:<17}"
         f"{seen.took_s:>4.0f} s  {seen.line}"
@@ -92,7 +92,7 @@ def told(seen: Seen) -> str:
 
 
 def mark(seen: Seen) -> str:
-    """Say in a word whether it went well."""
+    """Report in a word whether it went well."""
     return "FAULT" if seen.is_fault else "ok"
 
 

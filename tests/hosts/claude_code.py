@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer, HostError
 from tests.hosts.scripted_model import ScriptedModel
@@ -34,7 +34,7 @@ class ClaudeCode:
         self._process = process
 
     async def call(self, tool: str, **arguments: Any) -> Answer:
-        """Have the model ask for a tool; give what Claude Code tells it.
+        """Have the model ask for a tool; returns what Claude Code tells it.
 
         Raises:
             HostError: Claude Code has ended.
@@ -63,7 +63,7 @@ async def claude_code(command: str, address: Address, folder: Path) -> AsyncIter
     async with serving_any(model.app) as api:
         with said.open("wb") as words:
             process = await asyncio.create_subprocess_exec(
-                *leashed(command, *_arguments(address, folder)),
+                *tied_to_parent(command, *_arguments(address, folder)),
                 cwd=folder,
                 env=environment(folder, ANTHROPIC_BASE_URL=api, **SETTINGS),
                 stdin=asyncio.subprocess.DEVNULL,

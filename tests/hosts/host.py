@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def value(self) -> dict[str, Any]:
-        """Give the structured result.
+        """Return the structured result.
 
         Raises:
             AssertionError: the call failed, or its result is no object.
@@ -41,7 +41,7 @@ class Host(Protocol):
     """A host that is connected to the bridge, with a script in the place of its model."""
 
     async def call(self, tool: str, **arguments: Any) -> Answer:
-        """Have the model ask for a tool; give what the host tells it.
+        """Have the model ask for a tool; returns what the host tells it.
 
         Raises:
             HostError: the host has ended.
@@ -60,12 +60,12 @@ class Address:
 
     @property
     def url(self) -> str:
-        """Spell it."""
+        """Format it."""
         return f"{self.origin}{self.wire}/{SERVER}"
 
     @property
     def program(self) -> str | None:
-        """Give what to start, where there is no URL."""
+        """Return what to start, where there is no URL."""
         return self.origin if self.wire == STDIO else None
 
 

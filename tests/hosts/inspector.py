@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer
 
@@ -26,7 +26,7 @@ class Inspector:
     async def call(self, tool: str, **arguments: Any) -> Answer:
         """Run the program for one call; a run that fails is a call that broke."""
         process = await asyncio.create_subprocess_exec(
-            *leashed(self._command, *_arguments(self._address, tool, arguments)),
+            *tied_to_parent(self._command, *_arguments(self._address, tool, arguments)),
             cwd=self._folder,
             env=environment(self._folder),
             stdin=asyncio.subprocess.DEVNULL,

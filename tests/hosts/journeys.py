@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.mcp.wires.reading import STANDING_RETRY_MS
+from bridge.mcp.wires.stream_reader import STANDING_RETRY_MS
 from tests.attached import own_result
 from tests.bridge_processes import Bridge
 from tests.hosts.host import Answer, Host

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer
 
@@ -28,7 +28,9 @@ class Langchain:
         where = self._address.program or self._address.url
         asked = json.dumps({"tool": tool, "arguments": arguments})
         process = await asyncio.create_subprocess_exec(
-            *leashed(self._python, str(PROGRAM), self._address.wire, where, AUTHORIZATION, asked),
+            *tied_to_parent(
+                self._python, str(PROGRAM), self._address.wire, where, AUTHORIZATION, asked
+            ),
             cwd=self._folder,
             env=environment(self._folder),
             stdin=asyncio.subprocess.DEVNULL,

@@ -21,7 +21,7 @@ class Link(Protocol):
 
     @property
     def address(self) -> Address:
-        """Tell where the host begins."""
+        """Report where the host begins."""
 
     async def drop(self) -> None:
         """Break the connection that a call waits on, without a goodbye."""
@@ -40,7 +40,7 @@ class Net:
 
     @property
     def address(self) -> Address:
-        """Give the proxy's."""
+        """Return the proxy's."""
         return Address(self.proxy.url, self.wire)
 
     async def drop(self) -> None:
@@ -65,7 +65,7 @@ class Pipes:
 
     @property
     def address(self) -> Address:
-        """Give the program."""
+        """Return the program."""
         return Address(str(self.program), STDIO)
 
     async def drop(self) -> None:
@@ -121,5 +121,5 @@ async def kill(process: Child) -> None:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a variable is one that the bridge or its server file asks for."""
+    """Report whether a variable is one that the bridge or its server file asks for."""
     return name.startswith(("BRIDGE_", "PROOF_"))

@@ -158,6 +158,6 @@ def _made(folder: Path) -> Path:
 
 
 def _reasons(error: Exception) -> Iterator[str]:
-    """Tell what failed, and what the bridge's processes said last."""
+    """Report what failed, and what the bridge's processes said last."""
     yield (f"{type(error).__name__}: {error}")[:REASON_CHARS]
     yield from getattr(error, "__notes__", ())

@@ -34,7 +34,7 @@ class Connection:
             await self._left.wait()
 
     async def client(self) -> Client:
-        """Give the client once it is connected; raises what has kept it from that."""
+        """Return the client once it is connected; raises what has kept it from that."""
         await asyncio.wait((self._connected, self._living), return_when=asyncio.FIRST_COMPLETED)
         if not self._connected.done():
             await self._living

@@ -59,7 +59,7 @@ async def test_the_model_asks_until_it_hears_and_then_says_farewell() -> None:
 
 
 async def spoken(http: httpx2.AsyncClient, *messages: object) -> list[dict[str, Any]]:
-    """Let the model speak; give the blocks of its message."""
+    """Let the model speak; returns the blocks of its message."""
     body = {"model": "any", "tools": [TOOL], "messages": messages}
     found: list[dict[str, Any]] = (await http.post("/v1/messages", json=body)).json()["content"]
     return found

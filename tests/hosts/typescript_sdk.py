@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.hosts.environment import environment
 from tests.hosts.host import AUTHORIZATION, Address, Answer, HostError
 from tests.npm import install, node
@@ -52,7 +52,7 @@ async def typescript_sdk(address: Address, folder: Path) -> AsyncIterator[TypeSc
     given = (str(PROGRAM), str(package / "dist"), where, address.wire, AUTHORIZATION)
     with (folder / "typescript-sdk.txt").open("wb") as words:
         process = await asyncio.create_subprocess_exec(
-            *leashed(str(node()), *given),
+            *tied_to_parent(str(node()), *given),
             cwd=folder,
             env=environment(folder),
             stdin=PIPE,

@@ -62,7 +62,7 @@ class RealN8n:
         return await self.publish(json.loads(text), **settings)
 
     async def publish(self, workflow: dict[str, Any], **settings: Any) -> str:
-        """Put a workflow in, published; give its id."""
+        """Put a workflow in, published; returns its id."""
         for node in workflow["nodes"]:
             for kind, chosen in node.get("credentials", {}).items():
                 chosen["id"] = await self._credential(chosen["id"], kind)

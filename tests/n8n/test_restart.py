@@ -83,7 +83,7 @@ async def restart() -> None:
 
 
 async def start(client: Client, seconds: int) -> str:
-    """Start a call that is followed; give its id."""
+    """Start a call that is followed; returns its id."""
     handle = await use(client, "tool_that_is_followed", seconds=seconds)
     call_id: str = handle["call_id"]
     return call_id
@@ -98,12 +98,12 @@ async def end_of(client: Client, call_id: str) -> dict[str, Any]:
 
 
 def how(call: dict[str, Any]) -> str:
-    """Tell how a call ended, in the words that count."""
+    """Report how a call ended, in the words that count."""
     return DROPPED if DROPPED in call.get("failure", "") else call.get("failure", call["status"])
 
 
 async def answer_one(client: Client) -> str:
-    """Take a question and answer it; give its event's id."""
+    """Take a question and answer it; returns its event's id."""
     taken = await use(client, "take_event", hook="question", wait_seconds=60)
     claim = {"event_id": taken["event_id"], "lease": taken["lease"]}
     await use(client, "reply_to_event", **claim, reply={"answer": "!"})
@@ -112,13 +112,13 @@ async def answer_one(client: Client) -> str:
 
 
 async def are_parked(n8n: RealN8n, workflow_id: str, count: int) -> bool:
-    """Tell whether n8n keeps so many executions of a workflow in its database."""
+    """Report whether n8n keeps so many executions of a workflow in its database."""
     path = f"/executions?workflowId={workflow_id}&status=waiting&limit=250"
     return len((await n8n.api("GET", path))["data"]) >= count
 
 
 async def all_asked(client: Client) -> bool:
-    """Tell whether every question has come."""
+    """Report whether every question has come."""
     found, more = 0, dict[str, str]()
     while True:
         page = await use(client, "list_events", hook="question", limit=100, **more)
@@ -129,7 +129,7 @@ async def all_asked(client: Client) -> bool:
 
 
 async def all_known(bridge: Bridge, calls: list[str]) -> bool:
-    """Tell whether n8n has told the execution of every call."""
+    """Report whether n8n has told the execution of every call."""
     async with Redis.from_url(bridge.valkey.url, decode_responses=True) as redis:
         told = [await redis.hget(f"{{bridge}}:call:{call_id}", "execution") for call_id in calls]
     return all(told)

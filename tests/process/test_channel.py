@@ -9,8 +9,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from bridge.mcp.channel import CAPABILITY, METHOD
-from bridge.mcp.envelopes import DATA_NOTICE
+from bridge.mcp.event_pushes import CAPABILITY, METHOD
+from bridge.mcp.tool_results import DATA_NOTICE
 from tests.bridge_processes import ROOT, SERVER, Bridge, running_bridge
 from tests.stdio_program import META, stdio_here
 

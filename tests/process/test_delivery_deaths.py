@@ -18,7 +18,7 @@ TIMES_TOLD = {"telling-leased": 1, "telling-posted": 2, "telling-advanced": 1}
 
 
 async def told_after(point: str, folder: Path) -> tuple[list[str], list[str]]:
-    """Let a worker die over the first of two events; give their ids, and those that were told."""
+    """Let a worker die over the first of two events; returns their ids, and the told ones."""
     folder.mkdir()
     async with receiving(folder, "localhost") as receiver:
         async with running_bridge(

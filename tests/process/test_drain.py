@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.mcp.wires.reading import COME_BACK_MS
+from bridge.mcp.wires.stream_reader import COME_BACK_MS
 from tests.bridge_processes import Bridge, Child, running_bridge
 from tests.journeys import INTERRUPTED, end_of, start_call
 from tests.unread import first_data, unread
@@ -115,7 +115,7 @@ async def test_a_stream_that_drains_away_goes_on_at_another_process(tmp_path: Pa
 
 
 async def line_after(lines: AsyncIterator[str], name: str) -> str:
-    """Read up to the next line that begins so; give the rest of it."""
+    """Read up to the next line that begins so; returns the rest of it."""
     async for line in lines:
         if line.startswith(name):
             return line.removeprefix(name)

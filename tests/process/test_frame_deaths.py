@@ -65,7 +65,7 @@ def answers(heard: list[Event]) -> list[Message]:
 
 
 def label_in(answer: Message) -> object:
-    """Tell which call an answer is of."""
+    """Report which call an answer is of."""
     return (own_result(answer["result"]["structuredContent"]) or {})["label"]
 
 
@@ -171,7 +171,7 @@ async def until_broken(pipe: Pipe) -> AsyncIterator[Event]:
 
 
 async def resumed(bridge: Bridge, session: Session, place: str | None) -> Message:
-    """Resume a stream at the process that lives; give its one answer."""
+    """Resume a stream at the process that lives; returns its one answer."""
     elsewhere = session.at(f"{bridge.webs[0].url}/mcp-2025/{SERVER}")
     async with elsewhere.listen(place) as response:
         (event,) = [event async for event in messages(response)]
@@ -180,7 +180,7 @@ async def resumed(bridge: Bridge, session: Session, place: str | None) -> Messag
 
 
 async def reattached(bridge: Bridge, path: str) -> Message:
-    """Come back to the process that lives as a client of HTTP+SSE does; give the next answer."""
+    """Come back to the process that lives as a client of HTTP+SSE does; returns the next answer."""
     url, headers = bridge.webs[0].url + path, authorization(TOKEN)
     came_back = headers | {"mcp-protocol-version": VERSION_2025}
     async with bridge.http.stream("GET", url, headers=came_back) as response:

@@ -29,7 +29,7 @@ def environ(redis_url: str) -> dict[str, str]:
 
 
 async def told(*command: str, environ: dict[str, str]) -> tuple[int, list[dict[str, Any]]]:
-    """Run a command with --json; give its status and the records that it printed."""
+    """Run a command with --json; returns its status and the records that it printed."""
     status, said = await run(*command, "--json", environ=environ)
     lines = [json.loads(line) for line in said.splitlines()]
     return status, [line for line in lines if line.get("logger") != "audit"]

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 def question(bridge: Bridge) -> dict[str, Any]:
-    """Give the arguments with which the workflow asks on this bridge's hook."""
+    """Return the arguments with which the workflow asks on this bridge's hook."""
     return {
         "question": "May I?",
         "hook": HOOK_PATH.removeprefix("/hooks/"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.mcp.handovers import SURE_AFTER_S
+from bridge.mcp.http_acks import SURE_AFTER_S
 from bridge.net.serve import KEPT_IDLE_S
 from tests.bench.connection import Connection
 from tests.bridge_processes import Bridge, running_bridge
@@ -24,7 +24,7 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Bridge]:
 
 
 async def ask(bridge: Bridge, **call: Any) -> dict[str, Any]:
-    """Call a tool through a proxy; give its structured result."""
+    """Call a tool through a proxy; returns its structured result."""
     request = bridge.request("tools/call", **call)
     request.headers["via"] = "1.1 somewhere"
     told: dict[str, Any] = (await bridge.http.send(request)).json()["result"]["structuredContent"]

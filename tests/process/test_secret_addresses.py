@@ -10,7 +10,7 @@ from typing import Any
 from mcp.client import Client
 from redis.asyncio import Redis
 
-from bridge.standin.faults import Fault
+from bridge.standin.faults import InjectedFault
 from tests.bridge_processes import SERVER, Bridge, running_bridge
 from tests.claude import use
 from tests.waiting import wait_until
@@ -78,13 +78,15 @@ async def a_journey_in_which_much_goes_wrong(journey: Journey) -> None:
     await journey.fail("reply_to_event", event_id=event_id, lease="another", reply="yes")
     waiting = f"/webhook-waiting/{url.partition('/webhook-waiting/')[2].partition('?')[0]}"
     for kind in ("reset_before_answer", "db_not_ready"):
-        bridge.n8n.faults.add(Fault(path=waiting, kind=kind))
+        bridge.n8n.faults.add(InjectedFault(path=waiting, kind=kind))
     await journey.use("reply_to_event", event_id=event_id, lease=lease, reply="yes")
     await journey.until(event_id, lambda reply: reply["status"] == "delivered")
 
     url = await journey.park()
     assert await journey.send("?", url) == 202
-    echo = Fault(path="/webhook-waiting/*", kind="status", status=401, body=f'{{"error":"{url}"}}')
+    echo = InjectedFault(
+        path="/webhook-waiting/*", kind="status", status=401, body=f'{{"error":"{url}"}}'
+    )
     bridge.n8n.faults.add(echo)
     event_id, lease = await journey.take()
     await journey.use("reply_to_event", event_id=event_id, lease=lease, reply="yes")
@@ -93,7 +95,9 @@ async def a_journey_in_which_much_goes_wrong(journey: Journey) -> None:
     assert await journey.send("?", await journey.park()) == 202
     event_id, lease = await journey.take()
     async with Redis.from_url(bridge.valkey.url) as redis:
-        bridge.n8n.faults.add(Fault(path="/webhook-waiting/*", kind="db_not_ready", times=100))
+        bridge.n8n.faults.add(
+            InjectedFault(path="/webhook-waiting/*", kind="db_not_ready", times=100)
+        )
         await journey.use("reply_to_event", event_id=event_id, lease=lease, reply="yes")
         await journey.until(event_id, lambda reply: reply["attempts"] > 0)
         # What no rule foresees must not tell either.

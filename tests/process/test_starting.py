@@ -23,7 +23,7 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 def environ(port: int, redis_url: str) -> dict[str, str]:
-    """Give the environment of a web process of the demo server."""
+    """Return the environment of a web process of the demo server."""
     return {
         "BRIDGE_PORT": str(port),
         "BRIDGE_REDIS_URL": redis_url,

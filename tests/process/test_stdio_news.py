@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mcp.changes import PAUSE_S
+from bridge.mcp.change_watch import PAUSE_S
 from tests.bridge_processes import SERVER, Bridge, running_bridge
 from tests.stdio_program import META, stdio_here
 

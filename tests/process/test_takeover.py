@@ -77,7 +77,7 @@ async def test_executions_that_a_killed_worker_followed_are_followed_on(tmp_path
 
 
 async def started(bridge: Bridge, client: Client, tool: str) -> list[str]:
-    """Start calls that outlast the test, and wait until n8n has them all; give their ids."""
+    """Start calls that outlast the test, and wait until n8n has them all; returns their ids."""
     calls = [start_call(client, tool, tool, FOREVER_S) for _ in range(CALLS)]
     ids = await asyncio.gather(*calls)
     await wait_until(lambda: len(bridge.runs(tool)) == CALLS, f"n8n has every {tool}")

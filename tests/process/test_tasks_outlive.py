@@ -9,7 +9,7 @@ from tests.waiting import wait_until
 
 
 def at(bridge: Bridge, web: Child) -> Modern:
-    """Give a client that takes tasks."""
+    """Return a client that takes tasks."""
     return Modern(bridge.http, f"{web.url}/mcp/{SERVER}", TOKEN, TAKES_TASKS)
 
 

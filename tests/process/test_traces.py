@@ -18,7 +18,7 @@ def traceparent(trace: str) -> str:
 
 
 async def call(bridge: Bridge, label: str, *, meta: str = "", header: str = "") -> str:
-    """Call a tool whose request carries these; give the `traceparent` that n8n got."""
+    """Call a tool whose request carries these; returns the `traceparent` that n8n got."""
     arguments = {"label": label, "seconds": 0}
     request = bridge.request("tools/call", name="once", arguments=arguments)
     message: dict[str, Any] = json.loads(request.content)

@@ -16,7 +16,7 @@ from bridge.cli.up import plan
 from bridge.local.children import Child
 from bridge.local.ports import free_port
 from bridge.schemas.cache import CheckProcesses
-from bridge.schemas.checks import Wish
+from bridge.schemas.checks import CheckOptions
 from tests import commands
 from tests.processes import Running, children_of, is_gone, run, running
 from tests.waiting import wait_until
@@ -25,7 +25,7 @@ START_S = 30.0
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    """Give what an `up` of its own needs."""
+    """Return what an `up` of its own needs."""
     return {
         "BRIDGE_DATA_DIR": str(folder / "data"),
         "BRIDGE_PORT": str(free_port()),
@@ -35,13 +35,13 @@ def settings_of(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Give the settings of an `up` of the test's own."""
+    """Return the settings of an `up` of the test's own."""
     return settings_of(tmp_path)
 
 
 @pytest.fixture
 async def up(environ: dict[str, str]) -> AsyncIterator[Running]:
-    """Give an `up` that has printed its welcome, and that the test may end."""
+    """Return an `up` that has printed its welcome, and that the test may end."""
     async with running("up", environ=environ) as started:
         await welcomed(started)
         yield started
@@ -49,13 +49,13 @@ async def up(environ: dict[str, str]) -> AsyncIterator[Running]:
 
 @pytest.fixture(scope="module")
 def kept_environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the settings of the `up` that is kept."""
+    """Return the settings of the `up` that is kept."""
     return settings_of(tmp_path_factory.mktemp("up"))
 
 
 @pytest.fixture(scope="module")
 async def kept_up(kept_environ: dict[str, str]) -> AsyncIterator[Running]:
-    """Give an `up` that has printed its welcome, and that each test leaves whole."""
+    """Return an `up` that has printed its welcome, and that each test leaves whole."""
     async with running("up", environ=kept_environ) as started:
         await welcomed(started)
         yield started
@@ -165,7 +165,7 @@ async def test_no_file_of_the_folder_it_is_started_in_stands_in_for_a_module(
     await child.start()
     assert await child.wait() == 0
     async with aclosing(CheckProcesses(patience_s=None)) as processes:
-        verdict = await processes.examine(b"{}", b"1", 1, Wish())
+        verdict = await processes.examine(b"{}", b"1", 1, CheckOptions())
     assert verdict.is_valid
 
 

@@ -78,7 +78,7 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
 
 
 async def die_over_running_calls(bridge: Bridge, client: Client) -> dict[str, str]:
-    """Kill a worker while n8n runs its calls; give their ids by tool."""
+    """Kill a worker while n8n runs its calls; returns their ids by tool."""
     worker = await bridge.add_worker()
     ids = {
         tool: await start_call(client, tool, label("call-running", tool), LONG_S) for tool in TOOLS
@@ -90,7 +90,7 @@ async def die_over_running_calls(bridge: Bridge, client: Client) -> dict[str, st
 
 
 async def die_over(bridge: Bridge, client: Client, point: str, tool: str) -> str:
-    """Have a worker die over a call; give the call's id."""
+    """Have a worker die over a call; returns the call's id."""
     worker = await bridge.add_worker(point)
     call_id = await start_call(client, tool, label(point, tool))
     assert await worker.ended() == -signal.SIGKILL

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from bridge.local.ports import free_port
 from tests.waiting import wait_until
 
@@ -78,7 +78,7 @@ class Program:
         arguments = (argument.format(folder=folder) for argument in self.arguments)
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *leashed(path, *arguments),
+                *tied_to_parent(path, *arguments),
                 env={**os.environ, "HOME": str(folder)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

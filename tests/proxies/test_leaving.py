@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
-from bridge.mcp import handovers
+from bridge.mcp import http_acks
 from tests.doors.by_hand import authorization, call
 from tests.doors.leaving import WIRES, ask, connecting
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
@@ -24,7 +24,7 @@ PATIENCE_S = 20.0
 async def proxied(
     redis_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Workshop, str]]:
-    """Give a workshop, and the address of a proxy in front of its two web processes."""
+    """Return a workshop, and the address of a proxy in front of its two web processes."""
     program: Program = request.param
     tells = program.name in TELLING
     async with open_workshop(redis_url, proxy_tells_of_leaving=tells) as workshop:
@@ -62,7 +62,7 @@ async def test_a_call_that_is_meant_twice_runs_twice_where_the_proxy_tells(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(handovers, "SURE_AFTER_S", 0.2)
+    monkeypatch.setattr(http_acks, "SURE_AFTER_S", 0.2)
     workshop, origin = proxied
     tells = request.node.callspec.params["proxied"].name in TELLING
     told = []
@@ -80,7 +80,7 @@ async def test_a_call_that_is_meant_twice_runs_twice_where_the_proxy_tells(
 
 
 async def send(workshop: Workshop) -> str:
-    """Have an event come; give its id."""
+    """Have an event come; returns its id."""
     address = f"{workshop.origin}/hooks/{NAME}/{HOOK}"
     sent = await workshop.http.post(address, json="x", headers=authorization(HOOK_TOKEN))
     event_id: str = sent.json()["event_id"]

@@ -24,7 +24,7 @@ class N8n:
 
 
 def told(response: httpx2.Response) -> tuple[int, Any]:
-    """Give status and JSON body, without the stack traces of an n8n not in production mode."""
+    """Return status and JSON body, without the stack traces of an n8n not in production mode."""
     body = response.json()
     if isinstance(body, dict):
         body.pop("stacktrace", None)

@@ -18,12 +18,12 @@ from bridge.n8n.outcomes import (
     MaybeRun,
     NotRegistered,
     Refused,
+    StillRunning,
     Succeeded,
-    UnderWay,
     Unknown,
     WebhookOutcome,
 )
-from bridge.verbs.following import Followed, execution_in, follow
+from bridge.verbs.runs import Followed, execution_in, follow
 from tests.raw_server import raw_server
 from tests.standin.real import ERROR_IN_WORKFLOW, HTML, JSON, PROBLEM, STARTED, N8n, refusal, told
 from tests.waiting import wait_until
@@ -203,13 +203,13 @@ async def test_the_bridge_reads_executions_right(n8n: N8n) -> None:
         started = (await n8n.post("/webhook/execution-tool", arguments)).json()["executionId"]
 
         async def is_over() -> bool:
-            return not isinstance(await read(started), UnderWay)
+            return not isinstance(await read(started), StillRunning)
 
         await wait_until(is_over, "the execution has ended")
         return await read(started)
 
     started = (await n8n.post("/webhook/execution-tool", {"seconds": 2})).json()["executionId"]
-    assert await read(started) == UnderWay()
+    assert await read(started) == StillRunning()
     assert await outcome({"seconds": 0, "label": "x"}) == Succeeded({"label": "x"})
     assert await outcome({}) == Failed(
         'the workflow failed in n8n at the node "Wait"',

@@ -35,7 +35,7 @@ class Asked:
 
     @property
     def parts(self) -> tuple[str, str]:
-        """Give the address before the suffix, and the query."""
+        """Return the address before the suffix, and the query."""
         path, _, query = self.url.partition("?")
         return path.removesuffix("/reply"), query
 

@@ -56,7 +56,7 @@ class Book:
 
     @property
     def calls(self) -> list[Ask]:
-        """Give what n8n had to run."""
+        """Return what n8n had to run."""
         return [ask for ask in self.asks if ask.label]
 
     @property
@@ -73,10 +73,10 @@ class Book:
 
     @property
     def wrong(self) -> list[str]:
-        """Say what was answered that is not so."""
+        """Report what was answered that is not so."""
         return [ask.wrong for ask in self.asks if ask.wrong]
 
     @property
     def is_good(self) -> bool:
-        """Tell whether every promise was kept."""
+        """Report whether every promise was kept."""
         return not (self.lost or self.twice or self.wrong or self.torn or self.bad_ends)

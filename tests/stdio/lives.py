@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import leashed
+from bridge.local.die_with_parent import tied_to_parent
 from tests.bridge_processes import ROOT, SERVER
 from tests.stdio.book import Ask, Book
 from tests.stdio.reader import Reader
@@ -57,7 +57,7 @@ class Life:
         ours, theirs = os.pipe()
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                *leashed(sys.executable, "-m", "bridge", "stdio", SERVER),
+                *tied_to_parent(sys.executable, "-m", "bridge", "stdio", SERVER),
                 cwd=ROOT,
                 env=dict(environ),
                 stdin=PIPE,

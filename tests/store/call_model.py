@@ -62,7 +62,7 @@ class CallsModel:
         return True
 
     def send(self, claim: RunClaim) -> bool:
-        """Note that bytes leave."""
+        """Record that bytes leave."""
         call = self.calls[claim.call_id]
         if self._is_mine(call, claim):
             call.is_sent = True
@@ -134,7 +134,7 @@ class CallsModel:
             self._admit()
 
     def _admit(self) -> None:
-        """Give free slots to those who stand in line, the oldest call first."""
+        """Return free slots to those who stand in line, the oldest call first."""
         for call_id in self.calls:
             if call_id in self.turns and len(self.slots) < self.concurrency:
                 self.turns.discard(call_id)

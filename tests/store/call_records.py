@@ -53,5 +53,5 @@ async def now(web: Desk, running: Running) -> Call:
 
 
 def ageless(*calls: Call | None) -> list[Call | None]:
-    """Give calls without what changes by itself."""
+    """Return calls without what changes by itself."""
     return [call and replace(call, age_ms=0) for call in calls]

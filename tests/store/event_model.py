@@ -97,7 +97,7 @@ class InboxModel:
         return next((e for e in self.events.values() if (e.status, e.lease) == wanted), None)
 
     def look(self, waiter: WaiterModel) -> str | None:
-        """Give a waiter what is leased to it by now, or the next event, or a place in line."""
+        """Return a waiter what is leased to it by now, or the next event, or a place in line."""
         if waiter in self.left:
             return None
         event = self.given(waiter)
@@ -118,7 +118,7 @@ class InboxModel:
         self.lose(waiter)
 
     def lose(self, waiter: WaiterModel) -> None:
-        """Give the event that is leased to a waiter to the next."""
+        """Return the event that is leased to a waiter to the next."""
         event = self.given(waiter)
         if event is not None:
             self.abandon(Claim(event.event_id, waiter.token, waiter.principal))
@@ -133,7 +133,7 @@ class InboxModel:
         return min(queued, key=lambda e: (-self.priorities[e.hook], e.order), default=None)
 
     def take(self, only: str | None, token: str, principal: str, process: str) -> str | None:
-        """Lease the next event; gives its id."""
+        """Lease the next event; returns its id."""
         event = self.next(only)
         if event is None:
             return None
@@ -169,7 +169,7 @@ class InboxModel:
         return "extended"
 
     def release(self, claim: Claim, status: str) -> tuple[str, str]:
-        """Give a lease back; after the last attempt the event is dead."""
+        """Return a lease back; after the last attempt the event is dead."""
         event = self.events[claim.event_id]
         if claim.token in event.released:
             return "released", event.released[claim.token]

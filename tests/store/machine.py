@@ -96,7 +96,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def key(*parts: str) -> str:
-    """Spell a key."""
+    """Format a key."""
     return PREFIX + ":".join(parts)
 
 

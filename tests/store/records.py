@@ -20,8 +20,8 @@ from bridge.models import (
     new_lease_token,
 )
 from bridge.store.calls import CallStore
-from bridge.store.claims import ClaimStore, Wish
-from bridge.store.events import EventStore, Held, NewEvent
+from bridge.store.claims import ClaimRequest, ClaimStore
+from bridge.store.events import EventStore, LeaseRef, NewEvent
 from bridge.store.keys import PREFIX
 from bridge.store.processes import ProcessStore
 from bridge.store.replies import ReplyStore
@@ -80,15 +80,15 @@ def wish(
     waiter: str = "",
     hooks: Mapping[str, int] | None = None,
     most: int = 1000,
-) -> Wish:
+) -> ClaimRequest:
     """Ask for an event of `hooks` (name -> priority); a named waiter waits in line."""
     asked = {HOOK: 0} if hooks is None else hooks
     wait_s = 60 if waiter else 0
-    return Wish(SERVER, tuple(asked.items()), (only,) if only else (), waiter, wait_s, most)
+    return ClaimRequest(SERVER, tuple(asked.items()), (only,) if only else (), waiter, wait_s, most)
 
 
 def token_of(waiter: str) -> LeaseToken:
-    """Give the token with which a waiter takes."""
+    """Return the token with which a waiter takes."""
     return LeaseToken(f"token of {waiter}".replace(":", "-"))
 
 
@@ -113,14 +113,16 @@ class Desk:
         assert event
         return event
 
-    async def take(self, asked: Wish | None = None, principal: Principal = ALICE) -> Held | None:
+    async def take(
+        self, asked: ClaimRequest | None = None, principal: Principal = ALICE
+    ) -> LeaseRef | None:
         """Take an event without waiting longer than one look; a waiter has one token for all."""
         asked = asked or wish()
         token = token_of(asked.waiter) if asked.waiter else new_lease_token()
         found = await self.claims.take(asked, principal, token)
-        return Held(found[0].event_id, token, principal) if found else None
+        return LeaseRef(found[0].event_id, token, principal) if found else None
 
-    async def taken(self, **changes: Any) -> Held:
+    async def taken(self, **changes: Any) -> LeaseRef:
         """Put an event on record and take it."""
         await self.accept(**changes)
         held = await self.take()
@@ -182,6 +184,6 @@ async def desk(redis: Redis, process: ProcessId, patience_s: float = 5) -> Async
         )
 
 
-def held(event: Event, token: str = "none", principal: Principal = ALICE) -> Held:
+def held(event: Event, token: str = "none", principal: Principal = ALICE) -> LeaseRef:
     """Claim an event, rightly or not."""
-    return Held(event.event_id, LeaseToken(token), principal)
+    return LeaseRef(event.event_id, LeaseToken(token), principal)

@@ -25,7 +25,7 @@ async def replying(reply: Reply) -> AsyncIterator[str]:
 
 
 def bulk(*texts: str) -> bytes:
-    """Spell a list of texts (RESP2, arrays of bulk strings)."""
+    """Format a list of texts (RESP2, arrays of bulk strings)."""
     return f"*{len(texts)}\r\n".encode() + b"".join(
         f"${len(text)}\r\n{text}\r\n".encode() for text in texts
     )

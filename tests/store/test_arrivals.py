@@ -15,7 +15,7 @@ def arrivals(web: Desk) -> ArrivalStore:
 
 
 async def here(arrivals: ArrivalStore) -> str:
-    """Give the place behind all that has come."""
+    """Return the place behind all that has come."""
     return (await arrivals.after(SERVER, HOOK, None, 10, KEPT_S)).place
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
 
 from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
-from bridge.store.claims import ClaimStore, Wish
-from bridge.store.events import EventStore, Held
+from bridge.store.claims import ClaimRequest, ClaimStore
+from bridge.store.events import EventStore, LeaseRef
 from bridge.store.operators import OperatorStore
 from bridge.store.processes import ProcessStore
 from tests.store.event_model import FINAL, Claim, EventModel, InboxModel, WaiterModel
@@ -92,7 +92,7 @@ class EventMachine(StoreMachine):
         self, only: str | None, principal: str, process: str
     ) -> Claim | MultipleResults[Claim]:
         token = new_lease_token()
-        wish = Wish(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "")
+        wish = ClaimRequest(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "")
 
         async def step() -> tuple[str, str, int] | None:
             found = await self.takers[process].take(wish, Principal(SERVER, principal), token)
@@ -121,7 +121,7 @@ class EventMachine(StoreMachine):
     def look(self, waiter: WaiterModel) -> str | None:
         principal = Principal(SERVER, waiter.principal)
         only = (waiter.only,) if waiter.only else ()
-        wish = Wish(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
+        wish = ClaimRequest(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
 
         async def step() -> str | None:
             store = self.takers[waiter.process]
@@ -269,9 +269,9 @@ class EventMachine(StoreMachine):
         return {event.event_id for event in self.model.events.values() if is_so(event)}
 
 
-def held(claim: Claim) -> Held:
+def held(claim: Claim) -> LeaseRef:
     """Claim an event as the store wants it."""
-    return Held(
+    return LeaseRef(
         EventId(claim.event_id), LeaseToken(claim.token), Principal(SERVER, claim.principal)
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bridge.store import inboxes as steps
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from bridge.store.inboxes import InboxStore
 from bridge.store.sessions import Session, SessionStore
 from tests.store.records import ALICE, HOOK, SERVER, Desk
@@ -16,7 +16,7 @@ def inboxes(web: Desk) -> InboxStore:
     return InboxStore(web.steps)
 
 
-async def taken(web: Desk) -> Held:
+async def taken(web: Desk) -> LeaseRef:
     held = await web.take()
     assert held
     return held

@@ -128,8 +128,8 @@ async def test_a_dead_workers_places_are_gone_and_its_calls_give_theirs_back(
     ids = await start(web, ALICE, PLACES + 1)
     assert await running(web, ids) == ids[:PLACES]
     await web.redis.zadd("{bridge}:processes", {worker.process: 1})
-    (estate,) = await web.processes.dead()
-    for _, held, token in estate.held:
+    (dead_process,) = await web.processes.dead()
+    for _, held, token in dead_process.held:
         await web.runs.abandon(held, token)
 
     assert await lease(web, call_id) is None

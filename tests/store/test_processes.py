@@ -6,7 +6,7 @@ import pytest
 import redis as blocking
 
 from bridge.models import EventStatus, new_lease_token
-from bridge.store.processes import Estate, Heartbeat
+from bridge.store.processes import DeadProcess, Heartbeat
 from tests.store.records import ADDRESS, WEB, WORKER, Desk, wish
 from tests.waiting import wait_until
 
@@ -29,11 +29,11 @@ async def test_a_silent_process_leaves_what_it_held(web: Desk, worker: Desk) -> 
     sending = await worker.replies.lease(answered.event_id, new_lease_token())
     await silence(worker)
 
-    (estate,) = await web.processes.dead()
+    (dead_process,) = await web.processes.dead()
 
     assert sending
-    assert estate.process == WORKER
-    assert set(estate.held) == {
+    assert dead_process.process == WORKER
+    assert set(dead_process.held) == {
         ("event", taken.event_id, taken.token),
         ("reply", sending.event_id, sending.token),
     }
@@ -53,7 +53,7 @@ async def test_a_process_that_ends_holding_something_is_dead_at_once(
 
     await worker.processes.leave()
 
-    assert [estate.process for estate in await web.processes.dead()] == [WORKER]
+    assert [dead_process.process for dead_process in await web.processes.dead()] == [WORKER]
 
 
 async def test_an_estate_waits_for_its_heir_however_long_it_takes(web: Desk) -> None:
@@ -65,11 +65,11 @@ async def test_an_estate_waits_for_its_heir_however_long_it_takes(web: Desk) -> 
 async def test_a_settled_estate_is_forgotten(web: Desk, worker: Desk) -> None:
     taken = await worker.taken()
     await silence(worker)
-    (estate,) = await web.processes.dead()
+    (dead_process,) = await web.processes.dead()
     await web.claims.abandon(taken.event_id, taken.token)
 
     for _ in range(2):
-        await web.processes.forget(estate)
+        await web.processes.forget(dead_process)
 
     assert await web.processes.dead() == []
     assert await worker.held() == set()
@@ -80,13 +80,13 @@ async def test_what_a_process_took_while_its_estate_was_settled_is_not_forgotten
 ) -> None:
     await worker.taken()
     await silence(worker)
-    (estate,) = await web.processes.dead()
+    (dead_process,) = await web.processes.dead()
     late = await worker.taken()
 
-    await web.processes.forget(estate)
+    await web.processes.forget(dead_process)
 
     assert await web.processes.dead() == [
-        Estate(WORKER, (("event", late.event_id, late.token),)),
+        DeadProcess(WORKER, (("event", late.event_id, late.token),)),
     ]
 
 
@@ -99,10 +99,10 @@ async def test_an_entry_whose_event_another_process_holds_by_now_is_forgotten_to
     new = await web.take()
     await silence(worker)
 
-    (estate,) = await web.processes.dead()
-    for _, event_id, token in estate.held:
+    (dead_process,) = await web.processes.dead()
+    for _, event_id, token in dead_process.held:
         await web.claims.abandon(event_id, token)
-    await web.processes.forget(estate)
+    await web.processes.forget(dead_process)
 
     assert new
     assert await web.status(new.event_id) is EventStatus.LEASED

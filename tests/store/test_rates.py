@@ -21,7 +21,7 @@ async def lease(desk: Desk, call_id: CallId) -> Running | None:
 
 
 async def moment(web: Desk, call_id: CallId) -> float:
-    """Tell when a call is due."""
+    """Report when a call is due."""
     due_at = await web.redis.zscore(DUE, call_id)
     assert due_at is not None
     return due_at

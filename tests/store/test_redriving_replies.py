@@ -3,11 +3,11 @@
 import pytest
 
 from bridge.models import EventId, LeaseToken, ListedReply, ReplyStatus, new_lease_token
-from bridge.store.replies import HISTORY_MAX, Sending
+from bridge.store.replies import HISTORY_MAX, ReplyLease
 from tests.store.records import ADDRESS, HOOK, HOSTILE, SERVER, Desk
 
 
-async def sent(web: Desk, **changes: object) -> Sending:
+async def sent(web: Desk, **changes: object) -> ReplyLease:
     """Become the sender of a fresh reply."""
     claim = await web.taken(**{"reply_url": ADDRESS, **changes})
     await web.events.answer(claim, b"1")

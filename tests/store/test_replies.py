@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.models import EventId, LeaseToken, ReplyStatus, new_lease_token
-from bridge.store.replies import Sending
+from bridge.store.replies import ReplyLease
 from tests.store.records import ADDRESS, HOOK, HOSTILE, SERVER, Desk
 
 
@@ -18,7 +18,7 @@ async def pending(web: Desk, value: bytes = b'{"a":1}', **changes: object) -> Ev
     return claim.event_id
 
 
-async def sent(web: Desk) -> Sending:
+async def sent(web: Desk) -> ReplyLease:
     """Become the sender of a fresh reply."""
     sending = await web.replies.lease(await pending(web), new_lease_token())
     assert sending
@@ -32,7 +32,7 @@ async def test_a_sender_gets_all_that_it_needs(web: Desk) -> None:
     sending = await web.replies.lease(event_id, token)
 
     assert sending
-    assert replace(sending, age_s=0, n8n_waits_s=0) == Sending(
+    assert replace(sending, age_s=0, n8n_waits_s=0) == ReplyLease(
         event_id=event_id,
         token=token,
         url=ADDRESS,

@@ -34,7 +34,7 @@ def redis_of(version: str, server: str = "redis", config: dict[str, str] | None 
 
 
 async def faults(reply: Reply, *, allow_unsafe: bool = False) -> str:
-    """Start on such a Redis; give what keeps the bridge from that, a line each."""
+    """Start on such a Redis; returns what keeps the bridge from that, a line each."""
     async with replying(reply) as url, Redis.from_url(url, protocol=2) as redis:
         try:
             await demand_safety(redis, allow_unsafe=allow_unsafe)

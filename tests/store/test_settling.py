@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from bridge.models import EventStatus, LeaseToken, ReplyStatus
-from bridge.store.events import Held
+from bridge.store.events import LeaseRef
 from tests.store.records import ADDRESS, ALICE, BOB, HOSTILE, STRANGER, Desk, held, new_event
 
-Attempt = Callable[[Desk, Held], Awaitable[tuple[str, str]]]
+Attempt = Callable[[Desk, LeaseRef], Awaitable[tuple[str, str]]]
 
 ATTEMPTS: list[Attempt] = [
     lambda web, claim: web.events.answer(claim, b"1"),
@@ -27,7 +27,7 @@ every_attempt = pytest.mark.parametrize(
 )
 
 
-async def taken_by_nobody(web: Desk, lease_s: float = 0) -> Held:
+async def taken_by_nobody(web: Desk, lease_s: float = 0) -> LeaseRef:
     """Take an event and have its lease run out."""
     late = await web.taken(lease_s=lease_s)
     await web.events.sweep()

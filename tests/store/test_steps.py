@@ -344,7 +344,7 @@ async def test_a_redis_that_refuses_the_bridge_is_not_waited_for_and_told_in_no_
 
 @pytest.fixture(scope="module")
 async def locked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """Give the address of a Redis with a password and with users who may not do everything."""
+    """Return the address of a Redis with a password and with users who may not do everything."""
     async with EmbeddedValkey(tmp_path_factory.mktemp("locked"), tcp=True) as server:
         async with Redis.from_url(server.url) as redis:
             for name, rights in (("reader", "~* &* +@read"), ("keyless", "~other:* &* +@all")):

@@ -6,14 +6,14 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.models import SubscriptionId, new_lease_token
-from bridge.store.subscriptions import SubscriptionStore, Telling, Wish
+from bridge.store.subscriptions import NewSubscription, SubscriptionLease, SubscriptionStore
 from tests.store.records import ALICE, BOB, HOOK, WEB, WORKER, Desk
 from tests.waiting import wait_until
 
 SOON_S, ONE = 10.0, SubscriptionId("sub_1")
 KEY = "{bridge}:subscription:sub_1"
 HELD = "{bridge}:held:worker-1"
-WISH = Wish(
+WISH = NewSubscription(
     subscription_id=ONE,
     principal=ALICE,
     hook=HOOK,
@@ -27,17 +27,17 @@ WISH = Wish(
 
 @pytest.fixture
 def there(web: Desk) -> SubscriptionStore:
-    """Give the store of a web process."""
+    """Return the store of a web process."""
     return SubscriptionStore(web.steps, WEB)
 
 
 @pytest.fixture
 def here(worker: Desk) -> SubscriptionStore:
-    """Give the store of a worker."""
+    """Return the store of a worker."""
     return SubscriptionStore(worker.steps, WORKER)
 
 
-async def leased(store: SubscriptionStore) -> Telling:
+async def leased(store: SubscriptionStore) -> SubscriptionLease:
     """Begin to tell, as one must be able to."""
     telling = await store.lease(ONE, new_lease_token())
     assert telling

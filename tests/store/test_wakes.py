@@ -14,9 +14,9 @@ from redis.backoff import NoBackoff
 
 from bridge.local.valkey import EmbeddedValkey
 from bridge.models import CallStatus, ReplyStatus, new_lease_token
-from bridge.store import wake
+from bridge.store import signals as signals_module
 from bridge.store.keys import WAKE_CHANNEL
-from bridge.store.wake import Wakes
+from bridge.store.signals import Signals
 from tests.store.call_records import again, run_sent
 from tests.store.records import ADDRESS, SERVER, Desk, token_of, wish
 from tests.waiting import wait_until
@@ -26,83 +26,83 @@ NEVER_S = 0.1
 
 
 @asynccontextmanager
-async def hearing(url: str) -> AsyncIterator[Wakes]:
+async def hearing(url: str) -> AsyncIterator[Signals]:
     """Hear as a process does."""
     async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None) as ear:
-        wakes = Wakes(ear)
-        async with wakes.running():
-            yield wakes
+        signals = Signals(ear)
+        async with signals.running():
+            yield signals
 
 
 @pytest.fixture
-async def wakes(redis_url: str) -> AsyncIterator[Wakes]:
+async def signals(redis_url: str) -> AsyncIterator[Signals]:
     async with hearing(redis_url) as running:
         yield running
 
 
-async def test_a_ring_in_one_process_is_heard_in_another(wakes: Wakes, redis_url: str) -> None:
+async def test_a_ring_in_one_process_is_heard_in_another(signals: Signals, redis_url: str) -> None:
     async with hearing(redis_url) as other:
-        with wakes.listening("it") as bell, other.listening("it") as far_bell:
-            await wakes.ring("it")
-            assert await bell.wait(SOON_S)
+        with signals.subscribed("it") as woken, other.subscribed("it") as far_bell:
+            await signals.notify("it")
+            assert await woken.wait(SOON_S)
             assert await far_bell.wait(SOON_S)
 
 
-async def test_a_bell_rings_for_its_own_names_only(wakes: Wakes) -> None:
-    with wakes.listening("a", "b") as bell, wakes.listening("c") as other:
-        await wakes.ring("c")
+async def test_a_bell_rings_for_its_own_names_only(signals: Signals) -> None:
+    with signals.subscribed("a", "b") as woken, signals.subscribed("c") as other:
+        await signals.notify("c")
         assert await other.wait(SOON_S)
-        assert not await bell.wait(NEVER_S)
-        await wakes.ring("b")
-        assert await bell.wait(SOON_S)
+        assert not await woken.wait(NEVER_S)
+        await signals.notify("b")
+        assert await woken.wait(SOON_S)
 
 
-async def test_a_ring_before_the_wait_is_not_missed_and_counts_once(wakes: Wakes) -> None:
-    with wakes.listening("it") as bell, wakes.listening("it") as witness:
-        await wakes.ring("it")
+async def test_a_ring_before_the_wait_is_not_missed_and_counts_once(signals: Signals) -> None:
+    with signals.subscribed("it") as woken, signals.subscribed("it") as witness:
+        await signals.notify("it")
         assert await witness.wait(SOON_S)
-        assert await bell.wait(SOON_S)
-        assert not await bell.wait(NEVER_S)
+        assert await woken.wait(SOON_S)
+        assert not await woken.wait(NEVER_S)
 
 
-async def test_nothing_is_kept_of_bells_that_were_taken_down(wakes: Wakes) -> None:
-    with wakes.listening("it"), wakes.listening("it", "other"):
-        assert set(wakes._bells) == {"it", "other"}
-    assert not wakes._bells
+async def test_nothing_is_kept_of_bells_that_were_taken_down(signals: Signals) -> None:
+    with signals.subscribed("it"), signals.subscribed("it", "other"):
+        assert set(signals._waiting) == {"it", "other"}
+    assert not signals._waiting
 
 
-async def test_who_reconnects_rings_everyone(wakes: Wakes, redis: Redis) -> None:
-    with wakes.listening("a") as bell, wakes.listening("b") as other:
+async def test_who_reconnects_rings_everyone(signals: Signals, redis: Redis) -> None:
+    with signals.subscribed("a") as woken, signals.subscribed("b") as other:
         assert await redis.client_kill_filter(_type="pubsub") == 1
-        assert await bell.wait(SOON_S)
+        assert await woken.wait(SOON_S)
         assert await other.wait(SOON_S)
-        await wakes.ring("a")
-        assert await bell.wait(SOON_S)
+        await signals.notify("a")
+        assert await woken.wait(SOON_S)
 
 
 async def test_a_channel_that_answers_no_ping_is_opened_again_and_rings_everyone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(wake, "SILENCE_S", 0.1)
-    async with EmbeddedValkey(tmp_path) as server, hearing(server.url) as wakes:
+    monkeypatch.setattr(signals_module, "SILENCE_S", 0.1)
+    async with EmbeddedValkey(tmp_path) as server, hearing(server.url) as signals:
         async with Redis.from_url(server.url) as client:
             pid = (await client.info("server"))["process_id"]
-        with wakes.listening("it") as bell:
+        with signals.subscribed("it") as woken:
             os.kill(pid, signal.SIGSTOP)
             try:
-                await wait_until(lambda: "wakes.lost" in caplog.messages, "it is found silent")
-                assert not await bell.wait(0)
+                await wait_until(lambda: "signals.lost" in caplog.messages, "it is found silent")
+                assert not await woken.wait(0)
             finally:
                 os.kill(pid, signal.SIGCONT)
-            assert await bell.wait(SOON_S)
+            assert await woken.wait(SOON_S)
 
 
 async def test_a_channel_that_answers_its_pings_is_kept(
     redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wake, "SILENCE_S", 0.02)
-    async with hearing(redis_url) as wakes:
-        with wakes.listening("it") as bell:
+    monkeypatch.setattr(signals_module, "SILENCE_S", 0.02)
+    async with hearing(redis_url) as signals:
+        with signals.subscribed("it") as woken:
 
             async def has_pinged() -> bool:
                 stats = await redis.info("commandstats")
@@ -114,20 +114,20 @@ async def test_a_channel_that_answers_its_pings_is_kept(
             await wait_until(has_pinged, "the channel was pinged some times")
             after = await redis.client_list(_type="pubsub")
             assert [each["id"] for each in after] == [each["id"] for each in before]
-            assert not await bell.wait(0)
-            await wakes.ring("it")
-            assert await bell.wait(SOON_S)
+            assert not await woken.wait(0)
+            await signals.notify("it")
+            assert await woken.wait(SOON_S)
 
 
 async def test_a_redis_that_is_away_at_first_is_waited_for(tmp_path: Path) -> None:
     server = EmbeddedValkey(tmp_path)
-    async with hearing(server.url) as wakes:
-        await wakes.ring("lost")
-        with wakes.listening("it") as bell:
+    async with hearing(server.url) as signals:
+        await signals.notify("lost")
+        with signals.subscribed("it") as woken:
             async with server:
-                assert await bell.wait(SOON_S)
-                await wakes.ring("it")
-                assert await bell.wait(SOON_S)
+                assert await woken.wait(SOON_S)
+                await signals.notify("it")
+                assert await woken.wait(SOON_S)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ ENCODINGS: Mapping[str, Any] = {
 
 
 def count(text: str, encoding: str = "o200k_base") -> int:
-    """Tell how many tokens a text is."""
+    """Report how many tokens a text is."""
     return len(ENCODINGS[encoding].encode_ordinary(text))
 
 
 def compact(value: object) -> str:
-    """Spell a value as JSON with nothing to spare."""
+    """Format a value as JSON with nothing to spare."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

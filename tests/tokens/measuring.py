@@ -60,7 +60,7 @@ class Measured:
     def saved(
         self, variant: Variant, encoding: str, kind: str | None = None, of: Variant = BASELINE
     ) -> float:
-        """Tell what share of another variant, mostly the baseline, a variant spares."""
+        """Report what share of another variant, mostly the baseline, a variant spares."""
         return 1 - self.total(variant, encoding, kind) / self.total(of, encoding, kind)
 
 

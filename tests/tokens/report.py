@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bridge.mcp.server import tools_of
+from bridge.mcp.endpoint import tools_of
 from tests.tokens.counting import ENCODINGS, compact, count
 from tests.tokens.measuring import ALL, SEED, SHORT_IDS, TWICE, VARIANTS, Measured
 from tests.tokens.office import office

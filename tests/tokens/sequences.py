@@ -9,7 +9,7 @@ from typing import Any
 from bridge.formats.payloads import Content, resolve
 from bridge.formats.pointers import pointer_to
 from bridge.models import Body, Json, new_call_id, new_lease_token
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
 from tests.tokens.session import Session
 
@@ -76,7 +76,7 @@ async def _send(session: Session, payload: Json) -> None:
 async def _run(session: Session, result: Json) -> str:
     runtime, principal = session.runtime, session.principal
     workflow = runtime.servers[principal.server].workflows["report"]
-    call = await runtime.calls.start(Asked(principal, workflow, {}, new_call_id()))
+    call = await runtime.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
     running = await runtime.run_store.lease(call.call_id, new_lease_token())
     assert running
     await runtime.callbacks.succeed(call.call_id, running.secret, result)
@@ -95,7 +95,7 @@ def _leaves(value: Json, at: Place = ()) -> list[tuple[Place, Json]]:
 
 
 def _facts(payload: Json) -> list[tuple[str, Json]]:
-    """Give every place of a payload that says something, n8n's envelope included."""
+    """Return every place of a payload that says something, n8n's envelope included."""
     return [(pointer_to(place), value) for place, value in _leaves(payload)]
 
 

@@ -48,7 +48,7 @@ class Session:
     _ids: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, tool: str, /, **arguments: Any) -> Message:
-        """Call a tool; give what Claude holds then: the same again where that is unchanged."""
+        """Call a tool; returns what Claude holds then: the same again where that is unchanged."""
         asked = f"{tool}{compact(arguments)}"
         before = self.heard.get(asked)
         if self.variant.digests and before and "digest" in before:
@@ -66,7 +66,7 @@ class Session:
         return self.heard[asked]
 
     def hold(self, told: Message, tool: str, **arguments: Any) -> None:
-        """Note that what was told answers this question too, where it comes with a digest."""
+        """Record that what was told answers this question too, where it comes with a digest."""
         if "digest" in told:
             self.heard[f"{tool}{compact(arguments)}"] = told
 

@@ -5,7 +5,12 @@ import time
 
 import pytest
 
-from bridge.auth.brake import FAILURES_MAX, FAILURES_MAX_BEYOND, FAILURES_MAX_OF_ALL, Brake
+from bridge.auth.throttle import (
+    FAILURES_MAX,
+    FAILURES_MAX_BEYOND,
+    FAILURES_MAX_OF_ALL,
+    GuessThrottle,
+)
 
 
 @pytest.fixture
@@ -16,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_an_address_is_braked_beyond_so_many_a_minute(clock: list[float]) -> None:
-    guesses = Brake()
+    guesses = GuessThrottle()
     assert [guesses.count(["a"]) for _ in range(FAILURES_MAX)] == [None] * FAILURES_MAX
     first, second = guesses.count(["a"]), guesses.count(["a"])
     assert first
@@ -31,13 +36,13 @@ def test_an_address_is_braked_beyond_so_many_a_minute(clock: list[float]) -> Non
 def test_who_names_another_address_beside_its_own_is_braked_all_the_same(
     clock: list[float],
 ) -> None:
-    guesses = Brake()
+    guesses = GuessThrottle()
     braked = [guesses.count([f"made up {n}", "own"]) for n in range(FAILURES_MAX + 1)]
     assert braked[-1]
 
 
 def test_many_addresses_together_are_braked_sooner(clock: list[float]) -> None:
-    guesses = Brake()
+    guesses = GuessThrottle()
     for number in range(FAILURES_MAX_OF_ALL):
         guesses.count([f"crowd {number % 900}"])
     heard = [guesses.count(["new"]) for _ in range(FAILURES_MAX_BEYOND + 1)]
@@ -46,7 +51,7 @@ def test_many_addresses_together_are_braked_sooner(clock: list[float]) -> None:
 
 
 def test_what_is_kept_does_not_grow_with_the_number_of_addresses(clock: list[float]) -> None:
-    guesses = Brake()
+    guesses = GuessThrottle()
     guesses.count(["a"])
     before = sys.getsizeof(guesses._counts)
     for number in range(10_000):

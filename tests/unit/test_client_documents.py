@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
-from bridge.net.public_http import WaryHttp, is_public
+from bridge.net.public_http import PublicHttp, is_public
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 from tests.client_documents import BAD, NAME, document, telling
 from tests.tls import HERE
@@ -78,7 +78,7 @@ def test_addresses_of_the_internet_are_public(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001"])
 async def test_nobody_makes_the_bridge_ask_its_own_machine(host: str) -> None:
     with pytest.raises(UnusableDocumentError, match="cannot be read"):
-        await ClientDocuments(WaryHttp()).fetch(f"https://{host}:9/c.json")
+        await ClientDocuments(PublicHttp()).fetch(f"https://{host}:9/c.json")
 
 
 async def test_a_client_is_what_its_document_says(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.schemas.checks import Wish, examine, mended
+from bridge.schemas.checks import CheckOptions, examine, mended
 from bridge.schemas.compile import compile_schema
 
 Json = Any
@@ -16,7 +16,7 @@ SPARE = ("sessionId", "tool", "toolCallId")
 
 
 def of(*required: str, closed: bool = False, **properties: Json) -> Json:
-    """Give the schema of an object."""
+    """Return the schema of an object."""
     schema = {"type": "object", "properties": properties, "required": list(required)}
     return schema | {"additionalProperties": False} if closed else schema
 
@@ -66,7 +66,7 @@ def test_what_can_be_meant_in_one_way_only_is_meant(schema: Json, sent: Json, me
 def test_what_keeps_json_in_a_text_from_being_taken_is_named_with_its_place(
     schema: Json, sent: Json, pointer: str, why: str
 ) -> None:
-    faults = [*examine(compile_schema(schema), sent, Wish(lenient=True))][-1].faults
+    faults = [*examine(compile_schema(schema), sent, CheckOptions(lenient=True))][-1].faults
     told = [fault for fault in faults if fault.pointer == pointer]
     assert len(told) == 1
     assert why in told[0].detail

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.net.public_http import WaryHttp, is_public
+from bridge.net.public_http import PublicHttp, is_public
 from bridge.net.receivers import (
     MessageRefusedError,
     Receiver,
@@ -31,7 +31,7 @@ def to(url: str) -> Receiver:
     return Receiver("sub_1", url, (SECRET,))
 
 
-async def reason(http: WaryHttp, url: str) -> str:
+async def reason(http: PublicHttp, url: str) -> str:
     """Fail to post; say how that is named."""
     with pytest.raises(ReceiverError) as caught:
         await Receivers(http).post(to(url), "msg_1", {})
@@ -110,7 +110,7 @@ async def test_what_is_refused_for_good_is_told_apart(
 async def test_a_certificate_of_nobody_known_is_an_error_of_tls(
     receiving_there: Receiving,
 ) -> None:
-    unknown = replace(receiving_there.http, trust=WaryHttp().trust)
+    unknown = replace(receiving_there.http, trust=PublicHttp().trust)
     assert await reason(unknown, receiving_there.url) == "tls_error"
     assert receiving_there.messages == []
 

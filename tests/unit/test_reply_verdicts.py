@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from bridge.models import EventId, LeaseToken, ReplyStatus
 from bridge.n8n.outcomes import Again, AgainOnce, AgainSoon, ResumeOutcome
-from bridge.store.replies import Sending
+from bridge.store.replies import ReplyLease
 from bridge.verbs.replies import CAP_S, LAST_TRY_S, SOON_CAP_S, judge, too_late, within
 
-SENDING = Sending(
+SENDING = ReplyLease(
     event_id=EventId("evt_1"),
     token=LeaseToken("t"),
     url="http://n8n:5678/webhook-waiting/1?signature=s3cr3t",

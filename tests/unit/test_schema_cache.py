@@ -14,7 +14,7 @@ from bridge.errors import Fault, InvalidError, TransientError
 from bridge.formats.json_text import encode
 from bridge.schemas import cache as check_processes
 from bridge.schemas.cache import CheckProcesses, SchemaCache
-from bridge.schemas.checks import Wish
+from bridge.schemas.checks import CheckOptions
 from bridge.schemas.faults import FAULTS_MAX
 
 Json = Any
@@ -148,7 +148,7 @@ async def test_one_schema_s_long_checks_leave_a_place_to_others(schemas: SchemaC
 
 async def test_a_check_that_gets_no_turn_within_the_patience_is_told_to_come_back() -> None:
     async with aclosing(CheckProcesses(patience_s=0.1)) as processes:
-        asked = (encode({"pattern": BACKTRACKS}), encode(FOR_EVER), FOR_EVER, Wish())
+        asked = (encode({"pattern": BACKTRACKS}), encode(FOR_EVER), FOR_EVER, CheckOptions())
         has_the_turn = asyncio.create_task(processes.examine(*asked))
         await asyncio.sleep(0)
         with pytest.raises(TransientError, match="at once"):

@@ -32,7 +32,7 @@ def signed(
     message_id: str = "msg_1",
     at_s: int = NOW_S,
 ) -> dict[str, str]:
-    """Give the headers of a signed request."""
+    """Return the headers of a signed request."""
     key = signatures.key_of(secret)
     return {
         "webhook-id": message_id,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.configuration.servers import Server, Workflow
-from bridge.mcp.server import tools_of
+from bridge.mcp.endpoint import tools_of
 from bridge.mcp.workflow_tools import output_schema
 from bridge.schemas.compile import faults_in_schema, faults_in_value
 from tests.tokens.counting import ENCODINGS, compact, count

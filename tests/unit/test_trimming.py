@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from bridge.formats.payloads import resolve
 from bridge.formats.pointers import pointer_to
-from bridge.formats.trimming import spare_envelopes, spare_members
+from bridge.formats.trimming import prune, spare_envelopes
 from bridge.models import Json
 from bridge.schemas.cache import SchemaCache
 
 Spare = Any
-SPARES = pytest.mark.parametrize("spare", [spare_members, spare_envelopes])
+SPARES = pytest.mark.parametrize("spare", [prune, spare_envelopes])
 
 
 def webhook_item(body: Json) -> dict[str, Json]:
@@ -115,7 +115,7 @@ def test_no_scalar_is_changed_and_none_appears(spare: Spare, value: Json) -> Non
 
 @given(value=VALUES, hard=st.booleans())
 def test_a_pointer_into_what_is_left_means_the_same_in_the_whole(value: Json, hard: bool) -> None:
-    for place, left in places(spared(spare_members, value, hard=hard)):
+    for place, left in places(spared(prune, value, hard=hard)):
         whole = resolve(value, pointer_to(place))
         assert type(whole) is type(left)
         assert isinstance(whole, list | dict) or whole == left
@@ -141,39 +141,39 @@ def test_a_server_may_spare_empty_members_too_but_never_zero_and_false(spare: Sp
 
 
 def test_a_list_keeps_every_item_in_its_place() -> None:
-    assert spared(spare_members, [None, "", {"a": None}, 1]) == [None, "", {}, 1]
+    assert spared(prune, [None, "", {"a": None}, 1]) == [None, "", {}, 1]
 
 
 def test_what_the_schema_requires_stays_however_empty() -> None:
     schema = {"items": {"$ref": "#/$defs/row"}, "$defs": {"row": {"required": ["note"]}}}
     value: Json = [{"note": None, "tags": []}]
-    assert spared(spare_members, value, schema, hard=True) == [{"note": None}]
+    assert spared(prune, value, schema, hard=True) == [{"note": None}]
 
 
 def test_a_value_that_would_no_longer_satisfy_its_schema_stays_whole() -> None:
-    assert spared(spare_members, {"a": None, "b": 1}, {"minProperties": 2}) == {"a": None, "b": 1}
+    assert spared(prune, {"a": None, "b": 1}, {"minProperties": 2}) == {"a": None, "b": 1}
 
 
 def test_of_a_webhook_item_the_request_is_left() -> None:
     item: Json = {**webhook_item({"order": 7}), "query": {"page": "2"}}
-    assert spared(spare_members, item) == {"body": {"order": 7}, "query": {"page": "2"}}
+    assert spared(prune, item) == {"body": {"order": 7}, "query": {"page": "2"}}
 
 
 def test_headers_that_a_schema_speaks_of_stay() -> None:
     schema = {"properties": {"headers": {"type": "object"}}}
-    left = spared(spare_members, webhook_item({"order": 7}), schema)
+    left = spared(prune, webhook_item({"order": 7}), schema)
     assert left == {"body": {"order": 7}, "headers": {"host": "n8n"}}
 
 
 def test_headers_of_anything_but_a_webhook_item_stay() -> None:
     value: Json = {"label": "x", "headers": {"host": "n8n"}}
-    assert spared(spare_members, value) == value
+    assert spared(prune, value) == value
 
 
 def test_of_n8n_s_items_only_what_is_in_them_is_left() -> None:
     items: Json = [{"json": {"id": at}, "pairedItem": {"item": at}} for at in range(2)]
     assert spared(spare_envelopes, items) == [{"id": 0}, {"id": 1}]
-    assert spared(spare_members, items) == [{"json": {"id": 0}}, {"json": {"id": 1}}]
+    assert spared(prune, items) == [{"json": {"id": 0}}, {"json": {"id": 1}}]
 
 
 def test_items_with_files_stay_items() -> None:

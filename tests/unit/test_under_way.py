@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bridge.mcp.wires.under_way import UnderWay
+from bridge.mcp.wires.stdio import RequestsInFlight
 
 
 class Work:
@@ -20,7 +20,7 @@ class Work:
 
 
 async def test_an_id_that_is_under_way_is_not_served_again_until_it_is_answered() -> None:
-    requests, first, second = UnderWay(most=2), Work(), Work()
+    requests, first, second = RequestsInFlight(most=2), Work(), Work()
     serving = await requests.start(1, first)
     assert serving
     assert await requests.start(1, second) is None
@@ -30,7 +30,7 @@ async def test_an_id_that_is_under_way_is_not_served_again_until_it_is_answered(
 
 
 async def test_without_room_the_next_waits_for_an_answer() -> None:
-    requests, first, second = UnderWay(most=1), Work(), Work()
+    requests, first, second = RequestsInFlight(most=1), Work(), Work()
     serving = await requests.start(1, first)
     assert serving
     starting = asyncio.create_task(requests.start(2, second))
@@ -43,7 +43,7 @@ async def test_without_room_the_next_waits_for_an_answer() -> None:
 
 @pytest.mark.parametrize("unknown", [2, None, ["1"]])
 async def test_only_what_is_under_way_can_be_cancelled(unknown: object) -> None:
-    requests, work = UnderWay(most=1), Work()
+    requests, work = RequestsInFlight(most=1), Work()
     serving = await requests.start(1, work)
     assert serving
     requests.cancel(unknown)
@@ -54,7 +54,7 @@ async def test_only_what_is_under_way_can_be_cancelled(unknown: object) -> None:
 
 
 async def test_the_end_waits_for_answers_but_not_for_ever() -> None:
-    requests, soon, never = UnderWay(most=2), Work(), Work()
+    requests, soon, never = RequestsInFlight(most=2), Work(), Work()
     answered = await requests.start("soon", soon)
     await requests.start("never", never)
     assert answered

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridge.configuration.servers import Server
-from tests.conformance.door import NAME, FixtureDoor
+from tests.conformance.endpoint import NAME, FixtureDoor
 from tests.conformance.verdicts import (
     NEEDS,
     NOTHING_PROVEN,

@@ -12,8 +12,8 @@ import pytest
 
 from tests.bridge_processes import ROOT, Child
 from tests.upgrade.scenario import Performance, Scenario, Stage
+from tests.upgrade.signals import NAMES, heard
 from tests.upgrade.stage import SCENARIOS, setting
-from tests.upgrade.wakes import NAMES, heard
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -25,7 +25,7 @@ class Replaced:
     """What came of one direction."""
 
     performance: Performance
-    wakes: frozenset[str]
+    signals: frozenset[str]
     """What processes of the first version rang."""
 
     faults: list[str]
@@ -41,7 +41,7 @@ async def replaced(
         web, worker = await asyncio.gather(stage.bridge.add_web(), stage.bridge.add_worker())
         desk = stage.desk(0, "desk")
         performance = Performance(Stage(desk, desk, stage.gate, stage.receiver))
-        async with heard(stage.bridge.valkey.url) as wakes:
+        async with heard(stage.bridge.valkey.url) as signals:
             await performance.begin([each for each in PERFORMED if not each.needs_no_worker])
             await killed(worker)
             await performance.begin([each for each in PERFORMED if each.needs_no_worker])
@@ -49,7 +49,7 @@ async def replaced(
         await asyncio.gather(web.start(), worker.start())
         stage.gate.set()
         await performance.end()
-        yield Replaced(performance, frozenset(wakes), await stage.faults())
+        yield Replaced(performance, frozenset(signals), await stage.faults())
 
 
 async def killed(child: Child) -> None:
@@ -69,7 +69,7 @@ async def test_what_one_version_began_the_other_ends(
 
 async def test_each_version_rings_what_the_other_listens_for(replaced: Replaced) -> None:
     """A wake-up that nobody hears costs seconds and no more, so no scenario finds it out."""
-    assert replaced.wakes >= NAMES
+    assert replaced.signals >= NAMES
 
 
 async def test_no_job_was_unknown_and_no_error_was_logged(replaced: Replaced) -> None:

@@ -6,10 +6,10 @@ from bridge.configuration.servers import Server
 from bridge.formats.payloads import Content
 from bridge.models import Body, Call, EventId, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.store.events import Held
-from bridge.verbs.calls import Asked
+from bridge.store.events import LeaseRef
+from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
-from bridge.verbs.taking import Presence, Taken
+from bridge.verbs.takers import Presence, Taken
 from tests.apps import there
 
 N8N = "http://n8n:5678"
@@ -66,11 +66,11 @@ async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:
     taken = await take(runtime)
     assert taken
     event_id = taken.event.event_id
-    await runtime.events.reply(DESK, Held(event_id, taken.token, ALICE), value)
+    await runtime.events.reply(DESK, LeaseRef(event_id, taken.token, ALICE), value)
     return event_id
 
 
 async def start(runtime: Runtime, workflow: str = "stamp", **arguments: Any) -> Call:
     """Have Claude run a workflow."""
-    asked = Asked(ALICE, DESK.workflows[workflow], arguments, new_call_id())
+    asked = CallRequest(ALICE, DESK.workflows[workflow], arguments, new_call_id())
     return await runtime.calls.start(asked)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from bridge.configuration.servers import Workflow
 from bridge.n8n.outcomes import ExecutionOutcome, WebhookOutcome
-from bridge.verbs.runs import Sending
+from bridge.verbs.runs import RunAttempt
 
 
 class N8n:
@@ -14,10 +14,10 @@ class N8n:
     def __init__(self, *outcomes: WebhookOutcome, seen: Iterable[ExecutionOutcome] = ()) -> None:
         self._outcomes = list(outcomes)
         self._seen = list(seen)
-        self.asked: list[Sending] = []
+        self.asked: list[RunAttempt] = []
         self.looked_at: list[str] = []
 
-    async def __call__(self, sending: Sending) -> WebhookOutcome:
+    async def __call__(self, sending: RunAttempt) -> WebhookOutcome:
         self.asked.append(sending)
         return self._outcomes.pop(0)
 
@@ -33,7 +33,7 @@ class Silent:
         self.asked = asyncio.Event()
         self.was_cancelled = False
 
-    async def __call__(self, _sending: Sending) -> WebhookOutcome:
+    async def __call__(self, _sending: RunAttempt) -> WebhookOutcome:
         await self._be_silent()
         raise AssertionError("nobody answers")
 

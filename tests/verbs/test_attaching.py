@@ -8,7 +8,7 @@ import pytest
 from bridge.configuration.servers import Server
 from bridge.models import Call, CallStatus, Principal, new_call_id, new_lease_token
 from bridge.runtime import Runtime
-from bridge.verbs.calls import Asked
+from bridge.verbs.calls import CallRequest
 from tests.apps import running_app
 
 ALICE, BOB = Principal("tools", "alice"), Principal("tools", "bob")
@@ -49,7 +49,7 @@ async def start(
     **given: Any,
 ) -> Call:
     workflow = TOOLS.workflows[tool]
-    asked = Asked(principal, workflow, given, new_call_id(), tool_use=use, promised=promised)
+    asked = CallRequest(principal, workflow, given, new_call_id(), tool_use=use, promised=promised)
     return await runtime.calls.start(asked)
 
 
@@ -188,7 +188,7 @@ async def test_arguments_without_a_canonical_form_join_what_is_equal_to_the_digi
 
 
 async def test_the_same_request_served_twice_starts_one_call(runtime: Runtime) -> None:
-    asked = Asked(ALICE, TOOLS.workflows["once"], {}, new_call_id())
+    asked = CallRequest(ALICE, TOOLS.workflows["once"], {}, new_call_id())
 
     first, again = [await runtime.calls.start(asked) for _ in range(2)]
 

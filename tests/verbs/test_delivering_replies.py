@@ -36,7 +36,7 @@ class Sender:
 
 
 async def deliver(runtime: Runtime, event_id: EventId, *outcomes: ResumeOutcome) -> Reply:
-    """Make an attempt for each outcome; give the reply as it is then."""
+    """Make an attempt for each outcome; returns the reply as it is then."""
     send = Sender(*outcomes)
     for _ in outcomes:
         await runtime.replies.deliver(event_id, send)
@@ -45,7 +45,7 @@ async def deliver(runtime: Runtime, event_id: EventId, *outcomes: ResumeOutcome)
 
 
 async def due_in_s(runtime: Runtime, event_id: EventId) -> float:
-    """Tell when the next attempt is due."""
+    """Report when the next attempt is due."""
     due_at_ms = await runtime.redis.zscore("{bridge}:due_replies", event_id)
     assert due_at_ms is not None
     seconds, microseconds = await runtime.redis.time()

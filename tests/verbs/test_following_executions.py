@@ -11,8 +11,8 @@ from bridge.n8n.outcomes import (
     Dropped,
     ExecutionOutcome,
     Failed,
+    StillRunning,
     Succeeded,
-    UnderWay,
     Unknown,
 )
 from bridge.runtime import Runtime
@@ -47,7 +47,7 @@ async def break_off(worker: Runtime, call_id: CallId, n8n: N8n) -> None:
     ("seen", "status", "said"),
     [
         ([Succeeded({"a": 1})], SUCCEEDED, None),
-        ([UnderWay(), AskAgain("n8n is away"), Succeeded({"a": 1})], SUCCEEDED, None),
+        ([StillRunning(), AskAgain("n8n is away"), Succeeded({"a": 1})], SUCCEEDED, None),
         ([Succeeded([1, 2])], FAILED, "output schema"),
         ([Succeeded(None, empty=True)], FAILED, "empty"),
         ([Failed("it failed")], FAILED, "it failed"),

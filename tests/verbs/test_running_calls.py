@@ -9,7 +9,7 @@ from bridge.models import Call, CallId, CallStatus
 from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
 from bridge.runtime import Runtime
 from bridge.store.runs import INTERRUPTED
-from bridge.verbs.runs import Sending
+from bridge.verbs.runs import RunAttempt
 from tests.verbs.desk import ALICE, DESK, start
 from tests.verbs.n8n import N8n, Silent
 from tests.waiting import wait_until
@@ -18,7 +18,7 @@ SUCCEEDED, FAILED, QUEUED = CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.
 
 
 async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Call:
-    """Start a call and make an attempt for each outcome; give the call as it is then."""
+    """Start a call and make an attempt for each outcome; returns the call as it is then."""
     call = await start(runtime, workflow)
     n8n = N8n(*outcomes)
     for _ in outcomes:
@@ -33,9 +33,9 @@ async def read(runtime: Runtime, call_id: CallId) -> Call:
 
 async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worker: Runtime) -> None:
     call = await start(web, n=[1, None, "🦀"])
-    seen: list[tuple[Call, Sending]] = []
+    seen: list[tuple[Call, RunAttempt]] = []
 
-    async def look(sending: Sending) -> WebhookOutcome:
+    async def look(sending: RunAttempt) -> WebhookOutcome:
         seen.append((await read(web, sending.call_id), sending))
         return Answered({"b": 2})
 
@@ -147,7 +147,7 @@ async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None
 async def test_an_attempt_that_outlasts_the_time_of_its_call_is_told_as_such(web: Runtime) -> None:
     call = await start(web, "brief")
 
-    async def outlast(sending: Sending) -> WebhookOutcome:
+    async def outlast(sending: RunAttempt) -> WebhookOutcome:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(sending.timeout_s):
                 await asyncio.Event().wait()
@@ -234,7 +234,7 @@ async def test_who_waits_for_a_call_in_another_process_hears_of_its_end(
 ) -> None:
     call = await start(web)
     waiting = asyncio.create_task(web.calls.wait(call.call_id, ALICE, 60))
-    await wait_until(lambda: f"call:{call.call_id}" in web.wakes._bells, "somebody waits")
+    await wait_until(lambda: f"call:{call.call_id}" in web.signals._waiting, "somebody waits")
 
     await worker.runs.run(call.call_id, N8n(Answered({"a": 1})), N8n().look)
 

@@ -39,10 +39,10 @@ async def test_a_process_that_ends_with_an_event_in_hand_hands_it_on(
         taken = await take(ending)
         assert taken
 
-    (estate,) = await web.processes.dead()
+    (dead_process,) = await web.processes.dead()
 
-    assert estate.process == ending.process
-    assert estate.held == (("event", event_id, taken.token),)
+    assert dead_process.process == ending.process
+    assert dead_process.held == (("event", event_id, taken.token),)
 
 
 async def test_a_process_ends_though_its_redis_is_away(

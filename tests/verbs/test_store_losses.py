@@ -21,7 +21,7 @@ def kept(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def lost(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Give what was said of losses, by level."""
+    """Return what was said of losses, by level."""
     told = [record for record in caplog.records if record.message == "store.lost"]
     return [(record.levelname, str(getattr(record, "reason", ""))) for record in told]
 

@@ -11,10 +11,10 @@ from bridge.configuration.settings import Settings
 from bridge.errors import StoreUnavailableError
 from bridge.models import EventId, EventStatus, LeaseToken, new_lease_token
 from bridge.runtime import Runtime, open_runtime
-from bridge.store.claims import ClaimStore, Wish
-from bridge.store.wake import Wakes
-from bridge.verbs import waiters
-from bridge.verbs.taking import Presence, Taken
+from bridge.store.claims import ClaimRequest, ClaimStore
+from bridge.store.signals import Signals
+from bridge.verbs import takers
+from bridge.verbs.takers import Presence, Taken
 from tests.verbs.desk import ALICE, DESK, send, take
 from tests.waiting import commands, takers_in_line, wait_until
 
@@ -22,7 +22,7 @@ LONG_S = 60.0
 
 
 def in_line(runtime: Runtime, count: int) -> Callable[[], Awaitable[bool]]:
-    """Tell whether so many stand in line."""
+    """Report whether so many stand in line."""
 
     async def is_so() -> bool:
         return await takers_in_line(runtime.redis) == count
@@ -84,7 +84,7 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
     web: Runtime, settings: Settings
 ) -> None:
     async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as gone:
-        wish = Wish(DESK.name, [("letter", 0)], [], "first", wait_s=LONG_S)
+        wish = ClaimRequest(DESK.name, [("letter", 0)], [], "first", wait_s=LONG_S)
         await gone.claim_store.take(wish, ALICE, new_lease_token())
         taking = asyncio.create_task(take(web, LONG_S))
         await wait_until(in_line(web, 2), "the taker stands in line")
@@ -190,7 +190,7 @@ async def test_urgent_events_are_taken_first(web: Runtime) -> None:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have waiters looked after often."""
-    monkeypatch.setattr(waiters, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(takers, "LOOK_AGAIN_S", 0.05)
 
 
 @pytest.mark.usefixtures("often")
@@ -223,7 +223,7 @@ async def test_takers_that_redis_has_forgotten_stand_in_line_again_and_are_serve
 async def test_a_taker_that_was_not_woken_for_its_event_finds_it_all_the_same(
     web: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Wakes, "_ring", lambda _self, _name: None)
+    monkeypatch.setattr(Signals, "_notify", lambda _self, _name: None)
     async with many_waiting(web, 2) as taking:
         await send(web)
         await asyncio.wait(taking, return_when=asyncio.FIRST_COMPLETED)
@@ -282,7 +282,7 @@ async def test_a_taker_whose_client_may_have_gone_or_come_is_asked_for_when_redi
     await wait_until(in_line(web, 1), "the taker stands in line")
     for change, count in ((client.clear, 0), (client.set, 1)):
         change()
-        await web.wakes.ring("reader:1")
+        await web.signals.notify("reader:1")
         await wait_until(in_line(web, count), "the taker has left, or come back")
 
     event_id = await send(web)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.formats.json_text import spell
 from bridge.models import Json
-from bridge.n8n.answers import Answer
+from bridge.n8n.answers import N8nAnswer
 from bridge.n8n.outcomes import (
     Again,
     AgainOnce,
@@ -100,7 +100,7 @@ def test_each_row_of_the_webhook_table_is_the_first_that_its_example_meets(
     row: int, example: tuple[int, str, bytes, type[WebhookOutcome]]
 ) -> None:
     status, content_type, body, outcome = example
-    answer = Answer(status, content_type, body)
+    answer = N8nAnswer(status, content_type, body)
     assert next(n for n, (when, _) in enumerate(WEBHOOK) if when(answer)) == row
     assert isinstance(read_webhook_answer(status, content_type, body), outcome)
 
@@ -112,7 +112,7 @@ def test_each_row_of_the_resume_table_is_the_first_that_its_example_meets(
     row: int, example: tuple[int, str, bytes, type[ResumeOutcome]]
 ) -> None:
     status, content_type, body, outcome = example
-    answer = Answer(status, content_type, body)
+    answer = N8nAnswer(status, content_type, body)
     assert next(n for n, (when, _) in enumerate(RESUME) if when(answer)) == row
     assert isinstance(read_resume_answer(status, content_type, body), outcome)
 

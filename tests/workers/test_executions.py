@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import Json
-from bridge.n8n.answers import Answer
+from bridge.n8n.answers import N8nAnswer
 from bridge.n8n.execution_answers import EXECUTION, read_execution_answer
 from bridge.n8n.outcomes import (
     WORDS_CHARS_MAX,
@@ -15,8 +15,8 @@ from bridge.n8n.outcomes import (
     Dropped,
     ExecutionOutcome,
     Failed,
+    StillRunning,
     Succeeded,
-    UnderWay,
     Unknown,
 )
 
@@ -26,7 +26,7 @@ TOKEN = "9f" * 32
 
 
 def execution(status: str, *outputs: Json, error: Json = None) -> bytes:
-    """Spell an execution as n8n does, with what its last node gave out."""
+    """Format an execution as n8n does, with what its last node gave out."""
     runs: Json = [{"data": {"main": ["an earlier run"]}}, {"data": {"main": list(outputs)}}]
     result: dict[str, Json] = {"lastNodeExecuted": "Last", "runData": {"Last": runs, "First": []}}
     if error is not None:
@@ -44,8 +44,8 @@ def read(body: bytes, status: int = 200) -> ExecutionOutcome:
 
 
 EXAMPLES = [
-    (200, JSON, execution("running"), UnderWay),
-    (200, JSON, execution("waiting"), UnderWay),
+    (200, JSON, execution("running"), StillRunning),
+    (200, JSON, execution("waiting"), StillRunning),
     (200, JSON, execution("success", [{"json": {"a": 1}}]), Succeeded),
     (200, JSON, execution("error"), Failed),
     (200, JSON, execution("crashed"), Dropped),
@@ -72,7 +72,7 @@ def test_each_row_is_the_first_that_its_example_meets(
     row: int, example: tuple[int, str, bytes, type[ExecutionOutcome]]
 ) -> None:
     status, content_type, body, outcome = example
-    answer = Answer(status, content_type, body)
+    answer = N8nAnswer(status, content_type, body)
     assert next(n for n, (when, _) in enumerate(EXECUTION) if when(answer)) == row
     assert isinstance(read_execution_answer(status, content_type, body), outcome)
 
@@ -83,9 +83,9 @@ def test_no_row_is_without_an_example() -> None:
 
 def test_an_execution_that_waits_is_told_from_one_that_runs() -> None:
     assert [read(execution(status)) for status in ("new", "running", "waiting")] == [
-        UnderWay(),
-        UnderWay(),
-        UnderWay(is_parked=True),
+        StillRunning(),
+        StillRunning(),
+        StillRunning(is_parked=True),
     ]
 
 

@@ -32,7 +32,7 @@ from bridge.n8n.outcomes import (
     WebhookOutcome,
 )
 from bridge.n8n.reply_address import ReplyAddress
-from bridge.standin.faults import Fault
+from bridge.standin.faults import InjectedFault
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
 from tests.raw_server import OK, RawServer, raw_server
@@ -353,7 +353,7 @@ async def test_each_trouble_of_n8n_is_known_for_what_it_is(
     n8n: N8n, fault: dict[str, Any], outcome: type[WebhookOutcome]
 ) -> None:
     async with Standin(has_control=True) as standin, serving(standin) as url:
-        standin.faults.add(Fault(path="/webhook/slow-tool", **fault))
+        standin.faults.add(InjectedFault(path="/webhook/slow-tool", **fault))
         called = workflow(f"{url}/webhook/slow-tool")
         assert isinstance(await run(n8n, called, {"seconds": 0}), outcome)
         assert isinstance(await run(n8n, called, {"seconds": 0}), Answered)

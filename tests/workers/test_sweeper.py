@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from bridge.configuration.settings import Settings
 from bridge.runtime import open_runtime
 from bridge.store import pool
-from bridge.store.processes import LIFE_S, Estate, ProcessStore
+from bridge.store.processes import LIFE_S, DeadProcess, ProcessStore
 from tests.waiting import wait_until
 from workers.sweeper import Sweeper
 
@@ -18,9 +18,9 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(redis_url=redis_url)
-    ask, answers = ProcessStore.dead, list[list[Estate]]()
+    ask, answers = ProcessStore.dead, list[list[DeadProcess]]()
 
-    async def ask_as_redis_goes_away(processes: ProcessStore) -> list[Estate]:
+    async def ask_as_redis_goes_away(processes: ProcessStore) -> list[DeadProcess]:
         await ask(processes)
         async with Redis.from_url(redis_url) as client:
             await client.client_pause(AWAY_MS)
@@ -43,5 +43,5 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
         await wait_until(has_swept, "an answer about the dead", 3 * LIFE_S)
         known = await client.zrange("{bridge}:processes", 0, -1)
     both = {runtime.process, other.process}
-    assert [{estate.process for estate in answer} for answer in answers] == [both]
+    assert [{dead_process.process for dead_process in answer} for answer in answers] == [both]
     assert set(known) == {process.encode() for process in both}

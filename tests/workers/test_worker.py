@@ -19,8 +19,7 @@ from bridge.queue import QUEUE_NAME
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers.bookkeeping import Bookkeeping, connect
-from workers.worker import AsyncWorker, printable
-from workers.worker import Job as JobFunction
+from workers.worker import AsyncWorker, JobFunction, printable
 
 
 class Gate:

@@ -1,4 +1,7 @@
-"""Server-sent events, flush-safe: one write an event, comments meanwhile, closed by us."""
+"""Server-sent events, flush-safe: one write an event, comments meanwhile, closed by us.
+
+What was opened with a token ends once that token is good for nothing any more.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.errors import TransientError
 from bridge.net.connection import connection_of
+from bridge.runtime import Runtime
+from bridge.store.tokens import REVOKED
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -43,7 +48,7 @@ def event(
     event_id: str | None = None,
     retry_ms: int | None = None,
 ) -> bytes:
-    """Spell one event."""
+    """Format one event."""
     return ServerSentEvent(data, event=name, id=event_id, retry=retry_ms, sep="\n").encode()
 
 
@@ -186,3 +191,21 @@ class EventStream:
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def end_revoked(runtime: Runtime, streams: OpenStreams) -> None:
+    """Cut this process's streams whose token is revoked or expired, for as long as it runs.
+
+    Requests need no such care, for each brings its token along. A lost wake is made up for within
+    a keepalive interval.
+    """
+    with runtime.signals.subscribed(REVOKED) as woken:
+        while True:
+            await woken.wait(runtime.settings.keepalive_s)
+            for token in streams.tokens():
+                with contextlib.suppress(TransientError):
+                    digest, server = token
+                    if not await runtime.authenticator.still_admits(
+                        digest, runtime.servers[server]
+                    ):
+                        streams.cut(token)

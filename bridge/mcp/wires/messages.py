@@ -1,14 +1,19 @@
-"""What a JSON-RPC message is, on wires that bring it as text."""
+"""JSON-RPC messages on wires that bring them as text: read, accepted and refused."""
 
+import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp_types import PROTOCOL_VERSION_META_KEY
-from mcp_types.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from starlette.requests import Request
 
 from bridge.errors import MalformedError, NumberError
-from bridge.mcp.exchange import error_message
+from bridge.formats.json_text import parse_json
+from bridge.mcp.exchange import encode, error_message
+from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.models import Json, Message
 
 BATCHES_UNTIL = "2025-03-26"
@@ -16,7 +21,7 @@ BATCHES_UNTIL = "2025-03-26"
 
 
 def is_message(message: object) -> bool:
-    """Tell whether a JSON value is one request, notification or answer.
+    """Report whether a JSON value is one request, notification or answer.
 
     Source: JSON-RPC 2.0, 4; MCP, "Messages": params are an object, where there are any.
     """
@@ -69,7 +74,7 @@ def batch_in(body: Json) -> list[Message]:
 
 
 def has_envelope(message: Message) -> bool:
-    """Tell whether a message carries what only the 2026 wire has."""
+    """Report whether a message carries what only the 2026 wire has."""
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, Mapping) else None
     return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
@@ -78,3 +83,51 @@ def has_envelope(message: Message) -> bool:
 def _has_good_id(message: Mapping[str, Any]) -> bool:
     request_id = message.get("id", "")
     return isinstance(request_id, str | int) and not isinstance(request_id, bool)
+
+
+LINE_BYTES = 1 << 24
+NEXT_WITHIN_S = 5.0
+"""How long the next request is waited for: a client of 2026 asks once more, by `initialize`."""
+
+
+async def refuse(source: LinesIn, sink: LinesOut, faults: Sequence[str]) -> None:
+    """Answer each request with an error that names these faults, until the client has left.
+
+    One that says nothing for NEXT_WITHIN_S has heard what there is to hear.
+    """
+    why = "; ".join(faults)
+    async with contextlib.aclosing(source.lines()) as lines:
+        with contextlib.suppress(OSError, StopAsyncIteration, TimeoutError):
+            while True:
+                line = await asyncio.wait_for(anext(lines), NEXT_WITHIN_S)
+                for request_id in _requests_in(line):
+                    await sink.write(encode(error_message(request_id, INTERNAL_ERROR, why)))
+
+
+def _requests_in(line: bytes | None) -> Iterator[str | int | None]:
+    """Yield the id of each request in a line, a batch's too; None for what cannot be read."""
+    if line is not None and not line.strip():
+        return
+    try:
+        body: Json = None if line is None else parse_json(line)
+    except MalformedError:
+        body = None
+    messages: list[Json] = body if isinstance(body, list) else [body]
+    for message in messages:
+        if not isinstance(message, dict) or not is_message(message):
+            yield None
+        elif "method" in message and "id" in message:
+            request_id: Any = message["id"]
+            yield request_id
+
+
+JSON, EVENTS = "application/json", "text/event-stream"
+
+
+def accepts(request: Request, *kinds: str) -> bool:
+    """Report whether a client takes all of these kinds; one that says nothing takes any."""
+    ranges = {
+        media.partition(";")[0].strip()
+        for media in request.headers.get("accept", "*/*").lower().split(",")
+    }
+    return all({kind, kind.partition("/")[0] + "/*", "*/*"} & ranges for kind in kinds)

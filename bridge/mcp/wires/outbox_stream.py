@@ -1,9 +1,14 @@
-"""Streams of session wires: what goes out is in its outbox first, and read from there."""
+"""Streams of session wires: what goes out is in its outbox first, and read from there.
+
+Answers of clients and their cancellations are on record too, for whichever process waits for them.
+"""
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
+import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
@@ -18,27 +23,62 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from starlette.requests import Request
 
 from bridge.errors import TransientError
-from bridge.mcp.changes import beside
-from bridge.mcp.exchange import (
-    Caller,
-    Exchange,
-    Standing,
-    answer,
-    encode,
-    error_message,
-)
-from bridge.mcp.handovers import Carrier
-from bridge.mcp.news import News, Subscriptions
-from bridge.mcp.presence import Probe
-from bridge.mcp.server import Door
+from bridge.mcp.change_watch import beside
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.exchange import Caller, Exchange, SessionOutbound, answer, encode, error_message
+from bridge.mcp.http_acks import AckConnection, Probe
+from bridge.mcp.session_notifications import SessionNotifications, SessionSubscriptions
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
-from bridge.mcp.wires.notes import answer_to, cancel_note
-from bridge.mcp.wires.reading import HANG_UP
+from bridge.mcp.wires.stream_reader import HANG_UP
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.sessions import Session
+from bridge.store.signals import LOOK_AGAIN_S
 from bridge.store.streams import Owed, probe_wake, reader_wake, request_key
-from bridge.verbs.receipts import NOTHING, Fate
+from bridge.verbs.acks import NOTHING, AckState
+
+TRY_AGAIN_S = 5.0
+NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
+
+
+def cancel_note(request_id: object) -> str:
+    """Name the record of the client's wish to have a request cancelled.
+
+    A digest, for the id is the client's own and may be of any length and spelling.
+    """
+    return "cancel-" + hashlib.sha256(str(request_id).encode()).hexdigest()[:32]
+
+
+async def prove(runtime: Runtime, session: Session) -> None:
+    """Take a request of the session as proof that the answers written before it have arrived."""
+    for receipt in await runtime.streams.proven(session.session_id):
+        await runtime.receipts.settle(receipt, AckState.RECEIVED)
+
+
+async def take_note(runtime: Runtime, session: Session, message: Message) -> None:
+    """Act on a message that wants no answer: a client's own answer, or a cancellation."""
+    if "method" not in message:
+        request_id = str(message.get("id"))
+    elif message["method"] == "notifications/cancelled":
+        request_id = cancel_note((message.get("params") or {}).get("requestId"))
+    else:
+        return
+    if NOTED.fullmatch(request_id):
+        await runtime.outbox.put_answer(session.session_id, request_id, encode(message))
+
+
+async def answer_to(runtime: Runtime, session_id: str, request_id: str) -> bytes:
+    """Wait until an answer of the client is on record, whichever process put it there."""
+    with runtime.signals.subscribed(f"answer:{session_id}:{request_id}") as woken:
+        while True:
+            look_again_s = TRY_AGAIN_S
+            with contextlib.suppress(TransientError):
+                kept = await runtime.outbox.read_answer(session_id, request_id)
+                if kept is not None:
+                    return kept
+                look_again_s = LOOK_AGAIN_S
+            await woken.wait(look_again_s)
+
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +97,7 @@ REQUEST_CANCELLED = -32800
 ASK_S = 300.0
 
 
-class OutboxLine:
+class OutboxChannel:
     """Carries an exchange's frames through one stream's outbox."""
 
     can_ask = True
@@ -121,36 +161,43 @@ class OutboxLine:
 
 
 async def with_news(
-    frames: AsyncGenerator[bytes, None], caller: Caller, door: Door, session_id: str
+    frames: AsyncGenerator[bytes, None], caller: Caller, endpoint: McpEndpoint, session_id: str
 ) -> AsyncGenerator[bytes, None]:
     """Yield a standing stream's frames, with the session's news put among them meanwhile."""
-    line = OutboxLine(caller.runtime, session_id, STANDING)
-    news = News(caller.runtime, caller.server, door.lists, session_id, line.send)
+    line = OutboxChannel(caller.runtime, session_id, STANDING)
+    news = SessionNotifications(
+        caller.runtime, caller.server, endpoint.lists, session_id, line.send
+    )
     async with contextlib.aclosing(frames), beside(news.tell()):
         async for chunk in frames:
             yield chunk
 
 
-async def owe(caller: Caller, session: Session, stream: str, message: Message) -> bool:
+async def register(caller: Caller, session: Session, stream: str, message: Message) -> bool:
     """Put a request on record before it is served; False when it was there before."""
     owed = Owed(message, caller.call_id)
-    return await caller.runtime.streams.owe(session.session_id, stream, owed)
+    return await caller.runtime.streams.register(session.session_id, stream, owed)
 
 
 async def serve_into(
-    request: Request, message: Message, door: Door, caller: Caller, session: Session, stream: str
+    request: Request,
+    message: Message,
+    endpoint: McpEndpoint,
+    caller: Caller,
+    session: Session,
+    stream: str,
 ) -> None:
     """Serve a request, its answer into the stream's outbox; one that is owed is answered once."""
     runtime = caller.runtime
-    line = OutboxLine(runtime, session.session_id, stream)
+    line = OutboxChannel(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
-    caller.hearing = Subscriptions(runtime, caller.server, session.session_id)
+    caller.hearing = SessionSubscriptions(runtime, caller.server, session.session_id)
     caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
     caller.presence_changes = reader_wake(session.session_id, stream)
-    if not Carrier.of(request).is_clients:
-        comment = partial(runtime.wakes.ring, probe_wake(session.session_id, stream))
+    if not AckConnection.of(request).is_clients:
+        comment = partial(runtime.signals.notify, probe_wake(session.session_id, stream))
         caller.probe = Probe(caller.is_there, comment)
-    serving = asyncio.ensure_future(answer(door.mcp, exchange, connection, caller))
+    serving = asyncio.ensure_future(answer(endpoint.mcp, exchange, connection, caller))
     try:
         reply = await _unless_cancelled(runtime, session, exchange, serving)
     finally:
@@ -158,16 +205,16 @@ async def serve_into(
     is_owed = stream != STANDING or message["method"] in OWED
     request_name = request_key(message) if is_owed else ""
     if reply is None:
-        await runtime.receipts.settle(caller.receipt, Fate.LOST)
+        await runtime.receipts.settle(caller.receipt, AckState.LOST)
         if stream == STANDING:
-            await runtime.streams.forgive(session.session_id, request_name)
+            await runtime.streams.drop(session.session_id, request_name)
             return
         reply = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
         caller.receipt = NOTHING
     await keep_handshake(runtime, session, message, reply, connection)
     await line.end(reply, caller.receipt, request_name)
     if not await caller.is_there():
-        await runtime.receipts.settle(caller.receipt, Fate.LOST)
+        await runtime.receipts.settle(caller.receipt, AckState.LOST)
 
 
 async def _unless_cancelled(
@@ -185,11 +232,11 @@ async def _unless_cancelled(
 
 
 def open_exchange(
-    request: Request, message: Message, session: Session, line: OutboxLine
+    request: Request, message: Message, session: Session, line: OutboxChannel
 ) -> tuple[Exchange, Connection]:
     """Set up the SDK's view of a session's request."""
     transport = TransportContext(kind=session.wire, can_send_request=True, headers=request.headers)
-    standing = OutboxLine(line.runtime, session.session_id, STANDING)
+    standing = OutboxChannel(line.runtime, session.session_id, STANDING)
     metadata = ServerMessageMetadata(request_context=request)
     if line.stream != STANDING and session.version >= RESUMABLE_SINCE:
         metadata.close_sse_stream = line.hang_up
@@ -199,7 +246,7 @@ def open_exchange(
         session.version or LATEST_HANDSHAKE_VERSION,
         session.info,
         session.capabilities,
-        outbound=Standing(standing),
+        outbound=SessionOutbound(standing),
     )
     return exchange, connection
 

@@ -30,7 +30,7 @@ LOWEST_FD = 3
 
 @functools.cache
 def claim_standard_streams() -> tuple[int, int]:
-    """Take stdin and stdout for the wire alone, once; give their new descriptors.
+    """Take stdin and stdout for the wire alone, once; returns their new descriptors.
 
     From now on a stray `print` goes to stderr, and whoever reads stdin is at its end.
     """
@@ -102,7 +102,7 @@ class LinesIn:
             yield bytes(kept)
 
     def is_idle(self) -> bool:
-        """Tell whether all that the other side has written has been dealt with."""
+        """Report whether all that the other side has written has been dealt with."""
         return self._is_waiting and not _count(self._fd, termios.FIONREAD)
 
     async def _read(self) -> bytes:
@@ -133,7 +133,7 @@ class LinesOut:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the other side was still there when something was last written."""
+        """Report whether the other side was still there when something was last written."""
         return not self.closed.is_set()
 
     async def write(self, line: bytes) -> None:

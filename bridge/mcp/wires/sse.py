@@ -26,14 +26,21 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
-from bridge.mcp.entry import enter
+from bridge.mcp.entry import authenticate
 from bridge.mcp.exchange import Caller
-from bridge.mcp.handovers import Carrier
+from bridge.mcp.http_acks import AckConnection
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.notes import prove, take_note
-from bridge.mcp.wires.outbox_stream import OWED, STANDING, owe, serve_into, with_news
-from bridge.mcp.wires.reading import COME_BACK, STANDING_RETRY_MS, Reader, new_reading
+from bridge.mcp.wires.outbox_stream import (
+    OWED,
+    STANDING,
+    prove,
+    register,
+    serve_into,
+    take_note,
+    with_news,
+)
+from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader, new_reading
 from bridge.mcp.wires.streamable import read_message
 from bridge.store.outbox import FRAME_ID
 from bridge.store.sessions import Session, new_session_id
@@ -45,7 +52,7 @@ PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 async def get(request: Request) -> ASGIApp:
     """Open a session's stream: a new one's, or the one that broke off."""
-    door, caller = await enter(request)
+    endpoint, caller = await authenticate(request)
     request.app.state.streams.demand_room()
     client = kept_name(
         request.path_params.get("client") or request.headers.get("x-bridge-client", "")
@@ -58,30 +65,30 @@ async def get(request: Request) -> ASGIApp:
     sure = await caller.runtime.streams.attach(reading)
     found = session
 
-    def adopt(owed: Owed) -> None:
+    def take_over(owed: Owed) -> None:
         heir = replace(caller, call_id=owed.call_id)
-        work = serve_into(request, owed.message, door, heir, found, STANDING)
+        work = serve_into(request, owed.message, endpoint, heir, found, STANDING)
         request.app.state.tasks.start(work)
 
-    reader = Reader(
+    reader = StreamReader(
         caller.runtime,
         reading,
         lambda frame: f"{found.session_id}/{frame}",
-        adopt,
-        Carrier.of(request),
-        request.app.state.handovers,
+        take_over,
+        AckConnection.of(request),
+        request.app.state.http_acks,
     )
     prefix = urlsplit(caller.runtime.settings.public_url or "").path
     address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session.session_id}"
     frames = _frames(reader, address, after or sure)
-    frames = with_news(frames, caller, door, session.session_id)
+    frames = with_news(frames, caller, endpoint, session.session_id)
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, farewell=COME_BACK, token=token)
 
 
 async def post(request: Request) -> Response:
     """Take a message; its answer goes out on the session's stream."""
-    door, caller = await enter(request)
+    endpoint, caller = await authenticate(request)
     message = await read_message(request, caller.runtime.settings.max_body_bytes)
     if isinstance(message, Response):
         return message
@@ -92,8 +99,10 @@ async def post(request: Request) -> Response:
     await prove(caller.runtime, session)
     if "id" not in message or "method" not in message:
         await take_note(caller.runtime, session, message)
-    elif message["method"] not in OWED or await owe(caller, session, STANDING, message):
-        request.app.state.tasks.start(serve_into(request, message, door, caller, session, STANDING))
+    elif message["method"] not in OWED or await register(caller, session, STANDING, message):
+        request.app.state.tasks.start(
+            serve_into(request, message, endpoint, caller, session, STANDING)
+        )
     return Response("Accepted", 202)
 
 
@@ -125,7 +134,7 @@ def _version(request: Request) -> str:
     return version if version in HANDSHAKE_PROTOCOL_VERSIONS else ""
 
 
-async def _frames(reader: Reader, address: str, after: str) -> AsyncGenerator[bytes, None]:
+async def _frames(reader: StreamReader, address: str, after: str) -> AsyncGenerator[bytes, None]:
     async with aclosing(reader.frames(after)) as frames:
         yield event(address, name="endpoint", retry_ms=STANDING_RETRY_MS)
         async for chunk in frames:

@@ -1,39 +1,26 @@
-"""stdio: one client on this process's own stdin and stdout, a line a message, in either era.
-
-On purpose:
-
-1. The first request with the 2026 envelope, or the first `initialize`, decides the era. A
-   `server/discover` alone does not: a client whose probe timed out goes on with `initialize`.
-2. The client that leaves ends the waiting, not the calls; what it has not read goes to the
-   same call asked again, and an event goes back.
-3. A client that reads slowly holds up nothing but what it shall read. At REQUESTS_MAX requests
-   that wait for their answer or for its being read, no more are taken.
-4. A batch, which only 2025-03-26 has, is answered by a frame for each of its requests, as it is
-   over HTTP, and not by one array: clients read a message a line, and a slow one holds up none.
-
-Source: MCP 2026-07-28 and 2025-11-25, "stdio"; "Versioning and Compatibility".
-"""
+"""MCP over stdin and stdout: each line a message of one client, many served at once."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
+from mcp.shared.exceptions import MCPError
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import INVALID_REQUEST
+from mcp_types.jsonrpc import INVALID_REQUEST, REQUEST_TIMEOUT
 
 from bridge.auth.authentication import LOCAL
 from bridge.configuration.servers import Server
 from bridge.errors import MalformedError
 from bridge.formats.json_text import parse_json
-from bridge.mcp.changes import Inboxes
-from bridge.mcp.channel import CAPABILITY, push_events
+from bridge.mcp.change_watch import InboxWatch
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.event_pushes import CAPABILITY, push_events
 from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
-from bridge.mcp.leaving import LAST_WAIT_S
-from bridge.mcp.server import Door
-from bridge.mcp.wires.arrivals import Arrivals
-from bridge.mcp.wires.eras import Eras
+from bridge.mcp.tools import LAST_WAIT_S
 from bridge.mcp.wires.messages import (
     BATCHES_UNTIL,
     batch_in,
@@ -41,12 +28,98 @@ from bridge.mcp.wires.messages import (
     not_a_message,
     unreadable,
 )
+from bridge.mcp.wires.negotiation import Negotiation
+from bridge.mcp.wires.outbox_stream import ASK_S
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
-from bridge.mcp.wires.stdio_line import StdioLine
-from bridge.mcp.wires.under_way import UnderWay
+from bridge.mcp.wires.stdio_acks import StdioAcks
 from bridge.models import Message, Principal
 from bridge.runtime import Runtime
-from bridge.verbs.receipts import NOTHING
+from bridge.verbs.acks import NOTHING
+
+
+class RequestsInFlight:
+    """The requests of one client, each served beside the others, no more than `most` at once."""
+
+    def __init__(self, most: int) -> None:
+        self._room = asyncio.Semaphore(most)
+        self._serving: dict[str | int, asyncio.Task[None]] = {}
+
+    @property
+    def tasks(self) -> Iterable[asyncio.Task[None]]:
+        """Return what serves them."""
+        return self._serving.values()
+
+    async def start(
+        self, request_id: str | int, serve: Callable[[], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[None] | None:
+        """Serve a request as soon as there is room; None when its id is under way already."""
+        await self._room.acquire()
+        if request_id in self._serving:
+            self._room.release()
+            return None
+        serving = self._serving[request_id] = asyncio.create_task(serve())
+        serving.add_done_callback(lambda _: self._is_served(request_id))
+        return serving
+
+    def cancel(self, request_id: object) -> None:
+        """Serve a request no further; one that is not under way has been answered or never was."""
+        serving = self._serving.get(request_id) if isinstance(request_id, str | int) else None
+        if serving is not None:
+            serving.cancel()
+
+    async def end(self, within_s: float) -> None:
+        """Wait until all are answered, for so long at most."""
+        if self._serving:
+            await asyncio.wait(self._serving.values(), timeout=within_s)
+
+    def _is_served(self, request_id: str | int) -> None:
+        del self._serving[request_id]
+        self._room.release()
+
+
+class StdioChannel:
+    """Carries what goes out before and beside the answers; any of it may wait for the reader."""
+
+    def __init__(self, sink: LinesOut, eras: Negotiation) -> None:
+        self._sink = sink
+        self._eras = eras
+        self._asked: dict[str, asyncio.Future[Message]] = {}
+
+    @property
+    def can_ask(self) -> bool:
+        """Report whether the client's protocol knows requests from the server."""
+        return self._eras.is_handshake
+
+    async def send(self, message: Message) -> None:
+        """Write a notification; a client that is gone is found out by who reads it."""
+        with contextlib.suppress(OSError):
+            await self._sink.write(encode(message))
+
+    async def ask(
+        self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
+    ) -> Message:
+        """Ask the client.
+
+        Raises:
+            MCPError: no answer in time (ASK_S when no time is given).
+        """
+        request_id = "bridge-" + secrets.token_urlsafe(9)
+        answered = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        asking = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        try:
+            await self.send({**asking, "params": dict(params or {})})
+            return await asyncio.wait_for(answered, timeout_s or ASK_S)
+        except TimeoutError:
+            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
+        finally:
+            del self._asked[request_id]
+
+    def take_answer(self, message: Message) -> None:
+        """Hand an answer of the client to whoever asked; one to no question is dropped."""
+        answered = self._asked.get(str(message.get("id")))
+        if answered is not None and not answered.done():
+            answered.set_result(message)
+
 
 REQUESTS_MAX = 1000
 NO_MESSAGE = (
@@ -64,7 +137,7 @@ class Stdio:
         self,
         runtime: Runtime,
         server: Server,
-        door: Door,
+        endpoint: McpEndpoint,
         source: LinesIn,
         sink: LinesOut,
         *,
@@ -72,18 +145,18 @@ class Stdio:
     ) -> None:
         self._runtime = runtime
         self._server = server
-        self._door = door
+        self._endpoint = endpoint
         self._source = source
         self._sink = sink
         self._is_channel = is_channel
-        self._eras = Eras(handshake_only=is_channel)
-        self._line = StdioLine(sink, self._eras)
-        self._arrivals = Arrivals(runtime.receipts, source, sink)
-        self._requests = UnderWay(REQUESTS_MAX)
+        self._eras = Negotiation(handshake_only=is_channel)
+        self._line = StdioChannel(sink, self._eras)
+        self._arrivals = StdioAcks(runtime.receipts, source, sink)
+        self._requests = RequestsInFlight(REQUESTS_MAX)
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._is_pushing = False
-        self._inboxes = Inboxes(runtime, server, ())
+        self._inboxes = InboxWatch(runtime, server, ())
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until the client has left, or until told to stop; then end in peace, and soon."""
@@ -94,7 +167,7 @@ class Stdio:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._leaving.set()
-            self._door.listening.close()
+            self._endpoint.listening.close()
             if self._sink.is_open:
                 await self._requests.end(END_WITHIN_S)
         finally:
@@ -186,7 +259,7 @@ class Stdio:
             return admitted
         transport = TransportContext(kind="stdio", can_send_request=self._line.can_ask)
         exchange = Exchange(message, self._line, transport)
-        reply = await answer(self._door.mcp, exchange, admitted, caller)
+        reply = await answer(self._endpoint.mcp, exchange, admitted, caller)
         if message["method"] == "initialize" and "result" in reply:
             self._eras.settle(message, admitted)
             if self._is_channel:

@@ -11,21 +11,28 @@ from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
 from bridge.formats.json_text import parse_json
-from bridge.mcp.entry import enter
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.entry import authenticate
 from bridge.mcp.exchange import Caller, error_message
-from bridge.mcp.server import Door
-from bridge.mcp.wires import handshake, modern
-from bridge.mcp.wires.accepting import EVENTS, JSON, accepts
-from bridge.mcp.wires.messages import batch_in, is_message, not_a_message, unreadable
+from bridge.mcp.wires import streamable_2025, streamable_2026
+from bridge.mcp.wires.messages import (
+    EVENTS,
+    JSON,
+    accepts,
+    batch_in,
+    is_message,
+    not_a_message,
+    unreadable,
+)
 from bridge.models import Json, Message
 from bridge.net.request_body import read_body
 
-Serve = Callable[[Request, Message, Door, Caller], Awaitable[ASGIApp]]
+Serve = Callable[[Request, Message, McpEndpoint, Caller], Awaitable[ASGIApp]]
 
 
 async def post(request: Request) -> ASGIApp:
     """Serve a POST of any era."""
-    return await _post(request, modern.serve)
+    return await _post(request, streamable_2026.serve)
 
 
 async def post_2025(request: Request) -> ASGIApp:
@@ -35,32 +42,34 @@ async def post_2025(request: Request) -> ASGIApp:
 
 async def get(request: Request) -> ASGIApp:
     """Serve the streams of the 2025 wires that no POST opens."""
-    door, caller = await enter(request)
-    return _only_posts(request) or await handshake.listen(request, door, caller)
+    endpoint, caller = await authenticate(request)
+    return _only_posts(request) or await streamable_2025.listen(request, endpoint, caller)
 
 
 async def delete(request: Request) -> ASGIApp:
     """End a session of the 2025 wires."""
-    _, caller = await enter(request)
-    return _only_posts(request) or await handshake.end(request, caller)
+    _, caller = await authenticate(request)
+    return _only_posts(request) or await streamable_2025.end(request, caller)
 
 
 async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
-    door, caller = await enter(request)
+    endpoint, caller = await authenticate(request)
     if not accepts(request, JSON, EVENTS):
         sentence = "Accept must name application/json and text/event-stream"
         return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 406)
     body = await _read_json(request, caller.runtime.settings.max_body_bytes)
     if batch := _batch(request, body):
-        return await handshake.serve_batch(request, batch, door, caller)
+        return await streamable_2025.serve_batch(request, batch, endpoint, caller)
     message = _one_message(body)
     if isinstance(message, Response):
         return message
-    serve = serve_modern if _is_modern(request, message) else handshake.serve
-    return await serve(request, message, door, caller)
+    serve = serve_modern if _is_modern(request, message) else streamable_2025.serve
+    return await serve(request, message, endpoint, caller)
 
 
-async def _fall_back(request: Request, message: Message, _door: Door, _caller: Caller) -> ASGIApp:
+async def _fall_back(
+    request: Request, message: Message, _endpoint: McpEndpoint, _caller: Caller
+) -> ASGIApp:
     """Name the versions served here, so that the client takes one of them.
 
     Source: MCP 2026-07-28, "Versioning": how a client of both eras probes.

@@ -10,7 +10,7 @@ from pydantic import AnyUrl
 from typing_extensions import override
 
 from bridge.formats.addresses import is_host
-from bridge.verbs.entrance import SCOPES
+from bridge.verbs.authenticator import SCOPES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 VISIBLE = re.compile("[!-~]+")
@@ -42,7 +42,7 @@ class Client(OAuthClientInformationFull):
 
 
 def fault_of_redirects(uris: list[AnyUrl] | None, app_schemes: Container[str]) -> str | None:
-    """Say what is wrong with where a client wants to be redirected; None if nothing is.
+    """Report what is wrong with where a client wants to be redirected; None if nothing is.
 
     Let are https, http on loopback, and schemes of apps: those with a dot, as a domain turned
     around has, and `app_schemes`. What a browser itself acts on, as `javascript:`, is neither.
@@ -56,7 +56,7 @@ def fault_of_redirects(uris: list[AnyUrl] | None, app_schemes: Container[str]) -
 
 
 def readable(text: str) -> str:
-    """Give a text that a stranger wrote without what is not seen or turns what stands around it."""
+    """Return a stranger's text without what is invisible or turns the text around it."""
     seen = (" " if each.isspace() else each for each in text)
     return " ".join("".join(each for each in seen if category(each)[0] != "C").split())
 

@@ -18,9 +18,9 @@ from bridge.audit import UNKNOWN, record
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
 from bridge.net.client_address import has_a_line_left
 from bridge.runtime import Runtime
-from bridge.store.grants import Asked
-from bridge.verbs.entrance import ACT
-from bridge.verbs.grants import Grants, name_of
+from bridge.store.grants import ConsentRequest
+from bridge.verbs.authenticator import ACT
+from bridge.verbs.oauth_grants import Grants, name_of
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
@@ -91,7 +91,7 @@ async def take_consent(request: Request) -> Response:
     return _back(answer_uri(asked, issuer, code=code))
 
 
-async def _asked(request: Request, consent_id: str) -> Asked:
+async def _asked(request: Request, consent_id: str) -> ConsentRequest:
     asked = await _grants(request).asked(consent_id)
     if asked is None or asked.server not in request.app.state.runtime.servers:
         raise NotFoundError(TOO_LATE)
@@ -99,7 +99,7 @@ async def _asked(request: Request, consent_id: str) -> Asked:
 
 
 def _page(
-    request: Request, asked: Asked, consent_id: str, browser: str, fault: str = ""
+    request: Request, asked: ConsentRequest, consent_id: str, browser: str, fault: str = ""
 ) -> HTMLResponse:
     runtime: Runtime = request.app.state.runtime
     is_document = asked.client_id.startswith("https://")
@@ -147,5 +147,5 @@ def _text(form: FormData, name: str) -> str:
 
 
 def _grants(request: Request) -> Grants:
-    grants: Grants = request.app.state.runtime.entrance.grants
+    grants: Grants = request.app.state.runtime.authenticator.grants
     return grants

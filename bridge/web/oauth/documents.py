@@ -1,6 +1,6 @@
 """Client id metadata documents: a client whose id is the https address where it tells of itself.
 
-Whoever asks names the address, so it is fetched with care (`WaryHttp`), and only a little of it.
+Whoever asks names the address, so it is fetched with care (`PublicHttp`), and only a little of it.
 
 Source: draft-ietf-oauth-client-id-metadata-document, 3 to 6; MCP 2026-07-28, "Client ID Metadata
 Documents".
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bridge.configuration.settings import APP_SCHEMES
 from bridge.errors import RejectedError, TransientError
-from bridge.net.public_http import UnreachableError, WaryHttp
+from bridge.net.public_http import PublicHttp, UnreachableError
 from bridge.web.oauth.clients import Client, fault_of_redirects
 
 BYTES_MAX = 16_384
@@ -44,7 +44,7 @@ class TooManyDocumentsError(TransientError):
 
 
 def is_address(client_id: str) -> bool:
-    """Tell whether a client's id is the address of a document."""
+    """Report whether a client's id is the address of a document."""
     parts = urlsplit(client_id) if URL.fullmatch(client_id) and len(client_id) <= 1000 else None
     if parts is None or parts.fragment or "#" in client_id or parts.path == "/":
         return False
@@ -61,7 +61,7 @@ class _Reading:
 class ClientDocuments:
     """Fetches documents, a few at once."""
 
-    http: WaryHttp
+    http: PublicHttp
     app_schemes: Container[str] = APP_SCHEMES
     _reading: dict[str, _Reading] = field(default_factory=dict)
 

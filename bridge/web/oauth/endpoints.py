@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 from bridge.audit import UNKNOWN, record
 from bridge.net.client_address import clients_of, has_a_line_left
 from bridge.net.problem import problem
-from bridge.verbs.entrance import SCOPES
-from bridge.verbs.grants import Grants
+from bridge.verbs.authenticator import SCOPES
+from bridge.verbs.oauth_grants import Grants
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.provider import Provider
 
@@ -55,7 +55,7 @@ async def authorize(request: Request) -> Response:
 
 
 async def give_token(request: Request) -> Response:
-    """Give tokens for a code or a refresh token."""
+    """Return tokens for a code or a refresh token."""
     metadata.demand_built_in(request)
     form = parse_qs((await request.body()).decode(errors="replace"))
     provider = Provider(_grants(request), resource=form.get("resource", [None])[0])
@@ -88,7 +88,7 @@ async def revoke(request: Request) -> Response:
 
 
 def _grants(request: Request) -> Grants:
-    grants: Grants = request.app.state.runtime.entrance.grants
+    grants: Grants = request.app.state.runtime.authenticator.grants
     return grants
 
 

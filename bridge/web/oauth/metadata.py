@@ -12,8 +12,8 @@ from bridge.configuration.settings import Settings
 from bridge.errors import NotFoundError
 from bridge.formats.addresses import is_host
 from bridge.runtime import Runtime
-from bridge.verbs.entrance import SCOPES
-from bridge.verbs.grants import WIRES
+from bridge.verbs.authenticator import SCOPES
+from bridge.verbs.oauth_grants import WIRES
 
 NO_LOGIN = (
     "your token is missing or wrong, and there is no login here that could mend that (BRIDGE_OAUTH "
@@ -24,7 +24,7 @@ NO_LOGIN = (
 
 
 async def show_resource(request: Request) -> Response:
-    """Say who issues tokens for an MCP address.
+    """Report who issues tokens for an MCP address.
 
     Source: RFC 9728, 3; MCP 2025-11-25, "Authorization Server Discovery".
     """
@@ -46,7 +46,7 @@ async def show_resource(request: Request) -> Response:
 
 
 async def show_authorization_server(request: Request) -> Response:
-    """Say what the built-in authorization server can, and where (RFC 8414)."""
+    """Report what the built-in authorization server can, and where (RFC 8414)."""
     issuer = demand_built_in(request)
     url = TypeAdapter(AnyHttpUrl).validate_python(issuer)
     described = build_metadata(
@@ -64,13 +64,13 @@ async def show_authorization_server(request: Request) -> Response:
 
 
 def is_built_in(request: Request) -> bool:
-    """Tell whether the built-in authorization server is on."""
+    """Report whether the built-in authorization server is on."""
     settings: Settings = request.app.state.runtime.settings
     return bool(settings.oauth and settings.public_url)
 
 
 def demand_built_in(request: Request) -> str:
-    """Give the issuer's name where the built-in authorization server is on.
+    """Return the issuer's name where the built-in authorization server is on.
 
     Raises:
         NotFoundError: it is off.
@@ -82,7 +82,7 @@ def demand_built_in(request: Request) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Give the scheme and host that an address leads to, as a Content-Security-Policy names them.
+    """Return the scheme and host that an address leads to, as a Content-Security-Policy names them.
 
     A scheme of an app, and a host that has no form there (an IPv6 address has none), are named by
     the scheme alone.

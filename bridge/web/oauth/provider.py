@@ -18,8 +18,8 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyUrl
 
 from bridge.errors import BridgeError, TooLargeError, TransientError
-from bridge.store.grants import Asked, Granted, HeldToken
-from bridge.verbs.grants import Grants, Pair, name_of
+from bridge.store.grants import ConsentRequest, Granted, HeldToken
+from bridge.verbs.oauth_grants import Grants, Pair, name_of
 from bridge.web.oauth.clients import Client, fault_of_redirects, readable
 from bridge.web.oauth.documents import ClientDocuments, UnusableDocumentError, is_address
 
@@ -45,7 +45,7 @@ class Refresh(RefreshToken):
     held: HeldToken
 
 
-class Access(AccessToken):
+class GrantedAccessToken(AccessToken):
     """An access token, with the grant that it is of."""
 
     held: HeldToken
@@ -88,7 +88,7 @@ class Provider:
         return self._without_bad_redirects(told)
 
     async def register_client(self, client_info: OAuthClientInformationFull) -> None:
-        """Give a client that registers its id; it becomes a public one (RFC 7591, 3.2.1).
+        """Return a client that registers its id; it becomes a public one (RFC 7591, 3.2.1).
 
         Raises:
             RegistrationError: it wants to be redirected to where nobody should be, or to too many
@@ -119,7 +119,7 @@ class Provider:
         server = self._grants.server_of(params.resource)
         if server is None or params.resource is None:
             raise AuthorizeError("invalid_target", "`resource` must be the MCP server's address")
-        asked = Asked(
+        asked = ConsentRequest(
             client_id=client.client_id,
             client_name=readable(client.client_name or "")[:NAME_CHARS],
             redirect_uri=str(params.redirect_uri),
@@ -147,7 +147,7 @@ class Provider:
     async def exchange_authorization_code(
         self, _client: OAuthClientInformationFull, authorization_code: Code
     ) -> OAuthToken:
-        """Give tokens for a code, once.
+        """Return tokens for a code, once.
 
         Raises:
             TokenError: it was used, or is for another server than the request names.
@@ -173,7 +173,7 @@ class Provider:
     async def exchange_refresh_token(
         self, _client: OAuthClientInformationFull, refresh_token: Refresh, scopes: list[str]
     ) -> OAuthToken:
-        """Give new tokens for a refresh token.
+        """Return new tokens for a refresh token.
 
         Raises:
             TokenError: it counts no more, or for another server than the request names.
@@ -182,15 +182,17 @@ class Provider:
         self._demand_resource(held.granted)
         return _told(await self._grants.rotate(refresh_token.token, held, tuple(scopes)))
 
-    async def load_access_token(self, token: str) -> Access | None:
+    async def load_access_token(self, token: str) -> GrantedAccessToken | None:
         """Find the grant that an access token is of."""
         held = await self._grants.held(token)
         if held is None or held.kind != "access":
             return None
         client_id = held.granted.asked.client_id
-        return Access(token=token, client_id=client_id, scopes=list(held.scopes), held=held)
+        return GrantedAccessToken(
+            token=token, client_id=client_id, scopes=list(held.scopes), held=held
+        )
 
-    async def revoke_token(self, token: Access | Refresh) -> None:
+    async def revoke_token(self, token: GrantedAccessToken | Refresh) -> None:
         """End the grant that a token is of."""
         await self._grants.end(token.held)
 
@@ -224,8 +226,8 @@ class Provider:
             raise TokenError("invalid_target", "this was granted for another resource")
 
 
-def answer_uri(asked: Asked, issuer: str, **said: str) -> str:
-    """Give the address that the person is sent back to, the issuer said with it (RFC 9207)."""
+def answer_uri(asked: ConsentRequest, issuer: str, **said: str) -> str:
+    """Return the address that the person is sent back to, the issuer said with it (RFC 9207)."""
     return construct_redirect_uri(asked.redirect_uri, **said, state=asked.state, iss=issuer)
 
 

@@ -9,7 +9,7 @@ server = FastMCP("bench")
 
 @server.tool
 async def slow_tool(seconds: float, label: str) -> dict[str, str]:
-    """Give the label back at once."""
+    """Return the label back at once."""
     assert not seconds
     return {"label": label}
 

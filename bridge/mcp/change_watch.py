@@ -1,0 +1,112 @@
+"""What changes, told to whoever wants to hear of it: inboxes and lists, whatever wire tells it.
+
+A burst is told once: PAUSE_S lies between two looks, and each look tells an inbox at most once.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from bridge.configuration.servers import Server
+from bridge.errors import TransientError
+from bridge.mcp.addresses import inbox_uri
+from bridge.models import Message
+from bridge.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
+
+UPDATED = "notifications/resources/updated"
+LIST_CHANGES = {
+    "toolsListChanged": "notifications/tools/list_changed",
+    "promptsListChanged": "notifications/prompts/list_changed",
+    "resourcesListChanged": "notifications/resources/list_changed",
+    "eventsListChanged": "notifications/events/list_changed",
+}
+"""What a filter of subscriptions/listen names, and what is sent for it."""
+
+
+def names_of(server: Server) -> tuple[str, str]:
+    """Name what signals those who hear of a server's inboxes: events that come, and that go."""
+    return f"events:{server.name}", f"left:{server.name}"
+
+
+def digest(parts: Iterable[BaseModel | Mapping[str, Any]]) -> str:
+    """Digest a list, so that two are told apart without being kept."""
+    told = [
+        part.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if isinstance(part, BaseModel)
+        else part
+        for part in parts
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass
+class InboxWatch:
+    """Inboxes that one listener hears of, and how each stood when it last looked."""
+
+    runtime: Runtime
+    server: Server
+    hooks: tuple[str, ...]
+    _stood: dict[str, str] = field(default_factory=dict)
+
+    async def hear(self, hook: str) -> None:
+        """Hear of one more inbox, from how it stands now."""
+        if hook not in self.hooks:
+            self._stood |= await self.runtime.inboxes.stands(self.server.name, [hook])
+            self.hooks = (*self.hooks, hook)
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of an inbox."""
+        self.hooks = tuple(other for other in self.hooks if other != hook)
+
+    async def changed(self) -> list[str]:
+        """Name the hooks where an event came or went since the last look; the first names none."""
+        if not self.hooks:
+            return []
+        stands = await self.runtime.inboxes.stands(self.server.name, self.hooks)
+        news = [hook for hook, now in stands.items() if self._stood.get(hook, now) != now]
+        self._stood |= stands
+        return news
+
+    async def tell_updates(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        """Send each change as the notification of it, for ever."""
+
+        async def tell(hooks: list[str]) -> None:
+            for hook in hooks:
+                params = {"uri": inbox_uri(self.server, hook)}
+                await send({"jsonrpc": "2.0", "method": UPDATED, "params": params})
+
+        await self.tell(tell)
+
+    async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
+        """Tell the hooks of each change, for ever."""
+        with self.runtime.signals.subscribed(*names_of(self.server)) as woken:
+            while True:
+                with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back
+                    if news := await self.changed():
+                        await tell(news)
+                await asyncio.sleep(PAUSE_S)
+                await woken.notified()
+
+
+@contextlib.asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do some work while the block lasts, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("changes.failed", exc_info=error)

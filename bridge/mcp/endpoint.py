@@ -1,0 +1,190 @@
+"""The MCP server that one configured server is to Claude, on the SDK's low level."""
+
+import functools
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import NotificationOptions
+from mcp.server.lowlevel import Server as McpServer
+from mcp.server.models import InitializationOptions
+from mcp.shared.exceptions import MCPError
+from mcp_types.methods import CacheableMethod
+from typing_extensions import override
+
+from bridge import __version__
+from bridge.audit import record
+from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.configuration.servers import Server
+from bridge.errors import BridgeError, RejectedError
+from bridge.formats.json_text import show
+from bridge.mcp.call_tools import CALL_TOOLS
+from bridge.mcp.change_watch import digest
+from bridge.mcp.event_feed import EventFeed, event_type
+from bridge.mcp.exchange import Caller
+from bridge.mcp.inbox_tools import inbox_tools
+from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
+from bridge.mcp.resources import (
+    inbox,
+    list_resources,
+    list_templates,
+    read_resource,
+)
+from bridge.mcp.session_notifications import hear, hear_no_more
+from bridge.mcp.subscriptions_listen import SubscriptionsListen
+from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
+from bridge.mcp.tools import (
+    ADDED_BY_CLIENTS,
+    Arguments,
+    Tool,
+    failure,
+    tell_once,
+    without_blanks,
+)
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, telling, workflow_tools
+
+STEADY = CacheHint(ttl_ms=60_000, scope="private")
+PASSING = CacheHint(ttl_ms=0, scope="private")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": STEADY,
+    "tools/list": STEADY,
+    "prompts/list": STEADY,
+    "resources/templates/list": STEADY,
+    "resources/list": PASSING,
+    "resources/read": PASSING,
+}
+"""For how long what a client has read may be taken as true: no event stays as it is."""
+
+SCOPES_MAX = 100
+"""How many scopes' tools are kept ready."""
+
+Context = ServerRequestContext[Caller]
+
+
+def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
+    """Return a server's tools that are in a scope, by name: workflows, inbox, calls.
+
+    Whoever has no hook has no inbox, and whoever has no workflow has no calls.
+    """
+    seen = scope.view(server)
+    inbox = () if scope.hooks == frozenset() else inbox_tools(seen)
+    calls = () if scope.workflows == frozenset() else CALL_TOOLS
+    every = (*workflow_tools(seen), *inbox, *calls)
+    return {tool.name: tool for tool in every if scope.acts or tool.annotations.read_only_hint}
+
+
+class NotifyingServer(McpServer[Caller]):
+    """The SDK's server, which tells a session when its tools or prompts are others than before."""
+
+    @override
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> InitializationOptions:
+        told = NotificationOptions(tools_changed=True, prompts_changed=True)
+        return super().create_initialization_options(notification_options or told, *args, **kwargs)
+
+
+class McpEndpoint:
+    """One server's MCP face; `mcp` is what the wires serve, `listening` its open subscriptions."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
+        self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
+        self.lists = {
+            "toolsListChanged": digest(self._list(EVERYTHING)),
+            "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
+            "resourcesListChanged": digest(inbox(server, hook) for hook in server.hooks),
+            "eventsListChanged": digest(map(event_type, server.hooks.values())),
+        }
+        self.listening = SubscriptionsListen(self.lists)
+        self.mcp = NotifyingServer(
+            server.name,
+            version=__version__,
+            title=server.title,
+            instructions=server.description,
+            cache_hints=CACHE_HINTS,
+            get_tool_input_schema=self.input_schema,
+            on_list_tools=self.list_tools,
+            on_list_resources=list_resources,
+            on_list_resource_templates=list_templates,
+            on_read_resource=read_resource,
+            on_subscribe_resource=hear,
+            on_unsubscribe_resource=hear_no_more,
+            on_list_prompts=list_prompts,
+            on_get_prompt=get_prompt,
+            on_completion=complete,
+            on_subscriptions_listen=self.listening,
+        )
+        self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
+        add_tasks(self.mcp)
+        EventFeed(self.listening).add_to(self.mcp)
+
+    def input_schema(self, name: str, scope: Scope = EVERYTHING) -> dict[str, Any] | None:
+        """Return a tool's input schema, or None for one that is unknown in this scope."""
+        tool = self._tools_in(scope).get(name)
+        return tool.input if tool else None
+
+    def _list(self, scope: Scope) -> list[types.Tool]:
+        return [tool.describe() for tool in self._tools_in(scope).values()]
+
+    async def list_tools(
+        self, context: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        """List every tool that the caller may use, the same for everyone of the same scope."""
+        return types.ListToolsResult(tools=self._listed_in(context.lifespan_context.scope))
+
+    async def call_tool(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> HandlerResult:
+        """Run a tool; what goes wrong with it is told as its result, in a sentence.
+
+        Raises:
+            MCPError: there is no such tool, or it is outside the caller's scope.
+        """
+        tool = self._tools_in(context.lifespan_context.scope).get(params.name)
+        if tool is None:
+            raise MCPError(types.INVALID_PARAMS, f"unknown tool: {show(params.name)}")
+        given = params.arguments or {}
+        if tool.name not in self._server.workflows:
+            given = without_blanks(tool.input, given)
+        try:
+            given = await context.lifespan_context.runtime.schemas.mended(
+                tool.input, given, "the arguments break this tool's input schema", ADDED_BY_CLIENTS
+            )
+            told = await self._run(tool, context, given)
+        except RejectedError as error:
+            told = failure(str(error))
+        except BridgeError as error:
+            told = failure(f"{error}; try again in a few seconds")
+        if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
+            self._record(tool, context, given, told)
+        return told
+
+    def _record(self, tool: Tool, context: Context, given: Arguments, told: HandlerResult) -> None:
+        """Put an act on record, by the id of the event or the call that it was done to."""
+        caller = context.lifespan_context
+        structured = getattr(told, "structured_content", None) or {}
+        if tool.name in self._server.workflows:
+            meta = told.get("_meta") if isinstance(told, dict) else getattr(told, "meta", None)
+            which = (meta or {}).get(ATTACHED_META_KEY) or caller.call_id
+        else:
+            which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
+        outcome = "refused" if getattr(told, "is_error", False) else "done"
+        if which:  # a take that found nothing was no act
+            record(str(caller.principal), tool.name, str(which), outcome)
+
+    async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
+        """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""
+        workflow = self._server.workflows.get(tool.name)
+        if workflow is None:
+            async with telling(context, tool.title):
+                return tell_once(await tool.run(context, given), context.lifespan_context.client)
+        if not declares_tasks(context):
+            return tell_once(await tool.run(context, given), context.lifespan_context.client)
+        call = await start(workflow, context, given, promised=True)
+        return create_task(call, context.lifespan_context.runtime.settings.result_ttl_s)

@@ -1,0 +1,43 @@
+"""Claude Code's channels, a preview: what waits in the inbox is told to a session that is idle.
+
+Source: code.claude.com, "Channels reference". A push is never acknowledged, and one that comes in
+the middle of a turn may be lost; that is why each is made again until its event was taken.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from bridge.configuration.servers import Server
+from bridge.mcp.tool_results import DATA_NOTICE
+from bridge.models import Event, Message, instant
+from bridge.runtime import Runtime
+
+CAPABILITY = "claude/channel"
+METHOD = "notifications/claude/channel"
+
+
+async def push_events(
+    runtime: Runtime, server: Server, send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Tell a session of the events of a server, as long as it lasts."""
+    async with aclosing(runtime.pushes.events(server)) as events:
+        async for event in events:
+            await send(announcement(event))
+
+
+def announcement(event: Event) -> Message:
+    """Tell of one event; the names in `meta` are identifiers, for Claude Code drops all others."""
+    meta = {"server": event.server, "hook": event.hook, "event_id": event.event_id}
+    envelope = {
+        "event_id": event.event_id,
+        "hook": event.hook,
+        "received_at": instant(event.received_at_ms),
+        "notice": DATA_NOTICE,
+        "summary": event.summary,
+    }
+    content = (
+        f"An event waits in the inbox. Take it with take_event (event_id: {event.event_id}), then "
+        f"answer it with reply_to_event.\n{json.dumps(envelope, ensure_ascii=False)}"
+    )
+    return {"jsonrpc": "2.0", "method": METHOD, "params": {"content": content, "meta": meta}}

@@ -1,0 +1,126 @@
+"""What a session is notified of: inboxes that it subscribed to, and lists that changed.
+
+Whichever process writes to the session looks; what the session was told is with its record, so that
+the next one tells what came in between, and no change twice.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from bridge.configuration.servers import Server
+from bridge.errors import TransientError
+from bridge.mcp.addresses import hook_of_inbox, inbox_uri
+from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, names_of
+from bridge.mcp.exchange import ResourceSubscriptions
+from bridge.mcp.resources import unknown
+from bridge.mcp.tool_results import refusing
+from bridge.mcp.tools import Context
+from bridge.models import Message
+from bridge.runtime import Runtime
+from bridge.store.inboxes import SubscribedInboxes
+
+
+async def hear(context: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    """Record that a session wants to hear of an inbox.
+
+    Raises:
+        MCPError: the address is no inbox's; what becomes of one event is not told.
+    """
+    hook = hook_of_inbox(context.lifespan_context.server, params.uri)
+    if hook is None:
+        raise unknown(context, params.uri, "only inboxes, event://{server}/{hook}, can be heard of")
+    with refusing():
+        await _hearing(context).hear(hook)
+    return types.EmptyResult()
+
+
+async def hear_no_more(
+    context: Context, params: types.UnsubscribeRequestParams
+) -> types.EmptyResult:
+    """Record that a session has heard enough of an inbox; of one it never heard of, that is so."""
+    if hook := hook_of_inbox(context.lifespan_context.server, params.uri):
+        with refusing():
+            await _hearing(context).hear_no_more(hook)
+    return types.EmptyResult()
+
+
+def _hearing(context: Context) -> ResourceSubscriptions:
+    """Find where subscriptions are noted; every wire with sessions has such a place."""
+    hearing = context.lifespan_context.hearing
+    if hearing is None:
+        raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
+    return hearing
+
+
+TOLD_LISTS = ("toolsListChanged", "promptsListChanged")
+"""The lists that an `initialize` says changes of are told; resources come and go with events."""
+
+
+@dataclass(frozen=True)
+class SessionSubscriptions:
+    """What a session wants to hear of, in its record."""
+
+    runtime: Runtime
+    server: Server
+    session_id: str
+
+    async def hear(self, hook: str) -> None:
+        """Hear of a hook's inbox from now on."""
+        await self.runtime.inboxes.hear(self.session_id, self.server.name, hook)
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of it."""
+        await self.runtime.inboxes.hear_no_more(self.session_id, hook)
+
+
+@dataclass(frozen=True)
+class SessionNotifications:
+    """Notifies one session of changes, by `send`; the endpoint's `lists` are known by digests."""
+
+    runtime: Runtime
+    server: Server
+    lists: Mapping[str, str]
+    session_id: str
+    send: Callable[[Message], Awaitable[None]]
+
+    async def tell(self) -> None:
+        """Tell each change once, until the session ends."""
+        signals, hears = self.runtime.signals, False
+        while True:
+            names = names_of(self.server) if hears else ()
+            with signals.subscribed(f"session:{self.session_id}", *names) as woken:
+                with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back
+                    heard = await self._look()
+                    if heard is None:
+                        return
+                    if hears != bool(heard.inboxes):
+                        hears = bool(heard.inboxes)
+                        continue
+                await asyncio.sleep(PAUSE_S)
+                await woken.notified()
+
+    async def _look(self) -> SubscribedInboxes | None:
+        inboxes = self.runtime.inboxes
+        heard = await inboxes.look(self.session_id, self.server.name)
+        if heard is None:
+            return None
+        lists = {name: self.lists[name] for name in TOLD_LISTS}
+        unlike = {name: now for name, now in lists.items() if heard.shown.get(name) != now}
+        for name in sorted(unlike.keys() & heard.shown.keys()):
+            await self._send({"method": LIST_CHANGES[name]})
+        news = [hook for hook in heard.news if hook in self.server.hooks]
+        for hook in news:
+            uri = inbox_uri(self.server, hook)
+            await self._send({"method": UPDATED, "params": {"uri": uri}})
+        if news or unlike:
+            told = {hook: heard.inboxes[hook] for hook in news}
+            await inboxes.told(self.session_id, told, unlike)
+        return heard
+
+    async def _send(self, message: Message) -> None:
+        await self.send({"jsonrpc": "2.0", **message})

@@ -1,0 +1,267 @@
+"""The 2026-07-28 wire: a request, its own stream, its answer; nothing is kept between requests.
+
+On purpose:
+
+1. Leaving the stream ends the waiting, not a call that was sent to n8n; that one runs on, and its
+   result stays with the call.
+2. The stream opens within OPEN_WITHIN_S, with a comment, so that no proxy sees a silent start.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from functools import partial
+from typing import Any
+
+from anyio import EndOfStream, create_memory_object_stream
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types.jsonrpc import HEADER_MISMATCH, INVALID_REQUEST
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
+from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks, Probe
+from bridge.mcp.tools import LAST_WAIT_S
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
+from bridge.models import Message
+from bridge.verbs.acks import NOTHING, AckState
+
+OPEN_WITHIN_S = 4.0
+NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"
+COMMENT: Message = {}
+FRAMES_MAX = 64
+"""How many notifications wait for a client at most; the exchange waits with those beyond."""
+
+END_WITHIN_S = LAST_WAIT_S + 1.0
+"""How soon each stream ends by itself when the process drains: no client could resume it."""
+
+
+class StreamChannel:
+    """Carries an exchange's notifications on its own response stream."""
+
+    can_ask = False
+
+    def __init__(self) -> None:
+        self._entrance, self._exit = create_memory_object_stream[Message](FRAMES_MAX)
+
+    async def send(self, message: Message) -> None:
+        """Put a notification on the stream; waits while its client does not read."""
+        await self._entrance.send(message)
+
+    async def comment(self) -> None:
+        """Put a comment on the stream, which says nothing."""
+        await self._entrance.send(COMMENT)
+
+    def end(self) -> None:
+        """Report that nothing follows."""
+        self._entrance.close()
+
+    async def next(self) -> Message | None:
+        """Take the next notification off the line, or None at its end."""
+        try:
+            return await self._exit.receive()
+        except EndOfStream:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """Take no more notifications."""
+        self._exit.close()
+
+    async def ask(
+        self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
+    ) -> Message:
+        """Refuse: this protocol has no requests from server to client.
+
+        Raises:
+            NoBackChannelError: always.
+        """
+        raise NoBackChannelError(method)
+
+
+async def serve(
+    request: Request, message: Message, endpoint: McpEndpoint, caller: Caller
+) -> ASGIApp:
+    """Answer one message of this wire."""
+    if "id" not in message:
+        return _acknowledge(request)
+    if "method" not in message:
+        return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
+    refusal = _refuse(request, message, endpoint, caller)
+    if refusal is not None:
+        return _reject(refusal, message["id"])
+    route = classify_inbound_request(message, headers=dict(request.headers))
+    if isinstance(route, InboundLadderRejection):
+        return _reject(route, message["id"])
+    return await _run(request, message, endpoint, caller, route)
+
+
+async def _run(
+    request: Request,
+    message: Message,
+    endpoint: McpEndpoint,
+    caller: Caller,
+    route: InboundModernRoute,
+) -> ASGIApp:
+    due_at = _now() + min(OPEN_WITHIN_S, caller.runtime.settings.keepalive_s)
+    line = StreamChannel()
+    exchange = Exchange(
+        message,
+        line,
+        TransportContext(kind="streamable-http", can_send_request=False, headers=request.headers),
+        message_metadata=ServerMessageMetadata(request_context=request),
+    )
+    connection = Connection.from_envelope(
+        route.protocol_version, route.client_info, route.client_capabilities
+    )
+    caller.is_there = partial(_is_there, request)
+    if not AckConnection.of(request).is_clients:
+        caller.probe = Probe(caller.is_there, line.comment)
+    caller.leaving = request.app.state.streams.draining
+    serving = asyncio.ensure_future(_serve(endpoint, exchange, connection, caller, line))
+    first = asyncio.ensure_future(line.next())
+    try:
+        await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
+    except asyncio.CancelledError:
+        serving.cancel()
+        line.close()
+        raise
+    if first.done() and first.result() is None:
+        reply = _json(serving.result())
+        http_ack = _hand_over(request, caller)
+        return AckedAnswer(reply, http_ack) if http_ack else reply
+    frames = _frames(request, first, line, serving, caller, due_at)
+    streams, token = request.app.state.streams, caller.token
+    return EventStream(frames, streams, ends_within_s=END_WITHIN_S, token=token)
+
+
+async def _is_there(request: Request) -> bool:
+    return not await request.is_disconnected()
+
+
+async def _serve(
+    endpoint: McpEndpoint,
+    exchange: Exchange,
+    connection: Connection,
+    caller: Caller,
+    line: StreamChannel,
+) -> Message:
+    try:
+        return await answer(endpoint.mcp, exchange, connection, caller)
+    finally:
+        line.end()
+
+
+def _hand_over(request: Request, caller: Caller) -> HttpAck | None:
+    """Take up what an answer hands over, if anything, before it is written."""
+    if caller.receipt == NOTHING:
+        return None
+    settle = partial(caller.runtime.receipts.settle, caller.receipt)
+    http_acks: HttpAcks = request.app.state.http_acks
+    return http_acks.begin(AckConnection.of(request), caller.receipt, settle)
+
+
+class AckedAnswer:
+    """An answer that is one body, and what it hands over."""
+
+    def __init__(self, body: ASGIApp, http_ack: HttpAck) -> None:
+        self._body = body
+        self._handover = http_ack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; whatever ends the sending before it is whole loses it."""
+        try:
+            await self._body(scope, receive, send)
+            self._handover.is_written()
+        except BaseException:
+            self._handover.settle(AckState.LOST)
+            raise
+
+
+async def _frames(
+    request: Request,
+    first: "asyncio.Future[Message | None]",
+    line: StreamChannel,
+    serving: "asyncio.Future[Message]",
+    caller: Caller,
+    due_at: float,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
+    waiting: asyncio.Future[Message | None] = first
+    http_ack: HttpAck | None = None
+    try:
+        while True:
+            await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
+            if _now() >= due_at:
+                due_at = _now() + caller.runtime.settings.keepalive_s
+                yield KEEPALIVE
+            if not waiting.done():
+                continue
+            frame = waiting.result()
+            if frame is None:
+                http_ack = _hand_over(request, caller)
+                yield Last(event(encode(serving.result()).decode()))
+                if http_ack:
+                    http_ack.is_written()
+                return
+            yield event(encode(frame).decode()) if frame else KEEPALIVE
+            waiting = asyncio.ensure_future(line.next())
+    finally:
+        waiting.cancel()
+        serving.cancel()
+        line.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        if lost := http_ack or _hand_over(request, caller):
+            lost.settle_unless_written()
+
+
+def _refuse(
+    request: Request, message: Message, endpoint: McpEndpoint, caller: Caller
+) -> InboundLadderRejection | None:
+    """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
+    doubled = find_duplicated_routing_header(request.headers.items())
+    if doubled is not None:
+        return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")
+    params = message.get("params")
+    if message["method"] != "tools/call" or not isinstance(params, dict):
+        return None
+    schema = endpoint.input_schema(str(params.get("name")), caller.scope)
+    arguments = params.get("arguments") or {}
+    if schema is None or not isinstance(arguments, dict):
+        return None
+    return validate_mcp_param_headers(schema, arguments, request.headers)
+
+
+def _acknowledge(request: Request) -> Response:
+    rejection = unsupported_protocol_version_rejection(
+        request.headers.get("mcp-protocol-version", "")
+    )
+    return _reject(rejection, None) if rejection else Response(status_code=202)
+
+
+def _reject(rejection: InboundLadderRejection, request_id: str | int | None) -> Response:
+    return _json(error_message(request_id, rejection.code, rejection.message, rejection.data))
+
+
+def _json(message: Message) -> Response:
+    code = message.get("error", {}).get("code")
+    return JSONResponse(message, ERROR_CODE_HTTP_STATUS.get(code, 200))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

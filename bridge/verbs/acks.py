@@ -1,0 +1,71 @@
+"""Acknowledgements of answers: what each hands over, and what becomes of that.
+
+A receipt is a text: `event ID TOKEN`, `call ID`, `attached ID` for the result of an earlier call,
+or empty for an answer that hands nothing over.
+"""
+
+from enum import Enum
+
+from bridge.models import CallId, EventId, LeaseToken
+from bridge.store.calls import CallStore
+from bridge.store.claims import ClaimStore
+
+NOTHING = ""
+
+
+class AckState(Enum):
+    """What is known of an answer that was written, or could not be, when nothing more is learnt."""
+
+    RECEIVED = "received"
+    LOST = "lost"
+    IN_DOUBT = "in doubt"
+
+
+def of_event(event_id: EventId, token: LeaseToken) -> str:
+    """Make the receipt of an answer that gives its reader a lease."""
+    return f"event {event_id} {token}"
+
+
+def of_call(call_id: CallId, *, attached: bool = False) -> str:
+    """Make the receipt of an answer that gives its reader the result of a call."""
+    return f"{'attached' if attached else 'call'} {call_id}"
+
+
+def is_of_call(receipt: str) -> bool:
+    """Report whether an answer gives the result of the call that was made for it."""
+    return receipt.startswith("call ")
+
+
+def is_of_attached(receipt: str) -> bool:
+    """Report whether an answer gives the result of an earlier call, and says so."""
+    return receipt.startswith("attached ")
+
+
+class Acks:
+    """Decides what follows from the fate of answers."""
+
+    def __init__(self, claims: ClaimStore, calls: CallStore) -> None:
+        self._claims = claims
+        self._calls = calls
+
+    async def hold(self, receipt: str) -> None:
+        """Answer for what is about to be written: if this process dies now, it was not received."""
+        match receipt.split():
+            case ["event", event_id, token]:
+                await self._claims.hold(event_id, token)
+
+    async def settle(self, receipt: str, fate: AckState) -> None:
+        """Act on the fate of an answer.
+
+        In doubt a lease is kept until its time ends, whatever becomes of this process, and a call
+        stays one that the same call again joins; but who was told that it joined one has its due.
+        """
+        match receipt.split(), fate:
+            case ["event", event_id, token], AckState.LOST:
+                await self._claims.abandon(event_id, token)
+            case ["event", event_id, token], _:
+                await self._claims.handed_over(event_id, token)
+            case ["call", call_id], AckState.RECEIVED:
+                await self._calls.handed_over(call_id)
+            case ["attached", call_id], AckState.RECEIVED | AckState.IN_DOUBT:
+                await self._calls.handed_over(call_id)
