@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.models import Event, EventStatus
 from bridge.store.events import EventRow
@@ -10,8 +11,7 @@ from bridge.store.steps import Steps, step
 STATUSES = (*EventStatus, "delayed")
 
 
-@dataclass(frozen=True)
-class AfterRow:
+class AfterRow(NamedTuple):
     """What came behind a place: from `start` to `last`, both order numbers."""
 
     last: str

@@ -1,14 +1,14 @@
-"""Calls on record: typed faces of the steps that change them."""
+"""Calls on record: created once, reported on, concluded and read."""
 
 import zlib
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bridge.formats.file_pages import OFFSET_MAX
 from bridge.formats.quantities import Rate
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
-from bridge.store import call_steps as step
-from bridge.store.scripts import Answer
-from bridge.store.steps import Steps
+from bridge.store.events import FileRow
+from bridge.store.steps import Steps, step
 
 COMPRESSED_ABOVE_BYTES = 4096
 LOOK_AT = 1000
@@ -22,7 +22,8 @@ class NewCall:
     `attach` is a digest of what must be equal for a later call to join this one, empty for never,
     `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
     `promised` says that the caller may come back for it without waiting. At most `concurrency` calls
-    of the workflow run at once, no more of them are sent in a time than `rate` allows, and one has ended `timeout_s` after its first attempt.
+    of the workflow run at once, no more of them are sent in a time than `rate` allows, and one has
+    ended `timeout_s` after its first attempt.
     """
 
     call_id: CallId
@@ -42,6 +43,200 @@ class NewCall:
     rate: Rate | None = None
     timeout_s: float = 1200
 
+    @property
+    def server(self) -> str:
+        """The server of the principal."""
+        return self.principal.server
+
+    @property
+    def caller(self) -> str:
+        """The name of the principal."""
+        return self.principal.name
+
+    @property
+    def attach_ms(self) -> int:
+        """For how long it may be joined once it has ended."""
+        return round(self.attach_for_s * 1000)
+
+    @property
+    def rate_count(self) -> int:
+        """How many calls may be sent within `rate_ms`; 0 for any number."""
+        return self.rate.count if self.rate else 0
+
+    @property
+    def rate_ms(self) -> int:
+        """The time that the rate is counted in."""
+        return round(self.rate.window_s * 1000) if self.rate else 0
+
+    @property
+    def timeout_ms(self) -> int:
+        """How long after its first attempt it has ended."""
+        return round(self.timeout_s * 1000)
+
+
+class CallRow(NamedTuple):
+    """A call as steps answer it."""
+
+    call_id: str
+    age_ms: int
+    server: str
+    principal: str
+    workflow: str
+    status: CallStatus
+    attempt: int
+    order: int
+    created_at: int
+    updated_at: int
+    finished_at: int | None
+    sent_at: int | None
+    failure: str | None
+    arguments: bytes
+    progress: float | None
+    message: str | None
+    blame: str | None
+    awaited_by: str | None
+    execution: str | None
+    trace: str | None
+    shared_task: str | None
+
+    def call(self) -> Call:
+        """Return the call, without its result."""
+        return Call(
+            call_id=CallId(self.call_id),
+            principal=Principal(self.server, self.principal),
+            workflow=self.workflow,
+            status=self.status,
+            attempt=self.attempt,
+            order=self.order,
+            created_at_ms=self.created_at,
+            updated_at_ms=self.updated_at,
+            age_ms=self.age_ms,
+            arguments=self.arguments,
+            sent=self.sent_at is not None,
+            failure=self.failure,
+            progress=self.progress,
+            message=self.message,
+            is_bridge_fault=self.blame == "bridge",
+            is_awaited=self.awaited_by is not None,
+            execution=self.execution,
+            trace=self.trace or "",
+            is_shared_task=self.shared_task is not None,
+            result=None,
+        )
+
+
+class CreatedRow(NamedTuple):
+    """A call that was created, or the earlier one that it joins."""
+
+    is_attached: bool
+    call: CallRow
+
+
+class ReportedRow(NamedTuple):
+    """What became of a callback: `taken`, `ended` or `unknown`, and how the call stands."""
+
+    outcome: str
+    status: str | None
+
+
+class QuestionRow(NamedTuple):
+    """An open question of a call."""
+
+    id: str
+    hook: str
+    status: str
+    body: bytes
+    media_type: str
+
+    def question(self) -> Question:
+        """Return the question."""
+        is_taken = self.status == "leased"
+        return Question(EventId(self.id), self.hook, is_taken, Body(self.body, self.media_type))
+
+
+class WholeRow(NamedTuple):
+    """A call with its result, as it is kept, and its open questions."""
+
+    call: CallRow
+    result: bytes | None
+    questions: list[QuestionRow]
+    file_bytes: int
+
+
+class PageRow(NamedTuple):
+    """Some calls, and the order number to look on from."""
+
+    rows: list[CallRow]
+    next: str | None
+
+
+@step("calls.create")
+async def _create(steps: Steps, *, new: NewCall) -> CreatedRow:
+    """Write a queued call, or find the earlier one that it joins."""
+
+
+@step("calls.proves")
+async def _proves(steps: Steps, *, call_id: CallId, secret: str) -> bool:
+    """Report whether a secret is the call's own."""
+
+
+@step("calls.report")
+async def _report(
+    steps: Steps, *, call_id: CallId, secret: str, progress: float, message: str
+) -> ReportedRow:
+    """Record an open call's progress."""
+
+
+@step("outcomes.conclude")
+async def _conclude(
+    steps: Steps, *, call_id: CallId, secret: str, status: CallStatus, result: bytes, failure: str
+) -> ReportedRow:
+    """End an open call with what its callback said."""
+
+
+@step("outcomes.cancel")
+async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> bool:
+    """Cancel an open call; False where it had ended already."""
+
+
+@step("calls.read")
+async def read_call(steps: Steps, *, call_id: CallId) -> CallRow | None:
+    """Read a call without its result."""
+
+
+@step("calls.read_whole")
+async def _read_whole(steps: Steps, *, call_id: CallId, waits: bool) -> WholeRow | None:
+    """Read a call with its result and its open questions."""
+
+
+@step("calls.read_file")
+async def _read_file(steps: Steps, *, call_id: CallId, first: int, last: int) -> FileRow:
+    """Read the bytes from `first` to `last` of the file that a call ended with."""
+
+
+@step("calls.handed_over")
+async def _handed_over(steps: Steps, *, call_id: str) -> None:
+    """Record that the caller has the result."""
+
+
+@step("calls.promise")
+async def _promise(steps: Steps, *, call_id: CallId) -> None:
+    """Record that the caller may come back for the result."""
+
+
+@step("calls.list")
+async def _list(
+    steps: Steps,
+    *,
+    server: str,
+    principal: str,
+    status: str,
+    after: str,
+    limit: int,
+    look_at: int,
+) -> PageRow:
+    """Read a page of a principal's calls."""
+
 
 class CallStore:
     """Speaks Redis for calls."""
@@ -50,97 +245,76 @@ class CallStore:
         self._steps = steps
 
     async def create(self, new: NewCall) -> Call:
-        """Write a queued call, or give the earlier one that it joins (`attached`)."""
-        outcome, row = await self._steps.run(
-            step.CREATE,
-            id=new.call_id,
-            server=new.principal.server,
-            principal=new.principal.name,
-            workflow=new.workflow,
-            arguments=new.arguments,
-            max_attempts=new.max_attempts,
-            idempotent=int(new.idempotent),
-            ttl_s=new.ttl_s,
-            attach=new.attach,
-            attach_use=new.attach_use,
-            attach_ms=round(new.attach_for_s * 1000),
-            promised=int(new.promised),
-            trace=new.trace,
-            secret=new.secret,
-            concurrency=new.concurrency,
-            rate_count=new.rate.count if new.rate else 0,
-            rate_ms=round(new.rate.window_s * 1000) if new.rate else 0,
-            timeout_ms=round(new.timeout_s * 1000),
-        )
-        return replace(call_of(row), attached=outcome == b"attached")
+        """Write a queued call, or return the earlier one that it joins (`attached`)."""
+        row = await _create(self._steps, new=new)
+        return replace(row.call.call(), attached=row.is_attached)
 
     async def proves(self, call_id: CallId, secret: str) -> bool:
         """Report whether a secret is the call's own."""
-        answer = await self._steps.run(step.PROVES, id=call_id, secret=secret)
-        return bool(answer[0] == b"proven")
+        return await _proves(self._steps, call_id=call_id, secret=secret)
 
     async def report(
         self, call_id: CallId, secret: str, progress: float, message: str
     ) -> tuple[str, str]:
         """Record a running call's progress: `taken` or `ended` with its status, or `unknown`."""
-        answer = await self._steps.run(
-            step.REPORT, id=call_id, secret=secret, progress=progress, message=message
+        row = await _report(
+            self._steps, call_id=call_id, secret=secret, progress=progress, message=message
         )
-        return answer[0].decode(), answer[1].decode()
+        return row.outcome, row.status or ""
 
     async def conclude(
         self, call_id: CallId, secret: str, status: CallStatus, *, result: bytes, failure: str
     ) -> tuple[str, str]:
         """End a running call from outside; the same end again is `taken` like the first."""
-        answer = await self._steps.run(
-            step.CONCLUDE,
-            id=call_id,
+        row = await _conclude(
+            self._steps,
+            call_id=call_id,
             secret=secret,
             status=status,
             result=pack(result),
             failure=failure,
         )
-        return answer[0].decode(), answer[1].decode()
+        return row.outcome, row.status or ""
 
     async def cancel(self, call_id: CallId, reason: str) -> bool:
-        """End an open call; whoever runs it finds its lease gone. False: it had ended already."""
-        return await self._steps.run(step.CANCEL, id=call_id, failure=reason) == [b"cancelled"]
+        """End an open call; its worker finds its lease gone. False: it had ended already."""
+        return await _cancel(self._steps, call_id=call_id, failure=reason)
 
     async def read(self, call_id: CallId, *, waits: bool = False) -> Call | None:
-        """Read one call with its result; `waits` notes that somebody waits for it."""
-        found = await self._steps.run(step.READ, id=call_id, wants_result=1, waits=int(waits))
-        if not found:
+        """Read one call with its result; `waits` records that somebody waits for it."""
+        row = await _read_whole(self._steps, call_id=call_id, waits=waits)
+        if row is None:
             return None
         return replace(
-            call_of(found[0]),
-            result=_unpack(found[1]),
-            questions=tuple(_question(row) for row in found[2]),
-            file_bytes=int(found[3]),
+            row.call.call(),
+            result=_unpack(row.result),
+            questions=tuple(each.question() for each in row.questions),
+            file_bytes=row.file_bytes,
         )
 
     async def read_file(self, call_id: CallId, offset: int, size_bytes: int) -> tuple[bytes, int]:
         """Read a part of the file that a call ended with, and how long the whole is, in bytes."""
         first = min(offset, OFFSET_MAX)
-        part, whole_bytes = await self._steps.run(
-            step.READ_FILE, id=call_id, first=first, last=first + size_bytes - 1
+        row = await _read_file(
+            self._steps, call_id=call_id, first=first, last=first + size_bytes - 1
         )
-        return part, int(whole_bytes)
+        return row.part, row.whole_bytes
 
     async def handed_over(self, call_id: str) -> None:
-        """Record that whoever asked has the result of an ended call in hand."""
-        await self._steps.run(step.HANDED_OVER, id=call_id)
+        """Record that the caller has the result of an ended call in hand."""
+        await _handed_over(self._steps, call_id=call_id)
 
     async def promise(self, call_id: CallId) -> None:
-        """Record that whoever asked may come back for the result without waiting for it."""
-        await self._steps.run(step.PROMISE, id=call_id)
+        """Record that the caller may come back for the result without waiting for it."""
+        await _promise(self._steps, call_id=call_id)
 
     async def listed(self, principal: Principal, status: str, after: int, limit: int) -> list[Call]:
         """List at most `limit` calls of a principal in the order they came, after an order number."""
         calls: list[Call] = []
-        on_from = str(after)
+        on_from: str | None = str(after)
         while on_from and len(calls) < limit:
-            rows, seen_to = await self._steps.run(
-                step.LIST,
+            page = await _list(
+                self._steps,
                 server=principal.server,
                 principal=principal.name,
                 status=status,
@@ -148,48 +322,9 @@ class CallStore:
                 limit=limit - len(calls),
                 look_at=LOOK_AT,
             )
-            calls += [call_of(row) for row in rows]
-            on_from = seen_to.decode()
+            calls += [row.call() for row in page.rows]
+            on_from = page.next
         return calls
-
-
-def call_of(row: Answer) -> Call:
-    """Read a call out of what a step gave."""
-    call_id, age_ms, values = row
-    field = dict(zip(step.FIELDS, values, strict=True))
-    return Call(
-        call_id=CallId(call_id.decode()),
-        principal=Principal(field["server"].decode(), field["principal"].decode()),
-        workflow=field["workflow"].decode(),
-        status=CallStatus(field["status"].decode()),
-        attempt=int(field["attempt"]),
-        order=int(field["order"]),
-        created_at_ms=int(field["created_at"]),
-        updated_at_ms=int(field["updated_at"]),
-        age_ms=int(age_ms),
-        arguments=field["arguments"],
-        sent=field["sent_at"] is not None,
-        failure=_text(field["failure"]),
-        progress=float(field["progress"]) if field["progress"] else None,
-        message=_text(field["message"]),
-        is_bridge_fault=field["blame"] == b"bridge",
-        is_awaited=field["awaited_by"] is not None,
-        execution=_text(field["execution"]),
-        trace=_text(field["trace"]) or "",
-        is_shared_task=field["shared_task"] is not None,
-        result=None,
-    )
-
-
-def _question(row: Answer) -> Question:
-    event_id, hook, status, content, media_type = row
-    body = Body(content, media_type.decode())
-    is_taken = status == b"leased"
-    return Question(EventId(event_id.decode()), hook.decode(), is_taken, body)
-
-
-def _text(value: bytes | None) -> str | None:
-    return value.decode() if value else None
 
 
 def pack(result: bytes) -> bytes:
@@ -197,7 +332,7 @@ def pack(result: bytes) -> bytes:
     return b"z" + zlib.compress(result) if len(result) > COMPRESSED_ABOVE_BYTES else b"j" + result
 
 
-def _unpack(kept: bytes) -> bytes | None:
+def _unpack(kept: bytes | None) -> bytes | None:
     if not kept or kept == b"j":
         return None
     return zlib.decompress(kept[1:]) if kept[:1] == b"z" else kept[1:]

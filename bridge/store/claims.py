@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.errors import TooManyTakersError
 from bridge.models import Body, Event, EventId, LeaseToken, Principal, ProcessId
@@ -31,8 +32,7 @@ class ClaimRequest:
         return [f"hook-{hook}" for hook in self.only] or ["any"]
 
 
-@dataclass(frozen=True)
-class TakenRow:
+class TakenRow(NamedTuple):
     """An event with its payload, or why one more may not wait: `too many`, until `free_in_ms`."""
 
     outcome: str
@@ -48,11 +48,10 @@ class TakenRow:
         return event, Body(self.body, event.media_type)
 
 
-@dataclass(frozen=True)
-class WaitingRow:
+class WaitingRow(NamedTuple):
     """How many takers of a process are on record, and which of them were given an event."""
 
-    count: int
+    total: int
     named: list[str]
 
 
@@ -82,7 +81,7 @@ async def _take_one(
 
 @step("claims.leave_line")
 async def _leave_line(steps: Steps, *, process: ProcessId, waiter: str, token: LeaseToken) -> None:
-    """Return up a place in line, and what the token took."""
+    """Leave the line, and queue again what the token took."""
 
 
 @step("claims.waiting")
@@ -158,13 +157,13 @@ class ClaimStore:
         return found.taken() if found else None
 
     async def leave_line(self, waiter: str, token: LeaseToken) -> None:
-        """Return up a waiter's place, and the event that it may just have been given."""
+        """Take a waiter out of line, and queue the event again that it may just have been given."""
         await _leave_line(self._steps, process=self._process, waiter=waiter, token=token)
 
     async def waiting(self) -> tuple[int, list[str]]:
         """Count this process's waiters on record, and name those that have been given an event."""
         found = await _waiting(self._steps, process=self._process)
-        return found.count, found.named
+        return found.total, found.named
 
     async def match(self, server: str, hooks: Sequence[tuple[str, int]]) -> None:
         """Lease events that are queued although somebody waits for them to those they are for."""

@@ -64,7 +64,7 @@ class Declaration:
 
 
 def declaration_of(unit: Unit, modules: Mapping[str, Module]) -> Declaration:
-    """Read what a step or a row declares, and compare it with its code.
+    """Read what a step, a row or a table declares, and compare it with its code.
 
     Raises:
         LuaFileError: it declares nothing, or something else than what is written.
@@ -125,8 +125,8 @@ class _Parser:
             fields = self._fields()
             shape = Columns(fields, is_row, self._skip("?"))
         elif "." in word:
-            row = self._row(word)
-            shape = Columns(row.fields, is_row=True, is_optional=self._skip("?"))
+            named = self._columns(word)
+            shape = Columns(named.fields, named.is_row, is_optional=self._skip("?"))
         elif word in ("text", "int", "bool"):
             shape = Value(self._skip("?"))
         else:
@@ -146,11 +146,10 @@ class _Parser:
             self._skip(",")
         return tuple(found)
 
-    def _row(self, name: str) -> Columns:
-        unit = self._find(name)
-        answer = declaration_of(unit, self._modules).answer
-        if not isinstance(answer, Columns) or not answer.is_row:
-            raise self._fault(f"{name} is no row")
+    def _columns(self, name: str) -> Columns:
+        answer = declaration_of(self._find(name), self._modules).answer
+        if not isinstance(answer, Columns):
+            raise self._fault(f"{name} has no columns")
         return answer
 
     def _constant(self, name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bridge.errors import ConflictError, Fault, FullError, InvalidError, TooManyError
 from bridge.formats.file_pages import OFFSET_MAX
@@ -123,8 +124,7 @@ class LeaseRef:
         return self.principal.name
 
 
-@dataclass(frozen=True)
-class EventRow:
+class EventRow(NamedTuple):
     """An event as steps answer it; `status` may be `delayed`, which is queued for later."""
 
     id: str
@@ -162,8 +162,7 @@ class EventRow:
         )
 
 
-@dataclass(frozen=True)
-class AcceptedRow:
+class AcceptedRow(NamedTuple):
     """What became of a payload, and the event that it is, or why it is none."""
 
     outcome: str
@@ -171,16 +170,14 @@ class AcceptedRow:
     event: EventRow | None
 
 
-@dataclass(frozen=True)
-class AgedRow:
+class AgedRow(NamedTuple):
     """An event, and how long ago it came."""
 
     age_ms: int
     event: EventRow
 
 
-@dataclass(frozen=True)
-class BodyRow:
+class BodyRow(NamedTuple):
     """A payload, and whose it is."""
 
     server: str
@@ -188,16 +185,14 @@ class BodyRow:
     media_type: str
 
 
-@dataclass(frozen=True)
-class FileRow:
+class FileRow(NamedTuple):
     """A part of a file, and how long the whole is."""
 
     part: bytes
     whole_bytes: int
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of a claim, and what there is to say of it: a status, or a moment."""
 
     outcome: str

@@ -11,7 +11,8 @@ A function is a step where the comment above it declares one:
 
 Arguments are texts unless declared as `number`, `bool`, `json`, or a table of several `{id, hook}`.
 An answer is `nothing`, `text`, `int` or `bool`, a list `[text]`, a table `{outcome, event?: events.row}`,
-or a row: what a function declared by `-- row` returns, in that order. `?` marks what may be missing.
+or what a function returns that `-- row` or `-- table` declares: the one lists its values in that
+order, the other has them by name. `?` marks what may be missing.
 What is declared and what is written are compared here, as the bridge is imported.
 """
 
@@ -28,7 +29,7 @@ _REFERENCE = re.compile(r"(?<![\w.:])([a-z]\w*)\.(\w+)")
 _REQUIRE = re.compile(r"local (\w+) = require '(\w+)'")
 _FUNCTION = re.compile(r"function (\w+)\.(\w+)\(([\w,. ]*)\)")
 _CONSTANT = re.compile(r"(\w+)\.(\w+) = ")
-_DECLARED = re.compile(r"(step|row) (\w+\.\w+)(\(.*\)) -> (.+)")
+_DECLARED = re.compile(r"(step|row|table) (\w+\.\w+)(\(.*\)) -> (.+)")
 FAMILIES = {key.name for key in (*KEYS, WAKE)}
 
 

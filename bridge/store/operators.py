@@ -1,23 +1,22 @@
 """What operators ask of the store: whatever there is, whomever it belongs to, and its history."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from bridge.models import EventId, Json, Moment, Principal, Timeline
 from bridge.store.replies import read_attempts
 from bridge.store.steps import Steps, step
 
 
-@dataclass(frozen=True)
-class RedrivenRow:
+class RedrivenRow(NamedTuple):
     """What became of the wish to redrive an event, and where the event stands."""
 
     outcome: str
     status: str | None
 
 
-@dataclass(frozen=True)
-class TimelineRow:
+class TimelineRow(NamedTuple):
     """The history of a record, a line of JSON each; one that was cut may end in half a character."""
 
     began_at: int | None

@@ -5,6 +5,7 @@ import sys
 import threading
 import traceback
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -32,8 +33,7 @@ DIED = "process.died"
 """The wake for when what a process did is for others to do."""
 
 
-@dataclass(frozen=True)
-class DeadRow:
+class DeadRow(NamedTuple):
     """A process that is silent, and what it still holds: a `kind id token` each."""
 
     process: str
@@ -105,7 +105,7 @@ class ProcessStore:
         return [row.dead_process() for row in rows]
 
     async def forget(self, dead_process: DeadProcess) -> None:
-        """Drop a dead process whose dead_process has been settled, unless it holds more by now."""
+        """Drop a dead process once others have what it held, unless it holds more by now."""
         held = [" ".join(one) for one in dead_process.held]
         await _forget(self._steps, process=dead_process.process, held=held)
 

@@ -1,15 +1,14 @@
 """Which queued events are told to a session now, and when they are told again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.models import Event
 from bridge.store.events import EventRow
 from bridge.store.steps import Steps, step
 
 
-@dataclass(frozen=True)
-class DueRow:
+class DueRow(NamedTuple):
     """The events to tell now, and in how many milliseconds more is."""
 
     next_ms: int | None

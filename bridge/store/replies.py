@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bridge.models import (
     Event,
@@ -42,12 +43,11 @@ class ReplyLease:
     hook: str
 
 
-@dataclass(frozen=True)
-class LeasedRow:
+class SendingRow(NamedTuple):
     """A reply as its sender gets it."""
 
-    url: str | None = field(repr=False)
-    value: bytes = field(repr=False)
+    url: str | None
+    value: bytes
     left_ms: int | None
     age_ms: int
     attempt: int
@@ -58,8 +58,7 @@ class LeasedRow:
     hook: str
 
 
-@dataclass(frozen=True)
-class ListedRow:
+class ListedReplyRow(NamedTuple):
     """A reply in a list."""
 
     event_id: str
@@ -71,7 +70,7 @@ class ListedRow:
 @step("replies.lease")
 async def _lease(
     steps: Steps, *, event_id: EventId, token: LeaseToken, process: ProcessId
-) -> LeasedRow | None:
+) -> SendingRow | None:
     """Become the one sender of a pending reply."""
 
 
@@ -110,7 +109,7 @@ async def _redrive(steps: Steps, *, event_id: EventId) -> str:
 @step("replies.list")
 async def _list(
     steps: Steps, *, status: ReplyStatus, server: str, hook: str, skip: int, limit: int
-) -> list[ListedRow]:
+) -> list[ListedReplyRow]:
     """Read a page of dead or pending replies."""
 
 

@@ -4,12 +4,12 @@ import json
 import types
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
 from bridge.store.declarations import Columns, Many, Parameter, Shape
 
-Argument = str | bytes | int | float
-Encoder = Callable[[Any], list[bytes]]
+Encoder = Callable[[Any], bytes]
 Decoder = Callable[[Any], Any]
 
 
@@ -17,70 +17,91 @@ class SeamError(TypeError):
     """The Python and the Lua of one step declare two different things."""
 
 
-def encoders_of(
-    parameters: Sequence[Parameter], hints: Mapping[str, Any]
-) -> list[tuple[str, Encoder]]:
-    """Compare the arguments of a step with those of its function; return how each is encoded.
+class Arguments:
+    """How the arguments of a step are encoded, from values by the names of its function.
 
     A table of the Lua is one argument of that name with the fields as its attributes, or each of
     its fields is an argument.
-
-    Raises:
-        SeamError: they differ in their names or kinds.
     """
-    wanted: list[Parameter] = []
-    for each in parameters:
-        is_whole = each.kind != "table" or each.name in hints
-        wanted += [each] if is_whole else each.fields
-    names = sorted(each.name for each in wanted)
-    if names != sorted(hints):
-        raise SeamError(f"the Lua takes {', '.join(names)}; the Python {', '.join(sorted(hints))}")
-    return [(each.name, _encoder(each, hints[each.name])) for each in wanted]
+
+    def __init__(self, parameters: Sequence[Parameter], hints: Mapping[str, Any]) -> None:
+        """Compare the arguments of a step with those of its function.
+
+        Raises:
+            SeamError: they differ in their names or kinds.
+        """
+        wanted: list[Parameter] = []
+        for each in parameters:
+            is_whole = each.kind != "table" or each.name in hints
+            wanted += [each] if is_whole else each.fields
+        names = sorted(each.name for each in wanted)
+        if names != sorted(hints):
+            python = ", ".join(sorted(hints))
+            raise SeamError(f"the Lua takes {', '.join(names)}; the Python {python}")
+        self._plan = [
+            (each.name, *_attributes(each.fields, hints[each.name]))
+            if each.kind == "table"
+            else (each.name, None, [_encoder(each, hints[each.name])])
+            for each in wanted
+        ]
+
+    def encoded(self, values: Mapping[str, Any]) -> list[bytes]:
+        """Encode values in the order in which the Lua takes them."""
+        found: list[bytes] = []
+        for name, attributes, encoders in self._plan:
+            if attributes is None:
+                found.append(encoders[0](values[name]))
+            else:
+                parts = attributes(values[name])
+                found += [encode(part) for encode, part in zip(encoders, parts, strict=True)]
+        return found
 
 
-def _encoder(parameter: Parameter, hint: Any) -> Encoder:
-    if parameter.kind == "table":
-        return _attributes(parameter.fields, hint)
-    base, is_optional = _plain(hint)
-    encode, wanted = _ENCODERS[parameter.kind]
-    kind = get_origin(base) or base
-    is_truth = kind is bool and parameter.kind != "bool"
-    if is_truth or not any(issubclass(kind, each) for each in wanted):
-        raise SeamError(f"{parameter.name} is declared as {parameter.kind} in Lua, not as {hint}")
-    if is_optional:
-        return lambda value: [b"" if value is None else encode(value)]
-    return lambda value: [encode(value)]
-
-
-def _attributes(fields: Sequence[Parameter], base: type) -> Encoder:
-    """Encode the attributes of an object, fields and properties alike."""
+def _attributes(
+    fields: Sequence[Parameter], base: type
+) -> tuple[Callable[[Any], tuple[Any, ...]], list[Encoder]]:
+    """Return what reads the attributes of an object, properties too, and how each is encoded."""
     hints = get_type_hints(base)
     for name in {each.name for each in fields} - hints.keys():
         made = getattr(base, name, None)
         if not isinstance(made, property):
             raise SeamError(f"{base.__name__} has no {name}, which the Lua takes")
         hints[name] = get_type_hints(made.fget)["return"]
-    encoders = [(each.name, _encoder(each, hints[each.name])) for each in fields]
-    return lambda value: [
-        part for name, encode in encoders for part in encode(getattr(value, name))
-    ]
+    names = [each.name for each in fields]
+    return attrgetter(*names), [_encoder(each, hints[each.name]) for each in fields]
 
 
-def _text(value: Argument) -> bytes:
+def _encoder(parameter: Parameter, hint: Any) -> Encoder:
+    base, is_optional = _plain(hint)
+    kind = get_origin(base) or base
+    found = [each for each in _ENCODERS[parameter.kind] if issubclass(kind, each)]
+    if not found or (kind is bool and parameter.kind != "bool"):
+        raise SeamError(f"{parameter.name} is declared as {parameter.kind} in Lua, not as {hint}")
+    encode = _ENCODERS[parameter.kind][found[0]]
+    if is_optional:
+        return lambda value: b"" if value is None else encode(value)
+    return encode
+
+
+def _number(value: float) -> bytes:
+    return str(value).encode()
+
+
+def _text(value: str) -> bytes:
     # Half a surrogate pair has no UTF-8 form; as "?" it can hurt nobody.
-    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+    return value.encode("utf-8", "replace")
 
 
 def _json(value: Any) -> bytes:
     plain = dict(value) if isinstance(value, Mapping) else list(value)
-    return json.dumps(plain, ensure_ascii=False).encode(errors="replace")
+    return _text(json.dumps(plain, ensure_ascii=False))
 
 
-_ENCODERS: dict[str, tuple[Callable[[Any], bytes], tuple[type, ...]]] = {
-    "text": (_text, (str, bytes, int, float)),
-    "number": (_text, (int, float)),
-    "bool": (lambda value: b"1" if value else b"0", (bool,)),
-    "json": (_json, (Sequence, Mapping)),
+_ENCODERS: dict[str, dict[type, Encoder]] = {
+    "text": {str: _text, bytes: bytes, int: _number, float: _number},
+    "number": {int: _number, float: _number},
+    "bool": {bool: lambda value: b"1" if value else b"0"},
+    "json": {Sequence: _json, Mapping: _json},
 }
 
 
@@ -139,9 +160,11 @@ def _record(shape: Columns, base: Any) -> Decoder:
         for name, hint in hints.items()
     ]
 
+    make = base._make if hasattr(base, "_make") else lambda values: base(*values)
+
     def read(answer: Sequence[Any]) -> Any:
         try:
-            return base(*[decode(answer[at]) for _, at, decode in plan])
+            return make([decode(answer[at]) for _, at, decode in plan])
         except (AttributeError, TypeError, ValueError, IndexError):
             _blame(answer, plan, base)
             raise

@@ -1,13 +1,12 @@
-"""Calls on record as they are run: typed faces of the worker's steps."""
+"""Calls on record as they are run: leased by a worker, sent, and ended."""
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.models import Call, CallId, CallStatus, LeaseToken, ProcessId
-from bridge.store import run_steps as step
-from bridge.store.call_steps import READ
-from bridge.store.calls import call_of, pack
-from bridge.store.steps import Steps
+from bridge.store.calls import CallRow, pack, read_call
+from bridge.store.steps import Steps, step
 
 UNWAITED_S = 60.0
 """A call that was not sent and for which nobody has waited for so long is cancelled."""
@@ -36,6 +35,77 @@ class Running:
         return asyncio.get_running_loop().time() - self.began_at
 
 
+class RunRow(NamedTuple):
+    """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began."""
+
+    elapsed_ms: int
+    secret: str
+    call: CallRow
+
+
+@step("runs.lease")
+async def _lease(
+    steps: Steps,
+    *,
+    call_id: CallId,
+    token: LeaseToken,
+    process: ProcessId,
+    unwaited_ms: int,
+    look_again_ms: int,
+    places: int,
+) -> RunRow | None:
+    """Take a call to run it."""
+
+
+@step("runs.sent")
+async def _sent(steps: Steps, *, call_id: CallId, token: LeaseToken) -> bool:
+    """Record that bytes are about to leave."""
+
+
+@step("runs.executes")
+async def _executes(steps: Steps, *, call_id: CallId, token: LeaseToken, execution: str) -> bool:
+    """Record n8n's id of the run."""
+
+
+@step("outcomes.finish")
+async def _finish(
+    steps: Steps,
+    *,
+    call_id: CallId,
+    token: LeaseToken,
+    status: CallStatus,
+    result: bytes,
+    file: bytes,
+    failure: str,
+    blame: str,
+) -> bool:
+    """End a call for good."""
+
+
+@step("outcomes.park")
+async def _park(
+    steps: Steps, *, call_id: CallId, token: LeaseToken, delay_ms: int, ran: bool, failure: str
+) -> bool:
+    """Queue a call again after a while."""
+
+
+@step("runs.await_callback")
+async def _await_callback(
+    steps: Steps, *, call_id: CallId, token: LeaseToken, delay_ms: int
+) -> bool:
+    """Let a call go on without a worker."""
+
+
+@step("outcomes.abandon")
+async def _abandon(steps: Steps, *, call_id: str, token: str, failure: str) -> None:
+    """Let others have a dead worker's call, or fail it."""
+
+
+@step("runs.sweep")
+async def _sweep(steps: Steps, *, limit: int, again_ms: int) -> list[str]:
+    """Name the calls that are due."""
+
+
 class RunStore:
     """Speaks Redis for calls that are being run."""
 
@@ -46,37 +116,36 @@ class RunStore:
         """How many calls this process may run at once, told once by whoever runs them."""
 
     async def lease(self, call_id: CallId, token: LeaseToken) -> Running | None:
-        """Take a queued call to run it, or get None when it is not to be run now.
+        """Take a queued call to run it; None when it is not to be run now.
 
-        A call for which no worker has a place gets in line for one, in fair turn. One whose workflow runs as often as it may gets in line: the one that has stood there
-        longest is due as soon as another ends. One whose workflow has a rate is given the next
-        moment that is free, keeps it, and is due then.
+        A call for which no worker has a place stands in line for one, in fair turn. One whose
+        workflow runs as often as it may stands in line too: the one that came first is due as soon
+        as another ends. One whose workflow has a rate is given the next moment that is free, keeps
+        it, and is due then.
         """
-        found = await self._steps.run(
-            step.LEASE,
-            id=call_id,
+        row = await _lease(
+            self._steps,
+            call_id=call_id,
             token=token,
             process=self._process,
             unwaited_ms=round(UNWAITED_S * 1000),
             look_again_ms=round(LOOK_AGAIN_S * 1000),
             places=self.places,
         )
-        if not found:
+        if row is None:
             return None
-        began_at = asyncio.get_running_loop().time() - int(found[0]) / 1000
-        return Running(call_of(found[1]), token, began_at, found[2].decode())
+        began_at = asyncio.get_running_loop().time() - row.elapsed_ms / 1000
+        return Running(row.call.call(), token, began_at, row.secret)
 
     async def sent(self, running: Running) -> bool:
-        """Put on record that bytes are about to leave; False: the call is no longer ours."""
-        answer = await self._steps.run(step.SENT, id=running.call.call_id, token=running.token)
-        return answer == [b"held"]
+        """Record that bytes are about to leave; False: the call is no longer ours."""
+        return await _sent(self._steps, call_id=running.call.call_id, token=running.token)
 
     async def executes(self, running: Running, execution: str) -> bool:
-        """Put n8n's id of the run on record, so that others can follow it; False: not ours now."""
-        answer = await self._steps.run(
-            step.EXECUTES, id=running.call.call_id, token=running.token, execution=execution
+        """Record n8n's id of the run, so that others can follow it; False: not ours now."""
+        return await _executes(
+            self._steps, call_id=running.call.call_id, token=running.token, execution=execution
         )
-        return answer == [b"held"]
 
     async def finish(
         self,
@@ -89,9 +158,9 @@ class RunStore:
         is_bridge_fault: bool = False,
     ) -> bool:
         """End a call for good; False: it was cancelled or taken over, and nothing changed."""
-        answer = await self._steps.run(
-            step.FINISH,
-            id=running.call.call_id,
+        return await _finish(
+            self._steps,
+            call_id=running.call.call_id,
             token=running.token,
             status=status,
             result=pack(result),
@@ -99,40 +168,36 @@ class RunStore:
             failure=failure,
             blame="bridge" if is_bridge_fault else "",
         )
-        return bool(answer[0] == b"finished")
 
     async def park(self, running: Running, *, delay_s: float, ran: bool, failure: str) -> bool:
         """Queue a call again after `delay_s`; one that surely did not run costs no attempt."""
-        answer = await self._steps.run(
-            step.PARK,
-            id=running.call.call_id,
+        return await _park(
+            self._steps,
+            call_id=running.call.call_id,
             token=running.token,
             delay_ms=round(delay_s * 1000),
-            ran=int(ran),
+            ran=ran,
             failure=failure,
         )
-        return answer == [b"parked"]
 
     async def await_callback(self, running: Running, within_s: float) -> bool:
         """Let the call go on without a worker until it is concluded, or due again."""
-        answer = await self._steps.run(
-            step.AWAIT,
-            id=running.call.call_id,
+        return await _await_callback(
+            self._steps,
+            call_id=running.call.call_id,
             token=running.token,
             delay_ms=round(within_s * 1000),
         )
-        return answer == [b"awaited"]
 
     async def abandon(self, call_id: str, token: str) -> None:
-        """Return a dead worker's call to others, or fail it when it may have run and must not twice."""
-        await self._steps.run(step.ABANDON, id=call_id, token=token, failure=INTERRUPTED)
+        """Let others have a dead worker's call; it fails if it may have run and must not twice."""
+        await _abandon(self._steps, call_id=call_id, token=token, failure=INTERRUPTED)
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:
         """Name the queued calls that are due; they are due again after `again_s`."""
-        due = await self._steps.run(step.SWEEP, limit=limit, again_ms=round(again_s * 1000))
-        return [call_id.decode() for call_id in due]
+        return await _sweep(self._steps, limit=limit, again_ms=round(again_s * 1000))
 
     async def status(self, call_id: CallId) -> CallStatus | None:
         """Read only how a call stands."""
-        found = await self._steps.run(READ, id=call_id, wants_result=0, waits=0)
-        return call_of(found[0]).status if found else None
+        row = await read_call(self._steps, call_id=call_id)
+        return row.status if row else None

@@ -20,7 +20,7 @@ from bridge.ending import end
 from bridge.errors import StoreUnavailableError
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
-from bridge.store.rows import SeamError, decoder_of, encoders_of
+from bridge.store.rows import Arguments, SeamError, decoder_of
 from bridge.store.scripts import Answer, Value
 from bridge.store.scripts import Script as OldScript
 
@@ -211,7 +211,7 @@ class Step(Generic[P, R]):
         hints.pop("steps")
         self.script = script
         try:
-            self._encoders = encoders_of(script.declared.parameters, hints)
+            self._arguments = Arguments(script.declared.parameters, hints)
             self._decode = decoder_of(script.declared.answer, answer)
         except SeamError as error:
             where = f"{declared.__module__}.{declared.__qualname__}"
@@ -220,13 +220,14 @@ class Step(Generic[P, R]):
     async def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> R:
         """Take the step; its arguments are given by name."""
         script = self.script
-        answer = await steps.take(script, ("EVALSHA", script.sha, 0, *self.arguments(values)))
+        arguments = self._arguments.encoded(values)
+        answer = await steps.take(script, ("EVALSHA", script.sha, 0, *arguments))
         decoded: R = self._decode(answer)
         return decoded
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""
-        return [part for name, encode in self._encoders for part in encode(values[name])]
+        return self._arguments.encoded(values)
 
 
 def step(

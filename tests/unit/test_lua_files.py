@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -62,15 +62,13 @@ def changed(old: str, new: str) -> Mapping[str, str]:
     return {name: text.replace(old, new) for name, text in texts.items()}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     id: str | None
     hook: str | None
     reply: str | None
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     outcome: str
     event: Row | None
 

@@ -105,10 +105,10 @@ function claims.leave_line(process, waiter, token)
 end
 
 -- Count a process's takers on record, and name those that were given an event.
--- step claims.waiting(process) -> {count, named: [text]}
+-- step claims.waiting(process) -> {total, named: [text]}
 function claims.waiting(process)
   local named = redis.call('SMEMBERS', keys.named(process))
-  return {count = redis.call('HLEN', keys.takers(process)), named = named}
+  return {total = redis.call('HLEN', keys.takers(process)), named = named}
 end
 
 -- Record that a taker has its event: the lease no longer ends with a process.

@@ -30,4 +30,22 @@ function questions.mark(event_id, call_id, is_open)
   signals.notify('call:' .. call_id)
 end
 
+-- A question as the one who waits for its call sees it.
+-- row questions.row(event_id) -> {id, hook, status, body, media_type}
+function questions.row(event_id)
+  return redis.call('HMGET', keys.event(event_id), 'id', 'hook', 'status', 'body', 'media_type')
+end
+
+-- The open questions of an open call, the oldest 20 of them.
+function questions.open(call_id)
+  local status, rows = redis.call('HGET', keys.call(call_id), 'status'), {}
+  if status ~= 'queued' and status ~= 'running' then return rows end
+  for _, event_id in ipairs(redis.call('ZRANGE', keys.questions(call_id), 0, 19)) do
+    if redis.call('EXISTS', keys.event(event_id)) == 1 then
+      rows[#rows + 1] = questions.row(event_id)
+    end
+  end
+  return rows
+end
+
 return questions

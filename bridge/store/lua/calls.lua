@@ -1,0 +1,178 @@
+-- Calls: one run of a workflow each, from the wish to its result.
+local clock = require 'clock'
+local keys = require 'keys'
+local questions = require 'questions'
+local records = require 'records'
+local signals = require 'signals'
+local timeline = require 'timeline'
+local calls = {}
+
+-- What is read of the record itself.
+calls.FIELDS = {
+  'server', 'principal', 'workflow', 'status', 'attempt', 'order', 'created_at', 'updated_at',
+  'finished_at', 'sent_at', 'failure', 'arguments', 'progress', 'message', 'blame', 'awaited_by',
+  'execution', 'trace', 'shared_task',
+}
+
+-- A call as every step returns it; one whose result was dropped has expired. A call that is not
+-- there has no fields.
+-- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS}
+function calls.find(call_id)
+  local c = records.fields(keys.call(call_id), 'ttl_s', unpack(calls.FIELDS))
+  if c.finished_at and clock.now_ms > c.finished_at + c.ttl_s * 1000 then c.status = 'expired' end
+  c.call_id = call_id
+  c.age_ms = (c.finished_at or clock.now_ms) - (c.created_at or clock.now_ms)
+  return c
+end
+
+-- Put a call on record, or find the earlier one that it joins. `attach` digests what must be equal
+-- for that, `attach_use` the same and the client's own id of this use of the tool.
+-- step calls.create(new: {call_id, server, caller, workflow, arguments, max_attempts,
+--   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
+--   concurrency, rate_count, rate_ms, timeout_ms, trace}) -> {is_attached, call: calls.find}
+function calls.create(new)
+  local is_new = redis.call('EXISTS', keys.call(new.call_id)) == 0
+  local earlier = is_new and
+    (calls.joinable(new, new.attach_use, true) or calls.joinable(new, new.attach, false))
+  if earlier then calls.join(new, earlier) elseif is_new then calls.write(new) end
+  return {is_attached = earlier and 1 or 0, call = calls.find(earlier or new.call_id)}
+end
+
+-- The call that one may join by a digest: it runs, or ended of late and its result was not handed
+-- over, unless the client asks for the very same use again.
+function calls.joinable(new, digest, even_received)
+  local earlier = digest ~= '' and redis.call('GET', keys.attach(digest))
+  if not earlier or earlier == new.call_id then return end
+  local e = records.fields(keys.call(earlier), 'status', 'finished_at', 'handed_over')
+  if not e.status then return end
+  if not e.finished_at then return earlier end
+  local is_fresh = clock.now_ms - e.finished_at < new.attach_ms
+  if is_fresh and (not e.handed_over or even_received) then return earlier end
+end
+
+-- Join an earlier call: what is promised for this one holds for that.
+function calls.join(new, earlier)
+  local call = keys.call(earlier)
+  if new.promised then redis.call('HSET', call, 'promised', 1, 'shared_task', 1) end
+  if new.attach_use ~= '' then
+    redis.call('SET', keys.attach(new.attach_use), earlier, 'EX', 2 * new.ttl_s)
+  end
+  if redis.call('HGET', call, 'joined_by') ~= new.call_id then
+    redis.call('HSET', call, 'joined_by', new.call_id)
+    timeline.add(call, 'joined')
+  end
+end
+
+-- Write a new call and all that points to it. It is due in two seconds, should the process that
+-- wakes a worker at once die before.
+function calls.write(new)
+  local call, index = keys.call(new.call_id), keys.calls(new.server, new.caller)
+  local order = clock.next_order()
+  redis.call('HSET', call, 'server', new.server, 'principal', new.caller,
+    'workflow', new.workflow, 'status', 'queued', 'attempt', 0, 'order', order,
+    'created_at', clock.now_ms, 'updated_at', clock.now_ms, 'waited_at', clock.now_ms,
+    'arguments', new.arguments, 'max_attempts', new.max_attempts,
+    'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
+    'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
+    'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
+    'timeout_ms', new.timeout_ms, 'trace', new.trace)
+  if new.promised then redis.call('HSET', call, 'promised', 1) end
+  redis.call('EXPIRE', call, 2 * new.ttl_s)
+  for _, digest in ipairs({new.attach, new.attach_use}) do
+    if digest ~= '' then
+      redis.call('SET', keys.attach(digest), new.call_id, 'EX', 2 * new.ttl_s)
+    end
+  end
+  redis.call('ZADD', index, order, new.call_id)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * new.ttl_s)
+  redis.call('EXPIRE', index, 2 * new.ttl_s)
+  redis.call('ZADD', keys.callers(), clock.now_ms, cjson.encode({new.server, new.caller}))
+  redis.call('ZREMRANGEBYSCORE', keys.callers(), '-inf', clock.now_ms - 2000 * new.ttl_s)
+  redis.call('ZADD', keys.due_calls(), clock.now_ms + 2000, new.call_id)
+end
+
+-- Is this secret the call's own?
+-- step calls.proves(call_id, secret) -> bool
+function calls.proves(call_id, secret)
+  local kept = redis.call('HGET', keys.call(call_id), 'secret')
+  return kept and kept ~= '' and kept == secret
+end
+
+-- Record how far an open call has got, as its workflow says.
+-- step calls.report(call_id, secret, progress, message) -> {outcome, status?}
+function calls.report(call_id, secret, progress, message)
+  if not calls.proves(call_id, secret) then return {outcome = 'unknown'} end
+  local call = keys.call(call_id)
+  local c = records.fields(call, 'status', 'progress', 'message')
+  if c.status ~= 'running' and c.status ~= 'queued' then
+    return {outcome = 'ended', status = c.status}
+  end
+  if c.progress ~= progress or c.message ~= message then
+    timeline.add(call, 'progress', {progress = tonumber(progress), message = message})
+  end
+  redis.call('HSET', call, 'progress', progress, 'message', message, 'updated_at', clock.now_ms)
+  signals.notify('call:' .. call_id)
+  return {outcome = 'taken', status = c.status}
+end
+
+-- Read a call without its result.
+-- step calls.read(call_id) -> calls.find?
+function calls.read(call_id)
+  return redis.call('EXISTS', keys.call(call_id)) == 1 and calls.find(call_id)
+end
+
+-- Read a call with its result and its open questions; `waits` records that somebody waits for it.
+-- step calls.read_whole(call_id, waits: bool)
+--   -> {call: calls.find, result?, questions: [questions.row], file_bytes}?
+function calls.read_whole(call_id, waits)
+  local call = keys.call(call_id)
+  if redis.call('EXISTS', call) == 0 then return end
+  if waits then redis.call('HSET', call, 'waited_at', clock.now_ms) end
+  local result = redis.call('GET', keys.result(call_id))
+  local file_bytes = result and redis.call('STRLEN', keys.result_file(call_id)) or 0
+  return {call = calls.find(call_id), result = result, questions = questions.open(call_id),
+    file_bytes = file_bytes}
+end
+
+-- Read a part of the file that a call ended with, and how many bytes the whole has.
+-- step calls.read_file(call_id, first, last) -> {part, whole_bytes}
+function calls.read_file(call_id, first, last)
+  local file = keys.result_file(call_id)
+  local part = redis.call('GETRANGE', file, first, last)
+  return {part = part, whole_bytes = redis.call('STRLEN', file)}
+end
+
+-- List at most `limit` of a principal's calls behind an order number, looking at `look_at` of them.
+-- `next` is the order number to look on from; there is none where all were looked at.
+-- step calls.list(server, principal, status, after, limit: number, look_at: number)
+--   -> {rows: [calls.find], next?}
+function calls.list(server, principal, status, after, limit, look_at)
+  local rows, index = {}, keys.calls(server, principal)
+  local ids = redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'LIMIT', 0, look_at)
+  local next = #ids == look_at and redis.call('ZSCORE', index, ids[#ids]) or nil
+  for _, call_id in ipairs(ids) do
+    local found = calls.find(call_id)
+    if not found.status then redis.call('ZREM', index, call_id) end
+    if found.status and (status == '' or found.status == status) then rows[#rows + 1] = found end
+    if #rows >= limit then break end
+  end
+  return {rows = rows, next = next}
+end
+
+-- Record that the caller has the result of an ended call in hand.
+-- step calls.handed_over(call_id) -> nothing
+function calls.handed_over(call_id)
+  if redis.call('HGET', keys.call(call_id), 'finished_at') then
+    redis.call('HSET', keys.call(call_id), 'handed_over', clock.now_ms)
+  end
+end
+
+-- Record that the caller may come back for the result without waiting for it.
+-- step calls.promise(call_id) -> nothing
+function calls.promise(call_id)
+  if redis.call('EXISTS', keys.call(call_id)) == 1 then
+    redis.call('HSET', keys.call(call_id), 'promised', 1)
+  end
+end
+
+return calls
