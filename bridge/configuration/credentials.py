@@ -20,10 +20,11 @@ from pydantic import (
 from bridge.configuration.fields import (
     HEADER_NAME_PATTERN,
     Entry,
-    HeaderName,
+    FreeHeaderName,
     Seconds,
     Secret,
     Text,
+    UserName,
     unsound,
 )
 from bridge.configuration.variables import ENV_PATTERN, FromEnvironment
@@ -64,7 +65,7 @@ class BasicAuth(Entry):
     challenge: ClassVar[str] = 'Basic realm="hook"'
     covers_headers: ClassVar[bool] = True
     headers: ClassVar[tuple[str, ...]] = ("authorization",)
-    user: Text
+    user: UserName
     password: Secret = Field(description="The password, as env:NAME.")
 
     @property
@@ -83,7 +84,7 @@ class HeaderAuth(Entry):
     kind: ClassVar[str] = "header"
     challenge: ClassVar[str] = "Header"
     covers_headers: ClassVar[bool] = True
-    name: HeaderName
+    name: FreeHeaderName
     value: Secret = Field(description="The header's value, as env:NAME.")
 
     @property
@@ -197,7 +198,7 @@ class HmacAuth(SignatureAuth):
     """A signature of any other provider: an HMAC over the body, and perhaps a time."""
 
     kind: ClassVar[str] = "hmac"
-    header: HeaderName = Field(description="Where the signature stands.")
+    header: FreeHeaderName = Field(description="Where the signature stands.")
     secret: Secret = Field(description="The secret, as env:NAME.")
     algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"

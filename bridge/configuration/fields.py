@@ -100,6 +100,29 @@ BUILT_IN_TOOLS = frozenset(
 )
 """The tools that every server has; no workflow may take their names."""
 
+OF_HTTP = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers of a connection and of a message's frame, which are no sender's to choose."""
+
+OUR_PREFIX = "bridge-"
+
+_READ_OF_SENDERS = frozenset({"content-type", "idempotency-key", "prefer", "webhook-id"})
+
 _SLUG_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 _TOOL_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 _SCHEMA = {
@@ -159,6 +182,24 @@ def _sound(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+def _without_colon(user: str) -> str:
+    if ":" in user:
+        raise ValueError("must hold no colon, at which the password begins (RFC 7617)")
+    return user
+
+
+def _one_header(name: str) -> str:
+    if "*" in name:
+        raise ValueError("must name one header: there is no sign for several, so list them")
+    return name
+
+
+def _free_header(name: str) -> str:
+    if name.lower() in OF_HTTP | _READ_OF_SENDERS or name.lower().startswith(OUR_PREFIX):
+        raise ValueError("is set by HTTP itself or has a meaning to the bridge: name another")
+    return name
+
+
 def _of_an_object(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("type") != "object":
         raise ValueError("must describe an object: give it `type: object`")
@@ -167,6 +208,9 @@ def _of_an_object(schema: dict[str, Any]) -> dict[str, Any]:
 
 Text = Annotated[str, BeforeValidator(_revealed), WithJsonSchema({"type": "string"})]
 """A printable text that may come from the environment, though it is no secret."""
+
+UserName = Annotated[Text, AfterValidator(_without_colon)]
+"""What stands before the password in Basic credentials."""
 
 Secret = Annotated[
     SecretStr, BeforeValidator(_revealed), WithJsonSchema({"type": "string", "minLength": 1})
@@ -189,8 +233,11 @@ ToolName = Annotated[
 
 HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
-HeaderName = Annotated[str, Field(pattern=HEADER_NAME_PATTERN)]
-"""The name of an HTTP header (RFC 9110, 5.6.2)."""
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME_PATTERN), AfterValidator(_one_header)]
+"""The name of an HTTP header (RFC 9110, 5.6.2); no `*`, which programs take for any."""
+
+FreeHeaderName = Annotated[HeaderName, AfterValidator(_free_header)]
+"""The name of a header that means nothing yet, neither to HTTP nor to the bridge."""
 
 _TIME = {"type": ["number", "string"], "pattern": rf"{TIME_PATTERN}|\$\{{"}
 

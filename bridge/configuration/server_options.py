@@ -14,6 +14,8 @@ from pydantic import (
 )
 
 from bridge.configuration.fields import (
+    OF_HTTP,
+    OUR_PREFIX,
     AnyRate,
     Entry,
     HeaderName,
@@ -35,6 +37,12 @@ class Keep(Entry):
 
     headers: tuple[HeaderName, ...] = Field((), description="Headers, such as X-GitHub-Event.")
     query: bool = Field(False, description="The query of the address that it was sent to.")
+
+    @model_validator(mode="after")
+    def _check_that_something_is_kept(self) -> Self:
+        if not (self.headers or self.query):
+            raise unsound([Fault("", "keeps nothing: name `headers`, or set `query: true`")])
+        return self
 
     @model_validator(mode="after")
     def _check_that_nothing_is_secret(self) -> Self:
@@ -63,6 +71,8 @@ class Dedupe(Entry):
     def _check_that_there_is_one(self) -> Self:
         if (self.header is None) == (self.pointer is None):
             raise unsound([Fault("", "must have either `header` or `pointer`")])
+        if self.header is not None and self.header.lower() in OF_HTTP:
+            raise unsound([Fault("/header", "is set by HTTP itself, and tells no event's id")])
         return self
 
 
@@ -95,28 +105,12 @@ Handshake = Annotated[
 _OUR_OWN = frozenset(
     {"accept", "accept-encoding", "content-type", "idempotency-key", "traceparent", "user-agent"}
 )
-_OF_HTTP = frozenset(
-    {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_OUR_PREFIX = "bridge-"
 
 
 def sets_header(name: str) -> bool:
     """Report whether the bridge, or HTTP itself, sets a header of a request to a workflow."""
     small = name.lower()
-    return small in _OUR_OWN | _OF_HTTP or small.startswith(_OUR_PREFIX)
+    return small in _OUR_OWN | OF_HTTP or small.startswith(OUR_PREFIX)
 
 
 def _header_value(raw: object) -> object:

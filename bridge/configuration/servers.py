@@ -259,8 +259,13 @@ class Workflow(Entry):
 
     @model_validator(mode="after")
     def _check_headers(self) -> Self:
-        taken = dict.fromkeys(self.auth.headers if self.auth else (), "set by `auth`")
-        faults = []
+        proofs = self.auth.headers if self.auth else ()
+        taken = dict.fromkeys(proofs, "set by `auth`")
+        faults = [
+            Fault("/auth/header/name", "is set by the bridge or by HTTP itself: name another")
+            for name in proofs
+            if sets_header(name)
+        ]
         for name in self.headers:
             why = "set by the bridge or by HTTP itself" if sets_header(name) else ""
             if said := taken.get(name.lower(), why):

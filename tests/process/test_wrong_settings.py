@@ -130,13 +130,18 @@ FAULTS: dict[str, tuple[Make, tuple[str, ...], str]] = {
     ),
     "a setting that there is not": (
         setting(BRIDGE_NONSENSE="1"),
-        (*STARTING, *OPERATING),
+        EVERY,
         "BRIDGE_NONSENSE is no setting; ",
     ),
     "a wrong value": (
         setting(BRIDGE_LOG="loud"),
-        (*STARTING, *OPERATING),
+        EVERY,
         "BRIDGE_LOG must be 'console' or 'json'; ",
+    ),
+    "a setting that there is not, in .env": (
+        dotenv(b"BRIDGE_NONSENSE=1\n"),
+        EVERY,
+        "BRIDGE_NONSENSE is no setting; ",
     ),
     "a host of another machine": (
         setting(BRIDGE_HOST="192.0.2.1"),

@@ -33,6 +33,23 @@ def test_what_the_loader_refuses_is_a_fault(tmp_path: Path) -> None:
     ]
 
 
+def test_settings_at_which_the_start_would_stop_are_faults(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\ntokens: [env:BRIDGE_OF_A]\n")
+    (tmp_path / "b.yaml").write_text("name: b\ntokens: [env:BRIDGE_OF_B]\n")
+    environ = {
+        "BRIDGE_OF_A": "a" * 16,
+        "BRIDGE_OF_B": "b" * 16,
+        "BRIDGE_SERVERS": str(tmp_path),
+    }
+    for path in (tmp_path, tmp_path / "a.yaml"):
+        assert check(path, environ) == ()
+        unknown, wrong = check(path, environ | {"BRIDGE_PROT": "1", "BRIDGE_PORT": "x"})
+        assert unknown.startswith("BRIDGE_PROT is no setting; did you mean `BRIDGE_PORT`?")
+        assert wrong.startswith("BRIDGE_PORT must be a whole number")
+    (oauth,) = check(tmp_path, environ | {"BRIDGE_OAUTH": "built-in"})
+    assert oauth.startswith("BRIDGE_PUBLIC_URL is not set")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

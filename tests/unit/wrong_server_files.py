@@ -61,6 +61,30 @@ WRONG = {
     "name: s\nhooks:\n  h:\n    auth: {header: {name: X-Me, value: y}}\n"
     "    keep: {headers: [x-me]}\n": "5: hooks.h.keep.headers.0 is what proves this hook's sender",
     HOOK + "    keep: {headers: ['a b']}\n": "5: hooks.h.keep.headers.0 must match pattern",
+    HOOK + "    keep: {headers: ['*']}\n": "5: hooks.h.keep.headers.0 must name one header",
+    HOOK + "    keep: {headers: [X-Ok, X-*]}\n": "5: hooks.h.keep.headers.1 must name one header",
+    HOOK + "    keep: {}\n": "5: hooks.h.keep keeps nothing: name `headers`",
+    HOOK + "    keep: {headers: []}\n": "5: hooks.h.keep keeps nothing",
+    HOOK + "    keep: {headers: [], query: false}\n": "5: hooks.h.keep keeps nothing",
+    **{
+        f"name: s\nhooks: {{h: {{auth: {{header: {{\n  name: {name},\n  value: y}}}}}}}}\n": (
+            "3: hooks.h.auth.header.name is set by HTTP itself or has a meaning to the bridge"
+        )
+        for name in ("Content-Length", "Bridge-Reply-Url", "host", "Connection", "Idempotency-Key")
+    },
+    **{
+        f"{WORKFLOW}    auth: {{header: {{name: {name}, value: y}}}}\n": (
+            "5: workflows.w.auth.header.name is set by"
+        )
+        for name in ("Transfer-Encoding", "bridge-callback-url", "Content-Type", "User-Agent")
+    },
+    HOOK + "    dedupe: {header: Content-Length}\n": "5: hooks.h.dedupe.header is set by HTTP",
+    "name: s\nhooks:\n  h:\n    auth: {basic: {user: 'a:b', password: y}}\n": (
+        "4: hooks.h.auth.basic.user must hold no colon"
+    ),
+    WORKFLOW + "    auth: {basic: {user: 'a:b', password: y}}\n": (
+        "5: workflows.w.auth.basic.user must hold no colon"
+    ),
     HOOK + "    dedupe: {}\n": "5: hooks.h.dedupe must have either `header` or `pointer`",
     HOOK + "    dedupe: {header: X-A, pointer: /id}\n": "5: hooks.h.dedupe must have either",
     HOOK + "    dedupe: {pointer: id}\n": "5: hooks.h.dedupe.pointer must be a JSON Pointer",
