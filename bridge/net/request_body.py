@@ -2,11 +2,27 @@
 
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from starlette.requests import ClientDisconnect, Request
 
 from bridge.errors import MalformedError, TooLargeError, TransientError
+from bridge.formats.json_text import show
+
+
+def unread_coding(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return what to say of a body in a transfer coding that is not taken off; None for any other.
+
+    The parser takes off `chunked` and leaves every other as if it were the body.
+
+    Source: RFC 9112, 6.1.
+    """
+    named = b",".join(value for name, value in headers if name == b"transfer-encoding")
+    codings = [each.strip().lower() for each in named.split(b",") if each.strip()]
+    if not named or codings == [b"chunked"]:
+        return None
+    shown = show(named.decode("latin-1").strip())
+    return f"cannot read Transfer-Encoding {shown}; send chunked alone, gzip by Content-Encoding"
 
 
 async def read_body(

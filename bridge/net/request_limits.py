@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import OpenFiles
 from bridge.net.problem import problem
+from bridge.net.request_body import unread_coding
 
 logger = logging.getLogger(__name__)
 
@@ -254,6 +255,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raise Refusal(431, HEAD_TOO_LARGE)
         if self._is_resuming:
             return
+        if why := unread_coding(self.headers):
+            raise Refusal(501, why)
         if not self.url.startswith(b"/"):
             self._take_host_of_target()
         super().on_headers_complete()

@@ -282,6 +282,33 @@ async def test_the_host_of_an_absolute_target_counts(port: int, app: Echo, host:
 
 
 @pytest.mark.parametrize(
+    "codings",
+    [
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip\r\n",
+        b"Transfer-Encoding: identity, chunked\r\n",
+        b"Transfer-Encoding: x-made-up,chunked\r\n",
+        b"Upgrade: h2c\r\nConnection: Upgrade\r\nTransfer-Encoding: gzip, chunked\r\n",
+    ],
+)
+async def test_a_transfer_coding_that_nobody_takes_off_is_refused_with_words(
+    port: int, app: Echo, codings: bytes
+) -> None:
+    """Source: RFC 9112, 6.1."""
+    said = await answers(port, BEGIN + codings + b"\r\n5\r\nhello\r\n0\r\n\r\n")
+    assert status_in(said) == 501
+    assert b"send chunked alone, gzip by Content-Encoding" in said
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b" Chunked ", b"CHUNKED"])
+async def test_chunked_alone_is_taken_off(port: int, app: Echo, coding: bytes) -> None:
+    head = BEGIN + b"Connection: close\r\nTransfer-Encoding: " + coding + b"\r\n\r\n"
+    assert status_in(await answers(port, head + b"5\r\nhello\r\n0\r\n\r\n")) == 200
+
+
+@pytest.mark.parametrize(
     "sent",
     [
         b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
