@@ -13,7 +13,7 @@ import queue
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
 import click
 from typing_extensions import override
@@ -119,6 +119,41 @@ class ThreadedHandler(logging.handlers.QueueHandler):
     @override
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record  # it goes to a thread, not to another process
+
+
+class HeldLines(logging.Handler):
+    """Holds lines back while a block starts something: a start that fails says why by itself.
+
+    They are written at `write_out`, and at the block's end unless `told`, an error that says it
+    all, ends it.
+    """
+
+    def __init__(self, told: type[Exception]) -> None:
+        super().__init__()
+        self._told = told
+        self._root = logging.getLogger()
+        self._lines: list[logging.LogRecord] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(self._lines) < LINES_MAX:
+            self._lines.append(record)
+
+    def write_out(self) -> None:
+        """Write what was held back, and all that comes from now on."""
+        if self in self._root.handlers:
+            self._root.handlers = self._handlers
+        while self._lines:
+            self._root.handle(self._lines.pop(0))
+
+    def __enter__(self) -> Self:
+        self._handlers, self._root.handlers = self._root.handlers, [self]
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, self._told):
+            self._lines.clear()
+        self.write_out()
 
 
 def log_beside() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bridge.configuration.demo import NAME, demo_tokens, with_demo
 from bridge.configuration.load import Configuration, process_configuration
@@ -11,9 +11,11 @@ from bridge.configuration.servers import Server
 from bridge.configuration.settings import data_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.valkey import address_in
+from bridge.log import HeldLines
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio import Stdio
+from bridge.redis_faults import SILENT
 from bridge.runtime import open_runtime
 
 PATIENCE_S = 5.0
@@ -22,10 +24,7 @@ PATIENCE_S = 5.0
 START_S = 5.0
 """How long the start waits for it; a client that waits for us longer than a little gives up."""
 
-NO_ANSWER = (
-    "the bridge's Redis does not answer: start the bridge with `n8n-bridge up`, or mend "
-    "BRIDGE_REDIS_URL"
-)
+MEND = "start the bridge with `n8n-bridge up`, or mend BRIDGE_REDIS_URL"
 ANY_N8N_URL = "http://127.0.0.1:5680"
 """What a server file's addresses begin with where `up` plays n8n; nothing is sent from here."""
 
@@ -41,7 +40,10 @@ async def serve_stdio(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve_client(environ, name, streams, stop, is_channel=is_channel)
+    with HeldLines(ConfigurationError) as held:
+        await serve_client(
+            environ, name, streams, stop, is_channel=is_channel, on_open=held.write_out
+        )
 
 
 async def serve_client(
@@ -51,22 +53,28 @@ async def serve_client(
     stop: asyncio.Event,
     *,
     is_channel: bool,
+    on_open: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the client at these two descriptors until it has left, or until told to stop.
+
+    `on_open` is called when the bridge was found.
 
     Raises:
         ConfigurationError: there is no such server, or no bridge to join.
     """
     configuration = process_configuration(joined(environ, name))
     settings, server = configuration.settings, named(configuration, name)
+    away: list[str] = []
     source, sink = LinesIn(streams[0], settings.max_body_bytes), LinesOut(streams[1])
     async with contextlib.AsyncExitStack() as stack:
-        opening = open_runtime(settings, configuration.servers, "stdio", PATIENCE_S)
+        opening = open_runtime(settings, configuration.servers, "stdio", PATIENCE_S, away.append)
         try:
             async with asyncio.timeout(START_S):
                 runtime = await stack.enter_async_context(opening)
         except TimeoutError:
-            raise ConfigurationError((NO_ANSWER,)) from None
+            why = away[-1] if away else SILENT.sentence
+            raise ConfigurationError((f"{why}; {MEND}",)) from None
+        on_open()
         wire = Stdio(runtime, server, McpEndpoint(server), source, sink, is_channel=is_channel)
         await wire.serve(stop)
 

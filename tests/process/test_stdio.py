@@ -284,3 +284,4 @@ async def test_without_a_bridge_to_join_every_request_is_answered_by_what_is_mis
     assert program.heard == answers
     assert all(said in answer["error"]["message"] for answer in answers)
     assert said in log.read_text()
+    assert "{" not in log.read_text(), "what people read there is a sentence, and no log line"

@@ -1,5 +1,6 @@
 """A log line is one JSON object, or a line for people, that holds what it was given, no secret."""
 
+import contextlib
 import json
 import logging
 import re
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bridge.log import ConsoleLines, JsonLines, configure_logging
+from bridge.errors import ConfigurationError
+from bridge.log import ConsoleLines, HeldLines, JsonLines, configure_logging
 from tests.commands import logging_kept
 
 
@@ -64,6 +66,34 @@ def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[s
         logging.getLogger("workers.main").info("worker.started")
     said = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
     assert said == ["careful", "worker.started"]
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "written"),
+    [
+        (None, ["redis.away", "process.started"]),
+        (KeyError("a fault of ours"), ["redis.away"]),
+        (ConfigurationError(("the store does not answer",)), []),
+    ],
+)
+def test_a_start_that_fails_says_so_itself_and_its_lines_are_dropped(
+    ends_with: Exception | None, written: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logging_kept():
+        configure_logging()
+        with (
+            contextlib.suppress(KeyError, ConfigurationError),
+            HeldLines(ConfigurationError) as held,
+        ):
+            logging.getLogger("bridge.store").warning("redis.away")
+            assert capsys.readouterr().err == ""
+            if ends_with is not None:
+                raise ends_with
+            held.write_out()
+            logging.getLogger("bridge.runtime").info("process.started")
+        logging.getLogger("bridge").warning("after")
+    lines = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert lines == [*written, "after"]
 
 
 def test_a_line_for_people_has_the_time_the_level_the_event_and_each_field() -> None:
