@@ -353,3 +353,6 @@ async def test_what_is_too_long_to_be_meant_is_not_read(flow: Flow) -> None:
     for path in ("register", "token", "consent", "revoke"):
         answer = await flow.http.post(f"{flow.origin}/{path}", content=b"x" * 70_000)
         assert answer.status_code == 413
+        code = "invalid_client_metadata" if path == "register" else "invalid_request"
+        assert answer.json()["error"] == code
+        assert "longer than 16384 bytes" in answer.json()["error_description"]

@@ -10,15 +10,15 @@ from mcp.server.auth.handlers.register import RegistrationHandler
 from mcp.server.auth.handlers.token import TokenHandler
 from mcp.server.auth.middleware.client_auth import ClientAuthenticator
 from mcp.server.auth.settings import ClientRegistrationOptions
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import request_response
-from starlette.types import ASGIApp
+from starlette.types import Message
 
 from bridge.audit import UNKNOWN, record
+from bridge.errors import TooLargeError
 from bridge.net.client_address import clients_of, has_a_line_left
 from bridge.net.problem import problem
+from bridge.net.request_body import read_body
 from bridge.verbs.authenticator import SCOPES
 from bridge.verbs.oauth_grants import Grants
 from bridge.web.oauth import consent, metadata
@@ -26,7 +26,10 @@ from bridge.web.oauth.provider import Provider
 
 logger = logging.getLogger(__name__)
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 BODY_BYTES_MAX = 16_384
+TOO_LARGE = f"the body is longer than {BODY_BYTES_MAX} bytes, which nothing here may have"
 
 
 async def authorize(request: Request) -> Response:
@@ -92,18 +95,38 @@ def _grants(request: Request) -> Grants:
     return grants
 
 
-def _bounded(endpoint: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+def _refused(status: HTTPStatus, code: str, why: str) -> Response:
+    """Return a refusal that stands where RFC 6749, 5.2, has it: clients show what is there."""
+    return problem(status, why, error=code, error_description=why)
+
+
+def _bounded(endpoint: Endpoint, too_large: str = "invalid_request") -> Endpoint:
+    """Bound what an endpoint reads; `too_large` is its error code for more."""
+
     async def answer(request: Request) -> Response:
-        if metadata.is_built_in(request):
-            return await endpoint(request)
-        why = metadata.NO_LOGIN
-        # Clients on the TypeScript SDK show what stands where RFC 6749, 5.2, has it.
-        return problem(HTTPStatus.NOT_FOUND, why, error="access_denied", error_description=why)
+        if not metadata.is_built_in(request):
+            return _refused(HTTPStatus.NOT_FOUND, "access_denied", metadata.NO_LOGIN)
+        try:
+            raw = await read_body(request, BODY_BYTES_MAX)
+        except TooLargeError:
+            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_large, TOO_LARGE)
+        return await endpoint(_with_body(request, raw))
 
-    return RequestBodyLimitMiddleware(request_response(answer), BODY_BYTES_MAX)
+    return answer
 
 
-AUTHORIZE, TOKEN, REGISTER, REVOKE, CONSENT = map(
-    _bounded, (authorize, give_token, register, revoke, consent.take_consent)
+def _with_body(request: Request, raw: bytes) -> Request:
+    """Return a request whose body was read, with the body to be read once more."""
+    read: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
+
+    async def receive() -> Message:
+        return read.pop() if read else await request.receive()
+
+    return Request(request.scope, receive)
+
+
+AUTHORIZE, TOKEN, REVOKE, CONSENT = map(
+    _bounded, (authorize, give_token, revoke, consent.take_consent)
 )
+REGISTER = _bounded(register, "invalid_client_metadata")
 """The same, with an end to how much they read, and what to do where there is no login."""
