@@ -1,6 +1,7 @@
 """The house stays small: short files, short functions, and no growing list of exceptions."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from bridge.store.assembly import scripts
 ROOT = Path(__file__).parent.parent
 FILE_LINES = 400
 FUNCTION_LINES = 40
+AMBIGUOUS = frozenset({"Script"})
+"""Class names with two meanings, until every step is written in a Lua file."""
+VAGUE_VERBS = ("Give", "Tell", "Say", "Note", "Spell")
 
 OVERSIZED: frozenset[str] = frozenset()
 """What is too long and may stay so for now, as `file` or `file:function`; it may only shrink."""
@@ -40,9 +44,34 @@ def test_files_and_functions_fit_on_a_screen_or_are_named_here() -> None:
     assert set(oversized()) == OVERSIZED
 
 
+def test_a_class_name_has_one_meaning_in_the_whole_tree() -> None:
+    names = Counter(
+        node.name
+        for text in sources().values()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, times in names.items() if times > 1} == AMBIGUOUS
+
+
+def test_no_docstring_begins_with_a_verb_that_says_nothing_of_what_is_returned() -> None:
+    found = [
+        f"{name}: {line.strip()}"
+        for name, text in sources().items()
+        for line in text.splitlines()
+        if line.strip().startswith(tuple(f'"""{verb} ' for verb in VAGUE_VERBS))
+    ]
+    assert found == []
+
+
+def sources() -> dict[str, str]:
+    """Return the text of each file of the product, by its path."""
+    files = sorted([*ROOT.glob("bridge/**/*.py"), *ROOT.glob("workers/**/*.py")])
+    return {file.relative_to(ROOT).as_posix(): file.read_text() for file in files}
+
+
 def oversized() -> Iterator[str]:
-    for file in sorted([*ROOT.glob("bridge/**/*.py"), *ROOT.glob("workers/**/*.py")]):
-        text, name = file.read_text(), file.relative_to(ROOT).as_posix()
+    for name, text in sources().items():
         if text.count("\n") > FILE_LINES:
             yield name
         for node in ast.walk(ast.parse(text)):

@@ -54,7 +54,7 @@ async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
 
 
 async def deliver_occurrences(runtime: Runtime, _n8n: N8n, subscription_id: str) -> None:
-    """Tell the receiver of a subscription what has come."""
+    """Send the receiver of a subscription what has come."""
 
     async def write(server: Server, event: Event) -> dict[str, Json] | None:
         chars = min(runtime.settings.result_chars, TOLD_CHARS_MAX)

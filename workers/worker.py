@@ -232,7 +232,7 @@ class AsyncWorker(BaseWorker):
         await function(*job.args, **job.kwargs)
 
     async def _finish(self) -> None:
-        """Tell RQ of all the endings there are, again and again."""
+        """Report to RQ all the endings there are, again and again."""
         while True:
             endings = [await self._endings.get()]
             while len(endings) < BATCH and not self._endings.empty():

@@ -22,7 +22,7 @@ Row = Mapping[str, object]
 
 
 def event_row(event: Event) -> dict[str, object]:
-    """Tell an event without its payload."""
+    """Return an event without its payload."""
     return {
         "event_id": event.event_id,
         "server": event.server,
@@ -37,7 +37,7 @@ def event_row(event: Event) -> dict[str, object]:
 
 
 def reply_row(reply: Reply) -> dict[str, object]:
-    """Tell a reply without its value."""
+    """Return a reply without its value."""
     return {
         "status": reply.status,
         "attempts": reply.attempts,
@@ -46,13 +46,13 @@ def reply_row(reply: Reply) -> dict[str, object]:
 
 
 def listed_reply_row(listed: ListedReply) -> dict[str, object]:
-    """Tell a reply with the event that it answers."""
+    """Return a reply with the event that it answers."""
     place = {"event_id": listed.event_id, "server": listed.server, "hook": listed.hook}
     return place | reply_row(listed.reply)
 
 
 def call_row(call: Call) -> dict[str, object]:
-    """Tell a call without its arguments and its result."""
+    """Return a call without its arguments and its result."""
     return {
         "call_id": call.call_id,
         "server": call.principal.server,

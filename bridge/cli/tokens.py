@@ -102,7 +102,7 @@ def revoke_tokens(environ: Environ, token_ids: tuple[str, ...], as_json: bool) -
 
 
 def token_row(token: StoredToken) -> dict[str, object]:
-    """Tell a token without itself; `hooks` and `workflows` are null where all are meant."""
+    """Return what is shown of a token; `hooks` and `workflows` are null where all are meant."""
     scope, expires_at_ms = token.scope, token.expires_at_ms
     return {
         "token_id": token.token_id,

@@ -88,7 +88,7 @@ def is_reachable(settings: Settings) -> bool:
 
 
 def is_reachable_by(environ: Mapping[str, str]) -> bool:
-    """Tell the same by the environment, whatever else is wrong in it."""
+    """Report the same by the environment, whatever else is wrong in it."""
     named = {name: environ.get(name, "") for name in ("BRIDGE_HOST", "BRIDGE_PUBLIC_URL")}
     try:
         return is_reachable(Settings.from_environ(named))

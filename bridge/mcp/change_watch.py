@@ -89,7 +89,7 @@ class InboxWatch:
         await self.tell(tell)
 
     async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
-        """Tell the hooks of each change, for ever."""
+        """Send the hooks of each change, for ever."""
         with self.runtime.signals.subscribed(*names_of(self.server)) as woken:
             while True:
                 with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back

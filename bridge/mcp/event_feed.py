@@ -129,7 +129,7 @@ class EventFeed:
         add_webhooks(mcp_server)
 
     async def stream(self, context: Context, params: SubscriptionParams) -> dict[str, Any]:
-        """Tell occurrences as they come, with signs of life between, until the client leaves."""
+        """Send occurrences as they come, with signs of life between, until the client leaves."""
         caller, hook = context.lifespan_context, hook_of(context, params)
         told = _Told(context, hook, params)
         with self._listening.open(context, f"events:{caller.server.name}") as woken:
@@ -184,7 +184,7 @@ class _Told:
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
 
     async def go_on(self, *, begins: bool = False) -> None:
-        """Tell all that has come since, and first from where on, where that is to be said."""
+        """Send all that has come since, and first from where on, where that is to be said."""
         caller, has_more = self._caller, True
         kept_s = kept_s_of(caller, self._params) if begins else caller.runtime.settings.event_ttl_s
         while has_more:

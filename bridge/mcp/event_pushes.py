@@ -20,14 +20,14 @@ METHOD = "notifications/claude/channel"
 async def push_events(
     runtime: Runtime, server: Server, send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Tell a session of the events of a server, as long as it lasts."""
+    """Notify a session of the events of a server, as long as it lasts."""
     async with aclosing(runtime.pushes.events(server)) as events:
         async for event in events:
             await send(announcement(event))
 
 
 def announcement(event: Event) -> Message:
-    """Tell of one event; the names in `meta` are identifiers, for Claude Code drops all others."""
+    """Notify of one event; names in `meta` are identifiers, as Claude Code drops all others."""
     meta = {"server": event.server, "hook": event.hook, "event_id": event.event_id}
     envelope = {
         "event_id": event.event_id,

@@ -75,7 +75,7 @@ class ResourceSubscriptions(Protocol):
 
 
 async def _drop(_method: str, _params: Mapping[str, Any] | None) -> None:
-    """Tell nobody."""
+    """Notify nobody."""
 
 
 async def _always() -> bool:

@@ -89,7 +89,7 @@ class SessionNotifications:
     send: Callable[[Message], Awaitable[None]]
 
     async def tell(self) -> None:
-        """Tell each change once, until the session ends."""
+        """Notify of each change once, until the session ends."""
         signals, hears = self.runtime.signals, False
         while True:
             names = names_of(self.server) if hears else ()

@@ -56,20 +56,20 @@ class ListenStream:
         await self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured})
 
     async def tell_lists(self, changed: Iterable[str]) -> None:
-        """Tell the lists named, as far as they are wanted."""
+        """Notify of the lists named, as far as they are wanted."""
         for flag in self._lists:
             if flag in changed:
                 await self._notify(LIST_CHANGES[flag], {})
 
     async def tell_inboxes(self, hooks: list[str]) -> None:
-        """Tell that events came or went on these hooks."""
+        """Notify that events came or went on these hooks."""
         await self.tell_lists(["resourcesListChanged"])
         for uri, hook in self._uris.items():
             if hook in hooks:
                 await self._notify(UPDATED, {"uri": uri})
 
     async def tell(self, changes: Counter[str]) -> None:
-        """Tell each list and each task that has changed since it was told last."""
+        """Notify of each list and each task that has changed since it was told last."""
         for flag in self._lists:
             if changes[flag] != self._told_lists.get(flag, 0):
                 self._told_lists[flag] = changes[flag]
@@ -117,7 +117,7 @@ class SubscriptionsListen:
         return len(self._waiting)
 
     def has_changed(self, flag: str) -> None:
-        """Tell every stream of this process that a list of LIST_CHANGES is another now."""
+        """Notify every stream of this process that a list of LIST_CHANGES is another now."""
         self._changes[flag] += 1
         self._notify()
 

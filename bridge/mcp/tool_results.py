@@ -199,7 +199,7 @@ def _spared(caller: "Caller", workflow: str, result: Json) -> Json:
 
 @contextlib.contextmanager
 def refusing() -> Iterator[None]:
-    """Tell the bridge's own errors as the protocol's while the block lasts.
+    """Turn the bridge's own errors into the protocol's while the block lasts.
 
     Raises:
         MCPError: INVALID_PARAMS for what the client must mend, INTERNAL_ERROR for what will pass.

@@ -148,7 +148,7 @@ def seconds(given: Arguments, name: str, default: float = 0) -> float:
 
 
 def success(structured: dict[str, Any]) -> types.CallToolResult:
-    """Tell a result, as structure and as the same JSON in text for clients that read only text."""
+    """Return a result as structure, and the same JSON as text for clients that read only that."""
     text = spell(structured)
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text)], structured_content=structured

@@ -216,7 +216,7 @@ FIRST_S, EVERY_S = 3.0, 10.0
 
 @contextlib.asynccontextmanager
 async def telling(context: Context, what: str) -> AsyncIterator[None]:
-    """Tell every few seconds that something still waits, while the block lasts."""
+    """Report every few seconds that something still waits, while the block lasts."""
     teller = asyncio.create_task(_tell(context, what))
     try:
         yield

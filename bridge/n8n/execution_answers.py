@@ -86,7 +86,7 @@ def _secrets(execution: Json) -> tuple[str, ...]:
 
 
 def says(*statuses: str) -> Callable[[N8nAnswer], bool]:
-    """Tell of an answer whether it describes an execution of one of these statuses."""
+    """Return a check whether an answer describes an execution of one of these statuses."""
     return lambda n8n: at(execution_of(n8n), "status") in statuses
 
 

@@ -91,7 +91,7 @@ class StoreLosses:
 
 
 def _digest(url: str) -> str:
-    """Tell addresses apart, whatever the password."""
+    """Return what tells addresses apart, whatever the password."""
     parts = urlsplit(url)
     place = f"{parts.netloc.rpartition('@')[2]}{parts.path}?{parts.query}"
     return hashlib.sha256(place.encode()).hexdigest()[:12]

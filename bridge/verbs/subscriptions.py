@@ -201,7 +201,7 @@ class SubscriptionDeliveries:
         self._kept_s = kept_s
 
     async def deliver(self, subscription_id: SubscriptionId, write: Write) -> None:
-        """Tell a receiver all that has come for it; does nothing while another process does."""
+        """Send a receiver all that has come for it; does nothing while another process does."""
         telling = await self._store.lease(subscription_id, new_lease_token())
         if telling is None:
             return

@@ -124,7 +124,7 @@ def _batch(request: Request, body: Json | Response) -> list[Message]:
 
 
 def _is_modern(request: Request, message: Message) -> bool:
-    """Tell the era by the version header, and by the envelope that only the 2026 wire has.
+    """Report the era by the version header, and by the envelope that only the 2026 wire has.
 
     Where the two differ, the 2026 wire says so.
     """
