@@ -82,7 +82,19 @@ async def raw_server(
 ) -> AsyncIterator[RawServer]:
     """Serve on a free loopback port."""
     server = RawServer(answer, closes)
-    listener = await asyncio.start_server(server.take, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    async with listener:
+    async with listening(server, "127.0.0.1"):
         yield server
+
+
+@asynccontextmanager
+async def listening(server: RawServer, host: str | None) -> AsyncIterator[None]:
+    """Listen on an address, or on all; wait in the end for no connection that a client keeps.
+
+    That is what a listener's own `async with` does, from Python 3.12 on.
+    """
+    listener = await asyncio.start_server(server.take, host, server.port)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield
+    finally:
+        listener.close()

@@ -19,7 +19,7 @@ from bridge.models import EventId, Principal, Reply, ReplyStatus
 from bridge.n8n.client import N8n
 from bridge.store.events import LeaseRef
 from tests.apps import RunningApp, running_app, there
-from tests.raw_server import RawServer, raw_server
+from tests.raw_server import RawServer, listening, raw_server
 from tests.waiting import wait_until
 from workers.jobs import deliver_reply
 
@@ -133,7 +133,7 @@ class Stage:
 async def everywhere() -> AsyncIterator[RawServer]:
     """Listen on every address of this machine, of all its families."""
     server = RawServer(port=free_port())
-    async with await asyncio.start_server(server.take, None, server.port):
+    async with listening(server, None):
         yield server
 
 
