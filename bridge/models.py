@@ -40,9 +40,9 @@ def new_lease_token() -> LeaseToken:
     return LeaseToken(secrets.token_urlsafe(8))
 
 
-def new_process_id(kind: str) -> ProcessId:
-    """Mint the name under which one web or worker process holds leases."""
-    return ProcessId(f"{kind}-{secrets.token_hex(8)}")
+def new_process_id(kind: str, mark: str = "") -> ProcessId:
+    """Mint the name under which one web or worker process holds leases; it ends with the mark."""
+    return ProcessId(f"{kind}-{secrets.token_hex(8)}{mark}")
 
 
 def instant(at_ms: int, precision: str = "milliseconds") -> str:

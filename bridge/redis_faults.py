@@ -17,12 +17,20 @@ ACL_RULE = "~{bridge}:* ~rq:* &{bridge}:* +@all -@dangerous -@admin"
 """What the bridge's user must be allowed to do, as `ACL SETUSER` takes it."""
 
 
+NEWER_LAYOUT = "NEWERLAYOUT"
+"""How the answer to a step begins that takes nothing of a store in a layout of later versions."""
+
+
 @dataclass(frozen=True)
 class RedisFault:
-    """What keeps Redis from taking steps; what `lasts` does so until somebody mends it."""
+    """What keeps Redis from taking steps.
+
+    What `lasts` does so until somebody mends it, what is `final` for as long as the process lives.
+    """
 
     sentence: str
     lasts: bool = False
+    final: bool = False
 
 
 SILENT = RedisFault("the store does not answer: Redis hangs, or something holds its answers back")
@@ -78,6 +86,13 @@ _FORBIDDEN = re.compile(r"NOPERM|ACL failure in script|The user executing the sc
 def fault_of(error: BaseException) -> RedisFault | None:
     """Name what keeps Redis from taking a step, or None where it is the step that is wrong."""
     code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
+    if code == NEWER_LAYOUT:
+        return RedisFault(
+            "the store is written in a later layout than this version of the bridge reads: run "
+            "the version that wrote it, or one after that",
+            lasts=True,
+            final=True,
+        )
     if code in _REFUSALS:
         return _REFUSALS[code]
     if code == "NOPERM" or _FORBIDDEN.search(str(error)):

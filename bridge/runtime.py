@@ -30,6 +30,7 @@ from bridge.store.events import EventStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
+from bridge.store.layout import MARK
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.pool import CONNECT_S, open_pool
@@ -190,7 +191,7 @@ async def open_runtime(
     """
     url = settings.redis_url
     assert url is not None, "whoever opens a runtime has named its Redis"
-    process = new_process_id(kind)
+    process = new_process_id(kind, MARK)
     client = Redis.from_pool(open_pool(url))
     ear = Redis.from_url(
         url,

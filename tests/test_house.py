@@ -19,6 +19,9 @@ OVERSIZED: frozenset[str] = frozenset()
 
 LUA_FILE_LINES = 250
 LUA_STEP_LINES = 120
+GUARD_LINES = 1
+"""How every step begins, by itself: with a look at the layout of the store."""
+
 OVERSIZED_STEPS = {
     "claims.abandon": 160,
     "claims.leave_line": 174,
@@ -97,7 +100,7 @@ def test_files_and_functions_of_lua_fit_on_a_screen() -> None:
 
 
 def test_steps_fit_on_three_screens_or_are_named_here() -> None:
-    sizes = {name: len(scripts().find(name).written) for name in scripts().names()}
+    sizes = {name: len(scripts().find(name).written) - GUARD_LINES for name in scripts().names()}
     large = {name: lines for name, lines in sizes.items() if lines > LUA_STEP_LINES}
 
     assert large.keys() == OVERSIZED_STEPS.keys()

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.ending import end
+from bridge.errors import ConfigurationError
 from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
 from bridge.runtime import open_runtime
+from bridge.store.steps import Steps
 from workers.bookkeeping import connect
 from workers.jobs import jobs
 from workers.sweeper import Sweeper
@@ -33,6 +35,22 @@ async def unless_stopped(stop: asyncio.Event, opening: Coroutine[Any, Any, T]) -
         return opened.result() if opened.done() else None
     finally:
         await end(*(task for task in (opened, stopped) if not task.done()))
+
+
+async def unless_ended(steps: Steps, working: asyncio.Task[None]) -> None:
+    """Wait until the work is done, or the store takes no step of this process any more.
+
+    Raises:
+        ConfigurationError: why it is to be left.
+    """
+    ended = asyncio.create_task(steps.ended.wait())
+    try:
+        await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done() and steps.fault:
+            raise ConfigurationError((steps.fault.sentence,))
+        await working
+    finally:
+        await end(ended, working)
 
 
 async def run_worker(settings: Settings, servers: Mapping[str, Server], concurrency: int) -> None:
@@ -58,5 +76,8 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         # for a tenth of a second each.
         gc.collect()
         gc.freeze()
-        await worker.run(stop, settings.drain_s, runtime.runs.hand_over)
-        await end(sweeping)
+        working = asyncio.create_task(worker.run(stop, settings.drain_s, runtime.runs.hand_over))
+        try:
+            await unless_ended(runtime.steps, working)
+        finally:
+            await end(sweeping)

@@ -15,6 +15,7 @@ from bridge.store.declarations import (
     declaration_of,
 )
 from bridge.store.keys import KEYS, WAKE, Key
+from bridge.store.layout import NOW, guard
 from bridge.store.lua_files import Line, Module, Unit, reach, read_folder
 
 _KEY = re.compile(r"\bkeys\.(\w+)\(")
@@ -58,6 +59,8 @@ class Scripts:
 
     def __init__(self, modules: Mapping[str, Module]) -> None:
         self.modules = modules
+        module, _, name = NOW.partition(".")
+        self._first = [modules[module].units[name]] if module in modules else []
 
     def find(self, name: str) -> Script:
         """Put one step together.
@@ -68,7 +71,7 @@ class Scripts:
         module, _, member = name.partition(".")
         unit = self.modules[module].units[member]
         declared = declaration_of(unit, self.modules)
-        units = reach(self.modules, unit)
+        units = reach(self.modules, unit, *self._first)
         _check_tables(unit, declared, units)
         lines = tuple(_assembled(unit, declared, units))
         text = "\n".join(line.text.strip() for line in lines)
@@ -111,6 +114,8 @@ def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator
     known = {name for unit in units for name in (unit.module, "keys")}
     for unit in units:
         yield from (replace(line, text=_with_fields(line, known)) for line in unit.code)
+    if any(unit.full_name == NOW for unit in units):
+        yield from _made([guard(_field(NOW))])
     yield from _made(_call(step, declared))
 
 

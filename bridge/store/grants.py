@@ -114,7 +114,7 @@ DECIDE = Script(
     + f"""
 if redis.call('EXISTS', oauth_code_key(code)) == 1 then return {{'decided'}} end
 if not close(question) then return {{}} end
-redis.call('HSET', oauth_code_key(code), 'kept', kept)
+redis.call('HSET', oauth_code_key(code), 'kept', kept, 'v', layout)
 redis.call('EXPIRE', oauth_code_key(code), {CODE_TTL_S})
 return {{'decided'}}
 """,
@@ -136,7 +136,7 @@ local kept = redis.call('HGET', oauth_code_key(code), 'kept')
 if not kept then return {{}} end
 redis.call('HSET', oauth_code_key(code), 'grant', grant)
 redis.call('EXPIRE', oauth_code_key(code), {ACCESS_TTL_S})
-redis.call('HSET', oauth_grant_key(grant), 'kept', kept)
+redis.call('HSET', oauth_grant_key(grant), 'kept', kept, 'v', layout)
 add(grant, refresh, '-')
 hand_out(grant, access, scopes, refresh)
 return {{'exchanged'}}

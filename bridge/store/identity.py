@@ -11,6 +11,7 @@ IDENTIFY = Script(
 if redis.call('EXISTS', identity_key()) == 0 then
   redis.call('SET', identity_key(), fresh .. ' ' .. string.format('%.0f', now))
 end
+redis.call('SET', layout_key(), layout, 'NX')
 return {redis.call('GET', identity_key()), redis.call('GET', order_key()) or '0'}
 """,
 )

@@ -47,6 +47,7 @@ class Key:
 KEYS = (
     Key("order", "order", "string", "scripts", False, "never: the last order number given"),
     Key("identity", "identity", "string", "identity", False, "never: the name of the store"),
+    Key("layout", "layout", "string", "identity", False, "never: how new records are laid out"),
     Key(
         "counters", "counters", "hash", "counters", False, "never: totals since the store was made"
     ),

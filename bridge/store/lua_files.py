@@ -225,10 +225,10 @@ def _check_member(name: str, member: str, line: Line, modules: Mapping[str, Modu
         raise line.fault(f"there is no {name}.{member}")
 
 
-def reach(modules: Mapping[str, Module], first: Unit) -> list[Unit]:
-    """Find all that a unit needs, each module behind those that it requires."""
-    found = {first.full_name: first}
-    ahead = [first]
+def reach(modules: Mapping[str, Module], *first: Unit) -> list[Unit]:
+    """Find all that some units need, each module behind those that it requires."""
+    found = {unit.full_name: unit for unit in first}
+    ahead = [*first]
     while ahead:
         for name, member, _ in ahead.pop().references():
             unit = modules[name].units.get(member) if name in modules else None

@@ -31,7 +31,7 @@ local newest = redis.call('XREVRANGE', outbox, '+', '-', 'COUNT', 1)[1]
 if newest and newest[2][8] == once then return {newest[1]} end
 local bytes = #frame + (newest and newest[2][10] or 0)
 local id = redis.call('XADD', outbox, '*', 'frame', frame, 'last', last, 'receipt', receipt,
-  'once', once, 'bytes', string.format('%.0f', bytes), 'request', request)
+  'once', once, 'bytes', string.format('%.0f', bytes), 'request', request, 'v', layout)
 while true do
   local oldest = redis.call('XRANGE', outbox, '-', '+', 'COUNT', 1)[1]
   local is_small = bytes - oldest[2][10] + #oldest[2][2] <= tonumber(bytes_max)

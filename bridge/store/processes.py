@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from bridge.models import ProcessId
+from bridge.store import layout
 from bridge.store.steps import Steps, step
 
 logger = logging.getLogger(__name__)
@@ -57,8 +58,16 @@ async def _leave(steps: Steps, *, process: ProcessId) -> None:
     """Forget a process but for what it still holds."""
 
 
+@dataclass(frozen=True)
+class LeadRow:
+    """Whether a process sweeps, and the layout that it had the store go on to, if it did."""
+
+    leads: bool
+    raised_to: int | None
+
+
 @step("processes.lead")
-async def _lead(steps: Steps, *, process: ProcessId, life_ms: int) -> bool:
+async def _lead(steps: Steps, *, process: ProcessId, life_ms: int, newest: int) -> LeadRow:
     """Become or stay the one process that sweeps."""
 
 
@@ -96,8 +105,13 @@ class ProcessStore:
         await _leave(self._steps, process=self.process)
 
     async def rules(self) -> bool:
-        """Become or stay the one process that sweeps."""
-        return await _lead(self._steps, process=self.process, life_ms=LEAD_MS)
+        """Become or stay the one process that sweeps, and that has the store in its latest layout."""
+        found = await _lead(
+            self._steps, process=self.process, life_ms=LEAD_MS, newest=layout.NEWEST
+        )
+        if found.raised_to:
+            logger.info("store.raised", extra={"layout": found.raised_to})
+        return found.leads
 
     async def dead(self) -> list[DeadProcess]:
         """Find the processes that have not been heard of for LIFE_S, with what they held."""

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from bridge.store.keys import KEYS, WAKE_CHANNEL
+from bridge.store.layout import LUA
 
 Value = str | bytes | int | float
 Answer = list[Any]
@@ -65,7 +66,7 @@ class Script:
 
     The Lua sees each name of `args` as a local string, `now` in milliseconds on Redis's clock,
     `<family>_key(…)` of every key family, `ring(name)` to wake listeners, `next_order()`, and
-    `note(key, what, said)` to add a line to the timeline of the record at `key`.
+    `note(key, what, said)` to add a line to the timeline of the record at `key`, and `layout`.
     A step may be repeated with the same arguments: the second run changes nothing more.
     """
 
@@ -75,7 +76,7 @@ class Script:
         shared = [text for name, text in _SHARED.items() if re.search(rf"\b{name}\(", lua)]
         used = "\n".join([*shared, lua])
         keys = [key.lua() for key in KEYS if re.search(rf"\b{key.name}_key\(", used)]
-        self.text = "\n".join([*lines, _CLOCK, *keys, *shared, lua])
+        self.text = "\n".join([LUA, *lines, _CLOCK, *keys, *shared, lua])
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, values: dict[str, Value]) -> tuple[Value, ...]:

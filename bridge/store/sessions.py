@@ -60,7 +60,7 @@ if redis.call('EXISTS', session_key(id)) == 0 then
   if not make_room(sessions_key(), of_all) then return {'all'} end
 end
 redis.call('HSET', session_key(id), 'server', server, 'principal', principal, 'wire', wire, 'client', client,
-  'version', version, 'info', info, 'capabilities', capabilities)
+  'version', version, 'info', info, 'capabilities', capabilities, 'v', layout)
 lives(id, server, principal, ttl_s)
 return {'written'}
 """,

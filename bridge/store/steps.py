@@ -63,6 +63,9 @@ class Steps:
         self._refused: set[Script | OldScript] = (
             set()
         )  # of these answers, where a connection stands
+        self.ended = asyncio.Event()
+        """Set once Redis will take no step of this process any more."""
+
         self.fault: RedisFault | None = None
         """What kept Redis from taking the last step that it did not take, until it takes it."""
 
@@ -168,7 +171,9 @@ class Steps:
             level = logging.ERROR if fault.lasts else logging.WARNING
             logger.log(level, "redis.away", extra={"reason": fault.sentence})
             self.fault = fault
-        if fault.lasts and not self._is_insistent:
+        if fault.final:
+            self.ended.set()
+        if fault.final or (fault.lasts and not self._is_insistent):
             self._give_up(step, fault)
         return step.done.done()
 

@@ -100,7 +100,7 @@ return rows
 OWE = Script(
     "session request message stream call process ttl_s",
     """
-local owed = cjson.encode({message, stream, call, process})
+local owed = cjson.encode({message, stream, call, process, layout})
 if redis.call('HSETNX', owed_key(session), request, owed) == 0 then return {'owed before'} end
 redis.call('EXPIRE', owed_key(session), ttl_s)
 return {'owed'}

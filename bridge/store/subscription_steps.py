@@ -48,7 +48,7 @@ if s.secret and s.secret ~= secret then
 end
 redis.call('HSETNX', subscription_key(id), 'cursor', cursor)
 redis.call('HSET', subscription_key(id), 'server', server, 'hook', hook, 'principal', principal, 'token', token,
-  'url', url, 'secret', secret, 'suspended', 0)
+  'url', url, 'secret', secret, 'suspended', 0, 'v', layout)
 if s.suspended == '1' then redis.call('HSET', subscription_key(id), 'tries', 0) end
 redis.call('PEXPIREAT', subscription_key(id), expires_at)
 for _, index in ipairs({{mine, subscribers_key(server, hook)}}) do

@@ -1,6 +1,7 @@
 -- Calls: one run of a workflow each, from the wish to its result.
 local clock = require 'clock'
 local keys = require 'keys'
+local layouts = require 'layouts'
 local questions = require 'questions'
 local records = require 'records'
 local signals = require 'signals'
@@ -75,7 +76,7 @@ function calls.write(new)
     'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
     'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
-    'timeout_ms', new.timeout_ms, 'trace', new.trace)
+    'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now)
   if new.promised then redis.call('HSET', call, 'promised', 1) end
   redis.call('EXPIRE', call, 2 * new.ttl_s)
   for _, digest in ipairs({new.attach, new.attach_use}) do

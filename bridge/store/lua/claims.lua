@@ -2,6 +2,7 @@
 local clock = require 'clock'
 local events = require 'events'
 local keys = require 'keys'
+local layouts = require 'layouts'
 local processes = require 'processes'
 local records = require 'records'
 local timeline = require 'timeline'
@@ -70,8 +71,8 @@ function claims.stand_in_line(wish)
   for _, line in ipairs(lines) do claims.join(wish, line, order) end
   claims.join(wish, own, clock.digits(clock.now_ms + wish.wait_ms))
   lines[#lines + 1] = own
-  redis.call('HSETNX', keys.takers(wish.process), wish.waiter, cjson.encode(
-    {server = wish.server, lines = lines, principal = wish.principal, token = wish.token}))
+  redis.call('HSETNX', keys.takers(wish.process), wish.waiter, cjson.encode({server = wish.server,
+    lines = lines, principal = wish.principal, token = wish.token, v = layouts.now}))
   redis.call('EXPIRE', keys.takers(wish.process), waiters.KEPT_S)
   redis.call('SREM', keys.named(wish.process), wish.waiter)
   redis.call('ZADD', keys.processes(), clock.now_ms, wish.process)

@@ -3,6 +3,7 @@ local clock = require 'clock'
 local counters = require 'counters'
 local events = require 'events'
 local keys = require 'keys'
+local layouts = require 'layouts'
 local questions = require 'questions'
 local records = require 'records'
 local signals = require 'signals'
@@ -28,7 +29,7 @@ function intake.accept(new)
   if refusal then return refusal end
   if new.idempotency ~= '' then
     local seen = keys.idempotency(new.idempotency)
-    redis.call('HSET', seen, 'id', into or new.event_id, 'digest', new.digest)
+    redis.call('HSET', seen, 'id', into or new.event_id, 'digest', new.digest, 'v', layouts.now)
     redis.call('EXPIRE', seen, new.window_s)
   end
   if into then
@@ -105,10 +106,10 @@ function intake.write(new)
     'attempt', 0, 'order', order, 'received_at', clock.now_ms, 'body', new.content,
     'media_type', new.media_type, 'summary', new.summary, 'lease_s', new.lease_s,
     'max_attempts', new.max_attempts, 'ttl_s', new.ttl_s, 'open_s', new.answer_within_s,
-    'execution', new.execution, 'call', new.call_id, 'kept', new.kept)
+    'execution', new.execution, 'call', new.call_id, 'kept', new.kept, 'v', layouts.now)
   questions.mark(id, new.call_id, true)
   redis.call('HSET', reply, 'status', 'none', 'attempts', 0, 'url', new.reply_url,
-    'deadline', new.reply_deadline_ms, 'default', new.default_reply)
+    'deadline', new.reply_deadline_ms, 'default', new.default_reply, 'v', layouts.now)
   redis.call('EXPIRE', event, lives_s)
   redis.call('EXPIRE', reply, lives_s)
   redis.call('ZADD', keys.inbox(new.server, new.hook, 'queued'), order, id)

@@ -1,6 +1,7 @@
 -- Processes: which of them live, and what each must answer for.
 local clock = require 'clock'
 local keys = require 'keys'
+local layouts = require 'layouts'
 local signals = require 'signals'
 local processes = {}
 
@@ -27,13 +28,14 @@ end
 -- step processes.beat(process) -> nothing
 function processes.beat(process) redis.call('ZADD', keys.processes(), clock.now_ms, process) end
 
--- Become or stay the one process that sweeps, for so long; false where another does.
--- step processes.lead(process, life_ms) -> bool
-function processes.lead(process, life_ms)
+-- Become or stay the one process that sweeps, for so long, and have the store go on to the latest
+-- layout that it may: `raised_to`, where that is another than before.
+-- step processes.lead(process, life_ms, newest: number) -> {leads: bool, raised_to?: int}
+function processes.lead(process, life_ms, newest)
   local leader = redis.call('GET', keys.sweeper())
-  if leader and leader ~= process then return false end
+  if leader and leader ~= process then return {leads = false} end
   redis.call('SET', keys.sweeper(), process, 'PX', life_ms)
-  return true
+  return {leads = true, raised_to = layouts.raise(newest)}
 end
 
 -- Find the processes that have not been heard of for so long, and what each still holds.
