@@ -2,6 +2,10 @@
 
 The message of a line is a constant dotted name (`hook.received`); everything else is a field, given
 as `extra`. stdout stays free for what commands print and for the MCP wire of `stdio`.
+
+The audit is a line for every act: who did what to which, and how it ended. No line of it holds a
+payload, a secret or a token; ids and names only. All are of the logger `audit`, so that they can be
+kept apart from the others, and longer.
 """
 
 import contextlib
@@ -191,3 +195,23 @@ def _formatter(form: str) -> logging.Formatter:
     if form == "console" or (form != "json" and is_terminal):
         return ConsoleLines(has_colors=is_terminal and not os.environ.get("NO_COLOR"))
     return JsonLines()
+
+
+AUDIT = logging.getLogger("audit")
+
+OPERATOR = "operator"
+UNKNOWN = "unknown"
+_LONGEST = 200
+
+
+def audit(who: str, what: str, which: str, outcome: str) -> None:
+    """Put an act on record.
+
+    Args:
+        who: `server/principal`, `server/hooks/hook` for a sender, `operator`, or `unknown`.
+        what: the tool, the command or the route.
+        which: the id of what it was done to; empty where there is none.
+        outcome: `done`, or what else became of it.
+    """
+    line = {"who": who, "what": what[:_LONGEST], "which": which[:_LONGEST], "outcome": outcome}
+    AUDIT.info("act", extra=line)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import click
 
-from bridge.audit import OPERATOR, record
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
 from bridge.cli.options import each, filters, limited, with_payload
@@ -19,6 +18,7 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
+from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
 from bridge.verbs.operators import RecordFilter
 
@@ -84,7 +84,7 @@ def cancel_calls(environ: Environ, call_ids: tuple[str, ...], as_json: bool) -> 
 
     async def cancel(operation: Operation, call_id: str) -> dict[str, object]:
         status = await operation.operators.cancel(call_id)
-        record(OPERATOR, "calls cancel", call_id, "done")
+        audit(OPERATOR, "calls cancel", call_id, "done")
         return {"status": status}
 
     async def work(operation: Operation) -> bool:

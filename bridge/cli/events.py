@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import click
 
-from bridge.audit import OPERATOR, record
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
 from bridge.cli.options import each, filters, limited, with_payload
@@ -19,6 +18,7 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
+from bridge.log import OPERATOR, audit
 from bridge.models import Event, EventStatus
 from bridge.verbs.operators import RecordFilter
 
@@ -97,7 +97,7 @@ def redrive_events(
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         event_status, reply_status = await operation.operators.redrive(event_id)
-        record(OPERATOR, "events redrive", event_id, "done")
+        audit(OPERATOR, "events redrive", event_id, "done")
         return {"status": event_status, "reply_status": reply_status}
 
     async def work(operation: Operation) -> bool:

@@ -14,7 +14,7 @@ from rich.text import Text
 from bridge.cli.operating import Operation, operate
 from bridge.formats.json_text import spell
 from bridge.models import Call, Event, ListedReply, Reply, Timeline, instant
-from bridge.n8n.executions import link_to
+from bridge.n8n.reply_address import link_to
 from bridge.verbs.operators import RecordFilter
 
 WIDE = 200

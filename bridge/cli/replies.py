@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import click
 
-from bridge.audit import OPERATOR, record
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
 from bridge.cli.options import each, limited
 from bridge.cli.output import listed_reply_row, print_record, print_rows, reply_row
+from bridge.log import OPERATOR, audit
 from bridge.models import EventId, ReplyStatus, instant
 
 COLUMNS = "event_id server hook status attempts last_failure"
@@ -98,7 +98,7 @@ def redrive_replies(
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         status = await operation.operators.replies.redrive(EventId(event_id))
-        record(OPERATOR, "replies redrive", event_id, "done")
+        audit(OPERATOR, "replies redrive", event_id, "done")
         return {"status": status}
 
     async def work(operation: Operation) -> bool:

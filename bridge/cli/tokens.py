@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import click
 
-from bridge.audit import OPERATOR, record
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
 from bridge.cli.options import duration, each
 from bridge.cli.output import print_record, print_rows
 from bridge.errors import NotFoundError
+from bridge.log import OPERATOR, audit
 from bridge.models import instant
 from bridge.store.tokens import StoredToken
 
@@ -76,7 +76,7 @@ def add_token(
             there = ", ".join(operation.servers) or "none"
             raise NotFoundError(f"no sound server file is named {server}; there are: {there}")
         token, kept = await operation.tokens.add(known, name, scope, expires)
-        record(OPERATOR, "tokens add", kept.token_id, "done")
+        audit(OPERATOR, "tokens add", kept.token_id, "done")
         print_record({"token": token, **token_row(kept)}, as_json=as_json)
 
     operate(environ, work)
@@ -91,7 +91,7 @@ def revoke_tokens(environ: Environ, token_ids: tuple[str, ...], as_json: bool) -
 
     async def revoke(operation: Operation, token_id: str) -> dict[str, object]:
         token = await operation.tokens.revoke(token_id)
-        record(OPERATOR, "tokens revoke", token_id, "done")
+        audit(OPERATOR, "tokens revoke", token_id, "done")
         return {"status": "revoked", "server": token.principal.server, "name": token.principal.name}
 
     async def work(operation: Operation) -> bool:

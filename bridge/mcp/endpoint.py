@@ -14,11 +14,11 @@ from mcp_types.methods import CacheableMethod
 from typing_extensions import override
 
 from bridge import __version__
-from bridge.audit import record
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, RejectedError
 from bridge.formats.json_text import show
+from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
@@ -176,7 +176,7 @@ class McpEndpoint:
             which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
         outcome = "refused" if getattr(told, "is_error", False) else "done"
         if which:  # a take that found nothing was no act
-            record(str(caller.principal), tool.name, str(which), outcome)
+            audit(str(caller.principal), tool.name, str(which), outcome)
 
     async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
         """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""

@@ -17,11 +17,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
-from bridge.audit import record
 from bridge.auth.authentication import LOCAL
 from bridge.configuration.servers import Hook
 from bridge.errors import NotFoundError
 from bridge.formats.json_text import show
+from bridge.log import audit
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tool_results import refusing
 from bridge.mcp.tools import Context
@@ -135,9 +135,9 @@ async def subscribe(context: Context, params: SubscribeParams) -> dict[str, Any]
         with refusing(), _in_own_codes():
             subscribed = await caller.runtime.subscriptions.subscribe(asked)
     except MCPError:
-        record(str(caller.principal), "events/subscribe", asked.subscription_id, "refused")
+        audit(str(caller.principal), "events/subscribe", asked.subscription_id, "refused")
         raise
-    record(str(caller.principal), "events/subscribe", subscribed.subscription_id, "done")
+    audit(str(caller.principal), "events/subscribe", subscribed.subscription_id, "done")
     kept = subscribed.kept
     return {
         "resultType": "complete",
@@ -156,7 +156,7 @@ async def unsubscribe(context: Context, params: UnsubscribeParams) -> dict[str, 
         ended = await caller.runtime.subscriptions.unsubscribe(
             caller.principal, hook.name, params.delivery.url
         )
-    record(str(caller.principal), "events/unsubscribe", ended, "done")
+    audit(str(caller.principal), "events/unsubscribe", ended, "done")
     return {"resultType": "complete"}
 
 

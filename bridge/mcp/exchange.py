@@ -18,7 +18,7 @@ from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import ErrorData
 
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, TransientError
 from bridge.formats.json_text import encode as encode_json

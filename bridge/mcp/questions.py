@@ -5,11 +5,11 @@ from typing import Any
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
-from bridge.audit import record
 from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
 from bridge.formats.json_text import parse_json, spell
 from bridge.formats.payloads import LongJson, page, read_kept
+from bridge.log import audit
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload
 from bridge.mcp.tools import Schema
@@ -91,9 +91,9 @@ async def take_answer(caller: Caller, question: Question, response: object) -> N
     except LeaseLostError:
         return
     except InvalidError as error:
-        record(str(caller.principal), "tasks/update", event_id, "refused")
+        audit(str(caller.principal), "tasks/update", event_id, "refused")
         raise MCPError(types.INVALID_PARAMS, str(error)) from error
-    record(str(caller.principal), "tasks/update", event_id, "done")
+    audit(str(caller.principal), "tasks/update", event_id, "done")
 
 
 def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:

@@ -15,8 +15,8 @@ from mcp_types.jsonrpc import HEADER_MISMATCH, INTERNAL_ERROR, MISSING_REQUIRED_
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
-from bridge.audit import record
 from bridge.errors import NotFoundError
+from bridge.log import audit
 from bridge.mcp.call_tools import EXPIRED, with_image
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_requests, take_answer
@@ -103,7 +103,7 @@ async def cancel_task(context: Context, params: TaskParams) -> dict[str, Any]:
     caller = context.lifespan_context
     if not call.status.is_final:
         await caller.runtime.calls.cancel(call.call_id, caller.principal, caller.scope)
-        record(str(caller.principal), "tasks/cancel", call.call_id, "done")
+        audit(str(caller.principal), "tasks/cancel", call.call_id, "done")
     return {"resultType": "complete"}
 
 

@@ -1,8 +1,9 @@
-"""Which addresses a reply may go to: n8n's own resume addresses and nothing else.
+"""n8n's own addresses: where replies may go, and which execution is behind one.
 
-An address is never taken apart by one parser and sent to by another. What stands before its path is
-compared, as text, with the few spellings of the origins that the operator named, and where it is
-sent is the operator's own text. Only the request target comes from outside, byte for byte.
+A reply goes to n8n's own resume addresses and nothing else. An address is never taken apart by one
+parser and sent to by another. What stands before its path is compared, as text, with the few
+spellings of the origins that the operator named, and where it is sent is the operator's own text.
+Only the request target comes from outside, byte for byte.
 """
 
 import re
@@ -122,3 +123,27 @@ def _decoded(path: str) -> str | None:
 
 def _refused(why: str) -> InvalidError:
     return InvalidError("the reply address is refused", (Fault("", f"Bridge-Reply-Url {why}"),))
+
+
+# What the README has n8n send as the key: n8n_{workflow}_{execution}_{item}.
+_KEY = re.compile(r"n8n_([A-Za-z0-9]+)_([0-9]+)_[0-9]+")
+_WAITING = re.compile(r"/webhook-waiting/([0-9]+)(?=[/?]|$)")
+
+
+def execution_of(idempotency_key: str, reply_url: str) -> str:
+    """Name the execution that sent an event: `workflow/execution`, or its id alone, or nothing.
+
+    The id in a resume address is no secret; its signature is.
+    """
+    if by_key := _KEY.fullmatch(idempotency_key):
+        return f"{by_key[1]}/{by_key[2]}"
+    by_address = _WAITING.search(reply_url)
+    return by_address[1] if by_address else ""
+
+
+def link_to(execution: str, n8n_url: str | None) -> str | None:
+    """Return n8n's page of an execution, for people; there is none without the workflow."""
+    workflow_id, slash, execution_id = execution.partition("/")
+    if not slash or not n8n_url:
+        return None
+    return f"{n8n_url}/workflow/{workflow_id}/executions/{execution_id}"

@@ -6,7 +6,7 @@ nobody can guess at any speed, and it must be checked with every request.
 
 from dataclasses import dataclass
 
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.models import Principal
 from bridge.store.scripts import Script
 from bridge.store.steps import Steps

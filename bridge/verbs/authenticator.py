@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from bridge.auth.authentication import bearer
+from bridge.auth.authentication import EVERYTHING, Scope, bearer
 from bridge.auth.issuer import Claims, Issuer
-from bridge.auth.scopes import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import ForbiddenError, UnauthorizedError

@@ -11,7 +11,7 @@ from typing import Any
 
 import rfc8785
 
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server, Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.formats.cursors import order_after

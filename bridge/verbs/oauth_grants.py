@@ -4,12 +4,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from bridge.audit import record
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.auth.seals import seal, unseal
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import ConflictError, TooLargeError, UnauthorizedError
+from bridge.log import audit
 from bridge.models import Json, Principal
 from bridge.store.grants import (
     ACCESS_TTL_S,
@@ -151,7 +151,7 @@ class Grants:
         granted = Granted(asked, access.principal.name, digest_of(token.strip()))
         if not await self._store.decide(asked.question, digest_of(code), granted):
             raise ConflictError("this question was answered already; start again at the client")
-        record(str(access.principal), "oauth consent", name_of(asked.client_id), "done")
+        audit(str(access.principal), "oauth consent", name_of(asked.client_id), "done")
         return code
 
     async def refuse(self, asked: ConsentRequest) -> bool:
@@ -219,7 +219,7 @@ class Grants:
 
     def _record(self, granted: Granted, what: str, grant: str, outcome: str = "done") -> None:
         who = Principal(granted.asked.server, granted.principal)
-        record(str(who), what, digest_of(grant)[:16], outcome)
+        audit(str(who), what, digest_of(grant)[:16], outcome)
 
 
 def _new_pair(scopes: tuple[str, ...]) -> Pair:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.ending import end
 from bridge.errors import StoreUnavailableError, TooManyTakersError, TransientError

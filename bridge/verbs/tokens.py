@@ -5,8 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.auth.authentication import LOCAL, owner_of
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, LOCAL, Scope, owner_of
 from bridge.configuration.load import is_reachable, unguarded
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings

@@ -5,9 +5,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.audit import record
 from bridge.errors import Fault, InvalidError, MalformedError
 from bridge.formats.json_text import parse_json
+from bridge.log import audit
 from bridge.models import CallStatus, Json
 from bridge.net.request_body import read_body
 from bridge.runtime import Runtime
@@ -40,7 +40,7 @@ async def receive_callback(request: Request) -> Response:
         fault = Fault("", "give exactly one of progress (with or without message), result, failure")
         raise InvalidError("this is no callback", (fault,))
     status = await _act(runtime.callbacks, call_id, secret, said)
-    record("n8n", f"callback {named[0]}", call_id, "done")
+    audit("n8n", f"callback {named[0]}", call_id, "done")
     return JSONResponse({"status": status})
 
 

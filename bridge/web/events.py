@@ -7,10 +7,10 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.audit import OPERATOR, record
 from bridge.auth.authentication import Sender, bearer, is_proved, proof_headers
 from bridge.errors import NotFoundError, UnauthorizedError, UnprovenError
 from bridge.formats.json_text import decode, encode
+from bridge.log import OPERATOR, audit
 from bridge.models import Event, EventId, Reply, instant
 from bridge.net.connection import is_proxied
 from bridge.runtime import Runtime
@@ -93,5 +93,5 @@ async def redrive_event(request: Request) -> Response:
     demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
     event_id = request.path_params["event_id"]
     status, reply_status = await runtime.operators.redrive(event_id)
-    record(OPERATOR, "events redrive", event_id, "done")
+    audit(OPERATOR, "events redrive", event_id, "done")
     return JSONResponse({"event_id": event_id, "status": status, "reply": {"status": reply_status}})

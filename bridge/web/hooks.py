@@ -14,7 +14,6 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.audit import record
 from bridge.auth.authentication import WEBHOOK_ID, Proof, Sender, check_hook
 from bridge.configuration.server_options import MetaHandshake
 from bridge.configuration.servers import Hook, Server
@@ -24,6 +23,7 @@ from bridge.formats.json_text import decode, encode
 from bridge.formats.payloads import read_content
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.formats.signatures import is_same
+from bridge.log import audit
 from bridge.models import Event, Json, new_lease_token
 from bridge.n8n.scrub import MARK
 from bridge.net.client_address import clients_of
@@ -58,7 +58,7 @@ async def receive_event(request: Request) -> Response:
         },
     )
     outcome = "duplicate" if is_duplicate else "done"
-    record(f"{server.name}/hooks/{hook.name}", "event", event.event_id, outcome)
+    audit(f"{server.name}/hooks/{hook.name}", "event", event.event_id, outcome)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bridge.audit import UNKNOWN, record
 from bridge.auth.throttle import Throttled
 from bridge.errors import (
     BridgeError,
@@ -28,6 +27,7 @@ from bridge.errors import (
     UnprovenError,
     UnsupportedMediaError,
 )
+from bridge.log import UNKNOWN, audit
 from bridge.net.client_address import clients_of
 from bridge.net.problem import problem
 
@@ -87,7 +87,7 @@ def refuse_guess(request: Request, why: str) -> Response | None:
     if braking is None:
         return None
     if braking.is_first:
-        record(UNKNOWN, f"{request.method} {request.url.path}", "", "braked")
+        audit(UNKNOWN, f"{request.method} {request.url.path}", "", "braked")
         logger.warning("credentials.braked", extra={"clients": clients})
     detail = f"too many wrong credentials came from this address within a minute; {why}"
     return problem(429, detail, {"Retry-After": str(braking.retry_after_s)})
@@ -103,7 +103,7 @@ def answer_error(request: Request, error: Exception) -> Response:
         return refused
     if isinstance(error, UnauthorizedError | ForbiddenError):
         outcome = "unauthorized" if status == HTTPStatus.UNAUTHORIZED else "forbidden"
-        record(UNKNOWN, f"{request.method} {request.url.path}", "", outcome)
+        audit(UNKNOWN, f"{request.method} {request.url.path}", "", outcome)
         headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s or 1))

@@ -11,7 +11,7 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.exchange import Caller

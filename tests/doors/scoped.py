@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.configuration.servers import Server
 from bridge.formats.payloads import Content
 from bridge.models import Body, EventId

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
 from bridge.net.public_http import is_public

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bridge.auth import issuer as issuer_module
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.local.ports import free_port
 from bridge.models import Principal
 from tests.doors.oauth import Flow, open_flow

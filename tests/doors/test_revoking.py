@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.auth.scopes import EVERYTHING
+from bridge.auth.authentication import EVERYTHING
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError

@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.auth.scopes import Scope
+from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
 from tests.doors.by_hand import Message, Modern, Session, answer_on, events, open_session, request

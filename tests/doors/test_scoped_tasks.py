@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bridge.app import create_app
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.settings import Settings
 from bridge.models import CallId, new_lease_token
 from bridge.runtime import Runtime

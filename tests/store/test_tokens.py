@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from bridge.auth.scopes import EVERYTHING, Scope
+from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.models import Principal
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.n8n.executions import execution_of, link_to
+from bridge.n8n.reply_address import execution_of, link_to
 
 ADDRESS = "http://n8n:5678/webhook-waiting/41/reply?signature=secret"
 

@@ -14,8 +14,8 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bridge.audit import UNKNOWN, record
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
+from bridge.log import UNKNOWN, audit
 from bridge.net.client_address import has_a_line_left
 from bridge.runtime import Runtime
 from bridge.store.grants import ConsentRequest
@@ -74,7 +74,7 @@ async def take_consent(request: Request) -> Response:
         raise UnauthorizedError("open the page again in this browser, and answer it there")
     if _text(form, "answer") != "yes":
         if await _grants(request).refuse(asked) and has_a_line_left(request):
-            record(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
+            audit(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
         return _back(answer_uri(asked, issuer, error="access_denied"))
     try:
         code = await _grants(request).consent(asked, _text(form, "token"))
@@ -86,7 +86,7 @@ async def take_consent(request: Request) -> Response:
             page.status_code = refused.status_code
             page.headers["retry-after"] = refused.headers["retry-after"]
         else:
-            record(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
+            audit(UNKNOWN, "POST /consent", name_of(asked.client_id), "unauthorized")
         return page
     return _back(answer_uri(asked, issuer, code=code))
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message
 
-from bridge.audit import UNKNOWN, record
 from bridge.errors import TooLargeError
+from bridge.log import UNKNOWN, audit
 from bridge.net.client_address import clients_of, has_a_line_left
 from bridge.net.problem import problem
 from bridge.net.request_body import read_body
@@ -73,7 +73,7 @@ async def register(request: Request) -> Response:
     provider = Provider(_grants(request))
     answer = await RegistrationHandler(provider, options).handle(request)
     if provider.registered and has_a_line_left(request):
-        record(UNKNOWN, "oauth register", provider.registered, "done")
+        audit(UNKNOWN, "oauth register", provider.registered, "done")
     return answer
 
 
