@@ -65,7 +65,6 @@ ROUTES = (
     Route("/readyz", health.show_ready),
     Route("/metrics", health.show_metrics),
     Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
-    _confirm("/hooks/{server}/{hook}"),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
     Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),
@@ -89,6 +88,8 @@ ROUTES = (
     _get("/sse/{server}", sse.get),
     _get("/sse/{server}/clients/{client}", sse.get),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
+    # It looks its server up, so it is asked last.
+    _confirm("/hooks/{server}/{hook}"),
 )
 
 

@@ -20,7 +20,7 @@ from bridge.n8n.reply_address import ReplyAddresses
 from bridge.net.public_http import PublicHttp
 from bridge.net.receivers import Receivers
 from bridge.queue import Queue
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 from bridge.store.arrivals import ArrivalStore
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore

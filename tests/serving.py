@@ -10,7 +10,8 @@ from starlette.types import ASGIApp
 
 from bridge.app import drain
 from bridge.local.ports import listen
-from bridge.net.serve import DrainingServer, WatchedProtocol
+from bridge.net.connection import WatchedProtocol
+from bridge.net.serve import DrainingServer
 
 START_S = 10.0
 DRAIN_S = 0.2

@@ -19,7 +19,7 @@ from bridge.configuration.variables import ENV_PATTERN, FromEnvironment, Variabl
 from bridge.errors import ConfigurationError, Fault
 from bridge.formats.pointers import parts_of
 from bridge.schemas.compile import unbounded_patterns
-from bridge.schemas.process import CHECK_S
+from bridge.schemas.pool import CHECK_S
 
 TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
 """What the executions of workflows are followed with, at n8n's API."""

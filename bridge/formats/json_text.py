@@ -223,16 +223,14 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
     Raises:
         NotJsonError, MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
     """
-    codec, rest = _codec(content, label)
-    came = decode_by(rest, codec)
+    came, is_plain = _text(content, label)
     text = _without_halves(came) if "\\ud" in came or "\\uD" in came else came
     _demand_few(text)
     value = _parsed(text, is_mended=text is not came)
     may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)
     if depth_max is not None and may_be_deep and is_deeper(value, depth_max):
         raise MalformedError(f"nested deeper than {depth_max} arrays and objects")
-    is_kept = text is came and codec == UTF_8 and len(rest) == len(content)
-    return ParsedJson(value, content if is_kept else text.encode())
+    return ParsedJson(value, content if is_plain and text is came else text.encode())
 
 
 def _demand_few(text: str) -> None:
@@ -258,20 +256,22 @@ def is_deeper(value: Json, levels: int) -> bool:
     return True
 
 
-def _codec(content: bytes, label: str) -> tuple[str, bytes]:
-    """Return the charset of JSON, and its bytes without a byte order mark.
+def _text(content: bytes, label: str) -> tuple[str, bool]:
+    """Return the text of JSON, and whether it is in UTF-8 without a byte order mark.
 
     UTF-8 is tried before the label, which has no meaning for JSON (RFC 8259, 11): some name one
-    from habit.
+    from habit. No other charset begins JSON, whose first letters are ASCII, without a zero byte.
     """
+    if content[:1].isascii() and 0 not in content[:4]:
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode(), True
     marked, rest = take_mark(content)
     codec = marked or json.detect_encoding(content[:4])
     if codec == UTF_8 and label:
-        try:
-            rest.decode()
-        except UnicodeDecodeError:
-            codec = demand_codec(label)
-    return codec, rest
+        with contextlib.suppress(UnicodeDecodeError):
+            return rest.decode(), rest is content
+        codec = demand_codec(label)
+    return decode_by(rest, codec), codec == UTF_8 and rest is content
 
 
 def _without_halves(text: str) -> str:

@@ -1,21 +1,21 @@
-"""Payloads: read once from a request, with the files beside them, and shown in parts.
+"""Payloads: read from a request, with the files beside them; and what of a value can be spared.
 
-To read fifteen megabytes of JSON into values and to write them again takes a second or two, in
-which the process does nothing else. So what is that long is cut out of its text, and where a
-pointer leads in it is found a little at a time.
+What is spared is never needed to be right: whatever a schema requires stays, and a value that the
+rest would no longer satisfy stays whole. Spared are members that are null, and what n8n wraps
+around what it hands on.
 """
 
 import asyncio
-import json
 import re
 from codecs import BOM_UTF8
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bridge.errors import MalformedError, NotFoundError, NumberError, UnsupportedMediaError
 from bridge.formats.bodies import decode_text, decoded, label_in, read_urlencoded
-from bridge.formats.json_text import STRING, decode, encode, read_json, show
+from bridge.formats.json_text import decode, encode, read_json, show
+from bridge.formats.long_json import LONG_BYTES, LongJson
 from bridge.formats.multipart import FILES, MEDIA_TYPE, read_form
 from bridge.formats.pointers import parts_of
 from bridge.models import Body, Json
@@ -79,154 +79,12 @@ def resolve(value: Json, pointer: str) -> Json:
     return value
 
 
-@dataclass(frozen=True)
-class Page:
-    """A part of a text; `next_offset` is None on the last one."""
-
-    text: str
-    next_offset: int | None
-
-
-def page(text: str, offset: int, chars: int) -> Page:
-    """Cut `chars` characters out of a text from `offset` on."""
-    end = offset + chars
-    return Page(text[offset:end], end if end < len(text) else None)
-
-
-LONG_BYTES = 1024 * 1024
-STEPS_AT_ONCE = 5000
-PLACES_KEPT = 1000
-
-Span = tuple[int, int]
-
-_STRING_OR_BRACKET = re.compile(rf"{STRING.pattern}|[\[\]{{}}]", re.DOTALL)
-_SCALAR = re.compile(r"[^\s,\]}]+")
-_BLANK = re.compile(r"[\s,:]*")
-_ESCAPE = re.compile(r"\\(?:u([dD][89abAB]..)\\u([dD][c-fC-F]..)|u(....)|.)", re.DOTALL)
-
-_places: OrderedDict[tuple[int, int, str], Span] = OrderedDict()
-
-
-@dataclass(frozen=True)
-class LongJson:
-    """Valid JSON, as text."""
-
-    text: str
-
-    def page(self, offset: int, chars: int) -> Page:
-        """Return about `chars` characters from `offset` on, with no escape cut in two.
-
-        Characters stand for themselves where they are kept as escapes.
-        """
-        end = min(offset + chars, len(self.text))
-        for escape in _ESCAPE.finditer(self.text, offset):
-            if escape.start() >= end:
-                break
-            if escape.end() > end:
-                end = escape.start() if escape.start() > offset else escape.end()
-        shown = _ESCAPE.sub(_character, self.text[offset:end])
-        return Page(shown, end if end < len(self.text) else None)
-
-    async def at(self, pointer: str) -> "Json | LongJson":
-        """Return what a JSON Pointer names, as a value if that is not long.
-
-        Raises:
-            NotFoundError: it leads nowhere.
-        """
-        key = (hash(self.text), len(self.text), pointer)
-        start, end = _places.get(key) or await _Walk(self.text).to(pointer)
-        _places[key] = (start, end)
-        _places.move_to_end(key)
-        if len(_places) > PLACES_KEPT:
-            _places.popitem(last=False)
-        return read_kept(self.text[start:end])
-
-
 def read_kept(content: bytes | str) -> Json | LongJson:
     """Return the value of JSON that the bridge keeps, or the text of one that is long."""
     if len(content) <= LONG_BYTES:
         value: Json = decode(content)
         return value
     return LongJson((content.decode() if isinstance(content, bytes) else content).strip())
-
-
-def _character(escape: re.Match[str]) -> str:
-    high, low, one = escape.groups()
-    if high:
-        return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
-    if one is None or (number := int(one, 16)) < 0x20 or 0xD800 <= number < 0xE000:
-        return escape[0]
-    return escape[0] if chr(number) in '"\\' else chr(number)
-
-
-class _Walk:
-    """Finds its way through a text, and lets others run on the way."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._steps = 0
-
-    async def to(self, pointer: str) -> Span:
-        """Return where what a pointer names begins and ends."""
-        try:
-            names = parts_of(pointer)
-        except ValueError as error:
-            raise NotFoundError(f"the path {error}") from error
-        span = (0, len(self._text))
-        for name in names:
-            found = await self._member(span[0], name)
-            if found is None:
-                raise NotFoundError(f"the path leads nowhere at {show(name)}")
-            span = found
-        return span
-
-    async def _member(self, at: int, name: str) -> Span | None:
-        is_object = self._text[at] == "{"
-        if not is_object and (self._text[at] != "[" or not re.fullmatch("0|[1-9][0-9]*", name)):
-            return None
-        found, index = None, 0
-        at = self._after_blank(at + 1)
-        while self._text[at] not in "]}":
-            own = str(index)
-            if is_object:
-                end = await self._end(at)
-                own = json.loads(self._text[at:end])
-                at = self._after_blank(end)
-            end = await self._end(at)
-            if own == name:
-                found = (at, end)  # of two members of one name the last one counts
-                if not is_object:
-                    break
-            at, index = self._after_blank(end), index + 1
-        return found
-
-    async def _end(self, at: int) -> int:
-        """Return where the value that begins at `at` ends."""
-        await self._step()
-        if self._text[at] not in "[{":
-            kind = STRING if self._text[at] == '"' else _SCALAR
-            return _end_of(kind.match(self._text, at))
-        depth = 0
-        while True:
-            found = _STRING_OR_BRACKET.search(self._text, at)
-            at = _end_of(found)
-            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(self._text[at - 1], 0)
-            if depth == 0:
-                return at
-            await self._step()
-
-    async def _step(self) -> None:
-        self._steps += 1
-        if self._steps % STEPS_AT_ONCE == 0:
-            await asyncio.sleep(0)
-
-    def _after_blank(self, at: int) -> int:
-        return _end_of(_BLANK.match(self._text, at))
-
-
-def _end_of(found: re.Match[str] | None) -> int:
-    assert found is not None, "what is kept is valid JSON"
-    return found.end()
 
 
 INNER_FIELD = "payload"
@@ -299,3 +157,131 @@ def inner_json(content: Content) -> Content | None:
         return None
     payload = {**found.value, FILES: files}
     return replace(content, payload=payload, body=replace(content.body, content=encode(payload)))
+
+
+Schema = Mapping[str, Any]
+Allows = Callable[[Json], bool]
+
+_WEBHOOK = frozenset({"body", "executionMode", "headers", "params", "query", "webhookUrl"})
+"""The members of an item that n8n's Webhook node gives."""
+
+_WEBHOOK_ENVELOPE = frozenset({"executionMode", "headers", "webhookUrl"})
+_WEBHOOK_PLACES = frozenset({"params", "query"})
+"""Members that the node gives in every case, and of which empty ones say nothing."""
+
+_ITEM_ENVELOPE = frozenset({"pairedItem"})
+
+
+def prune(value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False) -> Json:
+    """Leave out members that are null, and those in which n8n tells of itself.
+
+    An empty list, object or text may be what was asked for: it is left out only where `hard`.
+
+    Nothing is moved and no list loses an item, so that a JSON Pointer into what is left means the
+    same in the whole. Doing it twice changes nothing more.
+    """
+    spared = _spare(value, _Needed.of(schema, is_hard=hard))
+    return spared if allows(spared) else value
+
+
+def spare_envelopes(
+    value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False
+) -> Json:
+    """Leave out what `prune` does, and give n8n's items as their `json` alone."""
+    needed = _Needed.of(schema, is_hard=hard)
+    bare = _unwrap(_spare(value, needed))
+    if "json" in needed.named or not allows(bare):
+        return prune(value, schema, allows, hard=hard)
+    return bare
+
+
+class _Needed:
+    """What must stay: members that a schema requires or speaks of, and empty ones, mostly."""
+
+    def __init__(self, required: frozenset[str], named: frozenset[str], is_hard: bool) -> None:
+        self.required = required
+        self.named = named
+        self._is_hard = is_hard
+
+    @classmethod
+    def of(cls, schema: Schema | None, *, is_hard: bool) -> "_Needed":
+        """Gather the names from wherever in the schema they stand: one too many does no harm."""
+        required = frozenset(_required(schema))
+        return cls(required, required | frozenset(_described(schema)), is_hard)
+
+    def spares(self, name: str, member: Json) -> bool:
+        """Return whether a member can be left out for what it holds."""
+        says_nothing = member is None or (self._is_hard and _is_empty(member))
+        return says_nothing and name not in self.required
+
+
+def _required(schema: Schema | None) -> Iterator[str]:
+    for keyword, value in _keywords(schema):
+        if keyword in ("required", "dependentRequired"):
+            lists = value.values() if isinstance(value, Mapping) else [value]
+            for names in filter(_is_list, lists):
+                yield from filter(_is_text, names)
+
+
+def _described(schema: Schema | None) -> Iterator[str]:
+    for keyword, value in _keywords(schema):
+        if keyword == "properties" and isinstance(value, Mapping):
+            yield from value
+
+
+def _keywords(part: Any) -> Iterator[tuple[str, Any]]:
+    """Return everything in a schema that stands under a name, however deep."""
+    for inner in part if isinstance(part, list) else ():
+        yield from _keywords(inner)
+    for key, inner in part.items() if isinstance(part, Mapping) else ():
+        yield key, inner
+        yield from _keywords(inner)
+
+
+def _spare(value: Json, needed: _Needed) -> Json:
+    if isinstance(value, list):
+        return [_spare(item, needed) for item in value]
+    if not isinstance(value, dict):
+        return value
+    lean = {name: _spare(member, needed) for name, member in value.items()}
+    lean = {name: member for name, member in lean.items() if not needed.spares(name, member)}
+    return {
+        name: member for name, member in lean.items() if name not in _envelope(lean) - needed.named
+    }
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_empty(value: Json) -> bool:
+    return isinstance(value, str | list | dict) and not value
+
+
+def _envelope(value: dict[str, Json]) -> frozenset[str]:
+    """Name the members in which n8n tells of itself, if this is an item of its making."""
+    if isinstance(value.get("json"), dict) and value.keys() == {"json", "pairedItem"}:
+        return _ITEM_ENVELOPE
+    if value.keys() >= _WEBHOOK_ENVELOPE and value.keys() <= _WEBHOOK:
+        return _WEBHOOK_ENVELOPE | {name for name in _WEBHOOK_PLACES if _is_empty(value.get(name))}
+    return frozenset()
+
+
+def _unwrap(value: Json) -> Json:
+    """Return lists of items, each an object with `json` alone, as the list of what is in them."""
+    if isinstance(value, dict):
+        return {name: _unwrap(member) for name, member in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [_unwrap(item) for item in value]
+    while items and all(_is_item(item) for item in items):
+        items = [item["json"] for item in items if isinstance(item, dict)]
+    return items
+
+
+def _is_item(value: Json) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("json"), dict) and len(value) == 1

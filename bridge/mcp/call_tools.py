@@ -10,7 +10,8 @@ from bridge.errors import NotFoundError
 from bridge.formats.file_pages import file_page, page_bytes
 from bridge.formats.images import IMAGE_BYTES_MAX, image_type
 from bridge.formats.json_text import decode
-from bridge.formats.payloads import Page, summarize
+from bridge.formats.long_json import Page
+from bridge.formats.payloads import summarize
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held

@@ -8,7 +8,8 @@ from mcp.shared.exceptions import MCPError
 from bridge.configuration.servers import Server
 from bridge.errors import InvalidError, LeaseLostError, MalformedError
 from bridge.formats.json_text import parse_json, spell
-from bridge.formats.payloads import LongJson, page, read_kept
+from bridge.formats.long_json import LongJson, page
+from bridge.formats.payloads import read_kept
 from bridge.log import audit
 from bridge.mcp.exchange import Caller
 from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload

@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, NotFoundError, RejectedError
 from bridge.formats.json_text import DEPTH_MAX, changes_in_javascript, decode, is_deeper, spell
-from bridge.formats.payloads import LONG_BYTES, LongJson, Page, page, resolve
-from bridge.formats.trimming import prune, spare_envelopes
+from bridge.formats.long_json import LONG_BYTES, LongJson, Page, page
+from bridge.formats.payloads import prune, read_kept, resolve, spare_envelopes
 from bridge.models import Call, Event, Json, second
 from bridge.runtime import Runtime
 from bridge.verbs.takers import Taken
@@ -144,7 +144,7 @@ async def shown_part(
     """
     payload = await runtime.events.read(server.name, event_id, "")
     if isinstance(payload, LongJson):
-        return await payload.at(path)
+        return read_kept(await payload.text_at(path))
     if detailed or not server.trim_context:
         return resolve(payload, path)
     event = await runtime.events.find(server.name, event_id)

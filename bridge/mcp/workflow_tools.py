@@ -11,8 +11,7 @@ import mcp_types as types
 
 from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
-from bridge.formats.payloads import Page
-from bridge.formats.traces import trace_of
+from bridge.formats.long_json import Page
 from bridge.mcp.call_tools import EXPIRED, with_image
 from bridge.mcp.exchange import Caller
 from bridge.mcp.questions import input_required, next_step
@@ -29,7 +28,7 @@ from bridge.mcp.tools import (
     success,
     unless_leaving,
 )
-from bridge.models import Call, CallStatus, second
+from bridge.models import Call, CallStatus, second, trace_of
 from bridge.schemas.compile import is_read_by_clients
 from bridge.verbs.calls import CallRequest
 

@@ -255,6 +255,16 @@ class N8nAnswer:
         """Read the body once, as what it proves to be."""
         return read_body(self.raw, self.content_type, self.depth_max)
 
+    @property
+    def value(self) -> Json:
+        """Return the value of a body that is JSON or text; None of any other."""
+        match self.body:
+            case JsonBody(value):
+                return value
+            case TextBody(text) | StreamBody(text, None):
+                return text
+        return None
+
     @cached_property
     def words(self) -> str:
         """Return what the answer says in words; nobody has looked at them for secrets yet."""

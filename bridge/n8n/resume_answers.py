@@ -13,7 +13,7 @@ from bridge.n8n.outcomes import (
     Finished,
     ResumeOutcome,
 )
-from bridge.n8n.webhook_answers import DATABASE_NOT_READY, STARTING_UP, TURNED_AWAY, gives, value_of
+from bridge.n8n.webhook_answers import DATABASE_NOT_READY, STARTING_UP, TURNED_AWAY, gives
 
 ROUTES_NOT_MOUNTED = b"<pre>Cannot "
 INVALID_TOKEN = {"error": "Invalid token"}
@@ -32,7 +32,7 @@ RESUME: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], ResumeOut
         gives(Dead, "a web page answered ({status}), not n8n: the reply address leads elsewhere"),
     ),
     (
-        lambda n8n: n8n.is_success and value_of(n8n) == TURNED_AWAY,
+        lambda n8n: n8n.is_success and n8n.value == TURNED_AWAY,
         gives(Dead, "the Wait node turned the reply away ({status}); the execution still waits"),
     ),
     (
@@ -48,7 +48,7 @@ RESUME: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], ResumeOut
         gives(Dead, "a redirect answered ({status}), and the bridge follows none"),
     ),
     (
-        lambda n8n: n8n.status == 401 and value_of(n8n) == INVALID_TOKEN,
+        lambda n8n: n8n.status == 401 and n8n.value == INVALID_TOKEN,
         gives(Dead, "n8n refused the signature of the reply address (401)"),
     ),
     (

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from bridge.models import Json
-from bridge.n8n.answers import JsonBody, N8nAnswer, StreamBody, TextBody
+from bridge.n8n.answers import N8nAnswer
 from bridge.n8n.outcomes import (
     Answered,
     MaybeRun,
@@ -73,16 +72,6 @@ def quotes(outcome: type[Spoken], sentence: str) -> Callable[[N8nAnswer], Spoken
     return give
 
 
-def value_of(answer: N8nAnswer) -> Json:
-    """Take the value out of a body that is JSON or text; None out of any other."""
-    match answer.body:
-        case JsonBody(value):
-            return value
-        case TextBody(text) | StreamBody(text, None):
-            return text
-    return None
-
-
 def is_credential_fault(answer: N8nAnswer) -> bool:
     """Report whether it is n8n's node that refuses the credential, by the words it has for that."""
     if answer.status not in (401, 403):
@@ -101,7 +90,7 @@ WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], WebhookO
         lambda _: Answered(None, empty=True),
     ),
     (
-        lambda n8n: n8n.is_success and value_of(n8n) == TURNED_AWAY,
+        lambda n8n: n8n.is_success and n8n.value == TURNED_AWAY,
         gives(
             Refused,
             "the Webhook node turned the request away and ran nothing: its option Only Run If "
@@ -118,9 +107,7 @@ WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], WebhookO
     ),
     (
         lambda n8n: n8n.is_success and not n8n.is_binary,
-        lambda n8n: Answered(
-            value_of(n8n), page=n8n.page, is_streamed=n8n.is_streamed, flaw=n8n.flaw
-        ),
+        lambda n8n: Answered(n8n.value, page=n8n.page, is_streamed=n8n.is_streamed, flaw=n8n.flaw),
     ),
     (
         lambda n8n: n8n.is_success,

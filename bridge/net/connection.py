@@ -1,17 +1,32 @@
-"""The TCP connection that a request came on: what ASGI does not tell of it, and its end."""
+"""The TCP connection that a request came on: what ASGI does not tell of it, and its end.
+
+`WatchedProtocol` puts it into the scope of its requests.
+"""
 
 import array
 import asyncio
 import fcntl
+import logging
+import socket
 import termios
 from collections.abc import Callable, Container
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
+
+from bridge.net.request_limits import LimitedProtocol
+
+logger = logging.getLogger(__name__)
 
 CONNECTION = "bridge.net.connection"
 """Where a request's scope names its connection, when we serve it."""
+
+STALLED_AFTER_S = 30.0
+"""How long a client may take nothing of what waits for it: two signs of life of a stream."""
+
+GONE_AFTER_S = 60
+"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
 
 PROXIED = (
     *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
@@ -153,3 +168,72 @@ def connection_of(scope: Scope) -> Connection | None:
 def is_proxied(headers: Container[str]) -> bool:
     """Report by a request's headers whether somebody stands between client and connection."""
     return any(name in headers for name in PROXIED)
+
+
+class WatchedProtocol(LimitedProtocol):
+    """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
+
+    ASGI has no word on either: once an answer is out, `receive` says "disconnected" whatever the
+    client does, and for a client that does not read `send` waits for ever.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        app = self.app
+        self._stalling: asyncio.TimerHandle | None = None
+        self._connection: Connection
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[CONNECTION] = self._connection
+            await app(scope, receive, send)
+
+        self.app = watched
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Have the system end it for a client that is gone without a word."""
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            option = transport.get_extra_info("socket")
+            option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
+        self._connection = Connection(transport)
+        super().connection_made(self._connection)
+
+    @override
+    def eof_received(self) -> None:
+        """Hear that the client sends no more: it closes in good order."""
+        self._connection.peer_has_closed()
+        super().eof_received()
+
+    @override
+    def pause_writing(self) -> None:
+        """Hear that more is waiting to be read than the system and we hold back."""
+        super().pause_writing()
+        self._look_again()
+
+    @override
+    def resume_writing(self) -> None:
+        """Hear that the client reads."""
+        super().resume_writing()
+        self._look_no_more()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hear that the connection is gone."""
+        self._connection.is_lost(exc)
+        self._look_no_more()
+        super().connection_lost(exc)
+
+    def _look_again(self) -> None:
+        unread_bytes = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(STALLED_AFTER_S, self._cut_unless_read, unread_bytes)
+
+    def _look_no_more(self) -> None:
+        if self._stalling:
+            self._stalling.cancel()
+
+    def _cut_unless_read(self, unread_bytes: int) -> None:
+        if self.transport.get_write_buffer_size() < unread_bytes:
+            self._look_again()
+            return
+        logger.warning("http.stalled", extra={"client": self.client, "unread_bytes": unread_bytes})
+        self.transport.abort()

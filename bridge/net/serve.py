@@ -7,17 +7,14 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import BACKLOG
-from bridge.net.connection import CONNECTION, Connection
-from bridge.net.request_limits import LimitedProtocol
+from bridge.net.connection import WatchedProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -31,80 +28,6 @@ Source: RFC 2068, 19.7.1.1; draft-thomson-hybi-http-timeout-03.
 LAST_CALLS_S = 3.0
 """How long a process that drains still takes requests: clients and balancers learn late of it."""
 LOOK_EVERY_S = 0.1
-STALLED_AFTER_S = 30.0
-"""How long a client may take nothing of what waits for it: two signs of life of a stream."""
-
-GONE_AFTER_S = 60
-"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
-
-
-class WatchedProtocol(LimitedProtocol):
-    """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
-
-    ASGI has no word on either: once an answer is out, `receive` says "disconnected" whatever the
-    client does, and for a client that does not read `send` waits for ever.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        app = self.app
-        self._stalling: asyncio.TimerHandle | None = None
-        self._connection: Connection
-
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[CONNECTION] = self._connection
-            await app(scope, receive, send)
-
-        self.app = watched
-
-    @override
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Have the system end it for a client that is gone without a word."""
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            option = transport.get_extra_info("socket")
-            option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
-        self._connection = Connection(transport)
-        super().connection_made(self._connection)
-
-    @override
-    def eof_received(self) -> None:
-        """Hear that the client sends no more: it closes in good order."""
-        self._connection.peer_has_closed()
-        super().eof_received()
-
-    @override
-    def pause_writing(self) -> None:
-        """Hear that more is waiting to be read than the system and we hold back."""
-        super().pause_writing()
-        self._look_again()
-
-    @override
-    def resume_writing(self) -> None:
-        """Hear that the client reads."""
-        super().resume_writing()
-        self._look_no_more()
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Hear that the connection is gone."""
-        self._connection.is_lost(exc)
-        self._look_no_more()
-        super().connection_lost(exc)
-
-    def _look_again(self) -> None:
-        unread_bytes = self.transport.get_write_buffer_size()
-        self._stalling = self.loop.call_later(STALLED_AFTER_S, self._cut_unless_read, unread_bytes)
-
-    def _look_no_more(self) -> None:
-        if self._stalling:
-            self._stalling.cancel()
-
-    def _cut_unless_read(self, unread_bytes: int) -> None:
-        if self.transport.get_write_buffer_size() < unread_bytes:
-            self._look_again()
-            return
-        logger.warning("http.stalled", extra={"client": self.client, "unread_bytes": unread_bytes})
-        self.transport.abort()
 
 
 class DrainingServer(uvicorn.Server):

@@ -1,117 +1,145 @@
-"""One check of a value against a schema: does it fit, what was meant, what is wrong with it.
+"""Checks of values against schemas: on the spot where that is cheap, else in a process.
 
-Models and the programs between them and us send null for what they leave out, JSON as a text where
-the schema wants anything but a text, and arguments of their own: these are read as they were
-meant. Nothing that a schema allows is ever changed.
+Each schema is compiled once. A check says whether a value fits, what was meant by one that does
+not, and what is wrong with it. Models and the programs between them and us send null for what they
+leave out, JSON as a text where the schema wants anything but a text, and arguments of their own:
+these are read as they were meant. Nothing that a schema allows is ever changed.
 """
 
-import copy
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
+from bridge.errors import Fault, InvalidError
+from bridge.formats.json_text import encode
+from bridge.schemas.compile import Compiled, Cost, compile_schema
+from bridge.schemas.faults import FAULTS_MAX, faults_found
+from bridge.schemas.lenient import mended
+from bridge.schemas.pool import CheckOptions, CheckProcesses, CheckResult
 
-from bridge.errors import Fault, MalformedError, NotJsonError
-from bridge.formats.json_text import decode, encode, parse_json
-from bridge.formats.pointers import pointer_to
-from bridge.schemas.compile import Compiled
-from bridge.schemas.faults import FAULTS_MAX, faults_found, unexpected_members
+ON_THE_SPOT_BYTES = {
+    Cost.NAMED: sys.maxsize,
+    Cost.PLAIN: 256 * 1024,
+    Cost.PER_UNIT: 8 * 1024,
+    Cost.UNBOUNDED: 0,
+}
+"""How long a value's JSON may be to be checked in the event loop, a matter of milliseconds then."""
 
-ROUNDS_MAX = 4
-"""So many texts within texts are read; each shows only once the one around it was."""
+EXPLAINED_ON_THE_SPOT_BYTES = 1024
+"""How long it may be for its faults to be found there, at 20 µs each and for each branch."""
 
-Kinds = ValidationErrorKind
+_PLAIN_BYTES = ON_THE_SPOT_BYTES[Cost.PLAIN]
+_PLAIN_WISH = CheckOptions()
 
 
-def mended(
-    validator: Validator, value: Any, spare: Iterable[str] = (), faults: list[Fault] | None = None
-) -> Any:
-    """Return what a value that is refused was meant to be, if that is allowed, or else the value.
+@dataclass(frozen=True)
+class _Kept:
+    schema: Mapping[str, Any]
+    text: bytes
+    compiled: Compiled
 
-    `spare` are members of the whole that may be left out where the schema refuses them. What keeps
-    JSON in a text from being read, a number beyond a double say, is added to `faults`.
+
+class SchemaCache:
+    """Checks values, keeping each schema that it has seen in its compiled form; it fetches nothing.
+
+    `patience_s` is how long a check that is made in another process may wait for its turn.
     """
-    wrong = [] if faults is None else faults
-    meant = {"": copy.deepcopy(value)}  # a member like the others, so that all can be replaced
-    for _ in range(ROUNDS_MAX):
-        errors = list(validator.iter_errors(meant[""]))
-        if not errors:
-            return meant[""]
-        if not [error for error in errors if _mend(meant, error, frozenset(spare), wrong)]:
-            break
-    return value
+
+    def __init__(self, patience_s: float | None = None) -> None:
+        self._kept: dict[int, _Kept] = {}
+        self._processes = CheckProcesses(patience_s)
+
+    def allows(self, schema: Mapping[str, Any] | None, value: object) -> bool:
+        """Report whether a value surely satisfies a schema; without one anything does.
+
+        What is costly to find out counts as a no, but for schemas that only look at each part.
+        """
+        if schema is None:
+            return True
+        compiled = self._keep(schema).compiled
+        bytes_max = ON_THE_SPOT_BYTES[compiled.cost]
+        is_cheap = bytes_max >= _PLAIN_BYTES or len(encode(value)) <= bytes_max
+        return is_cheap and next(examine(compiled, value)).is_valid
+
+    async def fits(self, schema: Mapping[str, Any] | None, value: Any) -> bool:
+        """Return whether a value satisfies a schema, whatever it costs to find out.
+
+        Raises:
+            InvalidError: it could not be checked.
+            TransientError: the check had no turn within the patience.
+        """
+        return schema is None or (await self._examine(schema, value, None, _PLAIN_WISH)).is_valid
+
+    async def check(
+        self, schema: Mapping[str, Any] | None, value: Any, summary: str, text: bytes | None = None
+    ) -> None:
+        """Accept a value, or say all that is wrong with it; without a schema anything is right.
+
+        `text` is the value's JSON, if there is one.
+
+        Raises:
+            InvalidError: with `summary` and the first faults, or because it could not be checked.
+            TransientError: the check had no turn within the patience.
+        """
+        if schema is not None:
+            _accept(await self._examine(schema, value, text, _PLAIN_WISH), summary)
+
+    async def mended(
+        self,
+        schema: Mapping[str, Any] | None,
+        value: Any,
+        summary: str,
+        spare: Iterable[str] = (),
+    ) -> Any:
+        """Accept a value, or what it was meant to be: see `lenient_values`.
+
+        `spare` are members of it that may be left out where the schema refuses them.
+
+        Raises:
+            InvalidError: with `summary` and the first faults, or because it could not be checked.
+            TransientError: the check had no turn within the patience.
+        """
+        if schema is None:
+            return value
+        wish = CheckOptions(lenient=True, spare=tuple(spare))
+        return _accept(await self._examine(schema, value, None, wish), summary)
+
+    async def aclose(self) -> None:
+        """End the processes that checks were made in."""
+        await self._processes.aclose()
+
+    async def _examine(
+        self, schema: Mapping[str, Any], value: Any, text: bytes | None, wish: CheckOptions
+    ) -> CheckResult:
+        kept = self._keep(schema)
+        if kept.compiled.cost is Cost.NAMED:
+            verdict = next(examine(kept.compiled, value))
+            if verdict.is_valid:
+                return verdict
+        text = encode(value) if text is None else text
+        if len(text) <= ON_THE_SPOT_BYTES[kept.compiled.cost]:
+            verdicts = examine(kept.compiled, value, wish)
+            verdict = next(verdicts)
+            if verdict.is_valid:
+                return verdict
+            if len(text) <= EXPLAINED_ON_THE_SPOT_BYTES:
+                return [verdict, *verdicts][-1]
+        return await self._processes.examine(kept.text, text, value, wish)
+
+    def _keep(self, schema: Mapping[str, Any]) -> _Kept:
+        # Keyed by identity; the schema is kept beside it, so that no other can take its place.
+        kept = self._kept.get(id(schema))
+        if kept is None:
+            kept = _Kept(schema, encode(schema), compile_schema(schema))
+            self._kept[id(schema)] = kept
+        return kept
 
 
-def _mend(
-    meant: dict[str, Any], error: ValidationError, spare: frozenset[str], wrong: list[Fault]
-) -> bool:
-    """Change what an error points at, if it can be meant in one way only; tell whether it was."""
-    *way, last = ("", *error.instance_path)
-    around: Any = meant
-    for part in way:
-        around = _there(around, part)
-    found = _there(around, last)
-    if not way and (left_out := spare.intersection(unexpected_members(error, found))):
-        for name in left_out:
-            del found[name]
-        return True
-    if found is None and way and isinstance(around, dict) and last in around:
-        del around[last]
-        return True
-    if not isinstance(found, str) or not _refuses_text(error):
-        return False
-    try:
-        return _read(around, last, found)
-    except MalformedError as unread:
-        place = pointer_to(tuple(error.instance_path))
-        fault = Fault(place, f"is JSON in a text that cannot be taken: {unread}")
-        wrong += [] if fault in wrong else [fault]
-        return False
-
-
-def _there(around: Any, last: str | int) -> Any:
-    """Return what is there, or None where an earlier change left nothing."""
-    if isinstance(around, list):
-        return around[int(last)]
-    return around.get(last) if isinstance(around, dict) else None
-
-
-def _refuses_text(error: ValidationError) -> bool:
-    """Report whether an error says that no text at all is allowed here."""
-    match error.kind:
-        case Kinds.Type(types):
-            return "string" not in types
-        case Kinds.Enum(options):
-            return not any(isinstance(option, str) for option in options)
-        case Kinds.Constant(expected):
-            return not isinstance(expected, str)
-        case Kinds.AnyOf(branches) | Kinds.OneOfNotValid(branches):
-            return all(
-                any(_refuses_text(each) for each in branch if _is_same_place(each, error))
-                for branch in branches
-            )
-    return False
-
-
-def _is_same_place(one: ValidationError, other: ValidationError) -> bool:
-    return one.instance_path == other.instance_path
-
-
-def _read(around: Any, last: str | int, text: str) -> bool:
-    """Put the value of JSON in the place of its text; return whether it is JSON of anything else.
-
-    Raises:
-        MalformedError: it is JSON that no value may be.
-    """
-    try:
-        value = parse_json(text.encode())
-    except (NotJsonError, UnicodeEncodeError):
-        return False
-    if isinstance(value, str):
-        return False
-    around[last] = value
-    return True
+def _accept(verdict: CheckResult, summary: str) -> Any:
+    if not verdict.is_valid:
+        raise InvalidError(summary, verdict.faults, has_more=verdict.has_more)
+    return verdict.value
 
 
 UNEXPLAINED = Fault("", "is refused, but what is wrong takes too long to find out")
@@ -119,29 +147,8 @@ NO_TEXT = Fault("", "holds half of a surrogate pair, which no text can")
 TOO_DEEP = Fault("", "is nested too deeply to be checked")
 
 
-@dataclass(frozen=True)
-class CheckOptions:
-    """What is asked of a check: whether to mend the value, and what may be left out of it then."""
-
-    lenient: bool = False
-    spare: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What is known of a value: the value that fits, or why none does.
-
-    `has_more` says that there are, or may be, more faults than these.
-    """
-
-    is_valid: bool
-    value: Any = None
-    faults: tuple[Fault, ...] = ()
-    has_more: bool = False
-
-
 def examine(
-    compiled: Compiled, value: Any, wish: CheckOptions = CheckOptions()
+    compiled: Compiled, value: Any, wish: CheckOptions = _PLAIN_WISH
 ) -> Iterator[CheckResult]:
     """Return what is known of a value, each time more; only the last one is all of it.
 
@@ -167,23 +174,3 @@ def examine(
         yield CheckResult(False, None, (NO_TEXT,))
     except (ValueError, RecursionError):
         yield CheckResult(False, None, (TOO_DEEP,))
-
-
-def spell_verdict(verdict: CheckResult, given: Any) -> bytes:
-    """Write a verdict as one line of JSON; a value that is still the one given is not repeated."""
-    told: dict[str, Any] = {"is_valid": verdict.is_valid}
-    if verdict.is_valid and verdict.value is not given:
-        told["value"] = verdict.value
-    if not verdict.is_valid:
-        told["faults"] = [[fault.pointer, fault.detail] for fault in verdict.faults]
-        told["has_more"] = verdict.has_more
-    return encode(told)
-
-
-def read_verdict(line: bytes, given: Any) -> CheckResult:
-    """Read a verdict back."""
-    told = decode(line)
-    faults = tuple(Fault(*fault) for fault in told.get("faults", ()))
-    return CheckResult(
-        told["is_valid"], told.get("value", given), faults, told.get("has_more", False)
-    )

@@ -17,11 +17,9 @@ import sys
 from typing import BinaryIO
 
 from bridge.formats.json_text import decode
-from bridge.schemas.checks import CheckOptions, examine, spell_verdict
+from bridge.schemas.checks import examine
 from bridge.schemas.compile import Compiled, compile_schema
-
-CHECK_S = 2.0
-"""How long a check may compute."""
+from bridge.schemas.pool import CHECK_S, CheckOptions, spell_verdict
 
 FAULTS_S = 1.0
 """How long it may then go on to say what is wrong."""

@@ -20,7 +20,7 @@ from bridge.models import Call, CallId, CallStatus, Json, Principal
 from bridge.n8n.outcomes import cut_words
 from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 from bridge.store.calls import CallStore, NewCall
 from bridge.store.signals import Signals
 

@@ -9,8 +9,9 @@ from bridge.errors import InvalidError, LeaseLostError, NotFoundError
 from bridge.formats.cursors import order_after
 from bridge.formats.file_pages import FilePage, file_page
 from bridge.formats.json_text import encode
+from bridge.formats.long_json import LongJson
 from bridge.formats.multipart import MEDIA_TYPE
-from bridge.formats.payloads import LongJson, read_kept, resolve
+from bridge.formats.payloads import read_kept, resolve
 from bridge.models import (
     Event,
     EventId,
@@ -21,7 +22,7 @@ from bridge.models import (
     new_lease_token,
 )
 from bridge.queue import Queue
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore, LeaseRef
 from bridge.verbs.takers import Taken
@@ -65,7 +66,9 @@ class Events:
         if found is None or found[0] != server:
             raise NotFoundError("no such event")
         payload = read_kept(found[1].content)
-        return await payload.at(path) if isinstance(payload, LongJson) else resolve(payload, path)
+        if isinstance(payload, LongJson):
+            return read_kept(await payload.text_at(path))
+        return resolve(payload, path)
 
     async def read_file(
         self, server: str, event_id: str, path: str, offset: int, size_bytes: int

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from bridge.configuration.servers import Hook, Server
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
 from bridge.formats.json_text import encode, spell
-from bridge.formats.payloads import Content, inner_json, resolve, summarize
-from bridge.formats.trimming import prune
+from bridge.formats.payloads import Content, inner_json, prune, resolve, summarize
 from bridge.models import Event, Json, new_event_id
 from bridge.n8n.reply_address import ReplyAddresses, execution_of
 from bridge.n8n.scrub import scrub, scrub_text, secrets_in
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 from bridge.store.events import EventStore, NewEvent
 
 SECRET_MIN_CHARS = 6

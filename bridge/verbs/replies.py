@@ -66,23 +66,30 @@ def judge(sending: ReplyLease, outcome: ResumeOutcome, left_s: float, jitter: fl
 
     Where an earlier attempt may have arrived, an execution that is over is one that got the reply.
     """
-    pending, unknown = ReplyStatus.PENDING, sending.unknown
-    soon_s = delay_before(sending.tries + 1, SOON_FIRST_S, SOON_CAP_S, jitter)
-    later_s = delay_before(sending.tries + 1, FIRST_S, CAP_S, jitter)
     match outcome:
         case Delivered(note):
             return Verdict(ReplyStatus.DELIVERED, note or "")
-        case Finished() if unknown:
+        case Finished() if sending.unknown:
             return Verdict(ReplyStatus.DELIVERED, "confirmed by 409")
         case Finished(reason) | Dead(reason):
             return Verdict(ReplyStatus.DEAD, reason)
-        case AgainSoon(reason):
-            return Verdict(pending, reason, within(left_s, soon_s), unknown)
-        case AgainOnce(reason):
-            delay_s = later_s if unknown else SOON_FIRST_S
-            return Verdict(pending, reason, within(left_s, delay_s), unknown=True)
-        case Again(reason, perhaps_arrived):
-            return Verdict(pending, reason, within(left_s, later_s), unknown or perhaps_arrived)
+        case AgainSoon() | AgainOnce() | Again():
+            return _again(sending, outcome, left_s, jitter)
+
+
+def _again(
+    sending: ReplyLease, outcome: AgainSoon | AgainOnce | Again, left_s: float, jitter: float
+) -> Verdict:
+    unknown, attempt = sending.unknown, sending.tries + 1
+    delay_s = delay_before(attempt, FIRST_S, CAP_S, jitter)
+    match outcome:
+        case AgainSoon():
+            delay_s = delay_before(attempt, SOON_FIRST_S, SOON_CAP_S, jitter)
+        case AgainOnce():
+            unknown, delay_s = True, delay_s if unknown else SOON_FIRST_S
+        case Again():
+            unknown = unknown or outcome.unknown
+    return Verdict(ReplyStatus.PENDING, outcome.reason, within(left_s, delay_s), unknown)
 
 
 def within(left_s: float, delay_s: float) -> float:

@@ -10,8 +10,7 @@ from bridge.backoff import delay_before
 from bridge.configuration.servers import Server, Workflow
 from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
-from bridge.formats.traces import traceparent
-from bridge.models import CallId, CallStatus, Json, new_lease_token
+from bridge.models import CallId, CallStatus, Json, new_lease_token, traceparent
 from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
@@ -26,7 +25,7 @@ from bridge.n8n.outcomes import (
     Unknown,
     WebhookOutcome,
 )
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
 from bridge.store.signals import Signals
 

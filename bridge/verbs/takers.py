@@ -18,7 +18,8 @@ from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.ending import end
 from bridge.errors import StoreUnavailableError, TooManyTakersError, TransientError
-from bridge.formats.payloads import LongJson, read_kept
+from bridge.formats.long_json import LongJson
+from bridge.formats.payloads import read_kept
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.store.claims import ClaimRequest, ClaimStore
 from bridge.store.signals import Signal, Signals

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from bridge.net import serve
+from bridge.net import connection as connection_module
 from bridge.net.connection import Connection
 from tests.proxy import RESET
 from tests.serving import serving_any
@@ -133,7 +133,7 @@ async def test_a_client_that_vanishes_is_not_waited_for_long(
             found.append(option.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
             super().__init__(transport)
 
-    monkeypatch.setattr(serve, "Connection", Seen)
+    monkeypatch.setattr(connection_module, "Connection", Seen)
     async with serving_any(Starlette()) as address, httpx2.AsyncClient() as http:
         await http.get(address)
-    assert found == [serve.GONE_AFTER_S * 1000]
+    assert found == [connection_module.GONE_AFTER_S * 1000]

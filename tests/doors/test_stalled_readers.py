@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from bridge.net import serve
+from bridge.net import connection
 from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
     ALICE,
@@ -35,13 +35,13 @@ HELD_BYTES = 65_536
 @pytest.fixture(autouse=True)
 def soon_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take a client for stalled after a moment."""
-    monkeypatch.setattr(serve, "STALLED_AFTER_S", 0.3)
+    monkeypatch.setattr(connection, "STALLED_AFTER_S", 0.3)
 
 
 @contextlib.asynccontextmanager
 async def cut_in_the_end(app: Starlette, caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     """See that the stream which the block opens is cut for its reader's sake, and what it held."""
-    caplog.set_level(logging.WARNING, "bridge.net.serve")
+    caplog.set_level(logging.WARNING, "bridge.net.connection")
     yield
     await wait_until(lambda: caplog.records, "the client is left")
     await wait_until(lambda: len(app.state.streams) == 0, "its stream has ended")

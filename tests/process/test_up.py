@@ -15,8 +15,7 @@ import pytest
 from bridge.cli.up import plan
 from bridge.local.children import Child
 from bridge.local.ports import free_port
-from bridge.schemas.cache import CheckProcesses
-from bridge.schemas.checks import CheckOptions
+from bridge.schemas.pool import CheckOptions, CheckProcesses
 from tests import commands
 from tests.processes import Running, children_of, is_gone, run, running
 from tests.waiting import wait_until

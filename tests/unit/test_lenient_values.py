@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridge.schemas.checks import CheckOptions, examine, mended
+from bridge.schemas.checks import examine
 from bridge.schemas.compile import compile_schema
+from bridge.schemas.lenient import mended
+from bridge.schemas.pool import CheckOptions
 
 Json = Any
 

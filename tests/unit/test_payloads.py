@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import MalformedError, NotFoundError, UnsupportedMediaError
 from bridge.formats.json_text import parse_json
-from bridge.formats.payloads import SUMMARY_CHARS, page, read_payload, resolve, summarize
+from bridge.formats.long_json import page
+from bridge.formats.payloads import SUMMARY_CHARS, read_payload, resolve, summarize
 from bridge.formats.pointers import pointer_to
 from bridge.models import Json
 

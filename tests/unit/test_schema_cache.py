@@ -12,10 +12,10 @@ import pytest
 
 from bridge.errors import Fault, InvalidError, TransientError
 from bridge.formats.json_text import encode
-from bridge.schemas import cache as check_processes
-from bridge.schemas.cache import CheckProcesses, SchemaCache
-from bridge.schemas.checks import CheckOptions
+from bridge.schemas import pool
+from bridge.schemas.checks import SchemaCache
 from bridge.schemas.faults import FAULTS_MAX
+from bridge.schemas.pool import CheckOptions, CheckProcesses
 
 Json = Any
 
@@ -126,7 +126,7 @@ async def test_what_takes_too_long_could_not_be_checked_and_is_no_mismatch(
         ),
     ]
     assert await longest_gap_s(checks[0]) < GAP_MAX_S
-    assert [(await check).summary for check in checks] == [check_processes.UNCHECKED] * 2
+    assert [(await check).summary for check in checks] == [pool.UNCHECKED] * 2
 
 
 async def test_look_around_and_back_references_are_ecma_262_s(schemas: SchemaCache) -> None:

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.formats.payloads import resolve
+from bridge.formats.payloads import prune, resolve, spare_envelopes
 from bridge.formats.pointers import pointer_to
-from bridge.formats.trimming import prune, spare_envelopes
 from bridge.models import Json
-from bridge.schemas.cache import SchemaCache
+from bridge.schemas.checks import SchemaCache
 
 Spare = Any
 SPARES = pytest.mark.parametrize("spare", [prune, spare_envelopes])

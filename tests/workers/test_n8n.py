@@ -16,9 +16,8 @@ from pydantic import SecretStr
 
 from bridge.configuration.server_options import sets_header
 from bridge.configuration.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
-from bridge.formats.traces import traceparent
 from bridge.local.ports import free_port
-from bridge.models import Json
+from bridge.models import Json, traceparent
 from bridge.n8n.client import N8n, undelivered, unreachable
 from bridge.n8n.outcomes import (
     Again,
