@@ -11,24 +11,25 @@ from types import CodeType, FrameType
 from typing import Self
 
 ROOT = Path(__file__).parent.parent
-TIMED = frozenset(
+STANDING = frozenset(
     {
         "Sweeper.run",
         "StoreLosses._look_again",
         "Waiters._look_again",
         "_say_that_the_loop_runs",
         "end_revoked",
+        "Signals._hear",
     }
 )
-"""Coroutines that work by the clock, whether or not anybody asks for anything."""
-TIMED_THREADS = frozenset({"heartbeat"})
+"""Coroutines that work by the clock, or hear what any process signals, whoever asks for what."""
+STANDING_THREADS = frozenset({"heartbeat"})
 
 
 class Trace:
     """Collects the files with a function that runs while it is armed, in any thread and task.
 
-    Module-level and class-body code is no function's. What works by the clock alone does not count,
-    nor does what the test itself calls, nor the stand-in for n8n.
+    Module-level and class-body code is no function's. What loops on without a request does not
+    count, nor does what the test itself calls, nor the stand-in for n8n.
     """
 
     def __init__(self) -> None:
@@ -77,8 +78,8 @@ class Trace:
         try:
             task = asyncio.current_task()
         except RuntimeError:  # another thread than the loop's
-            return threading.current_thread().name not in TIMED_THREADS
+            return threading.current_thread().name not in STANDING_THREADS
         if task is None:
             return True
         coroutine = getattr(task.get_coro(), "__qualname__", "")
-        return task is not self._own_task and coroutine not in TIMED
+        return task is not self._own_task and coroutine not in STANDING
