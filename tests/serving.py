@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from bridge.app import drain
 from bridge.local.ports import listen
-from bridge.net.connection import WatchedProtocol
+from bridge.net.request_limits import LimitedProtocol
 from bridge.net.serve import DrainingServer
 
 START_S = 10.0
@@ -40,7 +40,7 @@ async def running_server(
     """Serve any app as `serving_any` does; returns the server too."""
     config = uvicorn.Config(
         app,
-        http=WatchedProtocol,
+        http=LimitedProtocol,
         lifespan="on",
         ws="none",
         log_config=None,

@@ -1,7 +1,4 @@
-"""The TCP connection that a request came on: what ASGI does not tell of it, and its end.
-
-`WatchedProtocol` puts it into the scope of its requests.
-"""
+"""The TCP connection that a request came on: what ASGI does not tell of it, and its end."""
 
 import array
 import asyncio
@@ -14,19 +11,12 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
-
-from bridge.net.request_limits import LimitedProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
 CONNECTION = "bridge.net.connection"
 """Where a request's scope names its connection, when we serve it."""
-
-STALLED_AFTER_S = 30.0
-"""How long a client may take nothing of what waits for it: two signs of life of a stream."""
-
-GONE_AFTER_S = 60
-"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
 
 PROXIED = (
     *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
@@ -37,17 +27,31 @@ PROXIED = (
 """What proxies say of themselves: RFC 9110, 7.6.3; RFC 7239; what their documents name."""
 
 
+STALLED_AFTER_S = 30.0
+"""How long a client may take nothing of what waits for it: two signs of life of a stream."""
+GONE_AFTER_S = 60
+"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
+
+
 class Connection(asyncio.Transport):
     """One HTTP connection, whatever was answered on it: its transport, which counts what it writes.
 
     How much the peer has acknowledged can be measured only while the socket is open. So it is
     measured once more in the moment that the peer closes in good order (FIN); of a connection that
     ends otherwise (RST, time-out) nothing is known to have been taken.
+
+    `close` lets the other side read what was written: to close with bytes unread makes the system
+    send a reset, which destroys the answer on its way. So where the protocol must linger, writing
+    ends first, and what still comes is dropped until the other side ends too (RFC 9112, 9.6).
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, protocol: "ConnectionProtocol | None" = None
+    ) -> None:
         super().__init__()
         self._transport = transport
+        self._protocol = protocol
+        self.is_lingering = False
         self._written_bytes = 0
         self._taken_bytes = 0
         self._when_over: list[Callable[[], None]] = []
@@ -66,6 +70,18 @@ class Connection(asyncio.Transport):
 
     @override
     def close(self) -> None:
+        if self.is_closing():
+            return
+        if self._protocol is None or not self._protocol.must_linger():
+            self.end()
+            return
+        self.is_lingering = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._protocol.linger()
+
+    def end(self) -> None:
+        """Close without waiting for the other side."""
         self._taken_bytes = self.acknowledged_bytes()
         self._transport.close()
 
@@ -76,7 +92,7 @@ class Connection(asyncio.Transport):
 
     @override
     def is_closing(self) -> bool:
-        return self._transport.is_closing()
+        return self.is_lingering or self._transport.is_closing()
 
     @override
     def get_write_buffer_size(self) -> int:
@@ -92,11 +108,12 @@ class Connection(asyncio.Transport):
 
     @override
     def resume_reading(self) -> None:
-        self._transport.resume_reading()
+        if not self.is_closing():
+            self._transport.resume_reading()
 
     def is_open(self) -> bool:
         """Report whether nobody has closed it."""
-        return not self._is_over and not self.is_closing()
+        return not self._is_over and not self._transport.is_closing()
 
     def acknowledged_bytes(self) -> int:
         """Return how many of the bytes written the peer's system is known to have.
@@ -137,6 +154,7 @@ class Connection(asyncio.Transport):
     def is_lost(self, error: Exception | None) -> None:
         """Record the end: an `error` before the peer has closed breaks it."""
         self.is_broken |= error is not None and not self.is_closed_by_peer
+        self._protocol = None
         self._end()
 
     def cut_unless_taken(self) -> None:
@@ -159,35 +177,32 @@ class Connection(asyncio.Transport):
             act()
 
 
-def connection_of(scope: Scope) -> Connection | None:
-    """Find the connection of a request; None when another server than ours serves it."""
-    found = scope.get("extensions", {}).get(CONNECTION)
-    return found if isinstance(found, Connection) else None
-
-
-def is_proxied(headers: Container[str]) -> bool:
-    """Report by a request's headers whether somebody stands between client and connection."""
-    return any(name in headers for name in PROXIED)
-
-
-class WatchedProtocol(LimitedProtocol):
+class ConnectionProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
 
     ASGI has no word on either: once an answer is out, `receive` says "disconnected" whatever the
     client does, and for a client that does not read `send` waits for ever.
     """
 
+    transport: Connection
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         app = self.app
         self._stalling: asyncio.TimerHandle | None = None
-        self._connection: Connection
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[CONNECTION] = self._connection
+            scope.setdefault("extensions", {})[CONNECTION] = self.transport
             await app(scope, receive, send)
 
         self.app = watched
+
+    def must_linger(self) -> bool:
+        """Report whether the other side may still send, or learn of the end by this close only."""
+        return False
+
+    def linger(self) -> None:
+        """Wait for the other side to end."""
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -195,13 +210,12 @@ class WatchedProtocol(LimitedProtocol):
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             option = transport.get_extra_info("socket")
             option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
-        self._connection = Connection(transport)
-        super().connection_made(self._connection)
+        super().connection_made(Connection(transport, self))
 
     @override
     def eof_received(self) -> None:
         """Hear that the client sends no more: it closes in good order."""
-        self._connection.peer_has_closed()
+        self.transport.peer_has_closed()
         super().eof_received()
 
     @override
@@ -219,7 +233,7 @@ class WatchedProtocol(LimitedProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection is gone."""
-        self._connection.is_lost(exc)
+        self.transport.is_lost(exc)
         self._look_no_more()
         super().connection_lost(exc)
 
@@ -237,3 +251,14 @@ class WatchedProtocol(LimitedProtocol):
             return
         logger.warning("http.stalled", extra={"client": self.client, "unread_bytes": unread_bytes})
         self.transport.abort()
+
+
+def connection_of(scope: Scope) -> Connection | None:
+    """Find the connection of a request; None when another server than ours serves it."""
+    found = scope.get("extensions", {}).get(CONNECTION)
+    return found if isinstance(found, Connection) else None
+
+
+def is_proxied(headers: Container[str]) -> bool:
+    """Report by a request's headers whether somebody stands between client and connection."""
+    return any(name in headers for name in PROXIED)

@@ -13,12 +13,12 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
-    HttpToolsProtocol,
     RequestResponseCycle,
 )
 
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import OpenFiles
+from bridge.net.connection import ConnectionProtocol
 from bridge.net.problem import problem
 from bridge.net.request_body import unread_coding
 
@@ -67,72 +67,7 @@ class Part(enum.Enum):
     BODY = "the rest of a body"
 
 
-class LingeringTransport(asyncio.Transport):
-    """A transport whose `close` lets the other side read what was written.
-
-    To close with bytes unread makes the system send a reset, which destroys the answer on its way.
-    So writing ends first, and what still comes is dropped until the other side ends too.
-
-    Source: RFC 9112, 9.6.
-    """
-
-    def __init__(self, transport: asyncio.Transport, protocol: "LimitedProtocol") -> None:
-        super().__init__()
-        self._transport = transport
-        self._protocol: LimitedProtocol | None = protocol
-        self.is_lingering = False
-
-    @override
-    def close(self) -> None:
-        if self.is_closing() or self._protocol is None:
-            return
-        if not self._protocol.must_linger():
-            self._transport.close()
-            return
-        self.is_lingering = True
-        self._transport.write_eof()
-        self._transport.resume_reading()
-        self._protocol.linger()
-
-    def end(self) -> None:
-        """Close without waiting for the other side."""
-        self._transport.close()
-
-    def forget(self) -> None:
-        """Let go of the protocol, which is done."""
-        self._protocol = None
-
-    @override
-    def is_closing(self) -> bool:
-        return self.is_lingering or self._transport.is_closing()
-
-    @override
-    def abort(self) -> None:
-        self._transport.abort()
-
-    @override
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._transport.write(data)
-
-    @override
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    @override
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    @override
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    @override
-    def resume_reading(self) -> None:
-        if not self.is_closing():
-            self._transport.resume_reading()
-
-
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(ConnectionProtocol):
     """uvicorn's HTTP/1.1 with an end to what a request may cost before it is served.
 
     A request of one piece, as nearly all are, costs a few comparisons; what comes in pieces is
@@ -141,7 +76,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     dropped_bytes_max = DROPPED_BYTES_MAX
     open_files = OpenFiles()
-    transport: LingeringTransport
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -157,7 +91,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(LingeringTransport(transport, self))
+        super().connection_made(transport)
         if self.open_files.has_room(transport.get_extra_info("socket").fileno()):
             self._look_in(HEAD_S)
         else:
@@ -168,7 +102,6 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._timer:
             self._timer.cancel()
         super().connection_lost(exc)
-        self.transport.forget()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -294,12 +227,12 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
+    @override
     def must_linger(self) -> bool:
-        """Report whether the other side may still send, or learn of the end by this close only."""
         return self._part in (Part.HEAD, Part.BODY) or not self.cycle.keep_alive
 
+    @override
     def linger(self) -> None:
-        """Wait for the other side to end, as long as it sends."""
         if self._timer:
             self._timer.cancel()
         self._enter(Part.NOTHING)

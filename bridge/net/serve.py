@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import BACKLOG
-from bridge.net.connection import WatchedProtocol
+from bridge.net.request_limits import LimitedProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +75,10 @@ def serve(
     The app's lifespan is entered here and not by uvicorn, which would turn what it raises into a
     traceback and an exit status of its own. So a lifespan that yields state is not supported.
     """
-    WatchedProtocol.dropped_bytes_max = 2 * max_body_bytes
+    LimitedProtocol.dropped_bytes_max = 2 * max_body_bytes
     config = uvicorn.Config(
         app,
-        http=WatchedProtocol,
+        http=LimitedProtocol,
         timeout_keep_alive=KEPT_IDLE_S,
         headers=[("keep-alive", f"timeout={PROMISED_IDLE_S}")],
         lifespan="off",

@@ -10,8 +10,8 @@ import pytest
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from bridge.net import connection as connection_module
-from bridge.net.connection import Connection
+from bridge.net import connection
+from bridge.net.connection import Connection, ConnectionProtocol
 from tests.proxy import RESET
 from tests.serving import serving_any
 from tests.waiting import wait_until
@@ -128,12 +128,12 @@ async def test_a_client_that_vanishes_is_not_waited_for_long(
     found: list[int] = []
 
     class Seen(Connection):
-        def __init__(self, transport: asyncio.Transport) -> None:
+        def __init__(self, transport: asyncio.Transport, protocol: ConnectionProtocol) -> None:
             option = transport.get_extra_info("socket")
             found.append(option.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
-            super().__init__(transport)
+            super().__init__(transport, protocol)
 
-    monkeypatch.setattr(connection_module, "Connection", Seen)
+    monkeypatch.setattr(connection, "Connection", Seen)
     async with serving_any(Starlette()) as address, httpx2.AsyncClient() as http:
         await http.get(address)
-    assert found == [connection_module.GONE_AFTER_S * 1000]
+    assert found == [connection.GONE_AFTER_S * 1000]

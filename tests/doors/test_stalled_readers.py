@@ -41,7 +41,7 @@ def soon_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.asynccontextmanager
 async def cut_in_the_end(app: Starlette, caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     """See that the stream which the block opens is cut for its reader's sake, and what it held."""
-    caplog.set_level(logging.WARNING, "bridge.net.connection")
+    caplog.set_level(logging.WARNING, "bridge.net.serve")
     yield
     await wait_until(lambda: caplog.records, "the client is left")
     await wait_until(lambda: len(app.state.streams) == 0, "its stream has ended")
