@@ -65,19 +65,11 @@ async def test_the_layout_changes_when_all_can_read_it_and_who_cannot_stands_asi
         assert FAULT in worker.log
         await wait_until(lambda: is_aside(stage, web), "the web process says why", PATIENCE_S)
         assert (await stage.desk(0, "desk").send("queued", {"n": 3})).status_code == 503
+        with pytest.raises(AssertionError, match="ended before it was ready"):
+            await worker.start()
+        assert FAULT in worker.log
         taken = [(await desk.take("queued"))["event_id"] for _ in range(2)]
         assert taken == [before, after]
-
-
-async def test_a_version_that_cannot_read_a_store_does_not_start_on_it(tmp_path: Path) -> None:
-    async with setting(tmp_path, (ROOT,)) as stage, redis_of(stage) as redis:
-        await redis.set(f"{PREFIX}layout", LATER)
-        for start in (stage.bridge.add_web, stage.bridge.add_worker):
-            with pytest.raises(AssertionError, match="ended before it was ready"):
-                await start()
-        for child in (*stage.bridge.webs, *stage.bridge.workers):
-            assert await child.ended() == 1
-            assert FAULT in child.log
 
 
 def redis_of(stage: Setting) -> Redis:

@@ -113,13 +113,10 @@ async def command(desk: Desk, *words: str) -> Message:
     return printed
 
 
-SCENARIOS = tuple(
-    Scenario(act)
-    for act in (
-        a_code_is_good_for_tokens,
-        a_question_for_consent_can_be_answered,
-        tokens_of_a_grant_are_good_and_renewed,
-        a_token_made_by_command_is_good_until_it_is_revoked,
-        a_subscriber_is_told_what_comes,
-    )
+SCENARIOS = (
+    Scenario(a_code_is_good_for_tokens),
+    Scenario(a_question_for_consent_can_be_answered),
+    Scenario(tokens_of_a_grant_are_good_and_renewed),
+    Scenario(a_subscriber_is_told_what_comes),
+    Scenario(a_token_made_by_command_is_good_until_it_is_revoked, needs_lives=True),
 )
