@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from bridge.errors import ConfigurationError
-from bridge.formats.json_text import JsonFault
+from bridge.formats.json_faults import JsonFault
 
 Place = tuple[str, ...]
 

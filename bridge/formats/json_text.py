@@ -12,23 +12,32 @@ On purpose:
 3. A number that a double cannot hold is refused: JavaScript would make `null` of it.
 """
 
+import asyncio
 import contextlib
 import gc
 import json
 import math
 import re
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, Self
-
-from typing_extensions import override
+from typing import Any, TypeVar
 
 from bridge.errors import MalformedError, NotJsonError, NumberError, shorten
 from bridge.formats.bodies import UTF_8, decode_by, demand_codec, take_mark
+from bridge.formats.json_faults import JsonFault
 from bridge.formats.pointers import pointer_to
 from bridge.models import Json
+
+T = TypeVar("T")
+
+LONG_BYTES = 1024 * 1024
+
+_reader = ThreadPoolExecutor(1, "reader")
+"""One thread: many long texts at once take no more memory than they would one after the other."""
 
 _EXACT_IN_DOUBLES = 2**53
 _SURELY_EXACT_CHARS = 16
@@ -131,12 +140,14 @@ DEPTH_MAX = 200
 """Arrays and objects within each other; the MCP library cannot tell a result of 255."""
 
 VALUES_MAX = 2_000_000
-"""Members and elements of one text: to read so many holds up all others for half a second.
+"""Members and elements of one text: to read so many takes half a second.
 
 Sixteen megabytes hold as many only where they are shorter than eight characters each.
 """
 
 SHOWN_CHARS = 40
+
+_CONTAINERS = frozenset((dict, list))
 
 _DOUBLE_DIGITS = 308
 """An integer of so many digits is surely a double (IEEE 754)."""
@@ -144,7 +155,13 @@ _DOUBLE_DIGITS = 308
 _LONG_NUMBER = re.compile(rf"[0-9](?<![0-9]{{2}})[0-9]{{{_DOUBLE_DIGITS}}}")
 """Sought from the first digit of each number: from every digit, many long ones take seconds."""
 
+_DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
+
 LONG_CHARS = 64 * 1024
+
+_pause_lock = threading.Lock()
+_pauses: list[bool] = []
+"""Of each long text that is being read, by the loop or beside it: whether to collect behind it."""
 
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
@@ -152,46 +169,14 @@ _LOW = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
 
 
-_FAULTS = {
-    "Expecting value": "a value is expected",
-    "Expecting property name": "a key in double quotes is expected",
-    "Expecting ':'": "a colon is expected",
-    "Expecting ','": "a comma or the closing bracket is expected",
-    "Illegal trailing comma": "a comma before the closing bracket",
-    "Unterminated string": "a string without an end",
-    "Invalid control character": "an unescaped control character",
-    "Invalid \\escape": "an unknown escape",
-    "Invalid \\u": "an escape without four hex digits",
-    "Extra data": "more text after the value",
-}
-"""How the messages of `json` begin, which differ by version of Python, and what is said instead."""
+async def off_loop(size_bytes: int, read: Callable[[], T], long_bytes: int = LONG_BYTES) -> T:
+    """Return what a function reads out of so many bytes, in a thread where they are many.
 
-
-@dataclass(frozen=True)
-class JsonFault:
-    """What keeps a text from being JSON, and where; the same in every version of Python."""
-
-    what: str
-    position: int
-    line: int
-    column: int
-
-    @classmethod
-    def of(cls, error: json.JSONDecodeError) -> Self:
-        """Return the fault that an error of `json` names; of an unknown kind, only its place."""
-        what = next((ours for theirs, ours in _FAULTS.items() if error.msg.startswith(theirs)), "")
-        position = error.pos
-        before = error.doc[:position].rstrip(" \t\r\n")
-        if before.endswith(",") and error.doc[position : position + 1] in ("}", "]"):
-            # Python 3.12 and earlier report the bracket, 3.13 and later the comma before it.
-            what, position = _FAULTS["Illegal trailing comma"], len(before) - 1
-        place = json.JSONDecodeError("", error.doc, position)
-        return cls(what, position, place.lineno, place.colno)
-
-    @override
-    def __str__(self) -> str:
-        """Return the fault and its line and column, as they end a sentence."""
-        return f"{self.what} at line {self.line} column {self.column}".lstrip()
+    What reads in Python lets the loop run again and again, what reads in C when it has ended.
+    """
+    if size_bytes <= long_bytes:
+        return read()
+    return await asyncio.get_running_loop().run_in_executor(_reader, read)
 
 
 @dataclass(frozen=True)
@@ -245,15 +230,17 @@ def _marks(text: str) -> int:
 
 def is_deeper(value: Json, levels: int) -> bool:
     """Return whether arrays and objects stand within each other on more levels than so many."""
-    level = [value]
-    for _ in range(levels + 1):
-        outer = [each for each in level if isinstance(each, list | dict)]
-        if not outer:
-            return False
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
+    for _ in range(levels):
         level = [
-            inner for each in outer for inner in (each.values() if isinstance(each, dict) else each)
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if type(inner) in _CONTAINERS
         ]
-    return True
+        if not level:
+            return False
+    return bool(level)
 
 
 def _text(content: bytes, label: str) -> tuple[str, bool]:
@@ -306,6 +293,8 @@ class _Numbers:
         return self.refuse(text)
 
     def fraction(self, text: str) -> int | float | Decimal | _NoNumber:
+        if len(text) <= _SURELY_EXACT_CHARS and "e" not in text and "E" not in text:
+            return float(text)  # as `read_fraction` does, of which there may be a million
         value = read_fraction(text)
         return self.refuse(text) if isinstance(value, float) and math.isinf(value) else value
 
@@ -316,14 +305,29 @@ def _uncollected(text: str) -> Iterator[None]:
 
     To look through millions of new lists again and again takes seven times as long as to read them.
     """
-    is_paused = len(text) > LONG_CHARS and gc.isenabled()
-    if is_paused:
+    if len(text) <= LONG_CHARS:
+        yield
+        return
+    with _pause_lock:
+        was_enabled = gc.isenabled()
+        _pauses.append(was_enabled or any(_pauses))
         gc.disable()
     try:
         yield
     finally:
-        if is_paused:
-            gc.enable()
+        with _pause_lock:
+            must_go_on = _pauses.pop()
+            if must_go_on and not _pauses:
+                gc.enable()
+
+
+def _has_long_number(text: str) -> bool:
+    """Report whether a text may hold an integer that is no double.
+
+    To look for one takes as long as to read all; to look for so many digits takes a tenth.
+    """
+    digits = text.encode().translate(_DIGITS)
+    return b"0" * (_DOUBLE_DIGITS + 1) in digits and _LONG_NUMBER.search(text) is not None
 
 
 def _parsed(text: str, *, is_mended: bool) -> Json:
@@ -332,7 +336,7 @@ def _parsed(text: str, *, is_mended: bool) -> Json:
         with _uncollected(text):
             value: Json = json.loads(
                 text,
-                parse_int=numbers.integer if _LONG_NUMBER.search(text) else int,
+                parse_int=numbers.integer if _has_long_number(text) else int,
                 parse_float=numbers.fraction,
                 parse_constant=numbers.refuse,
                 object_pairs_hook=_unmerged if is_mended else None,

@@ -15,7 +15,6 @@ from bridge.errors import NotFoundError
 from bridge.formats.json_text import STRING, show
 from bridge.formats.pointers import parts_of
 
-LONG_BYTES = 1024 * 1024
 STEPS_AT_ONCE = 5000
 PLACES_KEPT = 1000
 

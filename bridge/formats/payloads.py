@@ -5,7 +5,7 @@ rest would no longer satisfy stays whole. Spared are members that are null, and 
 around what it hands on.
 """
 
-import asyncio
+import functools
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +14,8 @@ from typing import Any
 
 from bridge.errors import MalformedError, NotFoundError, NumberError, UnsupportedMediaError
 from bridge.formats.bodies import decode_text, decoded, label_in, read_urlencoded
-from bridge.formats.json_text import decode, encode, read_json, show
-from bridge.formats.long_json import LONG_BYTES, LongJson
+from bridge.formats.json_text import LONG_BYTES, decode, encode, off_loop, read_json, show
+from bridge.formats.long_json import LongJson
 from bridge.formats.multipart import FILES, MEDIA_TYPE, read_form
 from bridge.formats.pointers import parts_of
 from bridge.models import Body, Json
@@ -123,9 +123,9 @@ async def read_content(raw: bytes, headers: Mapping[str, str], max_bytes: int) -
     if media_type == MEDIA_TYPE:
         form = read_form(content, content_type)
         return Content(form.payload, form.body, form.files)
-    if len(content) > UNZIPPED_APART_BYTES and media_type == FORM:
-        return Content(*await asyncio.to_thread(read_payload, content, content_type))
-    return Content(*read_payload(content, content_type))
+    least = UNZIPPED_APART_BYTES if media_type == FORM else LONG_BYTES
+    read = functools.partial(read_payload, content, content_type)
+    return Content(*await off_loop(len(content), read, least))
 
 
 def inner_json(content: Content) -> Content | None:

@@ -11,8 +11,15 @@ from mcp.shared.exceptions import MCPError
 
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, NotFoundError, RejectedError
-from bridge.formats.json_text import DEPTH_MAX, changes_in_javascript, decode, is_deeper, spell
-from bridge.formats.long_json import LONG_BYTES, LongJson, Page, page
+from bridge.formats.json_text import (
+    DEPTH_MAX,
+    LONG_BYTES,
+    changes_in_javascript,
+    decode,
+    is_deeper,
+    spell,
+)
+from bridge.formats.long_json import LongJson, Page, page
 from bridge.formats.payloads import prune, read_kept, resolve, spare_envelopes
 from bridge.models import Call, Event, Json, second
 from bridge.runtime import Runtime

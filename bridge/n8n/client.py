@@ -18,7 +18,7 @@ from bridge import __version__
 from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import decoded
-from bridge.formats.json_text import encode
+from bridge.formats.json_text import encode, off_loop
 from bridge.models import Json
 from bridge.n8n.execution_answers import read_execution_answer
 from bridge.n8n.outcomes import (
@@ -123,8 +123,11 @@ class N8n:
                 "the workflow ran, but its answer is packed so that it cannot be read "
                 "(Content-Encoding): let it answer without that, or with gzip"
             )
-        return read_webhook_answer(
-            response.status, response.content_type, response.body, response.disposition
+        return await off_loop(
+            len(response.body),
+            lambda: read_webhook_answer(
+                response.status, response.content_type, response.body, response.disposition
+            ),
         )
 
     async def resume(
@@ -155,7 +158,10 @@ class N8n:
                 f"the workflow ran, but n8n keeps more than {self._max_response_bytes} bytes of "
                 "it: let it call back with its result, or keep less"
             )
-        return read_execution_answer(response.status, response.content_type, response.body)
+        return await off_loop(
+            len(response.body),
+            lambda: read_execution_answer(response.status, response.content_type, response.body),
+        )
 
     @contextlib.asynccontextmanager
     async def _transport(self, workflow: Workflow) -> AsyncIterator[httpx2.AsyncHTTPTransport]:

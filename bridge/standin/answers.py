@@ -4,7 +4,7 @@ import json
 
 from starlette.responses import Response
 
-from bridge.formats.json_text import JsonFault
+from bridge.formats.json_faults import JsonFault
 from bridge.models import Json
 
 JSON_TYPE = "application/json; charset=utf-8"

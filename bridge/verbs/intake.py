@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bridge.configuration.servers import Hook, Server
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
-from bridge.formats.json_text import encode, spell
+from bridge.formats.json_text import encode, off_loop, spell
 from bridge.formats.payloads import Content, inner_json, prune, resolve, summarize
 from bridge.models import Event, Json, new_event_id
 from bridge.n8n.reply_address import ReplyAddresses, execution_of
@@ -112,7 +112,7 @@ class Intake:
         """
         schemas, schema = self._schemas, hook.payload
         try:
-            inner = inner_json(content) if schema is not None else None
+            inner = await _inner_json(content) if schema is not None else None
         except NumberError:
             if await schemas.fits(schema, content.payload):
                 return content
@@ -133,6 +133,10 @@ class Intake:
                 replace(each, detail=scrub_text(each.detail, hidden)) for each in error.faults
             )
             raise InvalidError(error.summary, tuple(faults), error.has_more) from None
+
+
+async def _inner_json(content: Content) -> Content | None:
+    return await off_loop(len(content.body.content), lambda: inner_json(content))
 
 
 def _may_be_text(hook: Hook) -> bool:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.errors import Fault, InvalidError, MalformedError
-from bridge.formats.json_text import parse_json
+from bridge.formats.json_text import off_loop, parse_json
 from bridge.log import audit
 from bridge.models import CallStatus, Json
 from bridge.net.request_body import read_body
@@ -31,7 +31,8 @@ async def receive_callback(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     await runtime.callbacks.demand(call_id, secret)
-    said = _parse(await read_body(request, runtime.settings.max_body_bytes))
+    raw = await read_body(request, runtime.settings.max_body_bytes)
+    said = await off_loop(len(raw), lambda: _parse(raw))
     if not runtime.schemas.allows(SCHEMA, said):  # it looks at no part of a result
         await runtime.schemas.check(SCHEMA, said, "this is no callback")
     assert isinstance(said, dict)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.formats.long_json import LONG_BYTES
+from bridge.formats.json_text import LONG_BYTES
 from bridge.models import Message
 from tests.apps import RunningApp, running_app
 from tests.doors.test_exact_values import OFFICE, ask, keep, send

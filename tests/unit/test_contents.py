@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import threading
 import zlib
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import MEMBERS_MAX, decoded, unzip
+from bridge.formats.json_text import LONG_BYTES, off_loop
 from bridge.formats.multipart import PARTS_MAX, read_form
-from bridge.formats.payloads import read_content
+from bridge.formats.payloads import Content, read_content
 
 LIMIT = 10_000
 FORM = "multipart/form-data; boundary=limit"
@@ -111,6 +114,45 @@ async def test_the_event_loop_runs_on_while_a_body_is_unzipped() -> None:
         await decoded(zipped, "gzip", 16 * 2**20 - 1)
     turning.cancel()
     assert turns > 1
+
+
+async def turns_while(reading: Awaitable[Content]) -> int:
+    """Count how often the event loop gets its turn until a body was read."""
+    reader = asyncio.ensure_future(reading)
+    turns = 0
+    while not reader.done():
+        turns += 1
+        await asyncio.sleep(0)
+    await reader
+    return turns
+
+
+async def test_the_event_loop_runs_on_while_long_json_is_read() -> None:
+    """Where all of it is read in C, the loop has its turns before and after only."""
+    row = {"id": 12345, "name": "a" * 20, "price": 9.99, "notes": [None, True, "b"]}
+    json_type = {"content-type": "application/json"}
+    for rows, is_long in ((10, False), (20_000, True)):
+        raw = json.dumps([row] * rows).encode()
+        assert (len(raw) > LONG_BYTES) == is_long
+        turns = await turns_while(read_content(raw, json_type, len(raw)))
+        assert turns > 20 if is_long else turns < 5
+
+
+async def test_long_texts_are_read_one_at_a_time() -> None:
+    running: list[str] = []
+    most = 0
+
+    def read() -> str:
+        nonlocal most
+        running.append(threading.current_thread().name)
+        most = max(most, len(running))
+        json.loads("[" + "1," * 100_000 + "1]")
+        return running.pop()
+
+    where = await asyncio.gather(*(off_loop(LONG_BYTES + 1, read) for _ in range(5)))
+    assert most == 1
+    assert threading.current_thread().name not in where
+    assert await off_loop(LONG_BYTES, read) == threading.current_thread().name
 
 
 async def test_the_event_loop_runs_on_while_a_long_form_is_read() -> None:

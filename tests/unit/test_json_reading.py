@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import MalformedError, NumberError
-from bridge.formats.json_text import DEPTH_MAX, JsonFault, parse_json, read_json
+from bridge.formats.json_faults import JsonFault
+from bridge.formats.json_text import DEPTH_MAX, parse_json, read_json
 from bridge.models import Json
 
 

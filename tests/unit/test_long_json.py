@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bridge.errors import NotFoundError
 from bridge.formats import long_json
-from bridge.formats.long_json import LONG_BYTES, LongJson
+from bridge.formats.json_text import LONG_BYTES
+from bridge.formats.long_json import LongJson
 from bridge.formats.payloads import read_kept, resolve
 from bridge.formats.pointers import pointer_to
 from bridge.models import Json

@@ -15,7 +15,7 @@ from mcp_types.jsonrpc import INVALID_REQUEST, REQUEST_TIMEOUT
 from bridge.auth.authentication import LOCAL
 from bridge.configuration.servers import Server
 from bridge.errors import MalformedError
-from bridge.formats.json_text import parse_json
+from bridge.formats.json_text import off_loop, parse_json
 from bridge.mcp.change_watch import InboxWatch
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.event_pushes import CAPABILITY, push_events
@@ -189,7 +189,7 @@ class Stdio:
 
     async def _take_line(self, line: bytes) -> None:
         try:
-            body = parse_json(line)
+            body = await off_loop(len(line), lambda: parse_json(line))
         except MalformedError as error:
             await self._line.send(unreadable(line, error))
             return

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
-from bridge.formats.json_text import parse_json
+from bridge.formats.json_text import off_loop, parse_json
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.entry import authenticate
 from bridge.mcp.exchange import Caller, error_message
@@ -102,7 +102,7 @@ async def _read_json(request: Request, max_bytes: int) -> Json | Response:
     except MalformedError as error:
         return JSONResponse(error_message(None, PARSE_ERROR, str(error)), 400)
     try:
-        return parse_json(body)
+        return await off_loop(len(body), lambda: parse_json(body))
     except MalformedError as error:
         return JSONResponse(unreadable(body, error), 400)
 
