@@ -14,12 +14,10 @@ from pathlib import Path
 from tests.bridge_processes import Bridge, running_bridge
 from tests.hosts.claude_code import claude_code
 from tests.hosts.host import STDIO, Connect, HostError
-from tests.hosts.inspector import inspector
 from tests.hosts.journeys import JOURNEYS, Scene
-from tests.hosts.langchain import langchain
 from tests.hosts.links import linking
-from tests.hosts.mcporter import mcporter
 from tests.hosts.n8n_node import n8n_node
+from tests.hosts.one_shot import inspector, langchain, mcporter
 from tests.hosts.python_sdk import python_sdk
 from tests.hosts.typescript_sdk import typescript_sdk
 from tests.n8n.real import API_KEY, URL
