@@ -10,8 +10,8 @@ from bridge.store.assembly import scripts
 ROOT = Path(__file__).parent.parent
 FILE_LINES = 400
 FUNCTION_LINES = 40
-AMBIGUOUS = frozenset({"Script"})
-"""Class names with two meanings, until every step is written in a Lua file."""
+AMBIGUOUS: frozenset[str] = frozenset()
+"""Class names with two meanings; there are none."""
 VAGUE_VERBS = ("Give", "Tell", "Say", "Note", "Spell")
 
 OVERSIZED: frozenset[str] = frozenset()

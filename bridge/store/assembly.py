@@ -110,7 +110,7 @@ def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator
     names += [unit.full_name.replace(".", "_") for unit in units]
     # The table is as large as it will be from the start, so that nothing is moved as it fills.
     yield from _made([f"local {TABLE} = {{{' = 0, '.join(names)} = 0}}"])
-    yield from _made([key.lua_function(TABLE) for key in families])
+    yield from _made([key.lua(TABLE) for key in families])
     known = {name for unit in units for name in (unit.module, "keys")}
     for unit in units:
         yield from (replace(line, text=_with_fields(line, known)) for line in unit.code)
@@ -178,7 +178,7 @@ def _argument(parameter: Parameter, numbers: Iterator[int]) -> str:
 
 
 def _laid_out(shape: Shape, name: str, packers: list[str]) -> str:
-    """Format a value of Lua as Redis returns it: an array in the declared order, false for nothing."""
+    """Format a value of Lua as Redis returns it: an array in declared order, false for nothing."""
     match shape:
         case Columns(fields, is_row=False, is_optional=is_optional):
             values = [

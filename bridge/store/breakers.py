@@ -7,8 +7,7 @@ one probe goes through: it closes the circuit, or opens it again for twice as lo
 import json
 from dataclasses import dataclass
 
-from bridge.store.scripts import Script
-from bridge.store.steps import Steps
+from bridge.store.steps import Steps, step
 
 FAILURES = 5
 OPEN_FIRST_S, OPEN_CAP_S = 2.0, 30.0
@@ -16,49 +15,24 @@ PROBE_S = 60.0
 """How long a probe counts as under way: longer than any attempt takes."""
 PROBE_LOOK_S = 1.0
 
-_READING = """
-local function circuit()
-  local found = redis.call('HGET', breakers_key(), origin)
-  return found and cjson.decode(found) or {failures = 0, times = 0, open_until = 0, seen = {}}
-end
-"""
 
-ADMIT = Script(
-    "origin token failures probe_ms look_ms",
-    _READING
-    + """
-local c = circuit()
-if c.failures < tonumber(failures) then return {0} end
-if now < c.open_until then return {c.open_until - now} end
-if c.probe and c.probe ~= token and now < c.probe_until then return {math.min(c.probe_until - now, look_ms)} end
-c.probe, c.probe_until = token, now + probe_ms
-redis.call('HSET', breakers_key(), origin, cjson.encode(c))
-return {0}
-""",
-)
+@step("breakers.admit")
+async def _admit(
+    steps: Steps, *, origin: str, token: str, failures: int, probe_ms: int, look_ms: int
+) -> int:
+    """Return for how many milliseconds a sender must stay away from an origin."""
 
-FAILED = Script(
-    "origin token failures first_ms cap_ms",
-    _READING
-    + """
-local c = circuit()
-for _, seen in ipairs(c.seen) do if seen == token then return {'seen'} end end
-c.failures = c.failures + 1
-c.seen[#c.seen + 1] = token
-if #c.seen > 20 then table.remove(c.seen, 1) end
-local opens = c.failures >= tonumber(failures) and now >= c.open_until
-if opens then
-  c.open_until = now + math.min(first_ms * 2 ^ math.min(c.times, 30), cap_ms)
-  c.times = c.times + 1
-  c.probe = nil
-  if c.times == 1 then count(1, 'reply_circuits_opened', origin) end
-end
-redis.call('HSET', breakers_key(), origin, cjson.encode(c))
-return {opens and c.times == 1 and 'opened' or 'failed'}
-""",
-)
 
-WORKED = Script("origin", "return {redis.call('HDEL', breakers_key(), origin)}")
+@step("breakers.failed")
+async def _failed(
+    steps: Steps, *, origin: str, token: str, failures: int, first_ms: int, cap_ms: int
+) -> bool:
+    """Record that an origin took no request; True where this opened its circuit."""
+
+
+@step("breakers.worked")
+async def _worked(steps: Steps, *, origin: str) -> bool:
+    """Record that an origin answered; False: it was healthy."""
 
 
 @dataclass(frozen=True)
@@ -69,31 +43,30 @@ class Breakers:
 
     async def admit(self, origin: str, token: str) -> float:
         """Return the seconds that a sender must stay away from an origin: 0 lets it send now."""
-        (rest_ms,) = await self.steps.run(
-            ADMIT,
+        rest_ms = await _admit(
+            self.steps,
             origin=origin,
             token=token,
             failures=FAILURES,
             probe_ms=round(PROBE_S * 1000),
             look_ms=round(PROBE_LOOK_S * 1000),
         )
-        return float(rest_ms) / 1000
+        return rest_ms / 1000
 
     async def failed(self, origin: str, token: str) -> bool:
         """Put on record that an origin took no request; tells whether this opened its circuit."""
-        answer = await self.steps.run(
-            FAILED,
+        return await _failed(
+            self.steps,
             origin=origin,
             token=token,
             failures=FAILURES,
             first_ms=round(OPEN_FIRST_S * 1000),
             cap_ms=round(OPEN_CAP_S * 1000),
         )
-        return answer == [b"opened"]
 
     async def worked(self, origin: str) -> bool:
-        """Put on record that an origin answered, which closes its circuit; False: it was healthy."""
-        return await self.steps.run(WORKED, origin=origin) == [1]
+        """Record that an origin answered, which closes its circuit; False: it was healthy."""
+        return await _worked(self.steps, origin=origin)
 
 
 def is_open(circuit: bytes) -> bool:

@@ -21,9 +21,9 @@ class NewCall:
 
     `attach` is a digest of what must be equal for a later call to join this one, empty for never,
     `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
-    `promised` says that the caller may come back for it without waiting. At most `concurrency` calls
-    of the workflow run at once, no more of them are sent in a time than `rate` allows, and one has
-    ended `timeout_s` after its first attempt.
+    `promised` says that the caller may come back for it without waiting. At most `concurrency`
+    calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
+    one has ended `timeout_s` after its first attempt.
     """
 
     call_id: CallId
@@ -309,7 +309,7 @@ class CallStore:
         await _promise(self._steps, call_id=call_id)
 
     async def listed(self, principal: Principal, status: str, after: int, limit: int) -> list[Call]:
-        """List at most `limit` calls of a principal in the order they came, after an order number."""
+        """List at most `limit` calls of a principal in the order they came, behind a number."""
         calls: list[Call] = []
         on_from: str | None = str(after)
         while on_from and len(calls) < limit:

@@ -350,7 +350,7 @@ class EventStore:
     ) -> tuple[str, str]:
         """Return the lease back: (`released`, status) or (`lost`, status).
 
-        The event goes to `queued`, `delayed` or `dead` as asked, or to `dead` after its last attempt.
+        The event becomes `queued`, `delayed` or `dead` as asked, or `dead` after its last attempt.
         """
         settled = await _release(
             self._steps, claim=held, status=status, delay_ms=round(delay_s * 1000), reason=reason

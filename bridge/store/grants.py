@@ -5,19 +5,18 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from bridge.auth.seals import KEY_BYTES
 from bridge.models import Json
-from bridge.store.scripts import Script
-from bridge.store.steps import Steps
-from bridge.store.tokens import REVOKED
+from bridge.store.steps import Steps, step
 
 CLIENT_TTL_S = 90 * 86400
 CONSENT_TTL_S = 600
 CODE_TTL_S = 60
 ACCESS_TTL_S = 3600
 GRANT_TTL_S = 30 * 86400
+ANSWERED_TTL_S = 2 * CONSENT_TTL_S
 ANSWERED_MAX = 10_000
 """How many questions are remembered as answered."""
 
@@ -26,178 +25,6 @@ GRACE_MS = 600_000
 
 REFRESH_TOKENS_MAX = 16
 """How many refresh tokens of one grant count at once; the one unused longest makes room."""
-
-_END = f"""
-local function finish(grant)
-  redis.call('DEL', oauth_grant_key(grant))
-  ring('{REVOKED}')
-end
-local function hand_out(grant, access, scopes, refresh)
-  redis.call('SET', oauth_token_key(access), 'access\\n' .. grant .. '\\n' .. scopes, 'EX', {ACCESS_TTL_S})
-  redis.call('SET', oauth_token_key(refresh), 'refresh\\n' .. grant .. '\\n' .. scopes, 'EX', {GRANT_TTL_S})
-  redis.call('EXPIRE', oauth_grant_key(grant), {GRANT_TTL_S})
-end
-"""
-
-# A grant's hash holds a line for each refresh token that counts: the digest of the one it was given
-# out for, when it was made or last used, whether it was used, and when it ends (0: not yet known).
-_REFRESH_TOKENS = f"""
-local function find(grant, token)
-  local line = redis.call('HGET', oauth_grant_key(grant), 'refresh:' .. token)
-  if not line then return nil end
-  local parent, seen_at, used, ends_at = line:match('^(%S+) (%d+) (%d) (%d+)$')
-  return {{parent = parent, seen_at = tonumber(seen_at), used = used == '1', ends_at = tonumber(ends_at)}}
-end
-local function put(grant, token, line)
-  local told = string.format('%s %.0f %d %.0f', line.parent, line.seen_at, line.used and 1 or 0, line.ends_at)
-  redis.call('HSET', oauth_grant_key(grant), 'refresh:' .. token, told)
-end
-local function add(grant, token, parent)
-  put(grant, token, {{parent = parent, seen_at = now, used = false, ends_at = 0}})
-end
-local function is_over(line) return line.ends_at > 0 and line.ends_at <= now end
-local function make_room(grant)
-  local count, least, seen_at = 0, nil, nil
-  for _, name in ipairs(redis.call('HKEYS', oauth_grant_key(grant))) do
-    local token = name:match('^refresh:(.+)$')
-    local line = token and find(grant, token)
-    if line then
-      count = count + 1
-      local last = is_over(line) and 0 or line.seen_at
-      if not least or last < seen_at then least, seen_at = name, last end
-    end
-  end
-  if count >= {REFRESH_TOKENS_MAX} then redis.call('HDEL', oauth_grant_key(grant), least) end
-end
--- Grants of before, when one token ended the other, name the newest one and the one before it.
-local function take_over(grant)
-  local newest, before = unpack(redis.call('HMGET', oauth_grant_key(grant), 'refresh', 'previous'))
-  if not newest then return end
-  local parent = (before and before ~= '') and before or '-'
-  add(grant, newest, parent)
-  if parent ~= '-' then put(grant, parent, {{parent = '-', seen_at = now, used = true, ends_at = 0}}) end
-  redis.call('HDEL', oauth_grant_key(grant), 'refresh', 'previous', 'rotated_at')
-end
-"""
-
-USED_CLIENT = Script(
-    "digest",
-    f"""
-redis.call('SET', oauth_client_key(digest), '', 'NX', 'EX', {CLIENT_TTL_S})
-redis.call('EXPIRE', oauth_client_key(digest), {CLIENT_TTL_S})
-return {{}}
-""",
-)
-READ_CLIENT = Script("digest", "return {redis.call('GET', oauth_client_key(digest))}")
-
-KEY = Script(
-    "fresh",
-    "redis.call('SET', oauth_key_key(), fresh, 'NX') return {redis.call('GET', oauth_key_key())}",
-)
-
-# What is remembered is bounded, for who refuses proves nothing. Who would answer a question twice
-# that was pushed out must have a token of the server both times.
-_CLOSE = f"""
-local function close(question)
-  redis.call('ZREMRANGEBYSCORE', oauth_answered_key(), '-inf', now - {2 * CONSENT_TTL_S * 1000})
-  local is_open = redis.call('ZADD', oauth_answered_key(), 'NX', now, question) == 1
-  redis.call('ZREMRANGEBYRANK', oauth_answered_key(), 0, -{ANSWERED_MAX + 1})
-  redis.call('EXPIRE', oauth_answered_key(), {2 * CONSENT_TTL_S})
-  return is_open
-end
-"""
-IS_ANSWERED = Script("question", "return {redis.call('ZSCORE', oauth_answered_key(), question)}")
-REFUSE = Script("question", _CLOSE + "return {close(question) and 'refused' or nil}")
-DECIDE = Script(
-    "question code kept",
-    _CLOSE
-    + f"""
-if redis.call('EXISTS', oauth_code_key(code)) == 1 then return {{'decided'}} end
-if not close(question) then return {{}} end
-redis.call('HSET', oauth_code_key(code), 'kept', kept, 'v', layout)
-redis.call('EXPIRE', oauth_code_key(code), {CODE_TTL_S})
-return {{'decided'}}
-""",
-)
-
-READ_CODE = Script("code", "return {redis.call('HGET', oauth_code_key(code), 'kept')}")
-
-# Who has used a code is known for as long as an access token lasts: a second use gives the theft
-# away, and ends what came of the first.
-EXCHANGE = Script(
-    "code grant access refresh scopes",
-    _END
-    + _REFRESH_TOKENS
-    + f"""
-local used = redis.call('HGET', oauth_code_key(code), 'grant')
-if used == grant then return {{'exchanged'}} end
-if used then finish(used) return {{}} end
-local kept = redis.call('HGET', oauth_code_key(code), 'kept')
-if not kept then return {{}} end
-redis.call('HSET', oauth_code_key(code), 'grant', grant)
-redis.call('EXPIRE', oauth_code_key(code), {ACCESS_TTL_S})
-redis.call('HSET', oauth_grant_key(grant), 'kept', kept, 'v', layout)
-add(grant, refresh, '-')
-hand_out(grant, access, scopes, refresh)
-return {{'exchanged'}}
-""",
-)
-
-USED = Script(
-    "code",
-    _END
-    + """
-local used = redis.call('HGET', oauth_code_key(code), 'grant')
-if used then finish(used) end
-return {used or ''}
-""",
-)
-
-READ_TOKEN = Script(
-    "token",
-    """
-local held = redis.call('GET', oauth_token_key(token))
-local kind, grant, scopes = (held or ''):match('^(%a+)\\n([^\\n]+)\\n(.*)$')
-local kept = grant and redis.call('HGET', oauth_grant_key(grant), 'kept')
-if not kept then return {} end
-return {kind, grant, scopes, kept}
-""",
-)
-
-READ_GRANT = Script("grant", "return {redis.call('HGET', oauth_grant_key(grant), 'kept')}")
-
-# The token that is used shows that it was received, so the one it was given out for may go.
-ROTATE = Script(
-    "grant old access refresh scopes reuse_ends",
-    _END
-    + _REFRESH_TOKENS
-    + f"""
-if redis.call('HEXISTS', oauth_grant_key(grant), 'kept') == 0 then return {{'refused'}} end
-take_over(grant)
-if find(grant, refresh) then return {{'rotated'}} end
-local line = find(grant, old)
-if not line or is_over(line) then
-  if reuse_ends ~= '1' then return {{'refused'}} end
-  finish(grant)
-  return {{'ended'}}
-end
-local parent = find(grant, line.parent)
-if parent and parent.ends_at == 0 then
-  parent.ends_at = now + {GRACE_MS}
-  put(grant, line.parent, parent)
-end
-local outcome = line.used and 'again' or 'rotated'
-line.used, line.seen_at = true, now
-put(grant, old, line)
-redis.call('EXPIRE', oauth_token_key(old), {GRANT_TTL_S})
-make_room(grant)
-add(grant, refresh, old)
-hand_out(grant, access, scopes, refresh)
-return {{outcome}}
-""",
-)
-
-END = Script("grant", _END + "finish(grant) return {}")
 
 
 @dataclass(frozen=True)
@@ -270,6 +97,107 @@ class HeldToken:
     granted: Granted
 
 
+class ClientRow(NamedTuple):
+    """What a client said of itself; empty for one that carries that itself."""
+
+    kept: bytes | None
+
+
+class TokenRow(NamedTuple):
+    """A token of a grant that lives, and what was consented to."""
+
+    kind: str
+    grant: str
+    scopes: str
+    kept: bytes
+
+
+@step("grants.key")
+async def _key(steps: Steps, *, fresh: bytes) -> bytes:
+    """Read the key that seals what strangers carry."""
+
+
+@step("grants.used_client")
+async def _used_client(steps: Steps, *, digest: str, ttl_s: int) -> None:
+    """Remember that a client was consented to."""
+
+
+@step("grants.client")
+async def _client(steps: Steps, *, digest: str) -> ClientRow:
+    """Read what is on record of a client."""
+
+
+@step("grants.is_answered")
+async def _is_answered(steps: Steps, *, question: str) -> bool:
+    """Report whether a question was answered."""
+
+
+@step("grants.refuse")
+async def _refuse(steps: Steps, *, question: str, kept_s: int, most: int) -> bool:
+    """Answer a question with no."""
+
+
+@step("grants.decide")
+async def _decide(
+    steps: Steps, *, question: str, code: str, kept: str, kept_s: int, most: int, code_ttl_s: int
+) -> bool:
+    """Answer a question with a code."""
+
+
+@step("grants.read_code")
+async def _read_code(steps: Steps, *, code: str) -> bytes | None:
+    """Read what a code stands for."""
+
+
+@step("grants.end_used")
+async def _end_used(steps: Steps, *, code: str) -> str | None:
+    """End the grant that a code was used for, and name it."""
+
+
+@step("grants.exchange")
+async def _exchange(
+    steps: Steps,
+    *,
+    code: str,
+    grant: str,
+    pair: DigestedPair,
+    access_ttl_s: int,
+    grant_ttl_s: int,
+) -> bool:
+    """Turn a code into a grant and its first tokens."""
+
+
+@step("grants.token")
+async def _token(steps: Steps, *, digest: str) -> TokenRow | None:
+    """Read a token whose grant lives."""
+
+
+@step("grants.read")
+async def _read(steps: Steps, *, grant: str) -> bytes | None:
+    """Read a grant that lives."""
+
+
+@step("grants.rotate")
+async def _rotate(
+    steps: Steps,
+    *,
+    grant: str,
+    old: str,
+    pair: DigestedPair,
+    reuse_ends: bool,
+    grace_ms: int,
+    most: int,
+    access_ttl_s: int,
+    grant_ttl_s: int,
+) -> Rotated:
+    """Return what became of a refresh token."""
+
+
+@step("grants.finish")
+async def _finish(steps: Steps, *, grant: str) -> None:
+    """End a grant."""
+
+
 class GrantStore:
     """Speaks Redis for OAuth."""
 
@@ -278,83 +206,96 @@ class GrantStore:
 
     async def key(self) -> bytes:
         """Read the key that seals what strangers carry; it is made once."""
-        (key,) = await self._steps.run(KEY, fresh=secrets.token_bytes(KEY_BYTES))
-        return bytes(key)
+        return await _key(self._steps, fresh=secrets.token_bytes(KEY_BYTES))
 
     async def used_client(self, digest: str) -> None:
         """Remember that a client was consented to, for as long as it comes back."""
-        await self._steps.run(USED_CLIENT, digest=digest)
+        await _used_client(self._steps, digest=digest, ttl_s=CLIENT_TTL_S)
 
     async def is_used(self, digest: str) -> bool:
         """Report whether somebody has consented to a client."""
-        (kept,) = await self._steps.run(READ_CLIENT, digest=digest)
-        return kept is not None
+        return (await _client(self._steps, digest=digest)).kept is not None
 
     async def client(self, digest: str) -> Json:
         """Read what a client said of itself; None for one that is not on record.
 
         On record are those that registered before clients carried that themselves.
         """
-        (kept,) = await self._steps.run(READ_CLIENT, digest=digest)
-        found: Json = json.loads(kept) if kept else None
+        row = await _client(self._steps, digest=digest)
+        found: Json = json.loads(row.kept) if row.kept else None
         return found
 
     async def is_answered(self, question: str) -> bool:
         """Report whether a question was answered."""
-        (answered_at,) = await self._steps.run(IS_ANSWERED, question=question)
-        return answered_at is not None
+        return await _is_answered(self._steps, question=question)
 
     async def refuse(self, question: str) -> bool:
         """Answer a question with no; False when it was answered before."""
-        return bool(await self._steps.run(REFUSE, question=question))
+        return await _refuse(
+            self._steps, question=question, kept_s=ANSWERED_TTL_S, most=ANSWERED_MAX
+        )
 
     async def decide(self, question: str, code: str, granted: Granted) -> bool:
         """Answer a question with a code; False when it was answered before."""
-        kept = granted.spell()
-        return bool(await self._steps.run(DECIDE, question=question, code=code, kept=kept))
+        return await _decide(
+            self._steps,
+            question=question,
+            code=code,
+            kept=granted.spell(),
+            kept_s=ANSWERED_TTL_S,
+            most=ANSWERED_MAX,
+            code_ttl_s=CODE_TTL_S,
+        )
 
     async def code(self, code: str) -> tuple[Granted | None, str]:
         """Read what a code stands for, and the grant that it was used for, which ends with this."""
-        (used_for,) = await self._steps.run(USED, code=code)
-        (kept,) = await self._steps.run(READ_CODE, code=code)
-        return (_granted(kept) if kept else None), used_for.decode()
+        used_for = await _end_used(self._steps, code=code)
+        kept = await _read_code(self._steps, code=code)
+        return (_granted(kept) if kept else None), used_for or ""
 
     async def exchange(self, code: str, grant: str, pair: DigestedPair) -> bool:
         """Turn a code into a grant and its first tokens, once."""
-        return bool(await self._steps.run(EXCHANGE, code=code, grant=grant, **asdict(pair)))
+        return await _exchange(
+            self._steps,
+            code=code,
+            grant=grant,
+            pair=pair,
+            access_ttl_s=ACCESS_TTL_S,
+            grant_ttl_s=GRANT_TTL_S,
+        )
 
     async def token(self, digest: str) -> HeldToken | None:
         """Read a token whose grant lives."""
-        found = await self._steps.run(READ_TOKEN, token=digest)
-        if not found:
+        row = await _token(self._steps, digest=digest)
+        if row is None:
             return None
-        kind, grant, scopes, kept = found
-        return HeldToken(
-            kind.decode(), grant.decode(), tuple(scopes.decode().split()), _granted(kept)
-        )
+        return HeldToken(row.kind, row.grant, tuple(row.scopes.split()), _granted(row.kept))
 
     async def granted(self, grant: str) -> Granted | None:
         """Read a grant that lives."""
-        (kept,) = await self._steps.run(READ_GRANT, grant=grant)
+        kept = await _read(self._steps, grant=grant)
         return _granted(kept) if kept else None
 
     async def rotate(self, grant: str, old: str, pair: DigestedPair, reuse_ends: bool) -> Rotated:
-        """Return out new tokens for a refresh token that counts, and say whether it did.
+        """Hand out new tokens for a refresh token that counts; returns whether it did.
 
         With `reuse_ends` the grant of one that counts no more ends.
         """
-        (outcome,) = await self._steps.run(
-            ROTATE,
+        return await _rotate(
+            self._steps,
             grant=grant,
             old=old,
-            reuse_ends=int(reuse_ends),
-            **asdict(pair),
+            pair=pair,
+            reuse_ends=reuse_ends,
+            grace_ms=GRACE_MS,
+            most=REFRESH_TOKENS_MAX,
+            access_ttl_s=ACCESS_TTL_S,
+            grant_ttl_s=GRANT_TTL_S,
         )
-        return Rotated(outcome.decode())
 
     async def end(self, grant: str) -> None:
         """End a grant, and all that was given out for it."""
-        await self._steps.run(END, grant=grant)
+        await _finish(self._steps, grant=grant)
 
 
 def _granted(kept: bytes) -> Granted:

@@ -1,20 +1,21 @@
 """What tells one store from another, and from itself before it lost something."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from bridge.store.scripts import Script
-from bridge.store.steps import Steps
+from bridge.store.steps import Steps, step
 
-IDENTIFY = Script(
-    "fresh",
-    """
-if redis.call('EXISTS', identity_key()) == 0 then
-  redis.call('SET', identity_key(), fresh .. ' ' .. string.format('%.0f', now))
-end
-redis.call('SET', layout_key(), layout, 'NX')
-return {redis.call('GET', identity_key()), redis.call('GET', order_key()) or '0'}
-""",
-)
+
+class IdentityRow(NamedTuple):
+    """The name of the store, and the last order number that it gave."""
+
+    name: str
+    order: int | None
+
+
+@step("identity.read")
+async def _read(steps: Steps, *, fresh: str) -> IdentityRow:
+    """Read which store this is."""
 
 
 @dataclass(frozen=True)
@@ -33,5 +34,5 @@ class IdentityStore:
 
     async def read(self, fresh: str) -> Identity:
         """Read which store this is; one that has no name yet is named `fresh`."""
-        name, order = await self._steps.run(IDENTIFY, fresh=fresh)
-        return Identity(name.decode(), int(order))
+        row = await _read(self._steps, fresh=fresh)
+        return Identity(row.name, row.order or 0)

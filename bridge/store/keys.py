@@ -25,18 +25,13 @@ class Key:
     timed: bool
     lifetime: str
 
-    def lua(self) -> str:
-        """Return a Lua function `<name>_key(parts…)` that spells the key."""
-        parts = re.findall(r"\{(\w+)\}", self.pattern)
-        body = re.sub(r"\{(\w+)\}", r"' .. \1 .. '", self.pattern)
-        return f"local function {self.name}_key({', '.join(parts)}) return '{PREFIX}{body}' end"
-
-    def lua_function(self, table: str) -> str:
-        """Return the Lua of `keys.<name>(parts…)`, which spells the key, as a function of a table."""
+    def lua(self, table: str) -> str:
+        """Return the Lua that makes a function of a table which spells the key."""
         pieces = re.split(r"\{(\w+)\}", self.pattern)
         pieces[0] = PREFIX + pieces[0]
         spelled = (piece if at % 2 else f"'{piece}'" for at, piece in enumerate(pieces) if piece)
-        return f"function {table}.keys_{self.name}({', '.join(pieces[1::2])}) return {' .. '.join(spelled)} end"
+        parts, text = ", ".join(pieces[1::2]), " .. ".join(spelled)
+        return f"function {table}.keys_{self.name}({parts}) return {text} end"
 
     def matches(self, key: str) -> bool:
         """Report whether `key` belongs to this family."""

@@ -6,7 +6,6 @@ nothing of a store in a later one, so that no process misreads what it does not 
 """
 
 from bridge.redis_faults import NEWER_LAYOUT
-from bridge.store.keys import PREFIX
 
 NEWEST = 1
 """The latest layout that this version reads, and writes once all processes read it."""
@@ -23,10 +22,3 @@ def guard(layout: str) -> str:
     return (
         f"if {layout} > {NEWEST} then return redis.error_reply('{NEWER_LAYOUT} ' .. {layout}) end"
     )
-
-
-LUA = f"""
-local layout = tonumber(redis.call('GET', '{PREFIX}layout') or 1)
-{guard("layout")}
-"""
-"""How a step begins whose Lua stands in a text of Python."""

@@ -10,9 +10,9 @@ A function is a step where the comment above it declares one:
     -- step events.extend(event_id, token, seconds: number) -> {outcome, status?}
 
 Arguments are texts unless declared as `number`, `bool`, `json`, or a table of several `{id, hook}`.
-An answer is `nothing`, `text`, `int` or `bool`, a list `[text]`, a table `{outcome, event?: events.row}`,
-or what a function returns that `-- row` or `-- table` declares: the one lists its values in that
-order, the other has them by name. `?` marks what may be missing.
+An answer is `nothing`, `text`, `int` or `bool`, a list `[text]`, a table `{outcome, event?:
+events.row}`, or what a function returns that `-- row` or `-- table` declares: the one lists its
+values in that order, the other has them by name. `?` marks what may be missing.
 What is declared and what is written are compared here, as the bridge is imported.
 """
 

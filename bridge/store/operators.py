@@ -17,7 +17,7 @@ class RedrivenRow(NamedTuple):
 
 
 class TimelineRow(NamedTuple):
-    """The history of a record, a line of JSON each; one that was cut may end in half a character."""
+    """The history of a record, a line of JSON each; a cut one may end in half a character."""
 
     began_at: int | None
     lines: bytes | None

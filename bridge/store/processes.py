@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_S = 2.0
 LIFE_S = 6.0
-"""A process that has not been heard of for so long is dead, once Redis itself was up for as long."""
+"""A process that was not heard of for so long is dead, once Redis itself was up for as long."""
 
 HUNG_S = 60.0
 """An event loop that has not gone on for so long does not count as alive. None of our steps takes a
@@ -105,7 +105,7 @@ class ProcessStore:
         await _leave(self._steps, process=self.process)
 
     async def rules(self) -> bool:
-        """Become or stay the one process that sweeps, and that has the store in its latest layout."""
+        """Become or stay the one process that sweeps, and that raises the store's layout."""
         found = await _lead(
             self._steps, process=self.process, life_ms=LEAD_MS, newest=layout.NEWEST
         )

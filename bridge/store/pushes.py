@@ -43,7 +43,9 @@ class PushStore:
         most: int,
         pauses_s: tuple[float, float],
     ) -> tuple[list[Event], float | None]:
-        """Claim what is to be told now of the `most` first events, and return in how many seconds more is.
+        """Claim what is to be told now of the `most` first events.
+
+        Returns these, and in how many seconds more is to be told.
 
         The next time an event is due comes after the first pause, then after twice as long each
         time, up to the longest; an event that was taken and came back begins anew. The same `token`

@@ -173,7 +173,7 @@ class ReplyStore:
         delay_s: float = 0,
         unknown: bool = False,
     ) -> bool:
-        """End an attempt; a pending reply is due again after `delay_s`. False: the lease was lost."""
+        """End an attempt; a pending reply is due after `delay_s`. False: the lease was lost."""
         return await _settle(
             self._steps,
             event_id=sending.event_id,

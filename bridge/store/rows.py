@@ -151,9 +151,8 @@ def _pairs(key: Decoder, value: Decoder) -> Decoder:
 def _record(shape: Columns, base: Any) -> Decoder:
     hints = get_type_hints(base) if isinstance(base, type) else {}
     if set(hints) != set(shape.names):
-        raise SeamError(
-            f"the Lua answers {', '.join(shape.names)}; {base} has {', '.join(hints) or 'no fields'}"
-        )
+        lua, python = ", ".join(shape.names), ", ".join(hints) or "no fields"
+        raise SeamError(f"the Lua answers {lua}; {base} has {python}")
     columns = dict(shape.fields)
     plan = [
         (name, shape.names.index(name), decoder_of(columns[name], hint))

@@ -1,4 +1,4 @@
-"""Whether a Redis can be the store: new enough, open to the bridge, and keeping what it is given."""
+"""Whether a Redis can be the store: new enough, open to the bridge, keeping what it is given."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from bridge.errors import ConfigurationError
 from bridge.redis_faults import fault_of, sentence_of
-from bridge.store.scripts import Script
+from bridge.store.steps import Steps, step
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +20,10 @@ PAUSE_S = 0.2
 LEAST_MAJOR = {"redis": 7, "valkey": 8}
 """The oldest versions, by the name that `HELLO` gives."""
 
-PROBE = Script(
-    "",
-    "redis.call('SET', order_key(), redis.call('GET', order_key()) or 0) ring('probe') return {}",
-)
-"""A step that writes and signals, and changes nothing."""
+
+@step("probe.write")
+async def _write(steps: Steps) -> None:
+    """Write and wake as steps do, and change nothing."""
 
 
 async def demand_safety(
@@ -51,7 +50,7 @@ async def _wait_for(redis: Redis, on_wait: Callable[[str], None]) -> tuple[list[
     while True:
         try:
             found = await faults_of(redis)
-            await redis.eval(PROBE.text, 0)
+            await redis.eval(_write.script.text, 0)
         except (RedisError, OSError) as error:
             fault, why = fault_of(error), sentence_of(error)
             if fault is None or fault.lasts or asyncio.get_running_loop().time() > ends_at:
@@ -103,8 +102,8 @@ async def _old_age(redis: Redis) -> str | None:
     if major >= LEAST_MAJOR.get(server, LEAST_MAJOR["redis"]):
         return None
     return (
-        f"{server or 'redis'} {version or 'before 6'} is too old: the bridge needs Redis 7 or later, "
-        "or Valkey 8 or later"
+        f"{server or 'redis'} {version or 'before 6'} is too old: "
+        "the bridge needs Redis 7 or later, or Valkey 8 or later"
     )
 
 

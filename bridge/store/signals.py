@@ -21,7 +21,7 @@ PAUSE_S = 0.2
 SILENCE_S = 5.0
 """How long the channel may be silent before a ping finds out whether it is still heard."""
 LOOK_AGAIN_S = 300.0
-"""How soon one looks again whose wake may have been lost, though the channel was heard all along."""
+"""How soon one looks again whose wake may be lost, though the channel was heard all along."""
 
 
 class Signal:

@@ -1,7 +1,8 @@
 """Atomic steps of Redis as typed functions, run many at a time in one round trip.
 
 A step is a function of Python without a body, which says what goes in and what comes out, and one
-of the same arguments in `bridge/store/lua`, which does it. The two are compared as this is imported.
+of the same arguments in `bridge/store/lua`, which does it. The two are compared as they are
+imported.
 """
 
 import asyncio
@@ -21,8 +22,6 @@ from bridge.errors import StoreUnavailableError
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
 from bridge.store.rows import Arguments, SeamError, decoder_of
-from bridge.store.scripts import Answer, Value
-from bridge.store.scripts import Script as OldScript
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ R = TypeVar("R")
 
 @dataclass(eq=False)
 class _Pending:
-    script: Script | OldScript
-    command: tuple[Value, ...]
+    script: Script
+    command: tuple[bytes | str | int, ...]
     until: float
     done: asyncio.Future[Any] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -59,10 +58,8 @@ class Steps:
         self._is_insistent = is_insistent
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
-        self._loaded: set[Script | OldScript] = set()
-        self._refused: set[Script | OldScript] = (
-            set()
-        )  # of these answers, where a connection stands
+        self._loaded: set[Script] = set()
+        self._refused: set[Script] = set()  # of these answers, where a connection stands
         self.ended = asyncio.Event()
         """Set once Redis will take no step of this process any more."""
 
@@ -80,12 +77,7 @@ class Steps:
             for step in self._waiting:
                 self._give_up(step, self.fault or SILENT)
 
-    async def run(self, script: OldScript, **values: Value) -> Answer:
-        """Run a step whose Lua stands in a text of Python."""
-        answer = await self.take(script, script.command(values))
-        return answer if isinstance(answer, list) else []
-
-    async def take(self, script: Script | OldScript, command: tuple[Value, ...]) -> Any:
+    async def take(self, script: Script, command: tuple[bytes | str | int, ...]) -> Any:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
 
         Raises:
@@ -142,7 +134,7 @@ class Steps:
             self._loaded.clear()
         return again
 
-    def _to_load(self, scripts: set[Script | OldScript]) -> set[Script | OldScript]:
+    def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
         return scripts if len(scripts) > 1 else scripts - self._loaded
 
@@ -193,10 +185,10 @@ def _unavailable(fault: RedisFault) -> StoreUnavailableError:
     return StoreUnavailableError(fault.sentence, retry_after_s=2)
 
 
-def _placed(error: RedisError, script: Script | OldScript) -> RedisError:
+def _placed(error: RedisError, script: Script) -> RedisError:
     """Add the line of the .lua file to an error of Lua, which names one of the step's own text."""
     found = re.search(r"user_script:(\d+)", str(error))
-    if found and isinstance(script, Script):
+    if found:
         error.add_note(f"in {script.place_of(int(found[1]))}, in the step {script.name}")
     return error
 

@@ -1,13 +1,20 @@
 """Webhook subscriptions on record: who is told what, how far, and by which process just now."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bridge.models import LeaseToken, Principal, ProcessId, SubscriptionId
-from bridge.store import subscription_steps as step
-from bridge.store.scripts import Answer, Script
-from bridge.store.steps import Steps
+from bridge.store.steps import Steps, step
+
+MOST_S = 86400
+"""The longest that a subscription lasts without being renewed."""
+
+ROTATION_MS = 600_000
+"""For how long messages are signed with the secret before the newest one, too."""
+
+PROVED_S = 86400
+PROOFS_S = 60
 
 DUE = "due_subscriptions"
 """What rings when something is to be told."""
@@ -48,7 +55,7 @@ class StoredSubscription:
 
 @dataclass(frozen=True)
 class SubscriptionLease:
-    """The right to tell a receiver what lies behind `cursor`; `has_gap`: some before it is not told."""
+    """The right to send a receiver what lies behind `cursor`; `has_gap`: some before it is lost."""
 
     subscription_id: SubscriptionId
     lease: LeaseToken
@@ -61,6 +68,102 @@ class SubscriptionLease:
     has_gap: bool
 
 
+class LeaseRow(NamedTuple):
+    """What its sender needs of a subscription."""
+
+    server: str
+    hook: str
+    principal: str
+    token: str
+    url: str
+    secret: str
+    old_secret: str | None
+    cursor: str
+    gap: bool
+
+
+class SenderClaim(NamedTuple):
+    """The right that a process claims to send."""
+
+    subscription_id: str
+    lease: str
+    process: ProcessId
+
+
+@step("subscriptions.keep")
+async def _keep(
+    steps: Steps,
+    *,
+    subscription_id: SubscriptionId,
+    server: str,
+    hook: str,
+    principal: str,
+    token: str,
+    url: str,
+    secret: str,
+    cursor: str,
+    ttl_ms: int,
+    most: int,
+    rotation_ms: int,
+    index_ttl_s: int,
+) -> StoredSubscription | None:
+    """Begin or renew a subscription."""
+
+
+@step("subscriptions.forget")
+async def _forget(steps: Steps, *, subscription_id: SubscriptionId) -> bool:
+    """End a subscription."""
+
+
+@step("subscriptions.lease")
+async def _lease(
+    steps: Steps, *, subscription_id: SubscriptionId, token: LeaseToken, process: ProcessId
+) -> LeaseRow | None:
+    """Become the one who sends."""
+
+
+@step("subscriptions.advance")
+async def _advance(steps: Steps, *, claim: SenderClaim, cursor: str, is_delivered: bool) -> bool:
+    """Record that all up to `cursor` was sent, or never will be."""
+
+
+@step("subscriptions.fail")
+async def _fail(
+    steps: Steps, *, claim: SenderClaim, order: str, error: str, pauses: list[int]
+) -> str:
+    """Record that what stands at `order` was not taken."""
+
+
+@step("subscriptions.done")
+async def _done(steps: Steps, *, claim: SenderClaim, cursor: str) -> None:
+    """End the lease: all up to `cursor` was sent."""
+
+
+@step("subscriptions.abandon")
+async def _abandon(steps: Steps, *, claim: SenderClaim) -> None:
+    """Let another process send on."""
+
+
+@step("subscriptions.sweep")
+async def _sweep(steps: Steps, *, limit: int, again_ms: int) -> list[str]:
+    """Name the subscriptions that are due."""
+
+
+@step("subscriptions.is_proved")
+async def _is_proved(steps: Steps, *, digest: str) -> bool:
+    """Report whether a receiver has proved itself of late."""
+
+
+@step("subscriptions.prove")
+async def _prove(steps: Steps, *, digest: str, ttl_s: int) -> None:
+    """Record that a receiver has proved itself."""
+
+
+@step("subscriptions.ask_proof")
+async def _ask_proof(steps: Steps, *, digest: str, token: str, most: int, within_s: int) -> bool:
+    """Count one more proof asked of a host."""
+
+
 class SubscriptionStore:
     """Speaks Redis for subscriptions."""
 
@@ -70,9 +173,9 @@ class SubscriptionStore:
 
     async def keep(self, wish: NewSubscription, most: int) -> StoredSubscription | None:
         """Begin or renew a subscription; None where the principal has `most` others."""
-        row = await self._steps.run(
-            step.KEEP,
-            id=wish.subscription_id,
+        return await _keep(
+            self._steps,
+            subscription_id=wish.subscription_id,
             server=wish.principal.server,
             hook=wish.hook,
             principal=wish.principal.name,
@@ -82,102 +185,77 @@ class SubscriptionStore:
             cursor=wish.cursor,
             ttl_ms=round(wish.ttl_s * 1000),
             most=most,
+            rotation_ms=ROTATION_MS,
+            index_ttl_s=MOST_S,
         )
-        return _kept(row) if row else None
 
     async def forget(self, subscription_id: SubscriptionId) -> bool:
         """End a subscription; False where there is none."""
-        return await self._steps.run(step.FORGET, id=subscription_id) == [b"forgotten"]
+        return await _forget(self._steps, subscription_id=subscription_id)
 
     async def lease(
         self, subscription_id: SubscriptionId, token: LeaseToken
     ) -> SubscriptionLease | None:
         """Become the one who tells; None where another does, or there is nothing to do."""
-        row = await self._steps.run(
-            step.LEASE, id=subscription_id, token=token, process=self._process
+        row = await _lease(
+            self._steps, subscription_id=subscription_id, token=token, process=self._process
         )
-        if not row:
+        if row is None:
             return None
-        server, hook, principal, digest, url, secret, old, cursor, gap = (
-            text.decode() for text in row
-        )
         return SubscriptionLease(
             subscription_id=subscription_id,
             lease=token,
-            principal=Principal(server, principal),
-            hook=hook,
-            token=digest,
-            url=url,
-            secrets=(secret, old) if old else (secret,),
-            cursor=cursor,
-            has_gap=gap == "1",
+            principal=Principal(row.server, row.principal),
+            hook=row.hook,
+            token=row.token,
+            url=row.url,
+            secrets=(row.secret, row.old_secret) if row.old_secret else (row.secret,),
+            cursor=row.cursor,
+            has_gap=row.gap,
         )
 
     async def advance(self, telling: SubscriptionLease, cursor: str, *, is_delivered: bool) -> bool:
         """Record that all up to `cursor` is told, or never will be; False: the lease was lost."""
-        answer = await self._settle(
-            step.ADVANCE, telling, cursor=cursor, is_delivered=int(is_delivered)
-        )
-        return answer == "advanced"
+        claim = self._claim(telling)
+        return await _advance(self._steps, claim=claim, cursor=cursor, is_delivered=is_delivered)
 
     async def fail(
         self, telling: SubscriptionLease, order: str, error: str, pauses_s: Sequence[float]
     ) -> str:
         """Record that what stands at `order` was not taken; empty for what tells of no event.
 
-        Gives what becomes of it: `again` after the pause that is next, `suspended` once there is
+        Returns what becomes of it: `again` after the pause that is next, `suspended` once there is
         none, `given up` where that has been so before, or `lost`.
         """
-        pauses = json.dumps([round(pause_s * 1000) for pause_s in pauses_s])
-        return await self._settle(step.FAIL, telling, order=order, error=error, pauses=pauses)
+        pauses = [round(pause_s * 1000) for pause_s in pauses_s]
+        claim = self._claim(telling)
+        return await _fail(self._steps, claim=claim, order=order, error=error, pauses=pauses)
 
     async def done(self, telling: SubscriptionLease, cursor: str) -> None:
-        """Return the right back: all up to `cursor` is told."""
-        await self._settle(step.DONE, telling, cursor=cursor)
+        """End the lease: all up to `cursor` is told."""
+        await _done(self._steps, claim=self._claim(telling), cursor=cursor)
 
     async def abandon(self, subscription_id: str, token: str) -> None:
         """Let another process tell on; what was sent last may be sent again."""
-        await self._steps.run(step.ABANDON, id=subscription_id, token=token, process=self._process)
+        await _abandon(self._steps, claim=SenderClaim(subscription_id, token, self._process))
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:
         """Name those that are due; they are due again after `again_s`."""
-        due = await self._steps.run(step.SWEEP, limit=limit, again_ms=round(again_s * 1000))
-        return [subscription_id.decode() for subscription_id in due]
+        return await _sweep(self._steps, limit=limit, again_ms=round(again_s * 1000))
 
     async def is_proved(self, digest: str) -> bool:
         """Report whether a receiver has proved itself to a principal of late."""
-        (found,) = await self._steps.run(step.PROVED, digest=digest)
-        return found is not None
+        return await _is_proved(self._steps, digest=digest)
 
     async def prove(self, digest: str) -> None:
         """Record that a receiver has proved itself."""
-        await self._steps.run(step.PROVE, digest=digest)
+        await _prove(self._steps, digest=digest, ttl_s=PROVED_S)
 
     async def may_ask_proof(self, digest: str, token: str, most: int) -> bool:
         """Count one more proof asked of a host; False beyond `most` in a minute."""
-        return bool(await self._steps.run(step.ASK_PROOF, digest=digest, token=token, most=most))
-
-    async def _settle(self, script: Script, telling: SubscriptionLease, **values: str | int) -> str:
-        (answer,) = await self._steps.run(
-            script,
-            id=telling.subscription_id,
-            token=telling.lease,
-            process=self._process,
-            **values,
+        return await _ask_proof(
+            self._steps, digest=digest, token=token, most=most, within_s=PROOFS_S
         )
-        return str(answer.decode())
 
-
-def _kept(row: Answer) -> StoredSubscription:
-    cursor, expires_at, is_old, suspended, last_delivery_at, last_error, failed_since = (
-        text.decode() for text in row
-    )
-    return StoredSubscription(
-        cursor=cursor,
-        expires_at_ms=int(expires_at),
-        is_old=is_old == "1",
-        was_suspended=suspended == "1",
-        last_delivery_at_ms=int(last_delivery_at) if last_delivery_at else None,
-        last_error=last_error or None,
-        failed_since_ms=int(failed_since) if failed_since else None,
-    )
+    def _claim(self, telling: SubscriptionLease) -> SenderClaim:
+        return SenderClaim(telling.subscription_id, telling.lease, self._process)

@@ -22,8 +22,8 @@ from bridge.net.receivers import (
     new_message_id,
 )
 from bridge.store.arrivals import ArrivalStore
-from bridge.store.subscription_steps import MOST_S
 from bridge.store.subscriptions import (
+    MOST_S,
     NewSubscription,
     StoredSubscription,
     SubscriptionLease,

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,15 +17,119 @@ from redis.exceptions import ResponseError
 
 from bridge.errors import StoreUnavailableError
 from bridge.local.valkey import EmbeddedValkey
-from bridge.store.scripts import Script
-from bridge.store.steps import BATCH_MAX, Steps
+from bridge.store.assembly import Scripts
+from bridge.store.lua_files import FOLDER, read_modules
+from bridge.store.steps import BATCH_MAX, Step, Steps, step
 from tests.waiting import wait_until
 
-ECHO = Script("text", "return {text}")
-ORDER = Script("unused", "return {next_order()}")
-WRITE = Script("name", "redis.call('ZADD', due_calls_key(), now, name) return {name}")
-FAIL = Script("text", "return redis.error_reply('ERR ' .. text)")
-CRASH = Script("text", "return {text .. nil}")
+TRIAL = """\
+-- Steps to try the writer with.
+local clock = require 'clock'
+local keys = require 'keys'
+local trial = {}
+
+-- Returns a text.
+-- step trial.echo(text) -> text
+function trial.echo(text) return text end
+
+-- Returns its arguments the other way round.
+-- step trial.swap(first, second) -> {second, first}
+function trial.swap(first, second) return {second = second, first = first} end
+
+-- Returns nothing.
+-- step trial.nothing() -> nothing
+function trial.nothing() return 1 end
+
+-- Returns when it was run among others.
+-- step trial.order() -> {order, name}
+function trial.order() return {order = clock.next_order(), name = 'NAME'} end
+
+-- Writes.
+-- step trial.write(name) -> text
+function trial.write(name)
+  redis.call('ZADD', keys.due_calls(), clock.now_ms, name)
+  return name
+end
+
+-- Fails.
+-- step trial.fail(text) -> text
+function trial.fail(text) return redis.error_reply('ERR ' .. text) end
+
+-- Fails within a function.
+-- step trial.crash(text) -> text
+function trial.crash(text)
+  return trial.missing(text)
+end
+
+-- Reads what there is not.
+function trial.missing(text)
+  local nothing
+  return text .. nothing
+end
+
+return trial
+"""
+
+
+def trial(name: str = "one") -> Scripts:
+    """Make the steps above, which differ from others of another name."""
+    clock = (FOLDER / "clock.lua").read_text()
+    text = TRIAL.replace("NAME", name)
+    return Scripts(read_modules({"lua/clock.lua": clock, "lua/trial.lua": text}))
+
+
+class Swapped(NamedTuple):
+    """Arguments the other way round."""
+
+    first: str
+    second: str
+
+
+class Ordered(NamedTuple):
+    """When a step was run, and which."""
+
+    order: int
+    name: str
+
+
+@step("trial.echo", trial())
+async def echo(steps: Steps, *, text: str) -> str:
+    raise NotImplementedError
+
+
+@step("trial.swap", trial())
+async def swap(steps: Steps, *, first: bytes, second: str) -> Swapped:
+    raise NotImplementedError
+
+
+@step("trial.nothing", trial())
+async def nothing(steps: Steps) -> None:
+    raise NotImplementedError
+
+
+@step("trial.write", trial())
+async def write(steps: Steps, *, name: str) -> str:
+    raise NotImplementedError
+
+
+@step("trial.fail", trial())
+async def fail(steps: Steps, *, text: str) -> str:
+    raise NotImplementedError
+
+
+@step("trial.crash", trial())
+async def crash(steps: Steps, *, text: str) -> str:
+    raise NotImplementedError
+
+
+def ordering(name: str) -> Step[[], Ordered]:
+    """Make a step with a script of its own, which says when it is run."""
+
+    @step("trial.order", trial(name))
+    async def order(steps: Steps) -> Ordered:
+        raise NotImplementedError
+
+    return order
 
 
 @asynccontextmanager
@@ -47,59 +152,66 @@ async def steps(redis_url: str) -> AsyncIterator[Steps]:
         yield running
 
 
-async def test_a_step_sees_its_arguments_by_name(steps: Steps) -> None:
-    script = Script("first second", "return {second, first}")
-
-    assert await steps.run(script, second="2", first=b"1") == [b"2", b"1"]
+async def test_a_step_has_its_arguments_and_its_answer_by_name(steps: Steps) -> None:
+    assert await swap(steps, second="2", first=b"1") == Swapped("1", "2")
 
 
-async def test_a_step_without_an_answer_gives_none(steps: Steps) -> None:
-    assert await steps.run(Script("unused", "return nil"), unused=1) == []
+async def test_a_step_without_an_answer_returns_none(steps: Steps) -> None:
+    assert list(await asyncio.gather(nothing(steps))) == [None]
 
 
 async def test_steps_that_gather_go_in_few_round_trips(steps: Steps, redis: Redis) -> None:
-    await steps.run(ECHO, text="warm")
+    await echo(steps, text="warm")
     before = (await redis.info("stats"))["total_reads_processed"]
 
-    answers = await asyncio.gather(*(steps.run(ECHO, text=str(n)) for n in range(BATCH_MAX)))
+    answers = await asyncio.gather(*(echo(steps, text=str(n)) for n in range(BATCH_MAX)))
 
     after = (await redis.info("stats"))["total_reads_processed"]
-    assert answers == [[str(n).encode()] for n in range(BATCH_MAX)]
+    assert answers == [str(n) for n in range(BATCH_MAX)]
     assert after - before < 10
 
 
 async def test_more_steps_than_a_batch_holds_are_all_run_in_order(steps: Steps) -> None:
-    await steps.run(ORDER, unused=0)
+    order = ordering("one")
+    await order(steps)
 
-    answers = await asyncio.gather(*(steps.run(ORDER, unused=n) for n in range(3 * BATCH_MAX)))
+    answers = await asyncio.gather(*(order(steps) for _ in range(3 * BATCH_MAX)))
 
-    orders = [int(order) for (order,) in answers]
+    orders = [answer.order for answer in answers]
     assert orders == sorted(set(orders))
 
 
-@pytest.mark.parametrize("wrong", [FAIL, CRASH], ids=["error", "crash"])
-async def test_a_step_that_fails_fails_alone(steps: Steps, wrong: Script) -> None:
+@pytest.mark.parametrize("wrong", [fail, crash], ids=["error", "crash"])
+async def test_a_step_that_fails_fails_alone(steps: Steps, wrong: Step[..., str]) -> None:
     first, failed, last = await asyncio.gather(
-        steps.run(ECHO, text="1"),
-        steps.run(wrong, text="no"),
-        steps.run(ECHO, text="2"),
+        echo(steps, text="1"),
+        wrong(steps, text="no"),
+        echo(steps, text="2"),
         return_exceptions=True,
     )
 
-    assert (first, last) == ([b"1"], [b"2"])
+    assert (first, last) == ("1", "2")
     assert isinstance(failed, ResponseError)
+
+
+async def test_an_error_of_lua_names_the_line_of_the_file(steps: Steps) -> None:
+    with pytest.raises(ResponseError, match="nothing") as failed:
+        await crash(steps, text="no")
+
+    (line,) = [n for n, row in enumerate(TRIAL.splitlines(), 1) if "text .. nothing" in row]
+    assert failed.value.__notes__ == [f"in lua/trial.lua:{line}, in the step trial.crash"]
 
 
 async def test_a_step_that_lacks_an_argument_hurts_no_other(steps: Steps) -> None:
     with pytest.raises(KeyError):
-        await steps.run(ECHO)
+        await echo(steps)  # type: ignore[call-arg]
 
-    assert await steps.run(ECHO, text="1") == [b"1"]
+    assert await echo(steps, text="1") == "1"
 
 
 async def test_a_text_that_has_no_utf8_form_hurts_no_other(steps: Steps) -> None:
-    assert await steps.run(ECHO, text="half \ud83e") == [b"half ?"]
-    assert await steps.run(ECHO, text="1") == [b"1"]
+    assert await echo(steps, text="half \ud83e") == "half ?"
+    assert await echo(steps, text="1") == "1"
 
 
 async def test_scripts_that_redis_has_forgotten_are_loaded_again(
@@ -107,18 +219,18 @@ async def test_scripts_that_redis_has_forgotten_are_loaded_again(
 ) -> None:
     for _ in range(3):
         await redis.script_flush()
-        answers = await asyncio.gather(*(steps.run(ECHO, text=str(n)) for n in range(300)))
-        assert answers == [[str(n).encode()] for n in range(300)]
+        answers = await asyncio.gather(*(echo(steps, text=str(n)) for n in range(300)))
+        assert answers == [str(n) for n in range(300)]
 
 
 async def test_the_first_step_of_a_script_keeps_its_place(steps: Steps) -> None:
-    later = Script("unused", "return {next_order(), 'a script of its own'}")
-    await steps.run(later, unused=0)
-    first = Script("unused", "return {next_order(), 'a script that nobody has used'}")
+    later = ordering("a script of its own")
+    await later(steps)
+    first = ordering("a script that nobody has used")
 
-    told = await asyncio.gather(*(steps.run(script, unused=0) for script in (first, later)))
+    answers = await asyncio.gather(first(steps), later(steps))
 
-    assert int(told[0][0]) < int(told[1][0])
+    assert answers[0].order < answers[1].order
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["of before", "never used"])
@@ -126,23 +238,22 @@ async def test_a_step_keeps_its_place_where_redis_knows_the_scripts_of_later_one
     steps: Steps, redis: Redis, redis_url: str, is_known: bool
 ) -> None:
     """Redis has lost its scripts, and another process has brought one of them back."""
-    first = Script("unused", "return {next_order(), 'first'}")
-    later = Script("unused", "return {next_order(), 'later'}")
-    for script in (first, later) if is_known else (first,):
-        await steps.run(script, unused=0)
+    first, later = ordering("first"), ordering("later")
+    for order in (first, later) if is_known else (first,):
+        await order(steps)
     await redis.script_flush()
     async with steps_on(redis_url) as other_process:
-        await other_process.run(later, unused=0)
+        await later(other_process)
 
-    told = await asyncio.gather(*(steps.run(script, unused=0) for script in (first, later, first)))
+    answers = await asyncio.gather(first(steps), later(steps), first(steps))
 
-    assert [said for _, said in told] == [b"first", b"later", b"first"]
-    orders = [int(order) for order, _ in told]
+    assert [answer.name for answer in answers] == ["first", "later", "first"]
+    orders = [answer.order for answer in answers]
     assert orders == sorted(orders)
 
 
 async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:
-    asking = asyncio.create_task(steps.run(WRITE, name="left"))
+    asking = asyncio.create_task(write(steps, name="left"))
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
@@ -162,9 +273,9 @@ async def test_steps_outlive_connections_that_break(
     steps: Steps, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     for round_ in range(20):
-        asking = [asyncio.create_task(steps.run(WRITE, name=f"{round_}-{n}")) for n in range(20)]
+        asking = [asyncio.create_task(write(steps, name=f"{round_}-{n}")) for n in range(20)]
         await cut(redis)
-        assert await asyncio.gather(*asking) == [[f"{round_}-{n}".encode()] for n in range(20)]
+        assert await asyncio.gather(*asking) == [f"{round_}-{n}" for n in range(20)]
     assert await redis.zcard("{bridge}:due_calls") == 400
     assert "redis.away" in caplog.messages
 
@@ -224,14 +335,14 @@ async def test_a_redis_that_cannot_write_for_now_is_waited_for_and_says_why(
     try:
         async with steps_on(redis_url, patience_s=0.3) as hasty:
             with pytest.raises(StoreUnavailableError, match=why):
-                await hasty.run(WRITE, name="hasty")
+                await write(hasty, name="hasty")
         assert [why in str(getattr(record, "reason", "")) for record in caplog.records] == [True]
         async with steps_on(redis_url, is_insistent=True) as patient:
-            asking = asyncio.create_task(patient.run(WRITE, name="patient"))
+            asking = asyncio.create_task(write(patient, name="patient"))
             await asyncio.wait([asking], timeout=0.3)
             assert not asking.done()
             await help_(redis)
-            assert await asking == [b"patient"]
+            assert await asking == "patient"
     finally:
         await help_(redis)
     assert await redis.zrange("{bridge}:due_calls", 0, -1) == [b"patient"]
@@ -239,26 +350,26 @@ async def test_a_redis_that_cannot_write_for_now_is_waited_for_and_says_why(
 
 async def test_steps_are_repeated_until_redis_is_back(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as server, steps_on(server.url) as steps:
-        await steps.run(WRITE, name="before")
+        await write(steps, name="before")
         await server.stop()
-        asking = [asyncio.create_task(steps.run(WRITE, name=str(n))) for n in range(300)]
+        asking = [asyncio.create_task(write(steps, name=str(n))) for n in range(300)]
         await asyncio.wait(asking, timeout=0.2)
         assert not any(task.done() for task in asking)
 
         await server.start()
 
-        assert await asyncio.gather(*asking) == [[str(n).encode()] for n in range(300)]
+        assert await asyncio.gather(*asking) == [str(n) for n in range(300)]
         async with Redis.from_url(server.url) as redis:
             assert await redis.zcard("{bridge}:due_calls") == 301
 
 
 async def test_steps_are_given_up_when_their_patience_ends(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as server, steps_on(server.url, 0.2) as steps:
-        await steps.run(ECHO, text="before")
+        await echo(steps, text="before")
         await server.stop()
 
         outcomes = await asyncio.gather(
-            *(steps.run(ECHO, text=str(n)) for n in range(3 * BATCH_MAX)), return_exceptions=True
+            *(echo(steps, text=str(n)) for n in range(3 * BATCH_MAX)), return_exceptions=True
         )
 
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
@@ -268,15 +379,15 @@ async def test_steps_are_given_up_when_their_patience_ends(tmp_path: Path) -> No
             if isinstance(outcome, StoreUnavailableError)
         } == {2}
         await server.start()
-        assert await steps.run(ECHO, text="after") == [b"after"]
+        assert await echo(steps, text="after") == "after"
 
 
 async def test_steps_that_are_under_way_when_the_process_ends_are_given_up(redis: Redis) -> None:
     steps = Steps(redis, 60)
     async with steps.running():
-        await steps.run(ECHO, text="1")
+        await echo(steps, text="1")
         await redis.client_pause(60_000, all=False)
-        asking = asyncio.create_task(steps.run(ECHO, text="2"))
+        asking = asyncio.create_task(echo(steps, text="2"))
         await asyncio.wait([asking], timeout=0.1)
     await redis.client_unpause()
 
@@ -287,12 +398,12 @@ async def test_steps_that_are_under_way_when_the_process_ends_are_given_up(redis
 async def test_a_step_that_fails_after_whoever_asked_has_gone_troubles_nobody(
     steps: Steps, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asking = asyncio.create_task(steps.run(FAIL, text="no"))
+    asking = asyncio.create_task(fail(steps, text="no"))
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
 
-    await steps.run(ECHO, text="after")
+    await echo(steps, text="after")
     del asking
     gc.collect()
 
@@ -307,10 +418,10 @@ async def test_what_only_people_can_mend_is_said_at_once_and_the_log_says_when_i
         async with steps_on(redis_url, patience_s=3600) as steps:
             for _ in range(3):
                 with pytest.raises(StoreUnavailableError, match="full: raise the maxmemory"):
-                    await steps.run(WRITE, name="no")
-                assert await steps.run(ECHO, text="1") == [b"1"]
+                    await write(steps, name="no")
+                assert await echo(steps, text="1") == "1"
             await accept_writes(redis)
-            assert await steps.run(WRITE, name="yes") == [b"yes"]
+            assert await write(steps, name="yes") == "yes"
             assert steps.fault is None
     finally:
         await accept_writes(redis)
@@ -337,7 +448,7 @@ async def test_a_redis_that_refuses_the_bridge_is_not_waited_for_and_told_in_no_
     host = locked.partition("@")[2]
     async with steps_on(f"redis://{credentials}{host}", patience_s=3600) as steps:
         with pytest.raises(StoreUnavailableError, match=why) as refused:
-            await steps.run(WRITE, name="no")
+            await write(steps, name="no")
     assert "wrong@" not in str(refused.value)
     assert "secret" not in str(refused.value)
 
@@ -360,13 +471,13 @@ async def test_a_redis_that_hangs_costs_a_step_its_patience_and_no_more(tmp_path
     ):
         async with Redis.from_url(server.url) as redis:
             pid = (await redis.info("server"))["process_id"]
-        await steps.run(ECHO, text="before")
+        await echo(steps, text="before")
         os.kill(pid, signal.SIGSTOP)
         try:
             async with asyncio.timeout(10):
                 for _ in range(2):
                     with pytest.raises(StoreUnavailableError, match="Redis hangs"):
-                        await steps.run(WRITE, name="late")
+                        await write(steps, name="late")
         finally:
             os.kill(pid, signal.SIGCONT)
-        assert await steps.run(ECHO, text="after") == [b"after"]
+        assert await echo(steps, text="after") == "after"
