@@ -162,8 +162,8 @@ class Runtime:
         return Questions(self.claim_store, self.events)
 
     @property
-    def receipts(self) -> Acks:
-        """Return the verbs of receipts, which need nothing of their own."""
+    def acks(self) -> Acks:
+        """Return the verbs of acks, which need nothing of their own."""
         return Acks(self.claim_store, self.call_store)
 
     @property

@@ -26,13 +26,13 @@ async def call_tool(
         "params": {"name": name, "arguments": arguments},
     }
     transport = TransportContext(kind="test", can_send_request=False, headers={})
-    reply = await answer(
+    answered = await answer(
         McpEndpoint(server).mcp,
         Exchange(request, NullChannel(), transport),
         Connection.from_envelope(VERSION, {"name": client, "version": "1"}, {}),
         caller,
     )
-    result: Message = reply["result"]
+    result: Message = answered.message["result"]
     return result
 
 

@@ -12,7 +12,7 @@ from bridge.formats.images import IMAGE_BYTES_MAX, image_type
 from bridge.formats.json_text import decode
 from bridge.formats.long_json import Page
 from bridge.formats.payloads import summarize
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held
 from bridge.mcp.tools import (
@@ -25,6 +25,7 @@ from bridge.mcp.tools import (
     Arguments,
     Context,
     Meta,
+    Told,
     Tool,
     arguments,
     held_by,
@@ -85,22 +86,25 @@ _CALL_ID = {"type": "string"}
 EXPIRED = "the result was kept for its time and has been dropped since"
 
 
-async def read_call(context: Context, given: Arguments) -> types.CallToolResult:
+async def read_call(context: Context, given: Arguments) -> Told:
     """Read a call, once it has ended or after the wait."""
     caller = context.lifespan_context
     call_id = CallId(given["call_id"])
     waiting = caller.call(call_id, seconds(given, "wait_seconds"))
     call = await unless_leaving(caller.leaving, waiting) or await caller.call(call_id)
-    await caller.fetches(call)
+    ack = await caller.fetch(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)
     if given.get("path"):
-        return success(await file_part(caller, call, given["path"], offset))
+        part = await file_part(caller, call, given["path"], offset)
+        return ToolOutcome(success(part), ack)
     described = describe_call(caller, call, offset, detailed=detailed, held=held_by(given))
     told = success(described)
-    return told if described.get("unchanged") else await with_image(told, call, caller)
+    if not described.get("unchanged"):
+        told = await with_image(told, call, caller)
+    return ToolOutcome(told, ack)
 
 
-async def list_calls(context: Context, given: Arguments) -> types.CallToolResult:
+async def list_calls(context: Context, given: Arguments) -> Told:
     """List the caller's own calls."""
     caller = context.lifespan_context
     listing = await caller.runtime.calls.list(
@@ -115,16 +119,16 @@ async def list_calls(context: Context, given: Arguments) -> types.CallToolResult
         "calls": [describe(call) for call in listing.calls],
         "next_cursor": listing.next_cursor,
     }
-    return success(unless_held(told, "calls", held_by(given)))
+    return ToolOutcome(success(unless_held(told, "calls", held_by(given))))
 
 
-async def cancel_call(context: Context, given: Arguments) -> types.CallToolResult:
+async def cancel_call(context: Context, given: Arguments) -> Told:
     """End a call for good."""
     caller = context.lifespan_context
     call = await caller.runtime.calls.cancel(
         CallId(given["call_id"]), caller.principal, caller.scope
     )
-    return success(describe_call(caller, call))
+    return ToolOutcome(success(describe_call(caller, call)))
 
 
 def describe_call(

@@ -1,6 +1,9 @@
 """The MCP server that one configured server is to Claude, on the SDK's low level."""
 
+import asyncio
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import mcp_types as types
@@ -22,7 +25,7 @@ from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome, handed_over
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
@@ -42,7 +45,7 @@ from bridge.mcp.tools import (
     tell_once,
     without_blanks,
 )
-from bridge.mcp.workflow_tools import ATTACHED_META_KEY, start, telling, workflow_tools
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, EVERY_S, FIRST_S, start, workflow_tools
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")
@@ -146,24 +149,30 @@ class McpEndpoint:
         Raises:
             MCPError: there is no such tool, or it is outside the caller's scope.
         """
+        return handed_over(context, await self._call(context, params))
+
+    async def _call(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> ToolOutcome[HandlerResult]:
         tool = self._tools_in(context.lifespan_context.scope).get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {show(params.name)}")
         given = params.arguments or {}
         if tool.name not in self._server.workflows:
             given = without_blanks(tool.input, given)
+        outcome: ToolOutcome[HandlerResult]
         try:
             given = await context.lifespan_context.runtime.schemas.mended(
                 tool.input, given, "the arguments break this tool's input schema", ADDED_BY_CLIENTS
             )
-            told = await self._run(tool, context, given)
+            outcome = await self._run(tool, context, given)
         except RejectedError as error:
-            told = failure(str(error))
+            outcome = ToolOutcome(failure(str(error)))
         except BridgeError as error:
-            told = failure(f"{error}; try again in a few seconds")
+            outcome = ToolOutcome(failure(f"{error}; try again in a few seconds"))
         if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
-            self._record(tool, context, given, told)
-        return told
+            self._record(tool, context, given, outcome.result)
+        return outcome
 
     def _record(self, tool: Tool, context: Context, given: Arguments, told: HandlerResult) -> None:
         """Put an act on record, by the id of the event or the call that it was done to."""
@@ -178,13 +187,36 @@ class McpEndpoint:
         if which:  # a take that found nothing was no act
             audit(str(caller.principal), tool.name, str(which), outcome)
 
-    async def _run(self, tool: Tool, context: Context, given: Arguments) -> HandlerResult:
+    async def _run(
+        self, tool: Tool, context: Context, given: Arguments
+    ) -> ToolOutcome[HandlerResult]:
         """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""
-        workflow = self._server.workflows.get(tool.name)
-        if workflow is None:
-            async with telling(context, tool.title):
-                return tell_once(await tool.run(context, given), context.lifespan_context.client)
-        if not declares_tasks(context):
-            return tell_once(await tool.run(context, given), context.lifespan_context.client)
-        call = await start(workflow, context, given, promised=True)
-        return create_task(call, context.lifespan_context.runtime.settings.result_ttl_s)
+        caller, workflow = context.lifespan_context, self._server.workflows.get(tool.name)
+        if workflow is not None and declares_tasks(context):
+            call = await start(workflow, context, given, promised=True)
+            return ToolOutcome(create_task(call, caller.runtime.settings.result_ttl_s))
+        with contextlib.nullcontext() if workflow else telling(context, tool.title):
+            outcome = await tool.run(context, given)
+        return ToolOutcome(tell_once(outcome.result, caller.client), outcome.ack)
+
+
+@contextlib.contextmanager
+def telling(context: Context, what: str) -> Iterator[None]:
+    """Report every few seconds that something still waits, while the block lasts.
+
+    Nothing is waited for at its end: a caller cancelled there would lose what the block has taken.
+    """
+    teller = asyncio.create_task(_tell(context, what))
+    teller.add_done_callback(lambda told: told.cancelled() or told.exception())
+    try:
+        yield
+    finally:
+        teller.cancel()
+
+
+async def _tell(context: Context, what: str) -> None:
+    waited_s, pause_s = 0.0, FIRST_S
+    while True:
+        await asyncio.sleep(pause_s)
+        waited_s, pause_s = waited_s + pause_s, EVERY_S
+        await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 from mcp.server.connection import Connection
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server as McpServer
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.shared.dispatcher import CallOptions
@@ -24,7 +25,8 @@ from bridge.errors import NotFoundError, TransientError
 from bridge.formats.json_text import encode as encode_json
 from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.verbs.acks import NOTHING, of_call
+from bridge.verbs.acks import NOTHING, AckState, ack_of
+from bridge.verbs.takers import Presence
 
 logger = logging.getLogger(__name__)
 
@@ -82,20 +84,25 @@ async def _always() -> bool:
     return True
 
 
-@dataclass
+_PRESENT = Presence(_always)
+
+
+def _keep(_ack: str) -> None:
+    """Hand nothing over."""
+
+
+@dataclass(frozen=True)
 class Caller:
     """What a handler may know of its request: who asks, on which server, and how to tell them.
 
     `server` is the view that `scope` allows. `token` is what let the caller in, where that can be
     revoked: its digest, and the server. `call_id` is the id of the call that this request may
     start, known before it is served, so that a request served again starts nothing twice. `client`
-    is the name that the client gives itself, empty for none. `receipt` names what the answer hands
-    over. `hearing` takes its session's subscriptions, where its wire has sessions. `traceparent` is
-    the one of its HTTP request. `is_there` tells whether anyone would get an answer now, and
-    `presence_changes` names the wake for when that may have changed, where there is one; `probe`
-    finds out where the connection does not tell, and takes a moment. Once
-    `leaving` is set, the answer is wanted soon: the process drains, and this request cannot go on
-    elsewhere.
+    is the name that the client gives itself, empty for none. `traceparent` is the one of its HTTP
+    request. `hearing` takes its session's subscriptions, where its wire has sessions. `is_there`
+    tells whether anyone would get an answer now; `presence` does so for a caller that waits for an
+    event, and may take a moment to find out. Once `leaving` is set, the answer is wanted soon: the
+    process drains, and this request cannot go on elsewhere. `hand_over` is for `handed_over` alone.
     """
 
     runtime: Runtime
@@ -104,15 +111,14 @@ class Caller:
     scope: Scope = EVERYTHING
     token: tuple[str, str] = ("", "")
     call_id: CallId = field(default_factory=new_call_id)
-    hearing: ResourceSubscriptions | None = None
     client: str = ""
     traceparent: str = ""
-    receipt: str = NOTHING
+    hearing: ResourceSubscriptions | None = None
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
-    presence_changes: str = ""
-    probe: Callable[[], Awaitable[bool]] | None = None
+    presence: Presence = _PRESENT
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    hand_over: Callable[[str], None] = _keep
 
     async def demand_event(self, event_id: str) -> None:
         """Answer for an event outside the caller's scope as for one that is not there.
@@ -129,17 +135,12 @@ class Caller:
         """Read a call of the caller's within the scope, as `Calls.wait` does."""
         return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
 
-    def hands_over(self, call: Call, *, attached: bool = False) -> None:
-        """Record that the answer holds the end of a call, or of an earlier one that it joined."""
-        if call.status.is_final:
-            self.receipt = of_call(call.call_id, attached=attached)
-
-    async def fetches(self, call: Call) -> None:
-        """Record that the end of a call goes to whoever named it, and could name it again."""
-        self.hands_over(call)
+    async def fetch(self, call: Call) -> str:
+        """Record that the end of a call goes to a caller who named it; return the answer's ack."""
         if await self.is_there():
-            with contextlib.suppress(TransientError):  # without it the answer's receipt decides
+            with contextlib.suppress(TransientError):  # without it the answer's ack decides
                 await self.runtime.calls.handed_over(call)
+        return ack_of(call)
 
 
 class ChannelOutbound:
@@ -212,16 +213,44 @@ class Exchange(ChannelOutbound):
         )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What goes back for a request, and the ack of what it hands over."""
+
+    message: Message
+    ack: str = NOTHING
+
+
+ResultT_co = TypeVar("ResultT_co", bound=HandlerResult, covariant=True)
+
+
+@dataclass(frozen=True)
+class ToolOutcome(Generic[ResultT_co]):
+    """What a handler returns: its result, and the ack of what the result hands over."""
+
+    result: ResultT_co
+    ack: str = NOTHING
+
+
+def handed_over(
+    context: ServerRequestContext[Caller], outcome: ToolOutcome[ResultT_co]
+) -> ResultT_co:
+    """Return a handler's result as the SDK takes it, and hand over the ack beside it."""
+    context.lifespan_context.hand_over(outcome.ack)
+    return outcome.result
+
+
 async def answer(
     mcp_server: McpServer[Caller], exchange: Exchange, connection: Connection, caller: Caller
-) -> Message:
-    """Serve a request and give its JSON-RPC answer, error or result.
+) -> Answer:
+    """Serve a request and return its JSON-RPC answer, error or result.
+
+    What a handler had handed over is lost where this is cancelled, or the result has no wire form.
 
     Source: mcp 2.3 `serve_one`; error mapping as its own entries do it.
     """
-    request = exchange.request
-    caller.notify = exchange.notify
-    caller.client = connection.client_params.client_info.name if connection.client_params else ""
+    request, acks = exchange.request, [NOTHING]
+    info = connection.client_params.client_info if connection.client_params else None
     try:
         result = await serve_one(
             mcp_server,
@@ -229,12 +258,29 @@ async def answer(
             request["method"],
             request.get("params"),
             connection=connection,
-            lifespan_state=caller,
+            lifespan_state=replace(
+                caller,
+                notify=exchange.notify,
+                client=info.name if info else "",
+                hand_over=acks.append,
+            ),
         )
+    except asyncio.CancelledError:
+        await asyncio.shield(lose(caller, acks[-1]))
+        raise
     except Exception as error:  # noqa: BLE001  the edge of the SDK: whatever it raises has a wire form
+        await lose(caller, acks[-1])
         data = modern_error_data(error)
-        return error_message(exchange.request_id, data.code, data.message, data.data)
-    return {"jsonrpc": "2.0", "id": exchange.request_id, "result": result}
+        return Answer(error_message(exchange.request_id, data.code, data.message, data.data))
+    message: Message = {"jsonrpc": "2.0", "id": exchange.request_id, "result": result}
+    return Answer(message, acks[-1])
+
+
+async def lose(caller: Caller, ack: str) -> None:
+    """Act on an answer that was surely not received."""
+    if ack != NOTHING:
+        with contextlib.suppress(TransientError):  # a process that dies without a word loses it too
+            await caller.runtime.acks.settle(ack, AckState.LOST)
 
 
 def error_message(

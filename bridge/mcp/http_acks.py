@@ -24,6 +24,7 @@ from bridge.errors import TransientError
 from bridge.net.connection import Connection, connection_of, is_proxied
 from bridge.runtime import Runtime
 from bridge.verbs.acks import NOTHING, AckState, is_of_attached, is_of_call
+from bridge.verbs.takers import Presence
 
 SURE_AFTER_S = 5.0
 """How long a reset may take to come.
@@ -37,6 +38,8 @@ TAKEN_AGAIN_S = 0.5
 """How soon one looks again whether a slow client has taken an answer."""
 
 Settle = Callable[[AckState], Awaitable[None]]
+IsThere = Callable[[], Awaitable[bool]]
+Comment = Callable[[], Awaitable[None]]
 
 
 class AckConnection:
@@ -62,14 +65,18 @@ class AckConnection:
             tells=runtime.settings.proxy_tells_of_leaving,
         )
 
-    def is_soon_enough(self, receipt: str) -> bool:
+    def presence(self, is_there: IsThere, comment: Comment, changes: str = "") -> Presence:
+        """Return how to find out whether a client that waits is there; `changes` wakes who asks."""
+        return Presence(is_there if self.is_clients else Probe(is_there, comment), changes)
+
+    def is_soon_enough(self, ack: str) -> bool:
         """Report whether to wait longer would prove nothing, or nothing that matters.
 
         Who was told that it joined a call has its due, and a lease is kept in doubt as with proof;
         only of a client's own connection a reset some seconds later says that it was lost.
         """
-        is_of_lease = receipt != NOTHING and not is_of_call(receipt)
-        return self.is_proxied and (is_of_attached(receipt) or is_of_lease)
+        is_of_lease = ack != NOTHING and not is_of_call(ack)
+        return self.is_proxied and (is_of_attached(ack) or is_of_lease)
 
     def place(self) -> int | None:
         """Return where on it an answer ends that was just written; None if it went nowhere."""
@@ -173,10 +180,10 @@ class HttpAcks:
     def __init__(self) -> None:
         self._open: defaultdict[Connection | None, set[HttpAck]] = defaultdict(set)
 
-    def begin(self, ack_connection: AckConnection, receipt: str, settle: Settle) -> HttpAck:
+    def begin(self, ack_connection: AckConnection, ack: str, settle: Settle) -> HttpAck:
         """Take up an answer that is about to be written, by what it hands over."""
         connection = ack_connection.connection
-        is_soon = ack_connection.is_soon_enough(receipt)
+        is_soon = ack_connection.is_soon_enough(ack)
         sure_after_s = POOLED_AFTER_S if is_soon else SURE_AFTER_S
         http_ack = HttpAck(
             ack_connection, settle, lambda it: self._drop(connection, it), sure_after_s
@@ -221,9 +228,7 @@ class Probe:
     At first, when it has just asked, a client is taken to be there.
     """
 
-    def __init__(
-        self, is_there: Callable[[], Awaitable[bool]], comment: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, is_there: IsThere, comment: Comment) -> None:
         self._is_there = is_there
         self._comment = comment
         self._has_just_asked = True

@@ -4,13 +4,11 @@ import dataclasses
 import functools
 from typing import Any
 
-import mcp_types as types
-
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
 from bridge.formats.file_pages import page_bytes
 from bridge.formats.json_text import show
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.tool_results import (
     DATA_NOTICE,
     beside,
@@ -31,6 +29,7 @@ from bridge.mcp.tools import (
     Context,
     Meta,
     Schema,
+    Told,
     Tool,
     arguments,
     held_by,
@@ -43,11 +42,11 @@ from bridge.mcp.tools import (
 )
 from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
 from bridge.store.events import LeaseRef
-from bridge.verbs.acks import of_event
-from bridge.verbs.takers import Presence, Taken
+from bridge.verbs.acks import ack_of_lease
+from bridge.verbs.takers import Taken
 
 
-async def list_events(context: Context, given: Arguments) -> types.CallToolResult:
+async def list_events(context: Context, given: Arguments) -> Told:
     """List events, oldest first."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
@@ -60,10 +59,10 @@ async def list_events(context: Context, given: Arguments) -> types.CallToolResul
         "events": [describe(event) for event in listing.events],
         "next_cursor": listing.next_cursor,
     }
-    return success(unless_held(told, "events", held_by(given)))
+    return ToolOutcome(success(unless_held(told, "events", held_by(given))))
 
 
-async def take_event(context: Context, given: Arguments) -> types.CallToolResult:
+async def take_event(context: Context, given: Arguments) -> Told:
     """Lease the oldest event; it goes back at once if this answer reaches nobody."""
     caller = context.lifespan_context
     hook = _known_hook(caller.server, given.get("hook"))
@@ -72,28 +71,29 @@ async def take_event(context: Context, given: Arguments) -> types.CallToolResult
         one = await caller.runtime.questions.take(
             caller.server, caller.principal, given["event_id"]
         )
-        return _hand_over(caller, one)
+        return _taken(caller, one)
     taking = caller.runtime.takers.take(
         caller.runtime.servers[caller.server.name],
         caller.principal,
         hook,
         seconds(given, "wait_seconds"),
-        Presence(caller.probe or caller.is_there, caller.presence_changes),
+        caller.presence,
         caller.scope,
     )
     taken = await unless_leaving(caller.leaving, taking)
     if taken is None:
-        return success({"event_id": None})
-    return _hand_over(caller, taken)
+        return ToolOutcome(success({"event_id": None}))
+    return _taken(caller, taken)
 
 
-def _hand_over(caller: Caller, taken: Taken) -> types.CallToolResult:
-    caller.receipt = of_event(taken.event.event_id, taken.token)
+def _taken(caller: Caller, taken: Taken) -> Told:
+    ack = ack_of_lease(taken.event.event_id, taken.token)
     payload = shown_payload(caller.runtime, caller.server, taken.event.hook, taken.payload)
-    return success(envelope(taken, payload, caller.runtime.settings.result_chars))
+    shown = envelope(taken, payload, caller.runtime.settings.result_chars)
+    return ToolOutcome(success(shown), ack)
 
 
-async def read_event(context: Context, given: Arguments) -> types.CallToolResult:
+async def read_event(context: Context, given: Arguments) -> Told:
     """Read a payload or a part of it, in pages when it is long."""
     part = await read_part(
         context.lifespan_context,
@@ -104,7 +104,7 @@ async def read_event(context: Context, given: Arguments) -> types.CallToolResult
     )
     named = {name: part.pop(name) for name in ("event_id", "path")}
     shown = "value" if "value" in part else "text"
-    return success(named | unless_held(part, shown, held_by(given)))
+    return ToolOutcome(success(named | unless_held(part, shown, held_by(given))))
 
 
 async def read_part(
@@ -123,7 +123,7 @@ async def read_part(
     return read | value_or_text(value, offset, chars)
 
 
-async def reply_to_event(context: Context, given: Arguments) -> types.CallToolResult:
+async def reply_to_event(context: Context, given: Arguments) -> Told:
     """Settle an event with Claude's answer."""
     caller = context.lifespan_context
     held = await _held(context, given)
@@ -131,7 +131,7 @@ async def reply_to_event(context: Context, given: Arguments) -> types.CallToolRe
     return _done(context, given, status=EventStatus.ANSWERED, reply_status=status)
 
 
-async def extend_event(context: Context, given: Arguments) -> types.CallToolResult:
+async def extend_event(context: Context, given: Arguments) -> Told:
     """Return a lease more time."""
     until_ms = await context.lifespan_context.runtime.events.extend(
         await _held(context, given), seconds(given, "seconds")
@@ -139,7 +139,7 @@ async def extend_event(context: Context, given: Arguments) -> types.CallToolResu
     return _done(context, given, lease_until=instant(until_ms))
 
 
-async def release_event(context: Context, given: Arguments) -> types.CallToolResult:
+async def release_event(context: Context, given: Arguments) -> Told:
     """Return an event back, or set it aside."""
     status = await context.lifespan_context.runtime.events.release(
         await _held(context, given),
@@ -150,11 +150,11 @@ async def release_event(context: Context, given: Arguments) -> types.CallToolRes
     return _done(context, given, status=status)
 
 
-def _done(context: Context, given: Arguments, **told: str) -> types.CallToolResult:
+def _done(context: Context, given: Arguments, **told: str) -> Told:
     """Report what was done to an event, which whoever asked has just named."""
     if context.lifespan_context.server.trim_context:
-        return success(told)
-    return success({"event_id": given["event_id"]} | told)
+        return ToolOutcome(success(told))
+    return ToolOutcome(success({"event_id": given["event_id"]} | told))
 
 
 def _known_hook(server: Server, hook: str | None) -> str | None:

@@ -18,7 +18,7 @@ from pydantic import Field
 from bridge.errors import NotFoundError
 from bridge.log import audit
 from bridge.mcp.call_tools import EXPIRED, with_image
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome, handed_over
 from bridge.mcp.questions import input_requests, take_answer
 from bridge.mcp.tools import Context, tell_once
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, tell
@@ -77,8 +77,9 @@ async def get_task(context: Context, params: TaskParams) -> dict[str, Any]:
     """Report how a task stands, its result inline once there is one."""
     caller = context.lifespan_context
     call = await _named(context, params)
-    await caller.fetches(call)
-    return {"resultType": "complete", **await view(call, caller)}
+    ack = await caller.fetch(call)
+    task = {"resultType": "complete", **await view(call, caller)}
+    return handed_over(context, ToolOutcome(task, ack))
 
 
 async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, Any]:

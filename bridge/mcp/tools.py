@@ -9,12 +9,13 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
 from bridge.formats.json_text import spell
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome
 
 Context = ServerRequestContext[Caller]
 Arguments = dict[str, Any]
 Schema = dict[str, Any]
-Run = Callable[[Context, Arguments], Awaitable[types.CallToolResult]]
+Told = ToolOutcome[types.CallToolResult]
+Run = Callable[[Context, Arguments], Awaitable[Told]]
 
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 100, "description": "Default: 20."}
 CURSOR: Schema = {"type": "string", "description": "The last page's next_cursor."}

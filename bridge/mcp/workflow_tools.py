@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import mcp_types as types
@@ -13,7 +12,7 @@ from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
 from bridge.formats.long_json import Page
 from bridge.mcp.call_tools import EXPIRED, with_image
-from bridge.mcp.exchange import Caller
+from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import read_on, shown_result
 from bridge.mcp.tools import (
@@ -22,6 +21,7 @@ from bridge.mcp.tools import (
     Context,
     Meta,
     Schema,
+    Told,
     Tool,
     failure,
     hints,
@@ -30,6 +30,7 @@ from bridge.mcp.tools import (
 )
 from bridge.models import Call, CallStatus, second, trace_of
 from bridge.schemas.compile import is_read_by_clients
+from bridge.verbs.acks import ack_of
 from bridge.verbs.calls import CallRequest
 
 TOOL_USE_META_KEY = "claudecode/toolUseId"
@@ -39,6 +40,9 @@ HANDLE: Schema = {"required": ["call_id", "status"]}
 PARTIAL: Schema = {"required": ["partial"]}
 ATTACHED: Schema = {"required": ["attached_to", "result"]}
 """What tells these from a workflow's own output; every tool repeats them, so no more."""
+
+FIRST_S, EVERY_S = 3.0, 10.0
+"""How soon progress is first told, and how often after that."""
 
 ANEW = "The workflow was not run again; to have it run again, make the same call once more."
 
@@ -86,18 +90,16 @@ def output_schema(workflow: Workflow) -> Schema:
     return {**dialect, "type": "object", "anyOf": [*outputs, HANDLE, PARTIAL, ATTACHED]}
 
 
-async def run_workflow(
-    workflow: Workflow, context: Context, given: Arguments
-) -> types.CallToolResult:
+async def run_workflow(workflow: Workflow, context: Context, given: Arguments) -> Told:
     """Start a call and tell its result, or a handle when it takes too long for a plain answer."""
     caller = context.lifespan_context
     started = await start(workflow, context, given)
     call = await _wait(context, started, workflow.answer_inline_for_s)
-    caller.hands_over(call, attached=started.attached)
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
-    return await with_image(tell(call, caller, attached=started.attached), call, caller)
+    told = await with_image(tell(call, caller, attached=started.attached), call, caller)
+    return ToolOutcome(told, ack_of(call, attached=started.attached))
 
 
 async def start(
@@ -208,25 +210,3 @@ def _ended(sentence: str, call: Call, *, attached: bool) -> str:
 
 def _earlier(call: Call) -> str:
     return f"{call.call_id}, begun at {second(call.created_at_ms)} with the same arguments"
-
-
-FIRST_S, EVERY_S = 3.0, 10.0
-
-
-@contextlib.asynccontextmanager
-async def telling(context: Context, what: str) -> AsyncIterator[None]:
-    """Report every few seconds that something still waits, while the block lasts."""
-    teller = asyncio.create_task(_tell(context, what))
-    try:
-        yield
-    finally:
-        teller.cancel()
-        await asyncio.gather(teller, return_exceptions=True)
-
-
-async def _tell(context: Context, what: str) -> None:
-    waited_s, pause_s = 0.0, FIRST_S
-    while True:
-        await asyncio.sleep(pause_s)
-        waited_s, pause_s = waited_s + pause_s, EVERY_S
-        await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")

@@ -1,12 +1,12 @@
 """Acknowledgements of answers: what each hands over, and what becomes of that.
 
-A receipt is a text: `event ID TOKEN`, `call ID`, `attached ID` for the result of an earlier call,
+An ack is a text: `event ID TOKEN`, `call ID`, `attached ID` for the result of an earlier call,
 or empty for an answer that hands nothing over.
 """
 
 from enum import Enum
 
-from bridge.models import CallId, EventId, LeaseToken
+from bridge.models import Call, EventId, LeaseToken
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 
@@ -21,24 +21,29 @@ class AckState(Enum):
     IN_DOUBT = "in doubt"
 
 
-def of_event(event_id: EventId, token: LeaseToken) -> str:
-    """Make the receipt of an answer that gives its reader a lease."""
+def ack_of_lease(event_id: EventId, token: LeaseToken) -> str:
+    """Return the ack of an answer that gives its reader a lease."""
     return f"event {event_id} {token}"
 
 
-def of_call(call_id: CallId, *, attached: bool = False) -> str:
-    """Make the receipt of an answer that gives its reader the result of a call."""
-    return f"{'attached' if attached else 'call'} {call_id}"
+def ack_of(call: Call, *, attached: bool = False) -> str:
+    """Return the ack of an answer that tells of a call, or of an earlier one that it joined.
+
+    Nothing is handed over as long as the call has not ended.
+    """
+    if not call.status.is_final:
+        return NOTHING
+    return f"{'attached' if attached else 'call'} {call.call_id}"
 
 
-def is_of_call(receipt: str) -> bool:
+def is_of_call(ack: str) -> bool:
     """Report whether an answer gives the result of the call that was made for it."""
-    return receipt.startswith("call ")
+    return ack.startswith("call ")
 
 
-def is_of_attached(receipt: str) -> bool:
+def is_of_attached(ack: str) -> bool:
     """Report whether an answer gives the result of an earlier call, and says so."""
-    return receipt.startswith("attached ")
+    return ack.startswith("attached ")
 
 
 class Acks:
@@ -48,19 +53,19 @@ class Acks:
         self._claims = claims
         self._calls = calls
 
-    async def hold(self, receipt: str) -> None:
+    async def hold(self, ack: str) -> None:
         """Answer for what is about to be written: if this process dies now, it was not received."""
-        match receipt.split():
+        match ack.split():
             case ["event", event_id, token]:
                 await self._claims.hold(event_id, token)
 
-    async def settle(self, receipt: str, fate: AckState) -> None:
+    async def settle(self, ack: str, fate: AckState) -> None:
         """Act on the fate of an answer.
 
         In doubt a lease is kept until its time ends, whatever becomes of this process, and a call
         stays one that the same call again joins; but who was told that it joined one has its due.
         """
-        match receipt.split(), fate:
+        match ack.split(), fate:
             case ["event", event_id, token], AckState.LOST:
                 await self._claims.abandon(event_id, token)
             case ["event", event_id, token], _:

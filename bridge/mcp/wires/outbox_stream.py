@@ -11,6 +11,7 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,8 +26,17 @@ from starlette.requests import Request
 from bridge.errors import TransientError
 from bridge.mcp.change_watch import beside
 from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.exchange import Caller, Exchange, SessionOutbound, answer, encode, error_message
-from bridge.mcp.http_acks import AckConnection, Probe
+from bridge.mcp.exchange import (
+    Answer,
+    Caller,
+    Exchange,
+    SessionOutbound,
+    answer,
+    encode,
+    error_message,
+    lose,
+)
+from bridge.mcp.http_acks import AckConnection
 from bridge.mcp.session_notifications import SessionNotifications, SessionSubscriptions
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.stream_reader import HANG_UP
@@ -35,7 +45,7 @@ from bridge.runtime import Runtime
 from bridge.store.sessions import Session
 from bridge.store.signals import LOOK_AGAIN_S
 from bridge.store.streams import Owed, probe_wake, reader_wake, request_key
-from bridge.verbs.acks import NOTHING, AckState
+from bridge.verbs.acks import AckState
 
 TRY_AGAIN_S = 5.0
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
@@ -51,8 +61,8 @@ def cancel_note(request_id: object) -> str:
 
 async def prove(runtime: Runtime, session: Session) -> None:
     """Take a request of the session as proof that the answers written before it have arrived."""
-    for receipt in await runtime.streams.proven(session.session_id):
-        await runtime.receipts.settle(receipt, AckState.RECEIVED)
+    for ack in await runtime.streams.proven(session.session_id):
+        await runtime.acks.settle(ack, AckState.RECEIVED)
 
 
 async def take_note(runtime: Runtime, session: Session, message: Message) -> None:
@@ -111,7 +121,7 @@ class OutboxChannel:
         """Put a frame into the outbox."""
         await self.runtime.outbox.append(self._session_id, self.stream, encode(message))
 
-    async def end(self, message: Message, receipt: str, request: str) -> None:
+    async def end(self, message: Message, ack: str, request: str) -> None:
         """Put the answer into the outbox; the stream of one request ends with it.
 
         A client waits for nothing but this frame, so a Redis that is away is waited for.
@@ -123,7 +133,7 @@ class OutboxChannel:
                     self.stream,
                     encode(message),
                     ends=self.stream != STANDING,
-                    receipt=receipt,
+                    receipt=ack,
                     request=request,
                 )
             except TransientError as error:
@@ -191,35 +201,45 @@ async def serve_into(
     runtime = caller.runtime
     line = OutboxChannel(runtime, session.session_id, stream)
     exchange, connection = open_exchange(request, message, session, line)
-    caller.hearing = SessionSubscriptions(runtime, caller.server, session.session_id)
-    caller.is_there = partial(runtime.streams.is_read, session.session_id, stream)
-    caller.presence_changes = reader_wake(session.session_id, stream)
-    if not AckConnection.of(request).is_clients:
-        comment = partial(runtime.signals.notify, probe_wake(session.session_id, stream))
-        caller.probe = Probe(caller.is_there, comment)
+    caller = _waiting(request, caller, session, stream)
     serving = asyncio.ensure_future(answer(endpoint.mcp, exchange, connection, caller))
     try:
-        reply = await _unless_cancelled(runtime, session, exchange, serving)
+        answered = await _unless_cancelled(runtime, session, exchange, serving)
     finally:
         serving.cancel()
+        await asyncio.wait({serving})
     is_owed = stream != STANDING or message["method"] in OWED
     request_name = request_key(message) if is_owed else ""
-    if reply is None:
-        await runtime.receipts.settle(caller.receipt, AckState.LOST)
+    if answered is None:
+        if not serving.cancelled():
+            await lose(caller, serving.result().ack)
         if stream == STANDING:
             await runtime.streams.drop(session.session_id, request_name)
             return
-        reply = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
-        caller.receipt = NOTHING
-    await keep_handshake(runtime, session, message, reply, connection)
-    await line.end(reply, caller.receipt, request_name)
+        error = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
+        answered = Answer(error)
+    await keep_handshake(runtime, session, message, answered.message, connection)
+    await line.end(answered.message, answered.ack, request_name)
     if not await caller.is_there():
-        await runtime.receipts.settle(caller.receipt, AckState.LOST)
+        await lose(caller, answered.ack)
+
+
+def _waiting(request: Request, caller: Caller, session: Session, stream: str) -> Caller:
+    """Return a caller that is there as long as its stream is read, whoever reads it."""
+    runtime, place = caller.runtime, (session.session_id, stream)
+    is_there = partial(runtime.streams.is_read, *place)
+    comment = partial(runtime.signals.notify, probe_wake(*place))
+    return replace(
+        caller,
+        hearing=SessionSubscriptions(runtime, caller.server, session.session_id),
+        is_there=is_there,
+        presence=AckConnection.of(request).presence(is_there, comment, reader_wake(*place)),
+    )
 
 
 async def _unless_cancelled(
-    runtime: Runtime, session: Session, exchange: Exchange, serving: "asyncio.Future[Message]"
-) -> Message | None:
+    runtime: Runtime, session: Session, exchange: Exchange, serving: "asyncio.Future[Answer]"
+) -> Answer | None:
     """Wait for the answer; None once the client has said that it wants it no more."""
     cancelled = asyncio.ensure_future(
         answer_to(runtime, session.session_id, cancel_note(exchange.request_id))

@@ -19,7 +19,7 @@ from bridge.formats.json_text import off_loop, parse_json
 from bridge.mcp.change_watch import InboxWatch
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.event_pushes import CAPABILITY, push_events
-from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
+from bridge.mcp.exchange import Answer, Caller, Exchange, answer, encode, error_message, lose
 from bridge.mcp.tools import LAST_WAIT_S
 from bridge.mcp.wires.messages import (
     BATCHES_UNTIL,
@@ -34,7 +34,7 @@ from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_acks import StdioAcks
 from bridge.models import Message, Principal
 from bridge.runtime import Runtime
-from bridge.verbs.acks import NOTHING
+from bridge.verbs.takers import Presence
 
 
 class RequestsInFlight:
@@ -151,7 +151,7 @@ class Stdio:
         self._is_channel = is_channel
         self._eras = Negotiation(handshake_only=is_channel)
         self._line = StdioChannel(sink, self._eras)
-        self._arrivals = StdioAcks(runtime.receipts, source, sink)
+        self._acks = StdioAcks(runtime.acks, source, sink)
         self._requests = RequestsInFlight(REQUESTS_MAX)
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
@@ -162,7 +162,7 @@ class Stdio:
         """Serve until the client has left, or until told to stop; then end in peace, and soon."""
         reading = asyncio.create_task(self._read())
         ends = [reading, *(asyncio.create_task(e.wait()) for e in (stop, self._sink.closed))]
-        self._start_beside(self._arrivals.grow_sure())
+        self._start_beside(self._acks.grow_sure())
         self._start_beside(self._inboxes.tell_updates(self._line.send))
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -175,7 +175,7 @@ class Stdio:
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
-            await self._arrivals.settle_the_rest()
+            await self._acks.settle_the_rest()
         if reading.done() and not reading.cancelled() and (error := reading.exception()):
             raise error
 
@@ -223,7 +223,7 @@ class Stdio:
 
     async def _take_request(self, message: Message) -> None:
         """Serve a request beside the others; the handshake alone before what follows it."""
-        await self._arrivals.prove()
+        await self._acks.prove()
         request_id = message["id"]
         serving = await self._requests.start(request_id, partial(self._serve, message))
         if serving is None:
@@ -239,32 +239,31 @@ class Stdio:
             self._server,
             Principal(self._server.name, LOCAL),
             is_there=self._is_there,
+            presence=Presence(self._is_there),
             leaving=self._leaving,
             hearing=self._inboxes,
         )
-        is_written = False
+        answered = await self._answer(message, caller)
         try:
-            reply = await self._answer(message, caller)
-            await self._arrivals.write(encode(reply), caller.receipt)
-            is_written = True
-        except OSError:
-            pass  # the client is gone
-        finally:
-            if not is_written and caller.receipt != NOTHING:
-                await asyncio.shield(self._arrivals.lose(caller.receipt))
+            await self._acks.write(encode(answered.message), answered.ack)
+        except BaseException as error:
+            await asyncio.shield(lose(caller, answered.ack))
+            if not isinstance(error, OSError):  # which says that the client is gone
+                raise
 
-    async def _answer(self, message: Message, caller: Caller) -> Message:
+    async def _answer(self, message: Message, caller: Caller) -> Answer:
         admitted = self._eras.admit(message, self._line)
         if not isinstance(admitted, Connection):
-            return admitted
+            return Answer(admitted)
         transport = TransportContext(kind="stdio", can_send_request=self._line.can_ask)
         exchange = Exchange(message, self._line, transport)
-        reply = await answer(self._endpoint.mcp, exchange, admitted, caller)
-        if message["method"] == "initialize" and "result" in reply:
+        answered = await answer(self._endpoint.mcp, exchange, admitted, caller)
+        if message["method"] == "initialize" and "result" in answered.message:
             self._eras.settle(message, admitted)
             if self._is_channel:
-                reply["result"]["capabilities"].setdefault("experimental", {})[CAPABILITY] = {}
-        return reply
+                capabilities = answered.message["result"]["capabilities"]
+                capabilities.setdefault("experimental", {})[CAPABILITY] = {}
+        return answered
 
     async def _is_there(self) -> bool:
         return self._sink.is_open and not self._leaving.is_set()

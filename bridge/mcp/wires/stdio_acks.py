@@ -28,22 +28,22 @@ class WrittenLine:
     """An answer that the system took whole, when, and how much had been written with it."""
 
     at: float
-    receipt: str
+    ack: str
     place: int
 
 
 class StdioAcks:
-    """The receipts of one client's answers, until their fate is known."""
+    """The acks of one client's answers, until their fate is known."""
 
-    def __init__(self, receipts: Acks, source: LinesIn, sink: LinesOut) -> None:
-        self._receipts = receipts
+    def __init__(self, acks: Acks, source: LinesIn, sink: LinesOut) -> None:
+        self._acks = acks
         self._source = source
         self._sink = sink
         self._unsure: deque[WrittenLine] = deque()
         self._provable = 0
         self._writing: set[asyncio.Future[None]] = set()
 
-    async def write(self, line: bytes, receipt: str) -> None:
+    async def write(self, line: bytes, ack: str) -> None:
         """Write an answer, and note when the system has taken it whole.
 
         Raises:
@@ -52,8 +52,8 @@ class StdioAcks:
         is_provable = self._source.is_idle()
         with self._noting():
             await self._sink.write(line)
-            if receipt != NOTHING:
-                self._unsure.append(WrittenLine(_now(), receipt, self._sink.written_bytes))
+            if ack != NOTHING:
+                self._unsure.append(WrittenLine(_now(), ack, self._sink.written_bytes))
         if is_provable or self._source.is_idle():
             self._provable = len(self._unsure)
 
@@ -77,11 +77,6 @@ class StdioAcks:
             if sure and self._sink.is_open:
                 self._provable = max(0, self._provable - sure)
                 await self._settle(sure, AckState.RECEIVED)
-
-    async def lose(self, receipt: str) -> None:
-        """Act on an answer that was surely not received."""
-        with contextlib.suppress(TransientError):  # who dies without a word loses it too
-            await self._receipts.settle(receipt, AckState.LOST)
 
     async def settle_the_rest(self) -> None:
         """Settle all by what is known at the end."""
@@ -109,10 +104,10 @@ class StdioAcks:
             noted.set_result(None)
 
     async def _settle(self, count: int, fate: AckState) -> None:
-        settled = [self._unsure.popleft().receipt for _ in range(count)]
+        settled = [self._unsure.popleft().ack for _ in range(count)]
         with contextlib.suppress(TransientError):
-            for receipt in settled:
-                await self._receipts.settle(receipt, fate)
+            for ack in settled:
+                await self._acks.settle(ack, fate)
 
 
 def _now() -> float:

@@ -213,7 +213,7 @@ class StreamReader:
         if frame.receipt == NOTHING:
             return
         with suppress(TransientError):
-            await self.runtime.receipts.hold(frame.receipt)
+            await self.runtime.acks.hold(frame.receipt)
             await self.runtime.streams.written(self.reading.session_id, frame.receipt)
 
     async def _settle(self, frame: Frame, fate: AckState) -> None:
@@ -221,7 +221,7 @@ class StreamReader:
         if frame.receipt == NOTHING:
             return
         with suppress(TransientError):
-            await self.runtime.receipts.settle(frame.receipt, fate)
+            await self.runtime.acks.settle(frame.receipt, fate)
             if fate is not AckState.IN_DOUBT:
                 await self.runtime.streams.settled(self.reading.session_id, frame.receipt)
 

@@ -143,7 +143,7 @@ async def _initialize(
     session = Session(new_session_id(), caller.principal, WIRE, client="")
     line = OutboxChannel(caller.runtime, session.session_id, STANDING)
     exchange, connection = open_exchange(request, message, session, line)
-    reply = await answer(endpoint.mcp, exchange, connection, caller)
+    reply = (await answer(endpoint.mcp, exchange, connection, caller)).message
     settled = await keep_handshake(caller.runtime, session, message, reply, connection)
     headers = {SESSION_HEADER: settled.session_id} if settled.version else {}
     return JSONResponse(reply, headers=headers)
@@ -154,8 +154,9 @@ async def _answer_at_once(
 ) -> Response:
     line = OutboxChannel(caller.runtime, session.session_id, STANDING)
     exchange, connection = open_exchange(request, message, session, line)
-    caller.hearing = SessionSubscriptions(caller.runtime, caller.server, session.session_id)
-    return JSONResponse(await answer(endpoint.mcp, exchange, connection, caller))
+    hearing = SessionSubscriptions(caller.runtime, caller.server, session.session_id)
+    served = replace(caller, hearing=hearing)
+    return JSONResponse((await answer(endpoint.mcp, exchange, connection, served)).message)
 
 
 async def _session(request: Request, caller: Caller) -> Session | Response:

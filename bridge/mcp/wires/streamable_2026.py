@@ -10,6 +10,7 @@ On purpose:
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,8 +34,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.exchange import Caller, Exchange, answer, encode, error_message
-from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks, Probe
+from bridge.mcp.exchange import Answer, Caller, Exchange, answer, encode, error_message
+from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks
 from bridge.mcp.tools import LAST_WAIT_S
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Message
@@ -128,10 +129,7 @@ async def _run(
     connection = Connection.from_envelope(
         route.protocol_version, route.client_info, route.client_capabilities
     )
-    caller.is_there = partial(_is_there, request)
-    if not AckConnection.of(request).is_clients:
-        caller.probe = Probe(caller.is_there, line.comment)
-    caller.leaving = request.app.state.streams.draining
+    caller = _waiting(request, caller, line)
     serving = asyncio.ensure_future(_serve(endpoint, exchange, connection, caller, line))
     first = asyncio.ensure_future(line.next())
     try:
@@ -141,12 +139,24 @@ async def _run(
         line.close()
         raise
     if first.done() and first.result() is None:
-        reply = _json(serving.result())
-        http_ack = _hand_over(request, caller)
+        answered = serving.result()
+        reply = _json(answered.message)
+        http_ack = _hand_over(request, caller, answered.ack)
         return AckedAnswer(reply, http_ack) if http_ack else reply
     frames = _frames(request, first, line, serving, caller, due_at)
     streams, token = request.app.state.streams, caller.token
     return EventStream(frames, streams, ends_within_s=END_WITHIN_S, token=token)
+
+
+def _waiting(request: Request, caller: Caller, line: StreamChannel) -> Caller:
+    """Return a caller that waits on its own stream, and cannot go on at another process."""
+    is_there = partial(_is_there, request)
+    return replace(
+        caller,
+        is_there=is_there,
+        presence=AckConnection.of(request).presence(is_there, line.comment),
+        leaving=request.app.state.streams.draining,
+    )
 
 
 async def _is_there(request: Request) -> bool:
@@ -159,20 +169,20 @@ async def _serve(
     connection: Connection,
     caller: Caller,
     line: StreamChannel,
-) -> Message:
+) -> Answer:
     try:
         return await answer(endpoint.mcp, exchange, connection, caller)
     finally:
         line.end()
 
 
-def _hand_over(request: Request, caller: Caller) -> HttpAck | None:
+def _hand_over(request: Request, caller: Caller, ack: str) -> HttpAck | None:
     """Take up what an answer hands over, if anything, before it is written."""
-    if caller.receipt == NOTHING:
+    if ack == NOTHING:
         return None
-    settle = partial(caller.runtime.receipts.settle, caller.receipt)
+    settle = partial(caller.runtime.acks.settle, ack)
     http_acks: HttpAcks = request.app.state.http_acks
-    return http_acks.begin(AckConnection.of(request), caller.receipt, settle)
+    return http_acks.begin(AckConnection.of(request), ack, settle)
 
 
 class AckedAnswer:
@@ -180,15 +190,15 @@ class AckedAnswer:
 
     def __init__(self, body: ASGIApp, http_ack: HttpAck) -> None:
         self._body = body
-        self._handover = http_ack
+        self._http_ack = http_ack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; whatever ends the sending before it is whole loses it."""
         try:
             await self._body(scope, receive, send)
-            self._handover.is_written()
+            self._http_ack.is_written()
         except BaseException:
-            self._handover.settle(AckState.LOST)
+            self._http_ack.settle(AckState.LOST)
             raise
 
 
@@ -196,7 +206,7 @@ async def _frames(
     request: Request,
     first: "asyncio.Future[Message | None]",
     line: StreamChannel,
-    serving: "asyncio.Future[Message]",
+    serving: "asyncio.Future[Answer]",
     caller: Caller,
     due_at: float,
 ) -> AsyncGenerator[bytes, None]:
@@ -213,8 +223,9 @@ async def _frames(
                 continue
             frame = waiting.result()
             if frame is None:
-                http_ack = _hand_over(request, caller)
-                yield Last(event(encode(serving.result()).decode()))
+                answered = serving.result()
+                http_ack = _hand_over(request, caller, answered.ack)
+                yield Last(event(encode(answered.message).decode()))
                 if http_ack:
                     http_ack.is_written()
                 return
@@ -225,9 +236,10 @@ async def _frames(
         serving.cancel()
         line.close()
         with contextlib.suppress(asyncio.CancelledError):
-            await serving
-        if lost := http_ack or _hand_over(request, caller):
-            lost.settle_unless_written()
+            unwritten = await serving
+            http_ack = http_ack or _hand_over(request, caller, unwritten.ack)
+        if http_ack:
+            http_ack.settle_unless_written()
 
 
 def _refuse(
