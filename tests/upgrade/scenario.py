@@ -13,6 +13,10 @@ from tests.doors.receiver import Receiver
 from tests.upgrade.desk import Desk
 
 
+LONGEST_S = 90.0
+"""How long either half may take: a stream on which nothing comes but signs of life never ends."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """The same server before the change and after it; `gate` is set once the change is over."""
@@ -64,12 +68,14 @@ class Performance:
 
     async def _begin(self, name: str) -> None:
         try:
-            await anext(self._begun[name])
+            async with asyncio.timeout(LONGEST_S):
+                await anext(self._begun[name])
         except BaseException as fault:  # noqa: BLE001  the test of its name raises it
             self.faults[name] = fault
 
     async def _end(self, name: str) -> None:
         try:
-            await anext(self._begun[name], None)
+            async with asyncio.timeout(LONGEST_S):
+                await anext(self._begun[name], None)
         except BaseException as fault:  # noqa: BLE001  as above
             self.faults[name] = fault

@@ -15,7 +15,7 @@ from tests.upgrade.scenario import Performance, Scenario, Stage
 from tests.upgrade.server_file import SERVERS
 from tests.upgrade.stage import SCENARIOS, Setting, setting
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 PERFORMED = [scenario for scenario in SCENARIOS if not scenario.needs_deaths]
 THERE, BACK = SERVERS

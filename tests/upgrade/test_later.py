@@ -20,7 +20,7 @@ from tests.upgrade.earlier import PACKAGES
 from tests.upgrade.stage import Setting, setting
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 LATER = NEWEST + 1
 FAULT = "the store is written in a later layout"

@@ -15,7 +15,7 @@ from tests.upgrade.scenario import Performance, Scenario, Stage
 from tests.upgrade.signals import NAMES, heard
 from tests.upgrade.stage import SCENARIOS, setting
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 PERFORMED = [scenario for scenario in SCENARIOS if not scenario.needs_lives]
 
