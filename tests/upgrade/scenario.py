@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.doors.receiver import Receiver
+from tests.raw_server import RawServer
 from tests.upgrade.desk import Desk
-
 
 LONGEST_S = 90.0
 """How long either half may take: a stream on which nothing comes but signs of life never ends."""
@@ -19,12 +19,17 @@ LONGEST_S = 90.0
 
 @dataclass(frozen=True)
 class Stage:
-    """The same server before the change and after it; `gate` is set once the change is over."""
+    """The same server before the change and after it.
+
+    `gate` is set once the change is over; until then the receiver and the other n8n, which takes
+    replies and nothing else, leave requests unanswered.
+    """
 
     before: Desk
     after: Desk
     gate: asyncio.Event
     receiver: Receiver
+    other_n8n: RawServer
 
 
 Act = Callable[[Stage], AsyncGenerator[None, None]]

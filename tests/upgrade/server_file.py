@@ -22,6 +22,7 @@ HOOKS: dict[str, dict[str, Any]] = {
     "unanswered": {},
     "answered": {},
     "undelivered": {},
+    "being-sent": {},
     "refused": {},
     "repeated": {},
     "put-off": {},

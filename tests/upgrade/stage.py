@@ -13,9 +13,11 @@ from redis.asyncio import Redis
 from bridge.local.ports import free_port
 from tests.bridge_processes import Bridge, running_bridge
 from tests.doors.receiver import Receiver, receiving
+from tests.raw_server import RawServer, raw_server
 from tests.tls import CERTIFICATE
 from tests.upgrade.desk import Desk
 from tests.upgrade.gate import gated
+from tests.upgrade.scenario import Stage
 from tests.upgrade.scenarios import calls, credentials, events, streams
 from tests.upgrade.server_file import SECRETS, write_servers
 
@@ -31,6 +33,11 @@ class Setting:
     bridge: Bridge
     gate: asyncio.Event
     receiver: Receiver
+    other_n8n: RawServer
+
+    def between(self, before: Desk, after: Desk) -> Stage:
+        """Return the stage for scenarios that begin at one desk and end at the other."""
+        return Stage(before, after, self.gate, self.receiver, self.other_n8n)
 
     def desk(self, web: int, server: str) -> Desk:
         """Return a server at a web process."""
@@ -68,7 +75,12 @@ async def setting(folder: Path, trees: Sequence[Path]) -> AsyncIterator[Setting]
     """Set the stage for processes that run `trees` in turn; none runs yet."""
     data = folder / "data"
     data.mkdir()
-    async with gated() as gate, receiving(folder, "localhost") as receiver:
+    async with (
+        gated() as gate,
+        receiving(folder, "localhost") as receiver,
+        raw_server() as other_n8n,
+    ):
+        receiver.gate = other_n8n.gate = gate
         port = str(free_port())
         given = SECRETS | {
             "BRIDGE_PORT": port,
@@ -77,9 +89,10 @@ async def setting(folder: Path, trees: Sequence[Path]) -> AsyncIterator[Setting]
             "BRIDGE_KEEPALIVE_S": "1",
             "BRIDGE_DATA_DIR": str(data),
             "BRIDGE_EVENT_WEBHOOK_ORIGINS": receiver.url.partition("/hooks")[0],
+            "BRIDGE_REPLY_ORIGINS": other_n8n.url,
             "SSL_CERT_FILE": str(folder / CERTIFICATE),
         }
         async with running_bridge(folder, webs=0, workers=0, **given) as bridge:
             bridge.trees = trees
             write_servers(folder / "servers", bridge.n8n_url)
-            yield Setting(bridge, gate, receiver)
+            yield Setting(bridge, gate, receiver, other_n8n)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bridge_processes import ROOT
-from tests.upgrade.scenario import Performance, Scenario, Stage
+from tests.upgrade.scenario import Performance, Scenario
 from tests.upgrade.server_file import SERVERS
 from tests.upgrade.stage import SCENARIOS, Setting, setting
 
@@ -34,9 +34,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, earlier: Path) -> Asyn
 async def performances(stage: Setting) -> dict[str, Performance]:
     """Go through every scenario in both directions, and leave a worker of each version running."""
     found = {
-        server: Performance(
-            Stage(stage.desk(before, server), stage.desk(after, server), stage.gate, stage.receiver)
-        )
+        server: Performance(stage.between(stage.desk(before, server), stage.desk(after, server)))
         for server, before, after in ((THERE, EARLIER, AT_HAND), (BACK, AT_HAND, EARLIER))
     }
     await begin(found, needs_no_worker=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bridge_processes import ROOT, Child
-from tests.upgrade.scenario import Performance, Scenario, Stage
+from tests.upgrade.scenario import Performance, Scenario
 from tests.upgrade.signals import NAMES, heard
 from tests.upgrade.stage import SCENARIOS, setting
 
@@ -40,7 +40,7 @@ async def replaced(
     async with setting(tmp_path_factory.mktemp(request.param), trees) as stage:
         web, worker = await asyncio.gather(stage.bridge.add_web(), stage.bridge.add_worker())
         desk = stage.desk(0, "desk")
-        performance = Performance(Stage(desk, desk, stage.gate, stage.receiver))
+        performance = Performance(stage.between(desk, desk))
         async with heard(stage.bridge.valkey.url) as signals:
             await performance.begin([each for each in PERFORMED if not each.needs_no_worker])
             await killed(worker)

@@ -68,6 +68,16 @@ async def a_reply_that_no_worker_has_sent_is_delivered(stage: Stage) -> Act:
     await stage.after.replied(question, YES)
 
 
+async def a_reply_that_was_being_sent_is_sent_again(stage: Stage) -> Act:
+    address = f"{stage.other_n8n.url}/webhook-waiting/1/reply?signature=x"
+    event_id = await stage.before.sent("being-sent", "?", bridge_reply_url=address)
+    await stage.before.reply(await stage.before.take("being-sent"), YES)
+    await wait_until(lambda: stage.other_n8n.requests, "the reply is being sent", PATIENCE_S)
+    yield
+    await stage.after.reply_is(event_id, "delivered")
+    assert len(stage.other_n8n.requests) == 2
+
+
 async def a_reply_that_died_can_be_sent_again(stage: Stage) -> Act:
     question = await stage.before.ask("refused")
     fault = {"path": f"/webhook-waiting/{question.execution_id}/reply", "kind": "status"}
@@ -214,5 +224,6 @@ SCENARIOS = (
         )
     ),
     Scenario(a_reply_that_no_worker_has_sent_is_delivered, needs_no_worker=True),
+    Scenario(a_reply_that_was_being_sent_is_sent_again, needs_deaths=True),
     Scenario(an_event_whose_time_is_over_gets_its_default_reply, needs_deaths=True),
 )
