@@ -17,8 +17,9 @@ What is declared and what is written are compared here, as the bridge is importe
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from bridge.store.keys import KEYS, WAKE
@@ -50,7 +51,7 @@ class Line:
         """Where the line stands, as editors and terminals open it."""
         return f"{self.path}:{self.number}"
 
-    @property
+    @cached_property
     def code(self) -> str:
         """The line without its comments and with its strings emptied."""
         return _STRING_OR_COMMENT.sub(lambda found: "" if found[0][0] == "-" else "''", self.text)
@@ -75,16 +76,19 @@ class Unit:
         """The name by which others use it."""
         return f"{self.module}.{self.name}"
 
-    @property
+    @cached_property
     def code(self) -> tuple[Line, ...]:
         """Its lines without the comments and the empty ones."""
         return tuple(line for line in self.lines if line.code.strip())
 
-    def references(self) -> Iterator[tuple[str, str, Line]]:
-        """Find every `name.member` that it uses."""
-        for line in self.code:
-            for module, name in _REFERENCE.findall(line.code):
-                yield module, name, line
+    @cached_property
+    def references(self) -> tuple[tuple[str, str, Line], ...]:
+        """Every `name.member` that it uses, and where."""
+        return tuple(
+            (module, name, line)
+            for line in self.code
+            for module, name in _REFERENCE.findall(line.code)
+        )
 
     def declaration(self) -> re.Match[str] | None:
         """Find what the comment above it declares: a step or a row."""
@@ -207,7 +211,7 @@ def _check_uses(module: Module, modules: Mapping[str, Module]) -> None:
             raise line.fault(f"there is no module {name}")
     used = {module.name}
     for unit in module.units.values():
-        for name, member, line in unit.references():
+        for name, member, line in unit.references:
             if name not in known:
                 continue
             used.add(name)
@@ -230,7 +234,7 @@ def reach(modules: Mapping[str, Module], *first: Unit) -> list[Unit]:
     found = {unit.full_name: unit for unit in first}
     ahead = [*first]
     while ahead:
-        for name, member, _ in ahead.pop().references():
+        for name, member, _ in ahead.pop().references:
             unit = modules[name].units.get(member) if name in modules else None
             if unit and unit.full_name not in found:
                 found[unit.full_name] = unit

@@ -1,15 +1,18 @@
 """The .lua files: what a step declares is what is written, and each line knows where it stands."""
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
 
+import bridge.store
 from bridge.store.assembly import Scripts, scripts
 from bridge.store.lua_files import LuaFileError, read_modules
 from bridge.store.rows import SeamError
-from bridge.store.steps import Steps, step
+from bridge.store.steps import Step, Steps, step
 
 EVENTS = """\
 -- Events.
@@ -86,6 +89,17 @@ class Wish:
 
 def test_every_step_of_the_bridge_holds_what_it_declares() -> None:
     assert [scripts().find(name).name for name in scripts().names()] == scripts().names()
+
+
+def test_every_step_of_the_bridge_is_a_function_of_one_store() -> None:
+    stores = [
+        importlib.import_module(f"bridge.store.{module.name}")
+        for module in pkgutil.iter_modules(bridge.store.__path__)
+    ]
+    declared = {id(each): each for store in stores for each in vars(store).values()}
+    names = [each.script.name for each in declared.values() if isinstance(each, Step)]
+
+    assert sorted(names) == sorted(scripts().names())
 
 
 def test_a_line_of_a_step_is_found_in_its_file() -> None:

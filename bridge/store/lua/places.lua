@@ -43,18 +43,18 @@ function places.taken(index)
   return redis.call('ZCARD', index)
 end
 
--- The indexes that a call with a place stands in.
+-- The indexes that a call with a place stands in, and its server's line for those without.
 function places.indexes(call_id)
   local c = records.fields(keys.call(call_id), 'server', 'principal')
   local server, principal = c.server or '', c.principal or ''
-  return {keys.placed(), keys.placed_of(server), keys.placed_by(server, principal)}
+  local indexes = {keys.placed(), keys.placed_of(server), keys.placed_by(server, principal)}
+  return indexes, keys.placeless(server)
 end
 
 -- Give a call a place until a moment.
 function places.give(call_id, until_ms)
-  for _, index in ipairs(places.indexes(call_id)) do
-    redis.call('ZADD', index, until_ms, call_id)
-  end
+  local indexes = places.indexes(call_id)
+  for _, index in ipairs(indexes) do redis.call('ZADD', index, until_ms, call_id) end
 end
 
 -- Have a call wait for a place, one turn behind the last of its principal.
@@ -106,12 +106,9 @@ end
 
 -- Take the place from a call, or its turn, and give it to the next.
 function places.leave(call_id)
-  local left = 0
-  for _, index in ipairs(places.indexes(call_id)) do
-    left = left + redis.call('ZREM', index, call_id)
-  end
-  local server = redis.call('HGET', keys.call(call_id), 'server') or ''
-  left = left + redis.call('ZREM', keys.placeless(server), call_id)
+  local indexes, line = places.indexes(call_id)
+  local left = redis.call('ZREM', line, call_id)
+  for _, index in ipairs(indexes) do left = left + redis.call('ZREM', index, call_id) end
   if left > 0 then places.fill(call_id) end
 end
 
