@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from bridge.configuration.servers import Server, Workflow
-from bridge.mcp.event_feed import occurrence
+from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.n8n.client import N8n
 from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome

@@ -9,9 +9,8 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from pydantic import Field
 
-from bridge.configuration.servers import Hook, Server
-from bridge.errors import NotFoundError, TransientError
-from bridge.mcp.addresses import event_uri
+from bridge.configuration.servers import Hook
+from bridge.errors import TransientError
 from bridge.mcp.event_webhooks import (
     EXTENSION,
     SubscriptionParams,
@@ -22,11 +21,10 @@ from bridge.mcp.event_webhooks import (
     offers_webhooks,
 )
 from bridge.mcp.exchange import Caller
+from bridge.mcp.occurrence import occurrence
 from bridge.mcp.subscriptions_listen import SubscriptionsListen
-from bridge.mcp.tool_results import DATA_NOTICE, beside, refusing, shown_part, value_or_text
-from bridge.mcp.tools import Context
-from bridge.models import Event, EventStatus, Json, instant
-from bridge.runtime import Runtime
+from bridge.mcp.tools import Context, refusing
+from bridge.models import Event, EventStatus, Json
 from bridge.store.arrivals import ArrivalPage
 
 DELIVERY = ("poll", "push")
@@ -72,35 +70,6 @@ def _payload(hook: Hook) -> dict[str, Any]:
     if "$ref" in json.dumps(schema):  # what it refers to is found from its own root
         schema = {"$id": f"urn:n8n-hook:{hook.name}", **schema}
     return schema
-
-
-async def occurrence(
-    runtime: Runtime, server: Server, event: Event, chars: int
-) -> dict[str, Json] | None:
-    """Return an event as it is sent, of a long payload the start; None once it is not kept."""
-    try:
-        payload = await shown_part(runtime, server, event.event_id, "", detailed=False)
-    except NotFoundError:
-        return None
-    received_at, read = instant(event.received_at_ms), value_or_text(payload, 0, chars)
-    data: dict[str, Json] = {
-        "event_id": event.event_id,
-        "hook": event.hook,
-        "status": event.status,
-        "uri": event_uri(server, event.hook, event.event_id),
-        "notice": DATA_NOTICE,
-    }
-    data |= beside(event, chars)
-    if "value" in read:
-        data["payload"] = read["value"]
-    else:
-        data |= read
-    return {
-        "eventId": event.event_id,
-        "name": event.hook,
-        "timestamp": received_at,
-        "data": data,
-    }
 
 
 EVENTS_MAX, EVENTS_USUAL = 100, 20

@@ -18,8 +18,8 @@ from bridge.formats.json_text import spell
 from bridge.mcp.addresses import ResourceAddress, event_uri, inbox_uri, place_of
 from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import read_part, row
-from bridge.mcp.tool_results import DATA_NOTICE, refusing
-from bridge.mcp.tools import Context
+from bridge.mcp.tool_results import DATA_NOTICE
+from bridge.mcp.tools import Context, refusing
 from bridge.models import Event, EventStatus, instant
 
 MIME_TYPE = "application/json"

@@ -18,8 +18,7 @@ from bridge.mcp.addresses import hook_of_inbox, inbox_uri
 from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, names_of
 from bridge.mcp.exchange import ResourceSubscriptions
 from bridge.mcp.resources import unknown
-from bridge.mcp.tool_results import refusing
-from bridge.mcp.tools import Context
+from bridge.mcp.tools import Context, refusing
 from bridge.models import Message
 from bridge.runtime import Runtime
 from bridge.store.inboxes import SubscribedInboxes

@@ -1,16 +1,12 @@
-"""What tools answer: payloads and results as far as they are shown, and refusals as tool errors."""
+"""What tools answer: payloads and results, as far as they are shown."""
 
-import contextlib
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import mcp_types as types
-from mcp.shared.exceptions import MCPError
-
 from bridge.configuration.servers import Server
-from bridge.errors import BridgeError, NotFoundError, RejectedError
+from bridge.errors import NotFoundError
 from bridge.formats.json_text import (
     DEPTH_MAX,
     LONG_BYTES,
@@ -202,19 +198,3 @@ def _spared(caller: "Caller", workflow: str, result: Json) -> Json:
     schema, schemas = known.output if known else None, runtime.schemas
     hard = server.trim_context == "hard"
     return spare_envelopes(result, schema, lambda lean: schemas.allows(schema, lean), hard=hard)
-
-
-@contextlib.contextmanager
-def refusing() -> Iterator[None]:
-    """Turn the bridge's own errors into the protocol's while the block lasts.
-
-    Raises:
-        MCPError: INVALID_PARAMS for what the client must mend, INTERNAL_ERROR for what will pass.
-    """
-    try:
-        yield
-    except RejectedError as error:
-        raise MCPError(types.INVALID_PARAMS, str(error)) from error
-    except BridgeError as error:
-        sentence = f"{error}; try again in a few seconds"
-        raise MCPError(types.INTERNAL_ERROR, sentence) from error

@@ -1,13 +1,16 @@
 """What a tool is, how its results are told, and how a drain ends its waiting."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 
+from bridge.errors import BridgeError, RejectedError
 from bridge.formats.json_text import spell
 from bridge.mcp.exchange import Caller, ToolOutcome
 
@@ -188,3 +191,19 @@ async def unless_leaving(leaving: asyncio.Event, waiting: Coroutine[Any, Any, T]
         left.cancel()
         waited.cancel()
         await asyncio.gather(left, waited, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Turn the bridge's own errors into the protocol's while the block lasts.
+
+    Raises:
+        MCPError: INVALID_PARAMS for what the client must mend, INTERNAL_ERROR for what will pass.
+    """
+    try:
+        yield
+    except RejectedError as error:
+        raise MCPError(types.INVALID_PARAMS, str(error)) from error
+    except BridgeError as error:
+        sentence = f"{error}; try again in a few seconds"
+        raise MCPError(types.INTERNAL_ERROR, sentence) from error
