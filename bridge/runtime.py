@@ -21,11 +21,11 @@ from bridge.net.public_http import PublicHttp
 from bridge.net.receivers import Receivers
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
-from bridge.store.arrivals import ArrivalStore
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 from bridge.store.counters import Counters
+from bridge.store.event_feed import ArrivalStore, PushStore
 from bridge.store.events import EventStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
@@ -35,14 +35,12 @@ from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.pool import CONNECT_S, open_pool
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
-from bridge.store.pushes import PushStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import demand_safety
-from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore
+from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore, StreamStore
 from bridge.store.signals import Signals
 from bridge.store.steps import Steps
-from bridge.store.streams import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks

@@ -25,7 +25,7 @@ from bridge.mcp.occurrence import occurrence
 from bridge.mcp.subscriptions_listen import SubscriptionsListen
 from bridge.mcp.tools import Context, refusing
 from bridge.models import Event, EventStatus, Json
-from bridge.store.arrivals import ArrivalPage
+from bridge.store.event_feed import ArrivalPage
 
 DELIVERY = ("poll", "push")
 _TEXT = {"type": "string"}

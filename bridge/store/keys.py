@@ -40,7 +40,7 @@ class Key:
 
 
 KEYS = (
-    Key("order", "order", "string", "scripts", False, "never: the last order number given"),
+    Key("order", "order", "string", "steps", False, "never: the last order number given"),
     Key("identity", "identity", "string", "identity", False, "never: the name of the store"),
     Key("layout", "layout", "string", "identity", False, "never: how new records are laid out"),
     Key(
@@ -124,10 +124,10 @@ KEYS = (
         True,
         "with its last session",
     ),
-    Key("clients", "clients:{client}", "zset", "streams", True, "a day after its last stream"),
-    Key("unproven", "unproven:{session}", "set", "streams", True, "an hour after its last answer"),
+    Key("clients", "clients:{client}", "zset", "sessions", True, "a day after its last stream"),
+    Key("unproven", "unproven:{session}", "set", "sessions", True, "an hour after its last answer"),
     Key("lists", "lists:{server}", "hash", "inboxes", True, "a month after the last listener came"),
-    Key("owed", "owed:{session}", "hash", "streams", True, "a day after its last request"),
+    Key("owed", "owed:{session}", "hash", "sessions", True, "a day after its last request"),
     Key(
         "outbox",
         "outbox:{session}:{stream}",

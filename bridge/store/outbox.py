@@ -4,8 +4,8 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bridge.store.sessions import Reading
 from bridge.store.steps import Steps, step
-from bridge.store.streams import Reading
 
 FRAMES_MAX, BYTES_MAX = 1000, 16 * 1024 * 1024
 """What an outbox holds; the oldest frames make room, but for the newest one."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.models import Event
-from bridge.store.pushes import PushStore
+from bridge.store.event_feed import PushStore
 from bridge.store.signals import Signals
 
 logger = logging.getLogger(__name__)

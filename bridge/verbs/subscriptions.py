@@ -21,7 +21,7 @@ from bridge.net.receivers import (
     fault_of_url,
     new_message_id,
 )
-from bridge.store.arrivals import ArrivalStore
+from bridge.store.event_feed import ArrivalStore
 from bridge.store.subscriptions import (
     MOST_S,
     NewSubscription,

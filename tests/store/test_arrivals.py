@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.models import EventStatus
-from bridge.store.arrivals import ArrivalStore
+from bridge.store.event_feed import ArrivalStore
 from tests.store.records import HOOK, SERVER, Desk
 
 KEPT_S = 3600.0

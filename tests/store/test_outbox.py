@@ -5,7 +5,7 @@ import pytest
 from bridge.models import CallId, ProcessId
 from bridge.store import outbox as store
 from bridge.store.outbox import Frame, Outbox
-from bridge.store.streams import Owed, Reading, StreamStore
+from bridge.store.sessions import Owed, Reading, StreamStore
 from tests.store.records import Desk
 
 LOOK = Reading("one", "standing", reader="")

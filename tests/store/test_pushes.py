@@ -1,7 +1,7 @@
 """Pushes: who is told of which event, and when again."""
 
 from bridge.models import EventId, new_lease_token
-from bridge.store.pushes import PushStore
+from bridge.store.event_feed import PushStore
 from tests.store.records import HOOK, SERVER, Desk
 from tests.waiting import wait_until
 

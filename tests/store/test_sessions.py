@@ -6,8 +6,14 @@ import pytest
 
 from bridge.errors import TooManySessionsError, TransientError
 from bridge.models import Principal, ProcessId
-from bridge.store.sessions import Session, SessionLimits, SessionStore, new_session_id
-from bridge.store.streams import Reading, StreamStore
+from bridge.store.sessions import (
+    Reading,
+    Session,
+    SessionLimits,
+    SessionStore,
+    StreamStore,
+    new_session_id,
+)
 from tests.store.records import ALICE, BOB, HOSTILE, STRANGER, Desk
 
 SESSION = Session("one", ALICE, "sse", "client-1")

@@ -42,9 +42,8 @@ from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.stream_reader import HANG_UP
 from bridge.models import Message
 from bridge.runtime import Runtime
-from bridge.store.sessions import Session
+from bridge.store.sessions import Owed, Session, probe_wake, reader_wake, request_key
 from bridge.store.signals import LOOK_AGAIN_S
-from bridge.store.streams import Owed, probe_wake, reader_wake, request_key
 from bridge.verbs.acks import AckState
 
 TRY_AGAIN_S = 5.0

@@ -43,8 +43,7 @@ from bridge.mcp.wires.outbox_stream import (
 from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader, new_reading
 from bridge.mcp.wires.streamable import read_message
 from bridge.store.outbox import FRAME_ID
-from bridge.store.sessions import Session, new_session_id
-from bridge.store.streams import Owed
+from bridge.store.sessions import Owed, Session, new_session_id
 
 WIRE = "sse"
 PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)

@@ -25,8 +25,8 @@ from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
 from bridge.runtime import Runtime
 from bridge.store.outbox import Frame
 from bridge.store.processes import DIED, LIFE_S
+from bridge.store.sessions import Owed, Reading, probe_wake
 from bridge.store.signals import LOOK_AGAIN_S, Signal
-from bridge.store.streams import Owed, Reading, probe_wake
 from bridge.verbs.acks import NOTHING, AckState
 
 RETRY_MS = 16_000

@@ -40,8 +40,7 @@ from bridge.mcp.wires.outbox_stream import (
 from bridge.mcp.wires.stream_reader import COME_BACK, StreamReader, new_reading, prime
 from bridge.models import Message, new_call_id
 from bridge.store.outbox import FRAME_ID
-from bridge.store.sessions import Session, new_session_id
-from bridge.store.streams import Owed
+from bridge.store.sessions import Owed, Session, new_session_id
 
 WIRE = "streamable-http"
 SESSION_HEADER = "mcp-session-id"
