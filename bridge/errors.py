@@ -127,6 +127,10 @@ class StoreUnavailableError(TransientError):
     """Redis did not answer in time; whether the last step was taken is unknown."""
 
 
+class OutdatedError(StoreUnavailableError):
+    """The store is in a later layout than this version reads: nothing was taken or changed."""
+
+
 class TooManyError(TransientError):
     """The hook has taken in as many events as its rate allows; nothing was stored."""
 

@@ -13,7 +13,7 @@ from bridge.configuration.demo import MADE_UP_BY_UP, with_demo
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of
-from bridge.errors import ConfigurationError, StoreUnavailableError
+from bridge.errors import ConfigurationError, OutdatedError, StoreUnavailableError
 from bridge.local.valkey import address_in
 from bridge.models import new_process_id
 from bridge.n8n.reply_address import ReplyAddresses
@@ -60,6 +60,8 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
         try:
             async with operating(environ) as operation:
                 return await work(operation)
+        except OutdatedError as error:
+            raise ConfigurationError((str(error),)) from error
         except StoreUnavailableError as error:
             raise ConfigurationError((f"{error}; {MEND}",)) from error
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from bridge.ending import end
-from bridge.errors import StoreUnavailableError
+from bridge.errors import OutdatedError, StoreUnavailableError
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
 from bridge.store.rows import Arguments, SeamError, decoder_of
@@ -182,7 +182,8 @@ class Steps:
 
 
 def _unavailable(fault: RedisFault) -> StoreUnavailableError:
-    return StoreUnavailableError(fault.sentence, retry_after_s=2)
+    kind = OutdatedError if fault.final else StoreUnavailableError
+    return kind(fault.sentence, retry_after_s=2)
 
 
 def _placed(error: RedisError, script: Script) -> RedisError:

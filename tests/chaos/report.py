@@ -12,10 +12,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 LEDGER = "ledger"
 
 
-def ledger_lines(ledger: Ledger, seed: str, seconds: float) -> Iterator[str]:
+def ledger_lines(
+    ledger: Ledger, seed: str, seconds: float, program: str = "chaos"
+) -> Iterator[str]:
     """Write the ledger."""
+    name = program.upper()
     yield (
-        f"`CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g} make chaos`, "
+        f"`{name}_SEED={seed} {name}_SECONDS={seconds:g} make {program}`, "
         f"{datetime.now(UTC).date()}, {machine()}."
     )
     yield from ("", "| | calls | events |", "|---|---:|---:|")

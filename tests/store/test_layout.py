@@ -1,5 +1,6 @@
 """The layout of the store: on every record, and looked at before every step."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from os import fsdecode
 from typing import Any
@@ -7,18 +8,18 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from bridge.errors import StoreUnavailableError
-from bridge.models import SubscriptionId, new_process_id
+from bridge.errors import OutdatedError
+from bridge.models import CallId, SubscriptionId, new_process_id
 from bridge.store import layout
 from bridge.store.grants import ConsentRequest, DigestedPair, Granted, GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import KEYS, PREFIX, owner_of
 from bridge.store.layout import MARK, NEWEST
 from bridge.store.outbox import Outbox
-from bridge.store.sessions import Session, SessionStore
+from bridge.store.sessions import Owed, Session, SessionStore, StreamStore
 from bridge.store.subscriptions import NewSubscription, SubscriptionStore
 from tests.store.call_records import new_call
-from tests.store.records import ALICE, HOOK, SERVER, WEB, Desk, new_event
+from tests.store.records import ALICE, HOOK, SERVER, WEB, Desk, new_event, wish
 
 RECORDS = {
     "event",
@@ -73,6 +74,23 @@ async def test_every_frame_says_so_behind_what_earlier_versions_read(web: Desk) 
     assert list(frame.items())[-1] == (b"v", b"%d" % NEWEST)
 
 
+async def test_what_is_kept_as_json_says_so_too(web: Desk) -> None:
+    await web.take(wish(waiter="waiter"))
+    (taker,) = await hash_of(web.redis, f"takers:{WEB}")
+    assert json.loads(taker)["v"] == NEWEST
+
+    owed = Owed({"id": 1, "method": "ping"}, CallId("call_1"))
+    await StreamStore(web.steps, WEB).register("session", "stream", owed)
+    (request,) = await hash_of(web.redis, "owed:session")
+    assert json.loads(request)[-1] == NEWEST
+
+
+async def hash_of(redis: Redis, key: str) -> list[bytes]:
+    """Read the values of a hash of the bridge."""
+    values: Any = await redis.hvals(f"{PREFIX}{key}")
+    return list(values)
+
+
 async def fill(web: Desk) -> None:
     """Put a record of each family on record."""
     await web.events.accept(new_event(idempotency="key"))
@@ -114,7 +132,7 @@ async def test_no_step_is_taken_of_a_store_in_a_later_layout(
     later: Desk, step: Callable[[Desk], Awaitable[object]]
 ) -> None:
     before = await later.everything()
-    with pytest.raises(StoreUnavailableError, match="later layout"):
+    with pytest.raises(OutdatedError, match="later layout"):
         await step(later)
     assert await later.everything() == before
     assert later.steps.ended.is_set()
@@ -122,7 +140,7 @@ async def test_no_step_is_taken_of_a_store_in_a_later_layout(
 
 async def test_who_would_insist_gives_up_at_once_too(redis: Redis, later: Desk) -> None:
     later.steps._is_insistent = True
-    with pytest.raises(StoreUnavailableError, match="later layout"):
+    with pytest.raises(OutdatedError, match="later layout"):
         await later.processes.beat()
 
 

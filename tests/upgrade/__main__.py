@@ -25,7 +25,7 @@ def upgrade() -> None:
     with tempfile.TemporaryDirectory(prefix="bridge-upgrade-") as made:
         folder = Path(made)
         ledger = asyncio.run(rage(folder, unpack(folder / "earlier"), seed, seconds))
-    click.echo("\n".join(ledger_lines(ledger, seed, seconds)))
+    click.echo("\n".join(ledger_lines(ledger, seed, seconds, "upgrade")))
     for fault, names in (("lost", ledger.lost), ("twice", ledger.twice), ("wrong", ledger.wrong)):
         for name in names:
             click.echo(f"{fault}: {name}", err=True)

@@ -17,6 +17,7 @@ from bridge.store.layout import NEWEST
 from tests.bridge_processes import ROOT, Child
 from tests.upgrade.desk import PATIENCE_S
 from tests.upgrade.earlier import PACKAGES
+from tests.upgrade.scenarios.credentials import command
 from tests.upgrade.stage import Setting, setting
 from tests.waiting import wait_until
 
@@ -68,6 +69,8 @@ async def test_the_layout_changes_when_all_can_read_it_and_who_cannot_stands_asi
         with pytest.raises(AssertionError, match="ended before it was ready"):
             await worker.start()
         assert FAULT in worker.log
+        with pytest.raises(AssertionError, match=f"{FAULT}.*after that$"):
+            await command(stage.desk(0, "desk"), "events", "ls")
         taken = [(await desk.take("queued"))["event_id"] for _ in range(2)]
         assert taken == [before, after]
 
