@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,13 @@ import pytest
 from mcp.client import Client
 from redis.asyncio import Redis
 
-from bridge.local.die_with_parent import tied_to_parent
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.seen import Seen
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request
+from tests.forked import Process, start_python
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +59,7 @@ class Child:
         self._environ = environ
         self._log = folder / f"{name}.log"
         self._is_ready = is_ready
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._log_start = 0
 
     @property
@@ -77,15 +76,14 @@ class Child:
         """Start it, to be killed at `point` if one is named, and wait until it is ready."""
         module = ("bridge",) if point is None else ("tests.fault_points", point)
         tree = self.tree = next(self._trees)
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             self._log_start = log.tell()
-            self._process = await asyncio.create_subprocess_exec(
-                *tied_to_parent(sys.executable, "-m", *module, *self._command),
-                cwd=tree,
-                env={**self._environ, "PYTHONPATH": str(tree)},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=asyncio.subprocess.STDOUT,
+            self._process = await start_python(
+                *module,
+                *self._command,
+                folder=tree,
+                environ={**self._environ, "PYTHONPATH": str(tree)},
+                files=(nothing.fileno(), log.fileno(), log.fileno()),
             )
 
         async def is_ready() -> bool:

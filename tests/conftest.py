@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from bridge.local.valkey import EmbeddedValkey
 from bridge.store.keys import PREFIX, owner_of
 from bridge.verbs.store_losses import StoreLosses
+from tests.forked import forking
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +32,13 @@ def _authorities() -> Iterator[None]:
 def anyio_backend() -> str:
     """Run async tests and fixtures on one asyncio loop for the whole session."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    """Have processes of the bridge forked from one that has loaded it."""
+    with forking():
+        yield
 
 
 @pytest.fixture(autouse=True)

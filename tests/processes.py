@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.forked import Process, start_python
+
 ROOT = Path(__file__).parent.parent
 OF_THE_TREE = (sys.executable, "-m", "bridge")
 
@@ -16,7 +18,7 @@ OF_THE_TREE = (sys.executable, "-m", "bridge")
 class Running:
     """A command that runs; `said` grows with what it prints to stdout, and to stderr."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     said: list[str] = field(default_factory=list)
 
     @property
@@ -44,19 +46,11 @@ async def running(
 
     `program` is another than the one of this tree.
     """
-    inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
-    if program == OF_THE_TREE:
-        inherited["PYTHONPATH"] = str(ROOT)
-    process = await asyncio.create_subprocess_exec(
-        *program,
-        *command,
-        cwd=folder,
-        env={**inherited, **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    ours, theirs = os.pipe()
+    with os.fdopen(theirs, "wb"):
+        process = await _start(program, command, environ, folder, theirs)
     command_running = Running(process)
-    listener = asyncio.create_task(listen(command_running))
+    listener = asyncio.create_task(listen(command_running, ours))
     try:
         yield command_running
     finally:
@@ -66,10 +60,40 @@ async def running(
         await listener
 
 
-async def listen(command: Running) -> None:
+async def _start(
+    program: tuple[str, ...],
+    command: tuple[str, ...],
+    environ: Mapping[str, str],
+    folder: Path,
+    output: int,
+) -> Process:
+    inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
+    of_the_tree = {**inherited, "PYTHONPATH": str(ROOT), **environ}
+    with Path(os.devnull).open("rb") as nothing:
+        files = (nothing.fileno(), output, output)
+        if program == OF_THE_TREE and command[0] != "up":
+            return await start_python(
+                "bridge", *command, folder=folder, environ=of_the_tree, files=files
+            )
+        stdin, stdout, stderr = files
+        return await asyncio.create_subprocess_exec(
+            *program,
+            *command,
+            cwd=folder,
+            env=of_the_tree if program == OF_THE_TREE else {**inherited, **environ},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+
+async def listen(command: Running, output: int) -> None:
     """Collect what a command says until it, and every child of it, has closed its output."""
-    assert command.process.stdout
-    async for line in command.process.stdout:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb")
+    )
+    async for line in reader:
         command.said.append(line.decode())
 
 

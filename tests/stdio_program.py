@@ -11,9 +11,7 @@ import fcntl
 import itertools
 import json
 import os
-import sys
 import termios
-from asyncio.subprocess import PIPE
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -26,8 +24,8 @@ from mcp_types import (
 )
 
 from bridge.cli.stdio import serve_client
-from bridge.local.die_with_parent import tied_to_parent
-from tests.bridge_processes import ROOT, SERVER
+from tests.bridge_processes import SERVER
+from tests.forked import ROOT, Process, start_python
 
 Message = dict[str, Any]
 
@@ -169,12 +167,12 @@ class StartedProgram(Program):
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: Process,
+        source: asyncio.WriteTransport,
         sink: "Sink",
         envelope: Mapping[str, Any] | None,
     ) -> None:
-        assert process.stdin
-        super().__init__(process.stdin.transport, sink, process.wait, envelope)
+        super().__init__(source, sink, process.wait, envelope)
         self.process = process
 
 
@@ -189,6 +187,14 @@ async def read_from(descriptor: int) -> Sink:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
     )
     return reader, transport
+
+
+async def write_to(descriptor: int) -> asyncio.WriteTransport:
+    """Write to the end of a pipe."""
+    transport, _ = await asyncio.get_running_loop().connect_write_pipe(
+        asyncio.Protocol, os.fdopen(descriptor, "wb")
+    )
+    return transport
 
 
 @contextlib.asynccontextmanager
@@ -207,9 +213,7 @@ async def stdio_here(
         serve_client(environ, server, (source, sink), stop, is_channel=is_channel)
     )
     serving.add_done_callback(lambda _: os.close(sink))
-    writing, _ = await asyncio.get_running_loop().connect_write_pipe(
-        asyncio.Protocol, os.fdopen(to_bridge, "wb")
-    )
+    writing = await write_to(to_bridge)
 
     async def wait() -> int:
         await asyncio.wait((serving,))
@@ -236,21 +240,20 @@ async def stdio_program(
 
     With an `envelope` its requests are of the 2026 wire, else of those with a handshake.
     """
-    ours, theirs = os.pipe()
-    try:
-        with contextlib.ExitStack() as stack:
-            errors = stack.enter_context((log or Path(os.devnull)).open("ab"))
-            process = await asyncio.create_subprocess_exec(
-                *tied_to_parent(sys.executable, "-m", "bridge", "stdio", server, *options),
-                cwd=ROOT,
-                env=dict(environ),
-                stdin=PIPE,
-                stdout=theirs,
-                stderr=errors,
-            )
-    finally:
-        os.close(theirs)
-    program = StartedProgram(process, await read_from(ours), envelope)
+    source, to_bridge = os.pipe()
+    from_bridge, sink = os.pipe()
+    with (
+        os.fdopen(source, "rb"),
+        os.fdopen(sink, "wb"),
+        (log or Path(os.devnull)).open("ab") as errors,
+    ):
+        files = (source, sink, errors.fileno())
+        process = await start_python(
+            "bridge", "stdio", server, *options, folder=ROOT, environ=environ, files=files
+        )
+    program = StartedProgram(
+        process, await write_to(to_bridge), await read_from(from_bridge), envelope
+    )
     try:
         yield program
     finally:
