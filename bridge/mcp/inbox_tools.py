@@ -140,7 +140,7 @@ async def extend_event(context: Context, given: Arguments) -> Told:
 
 
 async def release_event(context: Context, given: Arguments) -> Told:
-    """Return an event back, or set it aside."""
+    """Release an event, or set it aside."""
     status = await context.lifespan_context.runtime.events.release(
         await _held(context, given),
         reason=given.get("reason", ""),

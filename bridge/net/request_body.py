@@ -120,7 +120,7 @@ class BodyBudget:
         hold.counted += size
 
     def release(self, hold: "Hold") -> None:
-        """Return the room back."""
+        """Release the room."""
         for pool in hold.pools:
             self._held[pool] -= hold.counted
             if not self._held[pool]:

@@ -253,7 +253,7 @@ async def _extend(steps: Steps, *, claim: LeaseRef, seconds: float) -> Settled:
 async def _release(
     steps: Steps, *, claim: LeaseRef, status: str, delay_ms: int, reason: str
 ) -> Settled:
-    """Return a lease back."""
+    """Release a lease."""
 
 
 @step("claims.sweep_leases")
@@ -348,7 +348,7 @@ class EventStore:
     async def release(
         self, held: LeaseRef, *, status: str, delay_s: float = 0, reason: str = ""
     ) -> tuple[str, str]:
-        """Return the lease back: (`released`, status) or (`lost`, status).
+        """Release the lease: (`released`, status) or (`lost`, status).
 
         The event becomes `queued`, `delayed` or `dead` as asked, or `dead` after its last attempt.
         """

@@ -134,7 +134,7 @@ class Events:
     async def release(
         self, held: LeaseRef, *, reason: str, delay_s: float, dead: bool
     ) -> EventStatus:
-        """Return an event back, perhaps later, or set it aside for people."""
+        """Queue an event again, at once or later, or set it aside for people."""
         status = "dead" if dead else "delayed" if delay_s > 0 else "queued"
         outcome, now = await self._store.release(
             held, status=status, delay_s=delay_s, reason=reason
