@@ -14,14 +14,15 @@ from bridge.store.declarations import (
     Shape,
     declaration_of,
 )
-from bridge.store.keys import KEYS, WAKE, Key
 from bridge.store.layout import NOW, guard
-from bridge.store.lua_files import Line, Module, Unit, reach, read_folder
+from bridge.store.lua_files import FAMILIES, Line, Module, Unit, reach, read_folder
 
 _KEY = re.compile(r"\bkeys\.(\w+)\(")
 _REFERENCE_OR_STRING = re.compile(
-    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![\w.:])(?P<module>[a-z]\w*)\.\w+"""
+    r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?<![\w.:])[a-z]\w*\.\w+"""
 )
+_DEFINITION = re.compile(r"^function (\w+\.\w+)\(")
+_STRING_OR_COMMENT = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|--.*""")
 _FIELD = re.compile(r"(?<![\w.])(\w+)\.(\w+)")
 
 
@@ -105,55 +106,71 @@ def _check_tables(step: Unit, declared: Declaration, units: list[Unit]) -> None:
 
 
 def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator[Line]:
-    families = _families(units)
-    names = [f"keys_{key.name}" for key in families]
-    names += [unit.full_name.replace(".", "_") for unit in units]
-    # The table is as large as it will be from the start, so that nothing is moved as it fills.
-    yield from _made([f"local {TABLE} = {{{' = 0, '.join(names)} = 0}}"])
-    yield from _made([key.lua(TABLE) for key in families])
-    known = {name for unit in units for name in (unit.module, "keys")}
-    for unit in units:
-        yield from (replace(line, text=_with_fields(line, known)) for line in unit.code)
-    if any(unit.full_name == NOW for unit in units):
-        yield from _made([guard(_field(NOW))])
-    yield from _made(_call(step, declared))
+    """Make the lines of a step.
 
-
-def _field(full_name: str) -> str:
-    """Format a function or constant of a module as the field that it is in a step.
-
-    All of a step stand in one table. Redis makes its functions anew each time that it runs, and
-    each local that a function knows of is looked for then: in the largest step, with a local for
-    each function, that was an eighth of the time.
+    All its functions and constants stand in one list, by number. Redis makes them anew each time
+    that the step runs: a table by name would be four times as large, and each local that a function
+    knows of would be looked for as it is made.
     """
-    return f"{TABLE}.{full_name.replace('.', '_')}"
+    place_of = {unit.full_name: f"{TABLE}[{n}]" for n, unit in enumerate(units, 1)}
+    # The list is as long as it will be from the start, so that nothing is moved as it fills.
+    yield from _made([f"local {TABLE} = {{{', '.join('0' for _ in units)}}}"])
+    for unit in units:
+        yield from (replace(line, text=_with_places(line, place_of)) for line in unit.code)
+    if NOW in place_of:
+        yield from _made([guard(place_of[NOW])])
+    yield from _made(_call(place_of[step.full_name], declared))
 
 
-def _with_fields(line: Line, modules: set[str]) -> str:
-    """Format a line of a module with fields of the one table for what it uses of modules."""
+def _with_places(line: Line, place_of: Mapping[str, str]) -> str:
+    """Format a line of a module with the places of what it uses of modules."""
 
-    def spelled(found: re.Match[str]) -> str:
-        if found["module"] is None:
-            return found[0]
-        return _field(found[0]) if found["module"] in modules else found[0]
+    def placed(found: re.Match[str]) -> str:
+        return place_of.get(found[0], found[0])
 
-    return _REFERENCE_OR_STRING.sub(spelled, line.text)
+    text = _DEFINITION.sub(r"\1 = function(", _with_keys(line))
+    return _REFERENCE_OR_STRING.sub(placed, text)
+
+
+def _with_keys(line: Line) -> str:
+    """Format a line with the keys spelled out: a function for each would be made at each run."""
+    text = line.text
+    while found := _KEY.search(_masked(text)):
+        arguments, end = _arguments(line, text, found.end())
+        key = FAMILIES[found[1]]
+        if len(arguments) != len(key.parts):
+            raise line.fault(f"keys.{key.name} takes {', '.join(key.parts) or 'nothing'}")
+        text = text[: found.start()] + key.lua(arguments) + text[end:]
+    return text
+
+
+def _masked(text: str) -> str:
+    """Blank out what stands in strings, and comments, at the same length."""
+    return _STRING_OR_COMMENT.sub(lambda found: "'" + "_" * (len(found[0]) - 2) + "'", text)
+
+
+def _arguments(line: Line, text: str, start: int) -> tuple[list[str], int]:
+    """Take the arguments of a call apart, behind its parenthesis, and find where it ends."""
+    found, depth, begin = list[str](), 0, start
+    for at, character in enumerate(_masked(text)[start:], start):
+        if depth == 0 and character in ",)" and text[begin:at].strip():
+            found.append(text[begin:at].strip())
+            begin = at + 1
+        if depth == 0 and character == ")":
+            return found, at + 1
+        depth += {"(": 1, "{": 1, "[": 1, ")": -1, "}": -1, "]": -1}.get(character, 0)
+    raise line.fault("a key is spelled on one line")
 
 
 def _made(rows: list[str]) -> Iterator[Line]:
     return (Line(row, "made by bridge/store/assembly.py", 0) for row in rows)
 
 
-def _families(units: list[Unit]) -> list[Key]:
-    used = {name for unit in units for line in unit.code for name in _KEY.findall(line.code)}
-    return [key for key in (*KEYS, WAKE) if key.name in used]
-
-
-def _call(step: Unit, declared: Declaration) -> list[str]:
+def _call(function: str, declared: Declaration) -> list[str]:
     """Format the lines that read the arguments, take the step and lay out its answer."""
     numbers = iter(range(1, 1000))
     arguments = ", ".join(_argument(each, numbers) for each in declared.parameters)
-    call = f"{_field(step.full_name)}({arguments})"
+    call = f"{function}({arguments})"
     packers: list[str] = []
     laid_out = _laid_out(declared.answer, "answer", packers)
     if laid_out == "answer":
@@ -181,11 +198,11 @@ def _laid_out(shape: Shape, name: str, packers: list[str]) -> str:
     """Format a value of Lua as Redis returns it: an array in declared order, false for nothing."""
     match shape:
         case Columns(fields, is_row=False, is_optional=is_optional):
-            values = [
-                f"{_laid_out(each, f't.{field}', packers)} or false" for field, each in fields
-            ]
+            values = [_laid_out(each, f"t.{field}", packers) for field, each in fields]
+            # What is missing at the end is left out, for each value costs the client's parser.
+            spelled = [f"{value} or false" for value in values[:-1]] + values[-1:]
             packer = f"pack_{len(packers) + 1}"
-            packers.append(f"local function {packer}(t) return {{{', '.join(values)}}} end")
+            packers.append(f"local function {packer}(t) return {{{', '.join(spelled)}}} end")
             return f"{name} and {packer}({name})" if is_optional else f"{packer}({name})"
         case Many(Columns(is_row=False) as item):
             inner = _laid_out(item, "t", packers)

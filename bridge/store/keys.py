@@ -5,6 +5,7 @@ hash tag holds them all and RQ wants a single primary anyway; so a name cannot d
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PREFIX = "{bridge}:"
@@ -25,13 +26,20 @@ class Key:
     timed: bool
     lifetime: str
 
-    def lua(self, table: str) -> str:
-        """Return the Lua that makes a function of a table which spells the key."""
-        pieces = re.split(r"\{(\w+)\}", self.pattern)
-        pieces[0] = PREFIX + pieces[0]
-        spelled = (piece if at % 2 else f"'{piece}'" for at, piece in enumerate(pieces) if piece)
-        parts, text = ", ".join(pieces[1::2]), " .. ".join(spelled)
-        return f"function {table}.keys_{self.name}({parts}) return {text} end"
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts of its pattern."""
+        return re.findall(r"\{(\w+)\}", self.pattern)
+
+    def lua(self, parts: Sequence[str]) -> str:
+        """Return an expression of Lua that spells a key; its parts are expressions as well."""
+        texts = re.split(r"\{\w+\}", self.pattern)
+        texts[0] = PREFIX + texts[0]
+        spelled = [f"'{texts[0]}'"]
+        for part, text in zip(parts, texts[1:], strict=True):
+            is_simple = re.fullmatch(r"[\w.]+|'[^']*'", part)
+            spelled += [part if is_simple else f"({part})"] + ([f"'{text}'"] if text else [])
+        return f"({' .. '.join(spelled)})" if parts else spelled[0]
 
     def matches(self, key: str) -> bool:
         """Report whether `key` belongs to this family."""

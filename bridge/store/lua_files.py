@@ -31,7 +31,7 @@ _REQUIRE = re.compile(r"local (\w+) = require '(\w+)'")
 _FUNCTION = re.compile(r"function (\w+)\.(\w+)\(([\w,. ]*)\)")
 _CONSTANT = re.compile(r"(\w+)\.(\w+) = ")
 _DECLARED = re.compile(r"(step|row|table) (\w+\.\w+)(\(.*\)) -> (.+)")
-FAMILIES = {key.name for key in (*KEYS, WAKE)}
+FAMILIES = {key.name: key for key in (*KEYS, WAKE)}
 
 
 class LuaFileError(Exception):

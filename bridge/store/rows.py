@@ -159,9 +159,12 @@ def _record(shape: Columns, base: Any) -> Decoder:
         for name, hint in hints.items()
     ]
 
+    size = len(shape.names)
     make = base._make if hasattr(base, "_make") else lambda values: base(*values)
 
-    def read(answer: Sequence[Any]) -> Any:
+    def read(answer: list[Any]) -> Any:
+        if len(answer) < size:
+            answer = [*answer, None]
         try:
             return make([decode(answer[at]) for _, at, decode in plan])
         except (AttributeError, TypeError, ValueError, IndexError):

@@ -30,6 +30,7 @@ PAUSE_S = 0.05
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -77,7 +78,12 @@ class Steps:
             for step in self._waiting:
                 self._give_up(step, self.fault or SILENT)
 
-    async def take(self, script: Script, command: tuple[bytes | str | int, ...]) -> Any:
+    async def take(
+        self,
+        script: Script,
+        command: tuple[bytes | str | int, ...],
+        decode: Callable[[Any], T],
+    ) -> T:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
 
         Raises:
@@ -93,7 +99,7 @@ class Steps:
         try:
             # A Redis that hangs keeps the writer for longer than a step may wait.
             async with asyncio.timeout_at(until):
-                return await asyncio.shield(step.done)
+                return decode(await asyncio.shield(step.done))
         except TimeoutError:
             raise _unavailable(self.fault or SILENT) from None
 
@@ -215,13 +221,10 @@ class Step(Generic[P, R]):
             where = f"{declared.__module__}.{declared.__qualname__}"
             raise SeamError(f"{where} is not the step {script.name}: {error}") from None
 
-    async def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> R:
+    def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> Coroutine[Any, Any, R]:
         """Take the step; its arguments are given by name."""
-        script = self.script
         arguments = self._arguments.encoded(values)
-        answer = await steps.take(script, ("EVALSHA", script.sha, 0, *arguments))
-        decoded: R = self._decode(answer)
-        return decoded
+        return steps.take(self.script, ("EVALSHA", self.script.sha, 0, *arguments), self._decode)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

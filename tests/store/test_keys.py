@@ -20,8 +20,7 @@ def test_a_key_belongs_to_the_family_that_spells_it(family: Key) -> None:
 
 @pytest.mark.parametrize("family", KEYS, ids=lambda family: family.name)
 async def test_lua_spells_a_key_as_the_table_does(family: Key, redis_url: str) -> None:
-    parts = [f"'some-{part}'" for part in re.findall(r"\{(\w+)\}", family.pattern)]
-    lua = f"local t = {{}} {family.lua('t')} return t.keys_{family.name}({', '.join(parts)})"
+    lua = f"return {family.lua([repr(f'some-{part}') for part in family.parts])}"
     async with Redis.from_url(redis_url) as redis:
         assert (await redis.eval(lua, 0)).decode() == example(family)
 

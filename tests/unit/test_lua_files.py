@@ -112,19 +112,13 @@ def test_a_line_of_a_step_is_found_in_its_file() -> None:
 
 
 def test_a_step_holds_what_it_needs_and_nothing_else() -> None:
-    text = (
-        modules(
-            events=EVENTS,
-            shared=SHARED.replace("return shared", "-- No.\nfunction shared.no() end"),
-        )
-        .find("events.read")
-        .text
-    )
+    unused = "-- No.\nfunction shared.no() return 'no' end"
+    shared = SHARED.replace("return shared", unused)
+    text = modules(events=EVENTS, shared=shared).find("events.read").text
 
-    assert "shared_is_wanted" in text
-    assert "shared_no" not in text
-    assert "keys_event(" in text
-    assert "keys_call(" not in text
+    assert "return wish.hook ~= '' and wish.most > 0" in text
+    assert "return 'no'" not in text
+    assert "'{bridge}:event:' .. event_id" in text
     assert "-- why" not in text
     assert "'events.row is no call here'" in text
 
@@ -132,6 +126,12 @@ def test_a_step_holds_what_it_needs_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
+        ("keys.event(event_id)", "keys.event(event_id, 1)", "events.lua:9: keys.event takes id"),
+        (
+            "keys.event(event_id)",
+            "keys.event(\n    event_id)",
+            "events.lua:9: a key is spelled on one line",
+        ),
         ("keys.event(", "keys.evnt(", "events.lua:9: there is no family of keys evnt"),
         ("shared.is_wanted(wish) then", "shared.wants(wish) then", "21: there is no shared.wants"),
         ("local shared = require 'shared'\n", "", "events.lua:20: shared is used and not required"),

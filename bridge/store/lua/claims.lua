@@ -17,7 +17,7 @@ end
 
 -- Take an event, or stand in line for one. Before a newcomer looks, those in line are served.
 -- step claims.take(wish: {server, hooks: json, lines: json, token, principal, process, waiter,
---   wait_ms: number, most: number}) -> {outcome, free_in_ms?, body?, event?: events.row}?
+--   wait_ms: number, most: number}) -> {outcome, body?, event?: events.row, free_in_ms?}?
 function claims.take(wish)
   local answer = claims.given(wish)
   if answer ~= nil then return answer end
@@ -89,7 +89,7 @@ end
 
 -- Take this very event, past all who stand in line.
 -- step claims.take_one(event_id, token, principal, process)
---   -> {outcome, free_in_ms?, body?, event?: events.row}?
+--   -> {outcome, body?, event?: events.row, free_in_ms?}?
 function claims.take_one(event_id, token, principal, process)
   local taken = redis.call('GET', keys.taken(token))
   if taken then return redis.call('EXISTS', keys.event(taken)) == 1 and claims.taken(taken) end

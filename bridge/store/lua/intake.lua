@@ -18,7 +18,7 @@ local intake = {}
 --   file_sizes: json, digest, idempotency, window_s, reply_url, reply_deadline_ms, default_reply,
 --   lease_s, max_attempts, answer_within_s: number, ttl_s: number, rate_count: number,
 --   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id})
---   -> {outcome, detail?, event?: events.row}
+--   -> {outcome, event?: events.row, detail?}
 function intake.accept(new)
   local answer = intake.earlier(new)
   if answer then return answer end
