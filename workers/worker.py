@@ -288,7 +288,7 @@ class AsyncWorker(BaseWorker):
                 await asyncio.wait(self._running, timeout=words_s)
 
     async def _leave(self) -> None:
-        """Return up what is still held, and the worker's place."""
+        """Release what is still held, and the worker's place."""
         handed_back = await self._books_thread.do(self._books.hand_back)
         await self._books_thread.do(self._books.leave)
         logger.info("worker.drained", extra={"worker": self.name, "handed_back": handed_back})

@@ -82,7 +82,7 @@ def web_address(text: str) -> SplitResult:
 
 
 def redis_address(text: str) -> str:
-    """Return back the address of a Redis whose parts are where they seem to be.
+    """Return the address of a Redis whose parts are where they seem to be.
 
     Raises:
         ValueError: a user or password holds what ends it early, or the rest is no address.

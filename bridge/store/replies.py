@@ -93,7 +93,7 @@ async def _settle(
 async def _put_off(
     steps: Steps, *, event_id: EventId, token: LeaseToken, delay_ms: int, failure: str
 ) -> None:
-    """Return up the right to send without having sent."""
+    """Release the right to send without having sent."""
 
 
 @step("replies.abandon")
@@ -186,7 +186,7 @@ class ReplyStore:
         )
 
     async def put_off(self, sending: ReplyLease, delay_s: float, failure: str) -> None:
-        """Return up the right to send without having sent: it counts as no attempt.
+        """Release the right to send without having sent: it counts as no attempt.
 
         `failure` is put on record where there is no other.
         """

@@ -185,7 +185,7 @@ class Grants:
         return held
 
     async def rotate(self, old: str, held: HeldToken, scopes: tuple[str, ...]) -> Pair | None:
-        """Return out new tokens for a refresh token; None for one that counts no more.
+        """Return new tokens for a refresh token; None for one that counts no more.
 
         It counts until 10 minutes after one that was given out for it has been used.
         """

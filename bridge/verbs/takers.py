@@ -58,12 +58,12 @@ class Waiters:
         self._in_line.pop(wish.waiter, None)
 
     def leave_later(self, wish: ClaimRequest, token: LeaseToken) -> None:
-        """Return up a waiter's place once Redis answers again."""
+        """End a waiter's place once Redis answers again."""
         self._in_line.pop(wish.waiter, None)
         self._leaving.add((wish.waiter, token))
 
     async def leave(self, wish: ClaimRequest, token: LeaseToken) -> None:
-        """Return up a waiter's place; tried again later while Redis does not answer."""
+        """End a waiter's place; tried again later while Redis does not answer."""
         self.leave_later(wish, token)
         await self._leave(wish.waiter, token)
 
