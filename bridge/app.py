@@ -11,21 +11,20 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
-from bridge.auth.throttle import LINES_MAX, GuessThrottle
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import BridgeError
-from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.entry import BackgroundTasks
+from bridge.mcp.endpoint import McpEndpoint, McpState
 from bridge.mcp.http_acks import HttpAcks
 from bridge.mcp.wires import sse, streamable
-from bridge.mcp.wires.event_stream import OpenStreams, end_revoked
-from bridge.net.client_address import TrustedProxies
+from bridge.net.client_address import Clients, TrustedProxies
+from bridge.net.draining import OpenStreams
 from bridge.net.request_body import BodyBudget
-from bridge.runtime import open_runtime
+from bridge.runtime import Runtime, open_runtime
+from bridge.verbs.operators import warn_of_stranded
 from bridge.web import callbacks, events, health, hooks, openapi
 from bridge.web import events as operators
-from bridge.web.middleware import HostGuard, Readiness, ReadinessMiddleware
+from bridge.web.middleware import HostGuard, Readiness, ReadinessMiddleware, WebState
 from bridge.web.oauth import consent, endpoints, metadata
 from bridge.web.oauth.documents import ClientDocuments
 from bridge.web.problems import answer_error, answer_http_error
@@ -48,8 +47,8 @@ class ConfirmRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, found = super().matches(scope)
         if match is not Match.NONE:
-            servers: Mapping[str, Server] = scope["app"].state.runtime.servers
-            if not hooks.is_confirmed_by_get(servers, found["path_params"]):
+            app: BridgeApp = scope["app"]
+            if not hooks.is_confirmed_by_get(app.web.runtime.servers, found["path_params"]):
                 return Match.NONE, {}
         return match, found
 
@@ -93,51 +92,59 @@ ROUTES = (
 )
 
 
-def create_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
-    """Build the app of one web process."""
+class BridgeApp(Starlette):
+    """The web app of one process, with what its routes find there.
+
+    `runtime` and `documents` are there from the moment on that the process is ready.
+    """
+
+    def __init__(self, settings: Settings, servers: Mapping[str, Server]) -> None:
+        self.readiness = Readiness()
+        streams = OpenStreams(settings.streams_max)
+        self.web = WebState(
+            Clients(TrustedProxies(settings.trusted_proxies)),
+            BodyBudget(settings.max_body_bytes),
+            streams,
+        )
+        self.mcp = McpState(
+            {name: McpEndpoint(server) for name, server in servers.items()},
+            streams,
+            HttpAcks(tells=settings.proxy_tells_of_leaving),
+        )
+        self.runtime: Runtime
+        self.documents: ClientDocuments
+        super().__init__(
+            routes=list(ROUTES),
+            middleware=[
+                Middleware(HostGuard, settings=settings),
+                Middleware(ReadinessMiddleware, opening=self.readiness, patience_s=PATIENCE_S),
+            ],
+            exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
+            lifespan=lambda _: self._living(settings, servers),
+        )
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with open_runtime(settings, servers, "web", PATIENCE_S, opening.wait_for) as runtime:
-            app.state.runtime = runtime
-            app.state.documents = ClientDocuments(
-                runtime.receivers.http, settings.oauth_app_schemes
-            )
-            app.state.tasks.start(end_revoked(runtime, app.state.streams))
-            app.state.tasks.start(runtime.warn_of_stranded())
-            app.state.opening.open()
+    async def _living(
+        self, settings: Settings, servers: Mapping[str, Server]
+    ) -> AsyncIterator[None]:
+        opening = open_runtime(settings, servers, "web", PATIENCE_S, self.readiness.wait_for)
+        async with opening as runtime:
+            self.runtime, self.web.runtime, self.mcp.runtime = runtime, runtime.web, runtime.mcp
+            self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
+            self.mcp.tasks.start(self.mcp.end_revoked())
+            stores = runtime.stores
+            self.mcp.tasks.start(warn_of_stranded(stores.operators, stores.counters, servers))
+            self.readiness.open()
             try:
                 yield
             finally:
-                drain(app)
-                await app.state.tasks.end()
-                await app.state.http_acks.end()
+                self.drain()
+                await self.mcp.tasks.end()
+                await self.mcp.http_acks.end()
 
-    opening = Readiness()
-    app = Starlette(
-        routes=list(ROUTES),
-        middleware=[
-            Middleware(HostGuard, settings=settings),
-            Middleware(ReadinessMiddleware, opening=opening, patience_s=PATIENCE_S),
-        ],
-        exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
-        lifespan=lifespan,
-    )
-    app.state.opening = opening
-    app.state.streams = OpenStreams(settings.streams_max)
-    app.state.tasks = BackgroundTasks()
-    app.state.brake = GuessThrottle()
-    app.state.lines = GuessThrottle(of_one=LINES_MAX)
-    app.state.body_budget = BodyBudget(settings.max_body_bytes)
-    app.state.proxies = TrustedProxies(settings.trusted_proxies)
-    app.state.http_acks = HttpAcks()
-    app.state.endpoints = {name: McpEndpoint(server) for name, server in servers.items()}
-    return app
-
-
-def drain(app: Starlette) -> None:
-    """Send clients elsewhere, and end what would never end by itself: streams, subscriptions."""
-    app.state.opening.drain()
-    for endpoint in app.state.endpoints.values():
-        endpoint.listening.close()
-    app.state.streams.close()
+    def drain(self) -> None:
+        """Send clients elsewhere, and end what never ends by itself: streams, subscriptions."""
+        self.readiness.drain()
+        for endpoint in self.mcp.endpoints.values():
+            endpoint.listening.close()
+        self.mcp.streams.close()

@@ -277,3 +277,62 @@ def traceparent(trace: str, call_id: str, attempt: int) -> str:
     trace_id, _, flags = (trace or own).partition("-")
     span = hashlib.sha256(f"{call_id} {attempt}".encode()).hexdigest()[:16]
     return f"00-{trace_id}-{span}-{flags}"
+
+
+FRAME_ID = r"\d{1,19}-\d{1,19}"
+"""How a frame's id is spelt, as a regular expression; Redis refuses longer numbers."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One JSON-RPC message on its way out; nothing follows the `last` one of a stream.
+
+    `receipt` names what is handed over once the frame has arrived; empty for nothing. A frame that
+    answered a request and made room for others has no content: `dropped` names the request.
+    """
+
+    frame_id: str
+    content: bytes
+    is_last: bool
+    receipt: str
+    dropped: str = ""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One client's handshake, `info` and `capabilities` its own; no `version`: not yet made."""
+
+    session_id: str
+    principal: Principal
+    wire: str
+    client: str
+    version: str = ""
+    info: Any = None
+    capabilities: Any = None
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A request whose answer is owed on a stream, with the id of the call that it may start."""
+
+    message: Message
+    call_id: CallId
+
+
+@dataclass(frozen=True)
+class LeaseRef:
+    """The right that a writer claims: an event's id, its lease's token and the principal."""
+
+    event_id: EventId
+    token: LeaseToken
+    principal: Principal
+
+    @property
+    def server(self) -> str:
+        """The server of the principal."""
+        return self.principal.server
+
+    @property
+    def taker(self) -> str:
+        """The name of the principal."""
+        return self.principal.name

@@ -47,11 +47,14 @@ from bridge.verbs.acks import Acks
 from bridge.verbs.authenticator import Authenticator
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.events import Events, Questions
+from bridge.verbs.health import Health
+from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
-from bridge.verbs.operators import Operators, warn_of_stranded
+from bridge.verbs.operators import Operators
 from bridge.verbs.pushes import Pushes
 from bridge.verbs.replies import DirectReplies, Replies
 from bridge.verbs.runs import Runs
+from bridge.verbs.sessions import Sessions, SessionStores
 from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from bridge.verbs.takers import Takers
@@ -63,111 +66,112 @@ LEAVE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Runtime:
-    """What doors and jobs work with."""
+class Stores:
+    """What speaks Redis in one process, by what it keeps there."""
+
+    events: EventStore
+    claims: ClaimStore
+    calls: CallStore
+    runs: RunStore
+    replies: ReplyStore
+    subscriptions: SubscriptionStore
+    arrivals: ArrivalStore
+    inboxes: InboxStore
+    sessions: SessionStores
+    operators: OperatorStore
+    counters: Counters
+    processes: ProcessStore
+
+    @classmethod
+    def of(
+        cls, steps: Steps, signals: Signals, process: ProcessId, limits: SessionLimits
+    ) -> "Stores":
+        """Return those of a process."""
+        return cls(
+            events=EventStore(steps),
+            claims=ClaimStore(steps, process),
+            calls=CallStore(steps),
+            runs=RunStore(steps, process),
+            replies=ReplyStore(steps, process),
+            subscriptions=SubscriptionStore(steps, process),
+            arrivals=ArrivalStore(steps),
+            inboxes=InboxStore(steps),
+            sessions=SessionStores(
+                SessionStore(steps, limits),
+                StreamStore(steps, process, limits),
+                Outbox(steps),
+                signals,
+            ),
+            operators=OperatorStore(steps),
+            counters=Counters(steps),
+            processes=ProcessStore(steps, process),
+        )
+
+
+@dataclass(frozen=True)
+class WebRuntime:
+    """What the routes for n8n and operators work with."""
 
     settings: Settings
     servers: Mapping[str, Server]
-    process: ProcessId
-    redis: Redis
-    signals: Signals
     schemas: SchemaCache
+    authenticator: Authenticator
     intake: Intake
     events: Events
+    direct_replies: DirectReplies
+    callbacks: Callbacks
+    operators: Operators
+    health: Health
+    receivers: Receivers
+
+
+@dataclass(frozen=True)
+class McpRuntime:
+    """What tools, and the wires that they are called on, work with."""
+
+    settings: Settings
+    servers: Mapping[str, Server]
+    schemas: SchemaCache
+    authenticator: Authenticator
+    events: Events
     takers: Takers
+    questions: Questions
     calls: Calls
+    acks: Acks
+    sessions: Sessions
+    inboxes: Inboxes
+    pushes: Pushes
+    subscriptions: Subscriptions
+
+
+@dataclass(frozen=True)
+class WorkerRuntime:
+    """What jobs and the sweeper work with."""
+
+    settings: Settings
+    servers: Mapping[str, Server]
+    schemas: SchemaCache
+    events: Events
     runs: Runs
     replies: Replies
-    direct_replies: DirectReplies
-    authenticator: Authenticator
-    processes: ProcessStore
-    sessions: SessionStore
-    event_store: EventStore
-    call_store: CallStore
-    run_store: RunStore
-    reply_store: ReplyStore
-    receivers: Receivers
+    deliveries: SubscriptionDeliveries
+    stores: Stores
     queue: Queue
+    signals: Signals
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One process of the bridge, by what each part of it works with."""
+
+    process: ProcessId
+    redis: Redis
     steps: Steps
-    streams: StreamStore
+    stores: Stores
     losses: StoreLosses
-
-    @property
-    def counters(self) -> Counters:
-        """Return what speaks Redis for totals."""
-        return Counters(self.steps)
-
-    @property
-    def arrivals(self) -> ArrivalStore:
-        """Return what speaks Redis for what has come."""
-        return ArrivalStore(self.steps)
-
-    @property
-    def inboxes(self) -> InboxStore:
-        """Return what speaks Redis for how inboxes and lists stand."""
-        return InboxStore(self.steps)
-
-    @property
-    def subscription_store(self) -> SubscriptionStore:
-        """Return what speaks Redis for webhook subscriptions."""
-        return SubscriptionStore(self.steps, self.process)
-
-    @property
-    def subscriptions(self) -> Subscriptions:
-        """Return the verbs of webhook subscriptions."""
-        return Subscriptions(self.subscription_store, self.arrivals, self.receivers)
-
-    @property
-    def deliveries(self) -> SubscriptionDeliveries:
-        """Return the verb that tells receivers what has come."""
-        return SubscriptionDeliveries(
-            self.subscription_store,
-            self.arrivals,
-            self.receivers,
-            self.authenticator,
-            self.servers,
-            self.settings.event_ttl_s,
-        )
-
-    @property
-    def pushes(self) -> Pushes:
-        """Return the verb of pushes, which needs nothing of its own."""
-        return Pushes(PushStore(self.steps), self.signals)
-
-    @property
-    def operators(self) -> Operators:
-        """Return the verbs of people who look after the bridge."""
-        store = OperatorStore(self.steps)
-        return Operators(store, self.event_store, self.call_store, self.replies)
-
-    async def warn_of_stranded(self) -> None:
-        """Report in the log which events wait on hooks that no server file has."""
-        await warn_of_stranded(OperatorStore(self.steps), self.counters, self.servers)
-
-    @property
-    def callbacks(self) -> Callbacks:
-        """Return the verbs of callbacks, which need nothing of their own."""
-        return Callbacks(self.call_store, self.schemas, self.servers)
-
-    @property
-    def claim_store(self) -> ClaimStore:
-        """What brings events to takers."""
-        return ClaimStore(self.steps, self.process)
-
-    @property
-    def questions(self) -> Questions:
-        """Return the verbs of questions, which are made of those of events."""
-        return Questions(self.claim_store, self.events)
-
-    @property
-    def acks(self) -> Acks:
-        """Return the verbs of acks, which need nothing of their own."""
-        return Acks(self.claim_store, self.call_store)
-
-    @property
-    def outbox(self) -> Outbox:
-        """Return what speaks Redis for frames on their way."""
-        return Outbox(self.steps)
+    web: WebRuntime
+    mcp: McpRuntime
+    workers: WorkerRuntime
 
 
 @contextlib.asynccontextmanager
@@ -200,14 +204,14 @@ async def open_runtime(
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     steps, signals = Steps(client, patience_s, is_insistent=kind == "worker"), Signals(ear)
     runtime = _wire(settings, servers, process, client, steps, signals)
-    checks = contextlib.aclosing(runtime.schemas)
+    checks = contextlib.aclosing(runtime.mcp.schemas)
     async with client, ear, checks, steps.running(), signals.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
-        await runtime.authenticator.tokens.demand_guards(servers)
+        await runtime.mcp.authenticator.tokens.demand_guards(servers)
         async with (
             runtime.losses.watching(),
             _on_record(runtime, url),
-            runtime.takers.running(),
+            runtime.mcp.takers.running(),
         ):
             yield runtime
 
@@ -222,7 +226,7 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
         retry=BlockingRetry(NoBackoff(), 0),
     )
     beat = Heartbeat(client, runtime.process)
-    await runtime.processes.beat()
+    await runtime.stores.processes.beat()
     beat.start()
     going_on = asyncio.create_task(_say_that_the_loop_runs(beat))
     logger.info("process.started", extra={"process_id": runtime.process})
@@ -234,7 +238,7 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
         beat.end()
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
-                await runtime.processes.leave()
+                await runtime.stores.processes.leave()
 
 
 async def _say_that_the_loop_runs(beat: Heartbeat) -> None:
@@ -251,38 +255,127 @@ def _wire(
     steps: Steps,
     signals: Signals,
 ) -> Runtime:
-    schemas, queue = SchemaCache(steps.patience_s), Queue(client)
-    event_store, call_store = EventStore(steps), CallStore(steps)
-    run_store, reply_store = RunStore(steps, process), ReplyStore(steps, process)
-    addresses = ReplyAddresses.of(settings)
-    replies = Replies(reply_store, Breakers(steps), queue, addresses, settings.reply_retry_s)
+    parts = _Parts(
+        settings,
+        servers,
+        steps,
+        signals,
+        Stores.of(steps, signals, process, _session_limits(settings)),
+        Queue(client),
+        SchemaCache(steps.patience_s),
+        ReplyAddresses.of(settings),
+        Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
+    )
+    losses = StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or "")
+    authenticator = Authenticator(TokenStore(steps), GrantStore(steps), servers, settings, signals)
+    events = Events(parts.stores.events, parts.queue, parts.schemas)
+    replies = parts.replies()
     return Runtime(
-        settings=settings,
-        servers=servers,
         process=process,
         redis=client,
-        signals=signals,
-        schemas=schemas,
-        events=Events(event_store, queue, schemas),
-        intake=Intake(event_store, schemas, addresses, settings.event_ttl_s),
-        takers=Takers(ClaimStore(steps, process), signals, settings.principal_takers_max),
-        calls=Calls(call_store, signals, queue, schemas, settings.result_ttl_s),
-        runs=Runs(run_store, signals, schemas, servers),
-        replies=replies,
-        authenticator=Authenticator(TokenStore(steps), GrantStore(steps), servers, settings),
-        direct_replies=DirectReplies(DirectReplyStore(steps, process), signals, queue),
-        processes=ProcessStore(steps, process),
-        sessions=SessionStore(steps, _session_limits(settings)),
-        event_store=event_store,
-        call_store=call_store,
-        run_store=run_store,
-        reply_store=reply_store,
-        receivers=Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
-        queue=queue,
         steps=steps,
-        streams=StreamStore(steps, process, _session_limits(settings)),
-        losses=StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or ""),
+        stores=parts.stores,
+        losses=losses,
+        web=parts.web(process, authenticator, events, replies, losses),
+        mcp=parts.mcp(authenticator, events),
+        workers=parts.workers(authenticator, events, replies),
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the verbs of a process are made of."""
+
+    settings: Settings
+    servers: Mapping[str, Server]
+    steps: Steps
+    signals: Signals
+    stores: Stores
+    queue: Queue
+    schemas: SchemaCache
+    addresses: ReplyAddresses
+    receivers: Receivers
+
+    def replies(self) -> Replies:
+        return Replies(
+            self.stores.replies,
+            Breakers(self.steps),
+            self.queue,
+            self.addresses,
+            self.settings.reply_retry_s,
+        )
+
+    def web(
+        self,
+        process: ProcessId,
+        authenticator: Authenticator,
+        events: Events,
+        replies: Replies,
+        losses: StoreLosses,
+    ) -> WebRuntime:
+        stores, schemas = self.stores, self.schemas
+        direct = DirectReplyStore(self.steps, process)
+        return WebRuntime(
+            settings=self.settings,
+            servers=self.servers,
+            schemas=schemas,
+            authenticator=authenticator,
+            intake=Intake(stores.events, schemas, self.addresses, self.settings.event_ttl_s),
+            events=events,
+            direct_replies=DirectReplies(direct, self.signals, self.queue),
+            callbacks=Callbacks(stores.calls, schemas, self.servers),
+            operators=Operators(stores.operators, stores.events, stores.calls, replies),
+            health=Health(self.steps, stores.processes, stores.counters, losses),
+            receivers=self.receivers,
+        )
+
+    def mcp(self, authenticator: Authenticator, events: Events) -> McpRuntime:
+        settings, stores, signals, schemas = (
+            self.settings,
+            self.stores,
+            self.signals,
+            self.schemas,
+        )
+        acks = Acks(stores.claims, stores.calls)
+        return McpRuntime(
+            settings=settings,
+            servers=self.servers,
+            schemas=schemas,
+            authenticator=authenticator,
+            events=events,
+            takers=Takers(stores.claims, signals, settings.principal_takers_max),
+            questions=Questions(stores.claims, events),
+            calls=Calls(stores.calls, signals, self.queue, schemas, settings.result_ttl_s),
+            acks=acks,
+            sessions=Sessions(stores.sessions, acks),
+            inboxes=Inboxes(stores.inboxes, stores.arrivals, signals),
+            pushes=Pushes(PushStore(self.steps), signals),
+            subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
+        )
+
+    def workers(
+        self, authenticator: Authenticator, events: Events, replies: Replies
+    ) -> WorkerRuntime:
+        deliveries = SubscriptionDeliveries(
+            self.stores.subscriptions,
+            self.stores.arrivals,
+            self.receivers,
+            authenticator,
+            self.servers,
+            self.settings.event_ttl_s,
+        )
+        return WorkerRuntime(
+            settings=self.settings,
+            servers=self.servers,
+            schemas=self.schemas,
+            events=events,
+            runs=Runs(self.stores.runs, self.signals, self.schemas, self.servers),
+            replies=replies,
+            deliveries=deliveries,
+            stores=self.stores,
+            queue=self.queue,
+            signals=self.signals,
+        )
 
 
 def _session_limits(settings: Settings) -> SessionLimits:

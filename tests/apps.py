@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
@@ -21,13 +20,13 @@ BASE = "http://127.0.0.1:8080"
 class RunningApp:
     """An app between its start-up and its shutdown, and a client of it."""
 
-    app: Starlette
+    app: BridgeApp
     client: httpx2.AsyncClient
 
     @property
     def runtime(self) -> Runtime:
         """What its doors work with."""
-        runtime: Runtime = self.app.state.runtime
+        runtime: Runtime = self.app.runtime
         return runtime
 
 
@@ -36,7 +35,7 @@ async def running_app(
     redis_url: str, *servers: Server, base_url: str = BASE, **settings: Any
 ) -> AsyncIterator[RunningApp]:
     """Run the app of these servers while the block lasts."""
-    app = create_app(
+    app = BridgeApp(
         Settings(redis_url=redis_url, **settings), {server.name: server for server in servers}
     )
     async with (

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge import app as bridge_app
 from bridge.__main__ import main
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
@@ -107,11 +107,11 @@ def arm(point: str) -> None:
         return
 
     def create_deadly_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
-        app = create_app(settings, servers)
+        app = BridgeApp(settings, servers)
         app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
         return app
 
-    vars(bridge_app)["create_app"] = create_deadly_app
+    vars(bridge_app)["BridgeApp"] = create_deadly_app
 
 
 if __name__ == "__main__":

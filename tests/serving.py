@@ -5,10 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.local.ports import listen
 from bridge.net.request_limits import LimitedProtocol
 from bridge.net.serve import DrainingServer
@@ -18,9 +17,9 @@ DRAIN_S = 0.2
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette, port: int = 0) -> AsyncIterator[str]:
+async def serving(app: BridgeApp, port: int = 0) -> AsyncIterator[str]:
     """Serve the bridge's app on a loopback port, by default a free one; returns its address."""
-    async with serving_any(app, lambda: drain(app), port) as address:
+    async with serving_any(app, app.drain, port) as address:
         yield address
 
 

@@ -11,9 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Self
 
-from starlette.applications import Starlette
-
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from bridge.net.serve import DrainingServer
 from tests.serving import running_server, serving
@@ -21,7 +19,7 @@ from tests.serving import running_server, serving
 QUIET_WITHIN_S = 0.5
 LOOK_EVERY_S = 0.002
 
-Build = Callable[[Settings], Starlette]
+Build = Callable[[Settings], BridgeApp]
 Key = tuple[Build, Settings, int]
 
 
@@ -29,7 +27,7 @@ Key = tuple[Build, Settings, int]
 class StandingWeb:
     """One web process, and how many tasks of its own it has while nobody asks for anything."""
 
-    app: Starlette
+    app: BridgeApp
     server: DrainingServer
     address: str
     own_tasks: int
@@ -41,14 +39,14 @@ class StandingWeb:
         return (
             not self.server.server_state.connections
             and not self.server.server_state.tasks
-            and len(self.app.state.tasks) <= self.own_tasks
+            and len(self.app.mcp.tasks) <= self.own_tasks
         )
 
     @property
     def is_open(self) -> bool:
         """Report whether it takes requests as it did when it was started."""
-        is_closing = any(door.listening.is_closing for door in self.app.state.endpoints.values())
-        return not (is_closing or self.app.state.opening.is_draining)
+        is_closing = any(door.listening.is_closing for door in self.app.mcp.endpoints.values())
+        return not (is_closing or self.app.readiness.is_draining)
 
     async def rests(self) -> bool:
         """Hang up on everybody; tell whether it is as good as new soon."""
@@ -73,7 +71,7 @@ class Webs:
     async def __aexit__(self, *_raised: object) -> None:
         await self._end(*self._webs)
 
-    async def app(self, build: Build, settings: Settings, number: int = 0) -> Starlette:
+    async def app(self, build: Build, settings: Settings, number: int = 0) -> BridgeApp:
         """Return the app of a process of this kind that runs."""
         key = build, settings, number
         if key not in self._webs:
@@ -81,7 +79,7 @@ class Webs:
         return self._webs[key].app
 
     @contextlib.asynccontextmanager
-    async def serving(self, app: Starlette) -> AsyncIterator[str]:
+    async def serving(self, app: BridgeApp) -> AsyncIterator[str]:
         """Return the address of an app; one that does not stand runs while the block lasts."""
         standing = [web.address for web in self._webs.values() if web.app is app]
         if standing:
@@ -100,8 +98,8 @@ class Webs:
         await asyncio.gather(*(self._webs.pop(key).ending.aclose() for key in keys))
 
 
-async def start(app: Starlette) -> StandingWeb:
+async def start(app: BridgeApp) -> StandingWeb:
     """Start a web process of an app."""
     ending = contextlib.AsyncExitStack()
-    server, address = await ending.enter_async_context(running_server(app, lambda: drain(app)))
-    return StandingWeb(app, server, address, len(app.state.tasks), ending)
+    server, address = await ending.enter_async_context(running_server(app, app.drain))
+    return StandingWeb(app, server, address, len(app.mcp.tasks), ending)

@@ -16,14 +16,13 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from typing_extensions import override
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
 from bridge.log import JsonLines
-from bridge.models import EventId, LeaseToken, Principal
+from bridge.models import EventId, LeaseRef, LeaseToken, Principal
 from bridge.runtime import Runtime
-from bridge.store.events import LeaseRef
 from bridge.store.keys import PREFIX
 from tests.doors.by_hand import ALICE, N8N, Message, Modern, authorization, call
 from tests.raw_server import RawServer, raw_server
@@ -96,7 +95,9 @@ class TracedBridge:
         held = LeaseRef(
             EventId(taken["event_id"]), LeaseToken(taken["lease"]), Principal("desk", "alice")
         )
-        await self.runtime.events.reply(self.runtime.servers["desk"], held, {"thanks": "yes"})
+        await self.runtime.mcp.events.reply(
+            self.runtime.mcp.servers["desk"], held, {"thanks": "yes"}
+        )
 
     async def is_delivered(self, taken: Message) -> bool:
         """Report whether n8n's having taken the reply to an event is on record."""
@@ -135,11 +136,11 @@ async def bridge(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterato
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20))
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
         settings = Settings(redis_url=redis_url, n8n_url=n8n.url)
-        app = create_app(settings, {"desk": desk(n8n)})
+        app = BridgeApp(settings, {"desk": desk(n8n)})
         web = await stack.enter_async_context(serving(app))
         if "worker" in request.param:
             await stack.enter_async_context(working(settings, desk(n8n)))
-        yield TracedBridge(trace, app.state.runtime, n8n, http, web, redis)
+        yield TracedBridge(trace, app.runtime, n8n, http, web, redis)
 
 
 with_web = pytest.mark.parametrize("bridge", ["web"], indirect=True)

@@ -17,8 +17,8 @@ async def call_tool(
     runtime: Runtime, principal: Principal, name: str, /, client: str = "", **arguments: Any
 ) -> Message:
     """Call a tool of the principal's server; returns its result, a tool's error included."""
-    server = runtime.servers[principal.server]
-    caller = Caller(runtime, server, principal)
+    server = runtime.mcp.servers[principal.server]
+    caller = Caller(runtime.mcp, server, principal)
     request = {
         "jsonrpc": "2.0",
         "id": 1,

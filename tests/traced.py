@@ -17,7 +17,7 @@ STANDING = frozenset(
         "StoreLosses._look_again",
         "Waiters._look_again",
         "_say_that_the_loop_runs",
-        "end_revoked",
+        "McpState.end_revoked",
         "Signals._hear",
     }
 )

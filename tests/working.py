@@ -13,7 +13,8 @@ from bridge.ending import end
 from bridge.n8n.client import N8n
 from bridge.net.receivers import Receivers
 from bridge.queue import QUEUE_NAME
-from bridge.runtime import open_runtime
+from bridge.runtime import Runtime, open_runtime
+from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from workers import bookkeeping
 from workers.bookkeeping import connect
 from workers.jobs import jobs
@@ -31,6 +32,20 @@ def hurried() -> Iterator[None]:
         yield
 
 
+def with_receivers(runtime: Runtime, receivers: Receivers) -> Runtime:
+    """Return a process that sends events of subscriptions by other receivers than its own."""
+    kept, arrivals = runtime.stores.subscriptions, runtime.stores.arrivals
+    mcp, workers = runtime.mcp, runtime.workers
+    deliveries = SubscriptionDeliveries(
+        kept, arrivals, receivers, mcp.authenticator, mcp.servers, mcp.settings.event_ttl_s
+    )
+    return replace(
+        runtime,
+        mcp=replace(mcp, subscriptions=Subscriptions(kept, arrivals, receivers)),
+        workers=replace(workers, deliveries=deliveries),
+    )
+
+
 @contextlib.asynccontextmanager
 async def working(
     settings: Settings, *servers: Server, receivers: Receivers | None = None
@@ -43,9 +58,9 @@ async def working(
             open_runtime(settings, named, "worker", PATIENCE_S) as opened,
             N8n() as n8n,
         ):
-            runtime = replace(opened, receivers=receivers or opened.receivers)
-            sweeping = asyncio.create_task(Sweeper(runtime).run())
-            worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n))
+            runtime = with_receivers(opened, receivers) if receivers else opened
+            sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
+            worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime.workers, n8n))
             running = asyncio.create_task(worker.run(stop, drain_s=0))
             try:
                 yield

@@ -10,7 +10,7 @@ from bridge.n8n.client import N8n
 from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
-from bridge.runtime import Runtime
+from bridge.runtime import WorkerRuntime
 from bridge.verbs.runs import RunAttempt
 from workers.worker import JobFunction
 
@@ -18,7 +18,7 @@ TOLD_CHARS_MAX = 40_000
 """A receiver takes 256 KiB, and JSON may spell a character in six bytes (SEP-3415)."""
 
 
-async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
+async def run_call(runtime: WorkerRuntime, n8n: N8n, call_id: str) -> None:
     """Make one attempt of a call."""
 
     async def send(sending: RunAttempt) -> WebhookOutcome:
@@ -42,7 +42,7 @@ async def run_call(runtime: Runtime, n8n: N8n, call_id: str) -> None:
     await runtime.runs.run(CallId(call_id), send, look)
 
 
-async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
+async def deliver_reply(runtime: WorkerRuntime, n8n: N8n, event_id: str) -> None:
     """Make one attempt to deliver a reply."""
 
     async def send(
@@ -53,17 +53,17 @@ async def deliver_reply(runtime: Runtime, n8n: N8n, event_id: str) -> None:
     await runtime.replies.deliver(EventId(event_id), send)
 
 
-async def deliver_occurrences(runtime: Runtime, _n8n: N8n, subscription_id: str) -> None:
+async def deliver_occurrences(runtime: WorkerRuntime, _n8n: N8n, subscription_id: str) -> None:
     """Send the receiver of a subscription what has come."""
 
     async def write(server: Server, event: Event) -> dict[str, Json] | None:
         chars = min(runtime.settings.result_chars, TOLD_CHARS_MAX)
-        return await occurrence(runtime, server, event, chars)
+        return await occurrence(runtime.events, runtime.schemas, server, event, chars)
 
     await runtime.deliveries.deliver(SubscriptionId(subscription_id), write)
 
 
-def _callback_url(runtime: Runtime, sending: RunAttempt) -> str | None:
+def _callback_url(runtime: WorkerRuntime, sending: RunAttempt) -> str | None:
     """Return the address that a workflow may report to, for those that do."""
     workflow = sending.workflow
     if workflow.result != "callback" and not workflow.progress:
@@ -73,7 +73,7 @@ def _callback_url(runtime: Runtime, sending: RunAttempt) -> str | None:
     return f"{base.rstrip('/')}/callbacks/{sending.call_id}?token={sending.secret}"
 
 
-def jobs(runtime: Runtime, n8n: N8n) -> Mapping[str, JobFunction]:
+def jobs(runtime: WorkerRuntime, n8n: N8n) -> Mapping[str, JobFunction]:
     """Return every function that may be named in a job, by the name that the queue gives it."""
     return {
         f"{__name__}.{job.__name__}": partial(job, runtime, n8n)

@@ -67,16 +67,18 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         if runtime is None:
             return
         n8n = await stack.enter_async_context(N8n())
-        sweeping = asyncio.create_task(Sweeper(runtime).run())
-        runtime.run_store.places = concurrency
+        sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
+        runtime.stores.runs.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
-        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime, n8n), at_once)
+        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime.workers, n8n), at_once)
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()
         gc.freeze()
-        working = asyncio.create_task(worker.run(stop, settings.drain_s, runtime.runs.hand_over))
+        working = asyncio.create_task(
+            worker.run(stop, settings.drain_s, runtime.workers.runs.hand_over)
+        )
         try:
             await unless_ended(runtime.steps, working)
         finally:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from bridge.errors import TransientError
-from bridge.runtime import Runtime
+from bridge.runtime import WorkerRuntime
 from bridge.store.processes import LIFE_S, DeadProcess
 from bridge.store.signals import Signal
 from bridge.store.subscriptions import DUE
@@ -29,7 +29,7 @@ LIMIT = 500
 class Sweeper:
     """Sweeps for as long as it runs, whenever it is this process's turn."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: WorkerRuntime) -> None:
         self._runtime = runtime
         self._steady_since = math.inf
         self._last = -math.inf
@@ -59,26 +59,28 @@ class Sweeper:
 
     async def _sweep_in_turn(self) -> None:
         runtime = self._runtime
-        self._is_our_turn = await runtime.processes.rules()
+        self._is_our_turn = await runtime.stores.processes.rules()
         is_steady = self._has_been_steady()
         if not self._is_our_turn:
             return
-        await runtime.event_store.sweep()
+        await runtime.stores.events.sweep()
         if await runtime.queue.length() < LIMIT:
             await self._wake_calls()
-            await self._wake("deliver_reply", await runtime.reply_store.sweep(LIMIT, DUE_AGAIN_S))
+            await self._wake(
+                "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
+            )
             await self._wake_deliveries()
         if is_steady:
-            dead = await runtime.processes.dead()
+            dead = await runtime.stores.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.
             for dead_process in dead if self._has_been_steady() else ():
                 await self._hand_on(dead_process)
 
     async def _wake_calls(self) -> None:
-        await self._wake("run_call", await self._runtime.run_store.sweep(LIMIT, DUE_AGAIN_S))
+        await self._wake("run_call", await self._runtime.stores.runs.sweep(LIMIT, DUE_AGAIN_S))
 
     async def _wake_deliveries(self) -> None:
-        due = await self._runtime.subscription_store.sweep(LIMIT, DUE_AGAIN_S)
+        due = await self._runtime.stores.subscriptions.sweep(LIMIT, DUE_AGAIN_S)
         await self._wake("deliver_occurrences", due)
 
     async def _wake(self, job: str, ids: list[str]) -> None:
@@ -95,15 +97,15 @@ class Sweeper:
     async def _hand_on(self, dead_process: DeadProcess) -> None:
         runtime = self._runtime
         abandon = {
-            "event": runtime.claim_store.abandon,
-            "call": runtime.run_store.abandon,
-            "reply": runtime.reply_store.abandon,
-            "subscription": runtime.subscription_store.abandon,
+            "event": runtime.stores.claims.abandon,
+            "call": runtime.stores.runs.abandon,
+            "reply": runtime.stores.replies.abandon,
+            "subscription": runtime.stores.subscriptions.abandon,
         }
         await asyncio.gather(
             *(abandon[kind](subject, token) for kind, subject, token in dead_process.held)
         )
-        await runtime.processes.forget(dead_process)
+        await runtime.stores.processes.forget(dead_process)
         logger.warning(
             "process.died",
             extra={"process_id": dead_process.process, "handed_on": len(dead_process.held)},

@@ -4,7 +4,6 @@ A command imports what it runs when it runs, and `--help` imports none of it: al
 than a second to load, and half of that is MCP's, which most commands have no use for.
 """
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -116,7 +115,7 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
 
     Without --port and BRIDGE_PORT it listens where PORT says, which platforms set.
     """
-    from bridge.app import create_app, drain
+    from bridge.app import BridgeApp
     from bridge.configuration.load import process_configuration
     from bridge.local.ports import listen, make_room
     from bridge.net.serve import serve
@@ -132,9 +131,8 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
     settings = configuration.settings
     make_room(settings.streams_max)
     listener = listen(settings.host, settings.port)
-    app = create_app(settings, configuration.servers)
-    on_drain = functools.partial(drain, app)
-    serve(app, listener, settings.drain_s, on_drain, settings.max_body_bytes)
+    app = BridgeApp(settings, configuration.servers)
+    serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)
 
 
 @commands.command()

@@ -75,7 +75,7 @@ async def serve_client(
             why = away[-1] if away else SILENT.sentence
             raise ConfigurationError((f"{why}; {MEND}",)) from None
         on_open()
-        wire = Stdio(runtime, server, McpEndpoint(server), source, sink, is_channel=is_channel)
+        wire = Stdio(runtime.mcp, server, McpEndpoint(server), source, sink, is_channel=is_channel)
         await wire.serve(stop)
 
 

@@ -18,7 +18,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import inbox_uri
 from bridge.models import Message
-from bridge.runtime import Runtime
+from bridge.verbs.inboxes import Inboxes
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +32,6 @@ LIST_CHANGES = {
     "eventsListChanged": "notifications/events/list_changed",
 }
 """What a filter of subscriptions/listen names, and what is sent for it."""
-
-
-def names_of(server: Server) -> tuple[str, str]:
-    """Name what signals those who hear of a server's inboxes: events that come, and that go."""
-    return f"events:{server.name}", f"left:{server.name}"
 
 
 def digest(parts: Iterable[BaseModel | Mapping[str, Any]]) -> str:
@@ -54,7 +49,7 @@ def digest(parts: Iterable[BaseModel | Mapping[str, Any]]) -> str:
 class InboxWatch:
     """Inboxes that one listener hears of, and how each stood when it last looked."""
 
-    runtime: Runtime
+    inboxes: Inboxes
     server: Server
     hooks: tuple[str, ...]
     _stood: dict[str, str] = field(default_factory=dict)
@@ -62,7 +57,7 @@ class InboxWatch:
     async def hear(self, hook: str) -> None:
         """Hear of one more inbox, from how it stands now."""
         if hook not in self.hooks:
-            self._stood |= await self.runtime.inboxes.stands(self.server.name, [hook])
+            self._stood |= await self.inboxes.stands(self.server, [hook])
             self.hooks = (*self.hooks, hook)
 
     async def hear_no_more(self, hook: str) -> None:
@@ -73,7 +68,7 @@ class InboxWatch:
         """Name the hooks where an event came or went since the last look; the first names none."""
         if not self.hooks:
             return []
-        stands = await self.runtime.inboxes.stands(self.server.name, self.hooks)
+        stands = await self.inboxes.stands(self.server, self.hooks)
         news = [hook for hook, now in stands.items() if self._stood.get(hook, now) != now]
         self._stood |= stands
         return news
@@ -90,9 +85,9 @@ class InboxWatch:
 
     async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
         """Send the hooks of each change, for ever."""
-        with self.runtime.signals.subscribed(*names_of(self.server)) as woken:
+        with self.inboxes.subscribed(self.server) as woken:
             while True:
-                with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back
+                with contextlib.suppress(TransientError):  # all are notified when Redis is back
                     if news := await self.changed():
                         await tell(news)
                 await asyncio.sleep(PAUSE_S)

@@ -1,9 +1,10 @@
-"""The MCP server that one configured server is to Claude, on the SDK's low level."""
+"""One server's MCP endpoint: who is let in, and what is served, on the SDK's low level."""
 
 import asyncio
 import contextlib
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import mcp_types as types
@@ -14,18 +15,20 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
+from starlette.requests import Request
 from typing_extensions import override
 
 from bridge import __version__
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
-from bridge.errors import BridgeError, RejectedError
+from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
 from bridge.formats.json_text import show
 from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
 from bridge.mcp.exchange import Caller, ToolOutcome, handed_over
+from bridge.mcp.http_acks import AckConnection, HttpAcks
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
@@ -46,6 +49,9 @@ from bridge.mcp.tools import (
     without_blanks,
 )
 from bridge.mcp.workflow_tools import ATTACHED_META_KEY, EVERY_S, FIRST_S, start, workflow_tools
+from bridge.models import CallId
+from bridge.net.draining import BackgroundTasks, OpenStreams
+from bridge.runtime import McpRuntime
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")
@@ -105,7 +111,7 @@ class McpEndpoint:
             "eventsListChanged": digest(map(event_type, server.hooks.values())),
         }
         self.listening = SubscriptionsListen(self.lists)
-        self.mcp = NotifyingServer(
+        self.mcp: McpServer[Caller] = NotifyingServer(
             server.name,
             version=__version__,
             title=server.title,
@@ -220,3 +226,78 @@ async def _tell(context: Context, what: str) -> None:
         await asyncio.sleep(pause_s)
         waited_s, pause_s = waited_s + pause_s, EVERY_S
         await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")
+
+
+@dataclass
+class McpState:
+    """What the wires find in their process; `runtime` from the moment on that it is ready."""
+
+    endpoints: dict[str, McpEndpoint]
+    streams: OpenStreams
+    http_acks: HttpAcks
+    tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
+    runtime: McpRuntime = field(init=False)
+
+    async def end_revoked(self) -> None:
+        """Cut the streams whose token is revoked or expired, for as long as the process runs.
+
+        Requests need no such care, for each brings its token along. A lost signal is made up for
+        within a keepalive interval.
+        """
+        authenticator, servers = self.runtime.authenticator, self.runtime.servers
+        with authenticator.revocations() as woken:
+            while True:
+                await woken.wait(self.runtime.settings.keepalive_s)
+                for token in self.streams.tokens():
+                    with contextlib.suppress(TransientError):
+                        digest, server = token
+                        if not await authenticator.still_admits(digest, servers[server]):
+                            self.streams.cut(token)
+
+
+@dataclass(frozen=True)
+class McpRequest:
+    """An HTTP request that was let in: to which endpoint, by whom, and what its process has."""
+
+    http: Request
+    state: McpState
+    endpoint: McpEndpoint
+    caller: Caller
+
+    def for_call(self, call_id: CallId) -> "McpRequest":
+        """Return the same request as one that may start this call."""
+        return replace(self, caller=replace(self.caller, call_id=call_id))
+
+    @property
+    def connection(self) -> AckConnection:
+        """The connection that its answer goes out on."""
+        return self.state.http_acks.connection(self.http)
+
+
+async def authenticate(request: Request) -> McpRequest:
+    """Find the server that a request is for and prove who asks.
+
+    What the request proves to have been received is on record before it is served, so that the
+    same call asked again runs anew.
+
+    Raises:
+        NotFoundError: there is no such server.
+        UnauthorizedError: the token is missing or wrong.
+    """
+    state: McpState = request.app.mcp
+    server = state.runtime.servers.get(request.path_params["server"])
+    if server is None:
+        raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
+    wire = request.url.path.split("/")[1]
+    authorization = request.headers.get("authorization")
+    access = await state.runtime.authenticator.admit(server, authorization, wire)
+    await state.http_acks.prove(request)
+    caller = Caller(
+        state.runtime,
+        access.scope.view(server),
+        access.principal,
+        access.scope,
+        (access.digest, server.name),
+        traceparent=request.headers.get("traceparent", ""),
+    )
+    return McpRequest(request, state, state.endpoints[server.name], caller)

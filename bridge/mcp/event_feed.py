@@ -101,7 +101,7 @@ class EventFeed:
         """Send occurrences as they come, with signs of life between, until the client leaves."""
         caller, hook = context.lifespan_context, hook_of(context, params)
         told = _Told(context, hook, params)
-        with self._listening.open(context, f"events:{caller.server.name}") as woken:
+        with self._listening.open(caller.runtime.inboxes.arriving(caller.server)) as woken:
             with refusing():
                 await told.go_on(begins=True)
             while not self._listening.is_closing:
@@ -187,8 +187,7 @@ class _Told:
 async def _after(
     caller: Caller, hook: Hook, cursor: str | None, limit: int, kept_s: float
 ) -> ArrivalPage:
-    arrivals = caller.runtime.arrivals
-    return await arrivals.after(caller.server.name, hook.name, cursor, limit, kept_s)
+    return await caller.runtime.inboxes.after(caller.server, hook.name, cursor, limit, kept_s)
 
 
 async def _occurrences(
@@ -198,6 +197,9 @@ async def _occurrences(
     runtime, server = caller.runtime, caller.server
     chars = runtime.settings.result_chars
     told = await asyncio.gather(
-        *(occurrence(runtime, server, event, chars) for event in arrivals.events)
+        *(
+            occurrence(runtime.events, runtime.schemas, server, event, chars)
+            for event in arrivals.events
+        )
     )
     return [(event, it) for event, it in zip(arrivals.events, told, strict=True) if it]

@@ -11,17 +11,17 @@ from contextlib import aclosing
 from bridge.configuration.servers import Server
 from bridge.mcp.tool_results import DATA_NOTICE
 from bridge.models import Event, Message, instant
-from bridge.runtime import Runtime
+from bridge.verbs.pushes import Pushes
 
 CAPABILITY = "claude/channel"
 METHOD = "notifications/claude/channel"
 
 
 async def push_events(
-    runtime: Runtime, server: Server, send: Callable[[Message], Awaitable[None]]
+    pushes: Pushes, server: Server, send: Callable[[Message], Awaitable[None]]
 ) -> None:
     """Notify a session of the events of a server, as long as it lasts."""
-    async with aclosing(runtime.pushes.events(server)) as events:
+    async with aclosing(pushes.events(server)) as events:
         async for event in events:
             await send(announcement(event))
 

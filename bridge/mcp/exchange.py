@@ -24,7 +24,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, TransientError
 from bridge.formats.json_text import encode as encode_json
 from bridge.models import Call, CallId, Message, Principal, new_call_id
-from bridge.runtime import Runtime
+from bridge.runtime import McpRuntime
 from bridge.verbs.acks import NOTHING, AckState, ack_of
 from bridge.verbs.takers import Presence
 
@@ -105,7 +105,7 @@ class Caller:
     process drains, and this request cannot go on elsewhere. `hand_over` is for `handed_over` alone.
     """
 
-    runtime: Runtime
+    runtime: McpRuntime
     server: Server
     principal: Principal
     scope: Scope = EVERYTHING

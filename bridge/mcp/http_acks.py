@@ -22,7 +22,6 @@ from starlette.requests import Request
 
 from bridge.errors import TransientError
 from bridge.net.connection import Connection, connection_of, is_proxied
-from bridge.runtime import Runtime
 from bridge.verbs.acks import NOTHING, AckState, is_of_attached, is_of_call
 from bridge.verbs.takers import Presence
 
@@ -54,16 +53,6 @@ class AckConnection:
         self.connection = connection
         self.is_clients = not is_proxied or tells
         self.is_proxied = is_proxied
-
-    @classmethod
-    def of(cls, request: Request) -> "AckConnection":
-        """Find the one of a request."""
-        runtime: Runtime = request.app.state.runtime
-        return cls(
-            connection_of(request.scope),
-            is_proxied=is_proxied(request.headers),
-            tells=runtime.settings.proxy_tells_of_leaving,
-        )
 
     def presence(self, is_there: IsThere, comment: Comment, changes: str = "") -> Presence:
         """Return how to find out whether a client that waits is there; `changes` wakes who asks."""
@@ -175,10 +164,22 @@ class HttpAck:
 
 
 class HttpAcks:
-    """The answers of this process whose fate is not known yet, by connection."""
+    """The answers of this process whose fate is not known yet, by connection.
 
-    def __init__(self) -> None:
+    `tells` says that the proxy before it, if there is one, closes when its client leaves.
+    """
+
+    def __init__(self, *, tells: bool = False) -> None:
+        self._tells = tells
         self._open: defaultdict[Connection | None, set[HttpAck]] = defaultdict(set)
+
+    def connection(self, request: Request) -> AckConnection:
+        """Return the connection that a request came on, as far as it speaks for the client."""
+        return AckConnection(
+            connection_of(request.scope),
+            is_proxied=is_proxied(request.headers),
+            tells=self._tells,
+        )
 
     def begin(self, ack_connection: AckConnection, ack: str, settle: Settle) -> HttpAck:
         """Take up an answer that is about to be written, by what it hands over."""

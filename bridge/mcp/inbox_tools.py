@@ -40,8 +40,7 @@ from bridge.mcp.tools import (
     unless_leaving,
     whole,
 )
-from bridge.models import Event, EventId, EventStatus, LeaseToken, instant, second
-from bridge.store.events import LeaseRef
+from bridge.models import Event, EventId, EventStatus, LeaseRef, LeaseToken, instant, second
 from bridge.verbs.acks import ack_of_lease
 from bridge.verbs.takers import Taken
 
@@ -88,7 +87,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
 
 def _taken(caller: Caller, taken: Taken) -> Told:
     ack = ack_of_lease(taken.event.event_id, taken.token)
-    payload = shown_payload(caller.runtime, caller.server, taken.event.hook, taken.payload)
+    payload = shown_payload(caller.runtime.schemas, caller.server, taken.event.hook, taken.payload)
     shown = envelope(taken, payload, caller.runtime.settings.result_chars)
     return ToolOutcome(success(shown), ack)
 
@@ -119,7 +118,8 @@ async def read_part(
         return read | dataclasses.asdict(file)
     if path == "" and offset == 0:
         read |= beside(await events.find(caller.server.name, event_id), chars)
-    value = await shown_part(caller.runtime, caller.server, event_id, path, detailed=detailed)
+    schemas = caller.runtime.schemas
+    value = await shown_part(events, schemas, caller.server, event_id, path, detailed=detailed)
     return read | value_or_text(value, offset, chars)
 
 

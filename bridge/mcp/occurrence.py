@@ -8,15 +8,16 @@ from bridge.errors import NotFoundError
 from bridge.mcp.addresses import event_uri
 from bridge.mcp.tool_results import DATA_NOTICE, beside, shown_part, value_or_text
 from bridge.models import Event, Json, instant
-from bridge.runtime import Runtime
+from bridge.schemas.checks import SchemaCache
+from bridge.verbs.events import Events
 
 
 async def occurrence(
-    runtime: Runtime, server: Server, event: Event, chars: int
+    events: Events, schemas: SchemaCache, server: Server, event: Event, chars: int
 ) -> dict[str, Json] | None:
     """Return an event as it is sent, of a long payload the start; None once it is not kept."""
     try:
-        payload = await shown_part(runtime, server, event.event_id, "", detailed=False)
+        payload = await shown_part(events, schemas, server, event.event_id, "", detailed=False)
     except NotFoundError:
         return None
     received_at, read = instant(event.received_at_ms), value_or_text(payload, 0, chars)

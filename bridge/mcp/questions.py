@@ -113,4 +113,4 @@ def _value(server: Server, question: Question, content: dict[str, Any]) -> Json:
 
 def _shown(question: Question, caller: Caller) -> Json | LongJson:
     payload = read_kept(question.body.content)
-    return shown_payload(caller.runtime, caller.server, question.hook, payload)
+    return shown_payload(caller.runtime.schemas, caller.server, question.hook, payload)

@@ -15,13 +15,12 @@ from mcp.shared.exceptions import MCPError
 from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox, inbox_uri
-from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, names_of
+from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED
 from bridge.mcp.exchange import ResourceSubscriptions
 from bridge.mcp.resources import unknown
 from bridge.mcp.tools import Context, refusing
 from bridge.models import Message
-from bridge.runtime import Runtime
-from bridge.store.inboxes import SubscribedInboxes
+from bridge.verbs.inboxes import Inboxes, SessionNews
 
 
 async def hear(context: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
@@ -64,24 +63,24 @@ TOLD_LISTS = ("toolsListChanged", "promptsListChanged")
 class SessionSubscriptions:
     """What a session wants to hear of, in its record."""
 
-    runtime: Runtime
+    inboxes: Inboxes
     server: Server
     session_id: str
 
     async def hear(self, hook: str) -> None:
         """Hear of a hook's inbox from now on."""
-        await self.runtime.inboxes.hear(self.session_id, self.server.name, hook)
+        await self.inboxes.subscribe(self.session_id, self.server, hook)
 
     async def hear_no_more(self, hook: str) -> None:
         """Hear no more of it."""
-        await self.runtime.inboxes.hear_no_more(self.session_id, hook)
+        await self.inboxes.unsubscribe(self.session_id, hook)
 
 
 @dataclass(frozen=True)
 class SessionNotifications:
     """Notifies one session of changes, by `send`; the endpoint's `lists` are known by digests."""
 
-    runtime: Runtime
+    inboxes: Inboxes
     server: Server
     lists: Mapping[str, str]
     session_id: str
@@ -89,37 +88,32 @@ class SessionNotifications:
 
     async def tell(self) -> None:
         """Notify of each change once, until the session ends."""
-        signals, hears = self.runtime.signals, False
+        hears = False
         while True:
-            names = names_of(self.server) if hears else ()
-            with signals.subscribed(f"session:{self.session_id}", *names) as woken:
-                with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back
-                    heard = await self._look()
-                    if heard is None:
+            changes = self.inboxes.session_changes(self.session_id, self.server, hears=hears)
+            with changes as woken:
+                with contextlib.suppress(TransientError):  # all are notified when Redis is back
+                    news = await self._look()
+                    if news is None:
                         return
-                    if hears != bool(heard.inboxes):
-                        hears = bool(heard.inboxes)
+                    if hears != news.hears:
+                        hears = news.hears
                         continue
                 await asyncio.sleep(PAUSE_S)
                 await woken.notified()
 
-    async def _look(self) -> SubscribedInboxes | None:
-        inboxes = self.runtime.inboxes
-        heard = await inboxes.look(self.session_id, self.server.name)
-        if heard is None:
-            return None
+    async def _look(self) -> SessionNews | None:
         lists = {name: self.lists[name] for name in TOLD_LISTS}
-        unlike = {name: now for name, now in lists.items() if heard.shown.get(name) != now}
-        for name in sorted(unlike.keys() & heard.shown.keys()):
+        news = await self.inboxes.news(self.session_id, self.server, lists)
+        if news is None:
+            return None
+        for name in news.lists:
             await self._send({"method": LIST_CHANGES[name]})
-        news = [hook for hook in heard.news if hook in self.server.hooks]
-        for hook in news:
+        for hook in news.hooks:
             uri = inbox_uri(self.server, hook)
             await self._send({"method": UPDATED, "params": {"uri": uri}})
-        if news or unlike:
-            told = {hook: heard.inboxes[hook] for hook in news}
-            await inboxes.told(self.session_id, told, unlike)
-        return heard
+        await self.inboxes.told(self.session_id, news)
+        return news
 
     async def _send(self, message: Message) -> None:
         await self.send({"jsonrpc": "2.0", **message})

@@ -7,6 +7,7 @@ hears only its own process; ours hears of tasks from every process through the w
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import mcp_types as types
@@ -36,7 +37,7 @@ class ListenStream:
         self._lists = [flag for flag in LIST_CHANGES if self._wanted.get(flag)]
         self._uris = inboxes_among(server, self._wanted.get("resourceSubscriptions") or ())
         heard = server.hooks if "resourcesListChanged" in self._lists else self._uris.values()
-        self.inboxes = InboxWatch(context.lifespan_context.runtime, server, tuple(heard))
+        self.inboxes = InboxWatch(context.lifespan_context.runtime.inboxes, server, tuple(heard))
         self.task_ids = _task_ids(context, self._wanted.get("taskIds"))
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
         self._told_lists: dict[str, int] = {}
@@ -75,7 +76,7 @@ class ListenStream:
                 self._told_lists[flag] = changes[flag]
                 await self._notify(LIST_CHANGES[flag], {})
         for task_id in self.task_ids:
-            with contextlib.suppress(TransientError):  # all all_woken ring when Redis is back
+            with contextlib.suppress(TransientError):  # all are notified when Redis is back
                 await self._tell_task(task_id)
 
     async def _tell_task(self, task_id: CallId) -> None:
@@ -127,15 +128,15 @@ class SubscriptionsListen:
         self._notify()
 
     @contextlib.contextmanager
-    def open(self, context: Context, *names: str) -> Iterator[Signal]:
-        """Count a stream among the open ones; its woken rings for these names, and to close.
+    def open(self, subscribed: AbstractContextManager[Signal]) -> Iterator[Signal]:
+        """Count a stream among the open ones: what it has subscribed to is notified to close, too.
 
         Raises:
             MCPError: there are too many.
         """
         if self.count >= LISTENERS_MAX:
             raise MCPError(types.INTERNAL_ERROR, "too many subscriptions on this process")
-        with context.lifespan_context.runtime.signals.subscribed(*names) as woken:
+        with subscribed as woken:
             self._waiting.add(woken)
             try:
                 yield woken
@@ -147,22 +148,16 @@ class SubscriptionsListen:
     ) -> types.SubscriptionsListenResult:
         """Acknowledge first, then tell every change until the client leaves or we drain."""
         subscription = ListenStream(context, params.notifications)
-        with self.open(context, *(f"call:{task_id}" for task_id in subscription.task_ids)) as woken:
+        caller = context.lifespan_context
+        with self.open(caller.runtime.calls.subscribed(*subscription.task_ids)) as woken:
             await subscription.acknowledge(self._changes)
-            await subscription.tell_lists(await self._changed_lately(context))
+            changed = await caller.runtime.inboxes.changed_lists(caller.server, self._lists)
+            await subscription.tell_lists(changed)
             async with beside(subscription.inboxes.tell(subscription.tell_inboxes)):
                 while not self.is_closing:
                     await subscription.tell(self._changes)
                     await woken.notified()
         return types.SubscriptionsListenResult(_meta=subscription.meta)
-
-    async def _changed_lately(self, context: Context) -> list[str]:
-        """Name the lists that are others than before: whoever comes back may not know them yet."""
-        caller = context.lifespan_context
-        try:
-            return await caller.runtime.inboxes.changed_lists(caller.server.name, self._lists)
-        except TransientError:
-            return []
 
     def _notify(self) -> None:
         for woken in self._waiting:

@@ -9,8 +9,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from bridge.auth.throttle import GuessThrottle
+from bridge.auth.throttle import LINES_MAX, GuessThrottle
 from bridge.formats.addresses import Network
+
+logger = logging.getLogger(__name__)
 
 Address = IPv4Address | IPv6Address
 
@@ -96,23 +98,27 @@ def _spelled(address: Address) -> str:
     return str(ip_network((address, CLIENT_PREFIX_V6), strict=False))
 
 
-logger = logging.getLogger(__name__)
+class Clients:
+    """Who sends requests to this process, by address, and how many lines of the log they cause."""
 
+    def __init__(self, proxies: TrustedProxies) -> None:
+        self._proxies = proxies
+        self._lines = GuessThrottle(of_one=LINES_MAX)
 
-def clients_of(request: Request) -> tuple[str, ...]:
-    """Return the addresses that count as the sender's."""
-    proxies: TrustedProxies = request.app.state.proxies
-    return proxies.clients(request.client.host if request.client else None, request.headers)
+    def of(self, request: Request) -> tuple[str, ...]:
+        """Return the addresses that count as the sender's."""
+        return self._proxies.clients(
+            request.client.host if request.client else None, request.headers
+        )
 
+    def has_a_line_left(self, request: Request) -> bool:
+        """Count a line of the log for a sender who has proved nothing; False for one too many.
 
-def has_a_line_left(request: Request) -> bool:
-    """Count a line of the log for a sender who has proved nothing; False for one too many.
-
-    What leaves nothing but a line could fill the disk with lines. That there were too many is one.
-    """
-    clients, lines = clients_of(request), request.app.state.lines
-    assert isinstance(lines, GuessThrottle)
-    braking = lines.count(clients)
-    if braking is not None and braking.is_first:
-        logger.warning("strangers.not_logged", extra={"clients": clients})
-    return braking is None
+        What leaves nothing but a line could fill the disk with lines. That there were too many is
+        one.
+        """
+        clients = self.of(request)
+        throttled = self._lines.count(clients)
+        if throttled is not None and throttled.is_first:
+            logger.warning("strangers.not_logged", extra={"clients": clients})
+        return throttled is None

@@ -13,8 +13,7 @@ from bridge.models import (
     Event,
     EventId,
     EventStatus,
-    LeaseToken,
-    Principal,
+    LeaseRef,
     Reply,
     moment_ms,
 )
@@ -103,25 +102,6 @@ class NewEvent:
     def coalesce_ms(self) -> int:
         """For how long later requests are merged into it."""
         return round(self.coalesce_for_s * 1000)
-
-
-@dataclass(frozen=True)
-class LeaseRef:
-    """The right that a writer claims: an event's id, its lease's token and the principal."""
-
-    event_id: EventId
-    token: LeaseToken
-    principal: Principal
-
-    @property
-    def server(self) -> str:
-        """The server of the principal."""
-        return self.principal.server
-
-    @property
-    def taker(self) -> str:
-        """The name of the principal."""
-        return self.principal.name
 
 
 class EventRow(NamedTuple):

@@ -1,9 +1,9 @@
 """Outboxes: what a stream must still send, kept so that any web process can send it again."""
 
 import secrets
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from bridge.models import Frame
 from bridge.store.sessions import Reading
 from bridge.store.steps import Steps, step
 
@@ -13,26 +13,8 @@ FRAMES_MAX, BYTES_MAX = 1000, 16 * 1024 * 1024
 READ_FRAMES, READ_BYTES = 64, 256 * 1024
 """What a reader takes at once, and so holds for a client that does not read: one frame more."""
 
-FRAME_ID = r"\d{1,19}-\d{1,19}"
-"""How a frame's id is spelt, as a regular expression; Redis refuses longer numbers."""
-
 OUTBOX_TTL_S = 3600
 ANSWER_TTL_S = 600
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One JSON-RPC message on its way out; nothing follows the `last` one of a stream.
-
-    `receipt` names what is handed over once the frame has arrived; empty for nothing. A frame that
-    answered a request and made room for others has no content: `dropped` names the request.
-    """
-
-    frame_id: str
-    content: bytes
-    is_last: bool
-    receipt: str
-    dropped: str = ""
 
 
 class FrameRow(NamedTuple):

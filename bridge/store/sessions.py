@@ -8,11 +8,11 @@ Its process may die; then the next process that reads the client's stream serves
 import json
 import secrets
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bridge.errors import TooManySessionsError, TransientError
 from bridge.formats.json_text import decode, encode
-from bridge.models import CallId, Message, Principal, ProcessId
+from bridge.models import CallId, Message, Owed, Principal, ProcessId, Session
 from bridge.store.steps import Steps, step
 
 SESSION_TTL_S = 24 * 3600
@@ -33,19 +33,6 @@ class SessionLimits:
 
 
 USUAL = SessionLimits()
-
-
-@dataclass(frozen=True)
-class Session:
-    """One client's handshake, `info` and `capabilities` its own; no `version`: not yet made."""
-
-    session_id: str
-    principal: Principal
-    wire: str
-    client: str
-    version: str = ""
-    info: Any = None
-    capabilities: Any = None
 
 
 def new_session_id() -> str:
@@ -168,14 +155,6 @@ class Reading:
     stream: str
     reader: str
     client: str = ""
-
-
-@dataclass(frozen=True)
-class Owed:
-    """A request whose answer is owed on a stream, with the id of the call that it may start."""
-
-    message: Message
-    call_id: CallId
 
 
 def probe_wake(session_id: str, stream: str) -> str:

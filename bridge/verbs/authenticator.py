@@ -1,6 +1,7 @@
 """The verb of whoever comes in: by a token, by what a person has consented to, by an issuer."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -11,7 +12,8 @@ from bridge.configuration.settings import Settings
 from bridge.errors import ForbiddenError, UnauthorizedError
 from bridge.models import Principal
 from bridge.store.grants import GrantStore
-from bridge.store.tokens import TokenStore
+from bridge.store.signals import Signal, Signals
+from bridge.store.tokens import REVOKED, TokenStore
 from bridge.verbs.oauth_grants import WIRES, Grants, resources_of
 from bridge.verbs.tokens import NEEDED, WRONG, TokenAccess, Tokens
 
@@ -37,7 +39,9 @@ class Authenticator:
         grant_store: GrantStore,
         servers: Mapping[str, Server],
         settings: Settings,
+        signals: Signals,
     ) -> None:
+        self._signals = signals
         self._settings = settings
         self._public_url = settings.public_url or ""
         self.tokens = Tokens(token_store, settings)
@@ -72,6 +76,10 @@ class Authenticator:
             challenge = self._challenge(server, wire, why)
             raise UnauthorizedError(said, challenge, is_guess=bool(given))
         return found
+
+    def revocations(self) -> AbstractContextManager[Signal]:
+        """Hear that some token may be good for nothing any more while the block lasts."""
+        return self._signals.subscribed(REVOKED)
 
     async def still_admits(self, digest: str, server: Server) -> bool:
         """Report whether what let someone in, by its digest, would do so still."""

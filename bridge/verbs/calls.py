@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.calls import CallStore, NewCall
-from bridge.store.signals import Signals
+from bridge.store.signals import Signal, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,10 @@ class Calls:
                 if call.status.is_final or call.asks or left_s <= 0:
                     return call
                 await woken.wait(min(left_s, LOOK_AGAIN_S))
+
+    def subscribed(self, *call_ids: CallId) -> AbstractContextManager[Signal]:
+        """Hear of changes of these calls while the block lasts."""
+        return self._signals.subscribed(*(f"call:{call_id}" for call_id in call_ids))
 
     async def cancel(
         self, call_id: CallId, principal: Principal, scope: Scope = EVERYTHING

@@ -17,6 +17,7 @@ from bridge.models import (
     EventId,
     EventStatus,
     Json,
+    LeaseRef,
     Principal,
     ReplyStatus,
     new_lease_token,
@@ -24,7 +25,7 @@ from bridge.models import (
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.claims import ClaimStore
-from bridge.store.events import EventStore, LeaseRef
+from bridge.store.events import EventStore
 from bridge.verbs.takers import Taken
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,10 @@ class Events:
         self._store = store
         self._queue = queue
         self._schemas = schemas
+
+    async def find_aged(self, event_id: EventId) -> tuple[Event, int] | None:
+        """Read an event of any server, and how long it has been here, in ms; None if unknown."""
+        return await self._store.read_aged(event_id)
 
     async def find(self, server: str, event_id: str) -> Event:
         """Read one event of a server.

@@ -10,8 +10,8 @@ from bridge.formats.json_text import off_loop, parse_json
 from bridge.log import audit
 from bridge.models import CallStatus, Json
 from bridge.net.request_body import read_body
-from bridge.runtime import Runtime
 from bridge.verbs.calls import Callbacks
+from bridge.web.middleware import state_of
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -28,7 +28,7 @@ ONE_OF = ("progress", "result", "failure")
 
 async def receive_callback(request: Request) -> Response:
     """Act on one callback; an unknown call and a wrong token are answered alike."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     call_id, secret = request.path_params["call_id"], request.query_params.get("token", "")
     await runtime.callbacks.demand(call_id, secret)
     raw = await read_body(request, runtime.settings.max_body_bytes)

@@ -13,16 +13,16 @@ from bridge.formats.json_text import decode, encode
 from bridge.log import OPERATOR, audit
 from bridge.models import Event, EventId, Reply, instant
 from bridge.net.connection import is_proxied
-from bridge.runtime import Runtime
-from bridge.web.middleware import LOOPBACK
+from bridge.runtime import WebRuntime
+from bridge.web.middleware import LOOPBACK, state_of
 
 
 async def show_event(request: Request) -> Response:
     """Describe an event to whoever may send on its hook; to others it does not exist."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     if proof_headers(runtime.servers.values()).isdisjoint(request.headers):
         raise UnauthorizedError("the hook's credential is needed", is_guess=False)
-    found = await runtime.event_store.read_aged(EventId(request.path_params["event_id"]))
+    found = await runtime.events.find_aged(EventId(request.path_params["event_id"]))
     event, elapsed_ms = found or (None, 0)
     server = runtime.servers.get(event.server) if event else None
     hook = server.hooks.get(event.hook) if server and event else None
@@ -34,7 +34,7 @@ async def show_event(request: Request) -> Response:
     )
 
 
-def _unknown(runtime: Runtime, sender: Sender) -> NotFoundError:
+def _unknown(runtime: WebRuntime, sender: Sender) -> NotFoundError:
     """Report that there is no such event; who has the credential of another hook has guessed none.
 
     So have workflows that ask for an event which is no longer kept.
@@ -89,7 +89,7 @@ def demand_token(request: Request, token: SecretStr | None, setting: str) -> Non
 
 async def redrive_event(request: Request) -> Response:
     """POST /events/{event_id}/redrive: put back an event, or a reply, that was set aside."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
     event_id = request.path_params["event_id"]
     status, reply_status = await runtime.operators.redrive(event_id)

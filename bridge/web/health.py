@@ -1,19 +1,13 @@
 """Health: alive, ready, and the numbers."""
 
-import asyncio
-
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.errors import TransientError
 from bridge.n8n.reply_address import ReplyAddresses
-from bridge.redis_faults import SILENT
-from bridge.runtime import Runtime
 from bridge.web.events import demand_token
 from bridge.web.metrics import registry_of, zeros
-
-ANSWER_S = 2.0
+from bridge.web.middleware import state_of
 
 
 async def show_alive(_request: Request) -> Response:
@@ -23,15 +17,10 @@ async def show_alive(_request: Request) -> Response:
 
 async def show_ready(request: Request) -> Response:
     """Report whether Redis takes what it is given, and if not, why."""
-    runtime: Runtime = request.app.state.runtime
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            await runtime.processes.beat()
-    except (TransientError, TimeoutError):
-        fault = runtime.steps.fault or SILENT
-        told = {"status": "not ready", "reason": fault.sentence}
-        return JSONResponse(told, 503, {"Retry-After": "2"})
-    warning = {"warning": runtime.losses.said} if runtime.losses.said else {}
+    health = state_of(request).runtime.health
+    if fault := await health.fault():
+        return JSONResponse({"status": "not ready", "reason": fault}, 503, {"Retry-After": "2"})
+    warning = {"warning": health.warning} if health.warning else {}
     return JSONResponse({"status": "ready"} | warning)
 
 
@@ -42,12 +31,12 @@ async def show_metrics(request: Request) -> Response:
         UnauthorizedError: a wrong token.
         NotFoundError: off loopback while BRIDGE_METRICS_TOKEN is not set.
     """
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     demand_token(request, runtime.settings.metrics_token, "BRIDGE_METRICS_TOKEN")
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     hooks = [(server.name, hook) for server in runtime.servers.values() for hook in server.hooks]
-    totals = await runtime.counters.read(hooks)
+    totals = await runtime.health.totals(hooks)
     origins = ReplyAddresses.of(runtime.settings).origins.values()
     known = totals.with_zeros(zeros(runtime.servers.values(), origins))
-    registry = registry_of(known, len(request.app.state.streams))
+    registry = registry_of(known, len(state_of(request).streams))
     return Response(encode(registry), media_type=content_type)

@@ -26,10 +26,10 @@ from bridge.formats.signatures import is_same
 from bridge.log import audit
 from bridge.models import Event, Json, new_lease_token
 from bridge.n8n.scrub import MARK
-from bridge.net.client_address import clients_of
-from bridge.net.request_body import BodyBudget, read_body
-from bridge.runtime import Runtime
+from bridge.net.request_body import read_body
+from bridge.runtime import WebRuntime
 from bridge.verbs.intake import Incoming
+from bridge.web.middleware import state_of
 from bridge.web.prefer import WatchedAnswer, preferred_wait_s, while_there
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 async def receive_event(request: Request) -> Response:
     """Store a payload and answer 202, or 200 for one that was stored before."""
     started = time.perf_counter()
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     server, hook = _find_hook(runtime, request)
     if greeting := answer_graph(hook, request):
         return greeting
@@ -75,7 +75,7 @@ def is_confirmed_by_get(servers: Mapping[str, Server], place: Mapping[str, str])
 
 async def confirm(request: Request) -> Response:
     """Answer a provider that asks with GET whether it may send here."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     _, hook = _find_hook(runtime, request)
     assert isinstance(hook.handshake, MetaHandshake), "no other hook is routed here"
     return answer_meta(hook, hook.handshake, request)
@@ -83,7 +83,7 @@ async def confirm(request: Request) -> Response:
 
 async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int) -> Response:
     """Hold the request open for a reply that may come in time; answer with what there is then."""
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     token = new_lease_token()
     waiting = runtime.direct_replies.wait(event, token, wait_s)
     now = await while_there(request, waiting) or event
@@ -97,7 +97,7 @@ async def _wait(request: Request, event: Event, is_duplicate: bool, wait_s: int)
     return WatchedAnswer(described, 200 if is_told else 202, applied, settle)
 
 
-def _find_hook(runtime: Runtime, request: Request) -> tuple[Server, Hook]:
+def _find_hook(runtime: WebRuntime, request: Request) -> tuple[Server, Hook]:
     server = runtime.servers.get(request.path_params["server"])
     hook = server.hooks.get(request.path_params["hook"]) if server else None
     if server is None or hook is None:
@@ -126,8 +126,8 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
 
 async def _read_signed(request: Request, hook: Hook, max_bytes: int) -> tuple[bytes, Proof]:
     """Read the body that is to prove its own sender, as far as there is room for such ones."""
-    budget: BodyBudget = request.app.state.body_budget
-    with budget.holding(request.url.path, clients_of(request)) as hold:
+    state = state_of(request)
+    with state.body_budget.holding(request.url.path, state.clients.of(request)) as hold:
         raw = await read_body(request, max_bytes, hold.grow_to)
         proof = check_hook(hook, Sender(request.headers, raw, time.time()))
         hold.is_proved()
@@ -158,7 +158,7 @@ def _deadline(text: str) -> str:
 
 
 def _own_address(request: Request) -> str:
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     return runtime.settings.public_url or str(request.base_url).rstrip("/")
 
 

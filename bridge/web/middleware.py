@@ -1,4 +1,4 @@
-"""What every request passes: known hosts and origins only, and a process that is ready.
+"""What every request passes, and what it finds: known hosts only, a ready process, its state.
 
 A web page may send what is named here, and read that of the answers (CORS). The bridge knows no
 cookies here: a client brings a token, so no credentials are allowed.
@@ -9,15 +9,22 @@ Source: the Fetch standard, 3.2, "HTTP CORS protocol"; MCP 2025-11-25, "Streamab
 import asyncio
 import contextlib
 import re
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.auth.throttle import GuessThrottle
 from bridge.configuration.settings import Settings
+from bridge.net.client_address import Clients
+from bridge.net.draining import OpenStreams
 from bridge.net.problem import problem
+from bridge.net.request_body import BodyBudget
+from bridge.runtime import WebRuntime
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -38,6 +45,26 @@ def is_routed(scope: Scope, path: str) -> bool:
     """Report whether an address is one of ours as it stands: a public path may be `/mcp`."""
     at_path = {**scope, "path": path}
     return any(route.matches(at_path)[0] != Match.NONE for route in scope["app"].routes)
+
+
+@dataclass
+class WebState:
+    """What the routes for n8n and operators find in their process.
+
+    `runtime` is there from the moment on that the process is ready.
+    """
+
+    clients: Clients
+    body_budget: BodyBudget
+    streams: OpenStreams
+    guesses: GuessThrottle = field(default_factory=GuessThrottle)
+    runtime: WebRuntime = field(init=False)
+
+
+def state_of(request: Request) -> WebState:
+    """Return what a request finds in its process."""
+    state: WebState = request.app.web
+    return state
 
 
 class HostGuard:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from bridge.formats.json_text import encode
 from bridge.net.connection import Connection, connection_of
+from bridge.web.middleware import state_of
 
 WAIT_MAX_S = 290
 """n8n gives a request up after 300 seconds."""
@@ -40,7 +41,7 @@ async def while_there(request: Request, work: Awaitable[T]) -> T | None:
     """Wait for `work`; None, and the work is cancelled, if the client leaves or we drain first."""
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_until_gone(request))
-    with request.app.state.streams.holding(watching.cancel):
+    with state_of(request).streams.holding(watching.cancel):
         try:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
             return await working if working.done() else None

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bridge.auth.throttle import Throttled
 from bridge.errors import (
     BridgeError,
     ConflictError,
@@ -28,8 +27,8 @@ from bridge.errors import (
     UnsupportedMediaError,
 )
 from bridge.log import UNKNOWN, audit
-from bridge.net.client_address import clients_of
 from bridge.net.problem import problem
+from bridge.web.middleware import state_of
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +81,8 @@ def _methods_at(request: Request) -> list[str]:
 
 def refuse_guess(request: Request, why: str) -> Response | None:
     """Count a wrong credential; return the 429 once its sender has brought too many."""
-    clients = clients_of(request)
-    braking: Throttled | None = request.app.state.brake.count(clients)
+    clients = state_of(request).clients.of(request)
+    braking = state_of(request).guesses.count(clients)
     if braking is None:
         return None
     if braking.is_first:

@@ -69,8 +69,8 @@ async def running_app() -> AsyncIterator[tuple[str, set[str]]]:
         ):
             settings = Settings(redis_url=valkey.url, n8n_url=n8n_url)
             server = fixture_server(NAME, n8n_url, twice_url)
-            app = create_fixture_app(settings, server)
-            fixtures = {*app.state.endpoints[NAME].tools, *(prompt.name for prompt in PROMPTS)}
+            app, endpoint = create_fixture_app(settings, server)
+            fixtures = {*endpoint.tools, *(prompt.name for prompt in PROMPTS)}
             async with working(settings, as_workers_know_it(server)), serving(app) as address:
                 yield f"{address}/mcp/{NAME}", fixtures
 

@@ -1,15 +1,13 @@
 """The test app: the product's routes and wires, with the fixtures' endpoint behind them."""
 
-from starlette.applications import Starlette
-
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from tests.conformance.endpoint import FixtureDoor
 
 
-def create_fixture_app(settings: Settings, server: Server) -> Starlette:
+def create_fixture_app(settings: Settings, server: Server) -> tuple[BridgeApp, FixtureDoor]:
     """Build a web app with one server, the fixtures', open to everyone on this machine."""
-    app = create_app(settings, {server.name: server})
-    app.state.endpoints[server.name] = FixtureDoor(server)
-    return app
+    app = BridgeApp(settings, {server.name: server})
+    app.mcp.endpoints[server.name] = fixtures = FixtureDoor(server)
+    return app, fixtures

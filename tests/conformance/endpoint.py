@@ -10,6 +10,7 @@ from mcp.server.context import HandlerResult
 from mcp.server.lowlevel import Server as McpServer
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
+from typing_extensions import override
 
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
@@ -113,13 +114,13 @@ def _speaking(run: Speak) -> Run:
     return speak
 
 
-class FixtureDoor:
+class FixtureDoor(McpEndpoint):
     """The product's endpoint of a server, with the suite's fixtures and `more` in front of it."""
 
     def __init__(self, server: Server, *more: Speak) -> None:
+        super().__init__(server)
         self._behind = McpEndpoint(server)
         self.listening = self._behind.listening
-        self.lists = self._behind.lists
         self.tools = gathered() | {
             "test_trigger_tool_change": Fixture(
                 "Says that the tools changed.", self._announcing("toolsListChanged")
@@ -164,11 +165,12 @@ class FixtureDoor:
         state = RequestStateSecurity.ephemeral()
         self.mcp.middleware.append(RequestStateBoundary(state, default_audience=NAME))
 
-    def input_schema(self, name: str, _scope: Scope = EVERYTHING) -> Schema | None:
+    @override
+    def input_schema(self, name: str, scope: Scope = EVERYTHING) -> Schema | None:
         """Return a tool's input schema, or None for an unknown tool."""
         if name in self.tools:
             return INPUTS.get(name, NOTHING)
-        return self._behind.input_schema(name)
+        return self._behind.input_schema(name, scope)
 
     async def _list_tools(
         self, context: Context, params: types.PaginatedRequestParams | None

@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
@@ -57,11 +56,11 @@ def settings(redis_url: str) -> Settings:
     return Settings(redis_url=redis_url, keepalive_s=KEEPALIVE_S, max_body_bytes=100_000)
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings) -> BridgeApp:
     """Build an app with a server of the product's own kind, and one with the suite's fixtures."""
     fixtures = Server(name=FIXTURES)
-    app = create_app(settings, {DESK.name: DESK, FIXTURES: fixtures})
-    app.state.endpoints[FIXTURES] = FixtureDoor(fixtures, aside, flood, impatient)
+    app = BridgeApp(settings, {DESK.name: DESK, FIXTURES: fixtures})
+    app.mcp.endpoints[FIXTURES] = FixtureDoor(fixtures, aside, flood, impatient)
     return app
 
 
@@ -81,23 +80,23 @@ async def webs(webs_of_module: Webs, redis_url: str) -> AsyncIterator[Webs]:
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     """Return the app of one web process."""
     return await webs.app(build, settings)
 
 
 @pytest.fixture
-async def web(app: Starlette, webs: Webs) -> AsyncIterator[str]:
+async def web(app: BridgeApp, webs: Webs) -> AsyncIterator[str]:
     """Return the address of one web process."""
     async with webs.serving(app) as address:
         yield address
 
 
 @pytest.fixture
-async def runtime(web: str, app: Starlette) -> Runtime:
+async def runtime(web: str, app: BridgeApp) -> Runtime:
     """Return what the one web process works with."""
     assert web
-    opened: Runtime = app.state.runtime
+    opened: Runtime = app.runtime
     return opened
 
 

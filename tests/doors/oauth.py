@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from bridge.local.ports import free_port
 from bridge.runtime import Runtime
@@ -125,12 +124,12 @@ class OAuthClient:
 class Flow(OAuthClient):
     """A client of a bridge that runs in this process."""
 
-    app: Starlette = field(kw_only=True)
+    app: BridgeApp = field(kw_only=True)
 
     @property
     def runtime(self) -> Runtime:
         """What the bridge works with."""
-        runtime: Runtime = self.app.state.runtime
+        runtime: Runtime = self.app.runtime
         return runtime
 
     async def let_pass(self, ms: int) -> None:
@@ -168,7 +167,7 @@ async def open_flow(redis_url: str, path: str = "", **given: Any) -> AsyncIterat
         | {"public_url": origin + path}
         | given
     )
-    app = create_app(settings, {DESK.name: DESK, OTHER.name: OTHER})
+    app = BridgeApp(settings, {DESK.name: DESK, OTHER.name: OTHER})
     async with serving(app, port) as address, httpx2.AsyncClient(timeout=20) as http:
         assert address == origin
         yield Flow(http, origin + path, app=app)

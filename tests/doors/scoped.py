@@ -57,15 +57,15 @@ SEEN: Mapping[str, tuple[Scope, list[str]]] = {
 
 async def token_for(runtime: Runtime, name: str, scope: Scope, ttl_s: float | None = None) -> str:
     """Make a token at the desk."""
-    token, _ = await runtime.authenticator.tokens.add(DESK, name, scope, ttl_s)
+    token, _ = await runtime.mcp.authenticator.tokens.add(DESK, name, scope, ttl_s)
     return token
 
 
 async def renewed(runtime: Runtime, name: str, scope: Scope) -> str:
     """Take the tokens of a principal away, and make one with these rights."""
-    for token in await runtime.authenticator.tokens.list(DESK.name):
+    for token in await runtime.mcp.authenticator.tokens.list(DESK.name):
         if token.principal.name == name:
-            await runtime.authenticator.tokens.revoke(token.token_id)
+            await runtime.mcp.authenticator.tokens.revoke(token.token_id)
     return await token_for(runtime, name, scope)
 
 
@@ -90,5 +90,5 @@ async def told(modern: Modern, tool: str, **arguments: Any) -> Message:
 async def send(runtime: Runtime, hook: str) -> EventId:
     """Have n8n send an event on a hook."""
     incoming = Incoming(Content({"a": hook}, Body(b'{"a": "it"}', "application/json")))
-    event, _ = await runtime.intake.accept(DESK, DESK.hooks[hook], incoming)
+    event, _ = await runtime.web.intake.accept(DESK, DESK.hooks[hook], incoming)
     return event.event_id

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from bridge import app as bridge_app
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from tests.apps import BASE
 from tests.doors.by_hand import ALICE, BOTH, authorization, request
@@ -24,13 +23,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def closed(settings: Settings) -> Starlette:
+def closed(settings: Settings) -> BridgeApp:
     """Return the app of a process that has not started yet."""
     return build(settings)
 
 
 @pytest.fixture
-async def client(closed: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(closed: BridgeApp) -> AsyncIterator[httpx2.AsyncClient]:
     """Return a client of it."""
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(closed), base_url=BASE) as client:
         yield client
@@ -58,7 +57,7 @@ async def test_a_process_that_starts_is_alive(client: httpx2.AsyncClient) -> Non
 
 
 async def test_a_request_waits_for_a_process_that_starts(
-    closed: Starlette, client: httpx2.AsyncClient
+    closed: BridgeApp, client: httpx2.AsyncClient
 ) -> None:
     waiting = asyncio.create_task(client.get("/events/evt_x"))
     assert (await client.get("/readyz")).status_code == 503
@@ -69,16 +68,16 @@ async def test_a_request_waits_for_a_process_that_starts(
 
 
 async def test_a_process_that_drains_answers_each_client_once_more(
-    web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
-    drain(app)
+    app.drain()
     answer = await http.post(f"{web}/hooks/desk/letters", json={})
     assert (answer.status_code, answer.headers["connection"]) == (401, "close")
 
 
 async def test_a_process_that_drains_is_not_ready(
-    web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
-    drain(app)
+    app.drain()
     answer = await http.get(f"{web}/readyz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

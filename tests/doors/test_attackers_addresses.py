@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from bridge.configuration.credentials import BearerAuth
 from bridge.configuration.servers import Hook, Server
 from bridge.local.ports import free_port
-from bridge.models import EventId, Principal, Reply, ReplyStatus
+from bridge.models import EventId, LeaseRef, Principal, Reply, ReplyStatus
 from bridge.n8n.client import N8n
-from bridge.store.events import LeaseRef
 from tests.apps import RunningApp, running_app, there
 from tests.raw_server import RawServer, listening, raw_server
 from tests.waiting import wait_until
@@ -116,17 +115,19 @@ class Stage:
 
     async def answered(self) -> EventId:
         """Answer the next event, as Claude does."""
-        taken = await self.door.runtime.takers.take(DESK, ALICE, None, 0, there)
+        taken = await self.door.runtime.mcp.takers.take(DESK, ALICE, None, 0, there)
         assert taken
         event_id = taken.event.event_id
-        await self.door.runtime.events.reply(DESK, LeaseRef(event_id, taken.token, ALICE), "yes")
+        await self.door.runtime.mcp.events.reply(
+            DESK, LeaseRef(event_id, taken.token, ALICE), "yes"
+        )
         return event_id
 
     async def delivered(self, event_id: EventId) -> Reply:
         """Have a worker do its job."""
         async with N8n() as n8n:
-            await deliver_reply(self.door.runtime, n8n, event_id)
-        return (await self.door.runtime.events.find("desk", event_id)).reply
+            await deliver_reply(self.door.runtime.workers, n8n, event_id)
+        return (await self.door.runtime.mcp.events.find("desk", event_id)).reply
 
 
 @asynccontextmanager
@@ -162,7 +163,7 @@ async def test_a_trick_is_refused_at_the_door_and_nothing_is_stored(
 
     assert status == 422
     assert SECRET not in text
-    assert await stage.door.runtime.takers.take(DESK, ALICE, None, 0, there) is None
+    assert await stage.door.runtime.mcp.takers.take(DESK, ALICE, None, 0, there) is None
     assert (stage.n8n.connections, stage.elsewhere.connections) == (0, 0)
 
 

@@ -3,7 +3,6 @@
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.doors.receiver import SECRET, receiving
 from tests.doors.scoped import DESK, READER, client, send, token_for, told
 from tests.doors.test_whose_it_is import modern
 from tests.doors.wires import WIRES, asking
+from tests.working import with_receivers
 
 Line = tuple[str, str, str]
 Act = Callable[[Flow], Awaitable[object]]
@@ -92,7 +92,7 @@ async def hook(flow: Flow) -> None:
 
 async def call_back(flow: Flow) -> None:
     started = CallId((await tool(flow, "stamp"))["call_id"])
-    running = await flow.runtime.run_store.lease(started, new_lease_token())
+    running = await flow.runtime.stores.runs.lease(started, new_lease_token())
     assert running
     address = f"{flow.origin}/callbacks/{started}?token={running.secret}"
     assert (await flow.http.post(address, json={"progress": 0.5})).status_code == 200
@@ -152,7 +152,7 @@ async def of_webhooks(flow: Flow, method: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with receiving(Path(folder)) as receiver:
             receivers = Receivers(receiver.http)
-            flow.app.state.runtime = replace(flow.runtime, receivers=receivers)
+            flow.app.mcp.runtime = with_receivers(flow.runtime, receivers).mcp
             where = {"url": receiver.url, "secret": SECRET}
             alice = client(flow.http, flow.origin, ALICE)
             for step in dict.fromkeys(("events/subscribe", method)):

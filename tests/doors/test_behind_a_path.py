@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, N8N, authorization, events
 from tests.doors.conftest import DESK
@@ -28,7 +28,7 @@ def public_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def behind(redis_url: str, public_url: str) -> AsyncIterator[tuple[str, str]]:
-    app = create_app(Settings(redis_url=redis_url, public_url=public_url), {DESK.name: DESK})
+    app = BridgeApp(Settings(redis_url=redis_url, public_url=public_url), {DESK.name: DESK})
     async with serving(app) as address:
         yield address, httpx2.URL(public_url).path
 

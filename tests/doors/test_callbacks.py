@@ -41,8 +41,8 @@ async def door(redis_url: str) -> AsyncIterator[RunningApp]:
 async def run(door: RunningApp) -> Running:
     """Start a call and take it as a worker would."""
     asked = CallRequest(ALICE, TOOLS.workflows["render"], {}, new_call_id())
-    call = await door.runtime.calls.start(asked)
-    running = await door.runtime.run_store.lease(call.call_id, new_lease_token())
+    call = await door.runtime.mcp.calls.start(asked)
+    running = await door.runtime.stores.runs.lease(call.call_id, new_lease_token())
     assert running is not None
     return running
 
@@ -59,7 +59,7 @@ async def tell(
 
 
 async def read(door: RunningApp, running: Running) -> Call:
-    return await door.runtime.calls.wait(running.call.call_id, ALICE, 0)
+    return await door.runtime.mcp.calls.wait(running.call.call_id, ALICE, 0)
 
 
 async def test_progress_may_have_more_digits_than_a_float(door: RunningApp) -> None:
@@ -89,7 +89,7 @@ async def test_a_progress_message_and_the_timeline_hold_none_of_the_calls_secret
     await tell(door, running, {"progress": 0.4, "message": echoed})
 
     assert (await read(door, running)).message == "posting with [secret] to ?token=[secret]"
-    _, timeline = await door.runtime.operators.call(running.call.call_id)
+    _, timeline = await door.runtime.web.operators.call(running.call.call_id)
     assert timeline.moments[-1].said["message"] == "posting with [secret] to ?token=[secret]"
 
 
@@ -166,7 +166,7 @@ async def test_a_late_finish_of_the_worker_after_the_callback_changes_nothing(
     running = await run(door)
     await tell(door, running, {"result": {"page": "1"}})
 
-    assert not await door.runtime.run_store.finish(running, CallStatus.FAILED, failure="late")
+    assert not await door.runtime.stores.runs.finish(running, CallStatus.FAILED, failure="late")
     assert (await read(door, running)).status is CallStatus.SUCCEEDED
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import httpx2
 import pytest
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.mcp import change_watch
@@ -219,7 +219,7 @@ async def test_events_change_the_list_of_resources_of_who_listens_for_it(
 async def restarted(settings: Settings) -> AsyncIterator[str]:
     """Return the address of a process that was started with another server file."""
     servers: dict[str, Server] = {"desk": CHANGED}
-    async with serving(create_app(settings, servers)) as address:
+    async with serving(BridgeApp(settings, servers)) as address:
         yield address
 
 

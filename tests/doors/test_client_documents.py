@@ -26,7 +26,7 @@ async def teller(tmp_path: Path) -> AsyncIterator[Teller]:
 async def flow(redis_url: str, teller: Teller) -> AsyncIterator[Flow]:
     """Return a client whose document the bridge may read, though it is on this machine."""
     async with open_flow(redis_url) as opened:
-        opened.app.state.documents = teller.here
+        opened.app.documents = teller.here
         opened.client_id = teller.url
         yield opened
 
@@ -44,7 +44,7 @@ async def refused(flow: Flow, **changes: str) -> str:
 async def test_a_client_comes_in_by_its_document(flow: Flow) -> None:
     tokens = await flow.tokens()
     assert "take_event" in await names(client(flow.http, flow.origin, tokens["access_token"]))
-    held = await flow.runtime.authenticator.grants.held(tokens["access_token"])
+    held = await flow.runtime.mcp.authenticator.grants.held(tokens["access_token"])
     assert held
     assert held.granted.asked.client_id == flow.client_id
     assert (await flow.refresh(tokens["refresh_token"])).status_code == 200
@@ -146,7 +146,7 @@ async def test_a_code_of_a_document_s_client_is_for_no_other(flow: Flow) -> None
 async def test_no_document_is_read_from_this_network(
     flow: Flow, teller: Teller, addresses: list[str]
 ) -> None:
-    flow.app.state.documents = teller.documents(*addresses)
+    flow.app.documents = teller.documents(*addresses)
     assert await refused(flow) == "the client's document cannot be read"
     assert teller.resolved
     assert not teller.asked
@@ -157,7 +157,7 @@ async def test_a_bridge_as_it_is_started_reads_none_from_its_own_machine(
     redis_url: str, teller: Teller, host: str
 ) -> None:
     async with open_flow(redis_url) as flow:
-        http = flow.app.state.documents.http
+        http = flow.app.documents.http
         assert (http.is_let, http.resolve) == (is_public, resolve)
         port = teller.url.split("/")[2].split(":")[1]
         flow.client_id = f"https://{host}:{port}/c.json"

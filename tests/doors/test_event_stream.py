@@ -7,7 +7,8 @@ import pytest
 from starlette.types import Message
 
 from bridge.mcp.wires import event_stream
-from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, OpenStreams, event
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, event
+from bridge.net.draining import OpenStreams
 
 SCOPE = {"type": "http"}
 GONE: Message = {"type": "http.disconnect"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
@@ -28,7 +28,7 @@ from tests.doors.receiver import OTHER_SECRET, SECRET, Receiver, receiving
 from tests.doors.wires import asking, send
 from tests.serving import serving
 from tests.waiting import wait_until
-from tests.working import working
+from tests.working import with_receivers, working
 from workers.jobs import jobs
 
 
@@ -39,12 +39,12 @@ class Bridge:
     web: str
     http: httpx2.AsyncClient
     receiver: Receiver
-    app: Starlette
+    app: BridgeApp
 
     @property
     def runtime(self) -> Runtime:
         """Return what the web process works with."""
-        runtime: Runtime = self.app.state.runtime
+        runtime: Runtime = self.app.runtime
         return runtime
 
     async def ask(self, method: str, token: str = ALICE, **params: object) -> Message:
@@ -82,7 +82,7 @@ async def bridge(
     app = build(settings)
     async with receiving(tmp_path) as receiver, serving(app) as web:
         receivers = Receivers(receiver.http)
-        app.state.runtime = replace(app.state.runtime, receivers=receivers)
+        app.mcp.runtime = with_receivers(app.runtime, receivers).mcp
         async with delivering(settings, receivers):
             yield Bridge(web, http, receiver, app)
 
@@ -91,13 +91,13 @@ async def bridge(
 async def delivering(settings: Settings, receivers: Receivers) -> AsyncIterator[None]:
     """Run a worker's job for what is due, without the seconds that a whole worker takes to end."""
     async with open_runtime(settings, {DESK.name: DESK}, "worker", 5) as opened, N8n() as n8n:
-        runtime = replace(opened, receivers=receivers)
-        deliver = jobs(runtime, n8n)["workers.jobs.deliver_occurrences"]
+        runtime = with_receivers(opened, receivers)
+        deliver = jobs(runtime.workers, n8n)["workers.jobs.deliver_occurrences"]
 
         async def run() -> None:
-            with runtime.signals.subscribed(DUE) as woken:
+            with runtime.workers.signals.subscribed(DUE) as woken:
                 while True:
-                    due = await runtime.subscription_store.sweep(100, 10)
+                    due = await runtime.stores.subscriptions.sweep(100, 10)
                     await asyncio.gather(*map(deliver, due))
                     await woken.wait(0.05)
 
@@ -174,7 +174,7 @@ async def test_a_receiver_that_says_nothing_back_is_told_nothing(bridge: Bridge)
 async def test_nobody_makes_the_bridge_ask_its_own_network(bridge: Bridge) -> None:
     """A bridge as it is started: the name leads to this machine, which is not public."""
     wary = replace(bridge.receiver.http, is_let=is_public)
-    bridge.app.state.runtime = replace(bridge.runtime, receivers=Receivers(wary))
+    bridge.app.mcp.runtime = with_receivers(bridge.runtime, Receivers(wary)).mcp
     error = (await bridge.subscribe())["error"]
     assert (error["code"], error["data"]) == (-32027, {"reason": "connection_refused"})
     assert bridge.receiver.proofs == 0
@@ -214,7 +214,9 @@ async def test_a_subscription_that_cannot_be_is_refused(
 
 
 async def test_who_may_only_read_polls_and_streams(bridge: Bridge) -> None:
-    made = await bridge.runtime.authenticator.tokens.add(DESK, "reader", Scope(acts=False), None)
+    made = await bridge.runtime.mcp.authenticator.tokens.add(
+        DESK, "reader", Scope(acts=False), None
+    )
     assert (await bridge.subscribe(made[0]))["error"]["code"] == -32024
     (letters,) = (await bridge.ask("events/list", made[0]))["result"]["events"]
     assert letters["delivery"] == ["poll", "push"]
@@ -223,8 +225,8 @@ async def test_who_may_only_read_polls_and_streams(bridge: Bridge) -> None:
 async def test_where_webhooks_are_turned_off_none_is_offered(
     bridge: Bridge,
 ) -> None:
-    turned_off = bridge.runtime.settings.model_copy(update={"event_webhooks": False})
-    bridge.app.state.runtime = replace(bridge.runtime, settings=turned_off)
+    turned_off = bridge.runtime.mcp.settings.model_copy(update={"event_webhooks": False})
+    bridge.app.mcp.runtime = replace(bridge.app.mcp.runtime, settings=turned_off)
     assert (await bridge.subscribe())["error"]["code"] == -32026
     (letters,) = (await bridge.ask("events/list"))["result"]["events"]
     assert letters["delivery"] == ["poll", "push"]
@@ -342,7 +344,7 @@ async def test_what_is_never_taken_is_given_up_for_a_gap(bridge: Bridge) -> None
 
 
 async def test_who_loses_the_right_is_told_so_and_nothing_else(bridge: Bridge) -> None:
-    tokens = bridge.runtime.authenticator.tokens
+    tokens = bridge.runtime.mcp.authenticator.tokens
     token, made = await tokens.add(DESK, "clerk", Scope(), None)
     await bridge.subscribe(token)
     await tokens.revoke(made.token_id)
@@ -365,7 +367,7 @@ async def test_what_was_not_surely_taken_is_told_again_by_the_same_id(bridge: Br
     event_id = await bridge.send("Dear all")
     await bridge.receiver.heard(1)
     lease = await bridge.kept(subscription_id, "lease")
-    await bridge.runtime.subscription_store.abandon(subscription_id, lease)
+    await bridge.runtime.stores.subscriptions.abandon(subscription_id, lease)
     bridge.receiver.gate.set()
     await bridge.receiver.heard(2)
     assert bridge.receiver.ids == [event_id] * 2

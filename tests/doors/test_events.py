@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.configuration.servers import Server
-from bridge.models import EventId, Principal
-from bridge.store.events import LeaseRef
+from bridge.models import EventId, LeaseRef, Principal
 from tests.apps import RunningApp, running_app, there
 from tests.store.records import HOSTILE
 
@@ -70,22 +69,22 @@ async def test_no_two_answers_are_the_same(door: RunningApp, event_id: EventId) 
 
 
 async def test_an_events_life_can_be_followed(door: RunningApp, event_id: EventId) -> None:
-    events = door.runtime.events
+    events = door.runtime.mcp.events
     seen = []
 
     async def look() -> None:
         shown = (await door.client.get(f"/events/{event_id}", headers=AUTH)).json()
         seen.append((shown["status"], shown["attempt"], shown["reply"]["value"]))
 
-    taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
+    taken = await door.runtime.mcp.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     await look()
     held = LeaseRef(event_id, taken.token, CLAUDE)
     await events.release(held, reason="later", delay_s=600, dead=False)
     await look()
     await door.runtime.redis.zadd("{bridge}:event_leases", {event_id: 1})
-    await door.runtime.event_store.sweep()
-    taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
+    await door.runtime.stores.events.sweep()
+    taken = await door.runtime.mcp.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     await events.reply(SUPPORT, LeaseRef(event_id, taken.token, CLAUDE), {"b": [None, "🦀"]})
     await look()

@@ -66,11 +66,11 @@ async def send(door: RunningApp, body: str, **headers: str) -> Message:
 
 async def keep(door: RunningApp, result: str) -> str:
     """Have a call end with a result that is kept as this text; returns its id."""
-    workflow = door.runtime.servers["office"].workflows["report"]
-    call = await door.runtime.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
-    running = await door.runtime.run_store.lease(call.call_id, new_lease_token())
+    workflow = door.runtime.mcp.servers["office"].workflows["report"]
+    call = await door.runtime.mcp.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
+    running = await door.runtime.stores.runs.lease(call.call_id, new_lease_token())
     assert running
-    assert await door.runtime.run_store.finish(
+    assert await door.runtime.stores.runs.finish(
         running, CallStatus.SUCCEEDED, result=result.encode()
     )
     return call.call_id
@@ -147,7 +147,7 @@ async def test_digits_get_through_the_wire_and_back(door: RunningApp) -> None:
     shown = await door.client.get(f"/events/{sent['event_id']}", headers=HEADERS)
     assert exact(shown.text)["reply"]["value"] == {"amount": amount}
     handle = await post("report", amount=amount)
-    kept = await door.runtime.calls.wait(handle["call_id"], Principal("office", "local"), 0)
+    kept = await door.runtime.mcp.calls.wait(handle["call_id"], Principal("office", "local"), 0)
     assert exact(kept.arguments.decode()) == {"amount": amount}
     part = await post("read_call", call_id=handle["call_id"], wait_seconds=patience)
     assert part["status"] == "queued"

@@ -63,18 +63,18 @@ async def door(redis_url: str) -> AsyncIterator[RunningApp]:
 
 async def send(door: RunningApp, payload: Json, hook: str = "mail") -> str:
     content = Content(payload, Body(json.dumps(payload).encode(), "application/json"))
-    server = door.runtime.servers["office"]
-    event, _ = await door.runtime.intake.accept(server, server.hooks[hook], Incoming(content))
+    server = door.runtime.mcp.servers["office"]
+    event, _ = await door.runtime.web.intake.accept(server, server.hooks[hook], Incoming(content))
     return event.event_id
 
 
 async def run(door: RunningApp, result: Json, workflow: str = "report") -> str:
     """Run a workflow to its end; returns the call's id."""
-    calls, store = door.runtime.calls, door.runtime.run_store
+    calls, store = door.runtime.mcp.calls, door.runtime.stores.runs
     call = await calls.start(CallRequest(ALICE, OFFICE.workflows[workflow], {}, new_call_id()))
     running = await store.lease(call.call_id, new_lease_token())
     assert running
-    await door.runtime.callbacks.succeed(call.call_id, running.secret, result)
+    await door.runtime.web.callbacks.succeed(call.call_id, running.secret, result)
     return call.call_id
 
 

@@ -15,8 +15,7 @@ from bridge import app as app_module
 from bridge.configuration.credentials import Token
 from bridge.configuration.servers import Server
 from bridge.local.valkey import EmbeddedValkey
-from bridge.models import Principal
-from bridge.store.events import LeaseRef
+from bridge.models import LeaseRef, Principal
 from tests.apps import BASE, RunningApp, running_app, there
 
 MAX_BODY_BYTES = 1000
@@ -72,10 +71,12 @@ async def post(
 
 async def answer(door: RunningApp, value: Any) -> str:
     """Take the oldest event as Claude would, and answer it."""
-    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.mcp.takers.take(
+        SUPPORT, Principal("support", "local"), None, 0, there
+    )
     assert taken
     held = LeaseRef(taken.event.event_id, taken.token, Principal("support", "local"))
-    await door.runtime.events.reply(SUPPORT, held, value)
+    await door.runtime.mcp.events.reply(SUPPORT, held, value)
     return taken.event.event_id
 
 
@@ -312,7 +313,9 @@ async def test_json_forms_and_text_reach_claude_as_json(
 ) -> None:
     accepted = await post(door, content, headers={"Content-Type": media_type})
 
-    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.mcp.takers.take(
+        SUPPORT, Principal("support", "local"), None, 0, there
+    )
 
     assert accepted.status_code == 202
     assert taken
@@ -495,7 +498,9 @@ async def test_json_under_another_label_is_read_where_the_schema_allows_nothing_
     response = await post(door, content, path=STRICT, headers={"Content-Type": content_type})
 
     assert response.status_code == 202
-    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.mcp.takers.take(
+        SUPPORT, Principal("support", "local"), None, 0, there
+    )
     assert taken
     assert taken.payload == {"id": 1, "from": {"name": 2, "mail~address": 3}}
 
@@ -527,6 +532,8 @@ async def test_a_number_beyond_a_double_is_named_under_another_label_too(
 async def test_json_as_text_stays_text_where_no_schema_minds(door: RunningApp) -> None:
     assert (await post(door, b'{"id":1}', headers={"Content-Type": "text/plain"})).is_success
 
-    taken = await door.runtime.takers.take(SUPPORT, Principal("support", "local"), None, 0, there)
+    taken = await door.runtime.mcp.takers.take(
+        SUPPORT, Principal("support", "local"), None, 0, there
+    )
     assert taken
     assert taken.payload == '{"id":1}'

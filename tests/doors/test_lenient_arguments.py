@@ -7,9 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
@@ -37,7 +36,7 @@ def workflow(schema: dict[str, Any]) -> Workflow:
     return Workflow(url=url, description="Works.", input=schema, answer_inline_for_s=0)
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings) -> BridgeApp:
     hooks = {"ask": ANSWER, "free": None}
     auth = (BearerAuth(token=SecretStr(N8N)),)
     server = Server(
@@ -52,11 +51,11 @@ def build(settings: Settings) -> Starlette:
             "slow": workflow({"type": "object", "properties": {"a": {"pattern": r"^(a|aa)+\1c$"}}}),
         },
     )
-    return create_app(settings, {server.name: server})
+    return BridgeApp(settings, {server.name: server})
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     return await webs.app(build, settings)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import BOB, Message, Modern, call, events, request
 from tests.doors.workshop import TAKES_TASKS, Workshop, open_workshop
@@ -136,10 +136,10 @@ async def test_a_list_that_changes_is_told_to_those_who_asked_for_it(
 
 
 async def test_a_client_that_leaves_is_forgotten(
-    web: str, http: httpx2.AsyncClient, app: Starlette
+    web: str, http: httpx2.AsyncClient, app: BridgeApp
 ) -> None:
     client = Modern(http, f"{web}/mcp/desk")
-    listeners = app.state.endpoints["desk"].listening
+    listeners = app.mcp.endpoints["desk"].listening
     async with listening(client, toolsListChanged=True) as messages:
         await honoured(messages)
         assert listeners.count == 1

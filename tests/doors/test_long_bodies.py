@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from tests.serving import serving
@@ -24,7 +24,7 @@ SUPPORT = Server.model_validate(
 
 @pytest.fixture
 async def address(redis_url: str) -> AsyncIterator[str]:
-    app = create_app(Settings(redis_url=redis_url, max_body_bytes=LIMIT), {SUPPORT.name: SUPPORT})
+    app = BridgeApp(Settings(redis_url=redis_url, max_body_bytes=LIMIT), {SUPPORT.name: SUPPORT})
     async with serving(app) as url:
         yield url
 

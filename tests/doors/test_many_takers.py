@@ -85,7 +85,7 @@ async def test_streams_that_wait_over_sessions_cost_redis_nothing_at_their_keepa
 async def test_a_stream_whose_wakes_were_all_lost_finds_its_answer_when_it_looks_again(
     web: str, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_reader, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(stream_reader, "LOOK_WITHIN_S", 0.2)
     async with open_pipe(http, web) as pipe:
         await shake_hands(pipe)
         monkeypatch.setattr(Signals, "_notify", lambda _self, _name: None)

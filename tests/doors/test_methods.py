@@ -7,9 +7,8 @@ import re
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import ROUTES
+from bridge.app import ROUTES, BridgeApp
 from tests.doors.by_hand import ALICE, authorization
 from tests.doors.conftest import DESK
 
@@ -50,10 +49,10 @@ def test_the_addresses_of_mcp_take_what_the_protocol_asks_for() -> None:
 
 @pytest.mark.parametrize("path", STREAMS)
 async def test_no_head_opens_a_stream_or_begins_a_session(
-    web: str, http: httpx2.AsyncClient, app: Starlette, path: str
+    web: str, http: httpx2.AsyncClient, app: BridgeApp, path: str
 ) -> None:
     answer = await http.head(web + path, headers=authorization(ALICE))
     assert answer.status_code == 405
-    assert len(app.state.streams) == 0
-    redis = app.state.runtime.redis
+    assert len(app.mcp.streams) == 0
+    redis = app.runtime.redis
     assert not [key async for key in redis.scan_iter("{bridge}:session*")]

@@ -72,7 +72,7 @@ async def test_claude_ai_gets_in_as_the_one_who_consented(flow: Flow) -> None:
     assert tokens["expires_in"] == 3600
     modern = client(flow.http, flow.origin, tokens["access_token"])
     assert "take_event" in await names(modern)
-    grant = await flow.runtime.authenticator.grants.held(tokens["access_token"])
+    grant = await flow.runtime.mcp.authenticator.grants.held(tokens["access_token"])
     assert grant
     assert grant.granted.principal == "alice"
 
@@ -113,8 +113,8 @@ async def test_with_the_token_of_the_person_goes_what_came_of_it(flow: Flow) -> 
     modern = client(flow.http, flow.origin, tokens["access_token"])
     async with modern.stream(request("subscriptions/listen", 7, notifications={})) as listening:
         assert listening.status_code == 200
-        (made,) = await flow.runtime.authenticator.tokens.list()
-        await flow.runtime.authenticator.tokens.revoke(made.token_id)
+        (made,) = await flow.runtime.mcp.authenticator.tokens.list()
+        await flow.runtime.mcp.authenticator.tokens.revoke(made.token_id)
         await listening.aread()
     assert await flow.status(tokens["access_token"]) == 401
     assert (await flow.refresh(tokens["refresh_token"])).status_code == 400

@@ -93,7 +93,7 @@ async def test_only_so_many_documents_are_read_at_once_and_known_clients_have_ro
         open_flow(redis_url, trusted_proxies=("127.0.0.1",)) as flow,
     ):
         teller.tell = slow.tell
-        flow.app.state.documents = teller.here
+        flow.app.documents = teller.here
         flow.client_id = teller.url
         await flow.tokens()
         crowd = [asyncio.create_task(_asks_by(flow, teller, n)) for n in range(AT_ONCE_MAX)]
@@ -115,7 +115,7 @@ async def test_one_address_has_few_documents_read_at_once(flow: Flow, tmp_path: 
     slow = Slow()
     async with telling(tmp_path) as teller:
         teller.tell = slow.tell
-        flow.app.state.documents = teller.here
+        flow.app.documents = teller.here
         crowd = [asyncio.create_task(_asks_by(flow, teller, n)) for n in range(OF_ONE_MAX)]
         await wait_until(lambda: len(teller.asked) == OF_ONE_MAX, "as many as may are read")
         assert await _asks_by(flow, teller, OF_ONE_MAX) == 503

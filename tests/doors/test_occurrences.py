@@ -5,9 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.mcp.event_webhooks import EXTENSION
 from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Event, Message, Modern, answer_on, events, request
@@ -236,11 +235,11 @@ async def test_a_stream_that_begins_too_early_says_so(http: httpx2.AsyncClient, 
 
 
 async def test_draining_ends_a_stream_with_its_result(
-    http: httpx2.AsyncClient, web: str, app: Starlette
+    http: httpx2.AsyncClient, web: str, app: BridgeApp
 ) -> None:
     async with streaming(http, web) as stream:
         await told(stream, "active")
-        drain(app)
+        app.drain()
         message = await answer_on(stream)
         while "method" in message:
             message = await answer_on(stream)

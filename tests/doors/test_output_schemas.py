@@ -88,14 +88,14 @@ async def test_a_handle_and_a_result_are_what_the_output_schema_says(
     door: RunningApp, name: str, result: Json
 ) -> None:
     runtime = door.runtime
-    server = runtime.servers["office"]
-    workflow, caller = server.workflows[name], Caller(runtime, server, ALICE)
-    call = await runtime.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
-    running = await runtime.run_store.lease(call.call_id, new_lease_token())
+    server = runtime.mcp.servers["office"]
+    workflow, caller = server.workflows[name], Caller(runtime.mcp, server, ALICE)
+    call = await runtime.mcp.calls.start(CallRequest(ALICE, workflow, {}, new_call_id()))
+    running = await runtime.stores.runs.lease(call.call_id, new_lease_token())
     assert running
-    open_call = await runtime.calls.wait(call.call_id, ALICE, 0)
-    await runtime.callbacks.succeed(call.call_id, running.secret, result)
-    ended_call = await runtime.calls.wait(call.call_id, ALICE, 0)
+    open_call = await runtime.mcp.calls.wait(call.call_id, ALICE, 0)
+    await runtime.web.callbacks.succeed(call.call_id, running.secret, result)
+    ended_call = await runtime.mcp.calls.wait(call.call_id, ALICE, 0)
     for found in (open_call, ended_call):
         told, joined = [tell(found, caller, attached=attached) for attached in (False, True)]
         for each in (told, joined):
@@ -115,13 +115,13 @@ async def test_a_failure_of_an_earlier_call_says_that_it_is_one(
     door: RunningApp, attached: bool
 ) -> None:
     runtime = door.runtime
-    server = runtime.servers["office"]
+    server = runtime.mcp.servers["office"]
     asked = CallRequest(ALICE, server.workflows["anything"], {}, new_call_id())
-    call = await runtime.calls.start(asked)
-    await runtime.calls.cancel(call.call_id, ALICE)
+    call = await runtime.mcp.calls.start(asked)
+    await runtime.mcp.calls.cancel(call.call_id, ALICE)
     told = tell(
-        await runtime.calls.wait(call.call_id, ALICE, 0),
-        Caller(runtime, server, ALICE),
+        await runtime.mcp.calls.wait(call.call_id, ALICE, 0),
+        Caller(runtime.mcp, server, ALICE),
         attached=attached,
     )
     assert told.is_error

@@ -82,7 +82,7 @@ async def test_its_tokens_let_in_their_subject_and_no_tokens_namesake(
 ) -> None:
     modern = client(flow.http, flow.origin, outside.token(flow))
     started = (await told(modern, "stamp"))["result"]["structuredContent"]
-    call = await flow.runtime.call_store.read(started["call_id"])
+    call = await flow.runtime.stores.calls.read(started["call_id"])
     assert call
     assert call.principal == Principal("desk", "~ann%3A1")
 
@@ -106,7 +106,9 @@ async def test_its_scopes_and_audiences_are_read(
 ) -> None:
     if isinstance(claims.get("aud"), list):
         claims = {"aud": [text.format(flow.origin) for text in claims["aud"]]}
-    access = await flow.runtime.authenticator.admit(DESK, f"Bearer {outside.token(flow, **claims)}")
+    access = await flow.runtime.mcp.authenticator.admit(
+        DESK, f"Bearer {outside.token(flow, **claims)}"
+    )
     assert access.scope == scope
 
 

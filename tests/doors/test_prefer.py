@@ -10,17 +10,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
 from bridge import app as app_module
-from bridge.app import create_app, drain
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import StoreUnavailableError
 from bridge.local.valkey import EmbeddedValkey
-from bridge.models import EventId, Principal, new_lease_token
+from bridge.models import EventId, LeaseRef, Principal, new_lease_token
 from bridge.runtime import Runtime
-from bridge.store.events import LeaseRef
 from tests.apps import there
 from tests.serving import serving
 from tests.waiting import wait_until
@@ -43,12 +41,12 @@ SUPPORT = Server.model_validate(
 class Door:
     """A served app, and n8n's client of it."""
 
-    app: Starlette
+    app: BridgeApp
     http: httpx2.AsyncClient
 
     @property
     def runtime(self) -> Runtime:
-        runtime: Runtime = self.app.state.runtime
+        runtime: Runtime = self.app.runtime
         return runtime
 
     async def send(
@@ -62,14 +60,14 @@ class Door:
 
     async def reply(self, value: Any) -> EventId:
         """Take the event that a sender waits with, and answer it."""
-        taken = await self.runtime.takers.take(SUPPORT, CLAUDE, None, 10, there)
+        taken = await self.runtime.mcp.takers.take(SUPPORT, CLAUDE, None, 10, there)
         assert taken
         event_id = taken.event.event_id
-        await self.runtime.events.reply(SUPPORT, LeaseRef(event_id, taken.token, CLAUDE), value)
+        await self.runtime.mcp.events.reply(SUPPORT, LeaseRef(event_id, taken.token, CLAUDE), value)
         return event_id
 
     async def reply_status(self, event_id: EventId) -> str:
-        event = await self.runtime.event_store.read(event_id)
+        event = await self.runtime.stores.events.read(event_id)
         assert event
         return event.reply.status
 
@@ -89,7 +87,7 @@ class Door:
 
 @asynccontextmanager
 async def open_door(redis_url: str) -> AsyncIterator[Door]:
-    app = create_app(Settings(redis_url=redis_url, n8n_url=N8N), {SUPPORT.name: SUPPORT})
+    app = BridgeApp(Settings(redis_url=redis_url, n8n_url=N8N), {SUPPORT.name: SUPPORT})
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
         yield Door(app, http)
 
@@ -126,17 +124,17 @@ async def test_a_reply_that_went_back_is_not_sent_to_its_address(door: Door) -> 
 
     assert (await sending).json()["reply"] == "yes"
     await wait_until(lambda: is_delivered(door, event_id), "settled")
-    event = await door.runtime.event_store.read(event_id)
+    event = await door.runtime.stores.events.read(event_id)
     assert event
     assert (event.reply.status, event.reply.attempts) == ("delivered", 0)
-    assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is None
+    assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is None
 
 
 async def test_nobody_else_sends_a_reply_while_its_sender_waits(door: Door) -> None:
     sending = asyncio.create_task(door.send(ADDRESS))
     event_id = await door.is_waited_for()
 
-    assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is None
+    assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is None
 
     await door.reply("yes")
     await sending
@@ -149,7 +147,7 @@ async def test_without_a_reply_in_time_the_event_stays_accepted(door: Door) -> N
     assert response.headers["preference-applied"] == "wait=1"
     assert (response.json()["status"], response.json()["duplicate"]) == ("queued", False)
     event_id = await door.reply("late")
-    assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is not None
+    assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is not None
 
 
 async def test_more_than_290_seconds_count_as_290(door: Door) -> None:
@@ -182,7 +180,7 @@ async def test_a_duplicate_takes_over_from_a_sender_that_has_left(door: Door) ->
     event_id = await door.is_waited_for()
     again = asyncio.create_task(door.send(key))
     await leave(first)
-    await wait_until(lambda: len(door.app.state.streams) == 1, "the first has left")
+    await wait_until(lambda: len(door.app.mcp.streams) == 1, "the first has left")
 
     await door.reply("yes")
 
@@ -205,10 +203,10 @@ async def test_the_reply_to_a_sender_that_has_left_goes_to_its_address(door: Doo
     await door.is_waited_for()
 
     await leave(sending)
-    await wait_until(lambda: len(door.app.state.streams) == 0, "nothing is held open")
+    await wait_until(lambda: len(door.app.mcp.streams) == 0, "nothing is held open")
 
     event_id = await door.reply("yes")
-    assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is not None
+    assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is not None
     await wait_until(lambda: len(pending()) == 0, "no task is left")
 
 
@@ -227,7 +225,7 @@ async def test_an_expired_event_gives_its_default_reply(door: Door) -> None:
     event_id = await door.is_waited_for()
 
     await door.runtime.redis.zadd("{bridge}:event_deadlines", {event_id: 1})
-    await door.runtime.event_store.sweep()
+    await door.runtime.stores.events.sweep()
 
     response = await sending
     assert response.status_code == 200
@@ -239,11 +237,11 @@ async def test_a_drain_answers_those_who_wait_at_once(door: Door) -> None:
     sending = asyncio.create_task(door.send(ADDRESS, wait=200))
     event_id = await door.is_waited_for()
 
-    drain(door.app)
+    door.app.drain()
 
     assert (await sending).status_code == 202
     await door.reply("yes")
-    assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is not None
+    assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is not None
 
 
 async def test_a_hundred_senders_wait_at_once(door: Door) -> None:
@@ -288,4 +286,4 @@ async def test_a_sender_that_leaves_while_the_store_is_away_leaves_the_reply_to_
 
         await wait_until(lambda: len(pending()) == 0, "the reply is let go")
         await door.reply("yes")
-        assert await door.runtime.reply_store.lease(event_id, new_lease_token()) is not None
+        assert await door.runtime.stores.replies.lease(event_id, new_lease_token()) is not None

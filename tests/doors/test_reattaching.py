@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from bridge.mcp.wires import stream_reader
 from bridge.models import CallStatus, new_lease_token
 from bridge.runtime import Runtime
@@ -74,19 +74,19 @@ async def stream(
             yield opened
 
 
-def runtime_of(app: Starlette) -> Runtime:
-    runtime: Runtime = app.state.runtime
+def runtime_of(app: BridgeApp) -> Runtime:
+    runtime: Runtime = app.runtime
     return runtime
 
 
-async def answer_in(app: Starlette, session_id: str) -> None:
+async def answer_in(app: BridgeApp, session_id: str) -> None:
     """Wait until a frame lies in the session's outbox."""
     outbox = f"{{bridge}}:outbox:{session_id}:standing"
     await wait_until(lambda: runtime_of(app).redis.exists(outbox), "an answer in the outbox")
 
 
 async def test_a_frame_that_was_missed_comes_on_the_next_stream_of_the_only_client(
-    web: str, other_web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, other_web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
     async with stream(http, web) as first:
         pass
@@ -136,7 +136,7 @@ async def test_a_stream_without_either_header_is_always_a_new_session(
 
 
 async def test_of_two_clients_with_one_name_neither_sees_the_others_answers(
-    web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
     async with stream(http, web) as one, stream(http, web) as two:
         pass
@@ -175,7 +175,7 @@ async def test_both_of_two_clients_that_came_back_hear_their_own_answers_only(
 
 
 async def test_a_client_hears_which_of_its_answers_had_to_make_room(
-    web: str, app: Starlette, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    web: str, app: BridgeApp, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "FRAMES_MAX", 1)
     async with stream(http, web) as left:
@@ -191,7 +191,7 @@ async def test_a_client_hears_which_of_its_answers_had_to_make_room(
     assert "result" in kept
 
 
-async def owed_nothing(app: Starlette, session_id: str) -> bool:
+async def owed_nothing(app: BridgeApp, session_id: str) -> bool:
     """Report whether every request of a session has been answered."""
     return not await runtime_of(app).redis.exists(f"{{bridge}}:owed:{session_id}")
 
@@ -222,15 +222,15 @@ def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("soon_sure")
 async def test_what_has_surely_arrived_is_not_sent_again_and_its_call_runs_anew(
-    web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
     runtime = runtime_of(app)
     async with stream(http, web) as first:
         await first.post(http, call("stamp", 1, letter="a"))
         handle = (await answer_on(first.events))["result"]["structuredContent"]
-        running = await runtime.run_store.lease(handle["call_id"], new_lease_token())
+        running = await runtime.stores.runs.lease(handle["call_id"], new_lease_token())
         assert running is not None
-        await runtime.run_store.finish(running, CallStatus.SUCCEEDED, result=b'{"ok":1}')
+        await runtime.stores.runs.finish(running, CallStatus.SUCCEEDED, result=b'{"ok":1}')
         await first.post(http, call("stamp", 2, letter="a"))
         joined = (await answer_on(first.events))["result"]["structuredContent"]
         assert joined["result"] == {"ok": 1}
@@ -247,7 +247,7 @@ async def test_what_has_surely_arrived_is_not_sent_again_and_its_call_runs_anew(
 
 
 async def test_a_taker_who_left_takes_nothing(
-    web: str, app: Starlette, http: httpx2.AsyncClient
+    web: str, app: BridgeApp, http: httpx2.AsyncClient
 ) -> None:
     async with stream(http, web) as first:
         await first.post(http, call("take_event", 1, wait_seconds=30))

@@ -5,8 +5,7 @@ from pydantic import SecretStr
 
 from bridge.configuration.credentials import Token
 from bridge.configuration.servers import Server
-from bridge.models import EventId, Principal
-from bridge.store.events import LeaseRef
+from bridge.models import EventId, LeaseRef, Principal
 from tests.apps import RunningApp, running_app, there
 
 HOOK = {"Authorization": "Bearer hook-token"}
@@ -23,10 +22,10 @@ GUARDED = SUPPORT.model_copy(update={"tokens": (Token(name="a", value=SecretStr(
 
 async def dead_event(door: RunningApp) -> EventId:
     await door.client.post("/hooks/support/ticket", json={}, headers=HOOK)
-    taken = await door.runtime.takers.take(SUPPORT, CLAUDE, None, 0, there)
+    taken = await door.runtime.mcp.takers.take(SUPPORT, CLAUDE, None, 0, there)
     assert taken
     held = LeaseRef(taken.event.event_id, taken.token, CLAUDE)
-    await door.runtime.events.release(held, reason="", delay_s=0, dead=True)
+    await door.runtime.mcp.events.release(held, reason="", delay_s=0, dead=True)
     return held.event_id
 
 
@@ -55,7 +54,7 @@ async def test_who_has_not_the_operators_token_redrives_nothing(
     async with running_app(redis_url, SUPPORT, **TOKEN) as door:
         event_id = await dead_event(door)
         answer = await door.client.post(f"/events/{event_id}/redrive", headers=headers)
-        event = await door.runtime.event_store.read(event_id)
+        event = await door.runtime.stores.events.read(event_id)
 
     assert answer.status_code == 401
     assert event

@@ -37,9 +37,9 @@ async def sent(door: RunningApp, payload: object, hook: str = "letters", url: st
 
 async def shown(door: RunningApp) -> object:
     """Return what Claude is shown: the summary, and the payload."""
-    taken = await door.runtime.takers.take(DESK, Principal("desk", "alice"), None, 0, there)
+    taken = await door.runtime.mcp.takers.take(DESK, Principal("desk", "alice"), None, 0, there)
     assert taken
-    read = await door.runtime.events.read("desk", taken.event.event_id, "")
+    read = await door.runtime.mcp.events.read("desk", taken.event.event_id, "")
     assert read == taken.payload
     assert SIGNATURE not in taken.event.summary
     return taken.payload
@@ -68,7 +68,7 @@ async def test_a_payload_that_repeats_nothing_is_kept_byte_for_byte(door: Runnin
     headers["content-type"] = "application/json"
     answer = await door.client.post("/hooks/desk/letters", content=body, headers=headers)
 
-    found = await door.runtime.event_store.read_body(answer.json()["event_id"])
+    found = await door.runtime.stores.events.read_body(answer.json()["event_id"])
 
     assert found
     assert found[1].content == body

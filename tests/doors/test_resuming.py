@@ -7,11 +7,11 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from redis.asyncio import Redis
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
-from bridge.mcp.wires.outbox_stream import STANDING
 from bridge.store.keys import PREFIX
+from bridge.verbs.sessions import STANDING
 from tests.claude import Spread, sentence
 from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -114,9 +114,9 @@ async def test_a_finished_stream_can_be_read_again_from_any_place(fixtures: Sess
 
 
 async def test_a_long_stream_is_read_again_without_a_pause(
-    web: str, app: Starlette, fixtures: Session
+    web: str, app: BridgeApp, fixtures: Session
 ) -> None:
-    outbox = app.state.runtime.outbox
+    outbox = app.runtime.stores.sessions.outbox
     for number in range(200):
         frame = b'{"jsonrpc":"2.0","method":"notifications/message","params":{"data":%d}}' % number
         await outbox.append(fixtures.session_id, "long", frame, is_last=number == 199)

@@ -5,9 +5,8 @@ import logging
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.auth.authentication import EVERYTHING
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
@@ -24,24 +23,24 @@ HOOK = {"authorization": "Bearer hook"}
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     return await webs.app(build, settings)
 
 
-def build(settings: Settings) -> Starlette:
-    return create_app(settings, {DESK.name: DESK, OPEN.name: OPEN})
+def build(settings: Settings) -> BridgeApp:
+    return BridgeApp(settings, {DESK.name: DESK, OPEN.name: OPEN})
 
 
 async def revoke_all(runtime: Runtime) -> None:
-    for token in await runtime.authenticator.tokens.list():
-        await runtime.authenticator.tokens.revoke(token.token_id)
+    for token in await runtime.mcp.authenticator.tokens.list():
+        await runtime.mcp.authenticator.tokens.revoke(token.token_id)
 
 
 async def test_a_revoked_token_is_refused_by_every_process(
     web: str, settings: Settings, http: httpx2.AsyncClient, runtime: Runtime
 ) -> None:
     token = await token_for(runtime, "someone", EVERYTHING)
-    async with serving(create_app(settings, {DESK.name: DESK})) as other_web:
+    async with serving(BridgeApp(settings, {DESK.name: DESK})) as other_web:
         assert await names(client(http, other_web, token))
         await revoke_all(runtime)
         for origin in (web, other_web):
@@ -54,7 +53,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
 ) -> None:
     token = await token_for(runtime, "someone", EVERYTHING)
     async with (
-        serving(create_app(settings, {DESK.name: DESK})) as far,
+        serving(BridgeApp(settings, {DESK.name: DESK})) as far,
         open_pipe(http, far, token=token) as pipe,
         open_pipe(http, far, token=ALICE) as of_another,
     ):
@@ -75,7 +74,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
 async def test_the_last_token_taken_back_opens_a_server_on_loopback_alone(
     web: str, http: httpx2.AsyncClient, runtime: Runtime, redis_url: str
 ) -> None:
-    await runtime.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.mcp.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
     assert (await http.post(f"{web}/mcp/open", json=request("ping"))).status_code == 401
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         await revoke_all(runtime)
@@ -89,7 +88,7 @@ async def test_a_token_that_was_made_lets_a_server_start_off_loopback(
     with pytest.raises(ConfigurationError, match="server open has no tokens"):
         async with running_app(redis_url, OPEN, host="0.0.0.0"):
             pass
-    await runtime.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
+    await runtime.mcp.authenticator.tokens.add(OPEN, "someone", EVERYTHING, None)
     async with running_app(redis_url, OPEN, host="0.0.0.0") as door:
         assert (await door.client.get("/readyz")).status_code == 200
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from tests.doors.by_hand import (
     ALICE,
@@ -24,13 +24,13 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def app(settings: Settings) -> Starlette:
+def app(settings: Settings) -> BridgeApp:
     """Build an app with room for one session a principal and for one stream."""
     return build(settings.model_copy(update={"principal_sessions_max": 1, "streams_max": 1}))
 
 
 @pytest.fixture
-async def web(app: Starlette) -> AsyncIterator[str]:
+async def web(app: BridgeApp) -> AsyncIterator[str]:
     """Return the address of one web process."""
     async with serving(app) as address:
         yield address
@@ -54,7 +54,7 @@ async def test_a_token_with_all_its_sessions_in_use_is_told_to_come_back(
 
 
 async def test_a_process_with_all_its_streams_open_sends_to_another(
-    web: str, http: httpx2.AsyncClient, session: Session, app: Starlette
+    web: str, http: httpx2.AsyncClient, session: Session, app: BridgeApp
 ) -> None:
     async with session.listen() as standing:
         await anext(events(standing))
@@ -64,6 +64,6 @@ async def test_a_process_with_all_its_streams_open_sends_to_another(
             assert refused.status_code == 503
             assert refused.headers["retry-after"] == "5"
         assert (await session.post(request("tools/list"))).status_code == 200
-    await wait_until(lambda: len(app.state.streams) == 0, "the end of the stream")
+    await wait_until(lambda: len(app.mcp.streams) == 0, "the end of the stream")
     async with session.listen() as again:
         assert again.status_code == 200

@@ -6,9 +6,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
@@ -24,12 +23,12 @@ LONG_AGO = "1"
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     return await webs.app(build, settings)
 
 
-def build(settings: Settings) -> Starlette:
-    return create_app(settings, {DESK.name: DESK})
+def build(settings: Settings) -> BridgeApp:
+    return BridgeApp(settings, {DESK.name: DESK})
 
 
 @pytest.fixture
@@ -180,7 +179,7 @@ async def test_a_session_hears_no_more_of_what_left_its_scope(
 ) -> None:
     """The session's record still names both; what is told goes by the rights of who reads it."""
     for hook in ("letters", "alarms"):
-        await runtime.inboxes.hear(session.session_id, "desk", hook)
+        await runtime.stores.inboxes.hear(session.session_id, "desk", hook)
     async with standing(session) as stream:
         await send(runtime, "alarms")
         await send(runtime, "letters")

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.settings import Settings
 from bridge.models import CallId, new_lease_token
@@ -27,16 +26,16 @@ SECRET = "a very private alarm"
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     return await webs.app(build, settings)
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings) -> BridgeApp:
     stamp = DESK.workflows["stamp"].model_copy(
         update={"output": {"type": "object", "required": ["stamped"]}, "result": "callback"}
     )
     desk = DESK.model_copy(update={"workflows": DESK.workflows | {"stamp": stamp}})
-    return create_app(settings, {DESK.name: desk})
+    return BridgeApp(settings, {DESK.name: desk})
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ async def test_whoever_only_reads_sees_a_task_and_can_neither_end_nor_answer_it(
             assert (error["code"], error["message"]) == (-32602, "no such task")
     assert not [line for line in caplog.records if line.name == "audit"]
     await demand_running(http, web, runtime, task_id)
-    assert (await runtime.events.find("desk", event_id)).status == "queued"
+    assert (await runtime.mcp.events.find("desk", event_id)).status == "queued"
 
 
 async def test_whoever_only_reads_is_not_told_to_answer(
@@ -158,7 +157,7 @@ async def test_what_a_task_asks_on_a_hook_outside_the_scope_is_not_told(
     updated = await mira.post(request("tasks/update", taskId=task_id, inputResponses=answers))
     unknown = await mira.post(request("tasks/update", taskId=task_id, inputResponses={"evt_x": 1}))
     assert updated.text == unknown.text
-    assert (await runtime.events.find("desk", event_id)).status == "queued"
+    assert (await runtime.mcp.events.find("desk", event_id)).status == "queued"
 
 
 async def test_a_call_that_asks_outside_the_scope_is_waited_for(
@@ -174,7 +173,7 @@ async def test_a_call_that_asks_outside_the_scope_is_waited_for(
 async def test_whoever_only_reads_is_shown_what_the_schema_of_a_result_requires(
     web: str, http: httpx2.AsyncClient, runtime: Runtime, task_id: str
 ) -> None:
-    running = await runtime.run_store.lease(CallId(task_id), new_lease_token())
+    running = await runtime.stores.runs.lease(CallId(task_id), new_lease_token())
     assert running
     address = f"{web}/callbacks/{task_id}?token={running.secret}"
     said = {"result": {"stamped": None, "more": None}}

@@ -4,9 +4,8 @@ import asyncio
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.settings import Settings
 from bridge.models import EventStatus
@@ -19,12 +18,12 @@ from tests.waiting import takers_in_line
 
 
 @pytest.fixture
-async def app(settings: Settings, webs: Webs) -> Starlette:
+async def app(settings: Settings, webs: Webs) -> BridgeApp:
     return await webs.app(build, settings)
 
 
-def build(settings: Settings) -> Starlette:
-    return create_app(settings, {DESK.name: DESK})
+def build(settings: Settings) -> BridgeApp:
+    return BridgeApp(settings, {DESK.name: DESK})
 
 
 @pytest.mark.parametrize("who", SEEN)
@@ -76,7 +75,7 @@ async def test_events_of_a_hook_outside_the_scope_are_not_there(
         outside = await told(clerk, tool, event_id=alarm, **rest)
         assert outside["result"]["isError"]
         assert outside == await told(clerk, tool, event_id="evt_unknown", **rest)
-    assert (await runtime.events.find("desk", alarm)).status is EventStatus.LEASED
+    assert (await runtime.mcp.events.find("desk", alarm)).status is EventStatus.LEASED
     assert (await told(clerk, "read_event", event_id=letter))["result"]["structuredContent"]
 
 
@@ -119,9 +118,9 @@ async def test_a_token_of_another_server_is_no_token(
     settings: Settings, http: httpx2.AsyncClient
 ) -> None:
     other = DESK.model_copy(update={"name": "other"})
-    app = create_app(settings, {"desk": DESK, "other": other})
+    app = BridgeApp(settings, {"desk": DESK, "other": other})
     async with serving(app) as web:
-        token = await token_for(app.state.runtime, "someone", EVERYTHING)
+        token = await token_for(app.runtime, "someone", EVERYTHING)
         answer = await http.post(f"{web}/mcp/other", headers={"authorization": f"Bearer {token}"})
         assert answer.status_code == 401
 

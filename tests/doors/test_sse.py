@@ -6,9 +6,8 @@ import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.sse import sse_client
-from starlette.applications import Starlette
 
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.mcp.wires.stream_reader import COME_BACK_MS, STANDING_RETRY_MS
 from tests.claude import Spread, claude, sentence
 from tests.conformance.endpoint import NAME as FIXTURES
@@ -116,9 +115,9 @@ async def test_a_session_of_another_wire_looks_unknown(
 
 
 async def test_draining_ends_the_stream_and_says_how_soon_to_come_back(
-    pipe: Pipe, app: Starlette
+    pipe: Pipe, app: BridgeApp
 ) -> None:
-    drain(app)
+    app.drain()
     assert [event async for event in pipe.stream if not event.comment] == [
         Event(retry_ms=COME_BACK_MS)
     ]

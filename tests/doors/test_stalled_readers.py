@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
 
+from bridge.app import BridgeApp
 from bridge.net import connection
 from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -39,12 +39,12 @@ def soon_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def cut_in_the_end(app: Starlette, caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+async def cut_in_the_end(app: BridgeApp, caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     """See that the stream which the block opens is cut for its reader's sake, and what it held."""
     caplog.set_level(logging.WARNING, "bridge.net.serve")
     yield
     await wait_until(lambda: caplog.records, "the client is left")
-    await wait_until(lambda: len(app.state.streams) == 0, "its stream has ended")
+    await wait_until(lambda: len(app.mcp.streams) == 0, "its stream has ended")
     (record,) = caplog.records
     assert record.message == "http.stalled"
     assert vars(record)["unread_bytes"] < HELD_BYTES + 2 * PAGE_BYTES
@@ -56,7 +56,7 @@ def numbers(told: list[Message]) -> list[int]:
 
 
 async def test_a_stalled_standing_stream_is_cut_and_the_next_one_gets_it_all(
-    web: str, app: Starlette, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+    web: str, app: BridgeApp, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = f"/sse/{FIXTURES}/clients/laptop"
     async with cut_in_the_end(app, caplog):
@@ -76,7 +76,7 @@ async def test_a_stalled_standing_stream_is_cut_and_the_next_one_gets_it_all(
 
 async def test_a_stalled_answer_of_the_2025_wire_is_cut_and_can_be_resumed(
     web: str,
-    app: Starlette,
+    app: BridgeApp,
     fixtures: Session,
     http: httpx2.AsyncClient,
     caplog: pytest.LogCaptureFixture,
@@ -92,7 +92,7 @@ async def test_a_stalled_answer_of_the_2025_wire_is_cut_and_can_be_resumed(
 
 
 async def test_a_stalled_answer_of_the_2026_wire_is_cut_and_its_tool_waits_no_more(
-    web: str, app: Starlette, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+    web: str, app: BridgeApp, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = Modern(http, f"{web}/mcp/{FIXTURES}")
     message = wire.enveloped(FLOOD)

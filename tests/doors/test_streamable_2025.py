@@ -6,9 +6,8 @@ import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from starlette.applications import Starlette
 
-from bridge.app import drain
+from bridge.app import BridgeApp
 from bridge.mcp.wires.stream_reader import COME_BACK_MS, RETRY_MS
 from tests.claude import Spread, sentence
 from tests.conformance.endpoint import NAME as FIXTURES
@@ -118,12 +117,12 @@ async def test_the_end_of_a_session_ends_its_streams(session: Session, other_web
 
 
 async def test_draining_ends_the_standing_stream_and_says_how_soon_to_come_back(
-    session: Session, app: Starlette
+    session: Session, app: BridgeApp
 ) -> None:
     async with session.listen() as standing:
         stream = events(standing)
         await anext(stream)
-        drain(app)
+        app.drain()
         assert [event async for event in stream if not event.comment] == [
             Event(retry_ms=COME_BACK_MS)
         ]

@@ -4,9 +4,8 @@ import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from starlette.applications import Starlette
 
-from bridge.app import drain
+from bridge.app import BridgeApp
 from tests.claude import Spread, sentence
 from tests.conformance.endpoint import NAME as FIXTURES
 from tests.doors.by_hand import (
@@ -181,11 +180,11 @@ async def test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer(
 
 
 async def test_a_waiter_whose_client_has_left_takes_nothing(
-    desk: Modern, web: str, app: Starlette
+    desk: Modern, web: str, app: BridgeApp
 ) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
         await anext(events(answer))
-    await wait_until(lambda: len(app.state.streams) == 0, "the end of the stream")
+    await wait_until(lambda: len(app.mcp.streams) == 0, "the end of the stream")
     sent = await desk.http.post(
         f"{web}/hooks/desk/letters", json={"to": "Claude"}, headers=authorization(N8N)
     )
@@ -221,24 +220,24 @@ async def test_a_subscription_is_acknowledged_first_and_shows_that_it_lives(desk
     assert acknowledged["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
 
 
-async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: Starlette) -> None:
+async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: BridgeApp) -> None:
     """Source: MCP 2026-07-28, "Subscriptions": how a server ends one in peace."""
     async with desk.stream(LISTEN) as answer:
         told = messages(answer)
         await anext(told)
-        drain(app)
+        app.drain()
         last = [event.message async for event in told]
     assert [message["id"] for message in last] == [7]
     assert last[0]["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
 
 
 async def test_draining_answers_a_call_that_waits_and_ends_its_stream(
-    desk: Modern, app: Starlette
+    desk: Modern, app: BridgeApp
 ) -> None:
     async with desk.stream(call("take_event", wait_seconds=300)) as answer:
         stream = events(answer)
         await anext(stream)
-        drain(app)
+        app.drain()
         (last,) = [event.message async for event in stream if event.data]
     assert last["result"]["structuredContent"] == {"event_id": None}
 

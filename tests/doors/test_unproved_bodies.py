@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import httpx2
 import pytest
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, GithubAuth
 from bridge.configuration.servers import Hook, Server
 from bridge.configuration.settings import Settings
@@ -34,12 +33,12 @@ FORGED = {"x-hub-signature-256": "sha256=" + 64 * "0"}
 
 
 @pytest.fixture
-def app(redis_url: str) -> Starlette:
-    return create_app(Settings(redis_url=redis_url, max_body_bytes=BODY), {SERVER.name: SERVER})
+def app(redis_url: str) -> BridgeApp:
+    return BridgeApp(Settings(redis_url=redis_url, max_body_bytes=BODY), {SERVER.name: SERVER})
 
 
 @pytest.fixture
-async def web(app: Starlette) -> AsyncIterator[str]:
+async def web(app: BridgeApp) -> AsyncIterator[str]:
     async with serving(app) as address:
         yield address
 
@@ -95,10 +94,10 @@ async def _begin(web: str, path: str, headers: dict[str, str], slow: Slow) -> by
 
 
 async def test_forged_bodies_are_held_up_to_their_share_and_signed_ones_come_in_beside_them(
-    web: str, http: httpx2.AsyncClient, app: Starlette
+    web: str, http: httpx2.AsyncClient, app: BridgeApp
 ) -> None:
     small, long = b" " * (FREE_BYTES // 2) + b"1", b" " * (BODY - 1) + b"1"
-    held = app.state.body_budget._held
+    held = app.web.body_budget._held
     path = f"{web}/hooks/desk/signed"
     slow = Slow(BODY)
     sending = asyncio.create_task(http.post(path, content=slow.__aiter__(), headers=FORGED))

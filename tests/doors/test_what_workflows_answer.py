@@ -68,7 +68,7 @@ async def there(redis_url: str) -> AsyncIterator[Office]:
         n8n = await stack.enter_async_context(raw_server())
         server = office(n8n.url)
         door = await stack.enter_async_context(running_app(redis_url, server, result_chars=2000))
-        await stack.enter_async_context(working(door.runtime.settings, server))
+        await stack.enter_async_context(working(door.runtime.mcp.settings, server))
         yield Office(door, n8n)
 
 

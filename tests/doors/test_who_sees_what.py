@@ -15,12 +15,12 @@ from bridge.models import (
     CallId,
     EventId,
     EventStatus,
+    LeaseRef,
     LeaseToken,
     Principal,
     new_call_id,
 )
 from bridge.runtime import Runtime, open_runtime
-from bridge.store.events import LeaseRef
 from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
 from tests.apps import there
@@ -60,13 +60,13 @@ async def send(runtime: Runtime, name: str = "support", content: bytes = b'{"a":
     """Have n8n send an event."""
     receiver = SERVERS[name]
     incoming = Incoming(Content({"a": "it"}, Body(content, "application/json")))
-    event, _ = await runtime.intake.accept(receiver, receiver.hooks["ticket"], incoming)
+    event, _ = await runtime.web.intake.accept(receiver, receiver.hooks["ticket"], incoming)
     return event.event_id
 
 
 async def take(runtime: Runtime, principal: Principal = ALICE) -> LeaseRef:
     """Have a principal take the oldest event."""
-    taken = await runtime.takers.take(SERVERS[principal.server], principal, None, 0, there)
+    taken = await runtime.mcp.takers.take(SERVERS[principal.server], principal, None, 0, there)
     assert taken
     return LeaseRef(taken.event.event_id, taken.token, principal)
 
@@ -74,21 +74,25 @@ async def take(runtime: Runtime, principal: Principal = ALICE) -> LeaseRef:
 async def start(runtime: Runtime, principal: Principal = ALICE) -> Call:
     """Have a principal run the workflow."""
     workflow = SERVERS[principal.server].workflows["parse"]
-    return await runtime.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
+    return await runtime.mcp.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
 
 
 Attempt = Callable[[Runtime, LeaseRef], Awaitable[object]]
 
 ON_EVENTS: dict[str, Attempt] = {
-    "find": lambda runtime, held: runtime.events.find(held.principal.server, held.event_id),
-    "read": lambda runtime, held: runtime.events.read(held.principal.server, held.event_id, ""),
-    "reply": lambda runtime, held: runtime.events.reply(SERVERS[held.principal.server], held, {}),
-    "extend": lambda runtime, held: runtime.events.extend(held, 60),
-    "release": lambda runtime, held: runtime.events.release(held, reason="", delay_s=0, dead=False),
+    "find": lambda runtime, held: runtime.mcp.events.find(held.principal.server, held.event_id),
+    "read": lambda runtime, held: runtime.mcp.events.read(held.principal.server, held.event_id, ""),
+    "reply": lambda runtime, held: runtime.mcp.events.reply(
+        SERVERS[held.principal.server], held, {}
+    ),
+    "extend": lambda runtime, held: runtime.mcp.events.extend(held, 60),
+    "release": lambda runtime, held: runtime.mcp.events.release(
+        held, reason="", delay_s=0, dead=False
+    ),
 }
 ON_CALLS: dict[str, Callable[[Runtime, CallId, Principal], Awaitable[object]]] = {
-    "wait": lambda runtime, call_id, who: runtime.calls.wait(call_id, who, 0),
-    "cancel": lambda runtime, call_id, who: runtime.calls.cancel(call_id, who),
+    "wait": lambda runtime, call_id, who: runtime.mcp.calls.wait(call_id, who, 0),
+    "cancel": lambda runtime, call_id, who: runtime.mcp.calls.cancel(call_id, who),
 }
 
 
@@ -107,7 +111,7 @@ async def test_an_event_of_another_server_is_unknown_to_every_verb(
         await ON_EVENTS[verb](runtime, unknown)
 
     assert str(of_another.value) == str(of_nobody.value)
-    assert (await runtime.events.find("support", held.event_id)).status is EventStatus.LEASED
+    assert (await runtime.mcp.events.find("support", held.event_id)).status is EventStatus.LEASED
 
 
 @pytest.mark.parametrize("verb", ["reply", "extend", "release"])
@@ -136,7 +140,7 @@ async def test_a_call_of_another_is_unknown_to_every_verb(
         await ON_CALLS[verb](runtime, CallId("call_unknown"), other)
 
     assert str(of_another.value) == str(of_nobody.value)
-    assert not (await runtime.calls.wait(call.call_id, ALICE, 0)).status.is_final
+    assert not (await runtime.mcp.calls.wait(call.call_id, ALICE, 0)).status.is_final
 
 
 ON_EVENT_TOOLS: list[tuple[str, dict[str, Any]]] = [
@@ -163,7 +167,7 @@ async def test_an_event_of_another_server_is_unknown_to_every_tool(
 
     assert foreign["isError"]
     assert foreign == unknown
-    assert (await runtime.events.find("support", held.event_id)).status is EventStatus.LEASED
+    assert (await runtime.mcp.events.find("support", held.event_id)).status is EventStatus.LEASED
 
 
 @pytest.mark.parametrize(("tool", "rest"), ON_EVENT_TOOLS[2:3] + ON_EVENT_TOOLS[4:])
@@ -179,7 +183,7 @@ async def test_a_lease_of_another_principal_opens_nothing_to_any_tool(
 
     assert stolen["isError"]
     assert stolen == made_up
-    assert await runtime.events.extend(held, 60)
+    assert await runtime.mcp.events.extend(held, 60)
 
 
 @pytest.mark.parametrize("tool", ["read_call", "cancel_call"])

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
@@ -138,7 +138,7 @@ async def open_workshop(
         if has_worker:
             await stack.enter_async_context(work())
         web, other_web = [
-            await stack.enter_async_context(serving(create_app(settings, {NAME: server})))
+            await stack.enter_async_context(serving(BridgeApp(settings, {NAME: server})))
             for _ in range(2)
         ]
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=20))

@@ -12,7 +12,7 @@ import jsonschema_rs
 from hypothesis import HealthCheck, Phase, given, settings
 from redis.asyncio import Redis
 
-from bridge.app import create_app
+from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.web.openapi import DOCUMENT
@@ -87,7 +87,7 @@ async def judging(redis_url: str) -> AsyncIterator[Judge]:
     """Serve the hooks while the block lasts."""
     chosen = Settings(redis_url=redis_url, n8n_url=N8N, max_body_bytes=MAX_BODY_BYTES)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(create_app(chosen, {FUZZED.name: FUZZED})))
+        url = await stack.enter_async_context(serving(BridgeApp(chosen, {FUZZED.name: FUZZED})))
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
         yield Judge(http, redis)

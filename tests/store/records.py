@@ -13,6 +13,7 @@ from bridge.models import (
     Event,
     EventId,
     EventStatus,
+    LeaseRef,
     LeaseToken,
     Principal,
     ProcessId,
@@ -21,7 +22,7 @@ from bridge.models import (
 )
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimRequest, ClaimStore
-from bridge.store.events import EventStore, LeaseRef, NewEvent
+from bridge.store.events import EventStore, NewEvent
 from bridge.store.keys import PREFIX
 from bridge.store.processes import ProcessStore
 from bridge.store.replies import ReplyStore

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
 
-from bridge.models import EventId, LeaseToken, Principal, ProcessId, new_event_id, new_lease_token
+from bridge.models import (
+    EventId,
+    LeaseRef,
+    LeaseToken,
+    Principal,
+    ProcessId,
+    new_event_id,
+    new_lease_token,
+)
 from bridge.store.claims import ClaimRequest, ClaimStore
-from bridge.store.events import EventStore, LeaseRef
+from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.processes import ProcessStore
 from tests.store.event_model import FINAL, Claim, EventModel, InboxModel, WaiterModel

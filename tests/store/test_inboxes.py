@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bridge.models import LeaseRef, Session
 from bridge.store import inboxes as steps
-from bridge.store.events import LeaseRef
 from bridge.store.inboxes import InboxStore
-from bridge.store.sessions import Session, SessionStore
+from bridge.store.sessions import SessionStore
 from tests.store.records import ALICE, HOOK, SERVER, Desk
 
 

@@ -9,14 +9,14 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.errors import OutdatedError
-from bridge.models import CallId, SubscriptionId, new_process_id
+from bridge.models import CallId, Owed, Session, SubscriptionId, new_process_id
 from bridge.store import layout
 from bridge.store.grants import ConsentRequest, DigestedPair, Granted, GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import KEYS, PREFIX, owner_of
 from bridge.store.layout import MARK, NEWEST
 from bridge.store.outbox import Outbox
-from bridge.store.sessions import Owed, Session, SessionStore, StreamStore
+from bridge.store.sessions import SessionStore, StreamStore
 from bridge.store.subscriptions import NewSubscription, SubscriptionStore
 from tests.store.call_records import new_call
 from tests.store.records import ALICE, HOOK, SERVER, WEB, Desk, new_event, wish

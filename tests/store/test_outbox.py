@@ -2,10 +2,10 @@
 
 import pytest
 
-from bridge.models import CallId, ProcessId
+from bridge.models import CallId, Frame, Owed, ProcessId
 from bridge.store import outbox as store
-from bridge.store.outbox import Frame, Outbox
-from bridge.store.sessions import Owed, Reading, StreamStore
+from bridge.store.outbox import Outbox
+from bridge.store.sessions import Reading, StreamStore
 from tests.store.records import Desk
 
 LOOK = Reading("one", "standing", reader="")

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bridge.errors import TooManySessionsError, TransientError
-from bridge.models import Principal, ProcessId
+from bridge.models import Principal, ProcessId, Session
 from bridge.store.sessions import (
     Reading,
-    Session,
     SessionLimits,
     SessionStore,
     StreamStore,

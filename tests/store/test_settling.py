@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.models import EventStatus, LeaseToken, ReplyStatus
-from bridge.store.events import LeaseRef
+from bridge.models import EventStatus, LeaseRef, LeaseToken, ReplyStatus
 from tests.store.records import ADDRESS, ALICE, BOB, HOSTILE, STRANGER, Desk, held, new_event
 
 Attempt = Callable[[Desk, LeaseRef], Awaitable[tuple[str, str]]]

@@ -68,18 +68,18 @@ KINDS = {"inbox": inbox, "calls": calls}
 
 async def _send(session: Session, payload: Json) -> None:
     runtime = session.runtime
-    server = runtime.servers[session.principal.server]
+    server = runtime.mcp.servers[session.principal.server]
     content = Content(payload, Body(json.dumps(payload).encode(), "application/json"))
-    await runtime.intake.accept(server, server.hooks["webhook"], Incoming(content))
+    await runtime.web.intake.accept(server, server.hooks["webhook"], Incoming(content))
 
 
 async def _run(session: Session, result: Json) -> str:
     runtime, principal = session.runtime, session.principal
-    workflow = runtime.servers[principal.server].workflows["report"]
-    call = await runtime.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
-    running = await runtime.run_store.lease(call.call_id, new_lease_token())
+    workflow = runtime.mcp.servers[principal.server].workflows["report"]
+    call = await runtime.mcp.calls.start(CallRequest(principal, workflow, {}, new_call_id()))
+    running = await runtime.stores.runs.lease(call.call_id, new_lease_token())
     assert running
-    await runtime.callbacks.succeed(call.call_id, running.secret, result)
+    await runtime.web.callbacks.succeed(call.call_id, running.secret, result)
     return call.call_id
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 from bridge.configuration.servers import Server
 from bridge.formats.payloads import Content
-from bridge.models import Body, Call, EventId, Principal, new_call_id
+from bridge.models import Body, Call, EventId, LeaseRef, Principal, new_call_id
 from bridge.runtime import Runtime
-from bridge.store.events import LeaseRef
 from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
 from bridge.verbs.takers import Presence, Taken
@@ -49,7 +48,7 @@ async def send(
     """Have n8n send an event."""
     content = Content({}, Body(b"{}", "application/json"))
     incoming = Incoming(content, reply_url=reply_url, reply_deadline=deadline)
-    event, _ = await runtime.intake.accept(DESK, DESK.hooks[hook], incoming)
+    event, _ = await runtime.web.intake.accept(DESK, DESK.hooks[hook], incoming)
     return event.event_id
 
 
@@ -57,7 +56,7 @@ async def take(
     runtime: Runtime, wait_s: float = 0, hook: str | None = None, presence: Presence = there
 ) -> Taken | None:
     """Have Claude take an event."""
-    return await runtime.takers.take(DESK, ALICE, hook, wait_s, presence)
+    return await runtime.mcp.takers.take(DESK, ALICE, hook, wait_s, presence)
 
 
 async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:
@@ -66,11 +65,11 @@ async def answered(runtime: Runtime, value: Any = None, **sent: str) -> EventId:
     taken = await take(runtime)
     assert taken
     event_id = taken.event.event_id
-    await runtime.events.reply(DESK, LeaseRef(event_id, taken.token, ALICE), value)
+    await runtime.mcp.events.reply(DESK, LeaseRef(event_id, taken.token, ALICE), value)
     return event_id
 
 
 async def start(runtime: Runtime, workflow: str = "stamp", **arguments: Any) -> Call:
     """Have Claude run a workflow."""
     asked = CallRequest(ALICE, DESK.workflows[workflow], arguments, new_call_id())
-    return await runtime.calls.start(asked)
+    return await runtime.mcp.calls.start(asked)

@@ -50,7 +50,7 @@ async def start(
 ) -> Call:
     workflow = TOOLS.workflows[tool]
     asked = CallRequest(principal, workflow, given, new_call_id(), tool_use=use, promised=promised)
-    return await runtime.calls.start(asked)
+    return await runtime.mcp.calls.start(asked)
 
 
 async def forget(runtime: Runtime, call: Call) -> None:
@@ -59,10 +59,10 @@ async def forget(runtime: Runtime, call: Call) -> None:
 
 
 async def end(runtime: Runtime, call: Call) -> Call:
-    running = await runtime.run_store.lease(call.call_id, new_lease_token())
+    running = await runtime.stores.runs.lease(call.call_id, new_lease_token())
     assert running is not None
-    assert await runtime.run_store.finish(running, CallStatus.SUCCEEDED, result=b"1")
-    return await runtime.calls.wait(call.call_id, call.principal, 0)
+    assert await runtime.stores.runs.finish(running, CallStatus.SUCCEEDED, result=b"1")
+    return await runtime.mcp.calls.wait(call.call_id, call.principal, 0)
 
 
 async def test_the_same_call_joins_one_that_is_not_finished(runtime: Runtime) -> None:
@@ -95,7 +95,7 @@ async def test_an_intended_repeat_after_the_result_was_handed_over_runs_anew(
     runtime: Runtime,
 ) -> None:
     first = await end(runtime, await start(runtime))
-    await runtime.calls.handed_over(first)
+    await runtime.mcp.calls.handed_over(first)
 
     again = await start(runtime)
     assert (again.call_id != first.call_id, again.attached) == (True, False)
@@ -105,7 +105,7 @@ async def test_the_same_tool_use_gets_its_result_again_even_after_the_handover(
     runtime: Runtime,
 ) -> None:
     first = await end(runtime, await start(runtime, use="toolu_1"))
-    await runtime.calls.handed_over(first)
+    await runtime.mcp.calls.handed_over(first)
 
     assert (await start(runtime, use="toolu_1")).call_id == first.call_id
     assert (await start(runtime, use="toolu_2")).call_id != first.call_id
@@ -115,7 +115,7 @@ async def test_each_tool_use_gets_the_result_of_its_own_call_again(runtime: Runt
     calls = {}
     for use in ("toolu_1", "toolu_2"):
         calls[use] = await end(runtime, await start(runtime, use=use))
-        await runtime.calls.handed_over(calls[use])
+        await runtime.mcp.calls.handed_over(calls[use])
 
     for use, call in calls.items():
         assert (await start(runtime, use=use)).call_id == call.call_id
@@ -126,7 +126,7 @@ async def test_a_tool_use_that_joined_gets_its_result_again_after_the_handover(
 ) -> None:
     first = await start(runtime, use="toolu_1")
     assert (await start(runtime, use="toolu_2")).call_id == first.call_id
-    await runtime.calls.handed_over(await end(runtime, first))
+    await runtime.mcp.calls.handed_over(await end(runtime, first))
 
     assert (await start(runtime, use="toolu_2")).call_id == first.call_id
 
@@ -137,7 +137,7 @@ async def test_a_call_dropped_because_nobody_waited_is_not_joined(
 ) -> None:
     first = await start(runtime, use=use)
     await forget(runtime, first)
-    assert await runtime.run_store.lease(first.call_id, new_lease_token()) is None
+    assert await runtime.stores.runs.lease(first.call_id, new_lease_token()) is None
 
     assert (await start(runtime, use=use)).call_id != first.call_id
 
@@ -147,7 +147,7 @@ async def test_a_task_that_joined_an_unsent_call_keeps_it(runtime: Runtime) -> N
     assert (await start(runtime, promised=True)).call_id == first.call_id
     await forget(runtime, first)
 
-    assert await runtime.run_store.lease(first.call_id, new_lease_token())
+    assert await runtime.stores.runs.lease(first.call_id, new_lease_token())
 
 
 async def test_a_tool_use_alone_selects_no_call(runtime: Runtime) -> None:
@@ -162,7 +162,7 @@ async def test_attach_false_joins_nothing(runtime: Runtime) -> None:
 
 async def test_after_attach_for_a_finished_call_is_joined_no_more(runtime: Runtime) -> None:
     first = await end(runtime, await start(runtime, "brief"))
-    await runtime.calls.wait(first.call_id, ALICE, 0)  # a round trip: more than a millisecond
+    await runtime.mcp.calls.wait(first.call_id, ALICE, 0)  # a round trip: more than a millisecond
 
     again = await start(runtime, "brief")
     while again.call_id == first.call_id:
@@ -172,7 +172,7 @@ async def test_after_attach_for_a_finished_call_is_joined_no_more(runtime: Runti
 
 async def test_a_cancelled_call_is_not_joined(runtime: Runtime) -> None:
     first = await start(runtime)
-    await runtime.calls.cancel(first.call_id, ALICE)
+    await runtime.mcp.calls.cancel(first.call_id, ALICE)
 
     assert (await start(runtime)).call_id != first.call_id
 
@@ -190,6 +190,6 @@ async def test_arguments_without_a_canonical_form_join_what_is_equal_to_the_digi
 async def test_the_same_request_served_twice_starts_one_call(runtime: Runtime) -> None:
     asked = CallRequest(ALICE, TOOLS.workflows["once"], {}, new_call_id())
 
-    first, again = [await runtime.calls.start(asked) for _ in range(2)]
+    first, again = [await runtime.mcp.calls.start(asked) for _ in range(2)]
 
     assert (again.call_id, again.attached) == (first.call_id, False)

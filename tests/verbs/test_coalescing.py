@@ -19,7 +19,7 @@ DESK = Server.model_validate({"name": "desk", "hooks": {"ticket": TICKETS, "mail
 
 async def send(web: Runtime, payload: Json, hook: str = "ticket", **said: Any) -> Event:
     incoming = Incoming(Content(payload, Body(b"{}", "application/json")), **said)
-    event, is_duplicate = await web.intake.accept(DESK, DESK.hooks[hook], incoming)
+    event, is_duplicate = await web.web.intake.accept(DESK, DESK.hooks[hook], incoming)
     assert not is_duplicate
     return event
 
@@ -32,10 +32,10 @@ async def test_requests_about_one_matter_become_one_event(web: Runtime) -> None:
     events = [await send(web, ticket(7, text)) for text in ("new", "edited", "closed")]
 
     assert len({event.event_id for event in events}) == 1
-    taken = await web.takers.take(DESK, ALICE, None, 0, there)
+    taken = await web.mcp.takers.take(DESK, ALICE, None, 0, there)
     assert taken
     assert taken.event.merged == 2
-    assert await web.takers.take(DESK, ALICE, None, 0, there) is None
+    assert await web.mcp.takers.take(DESK, ALICE, None, 0, there) is None
 
 
 @pytest.mark.parametrize(

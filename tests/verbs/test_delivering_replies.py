@@ -39,9 +39,9 @@ async def deliver(runtime: Runtime, event_id: EventId, *outcomes: ResumeOutcome)
     """Make an attempt for each outcome; returns the reply as it is then."""
     send = Sender(*outcomes)
     for _ in outcomes:
-        await runtime.replies.deliver(event_id, send)
+        await runtime.workers.replies.deliver(event_id, send)
     assert len(send.sent) == len(outcomes)
-    return (await runtime.events.find("desk", event_id)).reply
+    return (await runtime.mcp.events.find("desk", event_id)).reply
 
 
 async def due_in_s(runtime: Runtime, event_id: EventId) -> float:
@@ -56,7 +56,7 @@ async def test_a_reply_goes_to_its_address_with_the_id_of_its_event(web: Runtime
     event_id = await answered(web, {"answer": [1, None, "🦀"]})
     send = Sender(Delivered())
 
-    await web.replies.deliver(event_id, send)
+    await web.workers.replies.deliver(event_id, send)
 
     assert send.sent == [(ADDRESS, {"answer": [1, None, "🦀"]}, event_id)]
 
@@ -64,7 +64,7 @@ async def test_a_reply_goes_to_its_address_with_the_id_of_its_event(web: Runtime
 async def test_a_reply_wakes_a_worker(web: Runtime) -> None:
     await answered(web)
 
-    assert await web.queue.length() == 1
+    assert await web.workers.queue.length() == 1
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ async def test_a_reply_whose_deadline_has_passed_is_not_sent(web: Runtime) -> No
     event_id = await answered(web, deadline=past)
     send = Sender()
 
-    await web.replies.deliver(event_id, send)
+    await web.workers.replies.deliver(event_id, send)
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert send.sent == []
     assert reply.status is ReplyStatus.DEAD
     assert reply.last_failure
@@ -161,9 +161,9 @@ async def test_a_reply_is_given_up_after_its_time(web: Runtime) -> None:
     assert answered_at
     await web.redis.hset(key, "answered_at", str(int(answered_at) - 1001 * 1000))
 
-    await web.replies.deliver(event_id, Sender())
+    await web.workers.replies.deliver(event_id, Sender())
 
-    assert (await web.events.find("desk", event_id)).reply.status is ReplyStatus.DEAD
+    assert (await web.mcp.events.find("desk", event_id)).reply.status is ReplyStatus.DEAD
 
 
 async def test_a_reply_that_is_too_late_says_what_failed_before(web: Runtime) -> None:
@@ -171,9 +171,9 @@ async def test_a_reply_that_is_too_late_says_what_failed_before(web: Runtime) ->
     await deliver(web, event_id, Again("n8n answered 503"))
     await web.redis.hset(f"{{bridge}}:reply:{event_id}", "answered_at", "0")
 
-    await web.replies.deliver(event_id, Sender())
+    await web.workers.replies.deliver(event_id, Sender())
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert reply.status is ReplyStatus.DEAD
     assert (reply.last_failure or "").endswith("the last failure was: n8n answered 503")
 
@@ -181,35 +181,42 @@ async def test_a_reply_that_is_too_late_says_what_failed_before(web: Runtime) ->
 async def test_a_dead_reply_that_is_redriven_is_sent_and_may_arrive(web: Runtime) -> None:
     event_id = await answered(web)
     await deliver(web, event_id, Dead("401"))
-    before = await web.queue.length()
+    before = await web.workers.queue.length()
 
-    assert await web.replies.redrive(event_id) is ReplyStatus.PENDING
+    assert await web.workers.replies.redrive(event_id) is ReplyStatus.PENDING
 
-    assert await web.queue.length() == before + 1
+    assert await web.workers.queue.length() == before + 1
     assert (await deliver(web, event_id, Delivered())).status is ReplyStatus.DELIVERED
-    assert [each.status for each in await web.replies.attempts(event_id)] == ["dead", "delivered"]
+    assert [each.status for each in await web.workers.replies.attempts(event_id)] == [
+        "dead",
+        "delivered",
+    ]
 
 
 async def test_what_cannot_be_redriven_is_refused_with_the_reason(web: Runtime) -> None:
     event_id = await answered(web)
     await deliver(web, event_id, Delivered())
     with pytest.raises(ConflictError, match="this one is delivered"):
-        await web.replies.redrive(event_id)
+        await web.workers.replies.redrive(event_id)
     with pytest.raises(NotFoundError):
-        await web.replies.redrive(EventId("evt_none"))
+        await web.workers.replies.redrive(EventId("evt_none"))
     past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
     late = await answered(web, deadline=past)
-    await web.replies.deliver(late, Sender())
+    await web.workers.replies.deliver(late, Sender())
     with pytest.raises(ConflictError, match="waits for the reply is over"):
-        await web.replies.redrive(late)
-    assert [each.event_id for each in await web.replies.list(ReplyStatus.DEAD, limit=5)] == [late]
+        await web.workers.replies.redrive(late)
+    assert [
+        each.event_id for each in await web.workers.replies.list(ReplyStatus.DEAD, limit=5)
+    ] == [late]
 
 
 async def test_two_who_deliver_at_once_send_once(web: Runtime, worker: Runtime) -> None:
     event_id = await answered(web)
     send = Sender(*[Delivered()] * 6)
 
-    await asyncio.gather(*(each.replies.deliver(event_id, send) for each in [web, worker] * 3))
+    await asyncio.gather(
+        *(each.workers.replies.deliver(event_id, send) for each in [web, worker] * 3)
+    )
 
     assert len(send.sent) == 1
 
@@ -219,7 +226,7 @@ async def test_a_delivered_reply_is_sent_no_more(web: Runtime) -> None:
     await deliver(web, event_id, Delivered())
 
     send = Sender()
-    await web.replies.deliver(event_id, send)
+    await web.workers.replies.deliver(event_id, send)
 
     assert send.sent == []
 
@@ -231,7 +238,7 @@ async def test_an_attempt_that_breaks_off_may_have_arrived(web: Runtime) -> None
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await web.replies.deliver(event_id, break_off)
+        await web.workers.replies.deliver(event_id, break_off)
 
     assert (await deliver(web, event_id, Finished("409"))).last_failure == "confirmed by 409"
 

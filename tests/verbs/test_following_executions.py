@@ -25,19 +25,19 @@ TOLD = Answered({"executionId": "41"})
 
 
 async def read(runtime: Runtime, call_id: CallId) -> Call:
-    return await runtime.calls.wait(call_id, ALICE, 0)
+    return await runtime.mcp.calls.wait(call_id, ALICE, 0)
 
 
 async def run(runtime: Runtime, workflow: str, n8n: N8n) -> Call:
     call = await start(runtime, workflow)
-    await runtime.runs.run(call.call_id, n8n, n8n.look)
+    await runtime.workers.runs.run(call.call_id, n8n, n8n.look)
     return await read(runtime, call.call_id)
 
 
 async def break_off(worker: Runtime, call_id: CallId, n8n: N8n) -> None:
     """Have a worker end while it follows a call's execution."""
     watching = Silent()
-    running = asyncio.create_task(worker.runs.run(call_id, n8n, watching.look))
+    running = asyncio.create_task(worker.workers.runs.run(call_id, n8n, watching.look))
     await watching.asked.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -81,11 +81,11 @@ async def test_the_execution_is_on_record_before_anyone_looks_at_it(
 ) -> None:
     call = await start(web, "followed")
     watching = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, N8n(TOLD), watching.look))
+    running = asyncio.create_task(worker.workers.runs.run(call.call_id, N8n(TOLD), watching.look))
     await watching.asked.wait()
 
     assert (await read(web, call.call_id)).execution == "41"
-    await web.calls.cancel(call.call_id, ALICE)
+    await web.mcp.calls.cancel(call.call_id, ALICE)
     await asyncio.wait_for(running, 5)
     assert watching.was_cancelled
 
@@ -97,7 +97,7 @@ async def test_a_worker_that_ends_hands_the_execution_to_another(
     await break_off(worker, call.call_id, N8n(TOLD))
     other = N8n(seen=[Succeeded({"a": 1})])
 
-    await web.runs.run(call.call_id, other, other.look)
+    await web.workers.runs.run(call.call_id, other, other.look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.result, ended.attempt) == (SUCCEEDED, b'{"a": 1}', 1)
@@ -118,7 +118,7 @@ async def test_what_n8n_dropped_is_sent_again_where_that_is_safe(web: Runtime) -
     call = await run(web, "followed_twice", n8n)
     assert (call.status, call.execution) == (CallStatus.QUEUED, None)
 
-    await web.runs.run(call.call_id, n8n, n8n.look)
+    await web.workers.runs.run(call.call_id, n8n, n8n.look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.execution, ended.attempt) == (SUCCEEDED, "42", 2)
@@ -130,14 +130,14 @@ async def test_an_execution_is_left_to_others_by_a_process_that_hands_over(
 ) -> None:
     call = await start(web, "followed")
     watching, heir = Silent(), N8n(seen=[Succeeded({"a": 1})])
-    running = asyncio.create_task(worker.runs.run(call.call_id, N8n(TOLD), watching.look))
+    running = asyncio.create_task(worker.workers.runs.run(call.call_id, N8n(TOLD), watching.look))
     await watching.asked.wait()
-    worker.runs.hand_over()
+    worker.workers.runs.hand_over()
     await running
     assert watching.was_cancelled
     assert (await read(web, call.call_id)).status is CallStatus.QUEUED
 
-    await web.runs.run(call.call_id, heir, heir.look)
+    await web.workers.runs.run(call.call_id, heir, heir.look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.attempt, heir.asked) == (SUCCEEDED, 1, [])
@@ -146,10 +146,10 @@ async def test_an_execution_is_left_to_others_by_a_process_that_hands_over(
 async def test_a_process_that_hands_over_sees_to_what_others_would_have_to_send_again(
     web: Runtime, worker: Runtime
 ) -> None:
-    worker.runs.hand_over()
+    worker.workers.runs.hand_over()
 
     call = await start(web)
     n8n = N8n(Answered(1))
-    await worker.runs.run(call.call_id, n8n, n8n.look)
+    await worker.workers.runs.run(call.call_id, n8n, n8n.look)
 
     assert (await read(web, call.call_id)).status is SUCCEEDED

@@ -39,22 +39,22 @@ async def test_while_n8n_is_down_nothing_is_sent_and_no_attempt_counted(
     event_id = await answered(web)
     send = Sender()
 
-    await worker.replies.deliver(event_id, send)
+    await worker.workers.replies.deliver(event_id, send)
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert send.sent == []
     assert (reply.status, reply.attempts) == (ReplyStatus.PENDING, 0)
     assert reply.last_failure == "n8n has failed too often to be asked now"
     assert 0 < await due_in_s(web, event_id) <= OPEN_FIRST_S * 1.25
-    assert await web.replies.attempts(event_id) == []
+    assert await web.workers.replies.attempts(event_id) == []
 
 
 async def test_what_failed_before_is_not_forgotten_while_a_reply_rests(web: Runtime) -> None:
     event_id, *_ = await bring_down(web)
 
-    await web.replies.deliver(event_id, Sender())
+    await web.workers.replies.deliver(event_id, Sender())
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert (reply.attempts, reply.last_failure) == (1, DOWN.reason)
 
 
@@ -74,10 +74,10 @@ async def test_only_one_reply_tries_whether_n8n_is_back(web: Runtime) -> None:
     nested = Sender()
 
     async def probe(*_: object) -> ResumeOutcome:
-        await web.replies.deliver(second, nested)
+        await web.workers.replies.deliver(second, nested)
         return Delivered()
 
-    await web.replies.deliver(first, probe)
+    await web.workers.replies.deliver(first, probe)
 
     assert nested.sent == []
     assert await due_in_s(web, second) <= 1.25
@@ -96,9 +96,9 @@ async def test_a_reply_whose_time_ends_while_n8n_rests_is_dead_with_the_reason(
     event_id, *_ = await bring_down(web)
     await web.redis.hset(f"{{bridge}}:reply:{event_id}", "answered_at", "0")
 
-    await web.replies.deliver(event_id, Sender())
+    await web.workers.replies.deliver(event_id, Sender())
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert reply.status is ReplyStatus.DEAD
     assert (reply.last_failure or "").endswith(DOWN.reason)
 
@@ -108,7 +108,7 @@ async def test_opening_and_closing_are_logged_and_counted_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     ids = await bring_down(web)
-    totals = await web.counters.read([])
+    totals = await web.stores.counters.read([])
     await let_rest_end(web)
     for event_id in ids:
         await deliver(web, event_id, Delivered())
@@ -117,7 +117,7 @@ async def test_opening_and_closing_are_logged_and_counted_once(
     assert said == ["reply.circuit_opened", "reply.circuit_closed"]
     assert totals.circuits == {N8N: True}
     assert totals.counted["reply_circuits_opened", N8N] == 1
-    assert (await web.counters.read([])).circuits == {}
+    assert (await web.stores.counters.read([])).circuits == {}
 
 
 async def test_a_reply_to_an_origin_that_is_no_longer_allowed_is_dead_and_not_sent(
@@ -129,9 +129,9 @@ async def test_a_reply_to_an_origin_that_is_no_longer_allowed_is_dead_and_not_se
     )
     send = Sender()
 
-    await web.replies.deliver(event_id, send)
+    await web.workers.replies.deliver(event_id, send)
 
-    reply = (await web.events.find("desk", event_id)).reply
+    reply = (await web.mcp.events.find("desk", event_id)).reply
     assert (send.sent, reply.status) == ([], ReplyStatus.DEAD)
     assert "http://evil:1" in (reply.last_failure or "")
     assert "s3cr3t" not in (reply.last_failure or "")
@@ -147,6 +147,6 @@ async def test_a_sender_is_told_how_long_it_may_take(web: Runtime) -> None:
         left.append(timeout_s)
         return Delivered()
 
-    await web.replies.deliver(event_id, send)
+    await web.workers.replies.deliver(event_id, send)
 
     assert left == [pytest.approx(1000, abs=5)]

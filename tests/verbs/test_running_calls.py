@@ -22,13 +22,13 @@ async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Cal
     call = await start(runtime, workflow)
     n8n = N8n(*outcomes)
     for _ in outcomes:
-        await runtime.runs.run(call.call_id, n8n, n8n.look)
+        await runtime.workers.runs.run(call.call_id, n8n, n8n.look)
     assert len(n8n.asked) == len(outcomes)
     return await read(runtime, call.call_id)
 
 
 async def read(runtime: Runtime, call_id: CallId) -> Call:
-    return await runtime.calls.wait(call_id, ALICE, 0)
+    return await runtime.mcp.calls.wait(call_id, ALICE, 0)
 
 
 async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worker: Runtime) -> None:
@@ -39,7 +39,7 @@ async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worke
         seen.append((await read(web, sending.call_id), sending))
         return Answered({"b": 2})
 
-    await worker.runs.run(call.call_id, look, N8n().look)
+    await worker.workers.runs.run(call.call_id, look, N8n().look)
 
     ((meanwhile, sending),) = seen
     assert (meanwhile.status, meanwhile.sent) == (CallStatus.RUNNING, True)
@@ -53,7 +53,7 @@ async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worke
 async def test_starting_a_call_wakes_a_worker(web: Runtime) -> None:
     await start(web)
 
-    assert await web.queue.length() == 1
+    assert await web.workers.queue.length() == 1
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_webhook_that_stays_unknown_is_given_up(web: Runtime) -> None:
     call = await run(web, "stamp", NotRegistered("not active"))
     await back_date(web, call.call_id, 11)
 
-    await web.runs.run(call.call_id, N8n(NotRegistered("not active")), N8n().look)
+    await web.workers.runs.run(call.call_id, N8n(NotRegistered("not active")), N8n().look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.failure) == (FAILED, "not active")
@@ -136,7 +136,7 @@ async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None
     await back_date(web, call.call_id, 1201)
     n8n = N8n()
 
-    await web.runs.run(call.call_id, n8n, n8n.look)
+    await web.workers.runs.run(call.call_id, n8n, n8n.look)
 
     ended = await read(web, call.call_id)
     assert n8n.asked == []
@@ -153,7 +153,7 @@ async def test_an_attempt_that_outlasts_the_time_of_its_call_is_told_as_such(web
                 await asyncio.Event().wait()
         return MaybeRun("no answer; it may have run")
 
-    await web.runs.run(call.call_id, outlast, N8n().look)
+    await web.workers.runs.run(call.call_id, outlast, N8n().look)
 
     ended = await read(web, call.call_id)
     assert ended.status is FAILED
@@ -166,7 +166,7 @@ async def test_an_ended_call_is_not_sent_again(web: Runtime) -> None:
     call = await run(web, "stamp", Answered(1))
     n8n = N8n()
 
-    await web.runs.run(call.call_id, n8n, n8n.look)
+    await web.workers.runs.run(call.call_id, n8n, n8n.look)
 
     assert n8n.asked == []
 
@@ -176,10 +176,10 @@ async def test_a_call_that_is_cancelled_while_it_is_sent_stops_the_sending(
 ) -> None:
     call = await start(web)
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
+    running = asyncio.create_task(worker.workers.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
 
-    cancelled = await web.calls.cancel(call.call_id, ALICE)
+    cancelled = await web.mcp.calls.cancel(call.call_id, ALICE)
 
     await asyncio.wait_for(running, 5)
     assert n8n.was_cancelled
@@ -192,7 +192,7 @@ async def test_a_worker_that_breaks_off_a_sent_call_fails_it_and_says_so(
 ) -> None:
     call = await start(web)
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
+    running = asyncio.create_task(worker.workers.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
 
     running.cancel()
@@ -207,12 +207,12 @@ async def test_a_worker_that_breaks_off_a_call_that_may_run_twice_lets_another_r
 ) -> None:
     call = await start(web, "twice")
     n8n = Silent()
-    running = asyncio.create_task(worker.runs.run(call.call_id, n8n, n8n.look))
+    running = asyncio.create_task(worker.workers.runs.run(call.call_id, n8n, n8n.look))
     await n8n.asked.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
-    await web.runs.run(call.call_id, N8n(Answered(1)), N8n().look)
+    await web.workers.runs.run(call.call_id, N8n(Answered(1)), N8n().look)
 
     ended = await read(web, call.call_id)
     assert (ended.status, ended.attempt) == (SUCCEEDED, 2)
@@ -223,7 +223,7 @@ async def test_two_workers_woken_for_one_call_send_it_once(web: Runtime, worker:
     n8n = N8n(*[Answered(1)] * 6)
 
     await asyncio.gather(
-        *(each.runs.run(call.call_id, n8n, n8n.look) for each in [web, worker] * 3)
+        *(each.workers.runs.run(call.call_id, n8n, n8n.look) for each in [web, worker] * 3)
     )
 
     assert len(n8n.asked) == 1
@@ -233,10 +233,12 @@ async def test_who_waits_for_a_call_in_another_process_hears_of_its_end(
     web: Runtime, worker: Runtime
 ) -> None:
     call = await start(web)
-    waiting = asyncio.create_task(web.calls.wait(call.call_id, ALICE, 60))
-    await wait_until(lambda: f"call:{call.call_id}" in web.signals._waiting, "somebody waits")
+    waiting = asyncio.create_task(web.mcp.calls.wait(call.call_id, ALICE, 60))
+    await wait_until(
+        lambda: f"call:{call.call_id}" in web.workers.signals._waiting, "somebody waits"
+    )
 
-    await worker.runs.run(call.call_id, N8n(Answered({"a": 1})), N8n().look)
+    await worker.workers.runs.run(call.call_id, N8n(Answered({"a": 1})), N8n().look)
 
     async with asyncio.timeout(2):
         assert (await waiting).result == b'{"a": 1}'
@@ -245,7 +247,7 @@ async def test_who_waits_for_a_call_in_another_process_hears_of_its_end(
 async def test_waiting_ends_with_the_time_given_for_it(web: Runtime) -> None:
     call = await start(web)
 
-    assert (await web.calls.wait(call.call_id, ALICE, 0.05)).status is QUEUED
+    assert (await web.mcp.calls.wait(call.call_id, ALICE, 0.05)).status is QUEUED
 
 
 async def test_a_call_that_its_workflow_concludes_later_waits_without_a_worker(
@@ -253,7 +255,7 @@ async def test_a_call_that_its_workflow_concludes_later_waits_without_a_worker(
 ) -> None:
     call = await start(web, "later")
 
-    await worker.runs.run(call.call_id, N8n(Answered({"executionId": 1})), N8n().look)
+    await worker.workers.runs.run(call.call_id, N8n(Answered({"executionId": 1})), N8n().look)
 
     meanwhile = await read(web, call.call_id)
     assert meanwhile.status is CallStatus.RUNNING

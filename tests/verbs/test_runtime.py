@@ -39,7 +39,7 @@ async def test_a_process_that_ends_with_an_event_in_hand_hands_it_on(
         taken = await take(ending)
         assert taken
 
-    (dead_process,) = await web.processes.dead()
+    (dead_process,) = await web.stores.processes.dead()
 
     assert dead_process.process == ending.process
     assert dead_process.held == (("event", event_id, taken.token),)

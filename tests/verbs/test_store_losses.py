@@ -45,12 +45,12 @@ async def test_every_process_notices_a_store_that_was_emptied_once_and_goes_on(
         open_runtime(kept, SERVERS, "worker", 5) as worker,
     ):
         await send(web)
-        before = (await web.counters.read([])).made_at_s
+        before = (await web.stores.counters.read([])).made_at_s
         await web.redis.flushall()
         for _ in range(2):
             await web.losses.look()
             await worker.losses.look()
-        assert (await web.counters.read([])).made_at_s > before > 0
+        assert (await web.stores.counters.read([])).made_at_s > before > 0
         await send(web)
         assert await take(worker)
     assert lost(caplog) == [("ERROR", REPLACED)] * 2

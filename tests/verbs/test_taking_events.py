@@ -31,7 +31,7 @@ def in_line(runtime: Runtime, count: int) -> Callable[[], Awaitable[bool]]:
 
 
 async def status(runtime: Runtime, event_id: EventId) -> EventStatus:
-    return (await runtime.events.find("desk", event_id)).status
+    return (await runtime.mcp.events.find("desk", event_id)).status
 
 
 async def test_a_taker_waits_for_an_event_that_another_process_receives(
@@ -85,7 +85,7 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
 ) -> None:
     async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as gone:
         wish = ClaimRequest(DESK.name, [("letter", 0)], [], "first", wait_s=LONG_S)
-        await gone.claim_store.take(wish, ALICE, new_lease_token())
+        await gone.stores.claims.take(wish, ALICE, new_lease_token())
         taking = asyncio.create_task(take(web, LONG_S))
         await wait_until(in_line(web, 2), "the taker stands in line")
         event_id = await send(web)
@@ -141,7 +141,7 @@ async def test_a_taker_that_is_cancelled_keeps_no_event_whenever_it_happens(
             return await status(worker, event_id) is EventStatus.QUEUED
 
         await wait_until(is_queued, "the event is queued again")
-        assert (await worker.events.find("desk", event_id)).attempt == 0
+        assert (await worker.mcp.events.find("desk", event_id)).attempt == 0
 
 
 async def test_a_taker_that_is_not_there_takes_nothing_until_it_comes_back(web: Runtime) -> None:
@@ -170,7 +170,7 @@ async def test_an_event_given_back_goes_to_whoever_waits(web: Runtime, worker: R
     waiting = asyncio.create_task(take(worker, LONG_S))
     await wait_until(in_line(web, 1), "the taker stands in line")
 
-    await web.claim_store.abandon(first.event.event_id, first.token)
+    await web.stores.claims.abandon(first.event.event_id, first.token)
 
     second = await waiting
     assert second
@@ -234,7 +234,7 @@ async def test_a_taker_that_was_not_woken_for_its_event_finds_it_all_the_same(
 async def test_a_taker_that_left_while_redis_was_away_leaves_the_line_later(
     web: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaving = web.claim_store.leave_line
+    leaving = web.stores.claims.leave_line
 
     async def fail(*_: object) -> None:
         monkeypatch.setattr(ClaimStore, "leave_line", leaving_again)
@@ -282,7 +282,7 @@ async def test_a_taker_whose_client_may_have_gone_or_come_is_asked_for_when_redi
     await wait_until(in_line(web, 1), "the taker stands in line")
     for change, count in ((client.clear, 0), (client.set, 1)):
         change()
-        await web.signals.notify("reader:1")
+        await web.workers.signals.notify("reader:1")
         await wait_until(in_line(web, count), "the taker has left, or come back")
 
     event_id = await send(web)

@@ -34,7 +34,7 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
         open_runtime(settings, {}, "worker", PATIENCE_S) as other,
         Redis.from_url(redis_url) as client,
     ):
-        sweeper = Sweeper(runtime)
+        sweeper = Sweeper(runtime.workers)
 
         async def has_swept() -> bool:
             await sweeper._sweep_in_turn()

@@ -1,20 +1,14 @@
-"""Server-sent events, flush-safe: one write an event, comments meanwhile, closed by us.
-
-What was opened with a token ends once that token is good for nothing any more.
-"""
+"""Server-sent events, flush-safe: one write an event, comments meanwhile, closed by us."""
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from sse_starlette.event import ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
-from bridge.errors import TransientError
 from bridge.net.connection import connection_of
-from bridge.runtime import Runtime
-from bridge.store.tokens import REVOKED
+from bridge.net.draining import OpenStreams, Token
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -22,7 +16,6 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 KEEPALIVE = b": keepalive\n\n"
-COME_BACK_S = 5.0
 FAREWELL_S = 1.0
 """How long a stream may take for its last words when the process drains."""
 
@@ -37,10 +30,6 @@ class Last(bytes):
     """
 
 
-Token = tuple[str, str]
-"""What let a stream's client in: a digest, empty where it cannot be revoked, and a server."""
-
-
 def event(
     data: str,
     *,
@@ -50,67 +39,6 @@ def event(
 ) -> bytes:
     """Format one event."""
     return ServerSentEvent(data, event=name, id=event_id, retry=retry_ms, sep="\n").encode()
-
-
-class OpenStreams:
-    """The streams that this process holds open, so that it can end them when it drains."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._open: set[Callable[[], object]] = set()
-        self._cuts: defaultdict[Token, set[Callable[[], object]]] = defaultdict(set)
-        self.draining = asyncio.Event()
-
-    @contextlib.contextmanager
-    def holding(self, close: Callable[[], object]) -> Iterator[None]:
-        """Have `close` called when the process drains while the block lasts."""
-        self._open.add(close)
-        if self.draining.is_set():
-            close()
-        try:
-            yield
-        finally:
-            self._open.discard(close)
-
-    @contextlib.contextmanager
-    def let_in_by(self, token: Token, cut: Callable[[], object]) -> Iterator[None]:
-        """Have `cut` called when the token is good for nothing any more while the block lasts."""
-        self._cuts[token].add(cut)
-        try:
-            yield
-        finally:
-            self._cuts[token].discard(cut)
-            if not self._cuts[token]:
-                del self._cuts[token]
-
-    def tokens(self) -> tuple[Token, ...]:
-        """Name the tokens that let someone in to a stream that is open."""
-        return tuple(token for token in self._cuts if token[0])
-
-    def cut(self, token: Token) -> None:
-        """End the streams that a token let someone in to."""
-        for cut in tuple(self._cuts.get(token, ())):
-            cut()
-
-    def demand_room(self) -> None:
-        """See that one more standing stream may be opened here.
-
-        Raises:
-            TransientError: another process may have room, or this one later.
-        """
-        if len(self) >= self._most:
-            raise TransientError(
-                "this process holds as many streams as BRIDGE_STREAMS_MAX allows", COME_BACK_S
-            )
-
-    def close(self) -> None:
-        """End every open stream."""
-        self.draining.set()
-        for close in tuple(self._open):
-            close()
-
-    def __len__(self) -> int:
-        return len(self._open)
 
 
 class EventStream:
@@ -191,21 +119,3 @@ class EventStream:
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def end_revoked(runtime: Runtime, streams: OpenStreams) -> None:
-    """Cut this process's streams whose token is revoked or expired, for as long as it runs.
-
-    Requests need no such care, for each brings its token along. A lost wake is made up for within
-    a keepalive interval.
-    """
-    with runtime.signals.subscribed(REVOKED) as woken:
-        while True:
-            await woken.wait(runtime.settings.keepalive_s)
-            for token in streams.tokens():
-                with contextlib.suppress(TransientError):
-                    digest, server = token
-                    if not await runtime.authenticator.still_admits(
-                        digest, runtime.servers[server]
-                    ):
-                        streams.cut(token)

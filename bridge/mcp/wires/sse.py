@@ -17,7 +17,6 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -26,82 +25,57 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
-from bridge.mcp.entry import authenticate
+from bridge.mcp.endpoint import authenticate
 from bridge.mcp.exchange import Caller
-from bridge.mcp.http_acks import AckConnection
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.outbox_stream import (
-    OWED,
-    STANDING,
-    prove,
-    register,
-    serve_into,
-    take_note,
-    with_news,
-)
-from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader, new_reading
+from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into, with_news
+from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader
 from bridge.mcp.wires.streamable import read_message
-from bridge.store.outbox import FRAME_ID
-from bridge.store.sessions import Owed, Session, new_session_id
+from bridge.models import FRAME_ID, Session
+from bridge.verbs.sessions import STANDING
 
 WIRE = "sse"
 PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 
-async def get(request: Request) -> ASGIApp:
+async def get(http: Request) -> ASGIApp:
     """Open a session's stream: a new one's, or the one that broke off."""
-    endpoint, caller = await authenticate(request)
-    request.app.state.streams.demand_room()
-    client = kept_name(
-        request.path_params.get("client") or request.headers.get("x-bridge-client", "")
-    )
-    session, after = await _find(request, caller, client)
+    request = await authenticate(http)
+    request.state.streams.demand_room()
+    caller, runtime = request.caller, request.caller.runtime
+    client = kept_name(http.path_params.get("client") or http.headers.get("x-bridge-client", ""))
+    session, after = await _find(http, caller, client)
     if session is None:
-        session = Session(new_session_id(), caller.principal, WIRE, client, _version(request))
-        await caller.runtime.sessions.write(session)
-    reading = new_reading(session.session_id, STANDING, _name(caller, client))
-    sure = await caller.runtime.streams.attach(reading)
-    found = session
-
-    def take_over(owed: Owed) -> None:
-        heir = replace(caller, call_id=owed.call_id)
-        work = serve_into(request, owed.message, endpoint, heir, found, STANDING)
-        request.app.state.tasks.start(work)
-
-    reader = StreamReader(
-        caller.runtime,
-        reading,
-        lambda frame: f"{found.session_id}/{frame}",
-        take_over,
-        AckConnection.of(request),
-        request.app.state.http_acks,
-    )
-    prefix = urlsplit(caller.runtime.settings.public_url or "").path
-    address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session.session_id}"
-    frames = _frames(reader, address, after or sure)
-    frames = with_news(frames, caller, endpoint, session.session_id)
-    streams, token = request.app.state.streams, caller.token
-    return EventStream(frames, streams, farewell=COME_BACK, token=token)
+        session = runtime.sessions.begin(caller.principal, WIRE, client, _version(http))
+        await runtime.sessions.settle(session)
+    session_id, name = session.session_id, _name(caller, client)
+    reader = open_reader(request, session, STANDING, name, lambda frame: f"{session_id}/{frame}")
+    sure = await reader.reading.attach()
+    prefix = urlsplit(runtime.settings.public_url or "").path
+    address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session_id}"
+    frames = with_news(_frames(reader, address, after or sure), request, session)
+    return EventStream(frames, request.state.streams, farewell=COME_BACK, token=caller.token)
 
 
-async def post(request: Request) -> Response:
+async def post(http: Request) -> Response:
     """Take a message; its answer goes out on the session's stream."""
-    endpoint, caller = await authenticate(request)
-    message = await read_message(request, caller.runtime.settings.max_body_bytes)
+    request = await authenticate(http)
+    caller, runtime = request.caller, request.caller.runtime
+    message = await read_message(http, runtime.settings.max_body_bytes)
     if isinstance(message, Response):
         return message
-    session_id = request.query_params.get("session_id", "")
-    session = await caller.runtime.sessions.read(session_id, caller.principal, WIRE)
+    sessions = runtime.sessions
+    session_id = http.query_params.get("session_id", "")
+    session = await sessions.find(session_id, caller.principal, WIRE)
     if session is None:
         raise NotFoundError("no such session; open /sse again")
-    await prove(caller.runtime, session)
+    await sessions.prove(session)
+    standing = sessions.stream(session_id, STANDING)
     if "id" not in message or "method" not in message:
-        await take_note(caller.runtime, session, message)
-    elif message["method"] not in OWED or await register(caller, session, STANDING, message):
-        request.app.state.tasks.start(
-            serve_into(request, message, endpoint, caller, session, STANDING)
-        )
+        await sessions.take_note(session, message)
+    elif message["method"] not in OWED or await standing.register(message, caller.call_id):
+        request.state.tasks.start(serve_into(request, message, session, STANDING))
     return Response("Accepted", 202)
 
 
@@ -110,15 +84,10 @@ async def _find(request: Request, caller: Caller, client: str) -> tuple[Session 
     sessions = caller.runtime.sessions
     last_event_id = request.headers.get("last-event-id", "")
     if place := PLACE.fullmatch(last_event_id):
-        return await sessions.read(place[1], caller.principal, WIRE), place[2]
-    if last_event_id:
+        return await sessions.find(place[1], caller.principal, WIRE), place[2]
+    if last_event_id or "mcp-protocol-version" not in request.headers:
         return None, ""
-    if "mcp-protocol-version" not in request.headers:
-        return None, ""
-    recent = await caller.runtime.streams.recent(_name(caller, client))
-    if len(recent) != 1:
-        return None, ""
-    return await sessions.read(recent[0], caller.principal, WIRE), ""
+    return await sessions.find_recent(_name(caller, client), caller.principal, WIRE), ""
 
 
 def _name(caller: Caller, client: str) -> str:

@@ -33,7 +33,7 @@ from bridge.mcp.wires.outbox_stream import ASK_S
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_acks import StdioAcks
 from bridge.models import Message, Principal
-from bridge.runtime import Runtime
+from bridge.runtime import McpRuntime
 from bridge.verbs.takers import Presence
 
 
@@ -135,7 +135,7 @@ class Stdio:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: McpRuntime,
         server: Server,
         endpoint: McpEndpoint,
         source: LinesIn,
@@ -156,7 +156,7 @@ class Stdio:
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._is_pushing = False
-        self._inboxes = InboxWatch(runtime, server, ())
+        self._inboxes = InboxWatch(runtime.inboxes, server, ())
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until the client has left, or until told to stop; then end in peace, and soon."""
@@ -219,7 +219,7 @@ class Stdio:
         is_ready = message["method"] == "notifications/initialized" and self._is_channel
         if is_ready and not self._is_pushing:
             self._is_pushing = True
-            self._start_beside(push_events(self._runtime, self._server, self._line.send))
+            self._start_beside(push_events(self._runtime.pushes, self._server, self._line.send))
 
     async def _take_request(self, message: Message) -> None:
         """Serve a request beside the others; the handshake alone before what follows it."""

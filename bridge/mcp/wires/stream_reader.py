@@ -8,11 +8,10 @@ its receipt was settled by the way in which the client left.
 import asyncio
 import json
 import math
-import secrets
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 from mcp_types.jsonrpc import INTERNAL_ERROR
@@ -22,12 +21,10 @@ from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.http_acks import SURE_AFTER_S, TAKEN_AGAIN_S, AckConnection, HttpAck, HttpAcks
 from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
-from bridge.runtime import Runtime
-from bridge.store.outbox import Frame
-from bridge.store.processes import DIED, LIFE_S
-from bridge.store.sessions import Owed, Reading, probe_wake
-from bridge.store.signals import LOOK_AGAIN_S, Signal
-from bridge.verbs.acks import NOTHING, AckState
+from bridge.models import Frame, Owed
+from bridge.store.signals import Signal
+from bridge.verbs.acks import NOTHING
+from bridge.verbs.sessions import HANG_UP, LOOK_WITHIN_S, StreamReading
 
 RETRY_MS = 16_000
 """How soon a client comes back to a stream of the 2025 wires that broke off.
@@ -51,18 +48,8 @@ DROPPED = (
     "read_call find what a workflow has brought"
 )
 
-HANG_UP = b""
-"""The frame at which a connection ends and its stream does not."""
-
 SIGN_OF_LIFE_S = 120.0
 """How often the record of a session that is read says so, where nothing else does."""
-
-Adopt = Callable[[Owed], None]
-
-
-def new_reading(session_id: str, stream: str, client: str = "") -> Reading:
-    """Make one more reader of a stream; it replaces the one before."""
-    return Reading(session_id, stream, secrets.token_hex(8), client)
 
 
 @dataclass
@@ -79,14 +66,14 @@ class WrittenFrame:
 class StreamReader:
     """Reads one stream to its end.
 
-    `format_id` makes event ids, `take_over` serves what is owed, on `ack_connection`;
-    `http_acks` are those of this process.
+    `format_id` makes event ids, `serve` serves what is owed; what was written goes out on
+    `ack_connection`, and `http_acks` are those of this process.
     """
 
-    runtime: Runtime
-    reading: Reading
+    reading: StreamReading
+    keepalive_s: float
     format_id: Callable[[str], str]
-    take_over: Adopt
+    serve: Callable[[Owed], None]
     ack_connection: AckConnection
     http_acks: HttpAcks
     _unsure: deque[WrittenFrame] = field(default_factory=deque)
@@ -103,16 +90,17 @@ class StreamReader:
         another reader takes over.
         """
         self._after = after
-        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
+        self._keepalive_at = _now() + self.keepalive_s
         self._sign_at = _now() + SIGN_OF_LIFE_S
         try:
-            with self._listening() as (woken, died, probed):
-                await self._take_over()
+            is_probed = not self.ack_connection.is_clients
+            with self.reading.subscribed(is_probed=is_probed) as (woken, died, probed):
+                await self.reading.take_over(self.serve)
                 while (found := await self._look()) is not None:
                     for frame in found:
                         self._after = frame.frame_id
                         self._unsure.append(WrittenFrame(frame, _now() + SURE_AFTER_S))
-                        await self._hold(frame)
+                        await self.reading.hold(frame)
                         if frame.is_last:
                             self._hand_over_all()
                             yield Last(self._format(frame))
@@ -130,30 +118,13 @@ class StreamReader:
         finally:
             await asyncio.shield(self._leave())
 
-    @contextmanager
-    def _listening(self) -> Iterator[tuple[Signal, Signal, Signal]]:
-        """Hear of all that concerns the stream, of dead processes, and of probes."""
-        signals, session, stream = (
-            self.runtime.signals,
-            self.reading.session_id,
-            self.reading.stream,
-        )
-        probes = () if self.ack_connection.is_clients else (probe_wake(session, stream),)
-        names = (f"outbox:{session}:{stream}", f"session:{session}", DIED, *probes)
-        with (
-            signals.subscribed(*names) as woken,
-            signals.subscribed(DIED) as died,
-            signals.subscribed(*probes) as probed,
-        ):
-            yield woken, died, probed
-
     async def _look(self) -> list[Frame] | None:
         try:
-            found = await self.runtime.outbox.read(self.reading, self._after)
+            found = await self.reading.look(self._after)
         except TransientError:
             self._look_at = self._keepalive_at
             return []
-        self._look_at = _now() + LOOK_AGAIN_S
+        self._look_at = _now() + LOOK_WITHIN_S
         return found
 
     async def _pause(self, woken: Signal, died: Signal) -> bool:
@@ -162,7 +133,7 @@ class StreamReader:
             ends_at = min(self._keepalive_at, self._look_at)
             is_notified = await woken.wait(max(min(self._due_at(), ends_at) - _now(), 0))
             if await died.wait(0):
-                await self._take_over()
+                await self.reading.take_over(self.serve)
             if is_notified:
                 return True
             await self._be_sure()
@@ -170,7 +141,7 @@ class StreamReader:
                 return _now() >= self._look_at
 
     def _keepalive(self) -> bytes:
-        self._keepalive_at = _now() + self.runtime.settings.keepalive_s
+        self._keepalive_at = _now() + self.keepalive_s
         return KEEPALIVE
 
     def _due_at(self) -> float:
@@ -187,8 +158,7 @@ class StreamReader:
             sure = written.frame.frame_id
         if sure or _now() >= self._sign_at:
             self._sign_at = _now() + SIGN_OF_LIFE_S
-            with suppress(TransientError):
-                await self.runtime.streams.still_reads(self.reading, sure)
+            await self.reading.still_reads(sure)
 
     async def _settle_while_open(self, written: WrittenFrame) -> bool:
         """Settle what became of a frame; False as long as the client has not taken it."""
@@ -197,7 +167,7 @@ class StreamReader:
             return False
         if not written.is_settled:
             written.is_settled = True
-            await self._settle(written.frame, fate)
+            await self.reading.settle(written.frame, fate)
         return True
 
     def _hand_over_all(self) -> None:
@@ -205,49 +175,21 @@ class StreamReader:
         for written in self._unsure:
             if written.frame.receipt != NOTHING and not written.is_settled:
                 frame = written.frame
-                settle = partial(self._settle, frame)
+                settle = partial(self.reading.settle, frame)
                 self._last.append(self.http_acks.begin(self.ack_connection, frame.receipt, settle))
         self._unsure.clear()
-
-    async def _hold(self, frame: Frame) -> None:
-        if frame.receipt == NOTHING:
-            return
-        with suppress(TransientError):
-            await self.runtime.acks.hold(frame.receipt)
-            await self.runtime.streams.written(self.reading.session_id, frame.receipt)
-
-    async def _settle(self, frame: Frame, fate: AckState) -> None:
-        """Act on a frame's fate; in doubt, a later request of the session may yet prove it."""
-        if frame.receipt == NOTHING:
-            return
-        with suppress(TransientError):
-            await self.runtime.acks.settle(frame.receipt, fate)
-            if fate is not AckState.IN_DOUBT:
-                await self.runtime.streams.settled(self.reading.session_id, frame.receipt)
 
     async def _leave(self) -> None:
         """Settle what was written by how the client has left, and give back what was not."""
         for http_ack in self._last:
             http_ack.settle_unless_written()
         with suppress(TransientError):
-            if not await self.runtime.streams.detach(self.reading):
+            if not await self.reading.detach():
                 return
             for written in [each for each in self._unsure if not each.is_settled]:
                 fate = self.ack_connection.fate_at_end(written.place, is_complete=False)
-                await self._settle(written.frame, fate)
-            unseen = await self.runtime.outbox.read(replace(self.reading, reader=""), self._after)
-            for frame in unseen or ():
-                await self._settle(frame, AckState.LOST)
-
-    async def _take_over(self) -> None:
-        try:
-            reading = self.reading
-            for owed in await self.runtime.streams.take_over(
-                reading.session_id, reading.stream, LIFE_S
-            ):
-                self.take_over(owed)
-        except TransientError:
-            return
+                await self.reading.settle(written.frame, fate)
+            await self.reading.lose_unseen(self._after)
 
     def _format(self, frame: Frame) -> bytes:
         event_id = self.format_id(frame.frame_id)

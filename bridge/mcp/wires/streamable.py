@@ -11,9 +11,8 @@ from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
 from bridge.formats.json_text import off_loop, parse_json
-from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.entry import authenticate
-from bridge.mcp.exchange import Caller, error_message
+from bridge.mcp.endpoint import McpRequest, authenticate
+from bridge.mcp.exchange import error_message
 from bridge.mcp.wires import streamable_2025, streamable_2026
 from bridge.mcp.wires.messages import (
     EVENTS,
@@ -27,7 +26,7 @@ from bridge.mcp.wires.messages import (
 from bridge.models import Json, Message
 from bridge.net.request_body import read_body
 
-Serve = Callable[[Request, Message, McpEndpoint, Caller], Awaitable[ASGIApp]]
+Serve = Callable[[McpRequest, Message], Awaitable[ASGIApp]]
 
 
 async def post(request: Request) -> ASGIApp:
@@ -42,41 +41,39 @@ async def post_2025(request: Request) -> ASGIApp:
 
 async def get(request: Request) -> ASGIApp:
     """Serve the streams of the 2025 wires that no POST opens."""
-    endpoint, caller = await authenticate(request)
-    return _only_posts(request) or await streamable_2025.listen(request, endpoint, caller)
+    entered = await authenticate(request)
+    return _only_posts(request) or await streamable_2025.listen(entered)
 
 
 async def delete(request: Request) -> ASGIApp:
     """End a session of the 2025 wires."""
-    _, caller = await authenticate(request)
-    return _only_posts(request) or await streamable_2025.end(request, caller)
+    entered = await authenticate(request)
+    return _only_posts(request) or await streamable_2025.end(entered)
 
 
 async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
-    endpoint, caller = await authenticate(request)
+    entered = await authenticate(request)
     if not accepts(request, JSON, EVENTS):
         sentence = "Accept must name application/json and text/event-stream"
         return JSONResponse(error_message(None, INVALID_REQUEST, sentence), 406)
-    body = await _read_json(request, caller.runtime.settings.max_body_bytes)
+    body = await _read_json(request, entered.caller.runtime.settings.max_body_bytes)
     if batch := _batch(request, body):
-        return await streamable_2025.serve_batch(request, batch, endpoint, caller)
+        return await streamable_2025.serve_batch(entered, batch)
     message = _one_message(body)
     if isinstance(message, Response):
         return message
     serve = serve_modern if _is_modern(request, message) else streamable_2025.serve
-    return await serve(request, message, endpoint, caller)
+    return await serve(entered, message)
 
 
-async def _fall_back(
-    request: Request, message: Message, _endpoint: McpEndpoint, _caller: Caller
-) -> ASGIApp:
+async def _fall_back(request: McpRequest, message: Message) -> ASGIApp:
     """Name the versions served here, so that the client takes one of them.
 
     Source: MCP 2026-07-28, "Versioning": how a client of both eras probes.
     """
     known = {
         "supported": list(HANDSHAKE_PROTOCOL_VERSIONS),
-        "requested": request.headers.get("mcp-protocol-version", ""),
+        "requested": request.http.headers.get("mcp-protocol-version", ""),
     }
     sentence = "this address serves the handshake versions only"
     return JSONResponse(

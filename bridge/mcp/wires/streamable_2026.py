@@ -33,9 +33,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.mcp.endpoint import McpEndpoint
+from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import Answer, Caller, Exchange, answer, encode, error_message
-from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks
+from bridge.mcp.http_acks import HttpAck
 from bridge.mcp.tools import LAST_WAIT_S
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Message
@@ -94,43 +94,25 @@ class StreamChannel:
         raise NoBackChannelError(method)
 
 
-async def serve(
-    request: Request, message: Message, endpoint: McpEndpoint, caller: Caller
-) -> ASGIApp:
+async def serve(request: McpRequest, message: Message) -> ASGIApp:
     """Answer one message of this wire."""
     if "id" not in message:
-        return _acknowledge(request)
+        return _acknowledge(request.http)
     if "method" not in message:
         return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
-    refusal = _refuse(request, message, endpoint, caller)
+    refusal = _refuse(request, message)
     if refusal is not None:
         return _reject(refusal, message["id"])
-    route = classify_inbound_request(message, headers=dict(request.headers))
+    route = classify_inbound_request(message, headers=dict(request.http.headers))
     if isinstance(route, InboundLadderRejection):
         return _reject(route, message["id"])
-    return await _run(request, message, endpoint, caller, route)
+    return await _run(request, message, route)
 
 
-async def _run(
-    request: Request,
-    message: Message,
-    endpoint: McpEndpoint,
-    caller: Caller,
-    route: InboundModernRoute,
-) -> ASGIApp:
-    due_at = _now() + min(OPEN_WITHIN_S, caller.runtime.settings.keepalive_s)
+async def _run(request: McpRequest, message: Message, route: InboundModernRoute) -> ASGIApp:
+    due_at = _now() + min(OPEN_WITHIN_S, request.caller.runtime.settings.keepalive_s)
     line = StreamChannel()
-    exchange = Exchange(
-        message,
-        line,
-        TransportContext(kind="streamable-http", can_send_request=False, headers=request.headers),
-        message_metadata=ServerMessageMetadata(request_context=request),
-    )
-    connection = Connection.from_envelope(
-        route.protocol_version, route.client_info, route.client_capabilities
-    )
-    caller = _waiting(request, caller, line)
-    serving = asyncio.ensure_future(_serve(endpoint, exchange, connection, caller, line))
+    serving = asyncio.ensure_future(_serve(request, message, route, line))
     first = asyncio.ensure_future(line.next())
     try:
         await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
@@ -141,21 +123,40 @@ async def _run(
     if first.done() and first.result() is None:
         answered = serving.result()
         reply = _json(answered.message)
-        http_ack = _hand_over(request, caller, answered.ack)
+        http_ack = _hand_over(request, answered.ack)
         return AckedAnswer(reply, http_ack) if http_ack else reply
-    frames = _frames(request, first, line, serving, caller, due_at)
-    streams, token = request.app.state.streams, caller.token
-    return EventStream(frames, streams, ends_within_s=END_WITHIN_S, token=token)
+    frames = _frames(request, first, line, serving, due_at)
+    token = request.caller.token
+    return EventStream(frames, request.state.streams, ends_within_s=END_WITHIN_S, token=token)
 
 
-def _waiting(request: Request, caller: Caller, line: StreamChannel) -> Caller:
-    """Return a caller that waits on its own stream, and cannot go on at another process."""
-    is_there = partial(_is_there, request)
+async def _serve(
+    request: McpRequest, message: Message, route: InboundModernRoute, line: StreamChannel
+) -> Answer:
+    headers = request.http.headers
+    exchange = Exchange(
+        message,
+        line,
+        TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
+        message_metadata=ServerMessageMetadata(request_context=request.http),
+    )
+    connection = Connection.from_envelope(
+        route.protocol_version, route.client_info, route.client_capabilities
+    )
+    try:
+        return await answer(request.endpoint.mcp, exchange, connection, _waiting(request, line))
+    finally:
+        line.end()
+
+
+def _waiting(request: McpRequest, line: StreamChannel) -> Caller:
+    """Return the caller, which waits on its own stream and cannot go on at another process."""
+    is_there = partial(_is_there, request.http)
     return replace(
-        caller,
+        request.caller,
         is_there=is_there,
-        presence=AckConnection.of(request).presence(is_there, line.comment),
-        leaving=request.app.state.streams.draining,
+        presence=request.connection.presence(is_there, line.comment),
+        leaving=request.state.streams.draining,
     )
 
 
@@ -163,26 +164,12 @@ async def _is_there(request: Request) -> bool:
     return not await request.is_disconnected()
 
 
-async def _serve(
-    endpoint: McpEndpoint,
-    exchange: Exchange,
-    connection: Connection,
-    caller: Caller,
-    line: StreamChannel,
-) -> Answer:
-    try:
-        return await answer(endpoint.mcp, exchange, connection, caller)
-    finally:
-        line.end()
-
-
-def _hand_over(request: Request, caller: Caller, ack: str) -> HttpAck | None:
+def _hand_over(request: McpRequest, ack: str) -> HttpAck | None:
     """Take up what an answer hands over, if anything, before it is written."""
     if ack == NOTHING:
         return None
-    settle = partial(caller.runtime.acks.settle, ack)
-    http_acks: HttpAcks = request.app.state.http_acks
-    return http_acks.begin(AckConnection.of(request), ack, settle)
+    settle = partial(request.caller.runtime.acks.settle, ack)
+    return request.state.http_acks.begin(request.connection, ack, settle)
 
 
 class AckedAnswer:
@@ -203,11 +190,10 @@ class AckedAnswer:
 
 
 async def _frames(
-    request: Request,
+    request: McpRequest,
     first: "asyncio.Future[Message | None]",
     line: StreamChannel,
     serving: "asyncio.Future[Answer]",
-    caller: Caller,
     due_at: float,
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
@@ -217,14 +203,14 @@ async def _frames(
         while True:
             await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
             if _now() >= due_at:
-                due_at = _now() + caller.runtime.settings.keepalive_s
+                due_at = _now() + request.caller.runtime.settings.keepalive_s
                 yield KEEPALIVE
             if not waiting.done():
                 continue
             frame = waiting.result()
             if frame is None:
                 answered = serving.result()
-                http_ack = _hand_over(request, caller, answered.ack)
+                http_ack = _hand_over(request, answered.ack)
                 yield Last(event(encode(answered.message).decode()))
                 if http_ack:
                     http_ack.is_written()
@@ -237,26 +223,25 @@ async def _frames(
         line.close()
         with contextlib.suppress(asyncio.CancelledError):
             unwritten = await serving
-            http_ack = http_ack or _hand_over(request, caller, unwritten.ack)
+            http_ack = http_ack or _hand_over(request, unwritten.ack)
         if http_ack:
             http_ack.settle_unless_written()
 
 
-def _refuse(
-    request: Request, message: Message, endpoint: McpEndpoint, caller: Caller
-) -> InboundLadderRejection | None:
+def _refuse(request: McpRequest, message: Message) -> InboundLadderRejection | None:
     """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
-    doubled = find_duplicated_routing_header(request.headers.items())
+    headers = request.http.headers
+    doubled = find_duplicated_routing_header(headers.items())
     if doubled is not None:
         return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")
     params = message.get("params")
     if message["method"] != "tools/call" or not isinstance(params, dict):
         return None
-    schema = endpoint.input_schema(str(params.get("name")), caller.scope)
+    schema = request.endpoint.input_schema(str(params.get("name")), request.caller.scope)
     arguments = params.get("arguments") or {}
     if schema is None or not isinstance(arguments, dict):
         return None
-    return validate_mcp_param_headers(schema, arguments, request.headers)
+    return validate_mcp_param_headers(schema, arguments, headers)
 
 
 def _acknowledge(request: Request) -> Response:

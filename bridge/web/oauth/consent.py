@@ -16,11 +16,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
 from bridge.log import UNKNOWN, audit
-from bridge.net.client_address import has_a_line_left
-from bridge.runtime import Runtime
 from bridge.store.grants import ConsentRequest
 from bridge.verbs.authenticator import ACT
 from bridge.verbs.oauth_grants import Grants, name_of
+from bridge.web.middleware import state_of
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of
 from bridge.web.oauth.provider import answer_uri
@@ -73,7 +72,9 @@ async def take_consent(request: Request) -> Response:
     if not browser or not hmac.compare_digest(_proof(consent_id, browser), _text(form, "proof")):
         raise UnauthorizedError("open the page again in this browser, and answer it there")
     if _text(form, "answer") != "yes":
-        if await _grants(request).refuse(asked) and has_a_line_left(request):
+        if await _grants(request).refuse(asked) and state_of(request).clients.has_a_line_left(
+            request
+        ):
             audit(UNKNOWN, "oauth consent", name_of(asked.client_id), "refused")
         return _back(answer_uri(asked, issuer, error="access_denied"))
     try:
@@ -93,7 +94,7 @@ async def take_consent(request: Request) -> Response:
 
 async def _asked(request: Request, consent_id: str) -> ConsentRequest:
     asked = await _grants(request).asked(consent_id)
-    if asked is None or asked.server not in request.app.state.runtime.servers:
+    if asked is None or asked.server not in state_of(request).runtime.servers:
         raise NotFoundError(TOO_LATE)
     return asked
 
@@ -101,7 +102,7 @@ async def _asked(request: Request, consent_id: str) -> ConsentRequest:
 def _page(
     request: Request, asked: ConsentRequest, consent_id: str, browser: str, fault: str = ""
 ) -> HTMLResponse:
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     is_document = asked.client_id.startswith("https://")
     known = f", and it is known at {urlsplit(asked.client_id).netloc}" if is_document else ""
     is_near = urlsplit(asked.redirect_uri).hostname in LOOPBACK
@@ -147,5 +148,4 @@ def _text(form: FormData, name: str) -> str:
 
 
 def _grants(request: Request) -> Grants:
-    grants: Grants = request.app.state.runtime.authenticator.grants
-    return grants
+    return state_of(request).runtime.authenticator.grants

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import ValidationError
+from starlette.requests import Request
 
 from bridge.configuration.settings import APP_SCHEMES
 from bridge.errors import RejectedError, TransientError
@@ -121,3 +122,9 @@ class ClientDocuments:
         if answer.is_cut:
             raise ValueError("too long")
         return json.loads(answer.body)
+
+
+def documents_of(request: Request) -> ClientDocuments:
+    """Return the documents of clients that the process of a request has read."""
+    documents: ClientDocuments = request.app.documents
+    return documents

@@ -16,12 +16,13 @@ from starlette.types import Message
 
 from bridge.errors import TooLargeError
 from bridge.log import UNKNOWN, audit
-from bridge.net.client_address import clients_of, has_a_line_left
 from bridge.net.problem import problem
 from bridge.net.request_body import read_body
 from bridge.verbs.authenticator import SCOPES
 from bridge.verbs.oauth_grants import Grants
+from bridge.web.middleware import state_of
 from bridge.web.oauth import consent, metadata
+from bridge.web.oauth.documents import documents_of
 from bridge.web.oauth.provider import Provider
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,11 @@ async def authorize(request: Request) -> Response:
         TransientError: it cannot be read now.
     """
     issuer = metadata.demand_built_in(request)
-    asker = clients_of(request)[0]
-    provider = Provider(_grants(request), request.app.state.documents, asker=asker)
+    asker = state_of(request).clients.of(request)[0]
+    provider = Provider(_grants(request), documents_of(request), asker=asker)
     answer = await AuthorizationHandler(provider).handle(request)
     if provider.fault is not None:
-        if has_a_line_left(request):
+        if state_of(request).clients.has_a_line_left(request):
             why = repr(provider.fault.__cause__ or provider.fault)
             asked = {"client_id": request.query_params.get("client_id"), "reason": why}
             logger.warning("client_document.not_read", extra=asked)
@@ -72,7 +73,7 @@ async def register(request: Request) -> Response:
     options = ClientRegistrationOptions(enabled=True, default_scopes=list(SCOPES))
     provider = Provider(_grants(request))
     answer = await RegistrationHandler(provider, options).handle(request)
-    if provider.registered and has_a_line_left(request):
+    if provider.registered and state_of(request).clients.has_a_line_left(request):
         audit(UNKNOWN, "oauth register", provider.registered, "done")
     return answer
 
@@ -91,8 +92,7 @@ async def revoke(request: Request) -> Response:
 
 
 def _grants(request: Request) -> Grants:
-    grants: Grants = request.app.state.runtime.authenticator.grants
-    return grants
+    return state_of(request).runtime.authenticator.grants
 
 
 def _refused(status: HTTPStatus, code: str, why: str) -> Response:

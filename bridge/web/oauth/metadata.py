@@ -8,12 +8,11 @@ from pydantic import AnyHttpUrl, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.configuration.settings import Settings
 from bridge.errors import NotFoundError
 from bridge.formats.addresses import is_host
-from bridge.runtime import Runtime
 from bridge.verbs.authenticator import SCOPES
 from bridge.verbs.oauth_grants import WIRES
+from bridge.web.middleware import state_of
 
 NO_LOGIN = (
     "your token is missing or wrong, and there is no login here that could mend that (BRIDGE_OAUTH "
@@ -28,7 +27,7 @@ async def show_resource(request: Request) -> Response:
 
     Source: RFC 9728, 3; MCP 2025-11-25, "Authorization Server Discovery".
     """
-    runtime: Runtime = request.app.state.runtime
+    runtime = state_of(request).runtime
     wire, server = (request.path_params[name] for name in ("wire", "server"))
     settings, known = runtime.settings, runtime.servers.get(server)
     issuer = settings.oauth_issuer or (settings.public_url if settings.oauth else None)
@@ -65,7 +64,7 @@ async def show_authorization_server(request: Request) -> Response:
 
 def is_built_in(request: Request) -> bool:
     """Report whether the built-in authorization server is on."""
-    settings: Settings = request.app.state.runtime.settings
+    settings = state_of(request).runtime.settings
     return bool(settings.oauth and settings.public_url)
 
 
@@ -75,7 +74,7 @@ def demand_built_in(request: Request) -> str:
     Raises:
         NotFoundError: it is off.
     """
-    settings: Settings = request.app.state.runtime.settings
+    settings = state_of(request).runtime.settings
     if not settings.oauth or not settings.public_url:
         raise NotFoundError(NO_LOGIN)
     return settings.public_url

@@ -1,0 +1,43 @@
+"""How a process stands with its store: whether that takes what it is given, and its totals."""
+
+import asyncio
+from collections.abc import Iterable
+
+from bridge.errors import TransientError
+from bridge.redis_faults import SILENT
+from bridge.store.counters import Counters, Totals
+from bridge.store.processes import ProcessStore
+from bridge.store.steps import Steps
+from bridge.verbs.store_losses import StoreLosses
+
+ANSWER_S = 2.0
+
+
+class Health:
+    """Finds out how a process stands with its store."""
+
+    def __init__(
+        self, steps: Steps, processes: ProcessStore, counters: Counters, losses: StoreLosses
+    ) -> None:
+        self._steps = steps
+        self._processes = processes
+        self._counters = counters
+        self._losses = losses
+
+    @property
+    def warning(self) -> str:
+        """What the store was found to have lost; empty for nothing."""
+        return self._losses.said
+
+    async def fault(self) -> str:
+        """Return why the store takes no step within ANSWER_S; empty where it does."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._processes.beat()
+        except (TransientError, TimeoutError):
+            return (self._steps.fault or SILENT).sentence
+        return ""
+
+    async def totals(self, hooks: Iterable[tuple[str, str]]) -> Totals:
+        """Read the totals of all processes, and how the inboxes of these hooks stand."""
+        return await self._counters.read(hooks)
