@@ -35,6 +35,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
+from typing_extensions import override
 
 from bridge.errors import PermanentError
 from bridge.redis_faults import sentence_of
@@ -81,9 +82,9 @@ class StubbornThread:
         if self.is_lost and loop.time() >= self._give_up_at:
             raise RedisTimeoutError("given up")
         while True:
-            self._is_busy = True
+            once = partial(self._attempt, partial(step, *args, **kwargs))
             try:
-                answer = await loop.run_in_executor(self._pool, partial(step, *args, **kwargs))
+                answer = await loop.run_in_executor(self._pool, once)
             except ValueError as error:
                 if not self._is_broken_off:
                     raise
@@ -103,8 +104,16 @@ class StubbornThread:
                 if delay_s:
                     logger.info("worker.redis_found", extra={"by": self._name})
                 return answer
-            finally:
-                self._is_busy = False
+
+    def _attempt(self, step: Callable[[], T]) -> T:
+        """Take a step in the thread, unless the one before it had to be broken off."""
+        if self._is_broken_off:
+            raise RedisTimeoutError("broken off")
+        self._is_busy = True  # also while nobody waits for it any more
+        try:
+            return step()
+        finally:
+            self._is_busy = False
 
     def close(self) -> None:
         """End the thread as soon as its step is over, without waiting for that."""
@@ -161,6 +170,13 @@ class AsyncWorker(BaseWorker):
         self._room = asyncio.Event()
         self._take_thread = StubbornThread("take", connection)
         self._books_thread = StubbornThread("books", connection)
+
+    @override
+    def _set_ip_address(self, connection: Redis) -> None:
+        try:
+            super()._set_ip_address(connection)
+        except ValueError:  # redis-py cannot read of a socket whose path has a space in it
+            self.ip_address = "unknown"
 
     async def run(
         self, stop: asyncio.Event, drain_s: float, on_drain: Callable[[], None] = lambda: None

@@ -58,8 +58,9 @@ async def test_what_is_said_twice_is_heard_twice(fixtures: Session) -> None:
 
 
 async def test_what_has_surely_arrived_is_not_said_again(
-    fixtures: Session, settings: Settings
+    fixtures: Session, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bridge.mcp.wires.stream_reader.SURE_AFTER_S", 0.1)
     async with fixtures.listen() as standing:
         told = messages(standing)
         async with fixtures.stream(call("aside")) as answer:
@@ -177,9 +178,10 @@ async def test_a_place_that_is_none_is_refused(session: Session, place: str) -> 
 
 
 async def test_a_client_comes_back_to_a_stream_that_was_closed_on_it(
-    web: str, other_web: str
+    web: str, other_web: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Source: MCP 2025-11-25, SEP-1699; each request of this client goes to another process."""
+    monkeypatch.setattr("bridge.mcp.wires.stream_reader.COME_BACK_MS", 100)
     heard: list[object] = []
 
     async def hear(params: Any) -> None:

@@ -49,8 +49,12 @@ async def test_a_revoked_token_is_refused_by_every_process(
 
 
 async def test_open_streams_of_every_wire_end_with_their_token(
-    settings: Settings, http: httpx2.AsyncClient, runtime: Runtime
+    settings: Settings,
+    http: httpx2.AsyncClient,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("bridge.mcp.wires.streamable_2026.OPEN_WITHIN_S", 0.1)
     token = await token_for(runtime, "someone", EVERYTHING)
     async with (
         serving(BridgeApp(settings, {DESK.name: DESK})) as far,

@@ -144,6 +144,12 @@ async def test_an_unknown_version_is_told_the_known_ones(desk: Modern) -> None:
 # Streams
 
 
+@pytest.fixture
+def _soon_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have streams open sooner than a test would wait for."""
+    monkeypatch.setattr("bridge.mcp.wires.streamable_2026.OPEN_WITHIN_S", 0.1)
+
+
 async def test_what_is_told_meanwhile_comes_on_the_requests_own_stream(fixtures: Modern) -> None:
     message = request(
         "tools/call",
@@ -171,6 +177,7 @@ async def test_a_stream_of_this_wire_cannot_be_resumed_and_says_so(fixtures: Mod
         assert {event.id for event in [event async for event in events(answer)]} == {None}
 
 
+@pytest.mark.usefixtures("_soon_open")
 async def test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer(
     desk: Modern,
 ) -> None:
@@ -179,6 +186,7 @@ async def test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer(
         assert [(await anext(stream)).comment for _ in range(3)] == ["keepalive"] * 3
 
 
+@pytest.mark.usefixtures("_soon_open")
 async def test_a_waiter_whose_client_has_left_takes_nothing(
     desk: Modern, web: str, app: BridgeApp
 ) -> None:
@@ -231,6 +239,7 @@ async def test_draining_ends_a_subscription_with_its_result(desk: Modern, app: B
     assert last[0]["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
 
 
+@pytest.mark.usefixtures("_soon_open")
 async def test_draining_answers_a_call_that_waits_and_ends_its_stream(
     desk: Modern, app: BridgeApp
 ) -> None:

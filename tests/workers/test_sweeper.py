@@ -6,12 +6,13 @@ from redis.asyncio import Redis
 from bridge.configuration.settings import Settings
 from bridge.runtime import open_runtime
 from bridge.store import pool
-from bridge.store.processes import LIFE_S, DeadProcess, ProcessStore
+from bridge.store.processes import BEAT_S, DeadProcess, ProcessStore
 from tests.waiting import wait_until
 from workers.sweeper import Sweeper
 
 PATIENCE_S = 60.0
-AWAY_MS = round(LIFE_S * 1000) + 1000
+LIFE_S = BEAT_S + 0.5
+AWAY_MS = round(LIFE_S * 1000) + 500
 
 
 async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
@@ -27,6 +28,8 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
         answers.append(await ask(processes))
         return answers[-1]
 
+    for module in ("bridge.store.processes", "workers.sweeper"):
+        monkeypatch.setattr(f"{module}.LIFE_S", LIFE_S)
     monkeypatch.setattr(pool, "ANSWER_S", 3 * LIFE_S)
     monkeypatch.setattr(ProcessStore, "dead", ask_as_redis_goes_away)
     async with (

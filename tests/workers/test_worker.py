@@ -18,6 +18,7 @@ from bridge.local.valkey import EmbeddedValkey
 from bridge.queue import QUEUE_NAME
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
+from workers import bookkeeping
 from workers.bookkeeping import Bookkeeping, connect
 from workers.worker import AsyncWorker, JobFunction, printable
 
@@ -55,6 +56,12 @@ async def working(
     finally:
         stop.set()
         await running
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a worker look often whether it shall end."""
+    monkeypatch.setattr(bookkeeping, "TAKE_WAIT_S", 0.05)
 
 
 @pytest.fixture
@@ -255,30 +262,38 @@ async def test_jobs_outlive_a_redis_that_is_killed(tmp_path: Path) -> None:
             assert queue.started_job_registry.count == queue.failed_job_registry.count == 0
 
 
-@pytest.mark.parametrize(("drain_s", "jobs"), [(0, 1), (600, 0)], ids=["running", "idle"])
-@pytest.mark.parametrize("how", ["killed", "hanging"])
 async def test_a_redis_that_stays_away_does_not_hold_up_the_end(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, how: str, drain_s: float, jobs: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What runs has the time to drain and no more; a worker that holds nothing does not use it."""
-    gate = Gate()
-    async with EmbeddedValkey(tmp_path) as server:
-        with connect(server.url) as redis:
-            pid = redis.info("server")["process_id"]
-            for _ in range(jobs):
-                enqueue(queue_of(redis), "gate")
-            try:
-                async with asyncio.timeout(30), working(redis, {"gate": gate}, drain_s=drain_s):
-                    await wait_until(lambda: len(gate.entered) == jobs, "the jobs run")
-                    os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
-            finally:
-                if how == "hanging":
-                    os.kill(pid, signal.SIGCONT)
 
-    (told,) = (each for each in caplog.records if each.message == "worker.drain_incomplete")
-    assert getattr(told, "held", None) == jobs
-    assert "the store does not answer" in str(getattr(told, "reason", ""))
-    assert told.exc_info is None
+    async def lose(folder: str, number: signal.Signals, drain_s: float, jobs: int) -> None:
+        gate = Gate()
+        async with EmbeddedValkey(tmp_path / folder) as server:
+            with connect(server.url) as redis:
+                pid = redis.info("server")["process_id"]
+                for _ in range(jobs):
+                    enqueue(queue_of(redis), "gate")
+                try:
+                    async with asyncio.timeout(30), working(redis, {"gate": gate}, drain_s=drain_s):
+                        await wait_until(lambda: len(gate.entered) == jobs, "the jobs run")
+                        os.kill(pid, number)
+                finally:
+                    if number == signal.SIGSTOP:
+                        os.kill(pid, signal.SIGCONT)
+
+    killed, hangs = signal.SIGKILL, signal.SIGSTOP
+    await asyncio.gather(
+        lose("killed", killed, 0, 1),
+        lose("killed idle", killed, 600, 0),
+        lose("hanging", hangs, 0, 1),
+        lose("hanging idle", hangs, 600, 0),
+    )
+    told = [each for each in caplog.records if each.message == "worker.drain_incomplete"]
+    assert sorted(vars(each)["held"] for each in told) == [0, 0, 1, 1]
+    for each in told:
+        assert "the store does not answer" in vars(each)["reason"]
+        assert each.exc_info is None
 
 
 async def test_what_runs_has_the_whole_time_to_drain_though_redis_is_away(tmp_path: Path) -> None:
@@ -322,3 +337,13 @@ async def test_rq_info_shows_the_worker(redis: Redis, redis_url: str, queue: Que
 
     assert f"worker {worker.name}" in shown.decode()
     assert "busy" in shown.decode()
+
+
+async def test_a_worker_runs_on_a_store_whose_folder_has_a_space_in_its_name(
+    tmp_path: Path,
+) -> None:
+    async with EmbeddedValkey(tmp_path / "my data") as server:
+        with connect(server.url) as redis:
+            job = enqueue(queue_of(redis), "succeed")
+            async with working(redis, {"succeed": succeed}):
+                await wait_until(gone(job), "the job is done")
