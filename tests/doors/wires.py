@@ -12,6 +12,7 @@ from tests.doors.by_hand import (
     Modern,
     answer_on,
     authorization,
+    block,
     open_pipe,
     open_session,
     request,
@@ -45,10 +46,17 @@ async def asking(
     )
 
     async def ask(method: str, **params: object) -> Message:
-        answer: Message = (await client.post(request(method, 8, **params))).json()
-        return answer
+        return message_of(await client.post(request(method, 8, **params)))
 
     yield ask
+
+
+def message_of(answer: httpx2.Response) -> Message:
+    """Read the one message of an answer, or the last of a stream that has ended."""
+    is_stream = answer.headers["content-type"].startswith("text/event-stream")
+    blocks = answer.text.strip().split("\n\n") if is_stream else []
+    message: Message = block(blocks[-1].split("\n")).message if is_stream else answer.json()
+    return message
 
 
 async def send(http: httpx2.AsyncClient, web: str, payload: object, hook: str = "letters") -> str:
