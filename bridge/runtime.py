@@ -44,7 +44,6 @@ from bridge.store.steps import Steps
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks
-from bridge.verbs.authenticator import Authenticator
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.events import Events, Questions
 from bridge.verbs.health import Health
@@ -58,6 +57,7 @@ from bridge.verbs.sessions import Sessions, SessionStores
 from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from bridge.verbs.takers import Takers
+from bridge.verbs.tokens import Authenticator
 
 logger = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.replies import DirectReplies
-from bridge.web.prefer import WatchedAnswer
+from bridge.web.hooks import WatchedAnswer
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),

@@ -6,7 +6,8 @@ from mcp.server.connection import Connection
 from mcp.shared.transport_context import TransportContext
 
 from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.exchange import Caller, Exchange, NullChannel, answer
+from bridge.mcp.exchange import Exchange, NullChannel, answer
+from bridge.mcp.tools import Caller
 from bridge.models import Message, Principal
 from bridge.runtime import Runtime
 

@@ -73,8 +73,8 @@ def _tell_client(ctx: click.Context, faults: Sequence[str]) -> None:
         return
     import asyncio
 
-    from bridge.mcp.wires.messages import LINE_BYTES, refuse
     from bridge.mcp.wires.pipes import LinesIn, LinesOut, claim_standard_streams
+    from bridge.mcp.wires.stdio import LINE_BYTES, refuse
 
     source, sink = claim_standard_streams()
     if not os.isatty(source):

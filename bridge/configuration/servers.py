@@ -1,6 +1,8 @@
 """Servers, their hooks and their workflows, as server files describe them."""
 
+import json
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -130,6 +132,11 @@ class Hook(Entry):
     def has_default_reply(self) -> bool:
         """Report whether the file gives a default reply, which may well be null."""
         return "default_reply" in self.model_fields_set
+
+    @cached_property
+    def default_reply_text(self) -> str:
+        """The default reply as JSON; empty where the file gives none."""
+        return json.dumps(self.default_reply) if self.has_default_reply else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:

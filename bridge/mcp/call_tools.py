@@ -1,18 +1,12 @@
 """The tools of calls: read, list and cancel them; and files that are their results."""
 
-import base64
 import dataclasses
 from typing import Any
 
-import mcp_types as types
-
 from bridge.errors import NotFoundError
 from bridge.formats.file_pages import file_page, page_bytes
-from bridge.formats.images import IMAGE_BYTES_MAX, image_type
-from bridge.formats.json_text import decode
 from bridge.formats.long_json import Page
 from bridge.formats.payloads import summarize
-from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held
 from bridge.mcp.tools import (
@@ -23,10 +17,12 @@ from bridge.mcp.tools import (
     RESPONSE_FORMAT,
     WAIT_SECONDS,
     Arguments,
+    Caller,
     Context,
     Meta,
     Told,
     Tool,
+    ToolOutcome,
     arguments,
     held_by,
     hints,
@@ -36,23 +32,9 @@ from bridge.mcp.tools import (
     unless_leaving,
     whole,
 )
+from bridge.mcp.workflow_tools import EXPIRED, described_file, with_image
 from bridge.models import Call, CallId, CallStatus, instant, second
 from bridge.n8n.outcomes import RESULT_FILE_PATH
-
-
-async def with_image(
-    told: types.CallToolResult, call: Call, caller: Caller
-) -> types.CallToolResult:
-    """Return what is told of a call, and beside it the image that its workflow answered with."""
-    if not 0 < call.file_bytes <= IMAGE_BYTES_MAX or not _type(call).startswith("image/"):
-        return told
-    content, _ = await caller.runtime.calls.read_file(call, 0, call.file_bytes)
-    media_type = image_type(content)
-    if media_type is None:
-        return told
-    data = base64.b64encode(content).decode()
-    image = types.ImageContent(type="image", data=data, mime_type=media_type)
-    return told.model_copy(update={"content": [*told.content, image]})
 
 
 async def file_part(caller: Caller, call: Call, path: str, offset: int) -> dict[str, Any]:
@@ -65,25 +47,14 @@ async def file_part(caller: Caller, call: Call, path: str, offset: int) -> dict[
         raise NotFoundError("this call's result has no such file: leave path out to read the rest")
     size_bytes = page_bytes(caller.runtime.settings.result_chars)
     part, whole_bytes = await caller.runtime.calls.read_file(call, offset, size_bytes)
-    is_text = _described(call).get("encoding") == "text"
+    is_text = described_file(call).get("encoding") == "text"
     shown = file_page(part, offset, whole_bytes, is_text=is_text)
     told = {"call_id": call.call_id, "status": call.status, "path": path, "notice": DATA_NOTICE}
     on = read_on("read_call with the same path", Page("", shown.next_offset))
     return told | dataclasses.asdict(shown) | on
 
 
-def _described(call: Call) -> dict[str, Any]:
-    described: dict[str, Any] = decode(call.result or b"{}")["files"][0]
-    return described
-
-
-def _type(call: Call) -> str:
-    return str(_described(call)["content_type"])
-
-
 _CALL_ID = {"type": "string"}
-
-EXPIRED = "the result was kept for its time and has been dropped since"
 
 
 async def read_call(context: Context, given: Arguments) -> Told:

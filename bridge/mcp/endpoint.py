@@ -27,7 +27,6 @@ from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
-from bridge.mcp.exchange import Caller, ToolOutcome, handed_over
 from bridge.mcp.http_acks import AckConnection, HttpAcks
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
@@ -39,16 +38,26 @@ from bridge.mcp.resources import (
 )
 from bridge.mcp.session_notifications import hear, hear_no_more
 from bridge.mcp.subscriptions_listen import SubscriptionsListen
-from bridge.mcp.tasks import add_tasks, create_task, declares_tasks
+from bridge.mcp.tasks import add_tasks, create_task
 from bridge.mcp.tools import (
     ADDED_BY_CLIENTS,
     Arguments,
+    Caller,
     Tool,
+    ToolOutcome,
     failure,
+    handed_over,
     tell_once,
     without_blanks,
 )
-from bridge.mcp.workflow_tools import ATTACHED_META_KEY, EVERY_S, FIRST_S, start, workflow_tools
+from bridge.mcp.workflow_tools import (
+    ATTACHED_META_KEY,
+    EVERY_S,
+    FIRST_S,
+    declares_tasks,
+    start,
+    workflow_tools,
+)
 from bridge.models import CallId
 from bridge.net.draining import BackgroundTasks, OpenStreams
 from bridge.runtime import McpRuntime

@@ -20,10 +20,9 @@ from bridge.mcp.event_webhooks import (
     kept_s_of,
     offers_webhooks,
 )
-from bridge.mcp.exchange import Caller
 from bridge.mcp.occurrence import occurrence
 from bridge.mcp.subscriptions_listen import SubscriptionsListen
-from bridge.mcp.tools import Context, refusing
+from bridge.mcp.tools import Caller, Context, refusing
 from bridge.models import Event, EventStatus, Json
 from bridge.store.event_feed import ArrivalPage
 

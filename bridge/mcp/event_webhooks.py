@@ -22,8 +22,7 @@ from bridge.configuration.servers import Hook
 from bridge.errors import NotFoundError
 from bridge.formats.json_text import show
 from bridge.log import audit
-from bridge.mcp.exchange import Caller
-from bridge.mcp.tools import Context, refusing
+from bridge.mcp.tools import Caller, Context, refusing
 from bridge.models import instant
 from bridge.net.receivers import ReceiverError
 from bridge.store.subscriptions import StoredSubscription

@@ -1,15 +1,15 @@
-"""One MCP request, served once, whatever wire it came on."""
+"""JSON-RPC: what a message is, and one request served once, whatever wire it came on."""
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import anyio
 from mcp.server.connection import Connection
-from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server as McpServer
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.shared.dispatcher import CallOptions
@@ -17,16 +17,15 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import ErrorData
+from mcp_types import PROTOCOL_VERSION_META_KEY, ErrorData
+from mcp_types.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from starlette.requests import Request
 
-from bridge.auth.authentication import EVERYTHING, Scope
-from bridge.configuration.servers import Server
-from bridge.errors import NotFoundError, TransientError
+from bridge.errors import MalformedError, NumberError, TransientError
 from bridge.formats.json_text import encode as encode_json
-from bridge.models import Call, CallId, Message, Principal, new_call_id
-from bridge.runtime import McpRuntime
-from bridge.verbs.acks import NOTHING, AckState, ack_of
-from bridge.verbs.takers import Presence
+from bridge.mcp.tools import Caller
+from bridge.models import Json, Message
+from bridge.verbs.acks import NOTHING, AckState
 
 logger = logging.getLogger(__name__)
 
@@ -64,83 +63,6 @@ class NullChannel:
             NoBackChannelError: always.
         """
         raise NoBackChannelError(method)
-
-
-class ResourceSubscriptions(Protocol):
-    """Where it is noted which inboxes a session wants to hear of."""
-
-    async def hear(self, hook: str) -> None:
-        """Hear of a hook's inbox from now on."""
-
-    async def hear_no_more(self, hook: str) -> None:
-        """Hear no more of it."""
-
-
-async def _drop(_method: str, _params: Mapping[str, Any] | None) -> None:
-    """Notify nobody."""
-
-
-async def _always() -> bool:
-    return True
-
-
-_PRESENT = Presence(_always)
-
-
-def _keep(_ack: str) -> None:
-    """Hand nothing over."""
-
-
-@dataclass(frozen=True)
-class Caller:
-    """What a handler may know of its request: who asks, on which server, and how to tell them.
-
-    `server` is the view that `scope` allows. `token` is what let the caller in, where that can be
-    revoked: its digest, and the server. `call_id` is the id of the call that this request may
-    start, known before it is served, so that a request served again starts nothing twice. `client`
-    is the name that the client gives itself, empty for none. `traceparent` is the one of its HTTP
-    request. `hearing` takes its session's subscriptions, where its wire has sessions. `is_there`
-    tells whether anyone would get an answer now; `presence` does so for a caller that waits for an
-    event, and may take a moment to find out. Once `leaving` is set, the answer is wanted soon: the
-    process drains, and this request cannot go on elsewhere. `hand_over` is for `handed_over` alone.
-    """
-
-    runtime: McpRuntime
-    server: Server
-    principal: Principal
-    scope: Scope = EVERYTHING
-    token: tuple[str, str] = ("", "")
-    call_id: CallId = field(default_factory=new_call_id)
-    client: str = ""
-    traceparent: str = ""
-    hearing: ResourceSubscriptions | None = None
-    notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
-    is_there: Callable[[], Awaitable[bool]] = _always
-    presence: Presence = _PRESENT
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
-    hand_over: Callable[[str], None] = _keep
-
-    async def demand_event(self, event_id: str) -> None:
-        """Answer for an event outside the caller's scope as for one that is not there.
-
-        Raises:
-            NotFoundError: its hook is outside the scope.
-        """
-        if self.scope.hooks is not None:
-            event = await self.runtime.events.find(self.server.name, event_id)
-            if not self.scope.covers_hook(event.hook):
-                raise NotFoundError("no such event")
-
-    async def call(self, call_id: CallId, wait_s: float = 0) -> Call:
-        """Read a call of the caller's within the scope, as `Calls.wait` does."""
-        return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
-
-    async def fetch(self, call: Call) -> str:
-        """Record that the end of a call goes to a caller who named it; return the answer's ack."""
-        if await self.is_there():
-            with contextlib.suppress(TransientError):  # without it the answer's ack decides
-                await self.runtime.calls.handed_over(call)
-        return ack_of(call)
 
 
 class ChannelOutbound:
@@ -221,25 +143,6 @@ class Answer:
     ack: str = NOTHING
 
 
-ResultT_co = TypeVar("ResultT_co", bound=HandlerResult, covariant=True)
-
-
-@dataclass(frozen=True)
-class ToolOutcome(Generic[ResultT_co]):
-    """What a handler returns: its result, and the ack of what the result hands over."""
-
-    result: ResultT_co
-    ack: str = NOTHING
-
-
-def handed_over(
-    context: ServerRequestContext[Caller], outcome: ToolOutcome[ResultT_co]
-) -> ResultT_co:
-    """Return a handler's result as the SDK takes it, and hand over the ack beside it."""
-    context.lifespan_context.hand_over(outcome.ack)
-    return outcome.result
-
-
 async def answer(
     mcp_server: McpServer[Caller], exchange: Exchange, connection: Connection, caller: Caller
 ) -> Answer:
@@ -296,3 +199,84 @@ def error_message(
 def encode(message: Message) -> bytes:
     """Format a message on one line."""
     return encode_json(message, compact=True)
+
+
+BATCHES_UNTIL = "2025-03-26"
+"""The one protocol version that has batches of JSON-RPC."""
+
+
+def is_message(message: object) -> bool:
+    """Report whether a JSON value is one request, notification or answer.
+
+    Source: JSON-RPC 2.0, 4; MCP, "Messages": params are an object, where there are any.
+    """
+    if not isinstance(message, Mapping) or message.get("jsonrpc") != "2.0":
+        return False
+    if not isinstance(message.get("params"), Mapping | None):
+        return False
+    if "method" in message:
+        return isinstance(message["method"], str) and _has_good_id(message)
+    return "id" in message and ("result" in message or "error" in message)
+
+
+def not_a_message(body: Json, sentence: str) -> Message:
+    """Return the answer to JSON that is no message: to its request, if only its params are wrong.
+
+    Source: JSON-RPC 2.0, 5: the id is null where it could not be detected.
+    """
+    rest = {**body, "params": None} if isinstance(body, dict) and "method" in body else {}
+    request_id: Any = rest.get("id") if is_message(rest) else None
+    return error_message(request_id, INVALID_REQUEST, sentence)
+
+
+def unreadable(content: bytes, error: MalformedError) -> Message:
+    """Return the answer to a message that cannot be taken: to its request, if it says which.
+
+    JSON that other programs read, with a number beyond a double say, has an id all the same, and a
+    client waits for the answer that carries it.
+
+    Source: JSON-RPC 2.0, 5: the id is null where it could not be detected.
+    """
+    try:
+        message: Json = json.loads(content)
+    except (ValueError, RecursionError):
+        message = None
+    known = message if isinstance(message, dict) and is_message(message) else {}
+    request_id: Any = known.get("id")
+    code = INVALID_PARAMS if isinstance(error, NumberError) else PARSE_ERROR
+    return error_message(request_id, code, str(error))
+
+
+def batch_in(body: Json) -> list[Message]:
+    """Read a batch; empty when it is none. No handshake is part of one.
+
+    Source: MCP 2025-03-26, "Messages" and "Lifecycle".
+    """
+    members = body if isinstance(body, list) else []
+    batch = [message for message in members if isinstance(message, dict) and is_message(message)]
+    is_whole = len(batch) == len(members)
+    return batch if is_whole and all(each.get("method") != "initialize" for each in batch) else []
+
+
+def has_envelope(message: Message) -> bool:
+    """Report whether a message carries what only the 2026 wire has."""
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, Mapping) else None
+    return isinstance(meta, Mapping) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def _has_good_id(message: Mapping[str, Any]) -> bool:
+    request_id = message.get("id", "")
+    return isinstance(request_id, str | int) and not isinstance(request_id, bool)
+
+
+JSON, EVENTS = "application/json", "text/event-stream"
+
+
+def accepts(request: Request, *kinds: str) -> bool:
+    """Report whether a client takes all of these kinds; one that says nothing takes any."""
+    ranges = {
+        media.partition(";")[0].strip()
+        for media in request.headers.get("accept", "*/*").lower().split(",")
+    }
+    return all({kind, kind.partition("/")[0] + "/*", "*/*"} & ranges for kind in kinds)

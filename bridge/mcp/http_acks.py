@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.errors import TransientError
 from bridge.net.connection import Connection, connection_of, is_proxied
@@ -245,3 +246,20 @@ class Probe:
             await self._comment()
             await asyncio.sleep(pause_s)
         return await self._is_there()
+
+
+class AckedAnswer:
+    """An answer that is one body, and what it hands over."""
+
+    def __init__(self, body: ASGIApp, http_ack: HttpAck) -> None:
+        self._body = body
+        self._http_ack = http_ack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; whatever ends the sending before it is whole loses it."""
+        try:
+            await self._body(scope, receive, send)
+            self._http_ack.is_written()
+        except BaseException:
+            self._http_ack.settle(AckState.LOST)
+            raise

@@ -8,7 +8,6 @@ from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
 from bridge.formats.file_pages import page_bytes
 from bridge.formats.json_text import show
-from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.tool_results import (
     DATA_NOTICE,
     beside,
@@ -26,11 +25,13 @@ from bridge.mcp.tools import (
     RESPONSE_FORMAT,
     WAIT_SECONDS,
     Arguments,
+    Caller,
     Context,
     Meta,
     Schema,
     Told,
     Tool,
+    ToolOutcome,
     arguments,
     held_by,
     hints,

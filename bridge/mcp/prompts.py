@@ -7,8 +7,7 @@ from mcp.shared.exceptions import MCPError
 
 from bridge.configuration.servers import Hook, Server
 from bridge.formats.json_text import show
-from bridge.mcp.exchange import Caller
-from bridge.mcp.tools import Context
+from bridge.mcp.tools import Caller, Context
 
 LIMIT_MAX = 1000
 TONE_CHARS = 200

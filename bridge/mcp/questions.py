@@ -11,9 +11,8 @@ from bridge.formats.json_text import parse_json, spell
 from bridge.formats.long_json import LongJson, page
 from bridge.formats.payloads import read_kept
 from bridge.log import audit
-from bridge.mcp.exchange import Caller
 from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload
-from bridge.mcp.tools import Schema
+from bridge.mcp.tools import Caller, Schema
 from bridge.models import Call, Json, Question
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})

@@ -16,10 +16,9 @@ from bridge.errors import MalformedError, NotFoundError, RejectedError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import spell
 from bridge.mcp.addresses import ResourceAddress, event_uri, inbox_uri, place_of
-from bridge.mcp.exchange import Caller
 from bridge.mcp.inbox_tools import read_part, row
 from bridge.mcp.tool_results import DATA_NOTICE
-from bridge.mcp.tools import Context, refusing
+from bridge.mcp.tools import Caller, Context, refusing
 from bridge.models import Event, EventStatus, instant
 
 MIME_TYPE = "application/json"

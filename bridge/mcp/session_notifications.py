@@ -16,9 +16,8 @@ from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox, inbox_uri
 from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED
-from bridge.mcp.exchange import ResourceSubscriptions
 from bridge.mcp.resources import unknown
-from bridge.mcp.tools import Context, refusing
+from bridge.mcp.tools import Context, ResourceSubscriptions, refusing
 from bridge.models import Message
 from bridge.verbs.inboxes import Inboxes, SessionNews
 

@@ -17,14 +17,18 @@ from pydantic import Field
 
 from bridge.errors import NotFoundError
 from bridge.log import audit
-from bridge.mcp.call_tools import EXPIRED, with_image
-from bridge.mcp.exchange import Caller, ToolOutcome, handed_over
 from bridge.mcp.questions import input_requests, take_answer
-from bridge.mcp.tools import Context, tell_once
-from bridge.mcp.workflow_tools import ATTACHED_META_KEY, tell
+from bridge.mcp.tools import Caller, Context, ToolOutcome, handed_over, tell_once
+from bridge.mcp.workflow_tools import (
+    ATTACHED_META_KEY,
+    EXPIRED,
+    TASKS_EXTENSION,
+    declares_tasks,
+    tell,
+    with_image,
+)
 from bridge.models import Call, CallId, CallStatus, instant
 
-EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_INTERVAL_MS = 2000
 
 
@@ -42,17 +46,10 @@ class TaskUpdateParams(TaskParams):
 
 def add_tasks(mcp_server: McpServer[Caller]) -> None:
     """Serve the extension's methods and say so in the capabilities."""
-    mcp_server.extensions[EXTENSION] = {}
+    mcp_server.extensions[TASKS_EXTENSION] = {}
     mcp_server.add_request_handler("tasks/get", TaskParams, get_task)
     mcp_server.add_request_handler("tasks/update", TaskUpdateParams, update_task)
     mcp_server.add_request_handler("tasks/cancel", TaskParams, cancel_task)
-
-
-def declares_tasks(context: Context) -> bool:
-    """Report whether the client of this very request takes a task for an answer."""
-    capabilities = context.session.client_capabilities
-    extensions = (capabilities.extensions if capabilities else None) or {}
-    return context.protocol_version in MODERN_PROTOCOL_VERSIONS and EXTENSION in extensions
 
 
 def demand_tasks(context: Context) -> None:
@@ -62,8 +59,8 @@ def demand_tasks(context: Context) -> None:
         MCPError: this very request does not declare the extension.
     """
     if not declares_tasks(context):
-        required: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
-        sentence = f"this needs a client that declares {EXTENSION}"
+        required: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
+        sentence = f"this needs a client that declares {TASKS_EXTENSION}"
         raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, sentence, required)
 
 

@@ -1,18 +1,120 @@
-"""What a tool is, how its results are told, and how a drain ends its waiting."""
+"""What a tool is, who calls it, what it returns, and how a drain ends its waiting."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
-from bridge.errors import BridgeError, RejectedError
+from bridge.auth.authentication import EVERYTHING, Scope
+from bridge.configuration.servers import Server
+from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
 from bridge.formats.json_text import spell
-from bridge.mcp.exchange import Caller, ToolOutcome
+from bridge.models import Call, CallId, Principal, new_call_id
+from bridge.runtime import McpRuntime
+from bridge.verbs.acks import NOTHING, ack_of
+from bridge.verbs.takers import Presence
+
+
+class ResourceSubscriptions(Protocol):
+    """Where it is noted which inboxes a session wants to hear of."""
+
+    async def hear(self, hook: str) -> None:
+        """Hear of a hook's inbox from now on."""
+
+    async def hear_no_more(self, hook: str) -> None:
+        """Hear no more of it."""
+
+
+async def _drop(_method: str, _params: Mapping[str, Any] | None) -> None:
+    """Notify nobody."""
+
+
+async def _always() -> bool:
+    return True
+
+
+_PRESENT = Presence(_always)
+
+
+def _keep(_ack: str) -> None:
+    """Hand nothing over."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What a handler may know of its request: who asks, on which server, and how to tell them.
+
+    `server` is the view that `scope` allows. `token` is what let the caller in, where that can be
+    revoked: its digest, and the server. `call_id` is the id of the call that this request may
+    start, known before it is served, so that a request served again starts nothing twice. `client`
+    is the name that the client gives itself, empty for none. `traceparent` is the one of its HTTP
+    request. `hearing` takes its session's subscriptions, where its wire has sessions. `is_there`
+    tells whether anyone would get an answer now; `presence` does so for a caller that waits for an
+    event, and may take a moment to find out. Once `leaving` is set, the answer is wanted soon: the
+    process drains, and this request cannot go on elsewhere. `hand_over` is for `handed_over` alone.
+    """
+
+    runtime: McpRuntime
+    server: Server
+    principal: Principal
+    scope: Scope = EVERYTHING
+    token: tuple[str, str] = ("", "")
+    call_id: CallId = field(default_factory=new_call_id)
+    client: str = ""
+    traceparent: str = ""
+    hearing: ResourceSubscriptions | None = None
+    notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
+    is_there: Callable[[], Awaitable[bool]] = _always
+    presence: Presence = _PRESENT
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    hand_over: Callable[[str], None] = _keep
+
+    async def demand_event(self, event_id: str) -> None:
+        """Answer for an event outside the caller's scope as for one that is not there.
+
+        Raises:
+            NotFoundError: its hook is outside the scope.
+        """
+        if self.scope.hooks is not None:
+            event = await self.runtime.events.find(self.server.name, event_id)
+            if not self.scope.covers_hook(event.hook):
+                raise NotFoundError("no such event")
+
+    async def call(self, call_id: CallId, wait_s: float = 0) -> Call:
+        """Read a call of the caller's within the scope, as `Calls.wait` does."""
+        return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
+
+    async def fetch(self, call: Call) -> str:
+        """Record that the end of a call goes to a caller who named it; return the answer's ack."""
+        if await self.is_there():
+            with contextlib.suppress(TransientError):  # without it the answer's ack decides
+                await self.runtime.calls.handed_over(call)
+        return ack_of(call)
+
+
+ResultT_co = TypeVar("ResultT_co", bound=HandlerResult, covariant=True)
+
+
+@dataclass(frozen=True)
+class ToolOutcome(Generic[ResultT_co]):
+    """What a handler returns: its result, and the ack of what the result hands over."""
+
+    result: ResultT_co
+    ack: str = NOTHING
+
+
+def handed_over(
+    context: ServerRequestContext[Caller], outcome: ToolOutcome[ResultT_co]
+) -> ResultT_co:
+    """Return a handler's result as the SDK takes it, and hand over the ack beside it."""
+    context.lifespan_context.hand_over(outcome.ack)
+    return outcome.result
+
 
 Context = ServerRequestContext[Caller]
 Arguments = dict[str, Any]

@@ -1,28 +1,32 @@
 """Workflows as tools: a call is started or joined, its progress shown, its result brought."""
 
 import asyncio
+import base64
 import contextlib
 import functools
 import json
 from typing import Any
 
 import mcp_types as types
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
+from bridge.formats.images import IMAGE_BYTES_MAX, image_type
+from bridge.formats.json_text import decode
 from bridge.formats.long_json import Page
-from bridge.mcp.call_tools import EXPIRED, with_image
-from bridge.mcp.exchange import Caller, ToolOutcome
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import read_on, shown_result
 from bridge.mcp.tools import (
     LAST_WAIT_S,
     Arguments,
+    Caller,
     Context,
     Meta,
     Schema,
     Told,
     Tool,
+    ToolOutcome,
     failure,
     hints,
     success,
@@ -33,6 +37,7 @@ from bridge.schemas.compile import is_read_by_clients
 from bridge.verbs.acks import ack_of
 from bridge.verbs.calls import CallRequest
 
+TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
@@ -44,6 +49,7 @@ ATTACHED: Schema = {"required": ["attached_to", "result"]}
 FIRST_S, EVERY_S = 3.0, 10.0
 """How soon progress is first told, and how often after that."""
 
+EXPIRED = "the result was kept for its time and has been dropped since"
 ANEW = "The workflow was not run again; to have it run again, make the same call once more."
 
 
@@ -210,3 +216,35 @@ def _ended(sentence: str, call: Call, *, attached: bool) -> str:
 
 def _earlier(call: Call) -> str:
     return f"{call.call_id}, begun at {second(call.created_at_ms)} with the same arguments"
+
+
+async def with_image(
+    told: types.CallToolResult, call: Call, caller: Caller
+) -> types.CallToolResult:
+    """Return what is told of a call, and beside it the image that its workflow answered with."""
+    if not 0 < call.file_bytes <= IMAGE_BYTES_MAX or not _type(call).startswith("image/"):
+        return told
+    content, _ = await caller.runtime.calls.read_file(call, 0, call.file_bytes)
+    media_type = image_type(content)
+    if media_type is None:
+        return told
+    data = base64.b64encode(content).decode()
+    image = types.ImageContent(type="image", data=data, mime_type=media_type)
+    return told.model_copy(update={"content": [*told.content, image]})
+
+
+def described_file(call: Call) -> dict[str, Any]:
+    """Return what the result of a call says of its file."""
+    described: dict[str, Any] = decode(call.result or b"{}")["files"][0]
+    return described
+
+
+def _type(call: Call) -> str:
+    return str(described_file(call)["content_type"])
+
+
+def declares_tasks(context: Context) -> bool:
+    """Report whether the client of this very request takes a task for an answer."""
+    capabilities = context.session.client_capabilities
+    extensions = (capabilities.extensions if capabilities else None) or {}
+    return context.protocol_version in MODERN_PROTOCOL_VERSIONS and TASKS_EXTENSION in extensions

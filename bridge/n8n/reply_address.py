@@ -1,4 +1,4 @@
-"""n8n's own addresses: where replies may go, and which execution is behind one.
+"""n8n's own addresses: where replies may go, which execution is behind one, what is secret of it.
 
 A reply goes to n8n's own resume addresses and nothing else. An address is never taken apart by one
 parser and sent to by another. What stands before its path is compared, as text, with the few
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bridge.configuration.settings import Settings
 from bridge.errors import Fault, InvalidError
@@ -22,6 +22,7 @@ _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^#]*)", re.IGNORECASE)
 _UNFILLED = ", but an expression that n8n has not filled in: begin the field with `=`"
 _SHOWN_CHARS = 100
 _DECODINGS_MAX = 5
+_TOKEN_MIN_CHARS = 16
 
 
 @dataclass(frozen=True)
@@ -147,3 +148,16 @@ def link_to(execution: str, n8n_url: str | None) -> str | None:
     if not slash or not n8n_url:
         return None
     return f"{n8n_url}/workflow/{workflow_id}/executions/{execution_id}"
+
+
+def secrets_in(url: str) -> Iterator[str]:
+    """Name what must not be seen of a secret address: the whole, its target, its query's tokens."""
+    parts = urlsplit(url)
+    if not parts.query:
+        return
+    yield from (url, f"{parts.path}?{parts.query}", parts.query)
+    for _, value in parse_qsl(parts.query):
+        # n8n takes addresses with the path behind the token, so a token may end at a slash
+        yield from (
+            part for part in (value, value.partition("/")[0]) if len(part) >= _TOKEN_MIN_CHARS
+        )

@@ -3,10 +3,9 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
@@ -21,11 +20,11 @@ from bridge.n8n.outcomes import (
     Succeeded,
     WebhookOutcome,
 )
+from bridge.n8n.reply_address import secrets_in
 
 AnyOutcome = TypeVar("AnyOutcome", bound=WebhookOutcome | ExecutionOutcome)
 
 MARK = "[secret]"
-TOKEN_MIN_CHARS = 16
 JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -67,22 +66,9 @@ def secrets_sent(workflow: Workflow, callback_url: str | None = None) -> frozens
         (
             *_of_auth(workflow),
             *(each.get_secret_value() for each in headers),
-            *secrets_in(callback_url or ""),
+            *(secrets_in(callback_url) if callback_url else ()),
         )
     )
-
-
-def secrets_in(url: str) -> Iterator[str]:
-    """Name what must not be seen of a secret address: the whole, its target, its query's tokens."""
-    parts = urlsplit(url)
-    if not parts.query:
-        return
-    yield from (url, f"{parts.path}?{parts.query}", parts.query)
-    for _, value in parse_qsl(parts.query):
-        # n8n takes addresses with the path behind the token, so a token may end at a slash
-        yield from (
-            part for part in (value, value.partition("/")[0]) if len(part) >= TOKEN_MIN_CHARS
-        )
 
 
 def _of_auth(workflow: Workflow) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from bridge import __version__
+from bridge.auth.authentication import is_same
 from bridge.errors import TransientError
-from bridge.formats.signatures import is_same, key_of, sign
+from bridge.formats.signatures import key_of, sign
 from bridge.models import Json
 from bridge.net.public_http import PublicHttp, UnreachableError, is_any
 

@@ -1,7 +1,6 @@
 """The verb of what comes in: accept a payload, once."""
 
 import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -10,8 +9,8 @@ from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, Num
 from bridge.formats.json_text import encode, off_loop, spell
 from bridge.formats.payloads import Content, inner_json, prune, resolve, summarize
 from bridge.models import Event, Json, new_event_id
-from bridge.n8n.reply_address import ReplyAddresses, execution_of
-from bridge.n8n.scrub import scrub, scrub_text, secrets_in
+from bridge.n8n.reply_address import ReplyAddresses, execution_of, secrets_in
+from bridge.n8n.scrub import scrub, scrub_text
 from bridge.schemas.checks import SchemaCache
 from bridge.store.events import EventStore, NewEvent
 
@@ -90,7 +89,7 @@ class Intake:
             idempotency=_idempotency(server, hook, key),
             reply_url=incoming.reply_url,
             reply_deadline=incoming.reply_deadline,
-            default_reply=json.dumps(hook.default_reply) if hook.has_default_reply else "",
+            default_reply=hook.default_reply_text,
             lease_s=hook.lease_s,
             max_attempts=hook.max_attempts,
             answer_within_s=hook.answer_within_s or self._ttl_s,

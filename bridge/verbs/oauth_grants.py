@@ -3,8 +3,9 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
-from bridge.auth.authentication import Scope
+from bridge.auth.authentication import Scope, TokenAccess, digest_of
 from bridge.auth.seals import seal, unseal
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
@@ -21,7 +22,6 @@ from bridge.store.grants import (
     HeldToken,
     Rotated,
 )
-from bridge.verbs.tokens import Tokens, digest_of
 
 WIRES = ("mcp", "mcp-2025", "sse")
 """What a server's addresses begin with."""
@@ -63,13 +63,23 @@ def name_of(client_id: str) -> str:
     return digest_of(client_id)[:16] if client_id.startswith(SEALED) else client_id
 
 
+class PeoplesTokens(Protocol):
+    """The tokens by which people prove who they are when they consent."""
+
+    async def find(self, server: Server, token: str) -> TokenAccess | None:
+        """Find whom a token lets in."""
+
+    async def rights(self, server: Server, digest: str) -> Scope | None:
+        """Report what a token is good for, by its digest; None for one that is none any more."""
+
+
 class Grants:
     """Decides what a client may have that a person has consented to."""
 
     def __init__(
         self,
         store: GrantStore,
-        tokens: Tokens,
+        tokens: PeoplesTokens,
         servers: Mapping[str, Server],
         settings: Settings,
     ) -> None:

@@ -29,7 +29,7 @@ from bridge.store.subscriptions import (
     SubscriptionLease,
     SubscriptionStore,
 )
-from bridge.verbs.authenticator import Authenticator
+from bridge.verbs.tokens import Authenticator
 
 LEAST_S = 60.0
 OF_PRINCIPAL_MAX = 100

@@ -11,8 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from pydantic import BaseModel
 
-from bridge.mcp.exchange import Caller
-from bridge.mcp.tools import failure
+from bridge.mcp.tools import Caller, failure
 from tests.conformance.contents import text
 
 Context = ServerRequestContext[Caller]

@@ -15,8 +15,8 @@ from typing_extensions import override
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.mcp.endpoint import McpEndpoint
-from bridge.mcp.exchange import Caller
 from bridge.mcp.tasks import add_tasks
+from bridge.mcp.tools import Caller
 from tests.conformance.asking import SPEAKING_TOOLS, STRING, Context, Schema, say
 from tests.conformance.contents import (
     PROMPT_CONTENTS,

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.auth.authentication import Scope
-from bridge.verbs.tokens import digest_of
+from bridge.auth.authentication import Scope, digest_of
 from tests.doors.by_hand import request
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.doors.official_client import Kept, official_client

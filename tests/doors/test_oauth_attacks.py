@@ -7,9 +7,9 @@ from os import fsdecode
 
 import pytest
 
+from bridge.auth.authentication import digest_of
 from bridge.store.grants import REFRESH_TOKENS_MAX
 from bridge.verbs.oauth_grants import name_of
-from bridge.verbs.tokens import digest_of
 from tests.doors.by_hand import ALICE
 from tests.doors.oauth import CALLBACK, Flow, open_flow, said
 from tests.waiting import wait_until

@@ -8,7 +8,7 @@ import mcp_types as types
 import pytest
 
 from bridge.configuration.servers import Server
-from bridge.mcp.exchange import Caller
+from bridge.mcp.tools import Caller
 from bridge.mcp.workflow_tools import output_schema, tell
 from bridge.models import Json, Principal, new_call_id, new_lease_token
 from bridge.schemas.compile import faults_in_value

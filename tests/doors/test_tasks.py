@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
 
-from bridge.mcp.tasks import EXTENSION
-from bridge.mcp.workflow_tools import ATTACHED_META_KEY
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, TASKS_EXTENSION
 from tests.doors.by_hand import BOB, call, open_session, request
 from tests.doors.workshop import NAME, TAKES_TASKS, TASK_METHODS, Workshop, open_workshop
 from tests.waiting import wait_until
@@ -91,7 +90,7 @@ async def test_tools_that_run_no_workflow_never_become_tasks(workshop: Workshop)
 
 async def test_the_server_says_that_it_has_tasks(workshop: Workshop) -> None:
     found = (await workshop.client().post(request("server/discover"))).json()["result"]
-    assert found["capabilities"]["extensions"][EXTENSION] == {}
+    assert found["capabilities"]["extensions"][TASKS_EXTENSION] == {}
 
 
 # Who may ask
@@ -102,7 +101,7 @@ async def test_who_takes_no_tasks_may_not_ask_for_any(workshop: Workshop) -> Non
     for method in TASK_METHODS:
         error = (await workshop.ask(method, task_id, takes_tasks=False))["error"]
         assert error["code"] == -32021
-        assert error["data"] == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        assert error["data"] == {"requiredCapabilities": {"extensions": {TASKS_EXTENSION: {}}}}
 
 
 async def test_a_task_of_another_principal_is_answered_as_one_that_never_was(

@@ -14,7 +14,7 @@ from bridge.app import BridgeApp
 from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
-from bridge.mcp.tasks import EXTENSION
+from bridge.mcp.workflow_tools import TASKS_EXTENSION
 from bridge.standin.seen import Seen
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 from tests.working import working
 
 NAME, HOOK, HOOK_TOKEN = "shop", "confirm", "the-token-of-the-hook"
-TAKES_TASKS: Message = {"extensions": {EXTENSION: {}}}
+TAKES_TASKS: Message = {"extensions": {TASKS_EXTENSION: {}}}
 TASK_METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.web.prefer import preferred_wait_s
+from bridge.web.hooks import preferred_wait_s
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge.mcp.wires import messages
-from bridge.mcp.wires.messages import refuse
+from bridge.mcp.wires import stdio
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
+from bridge.mcp.wires.stdio import refuse
 
 REQUEST = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
 FAULTS = ("BRIDGE_PORT must be a whole number", "there is no server x")
@@ -61,7 +61,7 @@ async def test_every_request_is_answered_by_every_fault_and_nothing_else_is(pipe
 async def test_who_says_nothing_more_is_waited_for_a_moment_only(
     pipes: Pipes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "NEXT_WITHIN_S", 0.05)
+    monkeypatch.setattr(stdio, "NEXT_WITHIN_S", 0.05)
     pipes.say(json.dumps(REQUEST).encode())
     await refuse(pipes.source, pipes.sink, FAULTS)
     assert len(pipes.heard()) == 1

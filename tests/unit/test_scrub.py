@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow, WorkflowAuth
 from bridge.models import Json
-from bridge.n8n.scrub import scrub, scrub_text, secrets_in, secrets_sent
+from bridge.n8n.reply_address import secrets_in
+from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 
 TOKEN = "0123456789abcdef" * 4
 

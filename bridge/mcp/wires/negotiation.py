@@ -7,9 +7,8 @@ from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 from mcp_types.jsonrpc import INVALID_REQUEST, METHOD_NOT_FOUND, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 
-from bridge.mcp.exchange import Channel, SessionOutbound, error_message
+from bridge.mcp.exchange import BATCHES_UNTIL, Channel, SessionOutbound, error_message, has_envelope
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
-from bridge.mcp.wires.messages import BATCHES_UNTIL, has_envelope
 from bridge.models import Message
 
 DISCOVER = "server/discover"

@@ -22,7 +22,6 @@ from bridge.mcp.change_watch import beside
 from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import (
     Answer,
-    Caller,
     Exchange,
     SessionOutbound,
     answer,
@@ -31,6 +30,7 @@ from bridge.mcp.exchange import (
     lose,
 )
 from bridge.mcp.session_notifications import SessionNotifications, SessionSubscriptions
+from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.stream_reader import StreamReader
 from bridge.models import Message, Owed, Session

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
 from bridge.mcp.endpoint import authenticate
-from bridge.mcp.exchange import Caller
+from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into, with_news

@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
 from mcp.shared.exceptions import MCPError
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import INVALID_REQUEST, REQUEST_TIMEOUT
+from mcp_types.jsonrpc import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+)
 
 from bridge.auth.authentication import LOCAL
 from bridge.configuration.servers import Server
@@ -19,20 +23,25 @@ from bridge.formats.json_text import off_loop, parse_json
 from bridge.mcp.change_watch import InboxWatch
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.event_pushes import CAPABILITY, push_events
-from bridge.mcp.exchange import Answer, Caller, Exchange, answer, encode, error_message, lose
-from bridge.mcp.tools import LAST_WAIT_S
-from bridge.mcp.wires.messages import (
+from bridge.mcp.exchange import (
     BATCHES_UNTIL,
+    Answer,
+    Exchange,
+    answer,
     batch_in,
+    encode,
+    error_message,
     is_message,
+    lose,
     not_a_message,
     unreadable,
 )
+from bridge.mcp.tools import LAST_WAIT_S, Caller
 from bridge.mcp.wires.negotiation import Negotiation
 from bridge.mcp.wires.outbox_stream import ASK_S
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_acks import StdioAcks
-from bridge.models import Message, Principal
+from bridge.models import Json, Message, Principal
 from bridge.runtime import McpRuntime
 from bridge.verbs.takers import Presence
 
@@ -272,3 +281,41 @@ class Stdio:
         task = asyncio.create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+
+
+LINE_BYTES = 1 << 24
+
+
+NEXT_WITHIN_S = 5.0
+"""How long the next request is waited for: a client of 2026 asks once more, by `initialize`."""
+
+
+async def refuse(source: LinesIn, sink: LinesOut, faults: Sequence[str]) -> None:
+    """Answer each request with an error that names these faults, until the client has left.
+
+    One that says nothing for NEXT_WITHIN_S has heard what there is to hear.
+    """
+    why = "; ".join(faults)
+    async with contextlib.aclosing(source.lines()) as lines:
+        with contextlib.suppress(OSError, StopAsyncIteration, TimeoutError):
+            while True:
+                line = await asyncio.wait_for(anext(lines), NEXT_WITHIN_S)
+                for request_id in _requests_in(line):
+                    await sink.write(encode(error_message(request_id, INTERNAL_ERROR, why)))
+
+
+def _requests_in(line: bytes | None) -> Iterator[str | int | None]:
+    """Yield the id of each request in a line, a batch's too; None for what cannot be read."""
+    if line is not None and not line.strip():
+        return
+    try:
+        body: Json = None if line is None else parse_json(line)
+    except MalformedError:
+        body = None
+    messages: list[Json] = body if isinstance(body, list) else [body]
+    for message in messages:
+        if not isinstance(message, dict) or not is_message(message):
+            yield None
+        elif "method" in message and "id" in message:
+            request_id: Any = message["id"]
+            yield request_id

@@ -1,9 +1,42 @@
-"""Streamable HTTP on one address: reads the body, and hands it to the wire of its era."""
+"""Streamable HTTP on one address: each request goes to its wire, and here is that of 2026-07-28.
 
-from collections.abc import Awaitable, Callable, Mapping
+There a request has its own stream and its answer, and nothing is kept between requests.
 
+On purpose:
+
+1. Leaving the stream ends the waiting, not a call that was sent to n8n; that one runs on, and its
+   result stays with the call.
+2. The stream opens within OPEN_WITHIN_S, with a comment, so that no proxy sees a silent start.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from anyio import EndOfStream, create_memory_object_stream
+from mcp.server.connection import Connection
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
 from mcp_types import PROTOCOL_VERSION_META_KEY
-from mcp_types.jsonrpc import INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.jsonrpc import (
+    HEADER_MISMATCH,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,26 +45,34 @@ from starlette.types import ASGIApp
 from bridge.errors import MalformedError
 from bridge.formats.json_text import off_loop, parse_json
 from bridge.mcp.endpoint import McpRequest, authenticate
-from bridge.mcp.exchange import error_message
-from bridge.mcp.wires import streamable_2025, streamable_2026
-from bridge.mcp.wires.messages import (
+from bridge.mcp.exchange import (
     EVENTS,
     JSON,
+    Answer,
+    Exchange,
     accepts,
+    answer,
     batch_in,
+    encode,
+    error_message,
     is_message,
     not_a_message,
     unreadable,
 )
+from bridge.mcp.http_acks import AckedAnswer, HttpAck
+from bridge.mcp.tools import LAST_WAIT_S, Caller
+from bridge.mcp.wires import streamable_2025
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Json, Message
 from bridge.net.request_body import read_body
+from bridge.verbs.acks import NOTHING
 
 Serve = Callable[[McpRequest, Message], Awaitable[ASGIApp]]
 
 
 async def post(request: Request) -> ASGIApp:
     """Serve a POST of any era."""
-    return await _post(request, streamable_2026.serve)
+    return await _post(request, serve_2026)
 
 
 async def post_2025(request: Request) -> ASGIApp:
@@ -51,7 +92,7 @@ async def delete(request: Request) -> ASGIApp:
     return _only_posts(request) or await streamable_2025.end(entered)
 
 
-async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
+async def _post(request: Request, serve_enveloped: Serve) -> ASGIApp:
     entered = await authenticate(request)
     if not accepts(request, JSON, EVENTS):
         sentence = "Accept must name application/json and text/event-stream"
@@ -62,7 +103,7 @@ async def _post(request: Request, serve_modern: Serve) -> ASGIApp:
     message = _one_message(body)
     if isinstance(message, Response):
         return message
-    serve = serve_modern if _is_modern(request, message) else streamable_2025.serve
+    serve = serve_enveloped if _is_modern(request, message) else streamable_2025.serve
     return await serve(entered, message)
 
 
@@ -132,3 +173,209 @@ def _is_modern(request: Request, message: Message) -> bool:
     if told not in (None, version):
         return True
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+OPEN_WITHIN_S = 4.0
+NO_ANSWERS = "this protocol version asks its clients nothing, so it takes no answers of theirs"
+COMMENT: Message = {}
+FRAMES_MAX = 64
+"""How many notifications wait for a client at most; the exchange waits with those beyond."""
+
+END_WITHIN_S = LAST_WAIT_S + 1.0
+"""How soon each stream ends by itself when the process drains: no client could resume it."""
+
+
+class StreamChannel:
+    """Carries an exchange's notifications on its own response stream."""
+
+    can_ask = False
+
+    def __init__(self) -> None:
+        self._entrance, self._exit = create_memory_object_stream[Message](FRAMES_MAX)
+
+    async def send(self, message: Message) -> None:
+        """Put a notification on the stream; waits while its client does not read."""
+        await self._entrance.send(message)
+
+    async def comment(self) -> None:
+        """Put a comment on the stream, which says nothing."""
+        await self._entrance.send(COMMENT)
+
+    def end(self) -> None:
+        """Report that nothing follows."""
+        self._entrance.close()
+
+    async def next(self) -> Message | None:
+        """Take the next notification off the line, or None at its end."""
+        try:
+            return await self._exit.receive()
+        except EndOfStream:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        """Take no more notifications."""
+        self._exit.close()
+
+    async def ask(
+        self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
+    ) -> Message:
+        """Refuse: this protocol has no requests from server to client.
+
+        Raises:
+            NoBackChannelError: always.
+        """
+        raise NoBackChannelError(method)
+
+
+async def serve_2026(request: McpRequest, message: Message) -> ASGIApp:
+    """Answer one message of the 2026 wire."""
+    if "id" not in message:
+        return _acknowledge(request.http)
+    if "method" not in message:
+        return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
+    refusal = _refuse(request, message)
+    if refusal is not None:
+        return _reject(refusal, message["id"])
+    route = classify_inbound_request(message, headers=dict(request.http.headers))
+    if isinstance(route, InboundLadderRejection):
+        return _reject(route, message["id"])
+    return await _run(request, message, route)
+
+
+async def _run(request: McpRequest, message: Message, route: InboundModernRoute) -> ASGIApp:
+    due_at = _now() + min(OPEN_WITHIN_S, request.caller.runtime.settings.keepalive_s)
+    line = StreamChannel()
+    serving = asyncio.ensure_future(_serve(request, message, route, line))
+    first = asyncio.ensure_future(line.next())
+    try:
+        await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
+    except asyncio.CancelledError:
+        serving.cancel()
+        line.close()
+        raise
+    if first.done() and first.result() is None:
+        answered = serving.result()
+        reply = _json(answered.message)
+        http_ack = _hand_over(request, answered.ack)
+        return AckedAnswer(reply, http_ack) if http_ack else reply
+    frames = _frames(request, first, line, serving, due_at)
+    token = request.caller.token
+    return EventStream(frames, request.state.streams, ends_within_s=END_WITHIN_S, token=token)
+
+
+async def _serve(
+    request: McpRequest, message: Message, route: InboundModernRoute, line: StreamChannel
+) -> Answer:
+    headers = request.http.headers
+    exchange = Exchange(
+        message,
+        line,
+        TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
+        message_metadata=ServerMessageMetadata(request_context=request.http),
+    )
+    connection = Connection.from_envelope(
+        route.protocol_version, route.client_info, route.client_capabilities
+    )
+    try:
+        return await answer(request.endpoint.mcp, exchange, connection, _waiting(request, line))
+    finally:
+        line.end()
+
+
+def _waiting(request: McpRequest, line: StreamChannel) -> Caller:
+    """Return the caller, which waits on its own stream and cannot go on at another process."""
+    is_there = partial(_is_there, request.http)
+    return replace(
+        request.caller,
+        is_there=is_there,
+        presence=request.connection.presence(is_there, line.comment),
+        leaving=request.state.streams.draining,
+    )
+
+
+async def _is_there(request: Request) -> bool:
+    return not await request.is_disconnected()
+
+
+def _hand_over(request: McpRequest, ack: str) -> HttpAck | None:
+    """Take up what an answer hands over, if anything, before it is written."""
+    if ack == NOTHING:
+        return None
+    settle = partial(request.caller.runtime.acks.settle, ack)
+    return request.state.http_acks.begin(request.connection, ack, settle)
+
+
+async def _frames(
+    request: McpRequest,
+    first: "asyncio.Future[Message | None]",
+    line: StreamChannel,
+    serving: "asyncio.Future[Answer]",
+    due_at: float,
+) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
+    waiting: asyncio.Future[Message | None] = first
+    http_ack: HttpAck | None = None
+    try:
+        while True:
+            await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
+            if _now() >= due_at:
+                due_at = _now() + request.caller.runtime.settings.keepalive_s
+                yield KEEPALIVE
+            if not waiting.done():
+                continue
+            frame = waiting.result()
+            if frame is None:
+                answered = serving.result()
+                http_ack = _hand_over(request, answered.ack)
+                yield Last(event(encode(answered.message).decode()))
+                if http_ack:
+                    http_ack.is_written()
+                return
+            yield event(encode(frame).decode()) if frame else KEEPALIVE
+            waiting = asyncio.ensure_future(line.next())
+    finally:
+        waiting.cancel()
+        serving.cancel()
+        line.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            unwritten = await serving
+            http_ack = http_ack or _hand_over(request, unwritten.ack)
+        if http_ack:
+            http_ack.settle_unless_written()
+
+
+def _refuse(request: McpRequest, message: Message) -> InboundLadderRejection | None:
+    """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
+    headers = request.http.headers
+    doubled = find_duplicated_routing_header(headers.items())
+    if doubled is not None:
+        return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")
+    params = message.get("params")
+    if message["method"] != "tools/call" or not isinstance(params, dict):
+        return None
+    schema = request.endpoint.input_schema(str(params.get("name")), request.caller.scope)
+    arguments = params.get("arguments") or {}
+    if schema is None or not isinstance(arguments, dict):
+        return None
+    return validate_mcp_param_headers(schema, arguments, headers)
+
+
+def _acknowledge(request: Request) -> Response:
+    rejection = unsupported_protocol_version_rejection(
+        request.headers.get("mcp-protocol-version", "")
+    )
+    return _reject(rejection, None) if rejection else Response(status_code=202)
+
+
+def _reject(rejection: InboundLadderRejection, request_id: str | int | None) -> Response:
+    return _json(error_message(request_id, rejection.code, rejection.message, rejection.data))
+
+
+def _json(message: Message) -> Response:
+    code = message.get("error", {}).get("code")
+    return JSONResponse(message, ERROR_CODE_HTTP_STATUS.get(code, 200))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -18,10 +18,9 @@ from starlette.types import ASGIApp
 
 from bridge.formats.json_text import show
 from bridge.mcp.endpoint import McpRequest
-from bridge.mcp.exchange import answer, error_message
+from bridge.mcp.exchange import BATCHES_UNTIL, EVENTS, accepts, answer, error_message
 from bridge.mcp.session_notifications import SessionSubscriptions
 from bridge.mcp.wires.event_stream import EventStream
-from bridge.mcp.wires.messages import BATCHES_UNTIL, EVENTS, accepts
 from bridge.mcp.wires.outbox_stream import (
     OWED,
     RESUMABLE_SINCE,

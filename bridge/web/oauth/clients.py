@@ -10,7 +10,7 @@ from pydantic import AnyUrl
 from typing_extensions import override
 
 from bridge.formats.addresses import is_host
-from bridge.verbs.authenticator import SCOPES
+from bridge.verbs.tokens import SCOPES
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 VISIBLE = re.compile("[!-~]+")

@@ -17,8 +17,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from bridge.errors import ConflictError, NotFoundError, UnauthorizedError
 from bridge.log import UNKNOWN, audit
 from bridge.store.grants import ConsentRequest
-from bridge.verbs.authenticator import ACT
 from bridge.verbs.oauth_grants import Grants, name_of
+from bridge.verbs.tokens import ACT
 from bridge.web.middleware import state_of
 from bridge.web.oauth.clients import LOOPBACK, readable
 from bridge.web.oauth.metadata import demand_built_in, origin_of

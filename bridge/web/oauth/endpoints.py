@@ -18,8 +18,8 @@ from bridge.errors import TooLargeError
 from bridge.log import UNKNOWN, audit
 from bridge.net.problem import problem
 from bridge.net.request_body import read_body
-from bridge.verbs.authenticator import SCOPES
 from bridge.verbs.oauth_grants import Grants
+from bridge.verbs.tokens import SCOPES
 from bridge.web.middleware import state_of
 from bridge.web.oauth import consent, metadata
 from bridge.web.oauth.documents import documents_of

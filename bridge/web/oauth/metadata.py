@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.errors import NotFoundError
 from bridge.formats.addresses import is_host
-from bridge.verbs.authenticator import SCOPES
 from bridge.verbs.oauth_grants import WIRES
+from bridge.verbs.tokens import SCOPES
 from bridge.web.middleware import state_of
 
 NO_LOGIN = (

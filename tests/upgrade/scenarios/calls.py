@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
-from bridge.mcp.tasks import EXTENSION
+from bridge.mcp.workflow_tools import TASKS_EXTENSION
 from tests.chaos.asking import TOOL_USE_META_KEY
 from tests.doors.by_hand import BOB, Message, call, request
 from tests.journeys import INTERRUPTED, LEAST_S
@@ -13,7 +13,7 @@ from tests.upgrade.scenario import Scenario, Stage
 from tests.waiting import wait_until
 
 Act = AsyncGenerator[None, None]
-TAKES_TASKS: Message = {"extensions": {EXTENSION: {}}}
+TAKES_TASKS: Message = {"extensions": {TASKS_EXTENSION: {}}}
 
 
 async def a_queued_call_runs_once(stage: Stage) -> Act:
