@@ -16,7 +16,7 @@ from tests.doors.by_hand import ALICE, Message, call, open_session, request
 from tests.doors.oauth import Flow, open_flow
 from tests.doors.receiver import SECRET, receiving
 from tests.doors.scoped import DESK, READER, client, send, token_for, told
-from tests.doors.test_whose_it_is import modern
+from tests.doors.test_other_principals import modern
 from tests.doors.wires import WIRES, asking
 from tests.working import with_receivers
 

@@ -49,7 +49,7 @@ PROMISES = (
         {
             "doors/test_entry.py": ("test_without_a_token_of_the_server_nobody_gets_in",),
             "doors/test_scopes.py": ("test_a_token_of_another_server_is_no_token",),
-            "doors/test_whose_it_is.py": (
+            "doors/test_other_principals.py": (
                 "test_whoever_has_no_token_learns_nothing_of_what_there_is",
             ),
         },
@@ -57,7 +57,7 @@ PROMISES = (
     Promise(
         "A foreign `Origin` is answered 403, a foreign `Host` 421, but where health is asked for.",
         {
-            "doors/test_rebinding.py": (
+            "doors/test_dns_rebinding.py": (
                 "test_a_host_that_is_not_ours_is_misdirected_on_every_path",
                 "test_an_origin_that_is_not_ours_is_forbidden_on_every_path",
             ),
@@ -67,7 +67,7 @@ PROMISES = (
     Promise(
         "A process that starts or drains is alive and not ready.",
         {
-            "doors/test_admission.py": (
+            "doors/test_readiness.py": (
                 "test_a_process_that_starts_is_alive",
                 "test_a_process_that_drains_is_not_ready",
             ),
@@ -76,7 +76,7 @@ PROMISES = (
     Promise(
         "Metrics off loopback want their token.",
         {
-            "doors/test_guessing.py": (
+            "doors/test_guess_throttle.py": (
                 "test_without_its_token_metrics_answer_no_proxy_whatever_it_calls_itself",
             ),
         },
@@ -84,7 +84,7 @@ PROMISES = (
     Promise(
         "What is another's, a session, a task or a stream, is answered as what is unknown.",
         {
-            "doors/test_whose_it_is.py": (
+            "doors/test_other_principals.py": (
                 "test_a_task_of_another_is_unknown",
                 "test_a_session_of_another_is_unknown_however_it_is_used",
                 "test_a_stream_of_another_cannot_be_resumed",

@@ -184,7 +184,7 @@ PROMISES = (
         "A reply address is taken only of the origins and paths that settings allow.",
         {
             "doors/test_hooks.py": ("test_a_foreign_reply_address_is_refused_and_not_repeated",),
-            "doors/test_attackers_addresses.py": (
+            "doors/test_reply_address_attacks.py": (
                 "test_a_trick_is_refused_at_the_door_and_nothing_is_stored",
                 "test_a_trick_that_got_into_the_records_is_not_requested_either",
             ),
@@ -198,7 +198,7 @@ PROMISES = (
     Promise(
         "A reply address is requested byte for byte, and no redirect is followed.",
         {
-            "doors/test_attackers_addresses.py": (
+            "doors/test_reply_address_attacks.py": (
                 "test_whatever_follows_the_origin_is_sent_to_n8n_as_it_came",
                 "test_a_redirect_leads_nowhere",
             ),
@@ -235,7 +235,7 @@ PROMISES = (
                 "test_a_wrong_token_and_an_unknown_call_are_answered_alike",
                 "test_another_end_after_the_end_is_a_conflict",
             ),
-            "doors/test_whose_it_is.py": ("test_a_callback_is_for_none_but_its_own_call",),
+            "doors/test_other_principals.py": ("test_a_callback_is_for_none_but_its_own_call",),
         },
     ),
     Promise(
@@ -249,7 +249,7 @@ PROMISES = (
                 "test_no_secret_is_left_in_any_string",
                 "test_a_callback_address_is_known_whole_and_in_part",
             ),
-            "doors/test_what_workflows_answer.py": (
+            "doors/test_workflow_results.py": (
                 "test_a_secret_that_a_file_repeats_is_taken_out",
                 "test_what_a_workflow_says_of_its_failure_reaches_claude_without_secrets",
             ),

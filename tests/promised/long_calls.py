@@ -106,7 +106,7 @@ PROMISES = (
             "process/test_frame_deaths.py": (
                 "test_on_the_2026_wire_the_same_call_again_brings_it",
             ),
-            "doors/test_receipt.py": (
+            "doors/test_http_acks.py": (
                 "test_a_result_that_may_not_have_come_is_given_to_the_same_call_again_which_is_told",
             ),
         },
@@ -114,7 +114,7 @@ PROMISES = (
     Promise(
         "Closing a stream and `notifications/cancelled` end the waiting, not a call that was sent.",
         {
-            "doors/test_letting_go.py": (
+            "doors/test_cancellation.py": (
                 "test_a_cancelled_request_of_2025_leaves_its_call_running",
                 "test_a_request_of_2026_that_is_broken_off_leaves_its_call_running",
             ),
@@ -175,7 +175,7 @@ PROMISES = (
     Promise(
         "A result is received if its stream was open five seconds later.",
         {
-            "doors/test_receipt.py": (
+            "doors/test_http_acks.py": (
                 "test_a_result_is_received_once_its_stream_was_open_five_seconds_later",
             ),
             "doors/test_reattaching.py": (
@@ -197,7 +197,7 @@ PROMISES = (
     Promise(
         "A result is received if its client took every byte and then closed in good order.",
         {
-            "doors/test_receipt.py": (
+            "doors/test_http_acks.py": (
                 "test_a_call_that_is_meant_twice_runs_twice_for_clients_that_take_and_leave",
                 "test_a_session_that_its_client_ends_has_what_it_was_given",
             ),
@@ -215,7 +215,7 @@ PROMISES = (
         "A proxy's connection proves nothing, unless the proxy passes its client's leaving on.",
         {
             "process/test_repeats.py": ("test_behind_a_proxy_a_connection_proves_nothing",),
-            "doors/test_receipt.py": (
+            "doors/test_http_acks.py": (
                 "test_a_proxy_that_tells_of_clients_that_leave_speaks_for_those_that_have_not",
             ),
         },

@@ -21,7 +21,7 @@ PROMISES = (
                 "test_lists_are_oldest_first_and_in_pages",
                 "test_a_list_shows_only_what_was_asked_for",
             ),
-            "doors/test_few_tokens.py": (
+            "doors/test_trimmed_results.py": (
                 "test_a_list_shows_the_start_of_an_event_as_it_is_shown_when_taken",
             ),
         },
@@ -53,7 +53,7 @@ PROMISES = (
             "doors/test_long_payloads.py": (
                 "test_a_long_payload_and_a_long_result_are_told_page_by_page",
             ),
-            "doors/test_few_tokens.py": (
+            "doors/test_trimmed_results.py": (
                 "test_what_is_not_shown_is_read_by_the_pointer_that_it_has_in_what_n8n_sent",
             ),
             "doors/test_hook_files.py": ("test_files_are_told_in_the_payload_and_read_in_pages",),
@@ -144,7 +144,7 @@ PROMISES = (
     Promise(
         "A value that JavaScript's numbers would change is told as text.",
         {
-            "doors/test_exact_values.py": (
+            "doors/test_exact_numbers.py": (
                 "test_a_number_that_javascript_would_change_has_the_whole_value_told_as_text",
                 "test_digits_get_through_the_wire_and_back",
             ),
@@ -157,13 +157,15 @@ PROMISES = (
                 "test_what_the_schema_requires_stays_however_empty",
                 "test_what_satisfied_its_schema_still_does",
             ),
-            "doors/test_few_tokens.py": ("test_a_result_keeps_what_its_output_schema_requires",),
+            "doors/test_trimmed_results.py": (
+                "test_a_result_keeps_what_its_output_schema_requires",
+            ),
         },
     ),
     Promise(
         "An event whose answer was surely lost goes back at once, and the attempt does not count.",
         {
-            "doors/test_receipt.py": (
+            "doors/test_http_acks.py": (
                 "test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole",
             ),
             "process/test_web_deaths.py": (
@@ -198,7 +200,7 @@ PROMISES = (
         "Wrong arguments are a tool error that says how to mend them.",
         {
             "doors/test_entry.py": ("test_wrong_arguments_are_a_tool_error_that_names_the_fault",),
-            "doors/test_few_tokens.py": ("test_an_error_is_told_in_text_to_every_client",),
+            "doors/test_trimmed_results.py": ("test_an_error_is_told_in_text_to_every_client",),
         },
     ),
     Promise(
@@ -212,7 +214,7 @@ PROMISES = (
     Promise(
         "An id of another server or principal is unknown to every tool.",
         {
-            "doors/test_who_sees_what.py": (
+            "doors/test_other_principals_tools.py": (
                 "test_an_event_of_another_server_is_unknown_to_every_tool",
                 "test_a_call_of_another_is_unknown_to_every_tool",
                 "test_a_lease_of_another_principal_opens_nothing_to_any_tool",
