@@ -39,9 +39,7 @@ def calls() -> None:
 @click.pass_obj
 def list_calls(
     environ: Environ,
-    server: str | None,
-    part: str | None,
-    status: str | None,
+    chosen: RecordFilter,
     since: float | None,
     limit: int,
     as_json: bool,
@@ -49,7 +47,7 @@ def list_calls(
     """List calls, oldest first."""
 
     async def work(operation: Operation) -> None:
-        wanted = RecordFilter(server, part, status, await after(operation, since), limit)
+        wanted = replace(chosen, after=await after(operation, since), limit=limit)
         found = await operation.operators.calls(wanted)
         print_rows([call_row(call) for call in found], COLUMNS, as_json=as_json)
 
@@ -100,21 +98,17 @@ def cancel_calls(environ: Environ, call_ids: tuple[str, ...], as_json: bool) -> 
 @click.pass_obj
 def tail_calls(
     environ: Environ,
-    server: str | None,
-    part: str | None,
-    status: str | None,
+    chosen: RecordFilter,
     since: float | None,
     as_json: bool,
 ) -> None:
     """Follow calls as they are made, until Ctrl-C."""
 
     async def look(operation: Operation, wanted: RecordFilter) -> list[Call]:
-        return await operation.operators.calls(
-            replace(wanted, server=server, part=part, status=status)
-        )
+        return await operation.operators.calls(wanted)
 
     def show(found: Sequence[Call], is_first: bool) -> None:
         rows = [call_row(call) for call in found]
         print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
 
-    tail(environ, since, look, show)
+    tail(environ, chosen, since, look, show)

@@ -40,9 +40,7 @@ def events() -> None:
 @click.pass_obj
 def list_events(
     environ: Environ,
-    server: str | None,
-    part: str | None,
-    status: str | None,
+    chosen: RecordFilter,
     since: float | None,
     limit: int,
     as_json: bool,
@@ -50,7 +48,7 @@ def list_events(
     """List events, oldest first."""
 
     async def work(operation: Operation) -> None:
-        wanted = RecordFilter(server, part, status, await after(operation, since), limit)
+        wanted = replace(chosen, after=await after(operation, since), limit=limit)
         found = await operation.operators.events(wanted)
         print_rows([event_row(event) for event in found], COLUMNS, as_json=as_json)
 
@@ -85,14 +83,12 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
 def redrive_events(
     environ: Environ,
     event_ids: tuple[str, ...],
-    server: str | None,
-    part: str | None,
-    status: str | None,
+    chosen: RecordFilter,
     since: float | None,
     as_json: bool,
 ) -> None:
     """Queue dead and expired events anew: those named, or all that the options choose."""
-    if bool(event_ids) == any((server, part, status, since)):
+    if bool(event_ids) == any((chosen.server, chosen.part, chosen.status, since)):
         raise click.UsageError("name events, or choose them by --status, --hook, --server, --since")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
@@ -102,9 +98,10 @@ def redrive_events(
 
     async def work(operation: Operation) -> bool:
         ids = list(event_ids)
-        for each_status in () if ids else [status] if status else ["dead", "expired"]:
+        for status in () if ids else [chosen.status] if chosen.status else ["dead", "expired"]:
             seen = await after(operation, since)
-            ids += await _chosen(operation, RecordFilter(server, part, each_status, seen, PAGE))
+            wanted = replace(chosen, status=status, after=seen, limit=PAGE)
+            ids += await _chosen(operation, wanted)
         return await each(ids, lambda one: redrive(operation, one), json_lines=as_json)
 
     if not operate(environ, work):
@@ -117,24 +114,20 @@ def redrive_events(
 @click.pass_obj
 def tail_events(
     environ: Environ,
-    server: str | None,
-    part: str | None,
-    status: str | None,
+    chosen: RecordFilter,
     since: float | None,
     as_json: bool,
 ) -> None:
     """Follow events as they come in, until Ctrl-C."""
 
     async def look(operation: Operation, wanted: RecordFilter) -> list[Event]:
-        return await operation.operators.events(
-            replace(wanted, server=server, part=part, status=status)
-        )
+        return await operation.operators.events(wanted)
 
     def show(found: Sequence[Event], is_first: bool) -> None:
         rows = [event_row(event) for event in found]
         print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
 
-    tail(environ, since, look, show)
+    tail(environ, chosen, since, look, show)
 
 
 async def _chosen(operation: Operation, wanted: RecordFilter) -> list[str]:

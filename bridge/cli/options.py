@@ -9,6 +9,7 @@ import click
 from bridge.cli.output import print_json
 from bridge.errors import RejectedError
 from bridge.formats.quantities import seconds
+from bridge.verbs.operators import RecordFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -23,8 +24,11 @@ def duration(_context: click.Context, _option: click.Parameter, raw: str | None)
         raise click.BadParameter(str(error)) from error
 
 
-def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Command]:
-    """Add the options that say which records are meant; `part` is `hook` or `workflow`."""
+def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[..., Any]]:
+    """Add the options that choose records; `part` is `hook` or `workflow`.
+
+    The command gets them as `chosen`, a RecordFilter, and `since`, in seconds.
+    """
     options = (
         click.option("--server", help="Only of this server."),
         click.option(f"--{part}", "part", help=f"Only of this {part}."),
@@ -36,8 +40,14 @@ def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Command]:
         click.option("--since", callback=duration, help="Only of the last 30m, 2h, 1d, …"),
     )
 
-    def add(command: Command) -> Command:
-        return functools.reduce(lambda made, option: option(made), reversed(options), command)
+    def add(command: Command) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def choose(
+            *args: Any, server: str | None, part: str | None, status: str | None, **given: Any
+        ) -> Any:
+            return command(*args, chosen=RecordFilter(server, part, status), **given)
+
+        return functools.reduce(lambda made, option: option(made), reversed(options), choose)
 
     return add
 

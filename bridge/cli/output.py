@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import click
@@ -171,11 +172,15 @@ async def after(operation: Operation, since_s: float | None) -> int:
 
 def tail(
     environ: Mapping[str, str],
+    chosen: RecordFilter,
     since_s: float | None,
     look: Callable[[Operation, RecordFilter], Awaitable[Sequence[Record]]],
     show: Callable[[Sequence[Record], bool], None],
 ) -> None:
-    """Show records as they come, until Ctrl-C; `show` is told whether they are the first."""
+    """Show the records that are chosen as they come, until Ctrl-C.
+
+    `show` is told whether they are the first.
+    """
 
     async def work(operation: Operation) -> None:
         seen, is_first = await after(operation, since_s or 0), True
@@ -183,7 +188,7 @@ def tail(
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         while not stop.is_set():
-            found = await look(operation, RecordFilter(after=seen, limit=PAGE))
+            found = await look(operation, replace(chosen, after=seen, limit=PAGE))
             if found:
                 show(found, is_first)
                 seen, is_first = found[-1].order, False
