@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import MessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import PROTOCOL_VERSION_META_KEY, ErrorData
-from mcp_types.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from mcp_types.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, REQUEST_TIMEOUT
 from starlette.requests import Request
 
 from bridge.errors import MalformedError, NumberError, TransientError
@@ -28,6 +29,9 @@ from bridge.models import Json, Message
 from bridge.verbs.acks import NOTHING, AckState
 
 logger = logging.getLogger(__name__)
+
+ASK_S = 300.0
+"""How long a client's answer to a request of ours is waited for, where nobody says otherwise."""
 
 
 class Channel(Protocol):
@@ -43,11 +47,11 @@ class Channel(Protocol):
     async def ask(
         self, method: str, params: Mapping[str, Any] | None, timeout_s: float | None = None
     ) -> Message:
-        """Ask the client and wait for its answer; None leaves the patience to the line."""
+        """Ask the client and wait for its answer; None leaves the patience to the channel."""
 
 
 class NullChannel:
-    """The line of an exchange whose wire has room for nothing but the answer."""
+    """The channel of an exchange whose wire has room for nothing but the answer."""
 
     can_ask = False
 
@@ -65,8 +69,19 @@ class NullChannel:
         raise NoBackChannelError(method)
 
 
+def client_request(method: str, params: Mapping[str, Any] | None) -> Message:
+    """Return a request to the client, whose id is unlike any that a client chooses."""
+    request_id = "bridge-" + secrets.token_urlsafe(9)
+    return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params or {})}
+
+
+def not_answered(method: str) -> MCPError:
+    """Return the error of a request to the client that brought no answer in time."""
+    return MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time")
+
+
 class ChannelOutbound:
-    """The SDK's view of a line as a way out (its `Outbound`)."""
+    """The SDK's view of a channel as a way out (its `Outbound`)."""
 
     line: Channel
 

@@ -6,28 +6,28 @@ Answers of clients and their cancellations are on record too, for whichever proc
 import asyncio
 import contextlib
 import json
-import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types.jsonrpc import REQUEST_TIMEOUT
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from bridge.mcp.change_watch import beside
 from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import (
+    ASK_S,
     Answer,
     Exchange,
     SessionOutbound,
     answer,
+    client_request,
     encode,
     error_message,
     lose,
+    not_answered,
 )
 from bridge.mcp.session_notifications import SessionNotifications, SessionSubscriptions
 from bridge.mcp.tools import Caller
@@ -46,8 +46,6 @@ RESUMABLE_SINCE = "2025-11-25"
 
 REQUEST_CANCELLED = -32800
 """What ends the stream of a cancelled request, as mcp 2.3 ends it on these wires."""
-
-ASK_S = 300.0
 
 
 class OutboxChannel:
@@ -74,19 +72,17 @@ class OutboxChannel:
         Raises:
             MCPError: no answer in time (ASK_S when no time is given).
         """
-        request_id = "bridge-" + secrets.token_urlsafe(9)
-        await self.send(
-            {"jsonrpc": "2.0", "id": request_id, "method": method, "params": dict(params or {})}
-        )
+        request = client_request(method, params)
+        await self.send(request)
         try:
             async with asyncio.timeout(timeout_s or ASK_S):
-                kept = await self._stream.answer_to(request_id)
+                kept = await self._stream.answer_to(request["id"])
         except TimeoutError:
-            given_up = {"requestId": request_id, "reason": "not answered in time"}
+            given_up = {"requestId": request["id"], "reason": "not answered in time"}
             await self.send(
                 {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": given_up}
             )
-            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
+            raise not_answered(method) from None
         found: Message = json.loads(kept)
         return found
 

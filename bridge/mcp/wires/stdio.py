@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
-from mcp.shared.exceptions import MCPError
 from mcp.shared.transport_context import TransportContext
 from mcp_types.jsonrpc import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
-    REQUEST_TIMEOUT,
 )
 
 from bridge.auth.authentication import LOCAL
@@ -24,21 +21,23 @@ from bridge.mcp.change_watch import InboxWatch
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.event_pushes import CAPABILITY, push_events
 from bridge.mcp.exchange import (
+    ASK_S,
     BATCHES_UNTIL,
     Answer,
     Exchange,
     answer,
     batch_in,
+    client_request,
     encode,
     error_message,
     is_message,
     lose,
     not_a_message,
+    not_answered,
     unreadable,
 )
 from bridge.mcp.tools import LAST_WAIT_S, Caller
 from bridge.mcp.wires.negotiation import Negotiation
-from bridge.mcp.wires.outbox_stream import ASK_S
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio_acks import StdioAcks
 from bridge.models import Json, Message, Principal
@@ -112,16 +111,15 @@ class StdioChannel:
         Raises:
             MCPError: no answer in time (ASK_S when no time is given).
         """
-        request_id = "bridge-" + secrets.token_urlsafe(9)
-        answered = self._asked[request_id] = asyncio.get_running_loop().create_future()
-        asking = {"jsonrpc": "2.0", "id": request_id, "method": method}
+        request = client_request(method, params)
+        answered = self._asked[request["id"]] = asyncio.get_running_loop().create_future()
         try:
-            await self.send({**asking, "params": dict(params or {})})
+            await self.send(request)
             return await asyncio.wait_for(answered, timeout_s or ASK_S)
         except TimeoutError:
-            raise MCPError(REQUEST_TIMEOUT, f"{method} was not answered in time") from None
+            raise not_answered(method) from None
         finally:
-            del self._asked[request_id]
+            del self._asked[request["id"]]
 
     def take_answer(self, message: Message) -> None:
         """Hand an answer of the client to whoever asked; one to no question is dropped."""

@@ -14,11 +14,9 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from anyio import EndOfStream, create_memory_object_stream
 from mcp.server.connection import Connection
-from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
@@ -41,6 +39,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 from bridge.errors import MalformedError
 from bridge.formats.json_text import off_loop, parse_json
@@ -50,6 +49,7 @@ from bridge.mcp.exchange import (
     JSON,
     Answer,
     Exchange,
+    NullChannel,
     accepts,
     answer,
     batch_in,
@@ -185,14 +185,16 @@ END_WITHIN_S = LAST_WAIT_S + 1.0
 """How soon each stream ends by itself when the process drains: no client could resume it."""
 
 
-class StreamChannel:
-    """Carries an exchange's notifications on its own response stream."""
+class StreamChannel(NullChannel):
+    """Carries an exchange's notifications on its own response stream.
 
-    can_ask = False
+    Nobody can be asked: this protocol has no requests from server to client.
+    """
 
     def __init__(self) -> None:
         self._entrance, self._exit = create_memory_object_stream[Message](FRAMES_MAX)
 
+    @override
     async def send(self, message: Message) -> None:
         """Put a notification on the stream; waits while its client does not read."""
         await self._entrance.send(message)
@@ -216,16 +218,6 @@ class StreamChannel:
     def close(self) -> None:
         """Take no more notifications."""
         self._exit.close()
-
-    async def ask(
-        self, method: str, _params: Mapping[str, Any] | None, _timeout_s: float | None = None
-    ) -> Message:
-        """Refuse: this protocol has no requests from server to client.
-
-        Raises:
-            NoBackChannelError: always.
-        """
-        raise NoBackChannelError(method)
 
 
 async def serve_2026(request: McpRequest, message: Message) -> ASGIApp:
