@@ -10,8 +10,6 @@ from bridge.store.assembly import scripts
 ROOT = Path(__file__).parent.parent
 FILE_LINES = 400
 FUNCTION_LINES = 40
-AMBIGUOUS: frozenset[str] = frozenset()
-"""Class names with two meanings; there are none."""
 VAGUE_VERBS = ("Give", "Tell", "Say", "Note", "Spell")
 
 OVERSIZED: frozenset[str] = frozenset()
@@ -53,7 +51,7 @@ def test_a_class_name_has_one_meaning_in_the_whole_tree() -> None:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.ClassDef)
     )
-    assert {name for name, times in names.items() if times > 1} == AMBIGUOUS
+    assert {name for name, times in names.items() if times > 1} == set()
 
 
 def test_no_docstring_begins_with_a_verb_that_says_nothing_of_what_is_returned() -> None:

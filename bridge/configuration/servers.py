@@ -124,11 +124,6 @@ class Hook(Entry):
     )
 
     @property
-    def wants_signature(self) -> bool:
-        """Report whether a sender may prove itself by the body, which must be read first then."""
-        return not all(auth.covers_headers for auth in self.auth)
-
-    @property
     def has_default_reply(self) -> bool:
         """Report whether the file gives a default reply, which may well be null."""
         return "default_reply" in self.model_fields_set

@@ -110,7 +110,7 @@ class HttpAck:
         settled: Callable[["HttpAck"], None],
         sure_after_s: float,
     ) -> None:
-        self._carrier = ack_connection
+        self._ack_connection = ack_connection
         self._sure_after_s = sure_after_s
         self._settle = settle
         self._settled = settled
@@ -122,12 +122,12 @@ class HttpAck:
     def is_written(self) -> None:
         """Record that all of it has just been written, or thrown away if the client was gone."""
         self._is_written = True
-        self._place = self._carrier.place()
-        if self._carrier.connection is None:
+        self._place = self._ack_connection.place()
+        if self._ack_connection.connection is None:
             self.settle(AckState.IN_DOUBT)
             return
         self._timer = asyncio.get_running_loop().call_later(self._sure_after_s, self._look)
-        self._carrier.connection.when_over(self._look)
+        self._ack_connection.connection.when_over(self._look)
 
     def settle(self, fate: AckState) -> None:
         """Begin to settle it, if nothing has before."""
@@ -145,15 +145,15 @@ class HttpAck:
 
     def settle_by_now(self) -> None:
         """Settle it by what is known by now."""
-        self.settle(self._carrier.fate_at_end(self._place))
+        self.settle(self._ack_connection.fate_at_end(self._place))
 
     def settle_by_request(self) -> None:
         """Settle it by the fact that another request has come on its connection."""
         if self._place is not None:
-            self.settle(AckState.RECEIVED if self._carrier.is_clients else AckState.IN_DOUBT)
+            self.settle(AckState.RECEIVED if self._ack_connection.is_clients else AckState.IN_DOUBT)
 
     def _look(self) -> None:
-        fate = self._carrier.fate_while_open(self._place)
+        fate = self._ack_connection.fate_while_open(self._place)
         if fate is not None:
             self.settle(fate)
         elif not self.settling:
