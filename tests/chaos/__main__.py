@@ -24,12 +24,17 @@ ROUNDS = 5
 @click.command()
 @click.option("--write", "is_written", is_flag=True, help="Put the ledger into the docs.")
 def chaos(*, is_written: bool) -> None:
-    """Run for CHAOS_SECONDS with the seed CHAOS_SEED; status 1 when a promise was broken."""
+    """Run for CHAOS_SECONDS with the seed CHAOS_SEED; status 1 when a promise was broken.
+
+    What the processes log is kept in CHAOS_FOLDER, if one is named.
+    """
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     seconds = float(os.environ.get("CHAOS_SECONDS") or SECONDS)
     click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
-    with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
-        ledger = asyncio.run(_run(Path(folder), seed, seconds))
+    with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as temporary:
+        kept = Path(os.environ.get("CHAOS_FOLDER") or temporary)
+        kept.mkdir(exist_ok=True)
+        ledger = asyncio.run(_run(kept, seed, seconds))
     with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
         rolled = asyncio.run(_roll(Path(folder), seed))
     lines = [*ledger_lines(ledger, seed, seconds), "", rolled.sentence]
@@ -41,7 +46,7 @@ def chaos(*, is_written: bool) -> None:
         ("rolling", rolled.failures),
     ):
         for name in names:
-            click.echo(f"{fault}: {name}", err=True)
+            click.echo("\n  ".join([f"{fault}: {name}", *ledger.story(name)]), err=True)
     for name, count in sorted(ledger.book.dropped.items()):
         click.echo(f"made again: {name} {count}", err=True)
     for call in sorted(ledger.calls, key=lambda call: -call.took_s)[:SLOWEST]:

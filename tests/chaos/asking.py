@@ -1,6 +1,7 @@
 """What clients on every wire share: a request is answered, or it is known to be dropped."""
 
 import itertools
+import time
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -26,12 +27,20 @@ class SilentError(DroppedError):
 
 @dataclass
 class Ask:
-    """The wish to have a tool called; `on_accepted` is told of the first 2xx."""
+    """The wish to have a tool called; `on_accepted` is told of the first 2xx.
+
+    `story` says what became of each request, and when, in seconds since 1970.
+    """
 
     tool: str
     arguments: dict[str, Any]
     tool_use: str = ""
     on_accepted: Callable[[], None] = field(default=lambda: None)
+    story: list[tuple[float, str]] = field(default_factory=list)
+
+    def tell(self, what: str) -> None:
+        """Add to the story what happened just now."""
+        self.story.append((time.time(), what))
 
     def message(self, request_id: int) -> Message:
         """Write it as a request."""

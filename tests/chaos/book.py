@@ -19,6 +19,7 @@ class CallRecord:
     settled_at: float = 0
     failure: str = ""
     execution: str = ""
+    story: list[tuple[float, str]] = field(default_factory=list, repr=False)
 
     @property
     def was_interrupted(self) -> bool:

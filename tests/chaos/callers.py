@@ -47,16 +47,18 @@ class Caller:
             {"label": call.label, "seconds": call.seconds / waits},
             tool_use=self.client.random.choice(("", f"toolu_{call.label}")),
             on_accepted=lambda: self.book.accept_call(call),
+            story=call.story,
         )
         told = await insist(self.claude, self.wire, ask, self.book)
         while not told.failure and "next" in told.content:
             self.book.accept_call(call)
-            told = await self._read(told.content["call_id"])
+            told = await self._read(call, told.content["call_id"])
         self._settle(call, told)
 
-    async def _read(self, call_id: str) -> Told:
+    async def _read(self, call: CallRecord, call_id: str) -> Told:
         """Read a call, and tell of it as its tool would have."""
-        ask = Ask("read_call", {"call_id": call_id, "wait_seconds": READ_FOR_S})
+        given = {"call_id": call_id, "wait_seconds": READ_FOR_S}
+        ask = Ask("read_call", given, story=call.story)
         told = await insist(self.claude, self.wire, ask, self.book)
         if told.failure or told.content["status"] == "succeeded":
             return Told(told.content.get("result", {}), told.failure)

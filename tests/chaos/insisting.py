@@ -25,11 +25,14 @@ class Told:
 async def insist(claude: Claude, wire: str, ask: Ask, book: Book) -> Told:
     """Ask until there is an answer that stands."""
     while True:
+        ask.tell(f"{ask.tool} asked")
         try:
             told = _told(await claude.ask(ask))
         except DroppedError as error:
             book.dropped[f"{wire}: {type(error).__name__}"] += 1
+            ask.tell(repr(error))
         else:
+            ask.tell(f"told {told.content} {told.failure}")
             if not told.failure.endswith(LATER):
                 return told
             book.dropped[f"{wire}: told to try again"] += 1

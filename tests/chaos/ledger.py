@@ -4,10 +4,14 @@ import bisect
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bridge.standin.standin import Standin
 from tests.chaos.book import Book, CallRecord, EventRecord
 from tests.chaos.server_file import CALLED_BACK, ONCE
+
+TOLD_BEFORE_S = 15.0
+"""A story begins so long before its call: a frozen process or store may be cause of it."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,21 @@ class Ledger:
             *(event.key for event in self.events if resumes[event.execution_id] > 1),
             *(event.key for event in self.events if len(event.event_ids) > 1),
         ]
+
+    def story(self, name: str) -> list[str]:
+        """Tell what a call's client saw, what n8n saw of it, and what faults struck meanwhile."""
+        call = self.book.calls.get(name)
+        if call is None:
+            return []
+        runs = [
+            (seen.started_at, f"n8n: {seen.path} {seen.headers.get('idempotency-key', '')}")
+            for seen in self.n8n.seen.of()
+            if isinstance(seen.body, dict) and seen.body.get("label") == name
+        ]
+        begun_at, ended_at = call.story[0][0] - TOLD_BEFORE_S, call.story[-1][0]
+        faults = [(at, name) for at, name in self.book.faults if begun_at < at < ended_at]
+        told = sorted([*call.story, *runs, *faults])
+        return [f"{datetime.fromtimestamp(at, UTC):%H:%M:%S.%f} {what}" for at, what in told]
 
     @property
     def wrong(self) -> list[str]:
