@@ -215,8 +215,13 @@ async def _read_file(steps: Steps, *, call_id: CallId, first: int, last: int) ->
 
 
 @step("calls.handed_over")
-async def _handed_over(steps: Steps, *, call_id: str) -> None:
+async def _handed_over(steps: Steps, *, call_id: str, request: str) -> None:
     """Record that the caller has the result."""
+
+
+@step("calls.accepted")
+async def _accepted(steps: Steps, *, request: str) -> None:
+    """Record that a client knows of its request."""
 
 
 @step("calls.promise")
@@ -300,9 +305,16 @@ class CallStore:
         )
         return row.part, row.whole_bytes
 
-    async def handed_over(self, call_id: str) -> None:
-        """Record that the caller has the result of an ended call in hand."""
-        await _handed_over(self._steps, call_id=call_id)
+    async def handed_over(self, call_id: str, request: str = "") -> None:
+        """Record that the caller has the result of an ended call in hand.
+
+        If `request` was accepted apart, this counts once its client knows that it was.
+        """
+        await _handed_over(self._steps, call_id=call_id, request=request)
+
+    async def accepted(self, request: str) -> None:
+        """Record that the client of a request knows that it was accepted."""
+        await _accepted(self._steps, request=request)
 
     async def promise(self, call_id: CallId) -> None:
         """Record that the caller may come back for the result without waiting for it."""

@@ -134,6 +134,7 @@ KEYS = (
     ),
     Key("clients", "clients:{client}", "zset", "sessions", True, "a day after its last stream"),
     Key("unproven", "unproven:{session}", "set", "sessions", True, "an hour after its last answer"),
+    Key("unaccepted", "unaccepted:{request}", "string", "calls", True, "a day after its request"),
     Key("lists", "lists:{server}", "hash", "inboxes", True, "a month after the last listener came"),
     Key("owed", "owed:{session}", "hash", "sessions", True, "a day after its last request"),
     Key(

@@ -234,6 +234,7 @@ async def _register(
     call_id: CallId,
     process: ProcessId,
     ttl_s: int,
+    apart: bool,
 ) -> bool:
     """Put a request on record before it is served."""
 
@@ -316,8 +317,11 @@ class StreamStore:
         within_ms = round(LIVED_WITHIN_S * 1000)
         return await _recent(self._steps, client=client, within_ms=within_ms)
 
-    async def register(self, session_id: str, stream: str, owed: Owed) -> bool:
-        """Put a request on record before it is served; False: it was there already."""
+    async def register(self, session_id: str, stream: str, owed: Owed, *, apart: bool) -> bool:
+        """Put a request on record before it is served; False: it was there already.
+
+        One that is accepted `apart` is answered on another connection than the one that says so.
+        """
         return await _register(
             self._steps,
             session_id=session_id,
@@ -327,6 +331,7 @@ class StreamStore:
             call_id=owed.call_id,
             process=self._process,
             ttl_s=self._ttl_s,
+            apart=apart,
         )
 
     async def drop(self, session_id: str, request: str) -> None:

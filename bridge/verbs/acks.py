@@ -1,12 +1,14 @@
 """Acknowledgements of answers: what each hands over, and what becomes of that.
 
 An ack is a text: `event ID TOKEN`, `call ID`, `attached ID` for the result of an earlier call,
-or empty for an answer that hands nothing over.
+`accepted REQUEST` for an answer that says no more than that, or empty for one that hands nothing
+over. Where a request was accepted apart from its answer, the ack of a result ends in `to REQUEST`:
+who does not know that a request was taken makes it again, whatever has come meanwhile.
 """
 
 from enum import Enum
 
-from bridge.models import Call, EventId, LeaseToken
+from bridge.models import Call, CallId, EventId, LeaseToken
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 
@@ -34,6 +36,16 @@ def ack_of(call: Call, *, attached: bool = False) -> str:
     if not call.status.is_final:
         return NOTHING
     return f"{'attached' if attached else 'call'} {call.call_id}"
+
+
+def ack_of_accepted(request: CallId) -> str:
+    """Return the ack of an answer that says that a request was taken, and is answered apart."""
+    return f"accepted {request}"
+
+
+def ack_apart(ack: str, request: CallId) -> str:
+    """Return the ack of a request's answer, for a request that was accepted apart from it."""
+    return f"{ack} to {request}" if is_of_call(ack) or is_of_attached(ack) else ack
 
 
 def is_of_call(ack: str) -> bool:
@@ -70,7 +82,9 @@ class Acks:
                 await self._claims.abandon(event_id, token)
             case ["event", event_id, token], _:
                 await self._claims.handed_over(event_id, token)
-            case ["call", call_id], AckState.RECEIVED:
-                await self._calls.handed_over(call_id)
-            case ["attached", call_id], AckState.RECEIVED | AckState.IN_DOUBT:
-                await self._calls.handed_over(call_id)
+            case ["call", call_id, *to], AckState.RECEIVED:
+                await self._calls.handed_over(call_id, *to[1:])
+            case ["attached", call_id, *to], AckState.RECEIVED | AckState.IN_DOUBT:
+                await self._calls.handed_over(call_id, *to[1:])
+            case ["accepted", request], AckState.RECEIVED | AckState.IN_DOUBT:
+                await self._calls.accepted(request)

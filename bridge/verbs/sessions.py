@@ -165,7 +165,8 @@ class SessionStream:
     async def register(self, message: Message, call_id: CallId) -> bool:
         """Put a request on record before it is served; False when it was there before."""
         owed = Owed(message, call_id)
-        return await self._stores.streams.register(self.session_id, self.stream, owed)
+        streams, apart = self._stores.streams, self.is_standing
+        return await streams.register(self.session_id, self.stream, owed, apart=apart)
 
     async def drop(self, owed: Message | None) -> None:
         """Drop a request that is owed and that its client wants no more."""

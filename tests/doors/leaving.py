@@ -79,10 +79,7 @@ async def ask(
     """Make a call, with the id 7, whose answer comes on the leaver's connection."""
     if wire == "sse":
         headers = authorization(ALICE) | more
-        await leaver.send(http.build_request("GET", url.replace("/mcp/", "/sse/"), headers=headers))
-        found = await leaver.read_until(rb"data: (/sse/\S+)")
-        parts = urlsplit(url)
-        address = f"{parts.scheme}://{parts.netloc}{found[1].decode()}"
+        address = await open_stream(leaver, http, url.replace("/mcp/", "/sse/"), **more)
         assert (await http.post(address, json=message, headers=headers)).status_code == 202
         return
     if wire == "2026":
@@ -92,3 +89,11 @@ async def ask(
         session = await open_session(http, url)
         headers = session.headers | more
     await leaver.send(http.build_request("POST", url, json=message, headers=headers))
+
+
+async def open_stream(leaver: Leaver, http: httpx2.AsyncClient, url: str, **more: str) -> str:
+    """Open a stream of HTTP+SSE on the leaver's connection; returns where messages go."""
+    await leaver.send(http.build_request("GET", url, headers=authorization(ALICE) | more))
+    found = await leaver.read_until(rb"data: (/sse/\S+)")
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{found[1].decode()}"

@@ -8,14 +8,15 @@ from redis.asyncio import Redis
 
 from bridge.mcp import http_acks
 from bridge.mcp.wires import stdio_acks, stream_reader
-from tests.doors.by_hand import authorization, call, open_session
-from tests.doors.leaving import WIRES, ask, connecting
+from tests.doors.by_hand import ALICE, authorization, call, open_session
+from tests.doors.leaving import WIRES, ask, connecting, open_stream
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
 from tests.waiting import wait_until
 
 LONG = "x" * 15_000
 """More than a client that does not read has room for, and less than a page."""
 
+ALICES = authorization(ALICE)
 PROXIED = {"via": "1.1 somewhere"}
 IN_GOOD_ORDER, RESET, UNREAD = "in good order", "reset", "unread"
 
@@ -188,3 +189,26 @@ async def test_a_connection_that_the_bridge_ends_is_one_that_its_client_ends_too
     await take(workshop, redis, wire, leave, connection="close")
     is_right = is_handed_over if leave == IN_GOOD_ORDER else is_back
     await wait_until(lambda: is_right(redis), "its fate is known")
+
+
+async def test_a_result_whose_request_was_not_surely_accepted_is_given_to_the_same_call_again(
+    workshop: Workshop, redis: Redis
+) -> None:
+    """HTTP+SSE answers a request apart, so its client may give it up and its answer still come."""
+    url, message = f"{workshop.origin}/sse/{NAME}", call("saw", 7, seconds=0, label="any")
+    async with connecting(workshop.origin) as stream, connecting(workshop.origin) as lost:
+        address = await open_stream(stream, workshop.http, url)
+        await lost.send(workshop.http.build_request("POST", address, json=message, headers=ALICES))
+        first = (await stream.result())["structuredContent"]
+        lost.leave(RESET)
+        stream.heard = b""
+        posted = await workshop.http.post(address, json=message, headers=ALICES)
+        assert posted.status_code == 202
+        again = (await stream.result())["structuredContent"]
+        assert again["result"] == first
+        assert len(workshop.n8n.seen.of()) == 1
+
+        stream.heard = b""
+        await workshop.http.post(address, json=message, headers=ALICES)
+        assert (await stream.result())["structuredContent"]["label"] == first["label"]
+        assert len(workshop.n8n.seen.of()) == 2

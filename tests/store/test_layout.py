@@ -80,7 +80,7 @@ async def test_what_is_kept_as_json_says_so_too(web: Desk) -> None:
     assert json.loads(taker)["v"] == NEWEST
 
     owed = Owed({"id": 1, "method": "ping"}, CallId("call_1"))
-    await StreamStore(web.steps, WEB).register("session", "stream", owed)
+    await StreamStore(web.steps, WEB).register("session", "stream", owed, apart=True)
     (request,) = await hash_of(web.redis, "owed:session")
     assert json.loads(request)[-1] == NEWEST
 

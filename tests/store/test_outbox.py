@@ -26,7 +26,7 @@ async def read(outbox: Outbox, after: str = "") -> list[Frame]:
 async def answer(web: Desk, outbox: Outbox, number: int) -> None:
     """Owe a request, and answer it."""
     streams = StreamStore(web.steps, ProcessId("web_x"))
-    await streams.register("one", "standing", Owed({"id": number}, CALL_ID))
+    await streams.register("one", "standing", Owed({"id": number}, CALL_ID), apart=False)
     await outbox.answer("one", "standing", b"answer", ends=False, receipt="", request=f"{number}")
 
 

@@ -34,6 +34,7 @@ from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.stream_reader import StreamReader
 from bridge.models import Message, Owed, Session
+from bridge.verbs.acks import ack_apart
 from bridge.verbs.sessions import HANG_UP, STANDING, Sessions, SessionStream, cancel_note
 
 FormatId = Callable[[str], str]
@@ -146,7 +147,8 @@ async def serve_into(
         error = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
         answered = Answer(error)
     await keep_handshake(sessions, session, message, answered.message, connection)
-    await stream.answer(encode(answered.message), answered.ack, owed)
+    ack = ack_apart(answered.ack, caller.call_id) if stream.is_standing else answered.ack
+    await stream.answer(encode(answered.message), ack, owed)
     if not await stream.is_read():
         await lose(caller, answered.ack)
 

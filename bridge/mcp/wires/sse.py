@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from urllib.parse import urlsplit
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
 from bridge.mcp.endpoint import authenticate
+from bridge.mcp.http_acks import AckedAnswer
 from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
@@ -33,6 +35,7 @@ from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into, with_n
 from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader
 from bridge.mcp.wires.streamable import read_message
 from bridge.models import FRAME_ID, Session
+from bridge.verbs.acks import ack_of_accepted
 from bridge.verbs.sessions import STANDING
 
 WIRE = "sse"
@@ -58,7 +61,7 @@ async def get(http: Request) -> ASGIApp:
     return EventStream(frames, request.state.streams, farewell=COME_BACK, token=caller.token)
 
 
-async def post(http: Request) -> Response:
+async def post(http: Request) -> ASGIApp:
     """Take a message; its answer goes out on the session's stream."""
     request = await authenticate(http)
     caller, runtime = request.caller, request.caller.runtime
@@ -74,9 +77,15 @@ async def post(http: Request) -> Response:
     standing = sessions.stream(session_id, STANDING)
     if "id" not in message or "method" not in message:
         await sessions.take_note(session, message)
-    elif message["method"] not in OWED or await standing.register(message, caller.call_id):
+    elif message["method"] not in OWED:
         request.state.tasks.start(serve_into(request, message, session, STANDING))
-    return Response("Accepted", 202)
+    elif await standing.register(message, caller.call_id):
+        request.state.tasks.start(serve_into(request, message, session, STANDING))
+        ack = ack_of_accepted(caller.call_id)
+        settle = partial(runtime.acks.settle, ack)
+        http_ack = request.state.http_acks.begin(request.connection, ack, settle)
+        return AckedAnswer(Response(status_code=202), http_ack)
+    return Response(status_code=202)
 
 
 async def _find(request: Request, caller: Caller, client: str) -> tuple[Session | None, str]:

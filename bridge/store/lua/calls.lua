@@ -160,12 +160,25 @@ function calls.list(server, principal, status, after, limit, look_at)
   return {rows = rows, next = next}
 end
 
--- Record that the caller has the result of an ended call in hand.
--- step calls.handed_over(call_id) -> nothing
-function calls.handed_over(call_id)
+-- Record that the caller has the result of an ended call in hand. `request` names the one that it
+-- answers, where that was accepted apart: it counts once the client knows that it was.
+-- step calls.handed_over(call_id, request) -> nothing
+function calls.handed_over(call_id, request)
+  local unaccepted = keys.unaccepted(request)
+  if request ~= '' and redis.call('SET', unaccepted, call_id, 'XX', 'KEEPTTL') then return end
   if redis.call('HGET', keys.call(call_id), 'finished_at') then
     redis.call('HSET', keys.call(call_id), 'handed_over', clock.now_ms)
   end
+end
+
+-- Put on record that the client of a request does not know yet that it was accepted.
+function calls.accept(request, ttl_s) redis.call('SET', keys.unaccepted(request), '', 'EX', ttl_s) end
+
+-- Record that the client knows that a request was accepted.
+-- step calls.accepted(request) -> nothing
+function calls.accepted(request)
+  local call_id = redis.call('GETDEL', keys.unaccepted(request))
+  if call_id and call_id ~= '' then calls.handed_over(call_id, '') end
 end
 
 -- Record that the caller may come back for the result without waiting for it.

@@ -2,6 +2,7 @@
 --
 -- A request that a client has made is owed an answer. Should its process die, then the next process
 -- that reads the client's stream serves it in its place.
+local calls = require 'calls'
 local clock = require 'clock'
 local keys = require 'keys'
 local layouts = require 'layouts'
@@ -114,13 +115,15 @@ function streams.recent(client, within_ms)
   return rows
 end
 
--- Put a request on record before it is served; false: it was there already.
--- step streams.register(session_id, request, owed: {message, stream, call_id, process}, ttl_s)
---   -> bool
-function streams.register(session_id, request, owed, ttl_s)
+-- Put a request on record before it is served; false: it was there already. One that is accepted
+-- apart is answered on another connection than the one that says so.
+-- step streams.register(session_id, request, owed: {message, stream, call_id, process}, ttl_s,
+--   apart: bool) -> bool
+function streams.register(session_id, request, owed, ttl_s, apart)
   local all = keys.owed(session_id)
   if redis.call('HSETNX', all, request, streams.kept(owed, layouts.now)) == 0 then return false end
   redis.call('EXPIRE', all, ttl_s)
+  if apart then calls.accept(owed.call_id, ttl_s) end
   return true
 end
 
