@@ -17,7 +17,7 @@ from mcp.shared.auth import (
 from pydantic import AnyUrl
 from typing_extensions import override
 
-from tests.doors.oauth import Flow, said
+from tests.doors.oauth_by_hand import Flow, said
 
 LOCAL_CALLBACK = "http://localhost:3030/callback"
 

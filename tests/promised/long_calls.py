@@ -21,21 +21,23 @@ PROMISES = (
     Promise(
         "Whoever waits gets a keepalive comment every `BRIDGE_KEEPALIVE_S`, on every wire.",
         {
-            "doors/test_sse.py": ("test_a_silent_stream_shows_that_it_lives",),
-            "doors/test_streamable_2025.py": (
+            "doors/wires/test_sse.py": ("test_a_silent_stream_shows_that_it_lives",),
+            "doors/wires/test_streamable_2025.py": (
                 "test_a_silent_stream_shows_that_it_lives",
                 "test_a_standing_stream_shows_that_it_lives",
             ),
-            "doors/test_streamable_2026.py": (
+            "doors/wires/test_streamable_2026.py": (
                 "test_a_call_that_takes_long_opens_its_stream_before_it_has_an_answer",
             ),
-            "doors/test_progress.py": ("test_progress_does_not_silence_the_comments_beside_it",),
+            "doors/calls/test_progress.py": (
+                "test_progress_does_not_silence_the_comments_beside_it",
+            ),
         },
     ),
     Promise(
         "Whoever asks for progress hears of it at least every 15 seconds, on every wire.",
         {
-            "doors/test_progress.py": (
+            "doors/calls/test_progress.py": (
                 "test_progress_comes_early_and_at_least_every_15_seconds",
                 "test_progress_goes_on_and_never_back",
                 "test_what_the_workflow_reports_of_itself_is_told",
@@ -45,7 +47,7 @@ PROMISES = (
     Promise(
         "A client that declares tasks gets one, whose id is the call's; any other gets none.",
         {
-            "doors/test_tasks.py": (
+            "doors/calls/test_tasks.py": (
                 "test_a_client_that_takes_tasks_gets_one_before_the_work_is_done",
                 "test_a_client_that_takes_no_tasks_gets_the_result_itself",
                 "test_a_task_and_a_handle_are_one_call",
@@ -55,7 +57,7 @@ PROMISES = (
     Promise(
         "A task is completed by n8n's success and failure, failed by a fault of the bridge.",
         {
-            "doors/test_tasks.py": (
+            "doors/calls/test_tasks.py": (
                 "test_a_workflow_that_succeeds_completes_its_task_with_the_result",
                 "test_a_workflow_that_fails_in_n8n_completes_its_task_with_an_error",
                 "test_a_fault_of_the_bridge_fails_the_task",
@@ -66,7 +68,7 @@ PROMISES = (
     Promise(
         "A plain call gets its result in time, or a handle that leads to it.",
         {
-            "doors/test_output_schemas.py": (
+            "doors/tools/test_output_schemas.py": (
                 "test_a_handle_and_a_result_are_what_the_output_schema_says",
             ),
             "process/test_drain.py": (
@@ -77,7 +79,7 @@ PROMISES = (
     Promise(
         "A 2025 stream goes on by `Last-Event-ID` at any web process.",
         {
-            "doors/test_resuming.py": (
+            "doors/wires/test_resuming.py": (
                 "test_a_broken_stream_goes_on_at_another_process_where_it_broke",
                 "test_a_finished_stream_can_be_read_again_from_any_place",
             ),
@@ -90,7 +92,7 @@ PROMISES = (
     Promise(
         "An HTTP+SSE session goes on with the client's next stream, at any web process.",
         {
-            "doors/test_reattaching.py": (
+            "doors/wires/test_reattaching.py": (
                 "test_a_frame_that_was_missed_comes_on_the_next_stream_of_the_only_client",
                 "test_last_event_id_decides_where_the_stream_goes_on",
             ),
@@ -106,7 +108,7 @@ PROMISES = (
             "process/test_frame_deaths.py": (
                 "test_on_the_2026_wire_the_same_call_again_brings_it",
             ),
-            "doors/test_http_acks.py": (
+            "doors/wires/test_http_acks.py": (
                 "test_a_result_that_may_not_have_come_is_given_to_the_same_call_again_which_is_told",
             ),
         },
@@ -114,17 +116,19 @@ PROMISES = (
     Promise(
         "Closing a stream and `notifications/cancelled` end the waiting, not a call that was sent.",
         {
-            "doors/test_cancellation.py": (
+            "doors/calls/test_cancellation.py": (
                 "test_a_cancelled_request_of_2025_leaves_its_call_running",
                 "test_a_request_of_2026_that_is_broken_off_leaves_its_call_running",
             ),
-            "doors/test_unwaited_calls.py": ("test_one_that_was_sent_runs_on_without_anybody",),
+            "doors/calls/test_unwaited_calls.py": (
+                "test_one_that_was_sent_runs_on_without_anybody",
+            ),
         },
     ),
     Promise(
         "A call that was not sent and that nobody has waited for in 60 seconds is cancelled.",
         {
-            "doors/test_unwaited_calls.py": (
+            "doors/calls/test_unwaited_calls.py": (
                 "test_one_that_was_not_sent_ends_when_nobody_has_waited_for_60_seconds",
                 "test_one_that_somebody_waits_for_is_sent_however_late_that_is",
             ),
@@ -133,7 +137,7 @@ PROMISES = (
     Promise(
         "Only `cancel_call` and `tasks/cancel` stop a call that was sent.",
         {
-            "doors/test_tasks.py": (
+            "doors/calls/test_tasks.py": (
                 "test_cancelling_a_task_stops_the_call_that_was_sent",
                 "test_cancelling_a_task_that_has_ended_changes_nothing",
             ),
@@ -175,10 +179,10 @@ PROMISES = (
     Promise(
         "A result is received if its stream was open five seconds later.",
         {
-            "doors/test_http_acks.py": (
+            "doors/wires/test_http_acks.py": (
                 "test_a_result_is_received_once_its_stream_was_open_five_seconds_later",
             ),
-            "doors/test_reattaching.py": (
+            "doors/wires/test_reattaching.py": (
                 "test_what_has_surely_arrived_is_not_sent_again_and_its_call_runs_anew",
             ),
         },
@@ -197,7 +201,7 @@ PROMISES = (
     Promise(
         "A result is received if its client took every byte and then closed in good order.",
         {
-            "doors/test_http_acks.py": (
+            "doors/wires/test_http_acks.py": (
                 "test_a_call_that_is_meant_twice_runs_twice_for_clients_that_take_and_leave",
                 "test_a_session_that_its_client_ends_has_what_it_was_given",
             ),
@@ -215,7 +219,7 @@ PROMISES = (
         "A proxy's connection proves nothing, unless the proxy passes its client's leaving on.",
         {
             "process/test_repeats.py": ("test_behind_a_proxy_a_connection_proves_nothing",),
-            "doors/test_http_acks.py": (
+            "doors/wires/test_http_acks.py": (
                 "test_a_proxy_that_tells_of_clients_that_leave_speaks_for_those_that_have_not",
             ),
         },
@@ -223,10 +227,10 @@ PROMISES = (
     Promise(
         "A joined answer says so where each client looks.",
         {
-            "doors/test_output_schemas.py": (
+            "doors/tools/test_output_schemas.py": (
                 "test_a_failure_of_an_earlier_call_says_that_it_is_one",
             ),
-            "doors/test_tasks.py": (
+            "doors/calls/test_tasks.py": (
                 "test_a_task_of_an_earlier_call_says_so_and_is_on_record_by_its_id",
                 "test_the_result_of_a_task_that_a_later_request_was_given_too_says_so",
             ),

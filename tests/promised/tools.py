@@ -6,9 +6,9 @@ PROMISES = (
     Promise(
         "The tools are the same on every wire, for everyone with the same rights.",
         {
-            "doors/test_entry.py": ("test_the_tools_are_the_same_on_every_wire",),
-            "doors/test_versions.py": ("test_the_list_of_tools_is_the_same_each_time",),
-            "doors/test_scopes.py": (
+            "doors/auth/test_entry.py": ("test_the_tools_are_the_same_on_every_wire",),
+            "doors/wires/test_versions.py": ("test_the_list_of_tools_is_the_same_each_time",),
+            "doors/auth/test_scopes.py": (
                 "test_a_list_shows_what_the_principal_may_use_and_no_more",
                 "test_a_tool_outside_the_scope_is_an_unknown_tool",
             ),
@@ -21,7 +21,7 @@ PROMISES = (
                 "test_lists_are_oldest_first_and_in_pages",
                 "test_a_list_shows_only_what_was_asked_for",
             ),
-            "doors/test_trimmed_results.py": (
+            "doors/tools/test_trimmed_results.py": (
                 "test_a_list_shows_the_start_of_an_event_as_it_is_shown_when_taken",
             ),
         },
@@ -50,22 +50,24 @@ PROMISES = (
     Promise(
         "`read_event` shows a payload, or the part at a pointer, in pages.",
         {
-            "doors/test_long_payloads.py": (
+            "doors/tools/test_long_payloads.py": (
                 "test_a_long_payload_and_a_long_result_are_told_page_by_page",
             ),
-            "doors/test_trimmed_results.py": (
+            "doors/tools/test_trimmed_results.py": (
                 "test_what_is_not_shown_is_read_by_the_pointer_that_it_has_in_what_n8n_sent",
             ),
-            "doors/test_hook_files.py": ("test_files_are_told_in_the_payload_and_read_in_pages",),
+            "doors/hooks/test_hook_files.py": (
+                "test_files_are_told_in_the_payload_and_read_in_pages",
+            ),
         },
     ),
     Promise(
         "A reply is checked against the hook's schema.",
         {
-            "doors/test_replying.py": (
+            "doors/tools/test_replying.py": (
                 "test_a_reply_that_breaks_its_hooks_schema_is_refused_and_may_be_mended",
             ),
-            "doors/test_lenient_arguments.py": (
+            "doors/tools/test_lenient_arguments.py": (
                 "test_a_reply_is_what_its_hook_s_schema_lets_it_mean",
             ),
         },
@@ -134,7 +136,7 @@ PROMISES = (
     Promise(
         "What a tool answers is what its output schema says, in each of its four forms.",
         {
-            "doors/test_output_schemas.py": (
+            "doors/tools/test_output_schemas.py": (
                 "test_a_handle_and_a_result_are_what_the_output_schema_says",
                 "test_a_failure_of_an_earlier_call_says_that_it_is_one",
             ),
@@ -144,7 +146,7 @@ PROMISES = (
     Promise(
         "A value that JavaScript's numbers would change is told as text.",
         {
-            "doors/test_exact_numbers.py": (
+            "doors/tools/test_exact_numbers.py": (
                 "test_a_number_that_javascript_would_change_has_the_whole_value_told_as_text",
                 "test_digits_get_through_the_wire_and_back",
             ),
@@ -157,7 +159,7 @@ PROMISES = (
                 "test_what_the_schema_requires_stays_however_empty",
                 "test_what_satisfied_its_schema_still_does",
             ),
-            "doors/test_trimmed_results.py": (
+            "doors/tools/test_trimmed_results.py": (
                 "test_a_result_keeps_what_its_output_schema_requires",
             ),
         },
@@ -165,7 +167,7 @@ PROMISES = (
     Promise(
         "An event whose answer was surely lost goes back at once, and the attempt does not count.",
         {
-            "doors/test_http_acks.py": (
+            "doors/wires/test_http_acks.py": (
                 "test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole",
             ),
             "process/test_web_deaths.py": (
@@ -179,8 +181,10 @@ PROMISES = (
     Promise(
         "A waiter whose client has left takes nothing.",
         {
-            "doors/test_streamable_2026.py": ("test_a_waiter_whose_client_has_left_takes_nothing",),
-            "doors/test_reattaching.py": ("test_a_taker_who_left_takes_nothing",),
+            "doors/wires/test_streamable_2026.py": (
+                "test_a_waiter_whose_client_has_left_takes_nothing",
+            ),
+            "doors/wires/test_reattaching.py": ("test_a_taker_who_left_takes_nothing",),
             "verbs/test_taking_events.py": (
                 "test_a_taker_that_is_cancelled_keeps_no_event_whenever_it_happens",
             ),
@@ -189,32 +193,38 @@ PROMISES = (
     Promise(
         "A payload comes in an envelope that says it is data, and stands in no description.",
         {
-            "doors/test_resources.py": (
+            "doors/resources/test_resources.py": (
                 "test_an_event_is_read_in_its_envelope_and_stays_queued",
                 "test_nothing_of_a_payload_stands_in_a_list",
             ),
-            "doors/test_prompts.py": ("test_a_prompt_holds_the_operators_words_and_no_payload",),
+            "doors/resources/test_prompts.py": (
+                "test_a_prompt_holds_the_operators_words_and_no_payload",
+            ),
         },
     ),
     Promise(
         "Wrong arguments are a tool error that says how to mend them.",
         {
-            "doors/test_entry.py": ("test_wrong_arguments_are_a_tool_error_that_names_the_fault",),
-            "doors/test_trimmed_results.py": ("test_an_error_is_told_in_text_to_every_client",),
+            "doors/auth/test_entry.py": (
+                "test_wrong_arguments_are_a_tool_error_that_names_the_fault",
+            ),
+            "doors/tools/test_trimmed_results.py": (
+                "test_an_error_is_told_in_text_to_every_client",
+            ),
         },
     ),
     Promise(
         "An unknown tool is a protocol error.",
         {
-            "doors/test_streamable_2026.py": ("test_an_unknown_tool_is_a_protocol_error",),
-            "doors/test_streamable_2025.py": ("test_an_unknown_tool_is_a_protocol_error",),
-            "doors/test_sse.py": ("test_an_unknown_tool_is_a_protocol_error",),
+            "doors/wires/test_streamable_2026.py": ("test_an_unknown_tool_is_a_protocol_error",),
+            "doors/wires/test_streamable_2025.py": ("test_an_unknown_tool_is_a_protocol_error",),
+            "doors/wires/test_sse.py": ("test_an_unknown_tool_is_a_protocol_error",),
         },
     ),
     Promise(
         "An id of another server or principal is unknown to every tool.",
         {
-            "doors/test_other_principals_tools.py": (
+            "doors/auth/test_other_principals_tools.py": (
                 "test_an_event_of_another_server_is_unknown_to_every_tool",
                 "test_a_call_of_another_is_unknown_to_every_tool",
                 "test_a_lease_of_another_principal_opens_nothing_to_any_tool",

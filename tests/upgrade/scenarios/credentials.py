@@ -10,7 +10,7 @@ import httpx2
 
 from tests import processes
 from tests.doors.by_hand import Message, request
-from tests.doors.oauth import OAuthClient
+from tests.doors.oauth_by_hand import OAuthClient
 from tests.doors.receiver import SECRET
 from tests.upgrade.desk import PATIENCE_S, Desk
 from tests.upgrade.scenario import Scenario, Stage

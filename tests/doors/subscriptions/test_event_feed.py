@@ -11,7 +11,7 @@ from bridge.mcp.event_webhooks import EXTENSION
 from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Event, Message, Modern, answer_on, events, request
 from tests.doors.conftest import KEEPALIVE_S
-from tests.doors.wires import Ask, asking, send
+from tests.doors.every_wire import Ask, asking, send
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 LONG_AGO = "1"

@@ -10,7 +10,7 @@ from bridge.configuration.settings import Settings
 from bridge.mcp import resources
 from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Message
-from tests.doors.wires import WIRES, Ask, asking, send
+from tests.doors.every_wire import WIRES, Ask, asking, send
 
 INBOX = "event://desk/letters"
 

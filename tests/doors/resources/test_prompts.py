@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.doors.by_hand import Message
-from tests.doors.wires import WIRES, Ask, asking, send
+from tests.doors.every_wire import WIRES, Ask, asking, send
 
 
 @pytest.fixture(params=WIRES)

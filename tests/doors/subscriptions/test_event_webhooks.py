@@ -24,8 +24,8 @@ from bridge.runtime import Runtime, open_runtime
 from bridge.store.subscriptions import DUE
 from tests.doors.by_hand import ALICE, BOB, Message
 from tests.doors.conftest import DESK, build
+from tests.doors.every_wire import asking, send
 from tests.doors.receiver import OTHER_SECRET, SECRET, Receiver, receiving
-from tests.doors.wires import asking, send
 from tests.serving import serving
 from tests.waiting import wait_until
 from tests.working import with_receivers, working

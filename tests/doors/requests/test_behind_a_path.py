@@ -12,7 +12,7 @@ from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, N8N, authorization, events
 from tests.doors.conftest import DESK
-from tests.doors.oauth import open_flow
+from tests.doors.oauth_by_hand import open_flow
 from tests.doors.official_client import Kept, official_client
 from tests.serving import serving
 

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from tests.doors.by_hand import N8N, Message, authorization
-from tests.doors.wires import WIRES, Ask, asking, send
+from tests.doors.every_wire import WIRES, Ask, asking, send
 
 
 async def use(ask: Ask, tool: str, **given: object) -> Message:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.doors.by_hand import Message, request
-from tests.doors.test_subscriptions_listen import honoured, listening, next_task
+from tests.doors.subscriptions.test_subscriptions_listen import honoured, listening, next_task
 from tests.doors.workshop import Workshop, open_workshop
 
 YES: Message = {"action": "accept", "content": {"yes": True}}

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.auth.authentication import Scope, digest_of
 from tests.doors.by_hand import request
-from tests.doors.oauth import CALLBACK, Flow, open_flow, said
+from tests.doors.oauth_by_hand import CALLBACK, Flow, open_flow, said
 from tests.doors.official_client import Kept, official_client
 from tests.doors.scoped import CLERK, INBOX, READS, client, names, token_for
 

@@ -16,7 +16,7 @@ from bridge.formats.signatures import sign_as_github
 from tests.apps import RunningApp, running_app
 from tests.doors.by_hand import ALICE, N8N, authorization
 from tests.doors.conftest import DESK
-from tests.doors.oauth import open_flow
+from tests.doors.oauth_by_hand import open_flow
 
 OPERATOR, SECRET = "operator-token-of-the-tests", "github-secret-of-the-tests"
 PROXIED = "x-forwarded-for"

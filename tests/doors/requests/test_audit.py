@@ -12,12 +12,12 @@ from bridge.app import ROUTES
 from bridge.mcp.endpoint import McpEndpoint, tools_of
 from bridge.models import CallId, new_lease_token
 from bridge.net.receivers import Receivers
+from tests.doors.auth.test_other_principals import modern
 from tests.doors.by_hand import ALICE, Message, call, open_session, request
-from tests.doors.oauth import Flow, open_flow
+from tests.doors.every_wire import WIRES, asking
+from tests.doors.oauth_by_hand import Flow, open_flow
 from tests.doors.receiver import SECRET, receiving
 from tests.doors.scoped import DESK, READER, client, send, token_for, told
-from tests.doors.test_other_principals import modern
-from tests.doors.wires import WIRES, asking
 from tests.working import with_receivers
 
 Line = tuple[str, str, str]

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.net.public_http import is_public, resolve
 from tests.client_documents import BAD, Teller, document, telling
-from tests.doors.oauth import CALLBACK, Flow, kept_of_oauth, open_flow, said
+from tests.doors.oauth_by_hand import CALLBACK, Flow, kept_of_oauth, open_flow, said
 from tests.doors.official_client import LOCAL_CALLBACK, Kept, official_client
 from tests.doors.scoped import client, names
 from tests.tls import HERE

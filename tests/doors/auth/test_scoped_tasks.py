@@ -11,10 +11,10 @@ from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.settings import Settings
 from bridge.models import CallId, new_lease_token
 from bridge.runtime import Runtime
+from tests.doors.auth.test_other_principals import asked, modern
 from tests.doors.by_hand import Message, Modern, call, request
 from tests.doors.scoped import DESK, READER, client, renewed, told
-from tests.doors.test_other_principals import asked, modern
-from tests.doors.test_subscriptions_listen import honoured, listening
+from tests.doors.subscriptions.test_subscriptions_listen import honoured, listening
 from tests.doors.workshop import TASK_METHODS
 from tests.standing import Webs
 

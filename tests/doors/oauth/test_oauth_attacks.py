@@ -11,7 +11,7 @@ from bridge.auth.authentication import digest_of
 from bridge.store.grants import REFRESH_TOKENS_MAX
 from bridge.verbs.oauth_grants import name_of
 from tests.doors.by_hand import ALICE
-from tests.doors.oauth import CALLBACK, Flow, open_flow, said
+from tests.doors.oauth_by_hand import CALLBACK, Flow, open_flow, said
 from tests.waiting import wait_until
 
 EVIL = "https://evil.example/cb"

@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.doors.wires import asking, send
+from tests.doors.every_wire import asking, send
 
 
 @pytest.mark.parametrize(

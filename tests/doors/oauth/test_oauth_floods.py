@@ -12,7 +12,7 @@ from bridge.auth.throttle import LINES_MAX
 from bridge.store.grants import ANSWERED_MAX, GrantStore
 from bridge.web.oauth.documents import AT_ONCE_MAX, OF_ONE_MAX
 from tests.client_documents import Teller, document, telling
-from tests.doors.oauth import CALLBACK, Flow, kept_of_oauth, open_flow
+from tests.doors.oauth_by_hand import CALLBACK, Flow, kept_of_oauth, open_flow
 from tests.waiting import wait_until
 
 CROWD = 200

@@ -11,11 +11,11 @@ from bridge.app import BridgeApp
 from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
 from bridge.runtime import Runtime
+from tests.doors.auth.test_other_principals import asked
 from tests.doors.by_hand import Message, Modern, Session, answer_on, events, open_session, request
 from tests.doors.scoped import CALLER, CLERK, DESK, READER, client, send, token_for
-from tests.doors.test_list_changed import UPDATED, news, standing
-from tests.doors.test_other_principals import asked
-from tests.doors.test_subscriptions_listen import honoured, listening
+from tests.doors.subscriptions.test_list_changed import UPDATED, news, standing
+from tests.doors.subscriptions.test_subscriptions_listen import honoured, listening
 from tests.standing import Webs
 
 LETTERS, ALARMS, NOWHERE = (f"event://desk/{hook}" for hook in ("letters", "alarms", "nowhere"))

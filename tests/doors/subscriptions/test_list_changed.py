@@ -25,7 +25,7 @@ from tests.doors.by_hand import (
     shake_hands,
 )
 from tests.doors.conftest import DESK, KEEPALIVE_S
-from tests.doors.wires import WIRES, asking, send
+from tests.doors.every_wire import WIRES, asking, send
 from tests.serving import serving
 
 INBOX = "event://desk/letters"

@@ -9,7 +9,7 @@ import pytest
 from bridge.formats.json_text import LONG_BYTES
 from bridge.models import Message
 from tests.apps import RunningApp, running_app
-from tests.doors.test_exact_numbers import OFFICE, ask, keep, send
+from tests.doors.tools.test_exact_numbers import OFFICE, ask, keep, send
 
 LONG = {"rows": [{"id": number, "name": f"näme {number}"} for number in range(60_000)], "last": [7]}
 

@@ -17,7 +17,7 @@ from bridge.auth import issuer as issuer_module
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.local.ports import free_port
 from bridge.models import Principal
-from tests.doors.oauth import Flow, open_flow
+from tests.doors.oauth_by_hand import Flow, open_flow
 from tests.doors.scoped import DESK, READS, client, names, told
 from tests.serving import serving_any
 

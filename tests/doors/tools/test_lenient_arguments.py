@@ -13,7 +13,7 @@ from bridge.configuration.credentials import BearerAuth, Token
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.configuration.settings import Settings
 from tests.doors.by_hand import ALICE, N8N, authorization
-from tests.doors.wires import Ask, asking, send
+from tests.doors.every_wire import Ask, asking, send
 from tests.standing import Webs
 
 Arguments = dict[str, Any]
