@@ -172,7 +172,9 @@ function calls.handed_over(call_id, request)
 end
 
 -- Put on record that the client of a request does not know yet that it was accepted.
-function calls.accept(request, ttl_s) redis.call('SET', keys.unaccepted(request), '', 'EX', ttl_s) end
+function calls.accept(request, ttl_s)
+  redis.call('SET', keys.unaccepted(request), '', 'EX', ttl_s)
+end
 
 -- Record that the client knows that a request was accepted.
 -- step calls.accepted(request) -> nothing
