@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Programs that measure, torment or try a running bridge: tests/NAME/__main__.py.
 LONG := bench chaos conformance fuzz hosts proxies stdio tokens upgrade wheel
 
-.PHONY: install run test quick lint $(LONG) e2e-n8n schema lock clean
+.PHONY: install run test quick lint $(LONG) bench-check e2e-n8n schema lock clean
 
 install: .venv/.runtime
 
@@ -41,6 +41,10 @@ lint: .venv/.dev
 
 $(LONG): .venv/.dev
 	$(BIN)/python -m tests.$@ $(ARGS)
+
+# Counts what a request, a reply, a call and a start cost; fails where a number has grown.
+bench-check: .venv/.dev
+	$(BIN)/python -m tests.bench.check $(ARGS)
 
 # Runs every template and every way to give a result in the n8n that BRIDGE_TEST_N8N_URL names, with
 # the API key BRIDGE_TEST_N8N_API_KEY; with a command in BRIDGE_TEST_N8N_RESTART also restarts it.

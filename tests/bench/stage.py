@@ -28,15 +28,15 @@ class Stage:
     redis_url: str
     n8n_url: str
 
-    def web(self) -> AbstractAsyncContextManager[Program]:
-        """Start a web process."""
+    def web(self, *program: str, **settings: str) -> AbstractAsyncContextManager[Program]:
+        """Start a web process, by another module than `bridge` if one is named."""
         port = free_port()
-        environ = self._environ | {"BRIDGE_PORT": str(port)}
-        return self._running("bridge", "web", environ=environ, port=port)
+        environ = self._environ | {"BRIDGE_PORT": str(port)} | settings
+        return self._running(*(program or ("bridge",)), "web", environ=environ, port=port)
 
-    def worker(self) -> AbstractAsyncContextManager[Program]:
-        """Start a worker process."""
-        return self._running("bridge", "worker", environ=self._environ)
+    def worker(self, *program: str) -> AbstractAsyncContextManager[Program]:
+        """Start a worker process, likewise."""
+        return self._running(*(program or ("bridge",)), "worker", environ=self._environ)
 
     def peer(self, name: str) -> AbstractAsyncContextManager[Program]:
         """Start one of the servers in `tests/bench/peers`."""

@@ -1,0 +1,72 @@
+"""The table of what a unit of work may cost at most, and what a count says against it."""
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.bench.counting import Counts
+
+FILE = Path(__file__).parent / "limits.toml"
+HEAD = """\
+# What one unit of work may cost at most. `make bench-check` counts it, and fails where a number has
+# grown. Numbers may only be lowered: `make bench-check ARGS=--lower` writes what has fallen.
+"""
+ROOM = {
+    "redis_commands": 0.04,
+    "round_trips": 0.1,
+    "log_bytes": 0.01,
+    "flushes": 0.2,
+    "function_calls": 0.05,
+    "peak_bytes": 0.25,
+    "modules": 0.03,
+}
+"""What a measure may differ by from one run, machine or Python to the next, as a share."""
+
+CROWDED, CROWDED_ROOM = "call_among_50", 5
+"""What is done together depends on who meets whom: so many times the room."""
+
+Limits = Mapping[str, Mapping[str, float]]
+"""The most, by unit and measure."""
+
+
+def read_limits() -> Limits:
+    """Read the table."""
+    limits: Limits = tomllib.loads(FILE.read_text())
+    return limits
+
+
+def excesses(counts: Mapping[str, Counts], limits: Limits) -> Iterator[str]:
+    """Say of each number above its limit, or without one, from what to what it has grown."""
+    for unit, measures in counts.items():
+        for measure, count in measures.items():
+            most = limits.get(unit, {}).get(measure)
+            if most is None:
+                yield f"{unit}: {measure} has no limit; it is {count:g}"
+            elif count > most:
+                yield f"{unit}: {measure} grew from {most} to {count:g}"
+
+
+def lowered(counts: Mapping[str, Counts], limits: Limits) -> Limits:
+    """Return the table with what has fallen, and with what was not in it."""
+    table = {unit: dict(measures) for unit, measures in limits.items()}
+    for unit, measures in counts.items():
+        for measure, count in measures.items():
+            found = _with_room(unit, measure, count)
+            row = table.setdefault(unit, {})
+            row[measure] = min(row.get(measure, found), found)
+    return table
+
+
+def _with_room(unit: str, measure: str, count: float) -> float:
+    if unit == CROWDED:
+        return math.ceil(count * (1 + ROOM[measure] * CROWDED_ROOM) * 10) / 10
+    return math.floor(count * (1 + ROOM[measure]))
+
+
+def write_limits(limits: Limits) -> None:
+    """Write the table."""
+    lines = [HEAD]
+    for unit, measures in sorted(limits.items()):
+        lines += [f"[{unit}]", *(f"{name} = {most}" for name, most in measures.items()), ""]
+    FILE.write_text("\n".join(lines))
