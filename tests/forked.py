@@ -1,25 +1,21 @@
 """Processes of the bridge that are forked from one that has loaded it.
 
 To load all of it takes more than a second, longer than most tests need a process for. So while
-tests run, one process loads it once and forks for each that is wanted. What is forked has an id, an
-environment, a folder and open files of its own, runs `python -m …` from there on, and never
-outlives the tests; it can be killed, frozen and waited for as any other.
+tests run, one process for each tree of code loads it once and forks for each that is wanted
+(`fork_server.py`). What is forked has an id, an environment, a folder and open files of its own,
+runs `python -m …` from there on, and never outlives the tests; it can be killed, frozen and waited
+for as any other.
 
 On purpose:
 1. What somebody measures or torments by hand (`make bench`, `make chaos`) is started as users do.
-2. So are `up`, which starts its own children, and code of another tree.
+2. So is `up`, which starts its own children.
 3. RQ reads the prefix of its keys while it is loaded, so a process with one cannot be forked.
 """
 
 import asyncio
 import contextlib
-import gc
-import importlib
 import json
 import os
-import pkgutil
-import runpy
-import select
 import signal
 import socket
 import subprocess
@@ -29,15 +25,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-import bridge
-import workers
-from bridge.local.die_with_parent import tie_to, tied_to_parent
+from bridge.local.die_with_parent import tied_to_parent
+from tests import fork_server
 
 ROOT = Path(__file__).parent.parent
-BESIDE = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvloop")
-"""What the bridge's own modules load while they run."""
-
-ORDER_MAX_BYTES = 1 << 17
 
 Files = tuple[int, int, int]
 """What a process has for stdin, stdout and stderr."""
@@ -74,9 +65,10 @@ async def start_python(
 
     The code is that of this tree, unless the environment names another (`PYTHONPATH`).
     """
-    is_loaded = environ.get("PYTHONPATH", str(ROOT)) == str(ROOT)
-    if Forks.current and is_loaded and "RQ_KEY_PREFIX" not in environ:
-        return await Forks.current.fork(arguments, folder, environ, files)
+    tree = Path(environ.get("PYTHONPATH", ROOT))
+    if Forks.current is not None and tree.is_dir() and "RQ_KEY_PREFIX" not in environ:
+        forks = Forks.current.setdefault(tree, Forks(tree))
+        return await forks.fork(arguments, folder, environ, files)
     stdin, stdout, stderr = files
     return await asyncio.create_subprocess_exec(
         *tied_to_parent(sys.executable, "-m", *arguments),
@@ -122,11 +114,13 @@ class Forked:
 
 
 class Forks:
-    """The process that forks, started when the first is wanted, and all that it has forked."""
+    """The process that forks for a tree, started for its first order, and all that are forked."""
 
-    current: ClassVar["Forks | None"] = None
+    current: ClassVar["dict[Path, Forks] | None"] = None
+    """By their trees, while processes are forked."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -153,8 +147,12 @@ class Forks:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                tied_to_parent(sys.executable, "-m", "tests.forked", str(theirs.fileno())),
-                cwd=ROOT,
+                # -P: the modules beside the file are no top-level ones.
+                tied_to_parent(
+                    *(sys.executable, "-P", fork_server.__file__, str(theirs.fileno())),
+                ),
+                cwd=self._tree,
+                env={**os.environ, "PYTHONPATH": str(self._tree)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
@@ -162,7 +160,7 @@ class Forks:
 
     def _read(self, ours: socket.socket) -> None:
         try:
-            told = ours.recv(ORDER_MAX_BYTES)
+            told = ours.recv(fork_server.ORDER_MAX_BYTES)
         except ConnectionError:
             told = b""
         if not told:
@@ -187,84 +185,11 @@ class Forks:
 @contextlib.contextmanager
 def forking() -> Iterator[None]:
     """Have processes forked while the block lasts, where the system is known to do it well."""
-    forks = Forks()
-    Forks.current = forks if sys.platform == "linux" else None
+    started: dict[Path, Forks] = {}
+    Forks.current = started if sys.platform == "linux" else None
     try:
         yield
     finally:
         Forks.current = None
-        forks.end()
-
-
-def serve(orders: socket.socket) -> None:
-    """Fork for each order; return in what was forked, which then runs, and once all have ended."""
-    for name in (*BESIDE, *own_modules()):
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    threads = list(Path("/proc/self/task").iterdir())
-    assert len(threads) == 1, "what runs beside a fork may hold a lock that nobody lets go in it"
-    waking, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    parent_pid = os.getpid()
-    while True:
-        ready, _, _ = select.select([orders.fileno(), waking], [], [])
-        if waking in ready:
-            os.read(waking, ORDER_MAX_BYTES)
-            tell_ends(orders)
-        if orders.fileno() in ready:
-            try:
-                order, files, _, _ = socket.recv_fds(orders, ORDER_MAX_BYTES, 3)
-            except ConnectionError:  # what was told last was not heard
-                return
-            if not order:
-                return
-            pid = os.fork()
-            if pid == 0:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                tie_to(parent_pid)
-                for descriptor in (waking, wake, orders.detach()):
-                    os.close(descriptor)
-                become(files, **json.loads(order))
-                return
-            for file in files:
-                os.close(file)
-            orders.send(json.dumps([pid, None]).encode())
-
-
-def own_modules() -> list[str]:
-    """Return the names of all modules that are not there to be run."""
-    found = (
-        each.name
-        for package in (bridge, workers)
-        for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    )
-    return [name for name in found if not name.endswith(".__main__")]
-
-
-def tell_ends(orders: socket.socket) -> None:
-    """Tell how processes have ended, by their ids."""
-    with contextlib.suppress(ChildProcessError):  # there is none
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            pid, status = ended
-            orders.send(json.dumps([pid, os.waitstatus_to_exitcode(status)]).encode())
-
-
-def become(files: list[int], arguments: list[str], folder: str, environ: Mapping[str, str]) -> None:
-    """Take on what a process has of its own, and run."""
-    for number, file in enumerate(files):
-        os.dup2(file, number)
-    for file in files:
-        os.close(file)
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environ)
-    module, *rest = arguments
-    sys.argv = [module, *rest]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+        for forks in started.values():
+            forks.end()
