@@ -1,6 +1,7 @@
 """The RQ seam: signals a worker for ids whose facts are already on record.
 
-A job carries an id and nothing else, as JSON. On purpose:
+A job carries an id and nothing else, as JSON, and its own id says all of that again (`job_id_of`),
+so that a worker starts it without reading it. On purpose:
 
 1. RQ's retries, scheduler, unique ids and results stay off. The store holds the facts, the verbs
    decide on retries, and a wake-up that is lost is repaired by the sweeper.
@@ -11,20 +12,48 @@ A job carries an id and nothing else, as JSON. On purpose:
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import cast
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import redis
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from bridge.redis_faults import sentence_of
+
+if TYPE_CHECKING:
+    from rq.job import Job
 
 logger = logging.getLogger(__name__)
 
 QUEUE_NAME = "bridge"
 
 FAILURE_TTL_S = 3600
+
+
+MODULE = "workers.jobs"
+JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences"})
+
+
+class WakeUp(NamedTuple):
+    """What a job asks for: one run of `workers.jobs.<job>` for an id."""
+
+    job: str
+    subject: str
+
+
+def job_id_of(wake_up: WakeUp) -> str:
+    """Make the id of a new job, which says what it asks for."""
+    return f"{wake_up.job}-{wake_up.subject}-{secrets.token_hex(6)}"
+
+
+def wake_up_of(job_id: str) -> WakeUp | None:
+    """Read what a job asks for; None for one that does not say it in its id, as earlier ones do."""
+    job, _, rest = job_id.partition("-")
+    subject = rest.rpartition("-")[0]
+    return WakeUp(job, subject) if job in JOBS and subject else None
 
 
 class Queue:
@@ -42,7 +71,7 @@ class Queue:
         )
         # Known beforehand, so that RQ does not ask the server; it never reads the number itself.
         self._rq.redis_server_version = (7, 0, 0)
-        self._waiting: list[tuple[str, str]] = []
+        self._waiting: list[WakeUp] = []
         self._turn = asyncio.Lock()
 
     async def length(self) -> int:
@@ -58,25 +87,46 @@ class Queue:
         What gathers while Redis has not answered yet goes together in the next one. Never fails: a
         wake-up that Redis did not take is made up for by the sweeper.
         """
-        self._waiting += [(job, subject) for subject in ids]
+        self._waiting += [WakeUp(job, subject) for subject in ids]
         async with self._turn:
             gathered, self._waiting = self._waiting, []
             if gathered:  # for others too, so it goes on when this caller leaves
                 await asyncio.shield(self._enqueue(gathered))
 
-    async def _enqueue(self, signals: Sequence[tuple[str, str]]) -> None:
+    def waking(self, job: str, subject: str) -> Callable[[Pipeline], None]:
+        """Return what enqueues one run in a pipeline of somebody else's, all or none there."""
+        made = self._made(WakeUp(job, subject))
+        return lambda pipeline: self._push(made, pipeline)
+
+    async def _enqueue(self, gathered: Sequence[WakeUp]) -> None:
         async with self._client.pipeline() as pipeline:
-            for job, subject in signals:
-                self._rq.enqueue(
-                    f"workers.jobs.{job}",
-                    subject,
-                    pipeline=pipeline,
-                    job_timeout=-1,
-                    result_ttl=0,
-                    failure_ttl=FAILURE_TTL_S,
-                )
+            for wake_up in gathered:
+                self._push(self._made(wake_up), pipeline)
             try:
                 await pipeline.execute()
             except RedisError as error:
                 reason = sentence_of(error)
-                logger.warning("queue.wake_lost", extra={"lost": len(signals), "reason": reason})
+                logger.warning("queue.wake_lost", extra={"lost": len(gathered), "reason": reason})
+
+    def _made(self, wake_up: WakeUp) -> "Job":
+        from rq.job import JobStatus
+        from rq.utils import now
+
+        job = self._rq.create_job(
+            f"{MODULE}.{wake_up.job}",
+            args=(wake_up.subject,),
+            timeout=-1,
+            result_ttl=0,
+            failure_ttl=FAILURE_TTL_S,
+            job_id=job_id_of(wake_up),
+            status=JobStatus.QUEUED,
+            description=f"{wake_up.job} {wake_up.subject}",
+        )
+        job.enqueued_at = now()
+        return job
+
+    def _push(self, job: "Job", pipeline: Pipeline) -> None:
+        """Buffer what RQ writes of a new job, but that the queue is there: workers say that."""
+        buffer: Any = pipeline  # RQ only calls its methods, none of which waits for anything
+        job.save(pipeline=buffer)
+        self._rq.push_job_id(job.id, pipeline=buffer)

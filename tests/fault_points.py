@@ -31,11 +31,13 @@ from bridge.store.runs import RunStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.replies import DirectReplies
 from bridge.web.hooks import WatchedAnswer
+from workers.bookkeeping import Bookkeeping
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),
     "event-taken": (ClaimStore, "take"),
     "call-recorded": (CallStore, "create"),
+    "job-taken": (Bookkeeping, "take"),
     "call-leased": (RunStore, "lease"),
     "call-sent-at-recorded": (RunStore, "sent"),
     "call-answered": (N8n, "run_workflow"),

@@ -60,7 +60,8 @@ async def working(
         ):
             runtime = with_receivers(opened, receivers) if receivers else opened
             sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
-            worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime.workers, n8n))
+            jobs_of = jobs(runtime.workers, n8n)
+            worker = AsyncWorker([QUEUE_NAME], connection, opened.redis, jobs_of)
             running = asyncio.create_task(worker.run(stop, drain_s=0))
             try:
                 yield

@@ -1,13 +1,16 @@
-"""What RQ is told about one worker and its jobs: blocking steps, for a thread."""
+"""What RQ is told about one worker and its jobs, in batches and beside the work."""
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 from uuid import uuid4
 
-from redis import Redis
+import redis
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.backoff import NoBackoff
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import worker_registration
@@ -15,9 +18,11 @@ from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.job_lifecycle import record_job_failure
 from rq.serializers import JSONSerializer
-from rq.utils import as_text, now
+from rq.utils import as_text, now, utcformat
 from rq.worker import BaseWorker, WorkerStatus
 from typing_extensions import override
+
+from bridge.queue import FAILURE_TTL_S, MODULE, WakeUp, wake_up_of
 
 
 class InertJob(Job):
@@ -41,31 +46,62 @@ class InertJob(Job):
         """Send nothing, whatever the hash says."""
 
 
-@dataclass(frozen=True)
 class TakenJob:
-    """A job taken from the queue, and the execution under which RQ lists it as started."""
+    """A job taken from the queue: what it runs, and what RQ may have been told of it.
 
-    job: InertJob
-    execution: Execution
-
-
-@dataclass(frozen=True)
-class JobEnding:
-    """How a taken job ended; `fault` is the traceback of one that raised."""
-
-    taken: TakenJob
-    fault: str | None
-
-
-def read_job(job_id: str, raw: Mapping[bytes, bytes], redis: Redis, worker: str) -> TakenJob:
-    """Make a job of its hash, with a fresh execution by the worker of that name.
-
-    Raises:
-        Exception: whatever RQ trips over in a hash that it did not write.
+    `is_told` says that RQ may list it as started, `fault` is the traceback of one that raised.
     """
-    job = InertJob(job_id, connection=redis, serializer=JSONSerializer)
-    job.restore(raw)
-    return TakenJob(job, Execution(uuid4().hex, job.id, redis, worker))
+
+    def __init__(self, job_id: str, function: str, args: tuple[Any, ...], worker: BaseWorker):
+        self.job_id = job_id
+        self.function = function
+        self.args = args
+        self.kwargs: Mapping[str, Any] = {}
+        self.is_told = False
+        self.fault: str | None = None
+        self._worker = worker
+
+    @classmethod
+    def of_id(cls, job_id: str, wake_up: WakeUp, worker: BaseWorker) -> "TakenJob":
+        """Make a job of what its id says."""
+        return cls(job_id, f"{MODULE}.{wake_up.job}", (wake_up.subject,), worker)
+
+    @classmethod
+    def of_hash(cls, job_id: str, raw: Mapping[bytes, bytes], worker: BaseWorker) -> "TakenJob":
+        """Make a job of its hash.
+
+        Raises:
+            Exception: whatever RQ trips over in a hash that it did not write.
+        """
+        job = InertJob(job_id, connection=worker.connection, serializer=JSONSerializer)
+        job.restore(raw)
+        taken = cls(job_id, str(job.func_name), tuple(job.args), worker)
+        taken.kwargs = job.kwargs
+        taken.job = job
+        return taken
+
+    @cached_property
+    def job(self) -> InertJob:
+        """The job as RQ knows it, made once RQ is to hear more of it than that it has ended."""
+        job = InertJob.create(
+            self.function,
+            args=self.args,
+            id=self.job_id,
+            connection=self._worker.connection,
+            serializer=JSONSerializer,
+            origin=self._worker.queues[0].name,
+            timeout=-1,
+            result_ttl=0,
+            failure_ttl=FAILURE_TTL_S,
+            status=JobStatus.QUEUED,
+        )
+        assert isinstance(job, InertJob)
+        return job
+
+    @cached_property
+    def execution(self) -> Execution:
+        """The execution under which RQ lists it as started."""
+        return Execution(uuid4().hex, self.job_id, self._worker.connection, self._worker.name)
 
 
 LEASE_S = 90
@@ -74,142 +110,200 @@ LEASE_S = 90
 TAKE_WAIT_S = 1
 
 TAKE = """
-local taken = {}
-for _ = 1, tonumber(ARGV[1]) do
-    local id = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
-    if not id then break end
-    taken[#taken + 1] = id
-end
-return taken
+local ids = redis.call('LPOP', KEYS[1], ARGV[1])
+if ids then redis.call('RPUSH', KEYS[2], unpack(ids)) end
+return ids
 """
 
 logger = logging.getLogger(__name__)
 
 
-def connect(url: str) -> Redis:
+def connect(url: str) -> redis.Redis:
     """Make the blocking client of one worker; it does not retry, for the worker does."""
-    client: Redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    client: redis.Redis = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
     return client
 
 
 class Bookkeeping:
     """Keeps RQ's registries true to what one worker holds.
 
-    Each step is one round trip or two for any number of jobs, writes all or nothing, and may be
-    taken again when its answer was lost. But for `take` they must not overlap.
+    An id that was taken stands in RQ's intermediate list until RQ has been told of it. Each step is
+    one round trip for any number of jobs, writes all or nothing, and may be taken again when its
+    answer was lost. But for `take` they must not overlap.
 
     Raises:
         RedisError: from every step, when Redis did not take it or did not say so.
     """
 
-    def __init__(self, worker: BaseWorker) -> None:
+    def __init__(self, worker: BaseWorker, client: Redis) -> None:
         (self._queue,) = worker.queues
         self._worker = worker
-        self._redis: Redis = worker.connection
-        self._take = self._redis.register_script(TAKE)
-        self._held: dict[str, TakenJob] = {}
+        self._redis = client
+        self._held: dict[TakenJob, None] = {}
+        self._in_transit: list[TakenJob] = []
+        self._gone: list[str] = []
+        self._ended: list[TakenJob] = []
+        self._state = ""
 
     @property
     def held(self) -> int:
-        """How many jobs were begun, and neither finished nor handed back."""
+        """How many jobs were taken, and neither ended nor were handed back."""
         return len(self._held)
 
-    def take(self, most: int) -> list[str]:
+    async def take(self, most: int) -> list[str]:
         """Move up to `most` ids into RQ's intermediate list, waiting a second for a first one."""
-        queue = self._queue
-        taken = self._take([queue.key, queue.intermediate_queue_key], [most])
-        if not taken:
-            first = self._redis.blmove(queue.key, queue.intermediate_queue_key, TAKE_WAIT_S)
-            taken = [first] if first else []
-        return [as_text(job_id) for job_id in taken]
+        source, target = self._queue.key, self._queue.intermediate_queue_key
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.blmove(source, target, TAKE_WAIT_S)
+            if most > 1:
+                pipeline.eval(TAKE, 2, source, target, most - 1)
+            first, *others = await pipeline.execute()
+        ids = [first, *(others[0] or ())] if others else [first]
+        return [as_text(job_id) for job_id in ids if job_id]
 
-    def read(self, ids: Sequence[str]) -> list[TakenJob]:
-        """Fetch the jobs of these ids, without those that are gone or that RQ cannot read."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for job_id in ids:
+    def known(self, ids: Sequence[str]) -> list[TakenJob]:
+        """Make jobs of those ids that say what they are for, and hold them."""
+        told = [(job_id, wake_up_of(job_id)) for job_id in ids]
+        return self._hold(
+            TakenJob.of_id(job_id, wake_up, self._worker) for job_id, wake_up in told if wake_up
+        )
+
+    async def read(self, ids: Sequence[str]) -> list[TakenJob]:
+        """Make jobs of the other ids, but those that are gone or that RQ cannot read."""
+        unknown = [job_id for job_id in ids if not wake_up_of(job_id)]
+        if not unknown:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in unknown:
                 pipeline.hgetall(InertJob.key_for(job_id))
-            hashes = pipeline.execute()
+            hashes = await pipeline.execute()
         jobs = []
-        for job_id, raw in zip(ids, hashes, strict=True):
+        for job_id, raw in zip(unknown, hashes, strict=True):
             try:
-                if raw:
-                    jobs.append(read_job(job_id, raw, self._redis, self._worker.name))
+                jobs += [TakenJob.of_hash(job_id, raw, self._worker)] if raw else []
             except Exception:
                 logger.exception("worker.job_unreadable", extra={"job_id": job_id})
-        return jobs
+        self._gone += set(unknown) - {taken.job_id for taken in jobs}
+        return self._hold(jobs)
 
-    def begin(self, ids: Sequence[str], jobs: Sequence[TakenJob]) -> None:
-        """Put these jobs on record as started here, and the ids out of the intermediate list."""
-        with self._redis.pipeline() as pipeline:
-            for job_id in ids:
+    def _hold(self, jobs: Iterable[TakenJob]) -> list[TakenJob]:
+        found = list(jobs)
+        self._held |= dict.fromkeys(found)
+        self._in_transit += found
+        return found
+
+    def end(self, taken: TakenJob, fault: str | None) -> None:
+        """Hold a job no longer, which returned, or raised with this traceback."""
+        taken.fault = fault
+        del self._held[taken]
+        self._ended.append(taken)
+
+    async def tell(self) -> None:
+        """Tell RQ which jobs run here, and how others have ended; of most it hears only the end."""
+        taken, gone, ended = list(self._in_transit), list(self._gone), list(self._ended)
+        if not (taken or gone or ended):
+            return
+        async with self._redis.pipeline() as pipeline:
+            for job_id in (*gone, *(one.job_id for one in taken)):
                 pipeline.lrem(self._queue.intermediate_queue_key, 1, job_id)
-            for taken in jobs:
-                lease(taken, pipeline)
-                taken.job.prepare_for_execution(self._worker.name, pipeline)
-            self._worker.set_state(WorkerStatus.BUSY, pipeline)
-            pipeline.execute()
-        self._held |= {taken.execution.id: taken for taken in jobs}
+            for one in taken:
+                if one in self._held:
+                    one.is_told = True
+                    lease(one, pipeline)
+                    one.job.prepare_for_execution(self._worker.name, buffer(pipeline))
+            self._tell_endings(ended, pipeline)
+            state = self._tell_state(pipeline)
+            await pipeline.execute()
+        self._state = state
+        del self._in_transit[: len(taken)], self._gone[: len(gone)], self._ended[: len(ended)]
 
-    def finish(self, endings: Sequence[JobEnding]) -> None:
+    def _tell_endings(self, ended: Sequence[TakenJob], pipeline: Pipeline) -> None:
         """Forget the jobs that returned; put those that raised into the FailedJobRegistry."""
-        with self._redis.pipeline() as pipeline:
-            for ending in endings:
-                job = ending.taken.job
-                ending.taken.execution.delete(job, pipeline)
-                if ending.fault is not None:
-                    record_job_failure(job, ending.fault, pipeline)
-                    self._worker.increment_failed_job_count(pipeline)
-                    continue
-                # Whoever looked at RQ after an outage may have had the job declared abandoned.
-                job.failed_job_registry.remove(job, pipeline)
-                pipeline.delete(job.key)
-                self._worker.increment_successful_job_count(pipeline)
-            if len(endings) == self.held:
-                self._worker.set_state(WorkerStatus.IDLE, pipeline)
-            pipeline.execute()
-        for ending in endings:
-            self._held.pop(ending.taken.execution.id, None)
+        worker, returned = self._worker, [one.job_id for one in ended if one.fault is None]
+        for one in ended:
+            if one.is_told:
+                one.execution.delete(one.job, buffer(pipeline))
+            if one.fault is not None:
+                record_job_failure(one.job, one.fault, buffer(pipeline))
+                worker.increment_failed_job_count(buffer(pipeline))
+        if returned:
+            pipeline.delete(*(InertJob.key_for(job_id) for job_id in returned))
+            # Whoever looked at RQ after an outage may have had some declared abandoned.
+            pipeline.zrem(self._queue.failed_job_registry.key, *returned)
+            pipeline.hincrby(worker.key, "successful_job_count", len(returned))
 
-    def renew(self) -> None:
-        """Register the worker and all that it holds anew, whatever Redis remembers of them."""
+    def _tell_state(self, pipeline: Pipeline) -> str:
+        state = WorkerStatus.BUSY if self._held else WorkerStatus.IDLE
+        if state != self._state:
+            self._worker.set_state(state, buffer(pipeline))
+        return state
+
+    async def renew(self) -> None:
+        """Register queue, worker and all that it holds anew, whatever Redis remembers of them."""
         worker = self._worker
         worker.birth_date = worker.birth_date or now()
-        with self._redis.pipeline() as pipeline:
-            worker_registration.register(worker, pipeline)
-            worker.heartbeat(pipeline=pipeline)
+        self._state = ""
+        async with self._redis.pipeline() as pipeline:
+            pipeline.sadd(self._queue.redis_queues_keys, self._queue.key)
+            worker_registration.register(worker, buffer(pipeline))
+            worker.heartbeat(pipeline=buffer(pipeline))
             pipeline.hset(worker.key, mapping=worker.serialize())
-            worker.set_state(WorkerStatus.BUSY if self._held else WorkerStatus.IDLE, pipeline)
-            for taken in self._held.values():
-                lease(taken, pipeline)
-            pipeline.execute()
+            self._tell_state(pipeline)
+            for taken in self._held:
+                if taken.is_told:
+                    lease(taken, pipeline)
+            await pipeline.execute()
 
-    def hand_back(self) -> int:
+    async def hand_back(self) -> int:
         """Put all that is held back to the front of the queue, oldest first; say how many."""
-        jobs = list(self._held.values())
-        with self._redis.pipeline() as pipeline:
-            pipeline.multi()
+        jobs = list(self._held)
+        async with self._redis.pipeline() as pipeline:
+            for taken in self._in_transit:
+                pipeline.lrem(self._queue.intermediate_queue_key, 1, taken.job_id)
             for taken in reversed(jobs):
-                taken.execution.delete(taken.job, pipeline)
-                taken.job.started_at = taken.job.worker_name = None
-                self._queue.enqueue_job(taken.job, pipeline, at_front=True)
-            pipeline.execute()
+                if taken.is_told:
+                    taken.execution.delete(taken.job, buffer(pipeline))
+                    taken.job.started_at = taken.job.worker_name = None
+                    taken.job.set_status(JobStatus.QUEUED, buffer(pipeline))
+                    taken.job.save(buffer(pipeline))
+                self._queue.push_job_id(taken.job_id, buffer(pipeline), at_front=True)
+            await pipeline.execute()
         self._held.clear()
+        self._in_transit.clear()
         return len(jobs)
 
-    def leave(self) -> None:
-        """Take the worker off RQ's lists."""
-        self._worker.register_death()  # type: ignore[no-untyped-call]  # RQ has no types for it
+    async def leave(self) -> None:
+        """Take the worker off RQ's lists, as `register_death` does, which would block."""
+        worker = self._worker
+        async with self._redis.pipeline() as pipeline:
+            worker_registration.unregister(worker, buffer(pipeline))
+            pipeline.hset(worker.key, "death", utcformat(now()))
+            pipeline.expire(worker.key, 60)
+            pipeline.delete(worker.executions_key)
+            await pipeline.execute()
 
-    def clean(self) -> None:
-        """Do RQ's maintenance if it is due: jobs whose worker died go to the FailedJobRegistry."""
+    async def clean(self) -> None:
+        """Do RQ's maintenance if it is due: jobs whose worker died go to the FailedJobRegistry.
+
+        RQ can do it only by blocking: it runs in a thread, whose connection is closed where it is
+        not waited for any more.
+        """
         if not self._worker.should_run_maintenance_tasks:
             return
         try:
-            self._worker.clean_registries()  # type: ignore[no-untyped-call]  # as above
+            await asyncio.to_thread(self._worker.clean_registries)
+        except asyncio.CancelledError:
+            self._worker.connection.connection_pool.disconnect()
+            raise
         except RedisError:
             raise
         except Exception:  # one unreadable job must not end the worker
             logger.exception("worker.maintenance_failed", extra={"worker": self._worker.name})
+
+
+def buffer(pipeline: Pipeline) -> Any:
+    """Return a pipeline as RQ takes it, whose types know none but its own: it only buffers."""
+    return pipeline
 
 
 def lease(taken: TakenJob, pipeline: Pipeline) -> None:
@@ -219,8 +313,9 @@ def lease(taken: TakenJob, pipeline: Pipeline) -> None:
     """
     execution = taken.execution
     execution.last_heartbeat = now()
-    execution.save(LEASE_S, pipeline)
-    ExecutionRegistry(execution.job_id, execution.connection).add(execution, LEASE_S, pipeline)
-    taken.job.started_job_registry.add_execution(execution, pipeline, LEASE_S)
+    execution.save(LEASE_S, buffer(pipeline))
+    registry = ExecutionRegistry(execution.job_id, execution.connection)
+    registry.add(execution, LEASE_S, buffer(pipeline))
+    taken.job.started_job_registry.add_execution(execution, buffer(pipeline), LEASE_S)
     pipeline.sadd(execution.worker_executions_key, execution.composite_key)
     pipeline.expire(execution.worker_executions_key, LEASE_S + 60)

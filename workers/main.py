@@ -7,6 +7,8 @@ import signal
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
+from redis.asyncio import Redis
+
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.ending import end
@@ -14,6 +16,7 @@ from bridge.errors import ConfigurationError
 from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
 from bridge.runtime import open_runtime
+from bridge.store.pool import open_pool
 from bridge.store.steps import Steps
 from workers.bookkeeping import connect
 from workers.jobs import jobs
@@ -71,7 +74,8 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
         runtime.stores.runs.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
-        worker = AsyncWorker([QUEUE_NAME], connection, jobs(runtime.workers, n8n), at_once)
+        client = await stack.enter_async_context(Redis.from_pool(open_pool(settings.redis_url)))
+        worker = AsyncWorker([QUEUE_NAME], connection, client, jobs(runtime.workers, n8n), at_once)
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()

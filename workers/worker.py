@@ -13,12 +13,16 @@ On purpose:
 4. Maintenance waits until Redis has answered without a gap for one whole lease, so that an outage
    does not look like the death of every worker.
 
+5. RQ hears of a job beside the work and in batches, never before it may start; of one that ends
+   soon, only that. Until then its id stands in the intermediate list, as one that is on its way.
+
 It uses no name of RQ that starts with an underscore. It leans on these, which RQ does not promise
-either: the constructors and pipelined methods of `Execution` and `ExecutionRegistry`,
-`StartedJobRegistry.add_execution`, `Job.restore` and `Job.prepare_for_execution`,
-`job_lifecycle.record_job_failure`, `worker_registration.register`, `BaseWorker.serialize`,
-`register_death`, `clean_registries` and `should_run_maintenance_tasks`, the `connection_timeout`
-that follows from `worker_ttl`, and `Queue.intermediate_queue_key`.
+either: that pipelined methods only buffer, on an asynchronous pipeline too; the constructors and
+pipelined methods of `Execution` and `ExecutionRegistry`, `StartedJobRegistry.add_execution`,
+`Job.create`, `restore` and `prepare_for_execution`, `job_lifecycle.record_job_failure`,
+`worker_registration.register` and `unregister`, `BaseWorker.serialize`, `clean_registries` and
+`should_run_maintenance_tasks`, what `register_death` and `increment_successful_job_count` write,
+the `connection_timeout` that follows from `worker_ttl`, and `Queue.intermediate_queue_key`.
 """
 
 import asyncio
@@ -26,11 +30,10 @@ import logging
 import math
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import ParamSpec, TypeVar
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq.serializers import JSONSerializer
@@ -39,7 +42,7 @@ from typing_extensions import override
 
 from bridge.errors import PermanentError
 from bridge.redis_faults import sentence_of
-from workers.bookkeeping import LEASE_S, Bookkeeping, InertJob, JobEnding, TakenJob
+from workers.bookkeeping import LEASE_S, Bookkeeping, InertJob, TakenJob
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 2.0
@@ -52,14 +55,13 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class StubbornThread:
-    """One thread that takes one step at a time, and each again until Redis has answered."""
+class Insistence:
+    """Takes one step of Redis at a time, and each again until Redis has answered."""
 
-    def __init__(self, name: str, redis: Redis) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._redis = redis
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._is_busy = self._is_broken_off = False
+        self._turn = asyncio.Lock()
+        self._limit: asyncio.Timeout | None = None
         self._give_up_at = math.inf
         self.failed_at = -math.inf
         """When Redis last gave no answer, on the loop's clock."""
@@ -69,66 +71,57 @@ class StubbornThread:
     def give_up(self, at: float) -> None:
         """Try nothing again from then on; a step that Redis leaves hanging is broken off."""
         self._give_up_at = at
-        asyncio.get_running_loop().call_at(at + LAST_ANSWER_S, self._break_off)
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(at + LAST_ANSWER_S)
 
-    async def do(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def do(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Take this step, which may be repeated, as often as it needs.
 
         Raises:
             RedisError: there was no answer by the time to give up.
         """
-        loop = asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time
         delay_s = 0.0
-        if self.is_lost and loop.time() >= self._give_up_at:
-            raise RedisTimeoutError("given up")
-        while True:
-            once = partial(self._attempt, partial(step, *args, **kwargs))
-            try:
-                answer = await loop.run_in_executor(self._pool, once)
-            except ValueError as error:
-                if not self._is_broken_off:
-                    raise
-                # What redis-py makes of a connection that is closed while it is read.
-                raise RedisTimeoutError("broken off") from error
-            except RedisError as error:
-                self.is_lost, self.failed_at = True, loop.time()
-                if loop.time() >= self._give_up_at:
-                    raise
-                if not delay_s:
-                    lost = {"by": self._name, "reason": sentence_of(error)}
-                    logger.warning("worker.redis_lost", extra=lost)
-                delay_s = min(delay_s * 2 or FIRST_DELAY_S, LONGEST_DELAY_S)
-                await asyncio.sleep(max(min(delay_s, self._give_up_at - loop.time()), 0))
-            else:
-                self.is_lost = False
-                if delay_s:
-                    logger.info("worker.redis_found", extra={"by": self._name})
-                return answer
+        async with self._turn:
+            if self.is_lost and now() >= self._give_up_at:
+                raise RedisTimeoutError("given up")
+            while True:
+                try:
+                    answer = await self._attempt(step(*args, **kwargs))
+                except RedisError as error:
+                    self.is_lost, self.failed_at = True, now()
+                    if now() >= self._give_up_at:
+                        raise
+                    if not delay_s:
+                        lost = {"by": self._name, "reason": sentence_of(error)}
+                        logger.warning("worker.redis_lost", extra=lost)
+                    delay_s = min(delay_s * 2 or FIRST_DELAY_S, LONGEST_DELAY_S)
+                    await asyncio.sleep(max(min(delay_s, self._give_up_at - now()), 0))
+                else:
+                    self.is_lost = False
+                    if delay_s:
+                        logger.info("worker.redis_found", extra={"by": self._name})
+                    return answer
 
-    def _attempt(self, step: Callable[[], T]) -> T:
-        """Take a step in the thread, unless the one before it had to be broken off."""
-        if self._is_broken_off:
-            raise RedisTimeoutError("broken off")
-        self._is_busy = True  # also while nobody waits for it any more
+    async def _attempt(self, step: Awaitable[T]) -> T:
+        """Wait for the answer to a step, until it is to be broken off."""
+        limit = self._give_up_at + LAST_ANSWER_S if math.isfinite(self._give_up_at) else None
         try:
-            return step()
+            async with asyncio.timeout_at(limit) as self._limit:
+                return await step
+        except TimeoutError as error:
+            raise RedisTimeoutError("the store does not answer") from error
         finally:
-            self._is_busy = False
-
-    def close(self) -> None:
-        """End the thread as soon as its step is over, without waiting for that."""
-        self._pool.shutdown(wait=False)
-
-    def _break_off(self) -> None:
-        if self._is_busy:
-            self._is_broken_off = self.is_lost = True
-            self._redis.connection_pool.disconnect()
+            self._limit = None
 
 
 JobFunction = Callable[[str], Awaitable[None]]
 
 BATCH = 64
 RENEW_S = LEASE_S / 3
+TELL_EVERY_S = 0.1
+"""How long RQ hears nothing of a job: most have ended by then, and it hears of that alone."""
+
 WORKER_TTL_S = 16
 """The least that RQ takes: it adds 60 to list the worker, and waits 5 less for any answer."""
 LAST_TRY_S = 2.0
@@ -143,7 +136,8 @@ class AsyncWorker(BaseWorker):
     """Runs the jobs of one queue as coroutines, up to `concurrency` at once.
 
     Redis must answer while it is made; after that it may go away and come back. `rq info` and
-    `rq.Worker.all` show it.
+    `rq.Worker.all` show it. RQ makes its own use of the blocking `connection`; all that the work
+    waits for goes by `client`.
     """
 
     job_class = InertJob
@@ -152,6 +146,7 @@ class AsyncWorker(BaseWorker):
         self,
         queues: Sequence[str],
         connection: Redis,
+        client: AsyncRedis,
         jobs: Mapping[str, JobFunction],
         concurrency: int = 1000,
     ) -> None:
@@ -164,12 +159,10 @@ class AsyncWorker(BaseWorker):
         )
         self._jobs = dict(jobs)
         self._concurrency = concurrency
-        self._books = Bookkeeping(self)
+        self._books = Bookkeeping(self, client)
         self._running: set[asyncio.Task[None]] = set()
-        self._endings: asyncio.Queue[JobEnding] = asyncio.Queue()
-        self._room = asyncio.Event()
-        self._take_thread = StubbornThread("take", connection)
-        self._books_thread = StubbornThread("books", connection)
+        self._news, self._room = asyncio.Event(), asyncio.Event()
+        self._taking, self._telling = Insistence("take"), Insistence("books")
 
     @override
     def _set_ip_address(self, connection: Redis) -> None:
@@ -191,89 +184,89 @@ class AsyncWorker(BaseWorker):
         logger.info("worker.started", extra={"worker": self.name})
         try:
             async with asyncio.TaskGroup() as group:
-                renewing = group.create_task(self._renew())
-                finishing = group.create_task(self._finish())
+                loops = [group.create_task(self._renew()), group.create_task(self._tell())]
                 taking = group.create_task(self._take(stop, group))
                 await stop.wait()
                 on_drain()
                 await self._drain(taking, drain_s)
-                renewing.cancel()
-                finishing.cancel()
+                for loop in loops:
+                    loop.cancel()
                 await self._leave()
         except* RedisError as errors:
             reason = sentence_of(errors.exceptions[0])
             told = {"held": self._books.held, "reason": reason}
             logger.warning("worker.drain_incomplete", extra=told)
-        finally:
-            self._take_thread.close()
-            self._books_thread.close()
 
     async def _take(self, stop: asyncio.Event, group: asyncio.TaskGroup) -> None:
         """Take jobs while there is room for them, and start each as a task."""
         while not stop.is_set():
-            room = self._concurrency - self._books.held
+            room = self._concurrency - len(self._running)
             if room <= 0:
                 self._room.clear()
                 await self._room.wait()
                 continue
             try:
-                ids = await self._take_thread.do(self._books.take, min(room, BATCH))
+                ids = await self._taking.do(self._books.take, min(room, BATCH))
             except RedisError:  # while draining; what it may have moved is woken again
                 return
-            if not ids:
-                continue
-            jobs = await self._books_thread.do(self._books.read, ids)
-            await self._books_thread.do(self._books.begin, ids, jobs)
-            for taken in jobs:
-                task = group.create_task(self._perform(taken))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+            for taken in self._books.known(ids):
+                self._start(taken, group)
+            for taken in await self._telling.do(self._books.read, ids):
+                self._start(taken, group)
+
+    def _start(self, taken: TakenJob, group: asyncio.TaskGroup) -> None:
+        task = group.create_task(self._perform(taken))
+        self._running.add(task)
+        task.add_done_callback(self._is_over)
+        self._news.set()
+
+    def _is_over(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._room.set()
 
     async def _perform(self, taken: TakenJob) -> None:
         """Run a job to its end, and put that down; one that we cancel has not ended."""
         fault = None
         try:
-            await self._call(taken.job)
+            await self._call(taken)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and being_cancelled():
                 raise
             fault = printable(traceback.format_exc())
-            logger.exception("worker.job_failed", extra={"job_id": taken.job.id})
-        self._endings.put_nowait(JobEnding(taken, fault))
+            logger.exception("worker.job_failed", extra={"job_id": taken.job_id})
+        self._books.end(taken, fault)
+        self._news.set()
 
-    async def _call(self, job: InertJob) -> None:
-        function = self._jobs.get(str(job.func_name))
+    async def _call(self, taken: TakenJob) -> None:
+        function = self._jobs.get(taken.function)
         if function is None:
-            raise PermanentError(f"{job.func_name!r} is not a job of this worker: nothing was run")
-        await function(*job.args, **job.kwargs)
+            raise PermanentError(f"{taken.function!r} is not a job of this worker: nothing was run")
+        await function(*taken.args, **taken.kwargs)
 
-    async def _finish(self) -> None:
-        """Report to RQ all the endings there are, again and again."""
+    async def _tell(self) -> None:
+        """Tell RQ again and again, some time later, what has begun and ended."""
         while True:
-            endings = [await self._endings.get()]
-            while len(endings) < BATCH and not self._endings.empty():
-                endings.append(self._endings.get_nowait())
-            await self._books_thread.do(self._books.finish, endings)
-            self._room.set()
-            for _ in endings:
-                self._endings.task_done()
+            await self._news.wait()
+            self._news.clear()
+            await asyncio.sleep(TELL_EVERY_S)
+            await self._telling.do(self._books.tell)
 
     async def _renew(self) -> None:
         """Keep the leases, and RQ's registries once Redis has been steady."""
         now = asyncio.get_running_loop().time
         started_at = now()
         while True:
-            await self._books_thread.do(self._books.renew)
-            if now() - max(started_at, self._books_thread.failed_at) > LEASE_S:
-                await self._books_thread.do(self._books.clean)
+            await self._telling.do(self._books.renew)
+            if now() - max(started_at, self._telling.failed_at) > LEASE_S:
+                await self._telling.do(self._books.clean)
             await asyncio.sleep(RENEW_S)
 
     async def _drain(self, taking: asyncio.Task[None], drain_s: float) -> None:
         """Wait until nothing runs any more and RQ knows all endings."""
         now = asyncio.get_running_loop().time
         deadline = now() + drain_s
-        self._take_thread.give_up(now())
-        self._books_thread.give_up(deadline)
+        self._taking.give_up(now())
+        self._telling.give_up(deadline)
         self._room.set()
         try:
             await taking
@@ -283,11 +276,11 @@ class AsyncWorker(BaseWorker):
         finally:
             await self._cancel_running()
         spare_s = 0 if self._has_lost_redis() else LAST_TRY_S
-        self._books_thread.give_up(min(deadline, now() + spare_s))
-        await self._endings.join()
+        self._telling.give_up(min(deadline, now() + spare_s))
+        await self._telling.do(self._books.tell)
 
     def _has_lost_redis(self) -> bool:
-        return self._take_thread.is_lost or self._books_thread.is_lost
+        return self._taking.is_lost or self._telling.is_lost
 
     async def _wait_for_running(self, until: float) -> None:
         left_s = until - asyncio.get_running_loop().time()
@@ -305,8 +298,8 @@ class AsyncWorker(BaseWorker):
 
     async def _leave(self) -> None:
         """Release what is still held, and the worker's place."""
-        handed_back = await self._books_thread.do(self._books.hand_back)
-        await self._books_thread.do(self._books.leave)
+        handed_back = await self._telling.do(self._books.hand_back)
+        await self._telling.do(self._books.leave)
         logger.info("worker.drained", extra={"worker": self.name, "handed_back": handed_back})
 
 

@@ -8,7 +8,7 @@ from bridge.formats.file_pages import OFFSET_MAX
 from bridge.formats.quantities import Rate
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
 from bridge.store.events import FileRow
-from bridge.store.steps import Steps, step
+from bridge.store.steps import Errand, Steps, step
 
 COMPRESSED_ABOVE_BYTES = 4096
 LOOK_AT = 1000
@@ -249,9 +249,12 @@ class CallStore:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def create(self, new: NewCall) -> Call:
-        """Write a queued call, or return the earlier one that it joins (`attached`)."""
-        row = await _create(self._steps, new=new)
+    async def create(self, new: NewCall, waking: Errand | None = None) -> Call:
+        """Write a queued call, or return the earlier one that it joins (`attached`).
+
+        `waking` wakes a worker for it in the same round trip, also where it joins another.
+        """
+        row = await _create.with_errand(self._steps, waking, new=new)
         return replace(row.call.call(), attached=row.is_attached)
 
     async def proves(self, call_id: CallId, secret: str) -> bool:

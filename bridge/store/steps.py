@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bridge.ending import end
@@ -32,12 +33,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+Command = tuple[bytes | str | int, ...]
+Errand = Callable[[Pipeline], object]
+"""Buffers commands that go right behind a step, in its round trip, each time that it is sent."""
+
 
 @dataclass(eq=False)
 class _Pending:
     script: Script
-    command: tuple[bytes | str | int, ...]
+    command: Command
     until: float
+    errand: Errand | None
     done: asyncio.Future[Any] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -81,17 +87,20 @@ class Steps:
     async def take(
         self,
         script: Script,
-        command: tuple[bytes | str | int, ...],
+        command: Command,
         decode: Callable[[Any], T],
+        errand: Errand | None = None,
     ) -> T:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
+
+        The commands of the errand are taken all or none. What becomes of them is not told.
 
         Raises:
             StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
                 lasts, in whose words; the step may have run.
         """
         until = asyncio.get_running_loop().time() + self.patience_s
-        step = _Pending(script, command, until)
+        step = _Pending(script, command, until, errand)
         # The caller may have left: then nobody else looks at how the step has ended.
         step.done.add_done_callback(asyncio.Future.exception)
         self._waiting.append(step)
@@ -121,6 +130,7 @@ class Steps:
             pipe.execute_command("SCRIPT LOAD", script.text)
         for step in batch:
             pipe.execute_command(*step.command)
+        self._run_errands([step.errand for step in batch if step.errand], pipe)
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
@@ -130,7 +140,7 @@ class Steps:
             return [step for step in batch if not self._refuse(step, fault)]
         again = [
             step
-            for step, answer in zip(batch, answers[len(new) :], strict=True)
+            for step, answer in zip(batch, answers[len(new) :], strict=False)
             if not self._settle(step, answer)
         ]
         self._loaded |= new
@@ -139,6 +149,13 @@ class Steps:
         ):
             self._loaded.clear()
         return again
+
+    def _run_errands(self, errands: list[Errand], pipe: Pipeline) -> None:
+        if errands:
+            pipe.execute_command("MULTI")
+            for errand in errands:
+                errand(pipe)
+            pipe.execute_command("EXEC")
 
     def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
@@ -223,8 +240,15 @@ class Step(Generic[P, R]):
 
     def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> Coroutine[Any, Any, R]:
         """Take the step; its arguments are given by name."""
+        return self.with_errand(steps, None, *_, **values)
+
+    def with_errand(
+        self, steps: Steps, errand: Errand | None, *_: P.args, **values: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """Take the step, and send the commands of the errand right behind it."""
         arguments = self._arguments.encoded(values)
-        return steps.take(self.script, ("EVALSHA", self.script.sha, 0, *arguments), self._decode)
+        command: Command = ("EVALSHA", self.script.sha, 0, *arguments)
+        return steps.take(self.script, command, self._decode, errand)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

@@ -109,9 +109,7 @@ class Calls:
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
         )
-        call = await self._store.create(new)
-        if not call.attached:
-            await self._queue.wake("run_call", call.call_id)
+        call = await self._store.create(new, self._queue.waking("run_call", new.call_id))
         return asked.scope.narrow(call)
 
     async def read_file(self, call: Call, offset: int, size_bytes: int) -> tuple[bytes, int]:

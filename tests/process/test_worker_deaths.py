@@ -67,6 +67,8 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         for point, tools in CALL_POINTS.items():
             calls[point] = {tool: await die_over(bridge, client, point, tool) for tool in tools}
         replies = {point: await die_over_a_reply(bridge, client, point) for point in REPLY_POINTS}
+        # The last, for nothing keeps another worker from the call: it would die over that too.
+        calls["job-taken"] = {"once": await die_over(bridge, client, "job-taken", "once")}
         await bridge.add_worker()
         yield Aftermath(
             {
@@ -114,6 +116,10 @@ async def end(bridge: Bridge, client: Client, point: str, tool: str, call_id: st
 
 def label(point: str, tool: str) -> str:
     return f"{point} {tool}"
+
+
+async def test_a_call_whose_job_was_taken_and_not_begun_is_run(aftermath: Aftermath) -> None:
+    assert aftermath.calls["job-taken"] == {"once": DONE}
 
 
 async def test_a_call_that_was_leased_and_not_sent_is_run(aftermath: Aftermath) -> None:

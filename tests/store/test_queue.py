@@ -11,7 +11,7 @@ from rq.job import Job
 from rq.queue import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
-from bridge.queue import QUEUE_NAME, Queue
+from bridge.queue import QUEUE_NAME, Queue, WakeUp, wake_up_of
 from tests.waiting import wait_until
 from workers.bookkeeping import connect
 
@@ -41,6 +41,23 @@ async def test_a_wake_up_is_one_job_for_each_id_in_order(redis: Redis, redis_url
     ]
     assert len({job.id for job in jobs}) == 3
     assert all(json.loads(job.data) for job in jobs)
+
+
+async def test_the_id_of_a_job_says_all_that_a_worker_must_know(
+    redis: Redis, redis_url: str
+) -> None:
+    call_id = "call_-with_dashes-and_more-"
+    await Queue(redis).wake("run_call", call_id)
+
+    (job,) = enqueued(redis_url)
+
+    assert wake_up_of(job.id) == WakeUp("run_call", call_id)
+
+
+def test_the_id_of_a_job_of_another_version_says_nothing() -> None:
+    assert wake_up_of("1b4e28ba-2fa1-11d2-883f-0016d3cca427") is None
+    assert wake_up_of("run_call-") is None
+    assert wake_up_of("") is None
 
 
 async def test_a_wake_up_has_no_timeout_no_result_and_no_retry(

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
@@ -18,6 +19,7 @@ from redis.exceptions import ResponseError
 from bridge.errors import StoreUnavailableError
 from bridge.local.valkey import EmbeddedValkey
 from bridge.store.assembly import Scripts
+from bridge.store.keys import PREFIX
 from bridge.store.lua_files import FOLDER, read_modules
 from bridge.store.steps import BATCH_MAX, Step, Steps, step
 from tests.waiting import wait_until
@@ -246,6 +248,44 @@ async def test_a_step_keeps_its_place_where_redis_knows_the_scripts_of_later_one
     assert [answer.name for answer in answers] == ["first", "later", "first"]
     orders = [answer.order for answer in answers]
     assert orders == sorted(orders)
+
+
+async def test_an_errand_goes_in_the_round_trip_of_its_step_behind_it(
+    steps: Steps, redis: Redis
+) -> None:
+    def note(pipeline: Pipeline) -> None:
+        pipeline.zrange(f"{PREFIX}due_calls", 0, -1)
+        pipeline.copy(f"{PREFIX}due_calls", f"{PREFIX}copied")
+
+    await write(steps, name="before")
+    before = await redis.info("stats")
+    assert await write.with_errand(steps, note, name="it") == "it"
+
+    after = await redis.info("stats")
+    assert after["total_reads_processed"] - before["total_reads_processed"] == 2  # INFO is one
+    assert await redis.zcard(f"{PREFIX}copied") == 2
+    await redis.delete(f"{PREFIX}copied")
+
+
+async def test_an_errand_is_run_again_where_its_step_is(steps: Steps, redis: Redis) -> None:
+    await write(steps, name="before")
+    await redis.script_flush()
+
+    await write.with_errand(steps, lambda pipeline: pipeline.incr("errands"), name="it")
+
+    assert await redis.get("errands") == b"2"
+    await redis.delete("errands")
+
+
+async def test_an_errand_that_redis_refuses_hurts_no_step(steps: Steps) -> None:
+    def refused(pipeline: Pipeline) -> None:
+        pipeline.execute_command("NO SUCH COMMAND")
+
+    answers = await asyncio.gather(
+        write.with_errand(steps, refused, name="it"), echo(steps, text="1")
+    )
+
+    assert [*answers] == ["it", "1"]
 
 
 async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:

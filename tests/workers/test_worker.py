@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from rq import Callback, Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from bridge.local.valkey import EmbeddedValkey
-from bridge.queue import QUEUE_NAME
+from bridge.queue import QUEUE_NAME, WakeUp, job_id_of
+from bridge.store.pool import open_pool
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers import bookkeeping
-from workers.bookkeeping import Bookkeeping, connect
+from workers.bookkeeping import connect
 from workers.worker import AsyncWorker, JobFunction, printable
 
 
@@ -37,10 +39,15 @@ class Gate:
         self.passed.append(who)
 
 
-def new_worker(
+@asynccontextmanager
+async def new_worker(
     redis: Redis, jobs: Mapping[str, JobFunction], concurrency: int = 1000
-) -> AsyncWorker:
-    return AsyncWorker(queues=[QUEUE_NAME], connection=redis, jobs=jobs, concurrency=concurrency)
+) -> AsyncIterator[AsyncWorker]:
+    """Make a worker, connected as the one of this blocking client is."""
+    said = redis.connection_pool.connection_kwargs
+    address = f"unix://{said['path']}" if "path" in said else "redis://{host}:{port}".format(**said)
+    async with AsyncRedis.from_pool(open_pool(address)) as client:
+        yield AsyncWorker([QUEUE_NAME], redis, client, jobs, concurrency)
 
 
 @asynccontextmanager
@@ -49,13 +56,13 @@ async def working(
 ) -> AsyncIterator[AsyncWorker]:
     """Have a worker at work while the block lasts, and drained after it."""
     stop = asyncio.Event()
-    worker = new_worker(redis, jobs, concurrency)
-    running = asyncio.create_task(worker.run(stop, drain_s))
-    try:
-        yield worker
-    finally:
-        stop.set()
-        await running
+    async with new_worker(redis, jobs, concurrency) as worker:
+        running = asyncio.create_task(worker.run(stop, drain_s))
+        try:
+            yield worker
+        finally:
+            stop.set()
+            await running
 
 
 @pytest.fixture(autouse=True)
@@ -127,13 +134,12 @@ async def test_a_dead_workers_job_is_set_aside_and_its_callback_not_called(
     redis: Redis, queue: Queue
 ) -> None:
     job = enqueue(queue, "succeed", on_failure=Callback("tests.workers.contract_jobs.leave_mark"))
-    dead = Bookkeeping(new_worker(redis, {}))
-    ids = dead.take(1)
-    (started,) = dead.read(ids)
-    dead.begin(ids, [started])
-    redis.zadd(queue.started_job_registry.key, {started.execution.composite_key: 1})
+    async with new_worker(redis, {}) as dead, new_worker(redis, {}) as other:
+        (started,) = await dead._books.read(await dead._books.take(1))
+        await dead._books.tell()
+        redis.zadd(queue.started_job_registry.key, {started.execution.composite_key: 1})
 
-    Bookkeeping(new_worker(redis, {})).clean()
+        await other._books.clean()
 
     assert queue.failed_job_registry.get_job_ids() == [job.id]
     assert "AbandonedJobError" in fault_of(job)
@@ -186,6 +192,48 @@ async def test_a_job_whose_record_cannot_be_read_does_not_hold_up_the_others(
     assert queue.intermediate_queue.get_job_ids() == []
 
 
+async def test_a_job_whose_id_says_what_it_is_runs_unread(redis: Redis, queue: Queue) -> None:
+    gate = Gate()
+    redis.rpush(queue.key, job_id_of(WakeUp("run_call", "call_a")))
+
+    async with working(redis, {"workers.jobs.run_call": gate}):
+        await wait_until(lambda: gate.entered == ["call_a"], "the job runs")
+        gate.opened.set()
+
+    assert queue.intermediate_queue.get_job_ids() == []
+
+
+async def test_of_a_job_that_ends_soon_rq_hears_only_that(redis: Redis, queue: Queue) -> None:
+    async with working(redis, {"succeed": succeed}) as worker:
+        await wait_until(lambda: Worker.all(connection=redis), "the worker is on record")
+        redis.config_resetstat()
+        jobs = [enqueue(queue, "succeed") for _ in range(20)]
+        await wait_until(lambda: not redis.exists(*(job.key for job in jobs)), "all are done")
+
+        assert "cmdstat_zadd" not in redis.info("commandstats")
+        (seen,) = Worker.all(connection=redis)
+        assert (seen.name, seen.successful_job_count) == (worker.name, len(jobs))
+    assert queue.intermediate_queue.get_job_ids() == []
+
+
+async def test_what_fails_soon_stands_in_the_registry_as_if_it_had_been_listed(
+    redis: Redis, queue: Queue
+) -> None:
+    async def fail(_: str) -> None:
+        raise RuntimeError("no luck")
+
+    job_id = job_id_of(WakeUp("run_call", "call_a"))
+    redis.rpush(queue.key, job_id)
+
+    async with working(redis, {"workers.jobs.run_call": fail}):
+        await wait_until(lambda: job_id in queue.failed_job_registry, "the job has failed")
+
+    job = Job.fetch(job_id, redis, JSONSerializer)
+    assert (job.func_name, job.args) == ("workers.jobs.run_call", ["call_a"])
+    assert "no luck" in fault_of(job)
+    assert 0 < redis.ttl(job.key) <= 3600
+
+
 async def test_no_more_jobs_run_at_once_than_the_worker_may(redis: Redis, queue: Queue) -> None:
     gate = Gate()
     for who in "abcde":
@@ -207,13 +255,14 @@ async def test_a_drain_waits_for_what_runs_and_takes_nothing_more(
     gate = Gate()
     enqueue(queue, "gate", "first")
     stop = asyncio.Event()
-    running = asyncio.create_task(new_worker(redis, {"gate": gate}, 1).run(stop, drain_s=20))
-    await wait_until(lambda: gate.entered, "the first job runs")
-    second = enqueue(queue, "gate", "second")
+    async with new_worker(redis, {"gate": gate}, 1) as worker:
+        running = asyncio.create_task(worker.run(stop, drain_s=20))
+        await wait_until(lambda: gate.entered, "the first job runs")
+        second = enqueue(queue, "gate", "second")
 
-    stop.set()
-    asyncio.get_running_loop().call_later(0.1, gate.opened.set)
-    await running
+        stop.set()
+        asyncio.get_running_loop().call_later(0.1, gate.opened.set)
+        await running
 
     assert gate.passed == ["first"]
     assert queue.get_job_ids() == [second.id]
@@ -313,9 +362,9 @@ async def test_a_renewal_puts_back_what_redis_forgot(redis: Redis, queue: Queue)
     job = enqueue(queue, "gate")
 
     async with working(redis, {"gate": gate}) as worker:
-        await wait_until(lambda: gate.entered, "the job runs")
+        await wait_until(lambda: queue.started_job_registry.count, "RQ knows that the job runs")
         redis.flushall()
-        await worker._books_thread.do(worker._books.renew)
+        await worker._telling.do(worker._books.renew)
 
         (seen,) = Worker.all(connection=redis)
         assert (seen.name, seen.get_state()) == (worker.name, "busy")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from rq import Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -42,9 +43,11 @@ async def ours(redis_url: str) -> AsyncIterator[None]:
     functions = (contract_jobs.succeed, contract_jobs.fail, contract_jobs.wait)
     stop = asyncio.Event()
     with connect(redis_url) as connection:
+        client = AsyncRedis.from_url(redis_url)
         worker = AsyncWorker(
             queues=["bridge"],
             connection=connection,
+            client=client,
             jobs={f"{JOBS}.{function.__name__}": function for function in functions},
         )
         running = asyncio.create_task(worker.run(stop, drain_s=5))
@@ -53,6 +56,7 @@ async def ours(redis_url: str) -> AsyncIterator[None]:
         finally:
             stop.set()
             await running
+            await client.aclose()
 
 
 @pytest.fixture(params=[stock, ours])
