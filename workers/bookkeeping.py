@@ -199,7 +199,7 @@ class Bookkeeping:
         self._ended.append(taken)
 
     async def tell(self) -> None:
-        """Tell RQ which jobs run here, and how others have ended; of most it hears only the end."""
+        """Report to RQ which jobs run, and how others have ended; of most it hears only the end."""
         taken, gone, ended = list(self._in_transit), list(self._gone), list(self._ended)
         if not (taken or gone or ended):
             return

@@ -244,7 +244,7 @@ class AsyncWorker(BaseWorker):
         await function(*taken.args, **taken.kwargs)
 
     async def _tell(self) -> None:
-        """Tell RQ again and again, some time later, what has begun and ended."""
+        """Report to RQ again and again, some time later, what has begun and ended."""
         while True:
             await self._news.wait()
             self._news.clear()
