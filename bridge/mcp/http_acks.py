@@ -16,7 +16,7 @@ one fails. So both are made before such a client is handed anything.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -117,6 +117,7 @@ class HttpAck:
         self._is_written = False
         self._place: int | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Future[None] | None = None
         self.settling: asyncio.Task[None] | None = None
 
     def is_written(self) -> None:
@@ -129,12 +130,20 @@ class HttpAck:
         self._timer = asyncio.get_running_loop().call_later(self._sure_after_s, self._look)
         self._ack_connection.connection.when_over(self._look)
 
+    def settle_when(self, asked: Coroutine[None, None, None]) -> None:
+        """Settle it by what is known once `asked` returns: a later request waits for that."""
+        self._asking = asyncio.ensure_future(asked)
+        if self.settling:
+            self._asking.cancel()
+        self._asking.add_done_callback(lambda it: None if it.cancelled() else self._look())
+
     def settle(self, fate: AckState) -> None:
         """Begin to settle it, if nothing has before."""
         if self.settling:
             return
-        if self._timer:
-            self._timer.cancel()
+        for waiting in (self._timer, self._asking):
+            if waiting:
+                waiting.cancel()
         self.settling = asyncio.create_task(self._do_settle(fate))
         self.settling.add_done_callback(lambda _: self._settled(self))
 

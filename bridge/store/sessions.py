@@ -162,6 +162,16 @@ def probe_wake(session_id: str, stream: str) -> str:
     return f"probe:{session_id}:{stream}"
 
 
+def prove_wake(session_id: str) -> str:
+    """Name the wake for those who wrote to a session to settle what has arrived."""
+    return f"prove:{session_id}"
+
+
+def settled_wake(session_id: str) -> str:
+    """Name the wake for when an answer of a session was settled."""
+    return f"settled:{session_id}"
+
+
 def reader_wake(session_id: str, stream: str) -> str:
     """Name the wake for when a stream got a reader or lost it."""
     return f"reader:{session_id}:{stream}"
@@ -199,12 +209,21 @@ async def _written(steps: Steps, *, session_id: str, receipt: str, ttl_s: int) -
 
 
 @step("streams.settled")
-async def _settled(steps: Steps, *, session_id: str, receipt: str) -> None:
-    """Record that it is known whether an answer has arrived."""
+async def _settled(
+    steps: Steps, *, session_id: str, receipt: str, in_doubt: bool, ttl_s: int
+) -> None:
+    """Record that its writer has said what became of an answer."""
+
+
+class ProvenRow(NamedTuple):
+    """What a later request proves, and whether those who wrote more have still to say so."""
+
+    proven: list[str]
+    is_open: bool
 
 
 @step("streams.proven")
-async def _proven(steps: Steps, *, session_id: str) -> list[str]:
+async def _proven(steps: Steps, *, session_id: str, waits: bool) -> ProvenRow:
     """Read the answers that a later request proves to have arrived."""
 
 
@@ -296,13 +315,23 @@ class StreamStore:
         """Record an answer that was written to a stream of the session and may have arrived."""
         await _written(self._steps, session_id=session_id, receipt=receipt, ttl_s=UNPROVEN_TTL_S)
 
-    async def settled(self, session_id: str, receipt: str) -> None:
-        """Record that an answer's fate is known."""
-        await _settled(self._steps, session_id=session_id, receipt=receipt)
+    async def settled(self, session_id: str, receipt: str, *, in_doubt: bool) -> None:
+        """Record that an answer's fate is known, or `in_doubt` for good."""
+        await _settled(
+            self._steps,
+            session_id=session_id,
+            receipt=receipt,
+            in_doubt=in_doubt,
+            ttl_s=UNPROVEN_TTL_S,
+        )
 
-    async def proven(self, session_id: str) -> list[str]:
-        """Return the receipts that a later request of the session proves, once."""
-        return await _proven(self._steps, session_id=session_id)
+    async def proven(self, session_id: str, *, waits: bool) -> ProvenRow:
+        """Return the receipts in doubt, which a later request of the session proves, once.
+
+        Whoever wrote others is asked to settle them. A request that `waits` no longer leaves them
+        in doubt: no later one asks again.
+        """
+        return await _proven(self._steps, session_id=session_id, waits=waits)
 
     async def is_read(self, session_id: str, stream: str) -> bool:
         """Report whether anyone reads a stream."""

@@ -6,6 +6,7 @@ serves the session then; answers of clients and their cancellations wait for the
 for them.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import logging
@@ -26,8 +27,10 @@ from bridge.store.sessions import (
     StreamStore,
     new_session_id,
     probe_wake,
+    prove_wake,
     reader_wake,
     request_key,
+    settled_wake,
 )
 from bridge.store.signals import LOOK_AGAIN_S, Signal, Signals
 from bridge.verbs.acks import NOTHING, Acks, AckState
@@ -44,6 +47,8 @@ LOOK_WITHIN_S = LOOK_AGAIN_S
 """How soon a stream is looked at again, for a signal may be lost."""
 
 TRY_AGAIN_S = 5.0
+PROVE_WITHIN_S = 0.3
+"""How long a request waits for the writers of earlier answers: a frozen one says nothing."""
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
 
 
@@ -99,9 +104,22 @@ class Sessions:
         await self._stores.sessions.end(session.session_id)
 
     async def prove(self, session: Session) -> None:
-        """Take a request of the session as proof that the answers written before it arrived."""
-        for ack in await self._stores.streams.proven(session.session_id):
-            await self._acks.settle(ack, AckState.RECEIVED)
+        """Take a request of the session as proof that the answers written before it arrived.
+
+        Not of those whose bytes the client's system has not taken, or whose connection is broken.
+        Only their writers know, and those who do not say so in time leave them in doubt.
+        """
+        session_id = session.session_id
+        is_in_time = True
+        with self._stores.signals.subscribed(settled_wake(session_id)) as settled:
+            ends_at = _now() + PROVE_WITHIN_S
+            while True:
+                found = await self._stores.streams.proven(session_id, waits=is_in_time)
+                for ack in found.proven:
+                    await self._acks.settle(ack, AckState.RECEIVED)
+                if not found.is_open or not is_in_time:
+                    return
+                is_in_time = await settled.wait(ends_at - _now())
 
     async def take_note(self, session: Session, message: Message) -> None:
         """Act on a message that wants no answer: a client's own answer, or a cancellation."""
@@ -216,18 +234,20 @@ class StreamReading:
         return await self._stores.streams.attach(self._reading)
 
     @contextmanager
-    def subscribed(self, *, is_probed: bool) -> Iterator[tuple[Signal, Signal, Signal]]:
-        """Hear of all that concerns the stream, of dead processes, and of probes."""
+    def subscribed(self, *, is_probed: bool) -> Iterator[tuple[Signal, Signal, Signal, Signal]]:
+        """Hear of all that concerns the stream, of dead processes, of probes and later requests."""
         signals, reading = self._stores.signals, self._reading
         place = f"{reading.session_id}:{reading.stream}"
         probes = (probe_wake(reading.session_id, reading.stream),) if is_probed else ()
-        names = (f"outbox:{place}", f"session:{reading.session_id}", DIED, *probes)
+        proofs = prove_wake(reading.session_id)
+        names = (f"outbox:{place}", f"session:{reading.session_id}", DIED, *probes, proofs)
         with (
             signals.subscribed(*names) as woken,
             signals.subscribed(DIED) as died,
             signals.subscribed(*probes) as probed,
+            signals.subscribed(proofs) as asked,
         ):
-            yield woken, died, probed
+            yield woken, died, probed, asked
 
     async def look(self, after: str) -> list[Frame] | None:
         """Read the frames behind `after`; None once another reads the stream, or it is over."""
@@ -245,8 +265,14 @@ class StreamReading:
         if frame.receipt != NOTHING:
             with contextlib.suppress(TransientError):
                 await self._acks.settle(frame.receipt, fate)
-                if fate is not AckState.IN_DOUBT:
-                    await self._stores.streams.settled(self._reading.session_id, frame.receipt)
+                await self._stores.streams.settled(
+                    self._reading.session_id, frame.receipt, in_doubt=fate is AckState.IN_DOUBT
+                )
+
+    async def asked(self) -> None:
+        """Wait for a later request of the session, which proves what has arrived before it."""
+        with self._stores.signals.subscribed(prove_wake(self._reading.session_id)) as asked:
+            await asked.notified()
 
     async def still_reads(self, sure: str) -> None:
         """Record that frames up to `sure` arrived, and that the client lives."""
@@ -270,3 +296,7 @@ class StreamReading:
             owed = await self._stores.streams.take_over(reading.session_id, reading.stream, LIFE_S)
             for each in owed:
                 serve(each)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

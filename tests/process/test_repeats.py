@@ -1,6 +1,7 @@
 """A call that is asked again joins the first until its answer was received, and then runs anew."""
 
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from bridge.mcp.http_acks import SURE_AFTER_S
 from bridge.net.serve import KEPT_IDLE_S
 from tests.bench.connection import Connection
-from tests.bridge_processes import Bridge, running_bridge
+from tests.bridge_processes import SERVER, TOKEN, Bridge, running_bridge
+from tests.doors.by_hand import call, messages, open_session
+from tests.doors.leaving import connecting
 from tests.hosts.matrix import SERVERS
 
 CALL = {"name": "slow_tool", "arguments": {"label": "again", "seconds": 0}}
@@ -77,3 +80,24 @@ async def test_a_result_that_was_read_by_its_id_is_received_behind_a_proxy_too(
     await ask(bridge, **CALL)
 
     assert len(bridge.runs("again")) == 2
+
+
+async def test_a_later_request_does_not_prove_what_a_frozen_process_has_answered(
+    tmp_path: Path,
+) -> None:
+    """Connections of that process may break without its noticing."""
+    message = call("slow_tool", 7, label="again", seconds=0)
+    async with running_bridge(tmp_path, webs=2, BRIDGE_SERVERS=str(SERVERS)) as bridge:
+        frozen, other = bridge.webs
+        session = await open_session(bridge.http, f"{frozen.url}/mcp-2025/{SERVER}", token=TOKEN)
+        headers = session.headers
+        async with connecting(frozen.url) as client:
+            request = bridge.http.build_request
+            await client.send(request("POST", session.url, json=message, headers=headers))
+            first = (await client.result())["structuredContent"]
+            frozen.send_signal(signal.SIGSTOP)
+            client.leave("reset")
+        async with session.at(f"{other.url}/mcp-2025/{SERVER}").stream(message) as answer:
+            (told,) = [event.message async for event in messages(answer)]
+        assert told["result"]["structuredContent"]["result"] == first
+        assert len(bridge.runs("again")) == 1

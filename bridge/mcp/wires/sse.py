@@ -73,11 +73,12 @@ async def post(http: Request) -> ASGIApp:
     session = await sessions.find(session_id, caller.principal, WIRE)
     if session is None:
         raise NotFoundError("no such session; open /sse again")
-    await sessions.prove(session)
     standing = sessions.stream(session_id, STANDING)
     if "id" not in message or "method" not in message:
         await sessions.take_note(session, message)
-    elif message["method"] not in OWED:
+        return Response(status_code=202)
+    await sessions.prove(session)
+    if message["method"] not in OWED:
         request.state.tasks.start(serve_into(request, message, session, STANDING))
     elif await standing.register(message, caller.call_id):
         request.state.tasks.start(serve_into(request, message, session, STANDING))

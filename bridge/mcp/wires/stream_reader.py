@@ -94,7 +94,7 @@ class StreamReader:
         self._sign_at = _now() + SIGN_OF_LIFE_S
         try:
             is_probed = not self.ack_connection.is_clients
-            with self.reading.subscribed(is_probed=is_probed) as (woken, died, probed):
+            with self.reading.subscribed(is_probed=is_probed) as (woken, died, probed, asked):
                 await self.reading.take_over(self.serve)
                 while (found := await self._look()) is not None:
                     for frame in found:
@@ -106,12 +106,13 @@ class StreamReader:
                             yield Last(self._format(frame))
                             for http_ack in self._last:
                                 http_ack.is_written()
+                                http_ack.settle_when(self.reading.asked())
                             return
                         yield self._format(frame)
                         self._unsure[-1].place = self.ack_connection.place()
                         if frame.content == HANG_UP and not frame.dropped:
                             return
-                    while not found and not await self._pause(woken, died):
+                    while not found and not await self._pause(woken, died, asked):
                         yield self._keepalive()
                     if _now() >= self._keepalive_at or await probed.wait(0):
                         yield self._keepalive()
@@ -127,13 +128,16 @@ class StreamReader:
         self._look_at = _now() + LOOK_WITHIN_S
         return found
 
-    async def _pause(self, woken: Signal, died: Signal) -> bool:
+    async def _pause(self, woken: Signal, died: Signal, asked: Signal) -> bool:
         """Wait, settling what is sure by then; True for the next look, False for a comment."""
         while True:
             ends_at = min(self._keepalive_at, self._look_at)
             is_notified = await woken.wait(max(min(self._due_at(), ends_at) - _now(), 0))
             if await died.wait(0):
                 await self.reading.take_over(self.serve)
+            if await asked.wait(0):
+                for written in self._unsure:
+                    await self._settle_while_open(written)
             if is_notified:
                 return True
             await self._be_sure()

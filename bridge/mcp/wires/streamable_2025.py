@@ -55,10 +55,10 @@ async def serve(request: McpRequest, message: Message) -> ASGIApp:
     session = await _session(request)
     if isinstance(session, Response):
         return session
-    await request.caller.runtime.sessions.prove(session)
     if "id" not in message or "method" not in message:
         await request.caller.runtime.sessions.take_note(session, message)
         return Response(status_code=202)
+    await request.caller.runtime.sessions.prove(session)
     if message["method"] not in OWED:
         return await _answer_at_once(request, message, session)
     stream, caller = secrets.token_urlsafe(9), request.caller

@@ -58,18 +58,27 @@ function streams.written(session_id, receipt, ttl_s)
   redis.call('EXPIRE', keys.unproven(session_id), ttl_s)
 end
 
--- Record that it is known whether an answer has arrived.
--- step streams.settled(session_id, receipt) -> nothing
-function streams.settled(session_id, receipt)
+-- Record that whoever wrote an answer has said whether it arrived, or that it cannot know.
+-- step streams.settled(session_id, receipt, in_doubt: bool, ttl_s) -> nothing
+function streams.settled(session_id, receipt, in_doubt, ttl_s)
   redis.call('SREM', keys.unproven(session_id), receipt)
+  if in_doubt then streams.written(session_id, 'doubt ' .. receipt, ttl_s) end
+  signals.notify('settled:' .. session_id)
 end
 
--- Read the answers that a later request of the session proves to have arrived, once.
--- step streams.proven(session_id) -> [text]
-function streams.proven(session_id)
-  local receipts = redis.call('SMEMBERS', keys.unproven(session_id))
-  redis.call('DEL', keys.unproven(session_id))
-  return receipts
+-- Read the answers in doubt, which a later request of the session proves to have arrived, and have
+-- whoever wrote others say whether those have; `is_open` while somebody has still to say so. Once
+-- the request waits no longer for that, nor will a later one.
+-- step streams.proven(session_id, waits: bool) -> {proven: [text], is_open}
+function streams.proven(session_id, waits)
+  local unproven, proven, is_open = keys.unproven(session_id), {}, 0
+  for _, receipt in ipairs(redis.call('SMEMBERS', unproven)) do
+    local doubt = receipt:match('^doubt (.*)')
+    if doubt then proven[#proven + 1] = doubt else is_open = 1 end
+    if doubt or not waits then redis.call('SREM', unproven, receipt) end
+  end
+  if is_open == 1 and waits then signals.notify('prove:' .. session_id) end
+  return {proven = proven, is_open = is_open}
 end
 
 -- Has a stream a reader?

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from bridge.mcp import http_acks
 from bridge.mcp.wires import stdio_acks, stream_reader
-from tests.doors.by_hand import ALICE, authorization, call, open_session
+from tests.doors.by_hand import ALICE, authorization, call, open_session, request
 from tests.doors.leaving import WIRES, ask, connecting, open_stream
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
 from tests.waiting import wait_until
@@ -178,6 +178,27 @@ async def test_a_session_that_its_client_ends_has_what_it_was_given(
     await session.post(call("take_event", 7))
     await session.end()
     assert await is_handed_over(redis)
+
+
+@pytest.mark.parametrize("wire", ["2025", "sse"])
+async def test_a_later_request_of_a_session_proves_no_answer_that_was_not_acknowledged(
+    workshop: Workshop, redis: Redis, wire: str
+) -> None:
+    await send(workshop)
+    url, taking = f"{workshop.origin}/mcp-2025/{NAME}", call("take_event", 7)
+    build = workshop.http.build_request
+    async with connecting(workshop.origin, reads_little=True) as client:
+        if wire == "sse":
+            headers = ALICES
+            url = await open_stream(client, workshop.http, f"{workshop.origin}/sse/{NAME}")
+            await workshop.http.post(url, json=taking, headers=headers)
+        else:
+            headers = (await open_session(workshop.http, url)).headers
+            await client.send(build("POST", url, json=taking, headers=headers))
+        await wait_until(lambda: is_leased(redis), "it was taken")
+        await workshop.http.post(url, json=request("ping", 8), headers=headers)
+        client.leave(RESET)
+    await wait_until(lambda: is_back(redis), "it is back")
 
 
 @pytest.mark.parametrize("wire", ["2026", "2025"])
