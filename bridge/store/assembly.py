@@ -1,6 +1,7 @@
 """Puts a step together: the Lua that Redis runs, and the place in a file of each of its lines."""
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -167,22 +168,50 @@ def _made(rows: list[str]) -> Iterator[Line]:
 
 
 def _call(function: str, declared: Declaration) -> list[str]:
-    """Format the lines that read the arguments, take the step and lay out its answer."""
-    numbers = iter(range(1, 1000))
+    """Format the lines that read the arguments, take the step and lay out its answer.
+
+    Arguments of several runs may come at once: they are made one behind the other, and one that
+    fails fails alone. Then the answer is the list of theirs.
+    """
+    numbers = itertools.count(1)
     arguments = ", ".join(_argument(each, numbers) for each in declared.parameters)
-    call = f"{function}({arguments})"
+    size = next(numbers) - 1
     packers: list[str] = []
     laid_out = _laid_out(declared.answer, "answer", packers)
-    if laid_out == "answer":
-        return [f"return {call}"]
-    return [*packers, f"local answer = {call}", f"return {laid_out}"]
+    call = f"{function}({arguments})"
+    body = (
+        [f"return {call}"]
+        if laid_out == "answer"
+        else [f"local answer = {call}", f"return {laid_out}"]
+    )
+    if not size:
+        return [*packers, *body]
+    first = f"if #ARGV == {size} then return run(0) end"
+    return [
+        *packers,
+        "local function run(n)",
+        *body,
+        "end",
+        first,
+        *_EACH_RUN.format(size).split("\n"),
+    ]
+
+
+_EACH_RUN = """\
+local answers = {{}}
+for n = 0, #ARGV - 1, {0} do
+local is_well, answer = pcall(run, n)
+if not is_well then answer = type(answer) == 'table' and answer or {{err = 'ERR ' .. answer}} end
+answers[#answers + 1] = answer or false
+end
+return answers"""
 
 
 def _argument(parameter: Parameter, numbers: Iterator[int]) -> str:
     if parameter.kind == "table":
         fields = ", ".join(f"{each.name} = {_argument(each, numbers)}" for each in parameter.fields)
         return f"{{{fields}}}"
-    argument = f"ARGV[{next(numbers)}]"
+    argument = f"ARGV[n + {next(numbers)}]"
     match parameter.kind:
         case "number":
             return f"tonumber({argument})"

@@ -15,6 +15,7 @@ from bridge.models import (
     EventStatus,
     LeaseRef,
     Reply,
+    ReplyStatus,
     moment_ms,
 )
 from bridge.store.steps import Steps, step
@@ -103,6 +104,24 @@ class NewEvent:
         """For how long later requests are merged into it."""
         return round(self.coalesce_for_s * 1000)
 
+    def event(self, order: int, received_at_ms: int) -> Event:
+        """Return the event as it is once it was written."""
+        return Event(
+            event_id=self.event_id,
+            server=self.server,
+            hook=self.hook,
+            status=EventStatus.QUEUED,
+            attempt=0,
+            received_at_ms=received_at_ms,
+            order=order,
+            media_type=self.media_type,
+            summary=self.summary,
+            reason=None,
+            reply=Reply(ReplyStatus.NONE, None, 0, None),
+            execution=self.execution,
+            kept=decode(self.kept) if self.kept else {},
+        )
+
 
 class EventRow(NamedTuple):
     """An event as steps answer it; `status` may be `delayed`, which is queued for later."""
@@ -147,6 +166,8 @@ class AcceptedRow(NamedTuple):
 
     outcome: str
     detail: str | None
+    order: int | None
+    received_at: int | None
     event: EventRow | None
 
 
@@ -267,6 +288,8 @@ class EventStore:
             raise ConflictError(f"the call that Bridge-Call-Id names has {found.detail}")
         if found.outcome in _LIMITS:
             raise _LIMITS[found.outcome](int(found.detail or 0) / 1000)
+        if found.order is not None and found.received_at is not None:
+            return found.outcome, new.event(found.order, found.received_at)
         return found.outcome, found.event.event() if found.event else None
 
     async def read(self, event_id: EventId) -> Event | None:

@@ -8,14 +8,14 @@ imported.
 import asyncio
 import contextlib
 import functools
+import itertools
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bridge.ending import end
@@ -27,30 +27,63 @@ from bridge.store.rows import Arguments, SeamError, decoder_of
 logger = logging.getLogger(__name__)
 
 BATCH_MAX = 256
+"""Steps that are sent in one round trip."""
+RUNS_MAX = 64
+RUN_BYTES_MAX = 64 * 1024
+"""Steps of one script that Redis runs as one command, and what their arguments may have in all."""
 PAUSE_S = 0.05
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-Command = tuple[bytes | str | int, ...]
-Errand = Callable[[Pipeline], object]
-"""Buffers commands that go right behind a step, in its round trip, each time that it is sent."""
 
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Pending:
     script: Script
-    command: Command
+    arguments: list[bytes]
     until: float
-    errand: Errand | None
-    done: asyncio.Future[Any] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    done: asyncio.Future[Any]
+    is_over: bool = False
+    """Nothing is to be done for it any more; its caller may have left long before."""
+
+    def succeed(self, answer: object) -> None:
+        self.is_over = True
+        if not self.done.done():
+            self.done.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        self.is_over = True
+        if not self.done.done():
+            self.done.set_exception(error)
+            self.done.exception()  # looked at, for its caller may leave without having done so
+
+
+def _runs(batch: Iterable[_Pending]) -> Iterator[list[_Pending]]:
+    """Put together what stands behind each other and is of one script."""
+    run: list[_Pending] = []
+    size = 0
+    for step in batch:
+        own = sum(map(len, step.arguments))
+        size += own
+        if run and (
+            step.script is not run[0].script
+            or not step.arguments
+            or len(run) == RUNS_MAX
+            or size > RUN_BYTES_MAX
+        ):
+            yield run
+            run, size = [], own
+        run.append(step)
+    if run:
+        yield run
 
 
 class Steps:
     """Runs steps in the order they came, as many a round trip as have gathered (group commit).
+
+    Those of one script that stand behind each other are one command, so that Redis reads its clock
+    and makes the functions of the script once for all of them.
 
     A script goes ahead of its first step, and of each batch that needs others too: Redis may have
     lost some of them, by a restart or SCRIPT FLUSH, and a step must not come behind later ones.
@@ -65,6 +98,7 @@ class Steps:
         self._is_insistent = is_insistent
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._loaded: set[Script] = set()
         self._refused: set[Script] = set()  # of these answers, where a connection stands
         self.ended = asyncio.Event()
@@ -81,36 +115,32 @@ class Steps:
             yield
         finally:
             await end(writer)
+            if self._timer:
+                self._timer.cancel()
             for step in self._waiting:
                 self._give_up(step, self.fault or SILENT)
 
-    async def take(
-        self,
-        script: Script,
-        command: Command,
-        decode: Callable[[Any], T],
-        errand: Errand | None = None,
-    ) -> T:
+    async def take(self, script: Script, arguments: list[bytes], decode: Callable[[Any], T]) -> T:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
-
-        The commands of the errand are taken all or none. What becomes of them is not told.
 
         Raises:
             StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
                 lasts, in whose words; the step may have run.
         """
-        until = asyncio.get_running_loop().time() + self.patience_s
-        step = _Pending(script, command, until, errand)
-        # The caller may have left: then nobody else looks at how the step has ended.
-        step.done.add_done_callback(asyncio.Future.exception)
+        loop = asyncio.get_running_loop()
+        step = _Pending(script, arguments, loop.time() + self.patience_s, loop.create_future())
         self._waiting.append(step)
         self._more.set()
-        try:
-            # A Redis that hangs keeps the writer for longer than a step may wait.
-            async with asyncio.timeout_at(until):
-                return decode(await asyncio.shield(step.done))
-        except TimeoutError:
-            raise _unavailable(self.fault or SILENT) from None
+        if self._timer is None:
+            self._timer = loop.call_at(step.until, self._end_patience)
+        return decode(await step.done)
+
+    def _end_patience(self) -> None:
+        """Give up what waits too long, for a Redis that hangs keeps the writer for longer."""
+        self._timer = None
+        if left := self._in_time(self._waiting):
+            until = min(step.until for step in left)
+            self._timer = asyncio.get_running_loop().call_at(until, self._end_patience)
 
     async def _write(self) -> None:
         while True:
@@ -128,9 +158,10 @@ class Steps:
         new = self._to_load({step.script for step in batch})
         for script in new:
             pipe.execute_command("SCRIPT LOAD", script.text)
-        for step in batch:
-            pipe.execute_command(*step.command)
-        self._run_errands([step.errand for step in batch if step.errand], pipe)
+        runs = list(_runs(batch))
+        for run in runs:
+            arguments = itertools.chain.from_iterable(step.arguments for step in run)
+            pipe.execute_command("EVALSHA", run[0].script.sha, 0, *arguments)
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
@@ -140,8 +171,9 @@ class Steps:
             return [step for step in batch if not self._refuse(step, fault)]
         again = [
             step
-            for step, answer in zip(batch, answers[len(new) :], strict=False)
-            if not self._settle(step, answer)
+            for run, answer in zip(runs, answers[len(new) :], strict=True)
+            for step, own in zip(run, _answers_to(run, answer), strict=True)
+            if not self._settle(step, own)
         ]
         self._loaded |= new
         if any(isinstance(answer, RedisError) for answer in answers[: len(new)]) or any(
@@ -149,13 +181,6 @@ class Steps:
         ):
             self._loaded.clear()
         return again
-
-    def _run_errands(self, errands: list[Errand], pipe: Pipeline) -> None:
-        if errands:
-            pipe.execute_command("MULTI")
-            for errand in errands:
-                errand(pipe)
-            pipe.execute_command("EXEC")
 
     def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
@@ -172,12 +197,10 @@ class Steps:
             logger.info("redis.back")
             self.fault = None
             self._refused.clear()
-        if step.done.done():  # its time was over meanwhile
-            return True
         if isinstance(answer, RedisError):
-            step.done.set_exception(_placed(answer, step.script))
+            step.fail(_placed(answer, step.script))
         else:
-            step.done.set_result(answer)
+            step.succeed(answer)
         return True
 
     def _refuse(self, step: _Pending, fault: RedisFault) -> bool:
@@ -190,7 +213,7 @@ class Steps:
             self.ended.set()
         if fault.final or (fault.lasts and not self._is_insistent):
             self._give_up(step, fault)
-        return step.done.done()
+        return step.is_over
 
     def _in_time(self, steps: list[_Pending]) -> list[_Pending]:
         now = asyncio.get_running_loop().time()
@@ -200,8 +223,12 @@ class Steps:
         return [step for step in steps if step.until > now]
 
     def _give_up(self, step: _Pending, fault: RedisFault) -> None:
-        if not step.done.done():
-            step.done.set_exception(_unavailable(fault))
+        step.fail(_unavailable(fault))
+
+
+def _answers_to(run: list[_Pending], answer: Any) -> Iterable[Any]:
+    """Return what each step of a run was answered; an error in place of all is that of each."""
+    return [answer] * len(run) if len(run) == 1 or isinstance(answer, RedisError) else answer
 
 
 def _unavailable(fault: RedisFault) -> StoreUnavailableError:
@@ -240,15 +267,8 @@ class Step(Generic[P, R]):
 
     def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> Coroutine[Any, Any, R]:
         """Take the step; its arguments are given by name."""
-        return self.with_errand(steps, None, *_, **values)
-
-    def with_errand(
-        self, steps: Steps, errand: Errand | None, *_: P.args, **values: P.kwargs
-    ) -> Coroutine[Any, Any, R]:
-        """Take the step, and send the commands of the errand right behind it."""
         arguments = self._arguments.encoded(values)
-        command: Command = ("EVALSHA", self.script.sha, 0, *arguments)
-        return steps.take(self.script, command, self._decode, errand)
+        return steps.take(self.script, arguments, self._decode)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

@@ -166,8 +166,10 @@ async def test_an_id_that_nobody_gave_out_is_unknown(web: Desk, event_id: str) -
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:12]))
 async def test_hostile_texts_are_stored_as_texts(web: Desk, text: str) -> None:
-    event = await web.accept(summary=text, reply_url=text, default_reply=text, hook="other")
+    accepted = await web.accept(summary=text, reply_url=text, default_reply=text, hook="other")
+    event = await web.events.read(accepted.event_id)
 
+    assert event
     assert event.summary == text.encode(errors="replace").decode()
     assert await web.take(wish(hooks={"other": 0})) is not None
     assert await web.redis.exists("{bridge}:order")

@@ -21,11 +21,15 @@ end
 -- All digits of a whole number.
 function clock.digits(number) return string.format('%.0f', number) end
 
+-- The last order number given, once it was read.
+clock.last_order = false
+
 -- The next order number, as a text: microseconds since 1970, but always more than the one before,
 -- also while Redis's clock stands still or is set back.
 function clock.next_order()
-  local last = tonumber(redis.call('GET', keys.order()) or 0)
-  local order = clock.digits(math.max(clock.now_us, last + 1))
+  local last = clock.last_order or tonumber(redis.call('GET', keys.order()) or 0)
+  clock.last_order = math.max(clock.now_us, last + 1)
+  local order = clock.digits(clock.last_order)
   redis.call('SET', keys.order(), order)
   return order
 end

@@ -18,14 +18,16 @@ local intake = {}
 --   file_sizes: json, digest, idempotency, window_s, reply_url, reply_deadline_ms, default_reply,
 --   lease_s, max_attempts, answer_within_s: number, ttl_s: number, rate_count: number,
 --   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id})
---   -> {outcome, event?: events.row, detail?}
+--   -> {outcome, detail?, order?, received_at?, event?: events.row}
 function intake.accept(new)
   local answer = intake.earlier(new)
   if answer then return answer end
-  local is_new = redis.call('EXISTS', keys.event(new.event_id)) == 0
-  local into = is_new and intake.mergeable(new)
-  local refusal = is_new and not into
-    and (questions.refusal(new.call_id, new.server) or intake.refusal(new))
+  local event, is_unheard = keys.event(new.event_id), intake.is_unheard(new)
+  if not is_unheard and redis.call('EXISTS', event) == 1 then
+    return {outcome = 'accepted', event = events.row(new.event_id)}
+  end
+  local into = intake.mergeable(new)
+  local refusal = not into and (questions.refusal(new.call_id, new.server) or intake.refusal(new))
   if refusal then return refusal end
   if new.idempotency ~= '' then
     local seen = keys.idempotency(new.idempotency)
@@ -36,10 +38,18 @@ function intake.accept(new)
     intake.merge(new, into)
     return {outcome = 'merged', event = events.row(into)}
   end
-  if is_new then intake.write(new) end
-  answer = {outcome = 'accepted', event = events.row(new.event_id)}
-  if is_new then waiters.offer(new.server, new.hook) end
-  return answer
+  local order = intake.write(new)
+  if not is_unheard then
+    subscriptions.wake(new.server, new.hook)
+    waiters.offer(new.server, new.hook)
+  end
+  return {outcome = 'accepted', order = order, received_at = clock.now_ms}
+end
+
+-- Does the event come for the first time, and to a hook that nobody waits for? Nearly all do.
+function intake.is_unheard(new)
+  return redis.call('EXISTS', keys.event(new.event_id), keys.subscribers(new.server, new.hook),
+    keys.line(new.server, 'hook-' .. new.hook), keys.line(new.server, 'any')) == 0
 end
 
 -- The answer to a request that was merged before, or whose key stands for another event.
@@ -93,7 +103,7 @@ function intake.refusal(new)
   end
 end
 
--- Write a new event and all that points to it.
+-- Write a new event and all that points to it; returns its order number.
 function intake.write(new)
   local event, reply, id = keys.event(new.event_id), keys.reply(new.event_id), new.event_id
   local lives_s, order = math.ceil(new.answer_within_s + new.ttl_s), clock.next_order()
@@ -116,11 +126,11 @@ function intake.write(new)
   counters.add(1, 'events', new.server, new.hook, 'queued')
   redis.call('ZADD', keys.event_deadlines(), clock.now_ms + new.answer_within_s * 1000, id)
   signals.notify('events:' .. new.server)
+  return order
 end
 
--- Let subscribers know that something came, and count it against the rate of the hook.
+-- Count an event against the rate of its hook.
 function intake.count_arrival(new)
-  subscriptions.wake(new.server, new.hook)
   if new.rate_count == 0 then return end
   local came = keys.arrivals(new.server, new.hook)
   redis.call('RPUSH', came, clock.now_ms)
