@@ -21,14 +21,8 @@ GUARD_LINES = 1
 """How every step begins, by itself: with a look at the layout of the store."""
 
 OVERSIZED_STEPS = {
-    "claims.abandon": 160,
-    "claims.leave_line": 174,
-    "claims.redrive": 168,
-    "claims.release": 183,
-    "claims.sweep_leases": 180,
-    "claims.take": 249,
-    "intake.accept": 272,
-    "leaving.leave": 179,
+    "claims.take": 189,
+    "intake.accept": 211,
     "outcomes.abandon": 178,
     "outcomes.cancel": 162,
     "outcomes.conclude": 174,

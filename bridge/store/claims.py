@@ -1,5 +1,6 @@
 """Claims on events: what a taker asks for, and the steps that bring it an event."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,10 @@ class ClaimRequest:
 
 
 class TakenRow(NamedTuple):
-    """An event with its payload, or why one more may not wait: `too many`, until `free_in_ms`."""
+    """An event with its payload, or why there is none.
+
+    `in turn`: others stand in line for it; `too many`: one more may not wait, until `free_in_ms`.
+    """
 
     outcome: str
     free_in_ms: int | None
@@ -80,8 +84,16 @@ async def _take_one(
 
 
 @step("claims.leave_line")
-async def _leave_line(steps: Steps, *, process: ProcessId, waiter: str, token: LeaseToken) -> None:
-    """Leave the line, and queue again what the token took."""
+async def _leave_line(
+    steps: Steps,
+    *,
+    process: ProcessId,
+    waiter: str,
+    token: LeaseToken,
+    server: str,
+    hooks: Sequence[str],
+) -> None:
+    """Leave the line, queue again what the token took, and wake the next for what is queued."""
 
 
 @step("claims.waiting")
@@ -121,13 +133,26 @@ class ClaimStore:
     ) -> tuple[Event, Body] | None:
         """Lease the oldest event of the highest priority that no earlier waiter will get.
 
-        Without one the taker stands in line if it waits: the step that finds an event for it leases
-        that with this token and signals `taker:WAITER`, and to take again returns it.
+        Without one the taker stands in line if it waits. The step that queues an event for it, or
+        leases one with this token, signals `taker:WAITER`: to take again returns it.
 
         Raises:
             TooManyTakersError: as many of the principal wait as may.
         """
-        found = await _take(
+        found = await self._take(wish, principal, token)
+        while found and found.outcome == "in turn":
+            # One behind the other in one round trip: what is left then is nobody's in line.
+            _, found = await asyncio.gather(
+                self.match(wish.server, wish.hooks), self._take(wish, principal, token)
+            )
+        if found and found.outcome == "too many":
+            raise TooManyTakersError(wish.most, (found.free_in_ms or 0) / 1000)
+        return found.taken() if found else None
+
+    async def _take(
+        self, wish: ClaimRequest, principal: Principal, token: LeaseToken
+    ) -> TakenRow | None:
+        return await _take(
             self._steps,
             server=wish.server,
             hooks=wish.hooks,
@@ -139,9 +164,6 @@ class ClaimStore:
             wait_ms=math.ceil(wish.wait_s * 1000),
             most=wish.most,
         )
-        if found and found.outcome == "too many":
-            raise TooManyTakersError(wish.most, (found.free_in_ms or 0) / 1000)
-        return found.taken() if found else None
 
     async def take_one(
         self, event_id: EventId, principal: Principal, token: LeaseToken
@@ -156,9 +178,16 @@ class ClaimStore:
         )
         return found.taken() if found else None
 
-    async def leave_line(self, waiter: str, token: LeaseToken) -> None:
+    async def leave_line(self, wish: ClaimRequest, token: LeaseToken) -> None:
         """Take a waiter out of line, and queue the event again that it may just have been given."""
-        await _leave_line(self._steps, process=self._process, waiter=waiter, token=token)
+        await _leave_line(
+            self._steps,
+            process=self._process,
+            waiter=wish.waiter,
+            token=token,
+            server=wish.server,
+            hooks=[hook for hook, _ in wish.hooks],
+        )
 
     async def waiting(self) -> tuple[int, list[str]]:
         """Count this process's waiters on record, and name those that have been given an event."""

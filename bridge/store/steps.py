@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import NoScriptError, RedisError
 
 from bridge.ending import end
@@ -38,12 +39,17 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+Errand = Callable[[Pipeline], object]
+"""Buffers commands that go right behind a step, in its round trip, each time that it is sent."""
+
+
 @dataclass(eq=False, slots=True)
 class _Pending:
     script: Script
     arguments: list[bytes]
     until: float
     done: asyncio.Future[Any]
+    errand: Errand | None = None
     is_over: bool = False
     """Nothing is to be done for it any more; its caller may have left long before."""
 
@@ -120,15 +126,24 @@ class Steps:
             for step in self._waiting:
                 self._give_up(step, self.fault or SILENT)
 
-    async def take(self, script: Script, arguments: list[bytes], decode: Callable[[Any], T]) -> T:
+    async def take(
+        self,
+        script: Script,
+        arguments: list[bytes],
+        decode: Callable[[Any], T],
+        errand: Errand | None = None,
+    ) -> T:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
+
+        The commands of the errand are taken all or none. What becomes of them is not told.
 
         Raises:
             StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
                 lasts, in whose words; the step may have run.
         """
         loop = asyncio.get_running_loop()
-        step = _Pending(script, arguments, loop.time() + self.patience_s, loop.create_future())
+        until = loop.time() + self.patience_s
+        step = _Pending(script, arguments, until, loop.create_future(), errand)
         self._waiting.append(step)
         self._more.set()
         if self._timer is None:
@@ -136,7 +151,7 @@ class Steps:
         return decode(await step.done)
 
     def _end_patience(self) -> None:
-        """Give up what waits too long, for a Redis that hangs keeps the writer for longer."""
+        """End what waits for too long: a Redis that hangs keeps the writer for longer than that."""
         self._timer = None
         if left := self._in_time(self._waiting):
             until = min(step.until for step in left)
@@ -162,6 +177,7 @@ class Steps:
         for run in runs:
             arguments = itertools.chain.from_iterable(step.arguments for step in run)
             pipe.execute_command("EVALSHA", run[0].script.sha, 0, *arguments)
+        self._run_errands([step.errand for step in batch if step.errand], pipe)
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
@@ -171,7 +187,7 @@ class Steps:
             return [step for step in batch if not self._refuse(step, fault)]
         again = [
             step
-            for run, answer in zip(runs, answers[len(new) :], strict=True)
+            for run, answer in zip(runs, answers[len(new) :], strict=False)
             for step, own in zip(run, _answers_to(run, answer), strict=True)
             if not self._settle(step, own)
         ]
@@ -181,6 +197,13 @@ class Steps:
         ):
             self._loaded.clear()
         return again
+
+    def _run_errands(self, errands: list[Errand], pipe: Pipeline) -> None:
+        if errands:
+            pipe.execute_command("MULTI")
+            for errand in errands:
+                errand(pipe)
+            pipe.execute_command("EXEC")
 
     def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
@@ -267,8 +290,13 @@ class Step(Generic[P, R]):
 
     def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> Coroutine[Any, Any, R]:
         """Take the step; its arguments are given by name."""
-        arguments = self._arguments.encoded(values)
-        return steps.take(self.script, arguments, self._decode)
+        return steps.take(self.script, self._arguments.encoded(values), self._decode)
+
+    def with_errand(
+        self, steps: Steps, errand: Errand | None, *_: P.args, **values: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """Take the step, and send the commands of the errand right behind it."""
+        return steps.take(self.script, self._arguments.encoded(values), self._decode, errand)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

@@ -1,9 +1,9 @@
 """Taking events: who waits is served in turn, and looked after by its process.
 
-A taker that waits is woken by the step that leases it an event. A wake may be lost, and Redis may
-lose sight of a whole process for a while; so one look for all takers of a process finds those that
-were leased an event without hearing of it, and whether all of them still wait. What it costs does
-not depend on how many wait.
+A taker that waits is woken when an event is queued for it, and when one was leased to it. A wake
+may be lost, that of a process that ends among others, and Redis may lose sight of a whole process
+for a while; so one look for all takers of a process finds those that were leased an event without
+hearing of it, and whether all of them still wait. What it costs does not depend on how many wait.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from bridge.formats.long_json import LongJson
 from bridge.formats.payloads import read_kept
 from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.store.claims import ClaimRequest, ClaimStore
+from bridge.store.processes import DIED
 from bridge.store.signals import Signal, Signals
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Waiters:
         self._signals = signals
         self._waiting: dict[str, Signal] = {}
         self._in_line: dict[str, ClaimRequest] = {}
-        self._leaving: set[tuple[str, LeaseToken]] = set()
+        self._leaving: dict[LeaseToken, ClaimRequest] = {}
 
     @contextlib.contextmanager
     def subscribed(self, waiter: str, *names: str) -> Iterator[Signal]:
@@ -60,12 +61,12 @@ class Waiters:
     def leave_later(self, wish: ClaimRequest, token: LeaseToken) -> None:
         """End a waiter's place once Redis answers again."""
         self._in_line.pop(wish.waiter, None)
-        self._leaving.add((wish.waiter, token))
+        self._leaving[token] = wish
 
     async def leave(self, wish: ClaimRequest, token: LeaseToken) -> None:
         """End a waiter's place; tried again later while Redis does not answer."""
         self.leave_later(wish, token)
-        await self._leave(wish.waiter, token)
+        await self._leave(wish, token)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -77,17 +78,18 @@ class Waiters:
             await end(looking)
 
     async def _look_again(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_AGAIN_S)
-            try:
-                with contextlib.suppress(TransientError):
-                    await self._look()
-            except Exception:  # what one look trips over must not end all looking
-                logger.exception("waiters.look_failed")
+        with self._signals.subscribed(DIED) as died:
+            while True:
+                await died.wait(LOOK_AGAIN_S)
+                try:
+                    with contextlib.suppress(TransientError):
+                        await self._look()
+                except Exception:  # what one look trips over must not end all looking
+                    logger.exception("waiters.look_failed")
 
     async def _look(self) -> None:
-        for waiter, token in tuple(self._leaving):
-            await self._leave(waiter, token)
+        for token, wish in tuple(self._leaving.items()):
+            await self._leave(wish, token)
         if not self._in_line:
             return
         expected = len(self._in_line)
@@ -99,9 +101,9 @@ class Waiters:
         for server, hooks in {each.server: each.hooks for each in self._in_line.values()}.items():
             await self._store.match(server, hooks)
 
-    async def _leave(self, waiter: str, token: LeaseToken) -> None:
-        await self._store.leave_line(waiter, token)
-        self._leaving.discard((waiter, token))
+    async def _leave(self, wish: ClaimRequest, token: LeaseToken) -> None:
+        await self._store.leave_line(wish, token)
+        self._leaving.pop(token, None)
 
 
 ABSENT_S = 1.0

@@ -76,20 +76,19 @@ class InboxModel:
         else:
             self.events[event.event_id] = event
             outcome = "accepted"
-            self.offer(event)
         if key:
             self.keys[key] = (event.event_id, digest)
         if event.matter:
             self.newest_of[event.matter] = event.event_id
         return outcome, event.event_id
 
-    def offer(self, event: EventModel) -> None:
-        """Lease an event that was just queued to the first in line who wants its hook."""
-        for waiter in self.line:
-            if event.status == "queued" and waiter.only in (None, event.hook):
+    def serve(self) -> None:
+        """Lease what is queued to those in line, the first of them first."""
+        for waiter in list(self.line):
+            event = self.next(waiter.only)
+            if event is not None:
                 self.line.remove(waiter)
                 self._lease(event, waiter.token, waiter.principal, waiter.process)
-                return
 
     def given(self, waiter: WaiterModel) -> EventModel | None:
         """Find the event that is leased to a waiter."""
@@ -179,7 +178,6 @@ class InboxModel:
         event.status = "dead" if event.attempt >= event.max_attempts else status
         event.released = {claim.token: event.status}
         event.lease = None
-        self.offer(event)
         return "released", event.released[claim.token]
 
     def redrive(self, event_id: str) -> tuple[str, str]:
@@ -189,7 +187,6 @@ class InboxModel:
             return "refused", event.status
         event.status, event.attempt = "queued", 0
         event.is_overdue = event.is_closed = False
-        self.offer(event)
         return "redriven", event.status
 
     def abandon(self, claim: Claim) -> None:
@@ -201,7 +198,6 @@ class InboxModel:
         if is_held and event.status == "leased" and event.lease == claim.token:
             event.status, event.is_lapsed = "queued", False
             event.attempt -= 1
-            self.offer(event)
 
     def hand_over(self, claim: Claim) -> None:
         """Have the taker hold the event instead of its process."""
@@ -231,10 +227,8 @@ class InboxModel:
             if is_due and event.status == "leased":
                 self._let_go(event, event.lease)
                 event.status = "dead" if event.attempt >= event.max_attempts else "queued"
-                self.offer(event)
             elif is_due and event.status == "delayed":
                 event.status = "queued"
-                self.offer(event)
         for event in self.events.values():
             if event.is_overdue and event.status not in FINAL and not event.is_closed:
                 self._let_go(event, event.lease)

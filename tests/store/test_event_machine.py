@@ -1,10 +1,12 @@
 """Events in any order of steps: the store does what a model in plain Python does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
+from typing_extensions import override
 
 from bridge.models import (
     EventId,
@@ -20,7 +22,7 @@ from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.processes import ProcessStore
 from tests.store.event_model import FINAL, Claim, EventModel, InboxModel, WaiterModel
-from tests.store.machine import StoreMachine, check, entries, key
+from tests.store.machine import StoreMachine, T, check, entries, key
 from tests.store.records import ADDRESS, SERVER, new_event
 
 PRIORITIES = {"calm": 0, "alarm": 1}
@@ -128,23 +130,33 @@ class EventMachine(StoreMachine):
 
     def look(self, waiter: WaiterModel) -> str | None:
         principal = Principal(SERVER, waiter.principal)
-        only = (waiter.only,) if waiter.only else ()
-        wish = ClaimRequest(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
 
         async def step() -> str | None:
             store = self.takers[waiter.process]
-            found = await store.take(wish, principal, LeaseToken(waiter.token))
+            found = await store.take(self.wish_of(waiter), principal, LeaseToken(waiter.token))
             return found[0].event_id if found else None
 
         expected = self.model.look(waiter)
         assert self.do(step) == expected
         return expected
 
+    def wish_of(self, waiter: WaiterModel) -> ClaimRequest:
+        only = (waiter.only,) if waiter.only else ()
+        return ClaimRequest(SERVER, tuple(PRIORITIES.items()), only, waiter.waiter, wait_s=60)
+
+    @override
+    def do(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Take a step, and have all served in line, as who was woken by it does."""
+        answer = super().do(step)
+        self.model.serve()
+        self.run(self.takers["web-1"].match(SERVER, tuple(PRIORITIES.items())))
+        return answer
+
     @rule(waiter=waiters)
     def leave_the_line(self, waiter: WaiterModel) -> None:
         self.model.leave(waiter)
         store, token = self.takers[waiter.process], LeaseToken(waiter.token)
-        self.do(lambda: store.leave_line(waiter.waiter, token))
+        self.do(lambda: store.leave_line(self.wish_of(waiter), token))
 
     @rule(waiter=waiters)
     def a_process_is_thought_dead_that_was_to_wake_a_waiter(self, waiter: WaiterModel) -> None:
@@ -182,7 +194,12 @@ class EventMachine(StoreMachine):
         expected = self.model.redrive(event_id)
         if expected[0] == "redriven":
             self.seen[event_id] = expected[1]
-        assert self.do(lambda: self.operators.redrive(EventId(event_id), token)) == expected
+
+        async def step() -> str:
+            outcome, _ = await self.operators.redrive(EventId(event_id), token)
+            return outcome
+
+        assert self.do(step) == expected[0]
 
     @rule(claim=claims)
     def abandon(self, claim: Claim) -> None:

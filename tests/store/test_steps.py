@@ -21,7 +21,7 @@ from bridge.local.valkey import EmbeddedValkey
 from bridge.store.assembly import Scripts
 from bridge.store.keys import PREFIX
 from bridge.store.lua_files import FOLDER, read_modules
-from bridge.store.steps import BATCH_MAX, Step, Steps, step
+from bridge.store.steps import BATCH_MAX, RUN_BYTES_MAX, RUNS_MAX, Step, Steps, step
 from tests.waiting import wait_until
 
 TRIAL = """\
@@ -53,14 +53,14 @@ function trial.write(name)
   return name
 end
 
--- Fails.
+-- Fails, unless all is well.
 -- step trial.fail(text) -> text
-function trial.fail(text) return redis.error_reply('ERR ' .. text) end
+function trial.fail(text) return text == 'well' and text or redis.error_reply('ERR ' .. text) end
 
--- Fails within a function.
+-- Fails within a function, unless all is well.
 -- step trial.crash(text) -> text
 function trial.crash(text)
-  return trial.missing(text)
+  return text == 'well' and text or trial.missing(text)
 end
 
 -- Reads what there is not.
@@ -517,3 +517,47 @@ async def test_a_redis_that_hangs_costs_a_step_its_patience_and_no_more(tmp_path
         finally:
             os.kill(pid, signal.SIGCONT)
         assert await echo(steps, text="after") == "after"
+
+
+async def test_steps_of_one_script_that_wait_together_are_one_command(
+    steps: Steps, redis: Redis
+) -> None:
+    names = [str(n) for n in range(RUNS_MAX + 1)]
+    await asyncio.gather(write(steps, name="warm"), swap(steps, first=b"", second=""))
+    before = await scripts_run(redis)
+
+    answers = await asyncio.gather(
+        swap(steps, first=b"1", second="2"),
+        *(write(steps, name=name) for name in names),
+        swap(steps, first=b"3", second="4"),
+    )
+
+    assert answers == [Swapped("1", "2"), *names, Swapped("3", "4")]
+    assert await scripts_run(redis) - before == 4
+
+
+async def test_long_arguments_are_not_held_up_by_each_other(steps: Steps, redis: Redis) -> None:
+    long = "x" * (RUN_BYTES_MAX // 2)
+    await echo(steps, text="warm")
+    before = await scripts_run(redis)
+
+    assert await asyncio.gather(*(echo(steps, text=long) for _ in range(6))) == [long] * 6
+
+    assert await scripts_run(redis) - before == 3
+
+
+async def scripts_run(redis: Redis) -> int:
+    """Count the scripts that Redis has run."""
+    stats = await redis.info("commandstats")
+    return int(stats["cmdstat_evalsha"]["calls"])
+
+
+@pytest.mark.parametrize("wrong", [fail, crash], ids=["error", "crash"])
+async def test_a_run_that_fails_fails_alone_among_others_of_its_script(
+    steps: Steps, wrong: Step[..., str]
+) -> None:
+    asked = (wrong(steps, text=text) for text in ("well", "no", "well"))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert (answers[0], answers[2]) == ("well", "well")
+    assert isinstance(answers[1], ResponseError)

@@ -108,7 +108,7 @@ async def test_hostile_wishes_and_waiters_take_nothing_amiss(web: Desk, name: st
     event = await web.accept()
 
     assert await web.take(wish(only=name)) is None
-    await web.claims.leave_line(name, new_lease_token())
+    await web.claims.leave_line(wish(waiter=name), new_lease_token())
     held = await web.take(wish(waiter=name or "nobody"))
     assert held
     assert held.event_id == event.event_id
@@ -176,8 +176,8 @@ async def test_a_dead_process_leaves_every_line_with_all_its_takers(
     event = await web.accept(hook="alarm")
 
     assert await web.status(event.event_id) is EventStatus.QUEUED
-    assert [key for key in await lines(web) if "principal" not in key] == []
     assert await web.take(wish(hooks=HOOKS, waiter="second"))
+    assert [key for key in await lines(web) if "principal" not in key] == []
 
 
 async def test_what_a_process_was_to_give_a_taker_when_it_ended_goes_to_the_next(
@@ -186,6 +186,7 @@ async def test_what_a_process_was_to_give_a_taker_when_it_ended_goes_to_the_next
     await worker.take(wish(waiter="first"))
     await web.take(wish(waiter="second"))
     event = await web.accept()
+    await web.claims.match(SERVER, wish().hooks)
     assert await worker.held()
 
     for _ in range(2):
@@ -204,7 +205,7 @@ async def test_an_event_that_its_taker_did_not_get_goes_to_the_next_at_once(web:
         await web.take(wish(waiter=waiter))
     event = await web.accept()
 
-    await web.claims.leave_line("first", token_of("first"))
+    await web.claims.leave_line(wish(waiter="first"), token_of("first"))
 
     held = await web.take(wish(waiter="second"))
     assert held
@@ -215,6 +216,7 @@ async def test_a_taker_whose_event_went_to_another_meanwhile_waits_on(web: Desk)
     """Its process was thought dead and lives."""
     await web.take(wish(waiter="first"))
     event = await web.accept()
+    await web.claims.match(SERVER, wish().hooks)
     await web.claims.abandon(event.event_id, token_of("first"))
     assert await web.take(principal=BOB)
 
@@ -240,7 +242,7 @@ async def test_no_more_takers_of_a_principal_wait_than_may_and_more_hear_when_to
     assert await web.take(wish(waiter="first", most=2)) is None
     assert await web.take(wish(most=2)) is None
     assert await web.take(wish(waiter="third", most=2), BOB) is None
-    await worker.claims.leave_line("second", token_of("second"))
+    await worker.claims.leave_line(wish(waiter="second"), token_of("second"))
     assert await web.take(wish(waiter="third", most=2)) is None
 
 
@@ -286,6 +288,7 @@ async def test_the_process_is_told_who_waits_and_who_was_given_an_event(
     assert await web.claims.waiting() == (2, [])
 
     await web.accept()
+    await worker.claims.match(SERVER, wish().hooks)
     assert await web.claims.waiting() == (2, ["first"])
     assert await worker.claims.waiting() == (0, [])
 
@@ -316,7 +319,7 @@ async def commands_of_one_event(desk: Desk, waiters: int) -> int:
 async def test_who_leaves_the_line_holds_nobody_up(web: Desk) -> None:
     await web.take(wish(waiter="first"))
     for _ in range(2):
-        await web.claims.leave_line("first", token_of("first"))
+        await web.claims.leave_line(wish(waiter="first"), token_of("first"))
     await web.accept()
 
     assert await web.take()
@@ -340,7 +343,7 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
     await web.claims.take(wish(waiter="first"), ALICE, token)
 
     for _ in range(2):
-        await web.claims.leave_line("first", token)
+        await web.claims.leave_line(wish(waiter="first"), token)
 
     found = await web.events.read(event.event_id)
     assert found
@@ -351,7 +354,7 @@ async def test_leaving_gives_back_what_was_taken_unnoticed_and_counts_no_attempt
 async def test_a_take_that_arrives_after_its_taker_left_takes_nothing(web: Desk) -> None:
     event = await web.accept()
     token = new_lease_token()
-    await web.claims.leave_line("first", token)
+    await web.claims.leave_line(wish(waiter="first"), token)
 
     assert await web.claims.take(wish(waiter="first"), ALICE, token) is None
     assert await web.status(event.event_id) is EventStatus.QUEUED

@@ -211,7 +211,7 @@ async def test_an_event_wakes_the_taker_it_is_for_and_no_other(web: Desk, heard:
 async def test_who_leaves_the_line_disturbs_nobody(web: Desk, heard: list[str]) -> None:
     await web.take(wish(waiter="first"))
     await web.take(wish(waiter="second"))
-    await web.claims.leave_line("first", token_of("first"))
+    await web.claims.leave_line(wish(waiter="first"), token_of("first"))
     await web.redis.publish(WAKE_CHANNEL, "last")
 
     await wait_until(lambda: heard == ["last"], "nothing but the last word is heard")

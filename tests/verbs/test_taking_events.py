@@ -240,8 +240,8 @@ async def test_a_taker_that_left_while_redis_was_away_leaves_the_line_later(
         monkeypatch.setattr(ClaimStore, "leave_line", leaving_again)
         raise StoreUnavailableError("away")
 
-    async def leaving_again(_self: ClaimStore, waiter: str, token: LeaseToken) -> None:
-        await leaving(waiter, token)
+    async def leaving_again(_self: ClaimStore, wish: ClaimRequest, token: LeaseToken) -> None:
+        await leaving(wish, token)
 
     monkeypatch.setattr(ClaimStore, "leave_line", fail)
     async with many_waiting(web, 1) as taking:

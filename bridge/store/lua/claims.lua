@@ -15,18 +15,16 @@ function claims.taken(event_id)
   return {outcome = 'taken', body = body, event = events.row(event_id)}
 end
 
--- Take an event, or stand in line for one. Before a newcomer looks, those in line are served.
+-- Take an event, or stand in line for one. While others stand in line for what is queued, nothing
+-- is taken past them: `in turn` says to come again once `waiters.match` has served them.
 -- step claims.take(wish: {server, hooks: json, lines: json, token, principal, process, waiter,
 --   wait_ms: number, most: number}) -> {outcome, body?, event?: events.row, free_in_ms?}?
 function claims.take(wish)
   local answer = claims.given(wish)
   if answer ~= nil then return answer end
-  waiters.match(wish.server, wish.hooks)
-  answer = claims.given(wish)
-  if answer ~= nil then return answer end
-  local event_id = waiters.best_for(wish.server, wish.hooks, wish.lines)
+  local event_id, hook = waiters.best_for(wish.server, wish.hooks, wish.lines)
   if event_id then
-    waiters.forget(wish.process, wish.waiter)
+    if waiters.are_there(wish.server, hook) then return {outcome = 'in turn'} end
     waiters.lease(event_id, wish)
     return claims.taken(event_id)
   end
@@ -43,7 +41,8 @@ function claims.given(wish)
   if event_id == '' then return false end
   local e = records.fields(keys.event(event_id), 'status', 'lease')
   if e.status ~= 'leased' or e.lease ~= wish.token then return end
-  waiters.forget(wish.process, wish.waiter)
+  redis.call('HDEL', keys.takers(wish.process), wish.waiter)
+  redis.call('SREM', keys.named(wish.process), wish.waiter)
   redis.call('EXPIRE', keys.taken(wish.token), 60)
   return claims.taken(event_id)
 end
@@ -98,11 +97,16 @@ function claims.take_one(event_id, token, principal, process)
   return claims.taken(event_id)
 end
 
--- Give up a taker's place, and the event that it may have been given just now.
--- step claims.leave_line(process, waiter, token) -> nothing
-function claims.leave_line(process, waiter, token)
+-- Give up a taker's place, and the event that it may have been given just now. It may have been
+-- woken for what is queued on one of the hooks, so the next in line is woken for that.
+-- step claims.leave_line(process, waiter, token, server, hooks: json) -> nothing
+function claims.leave_line(process, waiter, token, server, hooks)
   waiters.forget(process, waiter)
   claims.abandon_taken(token)
+  for _, hook in ipairs(hooks) do
+    local inbox = keys.inbox(server, hook, 'queued')
+    if redis.call('EXISTS', inbox) == 1 then waiters.wake_first(server, hook) end
+  end
 end
 
 -- Count a process's takers on record, and name those that were given an event.
@@ -146,7 +150,7 @@ function claims.abandon(event_id, token)
   redis.call('ZREM', keys.event_leases(), event_id)
   events.move(event_id, 'queued')
   timeline.add(event, 'unreceived')
-  waiters.offer(e.server, e.hook)
+  waiters.wake_first(e.server, e.hook)
 end
 
 -- Abandon whatever a token took, and let it take nothing any more.
@@ -177,7 +181,7 @@ function claims.release(claim, status, delay_ms, reason)
   events.move(event_id, status)
   timeline.add(event, 'released', {by = claim.taker, to = status, reason = reason,
     delay_s = status == 'delayed' and delay_ms / 1000 or nil})
-  if status == 'queued' then waiters.offer(claim.server, e.hook) end
+  if status == 'queued' then waiters.wake_first(claim.server, e.hook) end
   if status == 'delayed' then
     redis.call('ZADD', keys.event_leases(), clock.now_ms + delay_ms, event_id)
   end
@@ -192,7 +196,7 @@ function claims.sweep_leases(limit)
     redis.call('ZREM', keys.event_leases(), event_id)
     claims.lapse(event_id)
     local e = records.fields(keys.event(event_id), 'status', 'server', 'hook')
-    if e.status == 'queued' then waiters.offer(e.server, e.hook) end
+    if e.status == 'queued' then waiters.wake_first(e.server, e.hook) end
   end
   return due
 end
@@ -233,7 +237,7 @@ function claims.redrive(event_id, token)
   redis.call('ZADD', keys.event_deadlines(), clock.now_ms + e.open_s * 1000, event_id)
   events.move(event_id, 'queued')
   timeline.add(event, 'redriven')
-  waiters.offer(e.server, e.hook)
+  waiters.wake_first(e.server, e.hook)
   return {outcome = 'redriven', status = redis.call('HGET', event, 'status')}
 end
 

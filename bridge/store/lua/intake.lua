@@ -41,7 +41,7 @@ function intake.accept(new)
   local order = intake.write(new)
   if not is_unheard then
     subscriptions.wake(new.server, new.hook)
-    waiters.offer(new.server, new.hook)
+    waiters.wake_first(new.server, new.hook)
   end
   return {outcome = 'accepted', order = order, received_at = clock.now_ms}
 end
@@ -125,7 +125,7 @@ function intake.write(new)
   redis.call('ZADD', keys.inbox(new.server, new.hook, 'queued'), order, id)
   counters.add(1, 'events', new.server, new.hook, 'queued')
   redis.call('ZADD', keys.event_deadlines(), clock.now_ms + new.answer_within_s * 1000, id)
-  signals.notify('events:' .. new.server)
+  signals.notify_once('events:' .. new.server)
   return order
 end
 

@@ -17,9 +17,8 @@ function leaving.leave(process)
   end
   redis.call('UNLINK', keys.takers(process), keys.named(process))
   redis.call('HDEL', keys.places(), process)
-  if redis.call('EXISTS', keys.held(process)) == 1 then
-    redis.call('ZADD', keys.processes(), 0, process)
-  end
+  local holds_more = redis.call('EXISTS', keys.held(process)) == 1
+  if holds_more then redis.call('ZADD', keys.processes(), 0, process) end
   signals.notify(processes.DIED)
 end
 

@@ -2,14 +2,16 @@
 local keys = require 'keys'
 local signals = {}
 
--- What was said already: what is heard of a step is heard behind all of it, so once is enough.
+-- What was said by `notify_once`.
 signals.said = {}
 
 -- Notify all who wait for `name`, in every process.
-function signals.notify(name)
-  if signals.said[name] then return end
+function signals.notify(name) redis.call('PUBLISH', keys.wake_channel(), name) end
+
+-- Notify them by the first of several runs of a step, for they hear of it behind the last one.
+function signals.notify_once(name)
+  if not signals.said[name] then signals.notify(name) end
   signals.said[name] = true
-  redis.call('PUBLISH', keys.wake_channel(), name)
 end
 
 return signals

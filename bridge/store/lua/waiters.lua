@@ -5,7 +5,8 @@
 -- their takers, and each process has a part of the line: so whatever the length of a line, a step
 -- looks at its beginning alone, and a dead process leaves it at once, with all its takers.
 --
--- The step that queues an event leases it to the first who wants it, and wakes nobody else.
+-- The step that queues an event wakes the first who wants it, and nobody else. That one comes and
+-- has all be served in turn for whom something is queued: `match` leases it to them.
 local clock = require 'clock'
 local counters = require 'counters'
 local events = require 'events'
@@ -111,14 +112,26 @@ function waiters.serve(first, event_id)
   signals.notify('taker:' .. first.waiter)
 end
 
--- Serve the first in line, if anybody is, after one event was queued.
-function waiters.offer(server, hook)
-  local first = waiters.first_for(server, hook)
-  local event_id = first and events.oldest(keys.inbox(server, hook, 'queued'))
-  if event_id then waiters.serve(first, event_id) end
+-- Wake the first in each line for a hook. Dead processes hear nothing, so they are passed over.
+function waiters.wake_first(server, hook)
+  for _, line in ipairs({'hook-' .. hook, 'any'}) do
+    for _, process in ipairs(redis.call('ZRANGE', keys.line(server, line), 0, -1)) do
+      local first = redis.call('ZRANGE', keys.waiters(server, line, process), 0, 0)[1]
+      if first and processes.lives(process) then
+        signals.notify('taker:' .. first)
+        break
+      end
+    end
+  end
 end
 
--- The oldest queued event of the highest priority in some lines; `hooks` lists {name, priority}.
+-- Does anybody stand in line for a hook?
+function waiters.are_there(server, hook)
+  return redis.call('EXISTS', keys.line(server, 'hook-' .. hook), keys.line(server, 'any')) > 0
+end
+
+-- The oldest queued event of the highest priority in some lines, and its hook; `hooks` lists
+-- {name, priority}.
 function waiters.best_for(server, hooks, lines)
   local wanted, best = {}, nil
   for _, line in ipairs(lines) do wanted[line] = true end
@@ -128,10 +141,10 @@ function waiters.best_for(server, hooks, lines)
       local id, order = events.oldest(keys.inbox(server, name, 'queued'))
       local is_better = id and (not best or priority > best.priority
         or (priority == best.priority and order < best.order))
-      if is_better then best = {id = id, order = order, priority = priority} end
+      if is_better then best = {id = id, hook = name, order = order, priority = priority} end
     end
   end
-  return best and best.id
+  if best then return best.id, best.hook end
 end
 
 -- The first in line of all for whom an event is queued.
@@ -145,8 +158,7 @@ function waiters.first_of_all(server, hooks)
   return first
 end
 
--- Serve those for whom an event is queued already: an older bridge queued it, or their process was
--- thought dead. Two hundred at most, for all others wait meanwhile.
+-- Serve those for whom an event is queued: two hundred at most, for all others wait meanwhile.
 -- step waiters.match(server, hooks: json) -> nothing
 function waiters.match(server, hooks)
   for _ = 1, 200 do
