@@ -9,11 +9,9 @@ from pydantic import (
     Discriminator,
     Field,
     SecretStr,
-    SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -73,10 +71,6 @@ class BasicAuth(Entry):
         """Return what nobody else may know."""
         return (self.password.get_secret_value(),)
 
-    @model_serializer(mode="wrap")
-    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {self.kind: dump(self)}
-
 
 class HeaderAuth(Entry):
     """A header of any name, as n8n's Header Auth credential, Telegram and GitLab send."""
@@ -96,10 +90,6 @@ class HeaderAuth(Entry):
     def secrets(self) -> tuple[str, ...]:
         """Return what nobody else may know."""
         return (self.value.get_secret_value(),)
-
-    @model_serializer(mode="wrap")
-    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {self.kind: dump(self)}
 
 
 class SignatureAuth(Entry):
@@ -253,10 +243,6 @@ class HmacAuth(SignatureAuth):
                 [Fault("/signed", "must hold {timestamp} just where `timestamp` is given")]
             )
         return self
-
-    @model_serializer(mode="wrap")
-    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {self.kind: dump(self)}
 
 
 class Token(Entry):
