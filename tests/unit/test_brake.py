@@ -1,5 +1,6 @@
 """The brake on guessing."""
 
+import itertools
 import sys
 import time
 
@@ -9,6 +10,7 @@ from bridge.auth.throttle import (
     FAILURES_MAX,
     FAILURES_MAX_BEYOND,
     FAILURES_MAX_OF_ALL,
+    PLACES,
     GuessThrottle,
 )
 
@@ -42,10 +44,12 @@ def test_who_names_another_address_beside_its_own_is_braked_all_the_same(
 
 
 def test_many_addresses_together_are_braked_sooner(clock: list[float]) -> None:
-    guesses = GuessThrottle()
+    guesses, crowd = GuessThrottle(), [f"crowd {number}" for number in range(900)]
     for number in range(FAILURES_MAX_OF_ALL):
-        guesses.count([f"crowd {number % 900}"])
-    heard = [guesses.count(["new"]) for _ in range(FAILURES_MAX_BEYOND + 1)]
+        guesses.count([crowd[number % len(crowd)]])
+    taken = {hash(each) % PLACES for each in crowd}
+    new = next(name for name in map(str, itertools.count()) if hash(name) % PLACES not in taken)
+    heard = [guesses.count([new]) for _ in range(FAILURES_MAX_BEYOND + 1)]
     assert heard[:-1] == [None] * FAILURES_MAX_BEYOND
     assert heard[-1]
 
