@@ -54,7 +54,16 @@ async def test_help_tells_of_a_command_what_the_command_tells_of_itself() -> Non
     assert [each.help for each in later] == [each.load().help for each in later]
 
 
-@pytest.mark.parametrize("command", [["nonsense"], ["web", "--port", "many"], ["check", "nowhere"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["nonsense"],
+        ["web", "--port", "many"],
+        ["check", "nowhere"],
+        ["tokens", "add", "support", "ann", "--expires", "0"],
+        ["stdio", "support", "--nonsense"],
+    ],
+)
 async def test_wrong_use_is_status_2(command: list[str]) -> None:
     status, _ = await run(*command, environ={})
     assert status == 2
@@ -63,6 +72,15 @@ async def test_wrong_use_is_status_2(command: list[str]) -> None:
 async def test_the_demo_that_ships_has_no_fault() -> None:
     status, _ = await run("check", environ={})
     assert status == 0
+
+
+async def test_what_may_be_regretted_is_told_as_a_warning_and_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("name: s\ntokens: [env:OF_S]\n")
+    status, said = await run("check", str(tmp_path), environ={"OF_S": "short"})
+    assert status == 0
+    assert "s.yaml:2: tokens.0 is a secret of fewer than 16 characters" in said
+    assert "(a warning)" in said
+    assert said.endswith("no faults found\n")
 
 
 async def test_a_fault_in_a_server_file_is_a_line_with_its_place(tmp_path: Path) -> None:

@@ -135,6 +135,16 @@ async def test_dead_replies_are_listed_shown_and_redriven(
         assert row["event_id"] == event_id
 
 
+async def test_a_reply_that_cannot_be_redriven_is_a_fault_and_keeps_no_other_from_it(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        event_id = await dead_reply(web)
+        status, rows = await told("replies", "redrive", "evt_none", event_id, environ=environ)
+    assert status == 1
+    assert [(row["id"], row["done"]) for row in rows] == [("evt_none", False), (event_id, True)]
+
+
 async def test_a_settled_events_dead_reply_is_redriven_by_the_event_too(
     redis_url: str, environ: dict[str, str]
 ) -> None:

@@ -79,6 +79,20 @@ def test_a_hook_stays_shut_to_a_wrong_credential(authorization: str | None) -> N
         check_hook(hook({"bearer": "token-a"}), sender(authorization))
 
 
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"bearer": "s3cret"},
+        {"basic": {"user": "n8n", "password": "s3cret"}},
+        {"header": {"name": "x-token", "value": "s3cret"}},
+        {"github": "s3cret"},
+    ],
+    ids=lambda auth: next(iter(auth)),
+)
+def test_what_proves_a_sender_is_known_as_a_secret(auth: dict[str, Any]) -> None:
+    assert hook(auth, {"bearer": "other"}).secrets == ("s3cret", "other")
+
+
 def basic(text: str) -> str:
     return f"Basic {base64.b64encode(text.encode()).decode()}"
 

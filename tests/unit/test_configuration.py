@@ -6,7 +6,12 @@ import pytest
 
 from bridge.cli.check import check
 from bridge.cli.welcome import welcome
-from bridge.configuration.load import process_configuration, read_configuration, unguarded
+from bridge.configuration.load import (
+    is_reachable_by,
+    process_configuration,
+    read_configuration,
+    unguarded,
+)
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
@@ -139,6 +144,29 @@ def test_what_clients_drop_is_a_warning_at_every_start(
     at = "http://127.0.0.1:8080/mcp/s"
     assert f"claude mcp add --scope user --transport http s {at}" in greeting, "no demo, and a line"
     assert "a-token-of-sixteen" not in greeting
+
+
+def test_who_is_served_the_demo_is_told_where_server_files_go(tmp_path: Path) -> None:
+    folder = tmp_path / "my servers"
+    configuration = read_configuration(environ(tmp_path, HOOK, HOOK_TOKEN="a-token-of-sixteen"))
+    greeting = welcome(configuration, {"BRIDGE_N8N_URL": "http://n"}, None, folder)
+    assert f"Put their files into {folder} and start again" in greeting
+    assert f"mkdir -p '{folder}' && cp " in greeting
+    assert str(folder) not in welcome(configuration, {"BRIDGE_N8N_URL": "http://n"}, None)
+
+
+def test_a_process_that_shares_its_redis_is_told_that_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        process_configuration(environ(tmp_path, HOOK, HOOK_TOKEN="a"))
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "BRIDGE_REDIS_URL is not set"
+    ]
+
+
+def test_settings_that_cannot_be_read_may_let_anybody_reach_the_bridge() -> None:
+    assert is_reachable_by({"BRIDGE_PUBLIC_URL": "no address"})
+    assert is_reachable_by({"BRIDGE_HOST": "0.0.0.0"})
+    assert not is_reachable_by({})
 
 
 SECRETS = """

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
+from bridge.errors import MalformedError, NumberError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import MEMBERS_MAX, decoded, unzip
 from bridge.formats.json_text import LONG_BYTES, off_loop
 from bridge.formats.multipart import PARTS_MAX, read_form
-from bridge.formats.payloads import Content, read_content
+from bridge.formats.payloads import Content, inner_json, read_content
 
 LIMIT = 10_000
 FORM = "multipart/form-data; boundary=limit"
@@ -232,6 +232,51 @@ def test_half_of_an_emoji_in_a_part_is_the_replacement_character() -> None:
     halves = b"a\xed\xa0\xbd \xed\xa0\xbd\xed\xb8\x80"
     payload = read_form(form(part(halves, 'name="text"')), FORM).payload
     assert payload["text"] == "a\ufffd \N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize("told", [b"no JSON", b"7", b'{"text": 7}'])
+def test_charsets_that_say_nothing_of_a_field_leave_it_as_it_is(told: bytes) -> None:
+    content = form(part(told, 'name="charsets"'), part("é".encode(), 'name="text"'))
+    assert read_form(content, FORM).payload["text"] == "é"
+
+
+INNER = b'{"action": "opened"}'
+
+
+@pytest.mark.parametrize(
+    ("parts", "payload"),
+    [
+        ([part(INNER, 'name="payload"')], {"action": "opened"}),
+        ([part(b"[1]", 'name="payload"')], [1]),
+        ([part(b"7", 'name="payload"')], None),
+        ([part(b"no JSON", 'name="payload"')], None),
+        ([part(b"7e999", 'name="payload"')], None),
+        ([part(INNER, 'name="other"')], None),
+        ([part(b"[1]", 'name="payload"'), part(b"x", 'name="f"; filename="f"')], None),
+        ([part(b'{"files": 1}', 'name="payload"'), part(b"x", 'name="f"; filename="f"')], None),
+    ],
+)
+async def test_json_in_the_field_of_a_form_is_found(parts: list[bytes], payload: object) -> None:
+    read = inner_json(await read_content(form(*parts), {"content-type": FORM}, LIMIT))
+    assert (read and read.payload) == payload
+
+
+async def test_files_stay_beside_the_json_that_came_in_a_field_with_them() -> None:
+    sent = form(part(INNER, 'name="payload"'), part(b"x", 'name="f"; filename="f"'))
+    content = await read_content(sent, {"content-type": FORM}, LIMIT)
+    read = inner_json(content)
+    assert read
+    assert isinstance(content.payload, dict)
+    assert read.payload == {"action": "opened", "files": content.payload["files"]}
+    assert json.loads(read.body.content) == read.payload
+    assert read.files == content.files == (b"x",)
+
+
+async def test_a_number_that_no_double_holds_in_a_field_is_named_with_its_place() -> None:
+    sent = form(part(b'{"n": 1e999}', 'name="payload"'))
+    content = await read_content(sent, {"content-type": FORM}, LIMIT)
+    with pytest.raises(NumberError):
+        inner_json(content)
 
 
 def test_a_form_may_be_empty() -> None:

@@ -33,7 +33,7 @@ KEPT_BY_JAVASCRIPT = [
 CHANGED_BY_JAVASCRIPT = [
     "9007199254740993", "-9007199254740993", "1234567890123456789", "1152921504606846976",
     "12345678901234567.89", "12345678901234567.0", "1.0000000000000000001", "0.1234567890123456789",
-    "123456789012345678e3", "1e-400", "1.2345e-320", "3.141592653589793238462643383279",
+    "123456789012345678e3", "1" * 400, "1e-400", "1.2345e-320", "3.141592653589793238462643383279",
 ]  # fmt: skip
 
 
@@ -59,6 +59,11 @@ def test_any_number_is_written_as_it_was_read(number: int | Decimal) -> None:
 def test_what_a_double_holds_is_never_changed(number: float) -> None:
     assert decode(repr(number)) == number
     assert not changes_in_javascript(decode(repr(number)))
+
+
+def test_an_exponent_beyond_all_decimals_is_read_as_the_double_it_is() -> None:
+    assert decode("0e99999999999999999999") == decode("1e-99999999999999999999") == 0
+    assert not changes_in_javascript(decode("0e99999999999999999999"))
 
 
 def test_only_numbers_are_touched_and_not_what_looks_like_them() -> None:

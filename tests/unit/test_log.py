@@ -145,3 +145,11 @@ def test_a_terminal_gets_lines_for_people_unless_told_otherwise(
     assert said.startswith("{") == is_json
     assert ("child=web" in said) == (not is_json)
     assert ("\x1b[33m" in said) == (is_terminal and not is_json)
+
+
+def test_an_error_stands_out_on_a_terminal() -> None:
+    levels = {"\x1b[31m": logging.ERROR, "\x1b[33m": logging.WARNING, "\x1b[32m": logging.INFO}
+    for color, level in levels.items():
+        line = record()
+        line.levelno, line.levelname = level, logging.getLevelName(level)
+        assert color in ConsoleLines(has_colors=True).format(line)

@@ -11,7 +11,7 @@ import pytest
 import bridge.store
 from bridge.store.assembly import Scripts, scripts
 from bridge.store.lua_files import LuaFileError, read_modules
-from bridge.store.rows import SeamError
+from bridge.store.rows import SeamError, decoder_of
 from bridge.store.steps import Step, Steps, step
 
 EVENTS = """\
@@ -74,6 +74,12 @@ class Row(NamedTuple):
 class Found(NamedTuple):
     outcome: str
     event: Row | None
+
+
+class Dated(NamedTuple):
+    outcome: str
+    event: Row | None
+    at: int
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,19 @@ def test_a_step_holds_what_it_needs_and_nothing_else() -> None:
         ("{hook, most: number}", "{hook}", "shared.lua:5: events.read gets no wish.most"),
         ("{hook, most: number}", "{hook, most: number, all}", "nothing reads wish.all"),
         ("local shared = {}", "local events = require 'events'\nlocal shared = {}", "not used"),
+        ("event?: events.row}?", "event?: events.row}? text", "an answer ends before 'text'"),
+        ("event?: events.row}?", "event?: events.row", "what the comment declares breaks off"),
+        ("{outcome, event?: events.row}?", "[text", "what the comment declares wants a ']'"),
+        ("{outcome, event?: events.row}?", "number", "number is no shape of an answer"),
+        ("-> {events.FIELDS, reply?}", "-> text", "events.row has no columns"),
+        ("function shared.is_wanted", "function other.is_wanted", "other is not this module"),
+        ("local shared = require 'shared'\n", "local lost = require 'lost'\n", "no module lost"),
+        (
+            "return shared\n",
+            "-- Again.\nfunction shared.is_wanted(wish) return wish end\n\nreturn shared\n",
+            "shared.is_wanted is there already",
+        ),
+        ("  'id', 'hook',\n}\n", "  'id', 'hook',\n", "nothing closes this: a line `}`"),
     ],
 )
 def test_what_does_not_hold_is_named_with_file_and_line(old: str, new: str, fault: str) -> None:
@@ -163,6 +182,17 @@ def test_modules_that_require_each_other_are_refused() -> None:
 
     with pytest.raises(LuaFileError, match="require each other"):
         modules(**circle)
+
+
+def test_a_column_that_is_not_of_its_type_is_named() -> None:
+    text = EVENTS.replace("event?: events.row}?", "event?: events.row, at: int}?")
+    script = modules(events=text, shared=SHARED).find("events.read")
+    read = decoder_of(script.declared.answer, Dated | None)
+
+    assert read([b"found", None, 7]) == Dated("found", None, 7)
+    assert read(None) is None
+    with pytest.raises(SeamError, match=r"Dated\.at cannot be read from an answer"):
+        read([b"found", None, b"soon"])
 
 
 def declared(answer: Any, **arguments: Any) -> Any:

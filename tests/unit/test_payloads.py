@@ -77,6 +77,7 @@ LATIN = "; charset=iso-8859-1"
         (b"a=%C3%A9&charset=none-such", FORM, {"a": "é", "charset": "none-such"}),
         (b"a=%8F%BC&charset=Shift_JIS", FORM, {"a": "松", "charset": "Shift_JIS"}),
         (b"text=Gr%FC%DFe", FORM + LATIN, {"text": "Grüße"}),
+        (b"text=%A2%E3", FORM + "; charset=gb2312", {"text": "€"}),
         (b"text=Gr\xfc\xdfe", FORM + LATIN, {"text": "Grüße"}),
         (b"text=Gr%FC%DFe+5+%80&x=%C3%A9", FORM, {"text": "Grüße 5 €", "x": "é"}),
         (b"n\xfc=1&n%FC=2", FORM, {"nü": ["1", "2"]}),

@@ -194,6 +194,8 @@ def test_a_wrong_value_is_never_repeated(name: str) -> None:
         "http://n8n:99999",
         "http://n8n:0",
         "http://[::1",
+        "http://n8n:5678?x=1",
+        "http://n8n:5678/#there",
     ],
 )
 def test_only_an_address_with_a_host_and_no_password_is_n8ns(url: str) -> None:

@@ -112,6 +112,7 @@ WRONG = {
     WORKFLOW + "    kind: ruby\n": "5: workflows.w.kind must be 'python'",
     WORKFLOW + "    handler: a:b\n": "5: workflows.w.handler is for `kind: python` alone",
     "name: s\nworkflows:\n  w: {kind: python}\n": "3: workflows.w needs `handler`",
+    WORKFLOW + "    kind: python\n    handler: a:b\n": "4: workflows.w.url is not called with",
     "name: s\nworkflows:\n  w: {kind: python, handler: a}\n": (
         "3: workflows.w.handler must match pattern"
     ),

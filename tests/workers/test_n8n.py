@@ -22,12 +22,14 @@ from bridge.n8n.client import N8n, undelivered, unreachable
 from bridge.n8n.outcomes import (
     Again,
     Answered,
+    AskAgain,
     Dead,
     Delivered,
     MaybeRun,
     NotRegistered,
     NotRun,
     Refused,
+    Unknown,
     WebhookOutcome,
 )
 from bridge.n8n.reply_address import ReplyAddress
@@ -433,3 +435,21 @@ async def test_an_answer_is_unzipped_no_further_than_it_may_be_long(
 
     assert isinstance(outcome, Refused)
     assert said in outcome.reason
+
+
+async def test_an_api_that_cannot_be_asked_is_asked_again(n8n: N8n) -> None:
+    outcome = await n8n.look_at(f"http://127.0.0.1:{free_port()}", "key", "1")
+    assert isinstance(outcome, AskAgain)
+    assert "refuses connections" in outcome.reason
+
+
+async def test_an_execution_longer_than_may_be_read_has_run_and_says_how_to_mend_that() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b" " * 2000
+    async with raw_server(answer) as server, N8n(max_response_bytes=1000) as n8n:
+        outcome = await n8n.look_at(server.url, "key", "1")
+    assert isinstance(outcome, Unknown)
+    assert "the workflow ran, but n8n keeps more than 1000 bytes" in outcome.reason
+
+
+def test_a_reply_that_no_address_takes_is_dead() -> None:
+    assert isinstance(undelivered(httpx2.UnsupportedProtocol("no http")), Dead)

@@ -59,6 +59,14 @@ async def test_an_answer_that_does_not_fit_leaves_its_question_open(workshop: Wo
     assert list((await workshop.get(task_id))["inputRequests"]) == [event_id]
 
 
+async def test_a_question_stays_open_for_who_only_closes_its_form(workshop: Workshop) -> None:
+    task_id = await workshop.start("wait")
+    event_id = await workshop.question(task_id, "Red?")
+    answer = await update(workshop, task_id, {event_id: {"action": "cancel"}})
+    assert "result" in answer
+    assert list((await workshop.get(task_id))["inputRequests"]) == [event_id]
+
+
 async def test_who_listens_is_told_of_each_question_and_that_the_task_works_on(
     workshop: Workshop,
 ) -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY
+from redis.asyncio import Redis
 
-from bridge.mcp.workflow_tools import ATTACHED_META_KEY, TASKS_EXTENSION
-from tests.doors.by_hand import BOB, call, open_session, request
+from bridge.mcp.workflow_tools import ATTACHED_META_KEY, EXPIRED, TASKS_EXTENSION
+from tests.doors.by_hand import BOB, Message, call, open_session, request
 from tests.doors.workshop import NAME, TAKES_TASKS, TASK_METHODS, Workshop, open_workshop
 from tests.waiting import wait_until
 
@@ -231,3 +232,39 @@ async def test_a_task_and_a_handle_are_one_call(workshop: Workshop) -> None:
     handle = (await workshop.client(takes_tasks=False).post(read)).json()["result"]
     assert handle["structuredContent"]["status"] == "succeeded"
     assert handle["structuredContent"]["result"] == ended["result"]["structuredContent"]
+
+
+async def test_a_handle_shows_what_the_workflow_reports_of_itself(workshop: Workshop) -> None:
+    call_id = await workshop.start("saw", seconds=60)
+    assert not {"progress", "message"} & (await read(workshop, call_id)).keys()
+    await workshop.report(0.4, "the second log")
+    shown = await read(workshop, call_id)
+    assert (shown["progress"], shown["message"]) == (0.4, "the second log")
+
+
+async def test_a_handle_of_a_call_whose_result_is_gone_says_so(
+    workshop: Workshop, redis_url: str
+) -> None:
+    call_id = (await workshop.end_of(await workshop.start("saw", seconds=0)))["taskId"]
+    async with Redis.from_url(redis_url) as redis:
+        assert await redis.hset(f"{{bridge}}:call:{call_id}", "finished_at", 1) == 0
+    shown = await read(workshop, call_id)
+    assert (shown["status"], shown["failure"]) == ("expired", EXPIRED)
+
+
+async def test_a_handle_leads_to_the_question_until_somebody_is_about_to_answer_it(
+    workshop: Workshop,
+) -> None:
+    call_id = await workshop.start("wait")
+    event_id = await workshop.question(call_id, "May I?")
+    assert f"Call take_event with event_id {event_id}" in str(await read(workshop, call_id))
+    taken = await workshop.client().post(call("take_event", event_id=event_id))
+    assert taken.json()["result"]["structuredContent"]["event_id"] == event_id
+    assert "somebody is about to answer" in str(await read(workshop, call_id))
+
+
+async def read(workshop: Workshop, call_id: str) -> Message:
+    """Read a call by its handle, as it stands; the rest of the result is given beside it."""
+    answer = await workshop.client(takes_tasks=False).post(call("read_call", call_id=call_id))
+    shown: Message = answer.json()["result"]["structuredContent"]
+    return shown

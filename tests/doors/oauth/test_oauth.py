@@ -193,6 +193,23 @@ async def test_a_client_can_give_its_tokens_up(flow: Flow) -> None:
     assert await flow.status(tokens["access_token"]) == 401
 
 
+async def test_nobody_gives_up_the_tokens_of_another_client(flow: Flow) -> None:
+    tokens = await flow.tokens()
+    for client_id, token in (("other", tokens["refresh_token"]), (flow.client_id, "unknown")):
+        given = {"client_id": client_id, "token": token}
+        answer = await flow.http.post(f"{flow.origin}/revoke", data=given)
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert await flow.status(tokens["access_token"]) != 401
+
+
+async def test_a_client_that_asks_for_no_scope_there_is_is_sent_back_with_that(flow: Flow) -> None:
+    await flow.register()
+    answer = await flow.authorize(scope="admin write")
+    assert answer.status_code == 302
+    assert (said(answer)["error"], said(answer)["iss"]) == ("invalid_scope", flow.origin)
+    assert said(await flow.authorize(scope="admin read")).get("error") is None
+
+
 async def test_the_page_shows_who_asks_and_lets_nothing_in(flow: Flow) -> None:
     await flow.register()
     page, _ = await flow.page(resource=f"{flow.origin}/mcp/other")

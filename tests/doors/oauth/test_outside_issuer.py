@@ -28,6 +28,7 @@ class Outside:
     def __init__(self, origin: str) -> None:
         self.url = origin
         self.keys = {"k1": ec.generate_private_key(ec.SECP256R1())}
+        self.names = origin
         self.asked = 0
 
     def app(self) -> Starlette:
@@ -39,7 +40,7 @@ class Outside:
         return Starlette(routes=routes)
 
     async def _metadata(self, _request: Request) -> Response:
-        return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
+        return JSONResponse({"issuer": self.names, "jwks_uri": f"{self.url}/keys"})
 
     async def _keys(self, _request: Request) -> Response:
         self.asked += 1
@@ -199,3 +200,23 @@ async def test_keys_are_kept_and_not_asked_for_with_each_token(
     forged = [outside.token(flow, "k9") for _ in range(3)]
     assert [await flow.status(token) for token in forged] == [401, 401, 401]
     assert outside.asked == 1
+
+
+@pytest.mark.parametrize("names", ["https://evil.example", None])
+async def test_the_keys_of_an_address_that_names_another_issuer_let_nobody_in(
+    flow: Flow, outside: Outside, names: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    outside.names = names
+    with caplog.at_level(logging.WARNING, "bridge"):
+        assert await flow.status(outside.token(flow)) == 401
+    assert "issuer.keys_not_read" in caplog.messages
+    assert not outside.asked
+
+
+async def test_who_was_let_in_stays_in_while_the_keys_cannot_be_read(
+    flow: Flow, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await flow.status(outside.token(flow)) != 401
+    monkeypatch.setattr(issuer_module, "KEPT_S", 0.0)
+    outside.names = "https://evil.example"
+    assert await flow.status(outside.token(flow)) != 401

@@ -39,6 +39,17 @@ async def test_a_page_that_is_let_in_is_told_that_it_may_ask(
     assert "access-control-allow-credentials" not in answer.headers
 
 
+async def test_a_page_that_names_no_headers_is_allowed_none_by_name(
+    web: str, http: httpx2.AsyncClient
+) -> None:
+    for named in ({}, {"access-control-request-headers": "x-a, <b>"}):
+        headers = {"origin": INSPECTOR, "access-control-request-method": "POST"} | named
+        answer = await http.options(f"{web}/mcp/desk", headers=headers)
+        assert answer.status_code == 204
+        assert "access-control-allow-headers" not in answer.headers
+        assert "access-control-allow-private-network" not in answer.headers
+
+
 @pytest.mark.parametrize("origin", PAGES)
 async def test_a_page_reads_its_session_and_its_refusals(
     web: str, http: httpx2.AsyncClient, origin: str

@@ -21,12 +21,14 @@ REBOUND = (
     "evil.example/localhost",
     "2130706433",
     "0.0.0.0",
+    "[localhost",
     "",
 )
 FOREIGN = (
     "https://evil.example",
     "http://127.0.0.1.evil.example",
     "http://localhost.evil.example:8080",
+    "http://[localhost",
     "null",
     "file://",
     "chrome-extension://localhost",

@@ -130,6 +130,17 @@ async def test_an_event_is_told_whatever_has_become_of_it(
     assert occurrence["data"]["status"] == "leased"
 
 
+async def test_of_a_long_payload_the_start_is_told_and_how_to_read_on(
+    ask: Ask, http: httpx2.AsyncClient, web: str
+) -> None:
+    cursor = (await poll(ask, None))["cursor"]
+    await send(http, web, "long " * 10_000)
+    (occurrence,) = (await poll(ask, cursor))["events"]
+    assert "payload" not in occurrence["data"]
+    assert occurrence["data"]["text"].startswith('"long long')
+    assert "read_event" in occurrence["data"]["read_on"]
+
+
 async def test_polling_takes_nothing(ask: Ask, http: httpx2.AsyncClient, web: str) -> None:
     event_id = await send(http, web, "Dear all")
     await poll(ask, LONG_AGO)
