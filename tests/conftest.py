@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from os import fsdecode
 
 import httpcore2
+import hypothesis
 import pytest
 from redis.asyncio import Redis
 
@@ -13,6 +14,10 @@ from bridge.local.valkey import EmbeddedValkey
 from bridge.store.keys import PREFIX, owner_of
 from bridge.verbs.store_losses import StoreLosses
 from tests.forked import forking
+
+# By default an example fails that takes 200 ms, which on a busy machine any does now and then.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -133,7 +133,10 @@ async def test_a_reply_after_the_end_is_told_so(n8n: N8n) -> None:
         assert (await n8n.post(f"{base}?signature=0", {})).status_code == 401
 
 
-async def test_of_two_replies_at_once_one_wins_and_one_is_a_problem(n8n: N8n) -> None:
+async def test_of_two_replies_at_once_one_wins_and_one_is_a_problem(
+    n8n: N8n, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.standin.waiting.LOADING_S", 0.3)  # so that they do meet
     async with asked(n8n) as run:
         await run.parked()
         replies = await asyncio.gather(*(n8n.post(run.url, {"n": n}) for n in range(2)))
