@@ -1,49 +1,83 @@
-"""`python -m tests.bench [ROW …]`: measures, and after all rows at full size writes the page."""
+"""`python -m tests.bench [ROW …]`: measures; with --write also puts the rows on the page."""
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 
 import click
 import uvloop
 
-from tests.bench import call, idle, ingest, streams, waiting
+from tests.bench import (
+    call,
+    crowd,
+    durable,
+    growth,
+    idle,
+    ingest,
+    lists,
+    primary,
+    real_n8n,
+    start,
+    streams,
+    takers,
+    waiting,
+)
 from tests.bench.figures import Row
-from tests.bench.program import ROOT
-from tests.bench.report import page, section
-from tests.bench.scale import FULL, SHORT, Scale
+from tests.bench.report import PAGE, section, write_page
+from tests.bench.results import merge_results, result
+from tests.bench.scale import FULL, MILLION, SHORT, Scale
 
-ROWS: Mapping[str, Callable[[Scale], Awaitable[Row]]] = {
+ROWS: Mapping[str, Callable[[Scale], Coroutine[None, None, Row]]] = {
     "ingest": ingest.measure,
+    "webs": ingest.measure_webs,
     "call": call.measure,
-    "waiting": waiting.measure,
+    "durable": durable.measure,
+    "n8n": real_n8n.measure,
+    "lists": lists.measure,
     "streams": streams.measure,
     "idle": idle.measure,
+    "takers": takers.measure,
+    "waiting": waiting.measure,
+    "crowd": crowd.measure,
+    "start": start.measure,
+    "growth": growth.measure,
+    "primary": primary.measure,
 }
-PAGE = ROOT / "docs" / "performance.md"
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(ROWS)))
 @click.option("--runs", type=click.IntRange(min=1), help="How often each row is measured.")
 @click.option("--stalled", type=click.IntRange(min=0), help="How many streams of `idle` stall.")
+@click.option("--million", is_flag=True, help="Have `growth` go on to a million events.")
 @click.option("--short", is_flag=True, help="A look at whether it works; the numbers mean little.")
-def bench(names: tuple[str, ...], runs: int | None, stalled: int | None, *, short: bool) -> None:
+@click.option("--write", is_flag=True, help="Put the rows into docs/performance.json and the page.")
+@click.option("--page", is_flag=True, help="Only write the page anew from what was measured.")
+def bench(
+    names: tuple[str, ...],
+    runs: int | None,
+    stalled: int | None,
+    *,
+    million: bool,
+    short: bool,
+    write: bool,
+    page: bool,
+) -> None:
     """Measure all rows, or those named."""
     scale = SHORT if short else FULL
     scale = replace(scale, rounds=runs or scale.rounds)
     if stalled is not None:
         scale = replace(scale, stalled=stalled)
-    rows = [uvloop.run(_measure(name, scale)) for name in names or ROWS]
-    if not names and not short:
-        PAGE.write_text(page(rows, _command(), scale.rounds))
-        click.echo(f"written: {PAGE.relative_to(ROOT)}")
-
-
-async def _measure(name: str, scale: Scale) -> Row:
-    row = await ROWS[name](scale)
-    click.echo("\n".join(section(row)))
-    return row
+    if million:
+        scale = replace(scale, queued=MILLION)
+    for name in () if page else names or ROWS:
+        row = uvloop.run(ROWS[name](scale))
+        click.echo("\n".join(section(row)))
+        if write:
+            merge_results({name: result(row, _command(), scale.rounds)})
+    if write or page:
+        write_page(ROWS)
+        click.echo(f"written: {PAGE}")
 
 
 def _command() -> str:

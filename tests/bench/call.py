@@ -1,42 +1,60 @@
-"""Row 2: what a tool call costs that does nothing: through queue, worker and n8n, and back."""
+"""What a tool call costs that does nothing: through queue, worker and n8n, and back."""
+
+from collections.abc import Iterator, Sequence
 
 from tests.bench.figures import Figure, Row
-from tests.bench.load import Load, figures_of, press
+from tests.bench.load import Load, Question, Side, figures_of, in_turns
 from tests.bench.scale import Scale
 from tests.bench.stage import set_up
-from tests.bench.tool_call import calls
+from tests.bench.tool_call import STATELESS_VERSION, calls
 
-PEER = "fastmcp, a tool in its own process"
+BY_HAND, NOOP = "by hand", "no-op in fastmcp"
+GOALS = {1: {"p50_ms": 2.5}, 50: {"per_s": 1.0}}
 
 
 async def measure(scale: Scale) -> Row:
-    """Call a workflow that answers at once, and a tool that never leaves its server."""
+    """Call a workflow over the bridge, the same by hand, and a tool that asks nobody."""
     figures: list[Figure] = []
     async with (
         set_up() as stage,
         stage.web() as web,
-        stage.worker(),
-        stage.peer("call") as peer,
+        stage.worker() as worker,
+        stage.peer("call", stage.n8n_url) as peer,
     ):
-        ours, theirs = calls("/mcp/demo", "slow_tool"), calls("/mcp", "slow_tool")
-        for sessions in scale.sessions:
-            sides: tuple[list[Load], list[Load]] = ([], [])
-            for _ in range(scale.rounds):
-                for port, questions, loads in (
-                    (web.port, ours, sides[0]),
-                    (peer.port, theirs, sides[1]),
-                ):
-                    await press(port, sessions, scale.warm_s, questions)
-                    loads.append(await press(port, sessions, scale.load_s, questions))
-            figures += figures_of(f"{sessions} at once: calls", sides[0], PEER, sides[1])
+        pids = (web.pid, worker.pid, stage.valkey_pid)
+        sides = (
+            Side("bridge", web.port, calls("/mcp/demo", "slow_tool"), pids),
+            Side(BY_HAND, peer.port, _peers("by_hand"), (peer.pid,)),
+            Side(NOOP, peer.port, _peers("noop"), (peer.pid,)),
+        )
+        for clients in scale.sessions:
+            figures += _figures(clients, await in_turns(sides, clients, scale))
     return Row(
         "A tool call that does nothing",
-        "`tools/call` on the 2026-07-28 wire over raw keep-alive HTTP. The bridge puts the call on "
+        "`tools/call` over raw keep-alive HTTP. The bridge (2026-07-28 wire) puts the call on "
         "disk, signals a worker through RQ, which posts to the stand-in for n8n; the answer comes "
-        "back the same way.",
+        "back the same way. *By hand*: a fastmcp tool (stateless, JSON) that posts to the same "
+        "webhook "
+        "and keeps nothing. *No-op*: a tool in the same server that asks nobody.",
         figures,
         (
-            "The peer keeps nothing and asks nobody: the ratio is the price of a call that "
-            "outlives its connection, its web process and its worker.",
+            "CPU is that of all processes that serve, Valkey included and the stand-in not. The "
+            "peers keep nothing: what the bridge takes more is the price of a call that outlives "
+            "its connection, its web process and its worker.",
         ),
     )
+
+
+def _peers(tool: str) -> Iterator[Question]:
+    return calls("/mcp", tool, version=STATELESS_VERSION)
+
+
+def _figures(clients: int, loads: Sequence[Sequence[Load]]) -> list[Figure]:
+    ours, by_hand, noop = loads
+    what = f"{clients} at once: calls"
+    goals = GOALS.get(clients, {})
+    measures = ("per_s", "p50_ms", "p99_ms", "cpu_ms")
+    return [
+        *figures_of(what, ours, BY_HAND, by_hand, measures, **goals),
+        *figures_of(what, ours, NOOP, noop, ("per_s", "p50_ms")),
+    ]

@@ -17,6 +17,7 @@ class Answer:
     """What came back."""
 
     status: int
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -25,6 +26,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._answered: asyncio.Future[Answer] | None = None
         self._transport: asyncio.Transport | None = None
@@ -61,6 +63,10 @@ class Connection(asyncio.Protocol):
         if self._answered and not self._answered.done():
             self._answered.set_exception(exc or ConnectionResetError("hung up before the answer"))
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header from the parser."""
+        self._headers[name.decode().lower()] = value.decode()
+
     def on_body(self, part: bytes) -> None:
         """Take a part of a body from the parser."""
         self._body += part
@@ -68,7 +74,9 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Hand an answer over; the parser has seen its end."""
         assert self._answered
-        self._answered.set_result(Answer(self._parser.get_status_code(), bytes(self._body)))
+        answer = Answer(self._parser.get_status_code(), self._headers, bytes(self._body))
+        self._answered.set_result(answer)
+        self._headers = {}
         self._body.clear()
 
 

@@ -1,4 +1,4 @@
-"""Row 5: ten thousand idle streams on one process, and what a call beside them feels of it."""
+"""Ten thousand idle streams on one process, and what a call beside them feels of it."""
 
 import asyncio
 import contextlib
@@ -13,8 +13,8 @@ from typing import cast
 from typing_extensions import override
 
 from tests.bench.connection import HOST, Connection, spell
-from tests.bench.figures import Figure, Row
-from tests.bench.load import Load, Question, press, put
+from tests.bench.figures import Figure, Goal, Row
+from tests.bench.load import Load, Question, press
 from tests.bench.memory import resident_kb
 from tests.bench.program import Program
 from tests.bench.scale import Scale
@@ -29,6 +29,8 @@ TOLD = 400
 
 KEEPALIVE, KEEPALIVE_S, DRAIN_S = b": keepalive", 15, 30
 POLL_S = 0.02
+KIB_A_STREAM = 16.0
+PEERS = {"bare": "a hand-written server", "plain": "Starlette's StreamingResponse"}
 ALONE, SPACING, DRAIN = "with no stream open", "BRIDGE_KEEPALIVE_S", "BRIDGE_DRAIN_S"
 
 
@@ -81,19 +83,33 @@ class Idled:
 
 
 async def measure(scale: Scale) -> Row:
-    """Open the streams, look at a call beside them, and end the process."""
+    """Open the streams, look at a call beside them, end the process; and open them on peers."""
     rounds: list[Idled] = []
+    held: dict[str, list[float]] = {kind: [] for kind in PEERS}
     async with set_up() as stage:
         for _ in range(min(scale.rounds, 2)):
             await stage.clear()
             async with stage.web() as web:
                 rounds.append(await _idle(web, scale))
+            for kind, found in held.items():
+                async with stage.peer("idle", kind) as peer:
+                    found.append(await _held_kb(peer, scale))
     return Row(
         "Ten thousand idle streams",
         f"{scale.idle_streams} HTTP+SSE streams on one web process, idle for "
         f"{scale.idle_for_s:g} s while one client calls `list_calls` in turn; then SIGTERM. "
         f"{scale.stalled} more are told some MB each and do not read; they are cut meanwhile.",
         (
+            *(
+                Figure(
+                    "resident memory a stream, KiB",
+                    [each.kb_a_stream for each in rounds],
+                    PEERS[kind],
+                    found,
+                    goal=Goal(KIB_A_STREAM, is_ratio=False),
+                )
+                for kind, found in held.items()
+            ),
             Figure(
                 "a call's p50 ms",
                 [each.beside.p50_ms for each in rounds],
@@ -116,11 +132,18 @@ async def measure(scale: Scale) -> Row:
                 "from SIGTERM to the end, s", [each.ends_s for each in rounds], DRAIN, [DRAIN_S]
             ),
         ),
-        (
-            _said("Resident memory a stream, KB", [each.kb_a_stream for each in rounds]),
-            _said("Streams opened/s", [each.per_s for each in rounds]),
-        ),
+        (_said("Streams opened/s", [each.per_s for each in rounds]),),
     )
+
+
+async def _held_kb(peer: Program, scale: Scale) -> float:
+    """Return the memory that each stream takes of a peer, keepalives included."""
+    async with streams(peer.port, OPENING) as first:
+        before_kb = resident_kb(peer.pid)
+        async with streams(peer.port, scale.idle_streams) as listeners:
+            await asyncio.sleep(min(scale.idle_for_s, KEEPALIVE_S + 1))
+            assert not any(each.ended.done() for each in (*first, *listeners))
+            return max(resident_kb(peer.pid) - before_kb, 0.1) / len(listeners)
 
 
 def _said(what: str, samples: list[float]) -> str:
@@ -174,7 +197,7 @@ async def _stall(port: int, stalled: list[Listener]) -> None:
         listener.transport.pause_reading()
         for count in range(TOLD):
             message = {"jsonrpc": "2.0", "id": count, "method": "tools/list"}
-            await put(poster, Question(spell("POST", listener.address, CLAUDE, message), 202, b""))
+            await Question(spell("POST", listener.address, CLAUDE, message), 202, b"").done(poster)
     poster.close()
 
 

@@ -3,8 +3,9 @@
 import os
 import platform
 import statistics
+import subprocess
 import tempfile
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from time import perf_counter
 
@@ -12,6 +13,7 @@ from tests.bench.program import ROOT
 
 PACKAGES = (
     "fastmcp",
+    "hiredis",
     "httptools",
     "httpx2",
     "mcp",
@@ -27,18 +29,27 @@ FLUSHES = 200
 
 
 def machine() -> str:
-    """Name the processor, its cores, the memory, the disk's honesty, the system and Python."""
+    """Name the processor, its cores, the memory, the system and Python."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return (
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory_gb:.0f} GB; "
         f"{platform.system()} {platform.release()}; {platform.python_implementation()} "
-        f"{platform.python_version()}; a flush of 1 KB to the disk takes {_flush_ms():.2f} ms"
+        f"{platform.python_version()}"
     )
 
 
 def packages() -> str:
     """Name the packages that the figures hang on, with their versions."""
-    return ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    installed = {each.name for each in distributions()}
+    return ", ".join(f"{name} {version(name)}" for name in PACKAGES if name in installed)
+
+
+def commit() -> str:
+    """Name the commit that is measured, and whether anything was changed since."""
+    asked = ("git", "describe", "--always", "--dirty", "--exclude=*")
+    return subprocess.run(
+        asked, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _processor() -> str:
@@ -48,7 +59,7 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _flush_ms() -> float:
+def flush_ms() -> float:
     """Measure what `appendfsync always` waits for; a disk that does not truly flush is quick."""
     times_s = []
     folder = ROOT / ".data"

@@ -27,7 +27,11 @@ class Program:
 
 @contextlib.asynccontextmanager
 async def running(
-    *command: str, environ: Mapping[str, str], log: Path, port: int = 0
+    *command: str,
+    environ: Mapping[str, str],
+    log: Path,
+    port: int = 0,
+    python: Path = Path(sys.executable),
 ) -> AsyncIterator[Program]:
     """Run `python -m COMMAND` with no `BRIDGE_*` but those given, from when it listens on `port`.
 
@@ -37,7 +41,7 @@ async def running(
     inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
     with log.open("ab") as words:
         process = await asyncio.create_subprocess_exec(
-            *tied_to_parent(sys.executable, "-m", *command),
+            *tied_to_parent(str(python), "-m", *command),
             cwd=ROOT,
             env={**inherited, **environ},
             stdin=asyncio.subprocess.DEVNULL,

@@ -11,7 +11,17 @@ class Scale:
     load_s: float = 6.0
     warm_s: float = 1.0
     ingest_clients: int = 64
+    webs: tuple[int, ...] = (1, 2, 4)
     sessions: tuple[int, ...] = (1, 50)
+    real_sessions: tuple[int, ...] = (1, 8)
+    queued: tuple[int, ...] = (0, 100_000)
+    handshakes: tuple[int, ...] = (1_000, 100_000)
+    takers: tuple[int, int] = (100, 1000)
+    crowd: int = 10_000
+    crowd_wait_s: float = 60.0
+    batches: tuple[int, ...] = (1, 4, 16, 64, 256)
+    batches_sent: int = 60
+    subscribers: tuple[int, ...] = (1, 8, 64)
     waiting: int = 1000
     wait_s: float = 30.0
     pool_workers: int = 8
@@ -24,12 +34,25 @@ class Scale:
 
 
 FULL = Scale()
+MILLION = (0, 100_000, 1_000_000)
+"""The events of the row on growth, where there is time for it."""
+
 SHORT = Scale(
     rounds=1,
     load_s=0.3,
     warm_s=0.1,
     ingest_clients=8,
+    webs=(1, 2),
     sessions=(1, 8),
+    real_sessions=(1, 2),
+    queued=(0, 50),
+    handshakes=(10, 50),
+    takers=(2, 5),
+    crowd=20,
+    crowd_wait_s=0.2,
+    batches=(1, 8),
+    batches_sent=10,
+    subscribers=(1, 4),
     waiting=20,
     wait_s=0.2,
     pool_workers=2,

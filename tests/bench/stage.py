@@ -2,15 +2,16 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redis.asyncio import Redis
 
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
+from tests.bench.environments import python_of
 from tests.bench.program import ROOT, Program, running
 
 SERVERS = Path(__file__).parent / "servers"
@@ -27,6 +28,7 @@ class Stage:
     directory: Path
     redis_url: str
     n8n_url: str
+    valkey_pid: int
 
     def web(self, *program: str, **settings: str) -> AbstractAsyncContextManager[Program]:
         """Start a web process, by another module than `bridge` if one is named."""
@@ -34,16 +36,32 @@ class Stage:
         environ = self._environ | {"BRIDGE_PORT": str(port)} | settings
         return self._running(*(program or ("bridge",)), "web", environ=environ, port=port)
 
-    def worker(self, *program: str) -> AbstractAsyncContextManager[Program]:
+    def worker(
+        self, *program: str, options: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[Program]:
         """Start a worker process, likewise."""
-        return self._running(*(program or ("bridge",)), "worker", environ=self._environ)
+        command = (*(program or ("bridge",)), "worker", *options)
+        return self._running(*command, environ=self._environ)
 
-    def peer(self, name: str) -> AbstractAsyncContextManager[Program]:
-        """Start one of the servers in `tests/bench/peers`."""
+    def peer(self, name: str, *arguments: str) -> AbstractAsyncContextManager[Program]:
+        """Start one of the servers in `tests/bench/peers`: it is told its port, then the rest."""
         port = free_port()
         return self._running(
-            f"tests.bench.peers.{name}", str(port), self.redis_url, environ={}, port=port
+            f"tests.bench.peers.{name}", str(port), *arguments, environ={}, port=port
         )
+
+    @contextlib.asynccontextmanager
+    async def foreign(
+        self, peer: str, module: str, *arguments: str, **environ: str
+    ) -> AsyncIterator[Program]:
+        """Start a module in the environment of a peer; `{port}` in an argument is its port."""
+        port, python = free_port(), await python_of(peer)
+        told = [argument.format(port=port) for argument in arguments]
+        log = self.directory / f"{peer}.log"
+        async with running(
+            module, *told, environ=environ, log=log, port=port, python=python
+        ) as program:
+            yield program
 
     def pool(self, workers: int, queue: str) -> AbstractAsyncContextManager[Program]:
         """Start stock RQ workers on a queue."""
@@ -52,10 +70,18 @@ class Stage:
             "rq.cli", "worker-pool", *options, "--url", self.redis_url, queue, environ={}
         )
 
+    def redis(self) -> Redis:
+        """Connect to Valkey; the caller closes it."""
+        return Redis.from_url(self.redis_url)
+
     async def clear(self) -> None:
         """Forget all that Valkey holds, so that no round is slower for what an earlier one left."""
-        async with Redis.from_url(self.redis_url) as client:
+        async with self.redis() as client:
             await client.flushall()
+
+    def at(self, n8n_url: str) -> "Stage":
+        """Have the bridge run its workflows in another n8n."""
+        return replace(self, n8n_url=n8n_url)
 
     @property
     def _environ(self) -> dict[str, str]:
@@ -66,7 +92,8 @@ class Stage:
             "BRIDGE_DATA_DIR": str(self.directory),
             # One token holds all streams of a row, and a few that stall beside them.
             "BRIDGE_STREAMS_MAX": "20000",
-            "BRIDGE_PRINCIPAL_SESSIONS_MAX": "20000",
+            "BRIDGE_PRINCIPAL_SESSIONS_MAX": "200000",
+            "BRIDGE_SESSIONS_MAX": "200000",
             "BRIDGE_DEMO_TOKEN": TOKEN,
             "BRIDGE_DEMO_HOOK_TOKEN": HOOK_TOKEN,
         }
@@ -87,5 +114,10 @@ async def set_up() -> AsyncIterator[Stage]:
         directory, port = Path(name), free_port()
         log = directory / "standin.log"
         standin = running("bridge", "standin", "--port", str(port), environ={}, log=log, port=port)
-        async with EmbeddedValkey(directory / "valkey") as valkey, standin:
-            yield Stage(directory, valkey.url, f"http://127.0.0.1:{port}")
+        async with (
+            EmbeddedValkey(directory / "valkey") as valkey,
+            standin,
+            Redis.from_url(valkey.url) as client,
+        ):
+            pid = (await client.info("server"))["process_id"]
+            yield Stage(directory, valkey.url, f"http://127.0.0.1:{port}", pid)

@@ -1,14 +1,15 @@
-"""Row 4: what an idle HTTP+SSE session costs the process that holds its stream open."""
+"""What an idle HTTP+SSE session costs the process that holds its stream open."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from tests.bench.connection import HOST, Connection, spell
 from tests.bench.figures import Figure, Row
-from tests.bench.load import Question, put
+from tests.bench.load import Question
 from tests.bench.memory import resident_kb
 from tests.bench.program import Program
 from tests.bench.scale import Scale
@@ -18,7 +19,7 @@ PEER = "mcp's SseServerTransport"
 OPENERS = 20
 """Clients that open streams one after the other; the first stream of each is not counted."""
 
-HELLO = {
+HELLO: Mapping[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
@@ -109,7 +110,7 @@ async def session(port: int, poster: Connection) -> AsyncIterator[asyncio.Stream
         address = await _data(reader)
         for message in (HELLO, READY):
             question = Question(spell("POST", address, CLAUDE, message), 202, b"")
-            await put(poster, question)
+            await question.done(poster)
             if "id" in message:
                 assert '"serverInfo"' in await _data(reader)
         yield reader

@@ -18,7 +18,7 @@ from tests.bench.connection import Connection, spell
 from tests.bench.counting import Counts, ValkeyCounter, between, counted
 from tests.bench.idle import KEEPALIVE
 from tests.bench.ingest import PAYLOAD
-from tests.bench.load import Question, put
+from tests.bench.load import Question
 from tests.bench.program import ROOT, Program
 from tests.bench.stage import HOOK_TOKEN, N8N, Stage, set_up
 from tests.bench.streams import session
@@ -43,15 +43,15 @@ async def traffic() -> Mapping[str, Counts]:
         reply = Replies(stage, web.port)
 
         async def hook() -> None:
-            await put(one, HOOK)
+            await HOOK.done(one)
 
         async def call() -> None:
-            await put(one, next(questions))
+            await next(questions).done(one)
 
         async def many_calls() -> None:
             async def some(connection: Connection) -> None:
                 for _ in range(EACH):
-                    await put(connection, next(questions))
+                    await next(questions).done(connection)
 
             await asyncio.gather(*(some(connection) for connection in many))
 
@@ -76,7 +76,7 @@ async def _warm() -> AsyncIterator[tuple[Stage, Program, ValkeyCounter]]:
     ):
         connection = await Connection.open(web.port)
         for question in itertools.islice(calls("/mcp/demo", "slow_tool"), WARM):
-            await put(connection, question)
+            await question.done(connection)
         connection.close()
         yield stage, web, await ValkeyCounter.of(redis)
 
@@ -106,13 +106,13 @@ class Replies:
         body = {"port": self._web_port, "token": HOOK_TOKEN, "question": "Which plan?"}
         request = spell("POST", "/webhook/ask-claude", {"host": self._n8n_host}, body)
         connection = await Connection.open(int(self._n8n_host.partition(":")[2]))
-        await put(connection, Question(request, 200, b"The team's."))
+        await Question(request, 200, b"The team's.").done(connection)
         connection.close()
 
     async def _take_and_reply(self) -> None:
         connection = await Connection.open(self._web_port)
         took = spelled("/mcp/demo", "take_event", 1, {"wait_seconds": 5})
-        taken = json.loads(await put(connection, Question(took, 200, b'"lease"')))
+        taken = json.loads(await Question(took, 200, b'"lease"').done(connection))
         event = taken["result"]["structuredContent"]
         arguments = {
             "event_id": event["event_id"],
@@ -120,7 +120,7 @@ class Replies:
             "reply": {"answer": "The team's."},
         }
         replied = spelled("/mcp/demo", "reply_to_event", 2, arguments)
-        await put(connection, Question(replied, 200, b'"answered"'))
+        await Question(replied, 200, b'"answered"').done(connection)
         connection.close()
 
 
@@ -137,10 +137,10 @@ async def processes() -> Mapping[str, Counts]:
             inside = {web.pid: web_file, worker.pid: worker_file}
 
             async def hook() -> None:
-                await put(connection, HOOK)
+                await HOOK.done(connection)
 
             async def call() -> None:
-                await put(connection, next(questions))
+                await next(questions).done(connection)
 
             await _looked_inside(call, inside)
             hooks = await _looked_inside(hook, {web.pid: web_file})

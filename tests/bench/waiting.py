@@ -1,4 +1,4 @@
-"""Row 3: a thousand calls that wait on n8n at once, in one worker."""
+"""A thousand calls that wait on n8n at once, in one worker."""
 
 import asyncio
 import statistics
@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from tests.bench.connection import Connection
 from tests.bench.figures import Figure, Row
-from tests.bench.load import press, put
+from tests.bench.load import press
 from tests.bench.memory import KB_A_MB, family_kb, resident_peak_kb
 from tests.bench.scale import Scale
 from tests.bench.stage import Stage, set_up
@@ -91,7 +91,7 @@ async def _worker(stage: Stage, scale: Scale) -> Waited:
         every = await asyncio.gather(*(Connection.open(web.port) for _ in range(scale.waiting)))
         began = perf_counter()
         await asyncio.gather(
-            *(put(one, question) for one, question in zip(every, questions, strict=False))
+            *(question.done(one) for one, question in zip(every, questions, strict=False))
         )
         wall_s = perf_counter() - began
         for connection in every:
