@@ -9,6 +9,7 @@ import uvloop
 
 from tests.bench import (
     call,
+    costs,
     crowd,
     durable,
     growth,
@@ -42,6 +43,7 @@ ROWS: Mapping[str, Callable[[Scale], Coroutine[None, None, Row]]] = {
     "start": start.measure,
     "growth": growth.measure,
     "primary": primary.measure,
+    "costs": costs.measure,
 }
 
 

@@ -12,6 +12,8 @@ class Scale:
     warm_s: float = 1.0
     ingest_clients: int = 64
     webs: tuple[int, ...] = (1, 2, 4)
+    hook_crowds: tuple[int, ...] = (64, 16)
+    call_crowds: tuple[int, ...] = (50, 8)
     sessions: tuple[int, ...] = (1, 50)
     real_sessions: tuple[int, ...] = (1, 8)
     queued: tuple[int, ...] = (0, 100_000)
@@ -43,6 +45,8 @@ SHORT = Scale(
     warm_s=0.1,
     ingest_clients=8,
     webs=(1, 2),
+    hook_crowds=(8,),
+    call_crowds=(8,),
     sessions=(1, 8),
     real_sessions=(1, 2),
     queued=(0, 50),

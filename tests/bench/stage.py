@@ -29,6 +29,7 @@ class Stage:
     redis_url: str
     n8n_url: str
     valkey_pid: int
+    n8n_pid: int
 
     def web(self, *program: str, **settings: str) -> AbstractAsyncContextManager[Program]:
         """Start a web process, by another module than `bridge` if one is named."""
@@ -116,8 +117,8 @@ async def set_up() -> AsyncIterator[Stage]:
         standin = running("bridge", "standin", "--port", str(port), environ={}, log=log, port=port)
         async with (
             EmbeddedValkey(directory / "valkey") as valkey,
-            standin,
+            standin as n8n,
             Redis.from_url(valkey.url) as client,
         ):
             pid = (await client.info("server"))["process_id"]
-            yield Stage(directory, valkey.url, f"http://127.0.0.1:{port}", pid)
+            yield Stage(directory, valkey.url, f"http://127.0.0.1:{port}", pid, n8n.pid)
