@@ -39,7 +39,7 @@ async def measure(scale: Scale) -> Row:
         "What each process takes",
         "Hook requests of 1 KB and calls that do nothing, by so many clients, on one web process "
         "and one worker; for each process the CPU it uses a unit. The load is the process that "
-        "asks. These are what the simulation is fed with and checked "
+        "asks. These are what the simulation behind [scale](scale.md) is fed with and checked "
         "against.",
         figures,
     )

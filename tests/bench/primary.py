@@ -15,6 +15,7 @@ from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure, Row
 from tests.bench.scale import Scale
 from tests.bench.stage import Stage, set_up
+from tests.waiting import wait_until
 
 BODY = b'{"question":"Which plan fits us?","body":"' + b"x" * 980 + b'"}'
 PATIENCE_S = 30.0
@@ -40,6 +41,7 @@ async def measure(scale: Scale) -> Row:
             events = EventStore(steps)
             for size in scale.batches:
                 figures += await _batches(stage, redis, events, size, scale)
+            figures.append(await _memory(stage, redis, events, scale))
         for count in scale.subscribers:
             async with _listeners(stage, count):
                 heard = [await _published(stage, redis) for _ in range(scale.rounds)]
@@ -85,6 +87,24 @@ async def _batches(
         Figure(f"{what}/s", rates[0], XADD, rates[1], more_is_better=True),
         Figure(f"{what}, ms of Valkey's CPU each", costs[0], XADD, costs[1]),
     ]
+
+
+async def _memory(stage: Stage, redis: Redis, events: EventStore, scale: Scale) -> Figure:
+    """Fill Valkey, and share out what it has taken of its memory."""
+    count = max(scale.batches) * scale.batches_sent
+    samples: list[float] = []
+
+    async def is_freed() -> bool:
+        return not (await redis.info("memory"))["lazyfree_pending_objects"]
+
+    for _ in range(scale.rounds):
+        await stage.clear()
+        await wait_until(is_freed, "what was cleared is given back")
+        before = (await redis.info("memory"))["used_memory"]
+        for _ in range(scale.batches_sent):
+            await asyncio.gather(*(events.accept(_event()) for _ in range(max(scale.batches))))
+        samples.append(((await redis.info("memory"))["used_memory"] - before) / count / 1024)
+    return Figure("memory of Valkey an event, KiB", samples)
 
 
 async def _carried(

@@ -36,7 +36,8 @@ HEAD = (
     "are not the project's own packages are installed from the index, in the versions named, in "
     "environments of their own.",
     "What is counted instead of timed, and held by a test: "
-    "[tests/bench/limits.toml](../tests/bench/limits.toml).",
+    "[tests/bench/limits.toml](../tests/bench/limits.toml). How far one machine goes, and what "
+    "comes after: [scale](scale.md).",
 )
 
 
@@ -86,8 +87,7 @@ def page(results: Mapping[str, Result]) -> str:
         lines += [f"![{each.row.title}](performance/{name}.svg)", ""]
         rounds = f"{each.rounds} times" if each.rounds > 1 else "once"
         other = "" if each.machine == machine else f" on {each.machine}"
-        when = f"Measured {rounds} on {each.measured_on} at {each.commit}"
-        lines += [f"{when} with `{each.command}`{other}.", ""]
+        lines += [f"Measured {rounds} on {each.measured_on} at {each.commit}{other}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
