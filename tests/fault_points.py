@@ -28,6 +28,7 @@ from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
 from bridge.store.replies import ReplyStore
 from bridge.store.runs import RunStore
+from bridge.store.sessions import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.replies import DirectReplies
 from bridge.web.hooks import WatchedAnswer
@@ -35,6 +36,7 @@ from workers.bookkeeping import Bookkeeping
 
 POINTS: dict[str, tuple[type, str]] = {
     "event-recorded": (EventStore, "accept"),
+    "request-recorded": (StreamStore, "register"),
     "event-taken": (ClaimStore, "take"),
     "call-recorded": (CallStore, "create"),
     "job-taken": (Bookkeeping, "take"),

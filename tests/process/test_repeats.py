@@ -6,13 +6,24 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from bridge.mcp.http_acks import SURE_AFTER_S
 from bridge.net.serve import KEPT_IDLE_S
 from tests.bench.connection import Connection
 from tests.bridge_processes import SERVER, TOKEN, Bridge, running_bridge
-from tests.doors.by_hand import call, messages, open_session
+from tests.claude import modern_request
+from tests.doors.by_hand import (
+    Message,
+    answer_on,
+    authorization,
+    call,
+    messages,
+    open_pipe,
+    open_session,
+    request,
+)
 from tests.doors.leaving import connecting
 from tests.hosts.matrix import SERVERS
 
@@ -92,12 +103,59 @@ async def test_a_later_request_does_not_prove_what_a_frozen_process_has_answered
         session = await open_session(bridge.http, f"{frozen.url}/mcp-2025/{SERVER}", token=TOKEN)
         headers = session.headers
         async with connecting(frozen.url) as client:
-            request = bridge.http.build_request
-            await client.send(request("POST", session.url, json=message, headers=headers))
+            build = bridge.http.build_request
+            await client.send(build("POST", session.url, json=message, headers=headers))
             first = (await client.result())["structuredContent"]
             frozen.send_signal(signal.SIGSTOP)
             client.leave("reset")
         async with session.at(f"{other.url}/mcp-2025/{SERVER}").stream(message) as answer:
             (told,) = [event.message async for event in messages(answer)]
         assert told["result"]["structuredContent"]["result"] == first
+        assert len(bridge.runs("again")) == 1
+
+
+async def test_a_request_that_is_read_when_its_client_has_left_is_not_begun(
+    tmp_path: Path,
+) -> None:
+    async with running_bridge(tmp_path, webs=2, BRIDGE_SERVERS=str(SERVERS)) as bridge:
+        other, frozen = bridge.webs
+        async with connecting(frozen.url) as client:
+            await client.send(bridge.http.build_request("GET", f"{frozen.url}/healthz"))
+            await client.read_until(rb"200 OK")
+            frozen.send_signal(signal.SIGSTOP)
+            await client.send(modern_request(frozen.url, SERVER, TOKEN, "tools/call", **CALL))
+            client.leave("reset")
+
+        await bridge.http.send(modern_request(other.url, SERVER, TOKEN, "tools/call", **CALL))
+        # A later request proves that the result came. One to the frozen process shows then that it
+        # has done what it still had to do.
+        for web in (other, frozen):
+            frozen.send_signal(signal.SIGCONT if web is frozen else signal.SIGSTOP)
+            later = {"name": "slow_tool", "arguments": {"label": web.name, "seconds": 0}}
+            await bridge.http.send(modern_request(web.url, SERVER, TOKEN, "tools/call", **later))
+            assert len(bridge.runs(web.name)) == 1
+        assert len(bridge.runs("again")) == 1
+
+
+async def test_a_request_that_is_taken_over_joins_the_one_that_its_client_made_instead(
+    tmp_path: Path,
+) -> None:
+    message: Message = call("slow_tool", 7, label="again", seconds=0)
+    async with running_bridge(tmp_path, BRIDGE_SERVERS=str(SERVERS)) as bridge:
+        (living,) = bridge.webs
+        doomed = await bridge.add_web("request-recorded")
+        async with open_pipe(bridge.http, living.url, f"/sse/{SERVER}", TOKEN) as pipe:
+            path = pipe.messages_url.removeprefix(living.url)
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await bridge.http.post(
+                    doomed.url + path, json=message, headers=authorization(TOKEN)
+                )
+            await pipe.post(message | {"id": 8})
+            first = (await answer_on(pipe.stream))["result"]["structuredContent"]
+            await pipe.post(request("ping", 9))
+            assert (await answer_on(pipe.stream))["id"] == 9
+
+            taken_over = await answer_on(pipe.stream)
+        assert taken_over["id"] == 7
+        assert taken_over["result"]["structuredContent"]["result"] == first
         assert len(bridge.runs("again")) == 1

@@ -193,6 +193,8 @@ PROMISES = (
             "process/test_repeats.py": (
                 "test_the_next_request_on_a_connection_proves_that_the_answer_before_it_came",
                 "test_a_later_request_does_not_prove_what_a_frozen_process_has_answered",
+                "test_a_request_that_is_read_when_its_client_has_left_is_not_begun",
+                "test_a_request_that_is_taken_over_joins_the_one_that_its_client_made_instead",
             ),
             "doors/wires/test_http_acks.py": (
                 "test_a_later_request_of_a_session_proves_no_answer_that_was_not_acknowledged",

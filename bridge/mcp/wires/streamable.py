@@ -139,6 +139,9 @@ async def _read_json(request: Request, max_bytes: int) -> Json | Response:
         body = await read_body(request, max_bytes)
     except MalformedError as error:
         return JSONResponse(error_message(None, PARSE_ERROR, str(error)), 400)
+    if await request.is_disconnected():
+        # It knows nothing of its request and may have made it again, elsewhere, long ago.
+        return Response(status_code=400)
     try:
         return await off_loop(len(body), lambda: parse_json(body))
     except MalformedError as error:

@@ -40,15 +40,16 @@ function calls.create(new)
 end
 
 -- The call that one may join by a digest: it runs, or ended of late and its result was not handed
--- over, unless the client asks for the very same use again.
+-- over, unless the client asks for the very same use again, or may have asked it instead of this.
 function calls.joinable(new, digest, even_received)
   local earlier = digest ~= '' and redis.call('GET', keys.attach(digest))
   if not earlier or earlier == new.call_id then return end
   local e = records.fields(keys.call(earlier), 'status', 'finished_at', 'handed_over')
   if not e.status then return end
   if not e.finished_at then return earlier end
-  local is_fresh = clock.now_ms - e.finished_at < new.attach_ms
-  if is_fresh and (not e.handed_over or even_received) then return earlier end
+  if clock.now_ms - e.finished_at >= new.attach_ms then return end
+  even_received = even_received or e.handed_over and calls.is_taken_over(new.call_id)
+  if even_received or not e.handed_over then return earlier end
 end
 
 -- Join an earlier call: what is promised for this one holds for that.
@@ -174,6 +175,17 @@ end
 -- Put on record that the client of a request does not know yet that it was accepted.
 function calls.accept(request, ttl_s)
   redis.call('SET', keys.unaccepted(request), '', 'EX', ttl_s)
+end
+
+-- Record that a request is served in the place of a process that died: a client that does not know
+-- that it was accepted may have made it again meanwhile, and have that one's result.
+function calls.take_over(request)
+  redis.call('SET', keys.unaccepted(request), 'taken over', 'XX', 'KEEPTTL')
+end
+
+-- Is a request served in the place of a process that died?
+function calls.is_taken_over(request)
+  return redis.call('GET', keys.unaccepted(request)) == 'taken over'
 end
 
 -- Record that the client knows that a request was accepted.

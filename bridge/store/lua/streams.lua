@@ -151,6 +151,7 @@ function streams.take_over(session_id, stream, process, life_ms)
     if owed.stream == stream and owed.process ~= process and is_silent then
       owed.process = process
       redis.call('HSET', keys.owed(session_id), all[i], streams.kept(owed, owed.v))
+      calls.take_over(owed.call_id)
       rows[#rows + 1] = owed
     end
   end
