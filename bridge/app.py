@@ -60,10 +60,11 @@ def _confirm(path: str) -> Route:
 
 
 ROUTES = (
+    # They are asked in order, and most requests are events.
+    Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
     Route("/healthz", health.show_alive),
     Route("/readyz", health.show_ready),
     Route("/metrics", health.show_metrics),
-    Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
     Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),

@@ -182,6 +182,7 @@ def configure_logging(form: str = "") -> None:
     logging.captureWarnings(capture=True)
     # No line tells of them, so nobody need find them out for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - as the logging HOWTO has it
     # RQ sets its own level as it is imported, and says when it sweeps its registries.
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
     # What it warns of it raises as well, and its lines quote what was sent.
@@ -204,14 +205,15 @@ UNKNOWN = "unknown"
 _LONGEST = 200
 
 
-def audit(who: str, what: str, which: str, outcome: str) -> None:
-    """Put an act on record.
+def audit(who: str, what: str, which: str, outcome: str, **measured: float) -> None:
+    """Put an act on record, with what was measured of it: that is its one line.
 
     Args:
         who: `server/principal`, `server/hooks/hook` for a sender, `operator`, or `unknown`.
         what: the tool, the command or the route.
         which: the id of what it was done to; empty where there is none.
         outcome: `done`, or what else became of it.
+        measured: numbers by their names, which end with their units.
     """
     line = {"who": who, "what": what[:_LONGEST], "which": which[:_LONGEST], "outcome": outcome}
-    AUDIT.info("act", extra=line)
+    AUDIT.info("act", extra={**line, **measured})

@@ -59,15 +59,13 @@ def decode(content: bytes | str) -> Any:
 
 def encode(value: object, *, sort_keys: bool = False, compact: bool = False) -> bytes:
     """Return a value as JSON in ASCII, as it is kept and sent."""
-    separators = (",", ":") if compact else None
-    text = json.dumps(value, sort_keys=sort_keys, separators=separators, default=_marked)
-    return _with_digits(text).encode()
+    spelled = _SORTED if sort_keys else _COMPACT if compact else _PLAIN
+    return _with_digits(spelled.encode(value)).encode()
 
 
 def spell(value: object) -> str:
     """Return a value as JSON text with nothing in it that only people need."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_marked)
-    return _with_digits(text)
+    return _with_digits(_BARE.encode(value))
 
 
 def show(value: object, chars_max: int = 60) -> str:
@@ -130,6 +128,12 @@ def _marked(number: object) -> str:
     if isinstance(number, Decimal):
         return f"{_MARK}{number}"
     raise TypeError(f"{type(number).__name__} is not JSON")
+
+
+_PLAIN = json.JSONEncoder(default=_marked)
+_SORTED = json.JSONEncoder(default=_marked, sort_keys=True)
+_COMPACT = json.JSONEncoder(default=_marked, separators=(",", ":"))
+_BARE = json.JSONEncoder(default=_marked, separators=(",", ":"), ensure_ascii=False)
 
 
 def _with_digits(text: str) -> str:

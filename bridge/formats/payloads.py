@@ -245,9 +245,8 @@ def _spare(value: Json, needed: _Needed) -> Json:
         return value
     lean = {name: _spare(member, needed) for name, member in value.items()}
     lean = {name: member for name, member in lean.items() if not needed.spares(name, member)}
-    return {
-        name: member for name, member in lean.items() if name not in _envelope(lean) - needed.named
-    }
+    spared = _envelope(lean) - needed.named
+    return {name: member for name, member in lean.items() if name not in spared} if spared else lean
 
 
 def _is_list(value: Any) -> bool:

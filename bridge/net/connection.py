@@ -9,14 +9,15 @@ import termios
 from collections.abc import Callable, Container
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
 CONNECTION = "bridge.net.connection"
-"""Where a request's scope names its connection, when we serve it."""
+TRANSPORT = "transport"
+"""Where a request's scope names its connection, when we serve it: an extension of ASGI's."""
 
 PROXIED = (
     *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
@@ -33,6 +34,10 @@ GONE_AFTER_S = 60
 """How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
 
 
+HEAD = b"HTTP/1.1 "
+"""How the head of an answer begins. A part of a body may too: it would wait as shortly."""
+
+
 class Connection(asyncio.Transport):
     """One HTTP connection, whatever was answered on it: its transport, which counts what it writes.
 
@@ -43,6 +48,9 @@ class Connection(asyncio.Transport):
     `close` lets the other side read what was written: to close with bytes unread makes the system
     send a reset, which destroys the answer on its way. So where the protocol must linger, writing
     ends first, and what still comes is dropped until the other side ends too (RFC 9112, 9.6).
+
+    The head of an answer waits for what follows it, at most until the turn of the loop is over:
+    head and body are two writes of the server, and would be two calls of the system and packets.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class Connection(asyncio.Transport):
         self._protocol = protocol
         self.is_lingering = False
         self._written_bytes = 0
+        self._head: bytes | bytearray | memoryview = b""
         self._taken_bytes = 0
         self._when_over: list[Callable[[], None]] = []
         self._is_over = False
@@ -62,10 +71,23 @@ class Connection(asyncio.Transport):
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._written_bytes += len(data)
-        self._transport.write(data)
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data[: len(HEAD)] == HEAD:
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._write_head)
+        else:
+            self._transport.write(data)
+
+    def _write_head(self) -> None:
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
 
     @override
     def write_eof(self) -> None:
+        self._write_head()
         self._transport.write_eof()
 
     @override
@@ -76,7 +98,7 @@ class Connection(asyncio.Transport):
             self.end()
             return
         self.is_lingering = True
-        self._transport.write_eof()
+        self.write_eof()
         self._transport.resume_reading()
         self._protocol.linger()
 
@@ -96,7 +118,7 @@ class Connection(asyncio.Transport):
 
     @override
     def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return len(self._head) + self._transport.get_write_buffer_size()
 
     @override
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -121,6 +143,7 @@ class Connection(asyncio.Transport):
         Source: tcp(7), SIOCOUTQ, the bytes not acknowledged yet; where the system does not tell,
         what has left this process counts as taken.
         """
+        self._write_head()
         if self._is_over or self._transport.is_closing():
             return self._taken_bytes
         waiting_bytes = self._transport.get_write_buffer_size() + self._unacknowledged_bytes()
@@ -188,14 +211,7 @@ class ConnectionProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        app = self.app
         self._stalling: asyncio.TimerHandle | None = None
-
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            scope.setdefault("extensions", {})[CONNECTION] = self.transport
-            await app(scope, receive, send)
-
-        self.app = watched
 
     def must_linger(self) -> bool:
         """Report whether the other side may still send, or learn of the end by this close only."""
@@ -211,6 +227,12 @@ class ConnectionProtocol(HttpToolsProtocol):
             option = transport.get_extra_info("socket")
             option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
         super().connection_made(Connection(transport, self))
+
+    @override
+    def on_message_begin(self) -> None:
+        """Begin the scope of a request, and name the connection in it."""
+        super().on_message_begin()
+        self.scope["extensions"] = {CONNECTION: {TRANSPORT: self.transport}}
 
     @override
     def eof_received(self) -> None:
@@ -255,7 +277,7 @@ class ConnectionProtocol(HttpToolsProtocol):
 
 def connection_of(scope: Scope) -> Connection | None:
     """Find the connection of a request; None when another server than ours serves it."""
-    found = scope.get("extensions", {}).get(CONNECTION)
+    found = scope.get("extensions", {}).get(CONNECTION, {}).get(TRANSPORT)
     return found if isinstance(found, Connection) else None
 
 

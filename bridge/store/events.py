@@ -26,7 +26,7 @@ _LIMITS = {"too many": TooManyError, "full": FullError}
 _NO_CALL = Fault("", "Bridge-Call-Id names no call of this server")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class NewEvent:
     """What is written when a payload is accepted; empty texts stand for what was not given.
 

@@ -67,7 +67,8 @@ class Intake:
             self._addresses.check(incoming.reply_url)
         hidden = _hidden(incoming.reply_url)
         content = await self._as_wanted(hook, incoming.content)
-        incoming = replace(incoming, content=content)
+        if content is not incoming.content:
+            incoming = replace(incoming, content=content)
         await self._check(hook, content, hidden)
         kept = _without(incoming.content, hidden)
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))

@@ -6,6 +6,7 @@ that went out.
 """
 
 import asyncio
+import functools
 import logging
 import re
 import time
@@ -14,7 +15,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
-from starlette.datastructures import Headers
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -51,19 +52,14 @@ async def receive_event(request: Request) -> Response:
     if greeting := answer_slack(hook, incoming.content.payload):
         return greeting
     event, is_duplicate = await runtime.intake.accept(server, hook, incoming)
-    logger.info(
-        "event.received",
-        extra={
-            "event_id": event.event_id,
-            "server": event.server,
-            "hook": event.hook,
-            "bytes": incoming.content.size_bytes,
-            "duplicate": is_duplicate,
-            "duration_ms": round((time.perf_counter() - started) * 1000, 2),
-        },
+    audit(
+        f"{server.name}/hooks/{hook.name}",
+        "event",
+        event.event_id,
+        "duplicate" if is_duplicate else "done",
+        bytes=incoming.content.size_bytes,
+        duration_ms=round((time.perf_counter() - started) * 1000, 2),
     )
-    outcome = "duplicate" if is_duplicate else "done"
-    audit(f"{server.name}/hooks/{hook.name}", "event", event.event_id, outcome)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)
@@ -111,7 +107,8 @@ def _find_hook(runtime: WebRuntime, request: Request) -> tuple[Server, Hook]:
 
 
 async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
-    headers = request.headers
+    # By their names in small letters; of one that repeats, the first.
+    headers = dict(reversed(request.headers.items()))
     proof = check_hook(hook, Sender(headers, None, time.time()))
     if proof.covers_headers:
         raw = await read_body(request, max_bytes)
@@ -121,7 +118,7 @@ async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
         content=await read_content(raw, headers, max_bytes),
         idempotency_key=_idempotency_key(headers, proof),
         dedupe_key=_dedupe_key(hook, headers),
-        kept=kept_beside(hook, headers, request.scope["query_string"]),
+        kept=kept_beside(hook, request.headers, request.scope["query_string"]),
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
         call_id=headers.get("bridge-call-id", ""),
@@ -139,14 +136,14 @@ async def _read_signed(request: Request, hook: Hook, max_bytes: int) -> tuple[by
         return raw, proof
 
 
-def _idempotency_key(headers: Headers, proof: Proof) -> str:
+def _idempotency_key(headers: Mapping[str, str], proof: Proof) -> str:
     # With a signed id, any other key would let whoever has overheard a request repeat it as new.
     return proof.signed_id or headers.get("idempotency-key") or headers.get(WEBHOOK_ID) or ""
 
 
-def _dedupe_key(hook: Hook, headers: Headers) -> str:
+def _dedupe_key(hook: Hook, headers: Mapping[str, str]) -> str:
     header = hook.dedupe.header if hook.dedupe else None
-    return headers.get(header, "") if header else ""
+    return headers.get(header.lower(), "") if header else ""
 
 
 def _deadline(text: str) -> str:
@@ -163,8 +160,14 @@ def _deadline(text: str) -> str:
 
 
 def _own_address(request: Request) -> str:
-    runtime = state_of(request).runtime
-    return runtime.settings.public_url or str(request.base_url).rstrip("/")
+    public_url = state_of(request).runtime.settings.public_url
+    return public_url or _address(request.scope["scheme"], request.headers["host"])
+
+
+@functools.lru_cache(256)
+def _address(scheme: str, host: str) -> str:
+    scope = {"scheme": scheme, "path": "/", "headers": [(b"host", host.encode("latin-1"))]}
+    return str(URL(scope=scope)).rstrip("/")
 
 
 def _describe(request: Request, event: Event, is_duplicate: bool) -> dict[str, object]:

@@ -8,6 +8,7 @@ Source: the Fetch standard, 3.2, "HTTP CORS protocol"; MCP 2025-11-25, "Streamab
 
 import asyncio
 import contextlib
+import functools
 import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 HOW_TO_LET_A_HOST_IN = "name it in BRIDGE_ALLOWED_HOSTS, or set BRIDGE_PUBLIC_URL"
 HOW_TO_LET_AN_ORIGIN_IN = "name it in BRIDGE_ALLOWED_ORIGINS"
 SHOWN_CHARS = 100
+HOSTS_KEPT = 256
+"""Verdicts on Host headers that are remembered: senders use few, strangers any number."""
 
 
 def public_path(path: str) -> re.Pattern[str]:
@@ -91,18 +94,21 @@ class HostGuard:
         named = {*settings.allowed_hosts, *([public] if public else ())}
         self._hosts = frozenset(host.lower() for host in named)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in settings.allowed_origins)
+        self._is_known_host = functools.lru_cache(HOSTS_KEPT)(self._is_known)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer in place of the endpoint."""
         if scope["type"] == "http":
             scope["path"] = self._own_path(scope)
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-            headers = Headers(scope=scope)
-            host, origin = headers.get("host", ""), headers.get("origin")
-            if len(headers.getlist("host")) != 1:
+            given = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            scope["headers"] = given
+            if sum(name == b"host" for name, _ in given) != 1:
                 await problem(400, "the request must have one Host")(scope, receive, send)
                 return
+            first = dict(reversed(given))
+            host = first[b"host"].decode("latin-1")
+            origin = first[b"origin"].decode("latin-1") if b"origin" in first else None
             if not self._is_known_host(host):
                 detail = f"the Host {host[:SHOWN_CHARS]} is not known here: {HOW_TO_LET_A_HOST_IN}"
                 await problem(421, detail)(scope, receive, send)
@@ -114,8 +120,8 @@ class HostGuard:
                 return
             if origin is not None:
                 send = readable_by(origin, send)
-                if is_preflight(scope["method"], headers):
-                    await preflight(headers)(scope, receive, send)
+                if is_preflight(scope["method"], Headers(scope=scope)):
+                    await preflight(Headers(scope=scope))(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
@@ -126,7 +132,7 @@ class HostGuard:
             return path
         return found["before"] + found["rest"]
 
-    def _is_known_host(self, host: str) -> bool:
+    def _is_known(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -158,6 +164,11 @@ class Readiness:
     def open(self) -> None:
         """Take requests from now on."""
         self._opened.set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are taken."""
+        return self._opened.is_set()
 
     def wait_for(self, why: str) -> None:
         """Record what keeps the process from opening."""
@@ -191,7 +202,8 @@ class ReadinessMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer in place of the endpoint."""
         answer = self._app
-        if scope["type"] == "http" and scope["path"] != "/healthz":
+        is_plain = self._opening.is_open and scope["path"] != "/readyz"
+        if not is_plain and scope["type"] == "http" and scope["path"] != "/healthz":
             answer = await self._refusal(scope["path"]) or self._app
         await answer(scope, receive, self._closing(send))
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import httpx2
 import pytest
@@ -137,3 +137,44 @@ async def test_a_client_that_vanishes_is_not_waited_for_long(
     async with serving_any(Starlette()) as address, httpx2.AsyncClient() as http:
         await http.get(address)
     assert found == [connection.GONE_AFTER_S * 1000]
+
+
+class Recording(asyncio.Transport):
+    """Keeps what leaves together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: list[bytes] = []
+
+    @override
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.left.append(bytes(data))
+
+    @override
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.left.append(b"".join(list_of_data))
+
+    @override
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_the_head_of_an_answer_leaves_with_what_follows_it_in_its_turn() -> None:
+    transport = Recording()
+    connection = Connection(transport)
+    connection.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert transport.left == []
+    connection.write(b"one")
+    connection.write(b"two")
+
+    assert transport.left == [b"HTTP/1.1 200 OK\r\n\r\none", b"two"]
+
+
+async def test_the_head_of_an_answer_waits_no_longer_than_its_turn() -> None:
+    transport = Recording()
+    connection = Connection(transport)
+    connection.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    await asyncio.sleep(0)
+    connection.write(b"one")
+
+    assert transport.left == [b"HTTP/1.1 200 OK\r\n\r\n", b"one"]
