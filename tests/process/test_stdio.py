@@ -77,6 +77,16 @@ async def test_every_handshake_is_taken(bridge: Bridge, version: str) -> None:
         assert await program.use("list_events") == {"events": [], "next_cursor": None}
 
 
+async def test_an_id_that_is_being_served_is_taken_by_no_other_request(bridge: Bridge) -> None:
+    async with stdio_here(bridge.environ) as program:
+        await program.shake_hands()
+        waiting = program.call("take_event", wait_seconds=30)
+        program.say({"jsonrpc": "2.0", "id": waiting, "method": "tools/list"})
+        assert "served already" in (await program.answer(waiting))["error"]["message"]
+        await bridge.send("?")
+        assert (await program.answer(waiting))["result"]["structuredContent"]["event_id"]
+
+
 async def test_what_is_no_request_is_refused_and_changes_nothing(bridge: Bridge) -> None:
     edges = {
         b'{"jsonrpc": "2.0", "id": 1, ': -32700,

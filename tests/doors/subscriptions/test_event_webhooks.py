@@ -213,6 +213,17 @@ async def test_a_subscription_that_cannot_be_is_refused(
     assert bridge.receiver.proofs == 0
 
 
+async def test_a_principal_has_only_so_many_subscriptions(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.verbs.subscriptions.OF_PRINCIPAL_MAX", 1)
+    begun = (await bridge.subscribe())["result"]
+    refused = (await bridge.subscribe(url=f"{bridge.receiver.url}&of=more"))["error"]
+    assert (refused["code"], refused["data"]) == (-32025, {"limit": "subscriptions", "max": 1})
+    assert (await bridge.subscribe())["result"]["id"] == begun["id"]
+    assert "result" in await bridge.subscribe(BOB)
+
+
 async def test_who_may_only_read_polls_and_streams(bridge: Bridge) -> None:
     made = await bridge.runtime.mcp.authenticator.tokens.add(
         DESK, "reader", Scope(acts=False), None
