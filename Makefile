@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Programs that measure, torment or try a running bridge: tests/NAME/__main__.py.
 LONG := bench chaos conformance fuzz hosts proxies stdio tokens upgrade wheel
 
-.PHONY: install run test quick lint $(LONG) bench-check e2e-n8n schema lock clean
+.PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n schema lock clean
 
 install: .venv/.runtime
 
@@ -30,6 +30,13 @@ test: .venv/.dev
 # The rules, the verbs, the stores and the docs: a minute instead of ten.
 quick: .venv/.dev
 	$(BIN)/pytest -n 2 -q tests/unit tests/verbs tests/store tests/test_docs.py tests/test_house.py $(ARGS)
+
+# Which branches the tests run, in processes that they start too: all but those that are killed -9.
+coverage: .venv/.dev
+	rm -rf .coverage
+	$(BIN)/coverage run -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: .venv/.dev
 	$(BIN)/ruff check
@@ -68,4 +75,4 @@ lock:
 	rm -rf .venv/lock
 
 clean:
-	rm -rf .venv .node build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .node build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

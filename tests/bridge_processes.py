@@ -22,7 +22,7 @@ from bridge.standin.seen import Seen
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.claude import UNLIMITED, Spread, Wire, claude, modern_request
-from tests.forked import Process, start_python
+from tests.forked import Process, end_at_last, start_python
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +101,11 @@ class Child:
         """Send it a signal: SIGTERM to drain, SIGSTOP and SIGCONT to freeze and thaw it."""
         assert self._process is not None
         self._process.send_signal(number)
+
+    def end(self) -> None:
+        """End it, for the test is over."""
+        if self._process is not None and self.is_running:
+            end_at_last(self._process)
 
     async def ended(self) -> int:
         """Wait for its end; returns its exit status, minus the signal's number if killed."""
@@ -248,10 +253,10 @@ async def running_bridge(
 
 
 async def end(bridge: Bridge) -> None:
-    """Kill whatever still runs."""
+    """End whatever still runs."""
     children = [*bridge.webs, *bridge.workers]
     for child in children:
-        child.kill()
+        child.end()
     await asyncio.gather(*(child.ended() for child in children))
 
 

@@ -24,6 +24,12 @@ BESIDE = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvloop")
 DIE_WITH_PARENT = Path(__file__).parent.parent / "bridge/local/die_with_parent.py"
 ORDER_MAX_BYTES = 1 << 17
 
+IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
+"""Whether coverage is measured (`make coverage`), of this process and of all that it starts."""
+
+SAVE_AND_END = signal.SIGUSR1
+"""Ends a process that is measured; by SIGKILL what it has run would not be known."""
+
 
 def serve(orders: socket.socket) -> None:
     """Fork for each order; return in what was forked, which then runs, and once all have ended."""
@@ -92,6 +98,8 @@ def become(files: list[int], arguments: list[str], folder: str, environ: Mapping
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
+    if IS_MEASURED:
+        signal.signal(SAVE_AND_END, lambda *_: os._exit(0))  # coverage has it save
     module, *rest = arguments
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -113,6 +113,17 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def end_at_last(process: Process) -> None:
+    """End a process that a test is done with; one that is measured says first what it has run."""
+    if not fork_server.IS_MEASURED:
+        process.kill()
+    elif isinstance(process, Forked):
+        process.send_signal(fork_server.SAVE_AND_END)
+        process.send_signal(signal.SIGCONT)  # to one that a test has frozen
+    else:
+        process.terminate()
+
+
 class Forks:
     """The process that forks for a tree, started for its first order, and all that are forked."""
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.forked import Process, start_python
+from tests.forked import Process, end_at_last, start_python
 
 ROOT = Path(__file__).parent.parent
 OF_THE_TREE = (sys.executable, "-m", "bridge")
@@ -55,7 +55,7 @@ async def running(
         yield command_running
     finally:
         if process.returncode is None:
-            process.kill()
+            end_at_last(process)
         await process.wait()
         await listener
 

@@ -25,7 +25,7 @@ from mcp_types import (
 
 from bridge.cli.stdio import serve_client
 from tests.bridge_processes import SERVER
-from tests.forked import ROOT, Process, start_python
+from tests.forked import ROOT, Process, end_at_last, start_python
 
 Message = dict[str, Any]
 
@@ -259,5 +259,5 @@ async def stdio_program(
     finally:
         program.vanish()
         if process.returncode is None:
-            process.kill()
+            end_at_last(process)
         await process.wait()

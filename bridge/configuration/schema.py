@@ -49,6 +49,6 @@ def _rewrite_member(keyword: str, member: Any) -> Any:
     return _rewrite(member) if keyword == "items" else member
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - what `make schema` runs
     json.dump(server_file_schema(), sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 
-if sys.platform != "linux":
+if sys.platform != "linux":  # pragma: no cover - measured on Linux
     import select
 
 PR_SET_PDEATHSIG = 1
@@ -36,10 +36,10 @@ if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-        if os.getppid() != parent_pid:  # it ended before the tie was made
+        if os.getppid() != parent_pid:  # pragma: no cover - it ended before the tie was made
             os.kill(os.getpid(), signal.SIGKILL)
 
-else:
+else:  # pragma: no cover - measured on Linux
 
     def tie_to(parent_pid: int) -> None:
         """Leave a watcher behind that kills this process when its parent ends."""
@@ -61,6 +61,6 @@ else:
             os.kill(tied_pid, signal.SIGKILL)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - nothing is measured under -I -S
     tie_to(int(sys.argv[1]))
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - to become PROGRAM is this file's purpose
