@@ -198,6 +198,7 @@ class CallMachine(StoreMachine):
         }
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("anyio_backend")
 def test_calls_do_what_the_model_does_in_any_order_of_steps(redis_url: str) -> None:
     check(CallMachine, redis_url)

@@ -301,6 +301,7 @@ def held(claim: Claim) -> LeaseRef:
     )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("anyio_backend")
 def test_events_do_what_the_model_does_in_any_order_of_steps(redis_url: str) -> None:
     check(EventMachine, redis_url)
