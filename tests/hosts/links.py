@@ -1,5 +1,6 @@
 """What connects a host to the bridge, and how it breaks."""
 
+import asyncio
 import contextlib
 import os
 import shlex
@@ -17,6 +18,8 @@ from tests.waiting import wait_until
 
 COMES_BACK_S = 30.0
 """How long a client may stay away: the bridge asks for 16 s after a break."""
+SETTLES_S = 1.0
+"""How long coming back takes: Claude Code, struck meanwhile, counts the third error in a row."""
 
 
 class Link(Protocol):
@@ -49,6 +52,7 @@ class Net:
     async def drop(self) -> None:
         """Reset all connections; a client that comes back by and by is waited for."""
         await wait_until(lambda: not self.proxy.is_idle, "a connection is open", COMES_BACK_S)
+        await asyncio.sleep(SETTLES_S)
         self.proxy.drop()
 
     async def restart(self) -> None:
