@@ -133,6 +133,7 @@ class BridgeApp(Starlette):
             self.runtime, self.web.runtime, self.mcp.runtime = runtime, runtime.web, runtime.mcp
             self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
             self.mcp.tasks.start(self.mcp.end_revoked())
+            self.mcp.tasks.start(runtime.mcp.keepalives.run())
             stores = runtime.stores
             self.mcp.tasks.start(warn_of_stranded(stores.operators, stores.counters, servers))
             self.readiness.open()

@@ -101,7 +101,7 @@ class CallStatus(StrEnum):
         return self not in (CallStatus.QUEUED, CallStatus.RUNNING)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: a server and the name of the token, subject or place that proved it."""
 
@@ -283,7 +283,7 @@ FRAME_ID = r"\d{1,19}-\d{1,19}"
 """How a frame's id is spelt, as a regular expression; Redis refuses longer numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One JSON-RPC message on its way out; nothing follows the `last` one of a stream.
 
@@ -298,7 +298,7 @@ class Frame:
     dropped: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Session:
     """One client's handshake, `info` and `capabilities` its own; no `version`: not yet made."""
 
@@ -311,7 +311,7 @@ class Session:
     capabilities: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Owed:
     """A request whose answer is owed on a stream, with the id of the call that it may start."""
 

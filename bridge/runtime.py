@@ -30,6 +30,7 @@ from bridge.store.events import EventStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
+from bridge.store.keepalives import Keepalives
 from bridge.store.layout import MARK
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
@@ -139,6 +140,7 @@ class McpRuntime:
     calls: Calls
     acks: Acks
     sessions: Sessions
+    keepalives: Keepalives
     inboxes: Inboxes
     pushes: Pushes
     subscriptions: Subscriptions
@@ -348,6 +350,7 @@ class _Parts:
             calls=Calls(stores.calls, signals, self.queue, schemas, settings.result_ttl_s),
             acks=acks,
             sessions=Sessions(stores.sessions, acks),
+            keepalives=Keepalives(signals, settings.keepalive_s),
             inboxes=Inboxes(stores.inboxes, stores.arrivals, signals),
             pushes=Pushes(PushStore(self.steps), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),

@@ -22,6 +22,7 @@ from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
+from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
@@ -101,6 +102,9 @@ class DeadlyFrame:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         await self._app(scope, receive, send_and_die)
+        connection = connection_of(scope)
+        if connection and (rest := connection.rest):
+            connection.rest = lambda _send: rest(send_and_die)
 
 
 def arm(point: str) -> None:

@@ -18,6 +18,7 @@ STANDING = frozenset(
         "Waiters._look_again",
         "_say_that_the_loop_runs",
         "McpState.end_revoked",
+        "Keepalives.run",
         "Signals._hear",
     }
 )

@@ -98,10 +98,15 @@ class InboxWatch:
 async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Do some work while the block lasts, and no longer."""
     task = asyncio.create_task(work)
+    task.add_done_callback(log_failure)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait({task})
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("changes.failed", exc_info=error)
+
+
+def log_failure(task: asyncio.Task[None]) -> None:
+    """Log what a task failed with, if it did."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("changes.failed", exc_info=error)

@@ -264,7 +264,7 @@ class McpState:
                             self.streams.cut(token)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class McpRequest:
     """An HTTP request that was let in: to which endpoint, by whom, and what its process has."""
 

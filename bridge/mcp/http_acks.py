@@ -50,6 +50,8 @@ class AckConnection:
     if the proxy `tells` of clients that leave.
     """
 
+    __slots__ = ("connection", "is_clients", "is_proxied")
+
     def __init__(self, connection: Connection | None, *, is_proxied: bool, tells: bool) -> None:
         self.connection = connection
         self.is_clients = not is_proxied or tells
@@ -128,7 +130,7 @@ class HttpAck:
             self.settle(AckState.IN_DOUBT)
             return
         self._timer = asyncio.get_running_loop().call_later(self._sure_after_s, self._look)
-        self._ack_connection.connection.when_over(self._look)
+        self._ack_connection.connection.add_end_callback(self._look)
 
     def settle_when(self, asked: Coroutine[None, None, None]) -> None:
         """Settle it by what is known once `asked` returns: a later request waits for that."""
@@ -144,6 +146,8 @@ class HttpAck:
         for waiting in (self._timer, self._asking):
             if waiting:
                 waiting.cancel()
+        if connection := self._ack_connection.connection:
+            connection.remove_end_callback(self._look)
         self.settling = asyncio.create_task(self._do_settle(fate))
         self.settling.add_done_callback(lambda _: self._settled(self))
 

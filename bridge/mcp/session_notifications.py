@@ -13,13 +13,14 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bridge.configuration.servers import Server
+from bridge.ending import end
 from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox, inbox_uri
-from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED
+from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, log_failure
 from bridge.mcp.resources import unknown
 from bridge.mcp.tools import Context, ResourceSubscriptions, refusing
 from bridge.models import Message
-from bridge.verbs.inboxes import Inboxes, SessionNews
+from bridge.verbs.inboxes import Inboxes
 
 
 async def hear(context: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
@@ -58,7 +59,7 @@ TOLD_LISTS = ("toolsListChanged", "promptsListChanged")
 """The lists that an `initialize` says changes of are told; resources come and go with events."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SessionSubscriptions:
     """What a session wants to hear of, in its record."""
 
@@ -75,7 +76,7 @@ class SessionSubscriptions:
         await self.inboxes.unsubscribe(self.session_id, hook)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class SessionNotifications:
     """Notifies one session of changes, by `send`; the endpoint's `lists` are known by digests."""
 
@@ -84,35 +85,41 @@ class SessionNotifications:
     lists: Mapping[str, str]
     session_id: str
     send: Callable[[Message], Awaitable[None]]
+    _watch: asyncio.Task[None] | None = None
 
-    async def tell(self) -> None:
-        """Notify of each change once, until the session ends."""
-        hears = False
-        while True:
-            changes = self.inboxes.session_changes(self.session_id, self.server, hears=hears)
-            with changes as woken:
-                with contextlib.suppress(TransientError):  # all are notified when Redis is back
-                    news = await self._look()
-                    if news is None:
-                        return
-                    if hears != news.hears:
-                        hears = news.hears
-                        continue
+    async def look(self) -> None:
+        """Notify of each change once: from its first subscription on, as soon as one comes."""
+        with contextlib.suppress(TransientError):  # all are notified when Redis is back
+            if self._watch is None and await self._notify():
+                self._watch = asyncio.create_task(self._keep_notifying())
+                self._watch.add_done_callback(log_failure)
+
+    async def end(self) -> None:
+        """Notify no more."""
+        if self._watch:
+            await end(self._watch)
+
+    async def _keep_notifying(self) -> None:
+        with self.inboxes.subscribed(self.server) as woken:
+            while True:
+                with contextlib.suppress(TransientError):
+                    await self._notify()
                 await asyncio.sleep(PAUSE_S)
                 await woken.notified()
 
-    async def _look(self) -> SessionNews | None:
+    async def _notify(self) -> bool:
+        """Notify of what has changed; report whether the session subscribes to any inbox."""
         lists = {name: self.lists[name] for name in TOLD_LISTS}
         news = await self.inboxes.news(self.session_id, self.server, lists)
         if news is None:
-            return None
+            return False
         for name in news.lists:
             await self._send({"method": LIST_CHANGES[name]})
         for hook in news.hooks:
             uri = inbox_uri(self.server, hook)
             await self._send({"method": UPDATED, "params": {"uri": uri}})
         await self.inboxes.told(self.session_id, news)
-        return news
+        return news.hears
 
     async def _send(self, message: Message) -> None:
         await self.send({"jsonrpc": "2.0", **message})

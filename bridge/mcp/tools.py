@@ -45,7 +45,7 @@ def _keep(_ack: str) -> None:
     """Hand nothing over."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """What a handler may know of its request: who asks, on which server, and how to tell them.
 
@@ -71,7 +71,7 @@ class Caller:
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
     presence: Presence = _PRESENT
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event | None = None
     hand_over: Callable[[str], None] = _keep
 
     async def demand_event(self, event_id: str) -> None:
@@ -282,8 +282,12 @@ LAST_WAIT_S = 1.5
 """How long a call of a workflow is still waited for, so that short ones bring their result."""
 
 
-async def unless_leaving(leaving: asyncio.Event, waiting: Coroutine[Any, Any, T]) -> T | None:
+async def unless_leaving(
+    leaving: asyncio.Event | None, waiting: Coroutine[Any, Any, T]
+) -> T | None:
     """Wait for something; give it up, and give None, once the process is `leaving`."""
+    if leaving is None:
+        return await waiting
     waited = asyncio.ensure_future(waiting)
     left = asyncio.ensure_future(leaving.wait())
     try:

@@ -144,7 +144,7 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
         waiting = caller.call(call.call_id, min(pause_s, left_s))
         with contextlib.suppress(TransientError):
             call = await unless_leaving(caller.leaving, waiting) or call
-            if caller.leaving.is_set():
+            if caller.leaving and caller.leaving.is_set():
                 return await caller.call(call.call_id, min(LAST_WAIT_S, left_s))
         elapsed_s = loop.time() - started
         if call.status.is_final or call.asks or elapsed_s >= wait_s:

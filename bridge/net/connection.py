@@ -6,18 +6,20 @@ import fcntl
 import logging
 import socket
 import termios
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
 CONNECTION = "bridge.net.connection"
-TRANSPORT = "transport"
-"""Where a request's scope names its connection, when we serve it: an extension of ASGI's."""
+"""Where a request's scope names its connection, when we serve it.
+
+A key of its own: the two dictionaries of an ASGI extension would last as long as a stream.
+"""
 
 PROXIED = (
     *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
@@ -27,6 +29,9 @@ PROXIED = (
 )
 """What proxies say of themselves: RFC 9110, 7.6.3; RFC 7239; what their documents name."""
 
+
+Rest = Callable[[Send], Awaitable[None]]
+"""Sends what is left of a response whose head is out."""
 
 STALLED_AFTER_S = 30.0
 """How long a client may take nothing of what waits for it: two signs of life of a stream."""
@@ -51,7 +56,15 @@ class Connection(asyncio.Transport):
 
     The head of an answer waits for what follows it, at most until the turn of the loop is over:
     head and body are two writes of the server, and would be two calls of the system and packets.
+
+    `rest` is what the answer at hand goes on with once all that handled its request has returned: a
+    stream that lasts for hours then costs no more than itself.
     """
+
+    __slots__ = (
+        *("_end_callbacks", "_head", "_is_over", "_protocol", "_taken_bytes", "_transport"),
+        *("_written_bytes", "is_broken", "is_closed_by_peer", "is_lingering", "rest"),
+    )
 
     def __init__(
         self, transport: asyncio.Transport, protocol: "ConnectionProtocol | None" = None
@@ -63,8 +76,9 @@ class Connection(asyncio.Transport):
         self._written_bytes = 0
         self._head: bytes | bytearray | memoryview = b""
         self._taken_bytes = 0
-        self._when_over: list[Callable[[], None]] = []
+        self._end_callbacks: tuple[Callable[[], object], ...] = ()
         self._is_over = False
+        self.rest: Rest | None = None
         self.is_closed_by_peer = False
         self.is_broken = False
 
@@ -161,12 +175,16 @@ class Connection(asyncio.Transport):
         """Return how much has been written; None once the other end is gone: it went nowhere."""
         return None if self._is_over else self._written_bytes
 
-    def when_over(self, act: Callable[[], None]) -> None:
+    def add_end_callback(self, act: Callable[[], object]) -> None:
         """Have something done, once, as soon as the peer has closed it or it is lost."""
         if self._is_over:
             act()
         else:
-            self._when_over.append(act)
+            self._end_callbacks += (act,)
+
+    def remove_end_callback(self, act: Callable[[], object]) -> None:
+        """Have it done no more."""
+        self._end_callbacks = tuple(other for other in self._end_callbacks if other != act)
 
     def peer_has_closed(self) -> None:
         """Record that the peer closes in good order, with what it has acknowledged by now."""
@@ -195,8 +213,8 @@ class Connection(asyncio.Transport):
 
     def _end(self) -> None:
         self._is_over = True
-        waiting, self._when_over = self._when_over, []
-        for act in waiting:
+        callbacks, self._end_callbacks = self._end_callbacks, ()
+        for act in callbacks:
             act()
 
 
@@ -207,11 +225,19 @@ class ConnectionProtocol(HttpToolsProtocol):
     client does, and for a client that does not read `send` waits for ever.
     """
 
+    __slots__ = ("_stalling",)
     transport: Connection
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.app = self._serve
         self._stalling: asyncio.TimerHandle | None = None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.config.loaded_app(scope, receive, send)
+        rest, self.transport.rest = self.transport.rest, None
+        if rest:
+            await rest(send)
 
     def must_linger(self) -> bool:
         """Report whether the other side may still send, or learn of the end by this close only."""
@@ -232,7 +258,7 @@ class ConnectionProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin the scope of a request, and name the connection in it."""
         super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: {TRANSPORT: self.transport}}
+        self.scope[CONNECTION] = self.transport  # type: ignore[literal-required]
 
     @override
     def eof_received(self) -> None:
@@ -277,7 +303,7 @@ class ConnectionProtocol(HttpToolsProtocol):
 
 def connection_of(scope: Scope) -> Connection | None:
     """Find the connection of a request; None when another server than ours serves it."""
-    found = scope.get("extensions", {}).get(CONNECTION, {}).get(TRANSPORT)
+    found = scope.get(CONNECTION)
     return found if isinstance(found, Connection) else None
 
 

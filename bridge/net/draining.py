@@ -1,17 +1,46 @@
 """What lasts beyond one request and ends with the process: streams, and work beside them."""
 
 import asyncio
-import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import TransientError
+from bridge.net.connection import Connection
 
 COME_BACK_S = 5.0
 
 Token = tuple[str, str]
 """What let a stream's client in: a digest, empty where it cannot be revoked, and a server."""
+NO_TOKEN: Token = ("", "")
+
+
+@dataclass(eq=False, slots=True)
+class OpenStream:
+    """One stream, among the open ones of its process while it is entered.
+
+    `close` ends it when the process drains, `cut` when the `token` that let its client in is good
+    for nothing any more, or the `connection` is over.
+    """
+
+    streams: "OpenStreams"
+    close: Callable[[], object]
+    cut: Callable[[], object]
+    token: Token
+    connection: Connection | None
+
+    def __enter__(self) -> None:
+        """Count it; where the process drains already, it ends at once."""
+        self.streams.add(self)
+        if self.connection:
+            self.connection.add_end_callback(self.cut)
+
+    def __exit__(self, *_: object) -> None:
+        """Count it no more."""
+        self.streams.discard(self)
+        if self.connection:
+            self.connection.remove_end_callback(self.cut)
 
 
 class OpenStreams:
@@ -19,40 +48,42 @@ class OpenStreams:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: set[Callable[[], object]] = set()
-        self._cuts: defaultdict[Token, set[Callable[[], object]]] = defaultdict(set)
+        self._open: set[OpenStream] = set()
+        self._let_in_by: defaultdict[Token, set[OpenStream]] = defaultdict(set)
         self.draining = asyncio.Event()
 
-    @contextlib.contextmanager
-    def holding(self, close: Callable[[], object]) -> Iterator[None]:
-        """Have `close` called when the process drains while the block lasts."""
-        self._open.add(close)
-        if self.draining.is_set():
-            close()
-        try:
-            yield
-        finally:
-            self._open.discard(close)
+    def holding(
+        self,
+        close: Callable[[], object],
+        cut: Callable[[], object] = lambda: None,
+        token: Token = NO_TOKEN,
+        connection: Connection | None = None,
+    ) -> OpenStream:
+        """Return a stream that is open while it is entered."""
+        return OpenStream(self, close, cut, token, connection)
 
-    @contextlib.contextmanager
-    def let_in_by(self, token: Token, cut: Callable[[], object]) -> Iterator[None]:
-        """Have `cut` called when the token is good for nothing any more while the block lasts."""
-        self._cuts[token].add(cut)
-        try:
-            yield
-        finally:
-            self._cuts[token].discard(cut)
-            if not self._cuts[token]:
-                del self._cuts[token]
+    def add(self, stream: OpenStream) -> None:
+        """Count a stream among the open ones."""
+        self._open.add(stream)
+        self._let_in_by[stream.token].add(stream)
+        if self.draining.is_set():
+            stream.close()
+
+    def discard(self, stream: OpenStream) -> None:
+        """Count a stream no more."""
+        self._open.discard(stream)
+        self._let_in_by[stream.token].discard(stream)
+        if not self._let_in_by[stream.token]:
+            del self._let_in_by[stream.token]
 
     def tokens(self) -> tuple[Token, ...]:
         """Name the tokens that let someone in to a stream that is open."""
-        return tuple(token for token in self._cuts if token[0])
+        return tuple(token for token in self._let_in_by if token[0])
 
     def cut(self, token: Token) -> None:
         """End the streams that a token let someone in to."""
-        for cut in tuple(self._cuts.get(token, ())):
-            cut()
+        for stream in tuple(self._let_in_by.get(token, ())):
+            stream.cut()
 
     def demand_room(self) -> None:
         """See that one more standing stream may be opened here.
@@ -68,8 +99,8 @@ class OpenStreams:
     def close(self) -> None:
         """End every open stream."""
         self.draining.set()
-        for close in tuple(self._open):
-            close()
+        for stream in tuple(self._open):
+            stream.close()
 
     def __len__(self) -> int:
         return len(self._open)

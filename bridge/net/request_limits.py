@@ -74,6 +74,11 @@ class LimitedProtocol(ConnectionProtocol):
     watched by one timer a connection.
     """
 
+    __slots__ = (
+        *("_begun", "_body_bytes", "_bytes_at_look", "_dropped_bytes", "_has_grown", "_head_bytes"),
+        *("_idle_bytes", "_is_resuming", "_part", "_since", "_timer", "_was_paused"),
+    )
+
     dropped_bytes_max = DROPPED_BYTES_MAX
     open_files = OpenFiles()
 

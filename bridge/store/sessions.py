@@ -147,7 +147,7 @@ LIVED_WITHIN_S = 600.0
 UNPROVEN_TTL_S = 3600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One reader of one stream; `client` is empty for streams that are never looked for."""
 

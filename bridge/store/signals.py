@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -25,28 +25,57 @@ LOOK_AGAIN_S = 300.0
 
 
 class Signal:
-    """Rings when the thing it was hung for has changed."""
+    """Wakes the one task that waits for it when any of its names is notified.
 
-    def __init__(self) -> None:
-        self._notified = asyncio.Event()
+    It hears of its names while it is entered.
+    """
 
-    def notify(self) -> None:
+    __slots__ = ("_names", "_notified", "_waiter", "_waiting")
+
+    def __init__(self, waiting: "dict[str, list[Signal]]", names: tuple[str, ...]) -> None:
+        self._waiting = waiting
+        self._names = names
+        self._notified: tuple[str, ...] = ()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Hear of the names from now on."""
+        for name in self._names:
+            self._waiting[name].append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hear of them no more."""
+        for name in self._names:
+            self._waiting[name].remove(self)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    def notify(self, name: str = "") -> None:
         """Wake the one who waits."""
-        self._notified.set()
+        if name not in self._notified:
+            self._notified += (name,)
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    async def notified(self) -> None:
-        """Wait for a ring, however long it takes."""
-        await self._notified.wait()
-        self._notified.clear()
+    async def notified(self) -> tuple[str, ...]:
+        """Wait for a notification, however long it takes; return the names notified since."""
+        if not self._notified:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        names, self._notified = self._notified, ()
+        return names
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for a ring, at most `timeout_s`; True when it rang."""
+    async def wait(self, timeout_s: float) -> tuple[str, ...]:
+        """Wait for a notification, at most `timeout_s`; return the names, none when it is over."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self.notified()
+                return await self.notified()
         except TimeoutError:
-            return False
-        return True
+            return ()
 
 
 class Signals:
@@ -58,21 +87,12 @@ class Signals:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: defaultdict[str, set[Signal]] = defaultdict(set)
+        # Lists, for nearly all names are waited for once, and a set of one is three times as big.
+        self._waiting: defaultdict[str, list[Signal]] = defaultdict(list)
 
-    @contextlib.contextmanager
-    def subscribed(self, *names: str) -> Iterator[Signal]:
-        """Hang one woken for these names while the block lasts."""
-        woken = Signal()
-        for name in names:
-            self._waiting[name].add(woken)
-        try:
-            yield woken
-        finally:
-            for name in names:
-                self._waiting[name].discard(woken)
-                if not self._waiting[name]:
-                    del self._waiting[name]
+    def subscribed(self, *names: str) -> Signal:
+        """Return a signal of these names, which hears of them while it is entered."""
+        return Signal(self._waiting, names)
 
     async def notify(self, name: str) -> None:
         """Wake everyone, in every process, who waits for this name."""
@@ -104,7 +124,7 @@ class Signals:
                             ready.set()
                             self._notify_all()
                         elif message["type"] == "message":
-                            self._notify(message["data"].decode())
+                            self.notify_here(message["data"].decode())
             except (RedisError, OSError) as error:
                 if not is_lost:
                     logger.warning("signals.lost", extra={"reason": sentence_of(error)})
@@ -112,14 +132,15 @@ class Signals:
             ready.set()
             await asyncio.sleep(PAUSE_S)
 
-    def _notify(self, name: str) -> None:
+    def notify_here(self, name: str) -> None:
+        """Wake everyone in this process who waits for this name."""
         for woken in tuple(self._waiting.get(name, ())):
-            woken.notify()
+            woken.notify(name)
 
     def _notify_all(self) -> None:
-        for all_woken in self._waiting.values():
+        for name, all_woken in self._waiting.items():
             for woken in all_woken:
-                woken.notify()
+                woken.notify(name)
 
 
 async def _messages(ear: PubSub) -> AsyncIterator[dict[str, Any]]:

@@ -42,13 +42,6 @@ class Inboxes:
         """Hear of events that come on a server's hooks while the block lasts."""
         return self._signals.subscribed(f"events:{server.name}")
 
-    def session_changes(
-        self, session_id: str, server: Server, *, hears: bool
-    ) -> AbstractContextManager[Signal]:
-        """Hear of a session's end, and of inboxes if it `hears` of any, while the block lasts."""
-        names = signals_of(server) if hears else ()
-        return self._signals.subscribed(f"session:{session_id}", *names)
-
     async def stands(self, server: Server, hooks: Sequence[str]) -> dict[str, str]:
         """Report how the queue of each hook stands: two are equal while nothing came or went."""
         return await self._store.stands(server.name, hooks)

@@ -12,9 +12,9 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from bridge.errors import TransientError
 from bridge.formats.json_text import encode
@@ -50,6 +50,22 @@ TRY_AGAIN_S = 5.0
 PROVE_WITHIN_S = 0.3
 """How long a request waits for the writers of earlier answers: a frozen one says nothing."""
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
+
+
+class Notice(StrEnum):
+    """What a stream's reader is notified of: how the names of its signals begin."""
+
+    FRAMES = "outbox"
+    SESSION = "session"
+    LATER_REQUEST = "prove"
+    DEATH = DIED
+    KEEPALIVE = "keepalive"
+    PROBE = "probe"
+
+
+def notices_of(names: Iterable[str]) -> set[Notice]:
+    """Return what the names of notified signals say."""
+    return {Notice(name.partition(":")[0]) for name in names}
 
 
 def cancel_note(request_id: object) -> str:
@@ -119,7 +135,7 @@ class Sessions:
                     await self._acks.settle(ack, AckState.RECEIVED)
                 if not found.is_open or not is_in_time:
                     return
-                is_in_time = await settled.wait(ends_at - _now())
+                is_in_time = bool(await settled.wait(ends_at - _now()))
 
     async def take_note(self, session: Session, message: Message) -> None:
         """Act on a message that wants no answer: a client's own answer, or a cancellation."""
@@ -143,7 +159,7 @@ class Sessions:
         return StreamReading(self._stores, self._acks, reading)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SessionStream:
     """One stream of a session, as whoever serves its requests has it."""
 
@@ -221,7 +237,7 @@ class SessionStream:
                 await woken.wait(look_again_s)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StreamReading:
     """One reader of one stream: what it is to write, and what has become of what it wrote."""
 
@@ -233,21 +249,18 @@ class StreamReading:
         """Become the stream's only reader; returns the last frame that surely arrived."""
         return await self._stores.streams.attach(self._reading)
 
-    @contextmanager
-    def subscribed(self, *, is_probed: bool) -> Iterator[tuple[Signal, Signal, Signal, Signal]]:
-        """Hear of all that concerns the stream, of dead processes, of probes and later requests."""
-        signals, reading = self._stores.signals, self._reading
-        place = f"{reading.session_id}:{reading.stream}"
-        probes = (probe_wake(reading.session_id, reading.stream),) if is_probed else ()
-        proofs = prove_wake(reading.session_id)
-        names = (f"outbox:{place}", f"session:{reading.session_id}", DIED, *probes, proofs)
-        with (
-            signals.subscribed(*names) as woken,
-            signals.subscribed(DIED) as died,
-            signals.subscribed(*probes) as probed,
-            signals.subscribed(proofs) as asked,
-        ):
-            yield woken, died, probed, asked
+    def subscribed(self, keepalive: str, *, is_probed: bool) -> Signal:
+        """Return the signal of all that concerns the stream, by the names of notices."""
+        session_id, stream = self._reading.session_id, self._reading.stream
+        names = [
+            f"{Notice.FRAMES}:{session_id}:{stream}",
+            f"{Notice.SESSION}:{session_id}",
+            prove_wake(session_id),
+            DIED,
+            keepalive,
+        ]
+        probes = [probe_wake(session_id, stream)] if is_probed else []
+        return self._stores.signals.subscribed(*names, *probes)
 
     async def look(self, after: str) -> list[Frame] | None:
         """Read the frames behind `after`; None once another reads the stream, or it is over."""

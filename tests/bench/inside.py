@@ -29,8 +29,10 @@ class Inside:
 
     def report(self, *_: object) -> None:
         """Write a line, and begin anew; what is traced is traced from the first on."""
+        gc.collect()
         line = {
             "calls": self._calls,
+            "kept_bytes": tracemalloc.get_traced_memory()[0] - self._bytes,
             "peak_bytes": tracemalloc.get_traced_memory()[1] - self._bytes,
             "modules": len(sys.modules),
         }
@@ -39,7 +41,6 @@ class Inside:
         if not tracemalloc.is_tracing():
             tracemalloc.start()
             sys.setprofile(self._profile)
-        gc.collect()
         tracemalloc.reset_peak()
         self._bytes = tracemalloc.get_traced_memory()[0]
         self._calls = 0

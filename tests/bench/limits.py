@@ -19,6 +19,7 @@ ROOM = {
     "flushes": 0.2,
     "function_calls": 0.05,
     "peak_bytes": 0.25,
+    "kept_bytes": 0.05,
     "modules": 0.03,
 }
 """What a measure may differ by from one run, machine or Python to the next, as a share."""

@@ -17,6 +17,7 @@ from bridge.local.die_with_parent import tied_to_parent
 from tests.bench.connection import Connection, spell
 from tests.bench.counting import Counts, ValkeyCounter, between, counted
 from tests.bench.idle import KEEPALIVE
+from tests.bench.idle import streams as idle
 from tests.bench.ingest import PAYLOAD
 from tests.bench.load import Question
 from tests.bench.program import ROOT, Program
@@ -29,7 +30,7 @@ HOOK = Question(spell("POST", "/hooks/demo/question", N8N, PAYLOAD), 202, b'"que
 INSIDE = "tests.bench.inside"
 ROUNDS, WARM, MANY = 5, 10, 40
 AT_ONCE, EACH = 50, 4
-STREAMS, KEEPALIVES = 100, 3
+STREAMS, KEEPALIVES, KEPT = 100, 3, 400
 
 Unit = Callable[[], Awaitable[None]]
 
@@ -229,9 +230,23 @@ async def _idle(counter: ValkeyCounter, opened: list[asyncio.StreamReader]) -> C
     return between(before, await counter.read())
 
 
+async def memory() -> Mapping[str, Counts]:
+    """Count what a web process keeps for a standing stream that nothing happens on."""
+    async with set_up() as stage:
+        file = stage.directory / "web.counts"
+        async with stage.web(INSIDE, str(file)) as web:
+            async with idle(web.port, KEPT):
+                await _reports({web.pid: file})
+            await _reports({web.pid: file})
+            async with idle(web.port, KEPT):
+                kept = (await _reports({web.pid: file}))[web.pid]
+    return {"stream": {"kept_bytes": kept["kept_bytes"] / KEPT}}
+
+
 GROUPS: Mapping[str, Callable[[], Awaitable[Mapping[str, Counts]]]] = {
     "traffic": traffic,
     "processes": processes,
     "streams": streams,
+    "memory": memory,
 }
 """What is counted together, on one stage."""

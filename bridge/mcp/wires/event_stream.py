@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 
 from sse_starlette.event import ServerSentEvent
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from bridge.net.connection import connection_of
-from bridge.net.draining import OpenStreams, Token
+from bridge.net.connection import Connection, connection_of
+from bridge.net.draining import NO_TOKEN, OpenStreams, Token
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 KEEPALIVE = b": keepalive\n\n"
 FAREWELL_S = 1.0
 """How long a stream may take for its last words when the process drains."""
@@ -56,66 +58,79 @@ class EventStream:
         token: what let the client in; the stream ends when it is revoked.
     """
 
+    __slots__ = (
+        *("_connection", "_ends_within_s", "_farewell", "_headers", "_is_ended", "_life"),
+        *("_source", "_streams", "_token"),
+    )
+
     def __init__(
         self,
         source: Source,
         streams: OpenStreams,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
         *,
         farewell: bytes = b"",
         ends_within_s: float = 0,
-        token: Token = ("", ""),
+        token: Token = NO_TOKEN,
     ) -> None:
         self._source = source
         self._streams = streams
-        self._headers = [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()]
+        self._headers = headers
         self._farewell = farewell
         self._ends_within_s = ends_within_s
         self._token = token
-        self._is_ending = self._is_ended = False
+        self._connection: Connection | None = None
+        self._life: asyncio.Timeout = asyncio.timeout(None)
+        self._is_ended = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the stream."""
-        headers = [*HEADERS, *self._headers]
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the head; the connection has the rest sent, once the request's handlers are done."""
+        headers = [*HEADERS, *((k.lower().encode(), v.encode()) for k, v in self._headers.items())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        pump = asyncio.ensure_future(self._pump(send))
-        watch = asyncio.ensure_future(_until_gone(receive))
-        holding = self._streams.holding(lambda: self._end_soon(watch))
-        with holding, self._streams.let_in_by(self._token, watch.cancel):
-            try:
-                await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                is_ending = self._is_ending and watch.done() and not watch.cancelled()
-                is_cut_short = not pump.done() and not is_ending
-                if is_cut_short:
-                    pump.cancel()
-                watch.cancel()
-                await asyncio.gather(pump, watch, return_exceptions=True)
-        is_draining = self._streams.draining.is_set()
-        if is_draining and (connection := connection_of(scope)):
-            asyncio.get_running_loop().call_later(FAREWELL_S, connection.cut_unless_taken)
-        last = self._farewell if is_draining and is_cut_short else b""
-        if not self._is_ended:
-            with contextlib.suppress(OSError):
-                await send({"type": "http.response.body", "body": last, "more_body": False})
-        if not pump.cancelled() and (error := pump.exception()):
-            raise error
-
-    def _end_soon(self, watch: "asyncio.Future[None]") -> None:
-        if self._ends_within_s:
-            asyncio.get_running_loop().call_later(self._ends_within_s, watch.cancel)
+        self._connection = connection_of(scope)
+        if self._connection is None:
+            await self._send_rest(send)
         else:
-            watch.cancel()
+            self._connection.rest = self._send_rest
 
-    async def _pump(self, send: Send) -> None:
-        async with contextlib.aclosing(self._source) as source:
-            async for chunk in source:
-                self._is_ending = isinstance(chunk, Last)
-                part = {"type": "http.response.body", "body": chunk}
-                await send({**part, "more_body": not self._is_ending})
-                self._is_ended = self._is_ending
+    async def _send_rest(self, send: Send) -> None:
+        failure: Exception | None = None
+        held = self._streams.holding(self._drain, self._end, self._token, self._connection)
+        try:
+            async with self._life:
+                with held:
+                    async for chunk in self._source:
+                        await send(_part(chunk, is_last=isinstance(chunk, Last)))
+                        self._is_ended = isinstance(chunk, Last)
+        except Exception as error:  # noqa: BLE001  a response ends in good order, whatever fails
+            if not (isinstance(error, TimeoutError) and self._life.expired()):
+                failure = error
+        finally:
+            await self._source.aclose()
+        await self._finish(send)
+        if failure:
+            raise failure
+
+    async def _finish(self, send: Send) -> None:
+        is_draining = self._streams.draining.is_set()
+        if is_draining and self._connection:
+            loop = asyncio.get_running_loop()
+            loop.call_later(FAREWELL_S, self._connection.cut_unless_taken)
+        if not self._is_ended:
+            last = self._farewell if is_draining and self._life.expired() else b""
+            with contextlib.suppress(OSError):
+                await send(_part(last, is_last=True))
+
+    def _drain(self) -> None:
+        self._end(self._ends_within_s)
+
+    def _end(self, within_s: float = 0) -> None:
+        """End it soon, or sooner; once its last chunk is out it ends by itself."""
+        ends_at = asyncio.get_running_loop().time() + within_s
+        planned_at = self._life.when()
+        if not self._is_ended and (planned_at is None or ends_at < planned_at):
+            self._life.reschedule(ends_at)
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _part(chunk: bytes, *, is_last: bool) -> Message:
+    return {"type": "http.response.body", "body": chunk, "more_body": not is_last}

@@ -4,18 +4,18 @@ Answers of clients and their cancellations are on record too, for whichever proc
 """
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mcp.server.connection import Connection
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
+from starlette.requests import Request
 
-from bridge.mcp.change_watch import beside
 from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import (
     ASK_S,
@@ -37,8 +37,6 @@ from bridge.models import Message, Owed, Session
 from bridge.verbs.acks import ack_apart
 from bridge.verbs.sessions import HANG_UP, STANDING, Sessions, SessionStream, cancel_note
 
-FormatId = Callable[[str], str]
-
 OWED = frozenset({"tools/call"})
 """The methods whose answers may be long in coming: each is on record until it is answered."""
 
@@ -52,6 +50,7 @@ REQUEST_CANCELLED = -32800
 class OutboxChannel:
     """Carries an exchange's frames through one stream's outbox."""
 
+    __slots__ = ("_stream",)
     can_ask = True
 
     def __init__(self, stream: SessionStream) -> None:
@@ -88,38 +87,37 @@ class OutboxChannel:
         return found
 
 
-async def with_news(
-    frames: AsyncGenerator[bytes, None], request: McpRequest, session: Session
-) -> AsyncGenerator[bytes, None]:
-    """Yield a standing stream's frames, with the session's news put among them meanwhile."""
-    caller, session_id = request.caller, session.session_id
-    standing = OutboxChannel(caller.runtime.sessions.stream(session_id, STANDING))
-    news = SessionNotifications(
-        caller.runtime.inboxes, caller.server, request.endpoint.lists, session_id, standing.send
-    )
-    async with contextlib.aclosing(frames), beside(news.tell()):
-        async for chunk in frames:
-            yield chunk
-
-
 def open_reader(
-    request: McpRequest, session: Session, stream: str, client: str, format_id: FormatId
+    request: McpRequest, session: Session, stream: str, client: str, place: str
 ) -> StreamReader:
-    """Return a reader of a stream, by which what is owed on it is served here from now."""
+    """Return a reader of a stream, by which what is owed on it is served here from now.
+
+    `place` is what the ids of its events begin with.
+    """
     runtime = request.caller.runtime
-
-    def serve(owed: Owed) -> None:
-        one = request.for_call(owed.call_id)
-        request.state.tasks.start(serve_into(one, owed.message, session, stream))
-
+    # What is owed is answered through the outbox: its way to this response would only be kept.
+    request = replace(request, http=Request(request.http.scope))
     return StreamReader(
         runtime.sessions.reading(session.session_id, stream, client),
-        runtime.settings.keepalive_s,
-        format_id,
-        serve,
+        runtime.keepalives.name(),
+        place,
+        partial(_serve_owed, request, session, stream),
         request.connection,
         request.state.http_acks,
+        _notifications(request, session) if stream == STANDING else None,
     )
+
+
+def _serve_owed(request: McpRequest, session: Session, stream: str, owed: Owed) -> None:
+    one = request.for_call(owed.call_id)
+    request.state.tasks.start(serve_into(one, owed.message, session, stream))
+
+
+def _notifications(request: McpRequest, session: Session) -> SessionNotifications:
+    runtime, session_id = request.caller.runtime, session.session_id
+    standing = OutboxChannel(runtime.sessions.stream(session_id, STANDING))
+    server, lists = request.caller.server, request.endpoint.lists
+    return SessionNotifications(runtime.inboxes, server, lists, session_id, standing.send)
 
 
 async def serve_into(

@@ -15,8 +15,6 @@ Source: MCP 2024-11-05, "HTTP with SSE".
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -31,9 +29,9 @@ from bridge.mcp.http_acks import AckedAnswer
 from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into, with_news
-from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS, StreamReader
-from bridge.mcp.wires.streamable import read_message
+from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into
+from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS
+from bridge.mcp.wires.streamable import drop_body, read_message
 from bridge.models import FRAME_ID, Session
 from bridge.verbs.acks import ack_of_accepted
 from bridge.verbs.sessions import STANDING
@@ -47,17 +45,19 @@ async def get(http: Request) -> ASGIApp:
     request = await authenticate(http)
     request.state.streams.demand_room()
     caller, runtime = request.caller, request.caller.runtime
+    await drop_body(request)
     client = kept_name(http.path_params.get("client") or http.headers.get("x-bridge-client", ""))
     session, after = await _find(http, caller, client)
     if session is None:
         session = runtime.sessions.begin(caller.principal, WIRE, client, _version(http))
         await runtime.sessions.settle(session)
     session_id, name = session.session_id, _name(caller, client)
-    reader = open_reader(request, session, STANDING, name, lambda frame: f"{session_id}/{frame}")
+    reader = open_reader(request, session, STANDING, name, session_id)
     sure = await reader.reading.attach()
     prefix = urlsplit(runtime.settings.public_url or "").path
     address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session_id}"
-    frames = with_news(_frames(reader, address, after or sure), request, session)
+    opening = event(address, name="endpoint", retry_ms=STANDING_RETRY_MS)
+    frames = reader.frames(after or sure, opening)
     return EventStream(frames, request.state.streams, farewell=COME_BACK, token=caller.token)
 
 
@@ -110,10 +110,3 @@ def _version(request: Request) -> str:
     """Take the version that a client says was settled before; empty for a first connection."""
     version = request.headers.get("mcp-protocol-version", "")
     return version if version in HANDSHAKE_PROTOCOL_VERSIONS else ""
-
-
-async def _frames(reader: StreamReader, address: str, after: str) -> AsyncGenerator[bytes, None]:
-    async with aclosing(reader.frames(after)) as frames:
-        yield event(address, name="endpoint", retry_ms=STANDING_RETRY_MS)
-        async for chunk in frames:
-            yield chunk

@@ -7,8 +7,6 @@ its receipt was settled by the way in which the client left.
 
 import asyncio
 import json
-import math
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,11 +18,12 @@ from sse_starlette.event import ServerSentEvent
 from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.http_acks import SURE_AFTER_S, TAKEN_AGAIN_S, AckConnection, HttpAck, HttpAcks
+from bridge.mcp.session_notifications import SessionNotifications
 from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
 from bridge.models import Frame, Owed
 from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING
-from bridge.verbs.sessions import HANG_UP, LOOK_WITHIN_S, StreamReading
+from bridge.verbs.sessions import HANG_UP, LOOK_WITHIN_S, Notice, StreamReading, notices_of
 
 RETRY_MS = 16_000
 """How soon a client comes back to a stream of the 2025 wires that broke off.
@@ -52,7 +51,11 @@ SIGN_OF_LIFE_S = 120.0
 """How often the record of a session that is read says so, where nothing else does."""
 
 
-@dataclass
+COMMENTED = {Notice.KEEPALIVE, Notice.PROBE}
+LOOKED_AT = {Notice.FRAMES, Notice.SESSION}
+
+
+@dataclass(slots=True)
 class WrittenFrame:
     """A frame on its way; `place` is where on its connection it ends, once it is out."""
 
@@ -62,94 +65,115 @@ class WrittenFrame:
     is_settled: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class StreamReader:
     """Reads one stream to its end.
 
-    `format_id` makes event ids, `serve` serves what is owed; what was written goes out on
-    `ack_connection`, and `http_acks` are those of this process.
+    `keepalive` is the signal for its comments. Event ids begin with `place`. `serve` serves what is
+    owed; what was written goes out on `ack_connection`, and `http_acks` are those of this process.
+    `notifications` are those of a session, on its standing stream.
     """
 
     reading: StreamReading
-    keepalive_s: float
-    format_id: Callable[[str], str]
+    keepalive: str
+    place: str
     serve: Callable[[Owed], None]
     ack_connection: AckConnection
     http_acks: HttpAcks
-    _unsure: deque[WrittenFrame] = field(default_factory=deque)
-    _last: list[HttpAck] = field(default_factory=list)
+    notifications: SessionNotifications | None
+    _found: list[Frame] = field(default_factory=list)
+    _unsure: list[WrittenFrame] = field(default_factory=list)
+    _last: tuple[HttpAck, ...] = ()
     _after: str = ""
-    _keepalive_at: float = 0
+    _is_over: bool = False
     _look_at: float = 0
     _sign_at: float = 0
 
-    async def frames(self, after: str) -> AsyncGenerator[bytes, None]:
+    async def frames(self, after: str, opening: bytes = b"") -> AsyncGenerator[bytes, None]:
         """Yield the frames behind `after` as events, with comments in between.
 
         Goes on to the stream's last frame, to a hang-up, to the end of the session, or until
-        another reader takes over.
+        another reader takes over. `opening` is what it says before.
         """
         self._after = after
-        self._keepalive_at = _now() + self.keepalive_s
         self._sign_at = _now() + SIGN_OF_LIFE_S
+        is_probed = not self.ack_connection.is_clients
         try:
-            is_probed = not self.ack_connection.is_clients
-            with self.reading.subscribed(is_probed=is_probed) as (woken, died, probed, asked):
+            if opening:
+                yield opening
+            with self.reading.subscribed(self.keepalive, is_probed=is_probed) as woken:
                 await self.reading.take_over(self.serve)
-                while (found := await self._look()) is not None:
-                    for frame in found:
-                        self._after = frame.frame_id
-                        self._unsure.append(WrittenFrame(frame, _now() + SURE_AFTER_S))
-                        await self.reading.hold(frame)
-                        if frame.is_last:
-                            self._hand_over_all()
-                            yield Last(self._format(frame))
-                            for http_ack in self._last:
-                                http_ack.is_written()
-                                http_ack.settle_when(self.reading.asked())
+                await self._notify()
+                while await self._look():
+                    is_due = bool(self._found)
+                    while self._found:
+                        yield await self._write(self._found.pop(0))
+                        self._is_written()
+                        if self._is_over:
                             return
-                        yield self._format(frame)
-                        self._unsure[-1].place = self.ack_connection.place()
-                        if frame.content == HANG_UP and not frame.dropped:
-                            return
-                    while not found and not await self._pause(woken, died, asked):
-                        yield self._keepalive()
-                    if _now() >= self._keepalive_at or await probed.wait(0):
-                        yield self._keepalive()
+                    while not is_due:
+                        notices = await self._pause(woken)
+                        if notices & COMMENTED:
+                            yield KEEPALIVE
+                        is_due = bool(notices & LOOKED_AT) or _now() >= self._look_at
         finally:
             await asyncio.shield(self._leave())
 
-    async def _look(self) -> list[Frame] | None:
+    def event_id(self, frame_id: str) -> str:
+        """Format the id by which a client asks for what follows a frame."""
+        return f"{self.place}/{frame_id}"
+
+    async def _write(self, frame: Frame) -> bytes:
+        """Answer for a frame from now on, and return what is written of it."""
+        self._after = frame.frame_id
+        self._unsure.append(WrittenFrame(frame, _now() + SURE_AFTER_S))
+        await self.reading.hold(frame)
+        self._is_over = frame.is_last or (frame.content == HANG_UP and not frame.dropped)
+        if not frame.is_last:
+            return self._format(frame)
+        self._hand_over_all()
+        return Last(self._format(frame))
+
+    def _is_written(self) -> None:
+        if self._unsure:
+            self._unsure[-1].place = self.ack_connection.place()
+        for http_ack in self._last:
+            http_ack.is_written()
+            http_ack.settle_when(self.reading.asked())
+
+    async def _look(self) -> bool:
+        """Take what has come; False when nothing will."""
+        found: list[Frame] | None = []
         try:
             found = await self.reading.look(self._after)
+            self._look_at = _now() + LOOK_WITHIN_S
         except TransientError:
-            self._look_at = self._keepalive_at
-            return []
-        self._look_at = _now() + LOOK_WITHIN_S
-        return found
+            self._look_at = _now()
+        self._found = found or []
+        return found is not None
 
-    async def _pause(self, woken: Signal, died: Signal, asked: Signal) -> bool:
-        """Wait, settling what is sure by then; True for the next look, False for a comment."""
-        while True:
-            ends_at = min(self._keepalive_at, self._look_at)
-            is_notified = await woken.wait(max(min(self._due_at(), ends_at) - _now(), 0))
-            if await died.wait(0):
-                await self.reading.take_over(self.serve)
-            if await asked.wait(0):
-                for written in self._unsure:
-                    await self._settle_while_open(written)
-            if is_notified:
-                return True
+    async def _pause(self, woken: Signal) -> set[Notice]:
+        """Wait for a signal, settling what is sure by then; return what it says."""
+        names: tuple[str, ...] = ()
+        while not names:
+            if self._unsure:
+                names = await woken.wait(max(self._unsure[0].sure_at - _now(), 0))
+            else:
+                names = await woken.notified()
             await self._be_sure()
-            if _now() >= ends_at:
-                return _now() >= self._look_at
+        notices = notices_of(names)
+        if Notice.DEATH in notices:
+            await self.reading.take_over(self.serve)
+        if Notice.LATER_REQUEST in notices:
+            for written in self._unsure:
+                await self._settle_while_open(written)
+        if Notice.SESSION in notices:
+            await self._notify()
+        return notices
 
-    def _keepalive(self) -> bytes:
-        self._keepalive_at = _now() + self.keepalive_s
-        return KEEPALIVE
-
-    def _due_at(self) -> float:
-        return self._unsure[0].sure_at if self._unsure else math.inf
+    async def _notify(self) -> None:
+        if self.notifications:
+            await self.notifications.look()
 
     async def _be_sure(self) -> None:
         sure = ""
@@ -158,7 +182,7 @@ class StreamReader:
             if not await self._settle_while_open(written):
                 written.sure_at = _now() + TAKEN_AGAIN_S
                 break
-            self._unsure.popleft()
+            del self._unsure[0]
             sure = written.frame.frame_id
         if sure or _now() >= self._sign_at:
             self._sign_at = _now() + SIGN_OF_LIFE_S
@@ -180,13 +204,16 @@ class StreamReader:
             if written.frame.receipt != NOTHING and not written.is_settled:
                 frame = written.frame
                 settle = partial(self.reading.settle, frame)
-                self._last.append(self.http_acks.begin(self.ack_connection, frame.receipt, settle))
+                ack = self.http_acks.begin(self.ack_connection, frame.receipt, settle)
+                self._last += (ack,)
         self._unsure.clear()
 
     async def _leave(self) -> None:
         """Settle what was written by how the client has left, and give back what was not."""
         for http_ack in self._last:
             http_ack.settle_unless_written()
+        if self.notifications:
+            await self.notifications.end()
         with suppress(TransientError):
             if not await self.reading.detach():
                 return
@@ -196,7 +223,7 @@ class StreamReader:
             await self.reading.lose_unseen(self._after)
 
     def _format(self, frame: Frame) -> bytes:
-        event_id = self.format_id(frame.frame_id)
+        event_id = self.event_id(frame.frame_id)
         if frame.dropped:
             answer = error_message(json.loads(frame.dropped), INTERNAL_ERROR, DROPPED)
             return event(encode(answer).decode(), event_id=event_id)

@@ -83,6 +83,7 @@ async def post_2025(request: Request) -> ASGIApp:
 async def get(request: Request) -> ASGIApp:
     """Serve the streams of the 2025 wires that no POST opens."""
     entered = await authenticate(request)
+    await drop_body(entered)
     return _only_posts(request) or await streamable_2025.listen(entered)
 
 
@@ -132,6 +133,14 @@ def _only_posts(request: Request) -> Response | None:
 async def read_message(request: Request, max_bytes: int) -> Message | Response:
     """Read one JSON-RPC message, or give the refusal."""
     return _one_message(await _read_json(request, max_bytes))
+
+
+async def drop_body(request: McpRequest) -> None:
+    """Read what a GET has for a body, which means nothing: unread, it would hide that one leaves.
+
+    Source: RFC 9110, 9.3.1.
+    """
+    await read_body(request.http, request.caller.runtime.settings.max_body_bytes)
 
 
 async def _read_json(request: Request, max_bytes: int) -> Json | Response:

@@ -7,8 +7,7 @@ Source: MCP 2025-11-25, "Streamable HTTP".
 
 import re
 import secrets
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mcp_types.jsonrpc import INVALID_REQUEST
@@ -28,9 +27,8 @@ from bridge.mcp.wires.outbox_stream import (
     open_exchange,
     open_reader,
     serve_into,
-    with_news,
 )
-from bridge.mcp.wires.stream_reader import COME_BACK, StreamReader, prime
+from bridge.mcp.wires.stream_reader import COME_BACK, prime
 from bridge.models import FRAME_ID, Message, Session, new_call_id
 from bridge.verbs.sessions import STANDING
 
@@ -171,21 +169,11 @@ async def _stream(request: McpRequest, session: Session, stream: str, after: str
 
     An empty `after` stands for the place behind what has surely arrived.
     """
-    reader = open_reader(request, session, stream, "", lambda frame_id: f"{stream}/{frame_id}")
+    reader = open_reader(request, session, stream, "", stream)
     sure = await reader.reading.attach()
-    frames = _frames(reader, session, after or sure or START)
-    if stream == STANDING:
-        frames = with_news(frames, request, session)
+    start = after or sure or START
+    is_resumable = session.version >= RESUMABLE_SINCE
+    frames = reader.frames(start, prime(reader.event_id(start)) if is_resumable else b"")
     named = {SESSION_HEADER: session.session_id}
     streams, token = request.state.streams, request.caller.token
     return EventStream(frames, streams, named, farewell=COME_BACK, token=token)
-
-
-async def _frames(
-    reader: StreamReader, session: Session, after: str
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(reader.frames(after)) as frames:
-        if session.version >= RESUMABLE_SINCE:
-            yield prime(reader.format_id(after))
-        async for chunk in frames:
-            yield chunk

@@ -122,6 +122,26 @@ async def test_of_a_connection_that_is_reset_nothing_is_known_to_be_taken() -> N
         assert not connection.has_taken(len(b"answer"))
 
 
+async def test_its_end_is_told_once_and_only_to_who_still_wants_to_know() -> None:
+    told: list[str] = []
+
+    def keep() -> None:
+        told.append("kept")
+
+    def drop() -> None:
+        told.append("dropped")
+
+    async with connected(closing=True) as (transport, peer):
+        connection = connection_on(transport)
+        connection.add_end_callback(keep)
+        connection.add_end_callback(drop)
+        connection.remove_end_callback(drop)
+        peer.close()
+        await wait_until(lambda: connection.is_closed_by_peer, "the other side has closed")
+    connection.add_end_callback(lambda: told.append("late"))
+    assert told == ["kept", "late"]
+
+
 async def test_a_client_that_vanishes_is_not_waited_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bridge.mcp.wires import stream_reader
 from bridge.runtime import Runtime
 from bridge.store.signals import Signals
+from bridge.verbs.sessions import Notice
 from tests.apps import RunningApp, running_app
 from tests.doors.by_hand import (
     Event,
@@ -86,8 +87,14 @@ async def test_a_stream_whose_wakes_were_all_lost_finds_its_answer_when_it_looks
     web: str, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_reader, "LOOK_WITHIN_S", 0.2)
+    notify_here = Signals.notify_here
+
+    def lose_all_but_keepalives(signals: Signals, name: str) -> None:
+        if name.startswith(Notice.KEEPALIVE):
+            notify_here(signals, name)
+
     async with open_pipe(http, web) as pipe:
         await shake_hands(pipe)
-        monkeypatch.setattr(Signals, "_notify", lambda _self, _name: None)
+        monkeypatch.setattr(Signals, "notify_here", lose_all_but_keepalives)
         await pipe.post(request("ping", 41))
         assert (await answer_on(pipe.stream))["id"] == 41
