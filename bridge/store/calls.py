@@ -1,5 +1,6 @@
 """Calls on record: created once, reported on, concluded and read."""
 
+import asyncio
 import zlib
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -133,10 +134,25 @@ class CreatedRow(NamedTuple):
 
 
 class ReportedRow(NamedTuple):
-    """What became of a callback: `taken`, `ended` or `unknown`, and how the call stands."""
+    """What became of a report: `taken`, `ended` or `unknown`, and how the call stands."""
 
     outcome: str
     status: str | None
+
+
+class ConcludedRow(NamedTuple):
+    """The same of a callback that ends a call, and whether others wait for what it leaves."""
+
+    outcome: str
+    status: str | None
+    others_wait: bool
+
+
+class OutcomeRow(NamedTuple):
+    """Whether a call was ended or left, and whether others wait for its turn or its place."""
+
+    is_done: bool
+    others_wait: bool
 
 
 class QuestionRow(NamedTuple):
@@ -190,13 +206,33 @@ async def _report(
 @step("outcomes.conclude")
 async def _conclude(
     steps: Steps, *, call_id: CallId, secret: str, status: CallStatus, result: bytes, failure: str
-) -> ReportedRow:
+) -> ConcludedRow:
     """End an open call with what its callback said."""
 
 
 @step("outcomes.cancel")
-async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> bool:
-    """Cancel an open call; False where it had ended already."""
+async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
+    """Cancel an open call, if it has not ended already."""
+
+
+@step("turns.pass_on")
+async def _pass_on_turn(steps: Steps, *, call_id: str) -> None:
+    """Pass the turn that a call has left to the next."""
+
+
+@step("places.pass_on")
+async def _pass_on_place(steps: Steps) -> None:
+    """Pass the place that a call has left to the next."""
+
+
+async def passed_on(steps: Steps, call_id: str, left: OutcomeRow) -> bool:
+    """Pass what a call has left to those who wait; return whether it was ended or left at all.
+
+    Should this process die before, they look again by themselves, some seconds later.
+    """
+    if left.others_wait:
+        await asyncio.gather(_pass_on_turn(steps, call_id=call_id), _pass_on_place(steps))
+    return left.is_done
 
 
 @step("calls.read")
@@ -282,11 +318,13 @@ class CallStore:
             result=pack(result),
             failure=failure,
         )
+        await passed_on(self._steps, call_id, OutcomeRow(True, row.others_wait))
         return row.outcome, row.status or ""
 
     async def cancel(self, call_id: CallId, reason: str) -> bool:
         """End an open call; its worker finds its lease gone. False: it had ended already."""
-        return await _cancel(self._steps, call_id=call_id, failure=reason)
+        left = await _cancel(self._steps, call_id=call_id, failure=reason)
+        return await passed_on(self._steps, call_id, left)
 
     async def read(self, call_id: CallId, *, waits: bool = False) -> Call | None:
         """Read one call with its result; `waits` records that somebody waits for it."""

@@ -102,11 +102,20 @@ KEYS = (
     ),
     Key("breakers", "breakers", "hash", "breakers", False, "with its failing origins"),
     Key("due_replies", "due_replies", "zset", "replies", False, "with its pending replies"),
-    Key("call", "call:{id}", "hash", "calls", True, "twice result_ttl_s after its last change"),
+    Key(
+        "call",
+        "call:{id}",
+        "hash",
+        "calls",
+        True,
+        "twice result_ttl_s after it ended, and its timeout",
+    ),
     Key("result", "result:{id}", "string", "calls", True, "result_ttl_s after the call ended"),
     Key("result_file", "result_file:{id}", "string", "calls", True, "with its call's result"),
     Key("calls", "calls:{server}:{principal}", "zset", "calls", True, "with its newest call"),
-    Key("callers", "callers", "zset", "calls", False, "twice result_ttl_s after the last call"),
+    Key(
+        "callers", "callers", "zset", "calls", False, "three times result_ttl_s after the last call"
+    ),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),
     Key("questions", "questions:{id}", "zset", "events", True, "with its call"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),

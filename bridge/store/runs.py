@@ -1,11 +1,12 @@
 """Calls on record as they are run: leased by a worker, sent, and ended."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridge.models import Call, CallId, CallStatus, LeaseToken, ProcessId
-from bridge.store.calls import CallRow, pack, read_call
+from bridge.store.calls import CallRow, OutcomeRow, pack, passed_on, read_call
 from bridge.store.steps import Steps, step
 
 UNWAITED_S = 60.0
@@ -14,20 +15,25 @@ UNWAITED_S = 60.0
 LOOK_AGAIN_S = 10.0
 """A call that waits for its turn is looked at again so soon, and later the longer its line is."""
 
+ANNOUNCE_EVERY_S = 1.0
+
 INTERRUPTED = "interrupted after it was sent; it may have run"
+UNWANTED = "nobody waited for it any more, so it was never sent"
 
 
 @dataclass(frozen=True)
 class Running:
     """A worker's right to run one call; `began_at` is its first attempt, on the loop's clock.
 
-    `secret` is what proves a callback to be the call's own.
+    `secret` is what proves a callback to be the call's own, `is_sent` says that it is on record as
+    sent under this very lease.
     """
 
     call: Call
     token: LeaseToken
     began_at: float
     secret: str
+    is_sent: bool
 
     @property
     def elapsed_s(self) -> float:
@@ -36,8 +42,13 @@ class Running:
 
 
 class RunRow(NamedTuple):
-    """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began."""
+    """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began.
 
+    `lacks` says why it is not to be run as it is: `wanting`, its `turn` or a `place`.
+    """
+
+    lacks: str
+    is_sent: bool
     elapsed_ms: int
     secret: str
     call: CallRow
@@ -51,10 +62,30 @@ async def _lease(
     token: LeaseToken,
     process: ProcessId,
     unwaited_ms: int,
-    look_again_ms: int,
     places: int,
+    sends: bool,
 ) -> RunRow | None:
     """Take a call to run it."""
+
+
+@step("outcomes.drop")
+async def _drop(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
+    """Cancel a call that nobody waits for."""
+
+
+@step("turns.take")
+async def _take_turn(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
+    """Have a call take its turn, or wait for it: in how many milliseconds it is due again."""
+
+
+@step("places.take")
+async def _take_place(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
+    """Have a call take a place, or wait for one, likewise."""
+
+
+@step("places.announce")
+async def _announce(steps: Steps, *, process: ProcessId, count: int) -> None:
+    """Record how many calls a worker may run at once."""
 
 
 @step("runs.sent")
@@ -78,26 +109,26 @@ async def _finish(
     file: bytes,
     failure: str,
     blame: str,
-) -> bool:
+) -> OutcomeRow:
     """End a call for good."""
 
 
 @step("outcomes.park")
 async def _park(
     steps: Steps, *, call_id: CallId, token: LeaseToken, delay_ms: int, ran: bool, failure: str
-) -> bool:
+) -> OutcomeRow:
     """Queue a call again after a while."""
 
 
 @step("runs.await_callback")
 async def _await_callback(
     steps: Steps, *, call_id: CallId, token: LeaseToken, delay_ms: int
-) -> bool:
+) -> OutcomeRow:
     """Let a call go on without a worker."""
 
 
 @step("outcomes.abandon")
-async def _abandon(steps: Steps, *, call_id: str, token: str, failure: str) -> None:
+async def _abandon(steps: Steps, *, call_id: str, token: str, failure: str) -> OutcomeRow:
     """Let others have a dead worker's call, or fail it."""
 
 
@@ -114,28 +145,54 @@ class RunStore:
         self._process = process
         self.places = 0
         """How many calls this process may run at once, told once by whoever runs them."""
+        self._announce_at = -math.inf
 
-    async def lease(self, call_id: CallId, token: LeaseToken) -> Running | None:
+    async def lease(
+        self, call_id: CallId, token: LeaseToken, *, sends: bool = False
+    ) -> Running | None:
         """Take a queued call to run it; None when it is not to be run now.
 
         A call for which no worker has a place stands in line for one, in fair turn. One whose
         workflow runs as often as it may stands in line too: the one that came first is due as soon
         as another ends. One whose workflow has a rate is given the next moment that is free, keeps
-        it, and is due then.
+        it, and is due then. With `sends` it is on record as sent in the same step.
         """
-        row = await _lease(
+        await self._announced()
+        while row := await self._leased(call_id, token, sends=sends):
+            if not row.lacks:
+                began_at = asyncio.get_running_loop().time() - row.elapsed_ms / 1000
+                return Running(row.call.call(), token, began_at, row.secret, row.is_sent)
+            if not await self._may_have(row.lacks, call_id):
+                return None
+        return None
+
+    async def _leased(self, call_id: CallId, token: LeaseToken, *, sends: bool) -> RunRow | None:
+        return await _lease(
             self._steps,
             call_id=call_id,
             token=token,
             process=self._process,
             unwaited_ms=round(UNWAITED_S * 1000),
-            look_again_ms=round(LOOK_AGAIN_S * 1000),
             places=self.places,
+            sends=sends,
         )
-        if row is None:
-            return None
-        began_at = asyncio.get_running_loop().time() - row.elapsed_ms / 1000
-        return Running(row.call.call(), token, began_at, row.secret)
+
+    async def _may_have(self, lacks: str, call_id: CallId) -> bool:
+        """Have a call take what it lacks; False where it waits for that, or is not wanted."""
+        if lacks == "wanting":
+            left = await _drop(self._steps, call_id=call_id, failure=UNWANTED)
+            await passed_on(self._steps, call_id, left)
+            return False
+        take = _take_turn if lacks == "turn" else _take_place
+        again_ms = round(LOOK_AGAIN_S * 1000)
+        return not await take(self._steps, call_id=call_id, look_again_ms=again_ms)
+
+    async def _announced(self) -> None:
+        """Have on record, anew now and then, how many calls this process may run."""
+        now = asyncio.get_running_loop().time()
+        if self.places and now >= self._announce_at:
+            self._announce_at = now + ANNOUNCE_EVERY_S
+            await _announce(self._steps, process=self._process, count=self.places)
 
     async def sent(self, running: Running) -> bool:
         """Record that bytes are about to leave; False: the call is no longer ours."""
@@ -158,7 +215,7 @@ class RunStore:
         is_bridge_fault: bool = False,
     ) -> bool:
         """End a call for good; False: it was cancelled or taken over, and nothing changed."""
-        return await _finish(
+        left = await _finish(
             self._steps,
             call_id=running.call.call_id,
             token=running.token,
@@ -168,10 +225,11 @@ class RunStore:
             failure=failure,
             blame="bridge" if is_bridge_fault else "",
         )
+        return await passed_on(self._steps, running.call.call_id, left)
 
     async def park(self, running: Running, *, delay_s: float, ran: bool, failure: str) -> bool:
         """Queue a call again after `delay_s`; one that surely did not run costs no attempt."""
-        return await _park(
+        left = await _park(
             self._steps,
             call_id=running.call.call_id,
             token=running.token,
@@ -179,19 +237,22 @@ class RunStore:
             ran=ran,
             failure=failure,
         )
+        return await passed_on(self._steps, running.call.call_id, left)
 
     async def await_callback(self, running: Running, within_s: float) -> bool:
         """Let the call go on without a worker until it is concluded, or due again."""
-        return await _await_callback(
+        left = await _await_callback(
             self._steps,
             call_id=running.call.call_id,
             token=running.token,
             delay_ms=round(within_s * 1000),
         )
+        return await passed_on(self._steps, running.call.call_id, left)
 
     async def abandon(self, call_id: str, token: str) -> None:
         """Let others have a dead worker's call; it fails if it may have run and must not twice."""
-        await _abandon(self._steps, call_id=call_id, token=token, failure=INTERRUPTED)
+        left = await _abandon(self._steps, call_id=call_id, token=token, failure=INTERRUPTED)
+        await passed_on(self._steps, call_id, left)
 
     async def sweep(self, limit: int, again_s: float) -> list[str]:
         """Name the queued calls that are due; they are due again after `again_s`."""

@@ -75,12 +75,16 @@ async def test_leasing_counts_an_attempt_and_holds_the_call(web: Desk) -> None:
 
 
 async def test_a_call_that_is_run_is_kept_from_then_on_as_long_as_a_new_one(web: Desk) -> None:
-    call = await web.calls.create(new_call(ttl_s=600))
-    await web.redis.expire(f"{{bridge}}:call:{call.call_id}", 10)
+    """Though it has stood in line for longer than its result is kept."""
+    call = await web.calls.create(new_call(ttl_s=600, timeout_s=100))
+    key = f"{{bridge}}:call:{call.call_id}"
+    assert 1290 < await web.redis.ttl(key) <= 1300
+    await web.redis.hset(key, "created_at", call.created_at_ms - 601_000)
+    await web.redis.expire(key, 699)
 
     await web.runs.lease(call.call_id, new_lease_token())
 
-    assert 1190 < await web.redis.ttl(f"{{bridge}}:call:{call.call_id}") <= 1200
+    assert 1290 < await web.redis.ttl(key) <= 1300
 
 
 async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> None:
@@ -303,12 +307,14 @@ async def pass_time(redis: Redis, call_id: CallId, seconds: int) -> None:
 
 @pytest.mark.parametrize("status", [CallStatus.SUCCEEDED, CallStatus.FAILED])
 async def test_a_call_whose_result_was_dropped_is_expired(web: Desk, status: CallStatus) -> None:
-    running = await run(web, ttl_s=100)
-    await web.redis.expire(f"{{bridge}}:call:{running.call.call_id}", 10)
+    running = await run(web, ttl_s=100, timeout_s=50)
+    key = f"{{bridge}}:call:{running.call.call_id}"
+    await web.redis.hset(key, "created_at", running.call.created_at_ms - 51_000)
+    await web.redis.expire(key, 199)
     await web.runs.finish(running, status, result=b"1")
     result_key = f"{{bridge}}:result:{running.call.call_id}"
     assert 0 < await web.redis.ttl(result_key) <= 100
-    assert 100 < await web.redis.ttl(f"{{bridge}}:call:{running.call.call_id}") <= 200
+    assert await web.redis.ttl(key) == 200
 
     await pass_time(web.redis, running.call.call_id, 101)
     await web.redis.delete(result_key)

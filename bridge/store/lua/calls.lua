@@ -15,28 +15,37 @@ calls.FIELDS = {
   'execution', 'trace', 'shared_task',
 }
 
--- A call as every step returns it; one whose result was dropped has expired. A call that is not
--- there has no fields.
+-- A call as every step returns it. A call that is not there has no fields.
 -- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS}
 function calls.find(call_id)
-  local c = records.fields(keys.call(call_id), 'ttl_s', unpack(calls.FIELDS))
+  return calls.seen(call_id, records.fields(keys.call(call_id), 'ttl_s', unpack(calls.FIELDS)))
+end
+
+-- The same of a call that was read; one whose result was dropped has expired.
+function calls.seen(call_id, c)
   if c.finished_at and clock.now_ms > c.finished_at + c.ttl_s * 1000 then c.status = 'expired' end
   c.call_id = call_id
   c.age_ms = (c.finished_at or clock.now_ms) - (c.created_at or clock.now_ms)
   return c
 end
 
+-- For how many seconds the record of an open call is kept: whatever it takes of its time, twice the
+-- time of its result is left.
+function calls.life_s(ttl_s, timeout_ms) return 2 * ttl_s + math.ceil(timeout_ms / 1000) end
+
 -- Put a call on record, or find the earlier one that it joins. `attach` digests what must be equal
 -- for that, `attach_use` the same and the client's own id of this use of the tool.
 -- step calls.create(new: {call_id, server, caller, workflow, arguments, max_attempts,
 --   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
---   concurrency, rate_count, rate_ms, timeout_ms, trace}) -> {is_attached, call: calls.find}
+--   concurrency, rate_count, rate_ms, timeout_ms: number, trace})
+--   -> {is_attached: bool, call: calls.find}
 function calls.create(new)
   local is_new = redis.call('EXISTS', keys.call(new.call_id)) == 0
   local earlier = is_new and
     (calls.joinable(new, new.attach_use, true) or calls.joinable(new, new.attach, false))
-  if earlier then calls.join(new, earlier) elseif is_new then calls.write(new) end
-  return {is_attached = earlier and 1 or 0, call = calls.find(earlier or new.call_id)}
+  if is_new and not earlier then return {call = calls.seen(new.call_id, calls.write(new))} end
+  if earlier then calls.join(new, earlier) end
+  return {is_attached = earlier and true, call = calls.find(earlier or new.call_id)}
 end
 
 -- The call that one may join by a digest: it runs, or ended of late and its result was not handed
@@ -65,32 +74,41 @@ function calls.join(new, earlier)
   end
 end
 
--- Write a new call and all that points to it. It is due in two seconds, should the process that
--- wakes a worker at once die before.
+-- Write a new call and all that points to it; return what of it is returned. It is due in two
+-- seconds, should no worker have been woken for it.
 function calls.write(new)
-  local call, index = keys.call(new.call_id), keys.calls(new.server, new.caller)
-  local order = clock.next_order()
+  local call, order, now_ms = keys.call(new.call_id), clock.next_order(), clock.now_ms
   redis.call('HSET', call, 'server', new.server, 'principal', new.caller,
     'workflow', new.workflow, 'status', 'queued', 'attempt', 0, 'order', order,
-    'created_at', clock.now_ms, 'updated_at', clock.now_ms, 'waited_at', clock.now_ms,
+    'created_at', now_ms, 'updated_at', now_ms, 'waited_at', now_ms,
     'arguments', new.arguments, 'max_attempts', new.max_attempts,
     'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
     'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
     'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now)
   if new.promised then redis.call('HSET', call, 'promised', 1) end
-  redis.call('EXPIRE', call, 2 * new.ttl_s)
+  redis.call('EXPIRE', call, calls.life_s(new.ttl_s, new.timeout_ms))
   for _, digest in ipairs({new.attach, new.attach_use}) do
     if digest ~= '' then
       redis.call('SET', keys.attach(digest), new.call_id, 'EX', 2 * new.ttl_s)
     end
   end
+  redis.call('ZADD', keys.due_calls(), now_ms + 2000, new.call_id)
+  calls.index(new, order)
+  return {server = new.server, principal = new.caller, workflow = new.workflow, status = 'queued',
+    attempt = 0, order = order, created_at = now_ms, updated_at = now_ms,
+    arguments = new.arguments, trace = new.trace}
+end
+
+-- Have a new call in the list of its principal. What is old goes from it once in a while.
+function calls.index(new, order)
+  local index, callers = keys.calls(new.server, new.caller), keys.callers()
   redis.call('ZADD', index, order, new.call_id)
+  if redis.call('TTL', index) >= 2 * new.ttl_s then return end
+  redis.call('EXPIRE', index, 3 * new.ttl_s)
   redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * new.ttl_s)
-  redis.call('EXPIRE', index, 2 * new.ttl_s)
-  redis.call('ZADD', keys.callers(), clock.now_ms, cjson.encode({new.server, new.caller}))
-  redis.call('ZREMRANGEBYSCORE', keys.callers(), '-inf', clock.now_ms - 2000 * new.ttl_s)
-  redis.call('ZADD', keys.due_calls(), clock.now_ms + 2000, new.call_id)
+  redis.call('ZADD', callers, clock.now_ms, cjson.encode({new.server, new.caller}))
+  redis.call('ZREMRANGEBYSCORE', callers, '-inf', clock.now_ms - 3000 * new.ttl_s)
 end
 
 -- Is this secret the call's own?
@@ -128,12 +146,15 @@ end
 --   -> {call: calls.find, result?, questions: [questions.row], file_bytes}?
 function calls.read_whole(call_id, waits)
   local call = keys.call(call_id)
-  if redis.call('EXISTS', call) == 0 then return end
-  if waits then redis.call('HSET', call, 'waited_at', clock.now_ms) end
-  local result = redis.call('GET', keys.result(call_id))
-  local file_bytes = result and redis.call('STRLEN', keys.result_file(call_id)) or 0
-  return {call = calls.find(call_id), result = result, questions = questions.open(call_id),
-    file_bytes = file_bytes}
+  local c = records.of_lists(call, {'ttl_s', 'file_bytes'}, calls.FIELDS)
+  if not c.status then return end
+  local is_open, result, file_bytes = c.status == 'queued' or c.status == 'running', nil, 0
+  if is_open and waits then redis.call('HSET', call, 'waited_at', clock.now_ms) end
+  if not is_open then result = redis.call('GET', keys.result(call_id)) end
+  -- One that an earlier version ended does not say how long its file is.
+  if result then file_bytes = c.file_bytes or redis.call('STRLEN', keys.result_file(call_id)) end
+  return {call = calls.seen(call_id, c), result = result, file_bytes = file_bytes,
+    questions = is_open and questions.open(call_id) or {}}
 end
 
 -- Read a part of the file that a call ended with, and how many bytes the whole has.
@@ -168,7 +189,7 @@ function calls.handed_over(call_id, request)
   local unaccepted = keys.unaccepted(request)
   if request ~= '' and redis.call('SET', unaccepted, call_id, 'XX', 'KEEPTTL') then return end
   if redis.call('HGET', keys.call(call_id), 'finished_at') then
-    redis.call('HSET', keys.call(call_id), 'handed_over', clock.now_ms)
+    redis.call('HSET', keys.call(call_id), 'handed_over', 1)
   end
 end
 

@@ -19,6 +19,7 @@ local places = {}
 places.KEPT_MS = 30000
 
 -- Record how many calls a worker may run at once, which is a sign of its life too.
+-- step places.announce(process, count: number) -> nothing
 function places.announce(process, count)
   redis.call('HSET', keys.places(), process, count)
   redis.call('ZADD', keys.processes(), clock.now_ms, process)
@@ -43,18 +44,31 @@ function places.taken(index)
   return redis.call('ZCARD', index)
 end
 
--- The indexes that a call with a place stands in, and its server's line for those without.
-function places.indexes(call_id)
-  local c = records.fields(keys.call(call_id), 'server', 'principal')
-  local server, principal = c.server or '', c.principal or ''
-  local indexes = {keys.placed(), keys.placed_of(server), keys.placed_by(server, principal)}
-  return indexes, keys.placeless(server)
+-- Give a call a place until a moment. Of `c` it takes server and principal.
+function places.give(call_id, c, until_ms)
+  redis.call('ZADD', keys.placed(), until_ms, call_id)
+  redis.call('ZADD', keys.placed_of(c.server), until_ms, call_id)
+  redis.call('ZADD', keys.placed_by(c.server, c.principal), until_ms, call_id)
 end
 
--- Give a call a place until a moment.
-function places.give(call_id, until_ms)
-  local indexes = places.indexes(call_id)
-  for _, index in ipairs(indexes) do redis.call('ZADD', index, until_ms, call_id) end
+-- Take the place from a call that runs, as far as it has one.
+function places.leave(call_id, c)
+  redis.call('ZREM', keys.placed(), call_id)
+  redis.call('ZREM', keys.placed_of(c.server), call_id)
+  redis.call('ZREM', keys.placed_by(c.server, c.principal), call_id)
+end
+
+-- Find out whether a queued call has a place, or can have one now: in how many milliseconds it is
+-- to be looked at again, 0 if it may go on. A call that waits stands in line from here on, and
+-- keeps its slot meanwhile.
+-- step places.take(call_id, look_again_ms: number) -> int
+function places.take(call_id, look_again_ms)
+  local c = records.fields(keys.call(call_id), 'status', 'server', 'principal', 'workflow')
+  if c.status ~= 'queued' or places.has(call_id, c) then return 0 end
+  redis.call('ZADD', keys.slots(c.server, c.workflow), clock.now_ms + 600000, call_id)
+  local rank = redis.call('ZRANK', keys.placeless(c.server), call_id)
+  redis.call('ZADD', keys.due_calls(), clock.now_ms + look_again_ms + 100 * rank, call_id)
+  return look_again_ms + 100 * rank
 end
 
 -- Have a call wait for a place, one turn behind the last of its principal.
@@ -93,8 +107,9 @@ function places.fill(asking)
   while free > 0 do
     local call_id = places.next_in_line()
     if not call_id then return end
-    if redis.call('HGET', keys.call(call_id), 'status') == 'queued' then
-      places.give(call_id, clock.now_ms + places.KEPT_MS)
+    local c = records.fields(keys.call(call_id), 'status', 'server', 'principal')
+    if c.status == 'queued' then
+      places.give(call_id, c, clock.now_ms + places.KEPT_MS)
       free = free - 1
       if call_id ~= asking then
         redis.call('ZADD', keys.due_calls(), clock.now_ms, call_id)
@@ -104,29 +119,25 @@ function places.fill(asking)
   end
 end
 
--- Take the place from a call, or its turn, and give it to the next.
-function places.leave(call_id)
-  local indexes, line = places.indexes(call_id)
-  local left = redis.call('ZREM', line, call_id)
-  for _, index in ipairs(indexes) do left = left + redis.call('ZREM', index, call_id) end
-  if left > 0 then places.fill(call_id) end
-end
+-- Give the places that are free to those who wait for one, after a call has left its own.
+-- step places.pass_on() -> nothing
+function places.pass_on() places.fill('') end
 
 -- Has a call a place, or can it have one now? If not, it stands in line from here on.
-function places.has(call_id, server, principal)
+function places.has(call_id, c)
   if redis.call('ZSCORE', keys.placed(), call_id) then return true end
   local all, kept_until = places.capacity(), clock.now_ms + places.KEPT_MS
   local is_line_empty = redis.call('EXISTS', keys.placeless_servers()) == 0
   if is_line_empty and places.taken(keys.placed()) < all then
-    places.give(call_id, kept_until)
+    places.give(call_id, c, kept_until)
     return true
   end
-  places.stand_in_line(call_id, server, principal)
+  places.stand_in_line(call_id, c.server, c.principal)
   places.fill(call_id)
-  local has_none = places.taken(keys.placed_by(server, principal)) == 0
+  local has_none = places.taken(keys.placed_by(c.server, c.principal)) == 0
   if has_none and redis.call('ZCARD', keys.placed()) < all + math.floor(all / 8) then
-    redis.call('ZREM', keys.placeless(server), call_id)
-    places.give(call_id, kept_until)
+    redis.call('ZREM', keys.placeless(c.server), call_id)
+    places.give(call_id, c, kept_until)
   end
   return redis.call('ZSCORE', keys.placed(), call_id)
 end

@@ -8,4 +8,11 @@ function records.fields(key, ...)
   return named
 end
 
+-- The fields that two lists name, likewise.
+function records.of_lists(key, first, second)
+  local names = {unpack(first)}
+  for _, name in ipairs(second) do names[#names + 1] = name end
+  return records.fields(key, unpack(names))
+end
+
 return records

@@ -8,15 +8,23 @@ local processes = require 'processes'
 local records = require 'records'
 local signals = require 'signals'
 local timeline = require 'timeline'
-local turns = require 'turns'
 local runs = {}
 
 -- What the steps of a run decide by.
-function runs.read(call_id)
-  return records.fields(keys.call(call_id), 'status', 'lease', 'holder', 'attempt', 'max_attempts',
-    'idempotent', 'sent_at', 'ttl_s', 'server', 'principal', 'workflow', 'created_at', 'attach',
-    'attach_ms', 'attach_use', 'settled_with', 'execution', 'order', 'concurrency', 'failure')
-end
+runs.FIELDS = {
+  'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent', 'sent_at', 'sent_with',
+  'ttl_s', 'server', 'principal', 'workflow', 'created_at', 'attach', 'attach_ms', 'attach_use',
+  'settled_with', 'execution', 'concurrency', 'failure', 'timeout_ms', 'awaited_by', 'timeline',
+}
+
+-- What a worker is given of a call, beside what every step returns of one, and is decided by then.
+runs.LEASED = {
+  'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
+  'started_at', 'secret', 'timeline', 'sent_with',
+}
+
+-- A call, as the steps of a run read it.
+function runs.read(call_id) return records.fields(keys.call(call_id), unpack(runs.FIELDS)) end
 
 -- The call, if a token is the lease under which it runs; nil for a worker that has lost it.
 function runs.held(call_id, token)
@@ -24,133 +32,151 @@ function runs.held(call_id, token)
   return c.status == 'running' and c.lease == token and c or nil
 end
 
--- Give a call to a worker, which answers for it from here on.
+-- Have a process answer for a call from here on.
 function runs.give(call_id, token, process)
-  redis.call('HSET', keys.call(call_id), 'lease', token, 'holder', process)
   redis.call('ZREM', keys.due_calls(), call_id)
   processes.hold(process, 'call ' .. call_id .. ' ' .. token)
 end
 
--- Take a call from its worker, if it has one.
-function runs.take_back(call_id, c)
-  redis.call('HDEL', keys.call(call_id), 'lease', 'holder')
+-- Have its worker answer for a call no longer, if it has one.
+function runs.release(call_id, c)
   if c.holder then
     redis.call('SREM', keys.held(c.holder), 'call ' .. call_id .. ' ' .. (c.lease or ''))
   end
 end
 
--- Let others have the slot and the place of a call.
-function runs.make_room(call_id, c)
-  turns.leave(call_id, c)
-  places.leave(call_id)
+-- Take a call from its worker, if it has one, and leave it open.
+function runs.take_back(call_id, c)
+  runs.release(call_id, c)
+  redis.call('HDEL', keys.call(call_id), 'lease', 'holder')
 end
 
--- Let an equal call join this one for so long.
-function runs.joinable_for(call_id, c, ms)
+-- Leave slot and place of a call, or its turn for them. Does anybody wait for one?
+function runs.make_room(call_id, c)
+  local line = keys.turns(c.server, c.workflow)
+  redis.call('ZREM', keys.slots(c.server, c.workflow), call_id)
+  places.leave(call_id, c)
+  if c.status == 'queued' then
+    redis.call('ZREM', line, call_id)
+    redis.call('ZREM', keys.placeless(c.server), call_id)
+  end
+  return runs.has_waiting(c)
+end
+
+-- Does any call wait for its turn in this workflow, or for a place?
+function runs.has_waiting(c)
+  return redis.call('EXISTS', keys.turns(c.server, c.workflow), keys.placeless_servers()) > 0
+end
+
+-- Let an equal call join this one, which is open and so the one that its digests lead to, for so
+-- long.
+function runs.joinable_for(c, ms)
   for _, digest in ipairs({c.attach or '', c.attach_use or ''}) do
-    if digest ~= '' and redis.call('GET', keys.attach(digest)) == call_id then
-      redis.call('PEXPIRE', keys.attach(digest), ms)
-    end
+    if digest ~= '' then redis.call('PEXPIRE', keys.attach(digest), ms) end
   end
 end
 
--- End a call for good; `blame` says whose fault a failure is.
-function runs.finish(call_id, c, status, failure, blame)
+-- End an open call for good; `blame` says whose fault a failure is, `by` who ended it. Does anybody
+-- wait for what it leaves?
+function runs.finish(call_id, c, status, failure, blame, by)
   local call = keys.call(call_id)
-  redis.call('HSET', call, 'status', status, 'failure', failure, 'blame', blame,
-    'finished_at', clock.now_ms, 'updated_at', clock.now_ms)
-  redis.call('EXPIRE', call, 2 * c.ttl_s)
-  redis.call('ZREM', keys.due_calls(), call_id)
-  runs.joinable_for(call_id, c, c.attach_ms)
-  runs.make_room(call_id, c)
+  redis.call('HSET', call, 'status', status, 'failure', failure, 'blame', blame, 'settled_with', by,
+    'finished_at', clock.now_ms, 'updated_at', clock.now_ms, 'file_bytes', c.file_bytes or 0,
+    'timeline', timeline.longer(call, c.timeline or '', status, {reason = failure}))
+  if clock.now_ms - c.created_at > tonumber(c.timeout_ms or 0) then
+    redis.call('EXPIRE', call, 2 * c.ttl_s)
+  end
+  if c.status == 'queued' or c.awaited_by then redis.call('ZREM', keys.due_calls(), call_id) end
+  runs.release(call_id, c)
+  runs.joinable_for(c, c.attach_ms)
   counters.add(1, 'calls', c.server, c.workflow, status)
   counters.add(clock.now_ms - c.created_at, 'call_ms', c.server, c.workflow)
-  timeline.add(call, status, {reason = failure})
   signals.notify('call:' .. call_id)
+  return runs.make_room(call_id, c)
 end
 
--- Queue a call again.
+-- Queue a call again. Does anybody wait for what it leaves?
 function runs.requeue(call_id, c, delay_ms)
-  redis.call('HSET', keys.call(call_id), 'status', 'queued', 'updated_at', clock.now_ms)
+  redis.call('HSET', keys.call(call_id), 'status', 'queued', 'updated_at', clock.now_ms,
+    'attempt', c.attempt, 'timeline', c.timeline)
   redis.call('ZADD', keys.due_calls(), clock.now_ms + delay_ms, call_id)
-  runs.make_room(call_id, c)
   signals.notify('call:' .. call_id)
+  return runs.make_room(call_id, c)
 end
 
--- Take a queued call to run it, or one that waits for a callback to look after it.
--- step runs.lease(run: {call_id, token, process, unwaited_ms: number, look_again_ms: number,
---   places: number}) -> {elapsed_ms, secret, call: calls.find}?
+-- Take a queued call to run it, or one that waits for a callback to look after it; nothing if it is
+-- neither. Where it cannot be run as it is, `lacks` says what it lacks: `wanting`, a `turn` or a
+-- `place`. With `sends` bytes leave at once.
+-- step runs.lease(run: {call_id, token, process, unwaited_ms: number, places: number, sends: bool})
+--   -> {lacks, is_sent: bool, elapsed_ms, secret, call: calls.find}?
 function runs.lease(run)
-  local call_id, c = run.call_id, runs.read(run.call_id)
-  if run.places > 0 then places.announce(run.process, run.places) end
-  local w = records.fields(keys.call(call_id), 'waited_at', 'promised', 'timeout_ms', 'awaited_by')
+  local call_id = run.call_id
+  local c = records.of_lists(keys.call(call_id), calls.FIELDS, runs.LEASED)
   if c.status == 'queued' then
-    local is_wanted = c.sent_at or w.promised or clock.now_ms - w.waited_at <= run.unwaited_ms
-    if not is_wanted then return runs.drop(call_id, c) end
-    local due_ms = runs.obstacle_ms(run, c)
-    if due_ms then
-      redis.call('ZADD', keys.due_calls(), clock.now_ms + due_ms, call_id)
-      return
+    local lacks = runs.lacks(run, c)
+    if lacks then
+      return {lacks = lacks, elapsed_ms = 0, secret = '', call = calls.seen(call_id, c)}
     end
-    runs.start(run, c, w.timeout_ms + 60000)
-  elseif c.status == 'running' and not c.lease and w.awaited_by then
+    runs.start(run, c)
+  elseif c.status == 'running' and not c.lease and c.awaited_by then
+    redis.call('HSET', keys.call(call_id), 'lease', run.token, 'holder', run.process)
     runs.give(call_id, run.token, run.process)
   elseif c.status ~= 'running' or c.lease ~= run.token then
     return
   end
-  local r = records.fields(keys.call(call_id), 'started_at', 'secret')
-  return {elapsed_ms = clock.now_ms - r.started_at, secret = r.secret, call = calls.find(call_id)}
+  return {lacks = '', is_sent = c.sent_with == run.token, secret = c.secret,
+    elapsed_ms = clock.now_ms - c.started_at, call = calls.seen(call_id, c)}
 end
 
--- Cancel a call that nobody waits for and that was never sent; an equal one runs anew.
-function runs.drop(call_id, c)
-  local reason = 'nobody waited for it any more, so it was never sent'
-  runs.finish(call_id, c, 'cancelled', reason, '')
-  runs.joinable_for(call_id, c, 0)
+-- What a queued call lacks to be run; nil if nothing. Where nobody waits and there is room, it
+-- needs neither turn nor place beforehand: one worker's own places are some of all.
+function runs.lacks(run, c)
+  local is_wanted = c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
+  if not is_wanted then return 'wanting' end
+  local slots = keys.slots(c.server, c.workflow)
+  local is_free = c.rate_count == '0' or c.execution
+  if is_free and not runs.has_waiting(c) and redis.call('ZCARD', slots) < tonumber(c.concurrency)
+    and (run.places == 0 or redis.call('ZCARD', keys.placed()) < run.places) then return end
+  local may_go = is_free or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
+  if not may_go or not redis.call('ZSCORE', slots, run.call_id) then return 'turn' end
+  if run.places > 0 and not redis.call('ZSCORE', keys.placed(), run.call_id) then return 'place' end
 end
 
--- In how many milliseconds to look again at a call that cannot run now; nil if it can. It is looked
--- at the later the longer its line is, for it is woken when its turn comes.
-function runs.obstacle_ms(run, c)
-  local call_id = run.call_id
-  if not turns.has_slot(call_id, c) then
-    local rank = redis.call('ZRANK', keys.turns(c.server, c.workflow), call_id)
-    return run.look_again_ms + 100 * rank
-  end
-  local waits_ms = turns.waits_ms(call_id, c)
-  if waits_ms > 0 then
-    places.leave(call_id)
-    turns.keep(call_id, c, waits_ms + turns.KEPT_MS)
-    return waits_ms
-  end
-  if run.places == 0 or places.has(call_id, c.server, c.principal) then return end
-  turns.keep(call_id, c, 600000)
-  return run.look_again_ms + 100 * redis.call('ZRANK', keys.placeless(c.server), call_id)
-end
-
--- Begin an attempt. Slot and place end by themselves after `most_ms`, when it has surely ended.
-function runs.start(run, c, most_ms)
+-- Begin an attempt. Slot and place end by themselves once it has surely ended.
+function runs.start(run, c)
   local call_id, call = run.call_id, keys.call(run.call_id)
-  if run.places > 0 then places.give(call_id, clock.now_ms + most_ms) end
-  turns.keep(call_id, c, most_ms)
-  redis.call('HDEL', call, 'sends_at')
-  redis.call('HSET', call, 'status', 'running', 'updated_at', clock.now_ms)
-  redis.call('HSETNX', call, 'started_at', clock.now_ms)
-  local attempt = redis.call('HINCRBY', call, 'attempt', 1)
-  timeline.add(call, 'started', {attempt = attempt, by = run.process})
-  redis.call('EXPIRE', call, 2 * c.ttl_s)
+  local until_ms = clock.now_ms + c.timeout_ms + 60000
+  redis.call('ZADD', keys.slots(c.server, c.workflow), until_ms, call_id)
+  if run.places > 0 then places.give(call_id, c, until_ms) end
+  if c.sends_at then redis.call('HDEL', call, 'sends_at') end
+  c.status, c.attempt, c.started_at = 'running', c.attempt + 1, c.started_at or clock.now_ms
+  c.updated_at = clock.now_ms
+  local details = {attempt = c.attempt, by = run.process}
+  c.timeline = timeline.longer(call, c.timeline or '', 'started', details)
+  if run.sends and not c.execution then runs.mark_sent(call, c, run.token) end
+  redis.call('HSET', call, 'status', c.status, 'attempt', c.attempt, 'started_at', c.started_at,
+    'updated_at', c.updated_at, 'lease', run.token, 'holder', run.process, 'timeline', c.timeline)
+  if clock.now_ms - c.created_at > 1000 * c.ttl_s then
+    redis.call('EXPIRE', call, calls.life_s(c.ttl_s, c.timeout_ms))
+  end
   runs.give(call_id, run.token, run.process)
+end
+
+-- Record that bytes are about to leave, in a call whose timeline is written next.
+function runs.mark_sent(call, c, token)
+  c.sent_at, c.sent_with = c.sent_at or clock.now_ms, token
+  c.timeline = timeline.longer(call, c.timeline or '', 'sent')
+  redis.call('HSET', call, 'sent_at', c.sent_at, 'sent_with', token)
 end
 
 -- Record that bytes are about to leave. False, here and below: the lease was lost.
 -- step runs.sent(call_id, token) -> bool
 function runs.sent(call_id, token)
-  local call = keys.call(call_id)
-  if not runs.held(call_id, token) then return false end
-  redis.call('HSETNX', call, 'sent_at', clock.now_ms)
-  if redis.call('HGET', call, 'sent_with') ~= token then
-    redis.call('HSET', call, 'sent_with', token)
-    timeline.add(call, 'sent')
+  local call, c = keys.call(call_id), runs.held(call_id, token)
+  if not c then return false end
+  if c.sent_with ~= token then
+    runs.mark_sent(call, c, token)
+    redis.call('HSET', call, 'timeline', c.timeline)
   end
   return true
 end
@@ -167,17 +193,17 @@ function runs.executes(call_id, token, execution)
   return true
 end
 
--- Let a call go on without a worker until it is concluded, or due again.
--- step runs.await_callback(call_id, token, delay_ms: number) -> bool
+-- Let a call go on without a worker until it is concluded, or due again. It has no place meanwhile.
+-- step runs.await_callback(call_id, token, delay_ms: number) -> {is_done: bool, others_wait: bool}
 function runs.await_callback(call_id, token, delay_ms)
   local c = runs.held(call_id, token)
-  if not c then return false end
+  if not c then return {} end
   runs.take_back(call_id, c)
   redis.call('HSET', keys.call(call_id), 'awaited_by', token)
   timeline.add(keys.call(call_id), 'awaiting')
-  places.leave(call_id)
+  places.leave(call_id, c)
   redis.call('ZADD', keys.due_calls(), clock.now_ms + delay_ms, call_id)
-  return true
+  return {is_done = true, others_wait = runs.has_waiting(c)}
 end
 
 -- Name the calls that are due; they are due again after a while, unless they run by then.

@@ -4,27 +4,24 @@ local clock = require 'clock'
 local keys = require 'keys'
 local timeline = {}
 
--- No line is shorter, so a text that is no longer than 60 of these need not be counted.
-timeline.LEAST_BYTES = 33
-
 -- Add what happened to the record at `key`, with details by name; empty ones are left out.
 function timeline.add(key, what, details)
   if redis.call('EXISTS', key) == 0 then return end
-  local line = {at = clock.now_ms, what = what}
+  local lines = redis.call('HGET', key, 'timeline') or ''
+  redis.call('HSET', key, 'timeline', timeline.longer(key, lines, what, details))
+end
+
+-- The lines of a record, and one more for what happened, for whoever writes them. Of 61 lines the
+-- 21st is left out: the first 20 tell how it began, the last 40 how it ended. No line is shorter
+-- than 33 bytes, so a short text need not be counted.
+function timeline.longer(key, lines, what, details)
+  local line, from = {at = clock.now_ms, what = what}, 0
   for name, value in pairs(details or {}) do
     if value ~= '' then line[name] = type(value) == 'string' and value:sub(1, 300) or value end
   end
-  local lines = (redis.call('HGET', key, 'timeline') or '') .. cjson.encode(line) .. '\n'
-  if #lines > 60 * timeline.LEAST_BYTES and select(2, lines:gsub('\n', '')) > 60 then
-    lines = timeline.shortened(lines)
-    redis.call('HINCRBY', key, 'left_out', 1)
-  end
-  redis.call('HSET', key, 'timeline', lines)
-end
-
--- Leave the 21st of 61 lines out: the first 20 tell how it began, the last 40 how it ended.
-function timeline.shortened(lines)
-  local from = 0
+  lines = lines .. cjson.encode(line) .. '\n'
+  if #lines <= 60 * 33 or select(2, lines:gsub('\n', '')) <= 60 then return lines end
+  redis.call('HINCRBY', key, 'left_out', 1)
   for _ = 1, 20 do from = lines:find('\n', from + 1, true) end
   return lines:sub(1, from) .. lines:sub(lines:find('\n', from + 1, true) + 1)
 end

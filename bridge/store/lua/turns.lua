@@ -11,6 +11,26 @@ local turns = {}
 -- A slot that was given is kept for so long for the worker that is to take the call.
 turns.KEPT_MS = 30000
 
+-- Find out whether a queued call has a slot, or can have one now, and when its rate lets it go: in
+-- how many milliseconds it is to be looked at again, 0 if it may go on. A call that waits stands in
+-- line from here on, and is looked at the later the longer its line is: it is woken when its turn
+-- comes.
+-- step turns.take(call_id, look_again_ms: number) -> int
+function turns.take(call_id, look_again_ms)
+  local c = records.fields(keys.call(call_id), 'status', 'server', 'workflow', 'concurrency',
+    'order', 'rate_count', 'rate_ms', 'sends_at', 'execution')
+  if c.status ~= 'queued' then return 0 end
+  local waits_ms
+  if turns.has_slot(call_id, c) then
+    waits_ms = turns.waits_ms(call_id, c)
+    turns.keep(call_id, c, waits_ms + turns.KEPT_MS)
+  else
+    waits_ms = look_again_ms + 100 * redis.call('ZRANK', keys.turns(c.server, c.workflow), call_id)
+  end
+  if waits_ms > 0 then redis.call('ZADD', keys.due_calls(), clock.now_ms + waits_ms, call_id) end
+  return waits_ms
+end
+
 -- Has a call a slot, or can it have one now? If not, it stands in line from here on. Of `c` it
 -- takes server, workflow, concurrency and order.
 function turns.has_slot(call_id, c)
@@ -39,11 +59,11 @@ function turns.admit(asking, c)
   end
 end
 
--- Take the slot from a call, or its turn, and give it to the next.
-function turns.leave(call_id, c)
-  local left = redis.call('ZREM', keys.slots(c.server, c.workflow), call_id)
-    + redis.call('ZREM', keys.turns(c.server, c.workflow), call_id)
-  if left > 0 then turns.admit(call_id, c) end
+-- Give the slots that are free to those who wait for one, after a call has left its own.
+-- step turns.pass_on(call_id) -> nothing
+function turns.pass_on(call_id)
+  local c = records.fields(keys.call(call_id), 'server', 'workflow', 'concurrency')
+  if c.concurrency then turns.admit('', c) end
 end
 
 -- Keep the slot of a call for so long.
@@ -55,19 +75,17 @@ end
 -- moment that is free, and keeps it. A call that was sent already is only followed: it waits for
 -- nothing.
 function turns.waits_ms(call_id, c)
-  local call = keys.call(call_id)
-  local r = records.fields(call, 'rate_count', 'rate_ms', 'sends_at')
-  if r.rate_count == '0' or c.execution then return 0 end
-  if not r.sends_at then
+  if c.rate_count == '0' or c.execution then return 0 end
+  if not c.sends_at then
     local times = keys.sends(c.server, c.workflow)
-    local earlier = redis.call('LINDEX', times, -r.rate_count)
-    r.sends_at = earlier and math.max(clock.now_ms, earlier + r.rate_ms) or clock.now_ms
-    redis.call('RPUSH', times, r.sends_at)
-    redis.call('LTRIM', times, -r.rate_count, -1)
-    redis.call('PEXPIRE', times, r.sends_at - clock.now_ms + r.rate_ms)
-    redis.call('HSET', call, 'sends_at', r.sends_at)
+    local earlier = redis.call('LINDEX', times, -c.rate_count)
+    c.sends_at = earlier and math.max(clock.now_ms, earlier + c.rate_ms) or clock.now_ms
+    redis.call('RPUSH', times, c.sends_at)
+    redis.call('LTRIM', times, -c.rate_count, -1)
+    redis.call('PEXPIRE', times, c.sends_at - clock.now_ms + c.rate_ms)
+    redis.call('HSET', keys.call(call_id), 'sends_at', c.sends_at)
   end
-  return r.sends_at - clock.now_ms
+  return math.max(c.sends_at - clock.now_ms, 0)
 end
 
 return turns
