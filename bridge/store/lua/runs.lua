@@ -128,18 +128,24 @@ function runs.lease(run)
     elapsed_ms = clock.now_ms - c.started_at, call = calls.seen(call_id, c)}
 end
 
--- What a queued call lacks to be run; nil if nothing. Where nobody waits and there is room, it
--- needs neither turn nor place beforehand: one worker's own places are some of all.
+-- What a queued call lacks to be run; nil if nothing. Where there is room for it, it needs neither
+-- turn nor place beforehand.
 function runs.lacks(run, c)
   local is_wanted = c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
   if not is_wanted then return 'wanting' end
-  local slots = keys.slots(c.server, c.workflow)
-  local is_free = c.rate_count == '0' or c.execution
-  if is_free and not runs.has_waiting(c) and redis.call('ZCARD', slots) < tonumber(c.concurrency)
-    and (run.places == 0 or redis.call('ZCARD', keys.placed()) < run.places) then return end
-  local may_go = is_free or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
+  local slots, is_unlimited = keys.slots(c.server, c.workflow), c.rate_count == '0' or c.execution
+  if is_unlimited and runs.has_room(run, c) then return end
+  local may_go = is_unlimited or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
   if not may_go or not redis.call('ZSCORE', slots, run.call_id) then return 'turn' end
   if run.places > 0 and not redis.call('ZSCORE', keys.placed(), run.call_id) then return 'place' end
+end
+
+-- Does nobody wait, and is there a turn and a place for one more? One worker's own places are some
+-- of all.
+function runs.has_room(run, c)
+  return not runs.has_waiting(c)
+    and redis.call('ZCARD', keys.slots(c.server, c.workflow)) < tonumber(c.concurrency)
+    and (run.places == 0 or redis.call('ZCARD', keys.placed()) < run.places)
 end
 
 -- Begin an attempt. Slot and place end by themselves once it has surely ended.
