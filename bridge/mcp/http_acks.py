@@ -207,16 +207,14 @@ class HttpAcks:
         return http_ack
 
     async def prove(self, request: Request) -> None:
-        """Have on record what a new request proves, before it is served.
+        """Settle what a new request proves, before it is served.
 
-        What the end of another connection has proven a moment ago goes out in the order in which
-        it is asked for, so it need not be waited for.
+        Nor is what the end of another connection has proven a moment ago waited for: all of it goes
+        to the store in the order in which it is asked for, and the request only behind that.
         """
         found = self._open.get(connection_of(request.scope))
         for http_ack in tuple(found or ()):
             http_ack.settle_by_request()
-            if http_ack.settling:
-                await asyncio.wait((http_ack.settling,))
         await asyncio.sleep(0)
 
     async def end(self) -> None:

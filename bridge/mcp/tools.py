@@ -16,6 +16,7 @@ from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientEr
 from bridge.formats.json_text import spell
 from bridge.models import Call, CallId, Principal, new_call_id
 from bridge.runtime import McpRuntime
+from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING, ack_of
 from bridge.verbs.takers import Presence
 
@@ -85,9 +86,10 @@ class Caller:
             if not self.scope.covers_hook(event.hook):
                 raise NotFoundError("no such event")
 
-    async def call(self, call_id: CallId, wait_s: float = 0) -> Call:
+    async def call(self, call_id: CallId, wait_s: float = 0, changed: Signal | None = None) -> Call:
         """Read a call of the caller's within the scope, as `Calls.wait` does."""
-        return await self.runtime.calls.wait(call_id, self.principal, wait_s, self.scope)
+        calls = self.runtime.calls
+        return await calls.wait(call_id, self.principal, wait_s, self.scope, changed)
 
     async def fetch(self, call: Call) -> str:
         """Record that the end of a call goes to a caller who named it; return the answer's ack."""

@@ -34,6 +34,7 @@ from bridge.mcp.tools import (
 )
 from bridge.models import Call, CallStatus, second, trace_of
 from bridge.schemas.compile import is_read_by_clients
+from bridge.store.signals import Signal
 from bridge.verbs.acks import ack_of
 from bridge.verbs.calls import CallRequest
 
@@ -99,8 +100,11 @@ def output_schema(workflow: Workflow) -> Schema:
 async def run_workflow(workflow: Workflow, context: Context, given: Arguments) -> Told:
     """Start a call and tell its result, or a handle when it takes too long for a plain answer."""
     caller = context.lifespan_context
-    started = await start(workflow, context, given)
-    call = await _wait(context, started, workflow.answer_inline_for_s)
+    with caller.runtime.calls.subscribed(caller.call_id) as changed:
+        started = await start(workflow, context, given)
+        is_open = not started.attached and not started.status.is_final
+        heard = changed if is_open else None
+        call = await _wait(context, started, workflow.answer_inline_for_s, heard)
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
@@ -128,12 +132,13 @@ async def start(
     return await caller.runtime.calls.start(asked)
 
 
-async def _wait(context: Context, call: Call, wait_s: float) -> Call:
+async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | None) -> Call:
     """Wait for the end of a call, telling progress so that no client's idle timer runs out.
 
-    While Redis is away the call runs on, so the waiting goes on too. When the process drains it
-    ends early, for a request that cannot go on elsewhere: a handle leads to any other process.
-    Progress is the call's age, which grows on when another process goes on with the waiting.
+    It is not read before it has `changed`, where that was heard from the first on. While Redis is
+    away the call runs on, so the waiting goes on too. When the process drains it ends early, for a
+    request that cannot go on elsewhere: a handle leads to any other process. Progress is the call's
+    age, which grows on when another process goes on with the waiting.
     """
     caller, loop = context.lifespan_context, asyncio.get_running_loop()
     started, age_s = loop.time(), call.age_ms / 1000
@@ -141,7 +146,7 @@ async def _wait(context: Context, call: Call, wait_s: float) -> Call:
     while True:
         elapsed_s = loop.time() - started
         left_s = wait_s - elapsed_s
-        waiting = caller.call(call.call_id, min(pause_s, left_s))
+        waiting = caller.call(call.call_id, min(pause_s, left_s), changed)
         with contextlib.suppress(TransientError):
             call = await unless_leaving(caller.leaving, waiting) or call
             if caller.leaving and caller.leaving.is_set():

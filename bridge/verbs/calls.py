@@ -126,16 +126,27 @@ class Calls:
         await self._store.promise(call.call_id)
 
     async def wait(
-        self, call_id: CallId, principal: Principal, wait_s: float, scope: Scope = EVERYTHING
+        self,
+        call_id: CallId,
+        principal: Principal,
+        wait_s: float,
+        scope: Scope = EVERYTHING,
+        changed: Signal | None = None,
     ) -> Call:
         """Read a call once it has ended or asks something, or as it is after `wait_s`.
+
+        Whoever heard of its changes since before it was as they know it gives what they heard by:
+        then it is read when it has changed, and not before.
 
         Raises:
             NotFoundError: unknown, another principal's, or outside the scope.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        with self._signals.subscribed(f"call:{call_id}") as woken:
+        with self.subscribed(call_id) as heard:
+            woken = changed or heard
+            if changed:
+                await changed.wait(min(wait_s, LOOK_AGAIN_S))
             while True:
                 call = await self._store.read(call_id, waits=wait_s > 0)
                 if call is None or call.principal != principal:

@@ -131,13 +131,17 @@ end
 -- What a queued call lacks to be run; nil if nothing. Where there is room for it, it needs neither
 -- turn nor place beforehand.
 function runs.lacks(run, c)
-  local is_wanted = c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
-  if not is_wanted then return 'wanting' end
+  if not runs.is_wanted(run, c) then return 'wanting' end
   local slots, is_unlimited = keys.slots(c.server, c.workflow), c.rate_count == '0' or c.execution
   if is_unlimited and runs.has_room(run, c) then return end
   local may_go = is_unlimited or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
   if not may_go or not redis.call('ZSCORE', slots, run.call_id) then return 'turn' end
   if run.places > 0 and not redis.call('ZSCORE', keys.placed(), run.call_id) then return 'place' end
+end
+
+-- Is a call to be run though nobody may wait for it?
+function runs.is_wanted(run, c)
+  return c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
 end
 
 -- Does nobody wait, and is there a turn and a place for one more? One worker's own places are some
