@@ -22,6 +22,7 @@ from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
+from bridge.n8n.connections import FreshConnection
 from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
 from bridge.store.calls import CallStore
@@ -42,6 +43,7 @@ POINTS: dict[str, tuple[type, str]] = {
     "call-recorded": (CallStore, "create"),
     "job-taken": (Bookkeeping, "take"),
     "call-leased": (RunStore, "lease"),
+    "call-connected": (FreshConnection, "open"),
     "call-sent-at-recorded": (RunStore, "sent"),
     "call-answered": (N8n, "run_workflow"),
     "call-awaited": (RunStore, "await_callback"),

@@ -6,7 +6,7 @@ from functools import partial
 from bridge.configuration.servers import Server, Workflow
 from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
-from bridge.n8n.client import N8n
+from bridge.n8n.client import N8n, WorkflowRequest
 from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
@@ -21,16 +21,18 @@ TOLD_CHARS_MAX = 40_000
 async def run_call(runtime: WorkerRuntime, n8n: N8n, call_id: str) -> None:
     """Make one attempt of a call."""
 
-    async def send(sending: RunAttempt) -> WebhookOutcome:
+    async def send(sending: RunAttempt) -> WebhookOutcome | None:
         callback_url = _callback_url(runtime, sending)
-        outcome = await n8n.run_workflow(
+        asked = WorkflowRequest(
             sending.workflow,
-            arguments=sending.arguments,
-            call_id=sending.call_id,
-            traceparent=sending.traceparent,
-            timeout_s=sending.timeout_s,
-            callback_url=callback_url,
+            sending.arguments,
+            sending.call_id,
+            sending.traceparent,
+            callback_url,
         )
+        outcome = await n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent)
+        if outcome is None:
+            return None
         return scrub_outcome(outcome, secrets_sent(sending.workflow, callback_url))
 
     async def look(workflow: Workflow, execution: str) -> ExecutionOutcome:

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import decoded
 from bridge.formats.json_text import encode, off_loop
 from bridge.models import Json
+from bridge.n8n.connections import FreshConnection
 from bridge.n8n.execution_answers import read_execution_answer
 from bridge.n8n.outcomes import (
     Again,
@@ -45,8 +46,26 @@ LOOK_MAX_S = 30.0
 # Node closes an idle connection after 5 s: one reused later than that may break under the request.
 KEPT_IDLE_S = 2.0
 KEPT_IDLE_MAX = 100
-ONE_REQUEST = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
 NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class WorkflowRequest:
+    """What one attempt to run a workflow tells n8n; `callback_url` goes along only when given."""
+
+    workflow: Workflow
+    arguments: Mapping[str, Json]
+    call_id: str
+    traceparent: str
+    callback_url: str | None = None
+
+
+MarkSent = Callable[[], Awaitable[bool]]
+"""Puts on record that the first byte is about to leave; False where none may."""
+
+
+async def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -66,13 +85,13 @@ class N8n:
     1. Bare transports, not a client: no redirect is followed, no cookie kept, no proxy taken from
        the environment, and no address logged.
     2. A workflow that is not idempotent gets a connection of its own, for a reused one that n8n
-       has just closed leaves open whether the workflow ran. It gets a pool of its own with it: a
-       shared one is searched from end to end for every request, at a thousand a thousand times.
+       has just closed leaves open whether the workflow ran.
     """
 
     def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
         self._max_response_bytes = max_response_bytes
         self._context = httpx2.create_ssl_context()
+        self._context.set_alpn_protocols(["http/1.1"])
         self._kept = httpx2.AsyncHTTPTransport(
             verify=self._context,
             limits=httpx2.Limits(
@@ -94,23 +113,20 @@ class N8n:
         await self._kept.aclose()
 
     async def run_workflow(
-        self,
-        workflow: Workflow,
-        *,
-        arguments: Mapping[str, Json],
-        call_id: str,
-        traceparent: str,
-        timeout_s: float,
-        callback_url: str | None = None,
-    ) -> WebhookOutcome:
+        self, asked: WorkflowRequest, timeout_s: float, mark_sent: MarkSent = _always
+    ) -> WebhookOutcome | None:
         """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
 
-        `callback_url` goes along only when given.
+        Where `mark_sent` says that no byte may leave, nothing is sent, and there is no outcome.
         """
+        now = asyncio.get_running_loop().time
+        until = now() + timeout_s
         try:
-            request = workflow_request(workflow, arguments, call_id, traceparent, callback_url)
-            async with self._transport(workflow) as transport:
-                response = await self._exchange(transport, request, timeout_s)
+            request = workflow_request(asked)
+            async with self._connected(asked.workflow, request.url, timeout_s, mark_sent) as way:
+                if way is None:
+                    return None
+                response = await self._exchange(way, request, until - now())
         except NO_ANSWER as failure:
             return unreachable(failure)
         if response.is_cut and response.status < 300:
@@ -164,18 +180,30 @@ class N8n:
         )
 
     @contextlib.asynccontextmanager
-    async def _transport(self, workflow: Workflow) -> AsyncIterator[httpx2.AsyncHTTPTransport]:
+    async def _connected(
+        self, workflow: Workflow, url: httpx2.URL, timeout_s: float, mark_sent: MarkSent
+    ) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
+        """Connect, and then have on record that a request goes out there; None if it may not.
+
+        Where that took so long that n8n may have hung up, the connection is made anew.
+        """
         if workflow.annotations.idempotent:
-            yield self._kept
-        else:
-            async with httpx2.AsyncHTTPTransport(verify=self._context, limits=ONE_REQUEST) as own:
-                yield own
+            yield self._kept if await mark_sent() else None
+            return
+        connect_s = _connect_s(timeout_s)
+        async with await FreshConnection.open(url, self._context, connect_s) as first:
+            if not await mark_sent():
+                yield None
+            elif not first.is_stale:
+                yield first
+            else:
+                async with await FreshConnection.open(url, self._context, connect_s) as second:
+                    yield second
 
     async def _exchange(
-        self, transport: httpx2.AsyncHTTPTransport, request: httpx2.Request, timeout_s: float
+        self, transport: httpx2.AsyncBaseTransport, request: httpx2.Request, timeout_s: float
     ) -> _Response:
-        # The inner limit ends first, so that a connection never made is told from a late answer.
-        connect_s = min(CONNECT_MAX_S, timeout_s / 2)
+        connect_s = _connect_s(timeout_s)
         request.extensions["timeout"] = {"connect": connect_s, "pool": connect_s}
         async with asyncio.timeout(timeout_s):
             response = await transport.handle_async_request(request)
@@ -204,6 +232,11 @@ class N8n:
         return bytes(body), False
 
 
+def _connect_s(timeout_s: float) -> float:
+    """Return how long connecting may take: a connection never made is told from a late answer."""
+    return min(CONNECT_MAX_S, timeout_s / 2)
+
+
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 FIXED_HEADERS = {
     # n8n's API says nothing to a "bot", and a Webhook node that ignores bots takes every bare
@@ -215,31 +248,26 @@ FIXED_HEADERS = {
 }
 
 
-def workflow_request(
-    workflow: Workflow,
-    arguments: Mapping[str, Json],
-    call_id: str,
-    traceparent: str,
-    callback_url: str | None,
-) -> httpx2.Request:
+def workflow_request(asked: WorkflowRequest) -> httpx2.Request:
     """Write one attempt to run a workflow; all attempts of a call carry one Idempotency-Key.
 
     Raises:
         httpx2.InvalidURL: the workflow's address is none.
     """
+    workflow = asked.workflow
     headers = {
         **{name: _revealed(value) for name, value in workflow.headers.items()},
         **_authorization(workflow),
-        "Idempotency-Key": call_id,
-        "Bridge-Call-Id": call_id,
-        "traceparent": traceparent,
+        "Idempotency-Key": asked.call_id,
+        "Bridge-Call-Id": asked.call_id,
+        "traceparent": asked.traceparent,
     }
-    if callback_url is not None:
-        headers["Bridge-Callback-Url"] = callback_url
+    if asked.callback_url is not None:
+        headers["Bridge-Callback-Url"] = asked.callback_url
     url = httpx2.URL(workflow.url)
     if workflow.method in WITH_BODY:
-        return _request(workflow.method, url, headers, encode(arguments))
-    return _request(workflow.method, url.copy_merge_params(_query(arguments)), headers, None)
+        return _request(workflow.method, url, headers, encode(asked.arguments))
+    return _request(workflow.method, url.copy_merge_params(_query(asked.arguments)), headers, None)
 
 
 def resume_request(address: ReplyAddress, value: Json, event_id: str) -> httpx2.Request:

@@ -196,6 +196,8 @@ class RunStore:
 
     async def sent(self, running: Running) -> bool:
         """Record that bytes are about to leave; False: the call is no longer ours."""
+        if running.is_sent:
+            return True
         return await _sent(self._steps, call_id=running.call.call_id, token=running.token)
 
     async def executes(self, running: Running, execution: str) -> bool:

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.backoff import delay_before
 from bridge.configuration.servers import Server, Workflow
@@ -109,7 +110,8 @@ LEASE_CHECK_S = 30.0
 class RunAttempt:
     """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time.
 
-    `secret` is what proves a callback to be this call's.
+    `secret` is what proves a callback to be this call's. `mark_sent` puts on record that the first
+    byte is about to leave; where it returns False, none may.
     """
 
     call_id: CallId
@@ -118,9 +120,11 @@ class RunAttempt:
     traceparent: str
     timeout_s: float
     secret: str
+    mark_sent: Callable[[], Awaitable[bool]]
 
 
-Send = Callable[[RunAttempt], Awaitable[WebhookOutcome]]
+Send = Callable[[RunAttempt], Awaitable[WebhookOutcome | None]]
+"""Makes an attempt; None for one whose first byte may not leave."""
 
 
 class Runs:
@@ -176,15 +180,9 @@ class Runs:
         self, running: Running, workflow: Workflow, send: Send, look: Look
     ) -> WebhookOutcome | None:
         """Send, unless an execution is known, and follow it; None when that is for others now."""
-        call, execution = running.call, running.call.execution
+        execution = running.call.execution
         if execution is None:
-            if not await self._store.sent(running):
-                return None
-            left_s = workflow.timeout_s - running.elapsed_s
-            arguments = decode(call.arguments)
-            span = traceparent(call.trace, call.call_id, call.attempt)
-            sending = RunAttempt(call.call_id, workflow, arguments, span, left_s, running.secret)
-            outcome = await self._while_held(running, send(sending))
+            outcome = await self._while_held(running, send(self._attempted(running, workflow)))
             if isinstance(outcome, Answered):
                 outcome = await self._doubted(workflow, outcome)
             if workflow.result != "execution" or not isinstance(outcome, Answered):
@@ -197,6 +195,18 @@ class Runs:
         elapsed_s = running.elapsed_s
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
         return await self._while_held(running, follow(followed, look), self._handing_over.wait())
+
+    def _attempted(self, running: Running, workflow: Workflow) -> RunAttempt:
+        call = running.call
+        return RunAttempt(
+            call_id=call.call_id,
+            workflow=workflow,
+            arguments=decode(call.arguments),
+            traceparent=traceparent(call.trace, call.call_id, call.attempt),
+            timeout_s=workflow.timeout_s - running.elapsed_s,
+            secret=running.secret,
+            mark_sent=partial(self._store.sent, running),
+        )
 
     async def _doubted(self, workflow: Workflow, answered: Answered) -> Answered | Refused:
         """Refuse a web page and broken JSON, but where the workflow is said to answer with text."""
@@ -217,7 +227,7 @@ class Runs:
     async def _while_held(
         self,
         running: Running,
-        work: Awaitable[WebhookOutcome],
+        work: Awaitable[WebhookOutcome | None],
         *ends: Coroutine[None, None, object],
     ) -> WebhookOutcome | None:
         """Do this until the call is cancelled or taken over, or any of `ends`; None when it was."""

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 TOOLS = ("once", "repeatable")
 CALL_POINTS = {
     "call-leased": ("once",),
+    "call-connected": ("once",),
     "call-sent-at-recorded": TOOLS,
     "call-answered": TOOLS,
     "call-awaited": ("called_back",),
@@ -124,6 +125,10 @@ async def test_a_call_whose_job_was_taken_and_not_begun_is_run(aftermath: Afterm
 
 async def test_a_call_that_was_leased_and_not_sent_is_run(aftermath: Aftermath) -> None:
     assert aftermath.calls["call-leased"] == {"once": DONE}
+
+
+async def test_a_call_whose_connection_was_made_and_no_more_is_run(aftermath: Aftermath) -> None:
+    assert aftermath.calls["call-connected"] == {"once": DONE}
 
 
 async def test_a_call_on_record_as_sent_may_have_run_though_no_byte_has_left(

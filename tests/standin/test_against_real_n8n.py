@@ -9,6 +9,7 @@ import pytest
 from bridge.configuration.servers import Workflow
 from bridge.models import Json
 from bridge.n8n.client import N8n as BridgeN8n
+from bridge.n8n.client import WorkflowRequest
 from bridge.n8n.execution_answers import read_execution_answer
 from bridge.n8n.outcomes import (
     Answered,
@@ -276,9 +277,9 @@ async def test_the_pdf_tool_fails_on_what_is_no_pdf(n8n: N8n, given: object) -> 
 async def test_the_bridge_reads_the_answers_right(n8n: N8n) -> None:
     async def run(name: str, arguments: dict[str, Json]) -> WebhookOutcome:
         workflow = Workflow(url=str(n8n.http.base_url.join(f"/webhook/{name}")))
-        return await bridge.run_workflow(
-            workflow, arguments=arguments, call_id="call_1", traceparent="", timeout_s=20
-        )
+        outcome = await bridge.run_workflow(WorkflowRequest(workflow, arguments, "call_1", ""), 20)
+        assert outcome
+        return outcome
 
     async with BridgeN8n() as bridge:
         slow = await run("slow-tool", {"seconds": 0, "label": "x"})

@@ -17,7 +17,9 @@ class N8n:
         self.asked: list[RunAttempt] = []
         self.looked_at: list[str] = []
 
-    async def __call__(self, sending: RunAttempt) -> WebhookOutcome:
+    async def __call__(self, sending: RunAttempt) -> WebhookOutcome | None:
+        if not await sending.mark_sent():
+            return None
         self.asked.append(sending)
         return self._outcomes.pop(0)
 
@@ -33,7 +35,8 @@ class Silent:
         self.asked = asyncio.Event()
         self.was_cancelled = False
 
-    async def __call__(self, _sending: RunAttempt) -> WebhookOutcome:
+    async def __call__(self, sending: RunAttempt) -> WebhookOutcome:
+        await sending.mark_sent()
         await self._be_silent()
         raise AssertionError("nobody answers")
 

@@ -31,11 +31,15 @@ async def read(runtime: Runtime, call_id: CallId) -> Call:
     return await runtime.mcp.calls.wait(call_id, ALICE, 0)
 
 
-async def test_a_call_is_on_record_as_sent_before_it_is_sent(web: Runtime, worker: Runtime) -> None:
+async def test_a_call_is_on_record_as_sent_once_its_first_byte_is_to_leave(
+    web: Runtime, worker: Runtime
+) -> None:
     call = await start(web, n=[1, None, "🦀"])
     seen: list[tuple[Call, RunAttempt]] = []
 
     async def look(sending: RunAttempt) -> WebhookOutcome:
+        assert not (await read(web, sending.call_id)).sent
+        assert await sending.mark_sent()
         seen.append((await read(web, sending.call_id), sending))
         return Answered({"b": 2})
 

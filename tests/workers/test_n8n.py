@@ -18,7 +18,8 @@ from bridge.configuration.server_options import sets_header
 from bridge.configuration.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.local.ports import free_port
 from bridge.models import Json, traceparent
-from bridge.n8n.client import N8n, undelivered, unreachable
+from bridge.n8n import connections
+from bridge.n8n.client import MarkSent, N8n, WorkflowRequest, undelivered, unreachable
 from bridge.n8n.outcomes import (
     Again,
     Answered,
@@ -68,14 +69,11 @@ async def run(
     timeout_s: float = 10,
     callback_url: str | None = None,
 ) -> WebhookOutcome:
-    return await n8n.run_workflow(
-        called,
-        arguments=arguments or {},
-        call_id=CALL_ID,
-        traceparent=traceparent("", CALL_ID, attempt),
-        timeout_s=timeout_s,
-        callback_url=callback_url,
-    )
+    trace = traceparent("", CALL_ID, attempt)
+    asked = WorkflowRequest(called, arguments or {}, CALL_ID, trace, callback_url)
+    outcome = await n8n.run_workflow(asked, timeout_s)
+    assert outcome
+    return outcome
 
 
 async def test_a_post_carries_its_arguments_as_json(n8n: N8n, server: RawServer) -> None:
@@ -239,6 +237,52 @@ async def test_a_workflow_that_is_not_idempotent_never_runs_on_a_used_connection
     for _ in range(3):
         await run(n8n, workflow(server.url))
     assert server.connections == 3
+
+
+async def ask(n8n: N8n, called: Workflow, mark_sent: MarkSent) -> WebhookOutcome | None:
+    return await n8n.run_workflow(WorkflowRequest(called, {}, CALL_ID, ""), 10, mark_sent)
+
+
+async def test_a_connection_is_there_before_a_call_is_on_record_as_sent(
+    n8n: N8n, server: RawServer
+) -> None:
+    async def mark_sent() -> bool:
+        await wait_until(lambda: server.connections == 1, "n8n is connected to")
+        assert server.requests == []
+        return True
+
+    assert await ask(n8n, workflow(server.url), mark_sent) == Answered({})
+
+
+async def test_a_call_that_n8n_cannot_be_reached_for_is_not_on_record_as_sent(n8n: N8n) -> None:
+    async def mark_sent() -> bool:
+        raise AssertionError("it was not sent")
+
+    outcome = await ask(n8n, workflow(f"http://127.0.0.1:{free_port()}"), mark_sent)
+
+    assert isinstance(outcome, NotRun)
+
+
+@pytest.mark.parametrize("is_idempotent", [False, True])
+async def test_where_no_byte_may_leave_none_does(
+    n8n: N8n, server: RawServer, is_idempotent: bool
+) -> None:
+    async def mark_sent() -> bool:
+        return False
+
+    called = workflow(server.url, annotations=Annotations(idempotent=is_idempotent))
+    assert await ask(n8n, called, mark_sent) is None
+    assert server.requests == []
+
+
+async def test_a_connection_that_waited_for_the_record_for_too_long_is_made_anew(
+    n8n: N8n, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "FRESH_S", -1)
+
+    assert await run(n8n, workflow(server.url)) == Answered({})
+
+    assert (server.connections, len(server.requests)) == (2, 1)
 
 
 async def test_an_idempotent_workflow_and_replies_share_connections(
