@@ -37,23 +37,31 @@ MODULE = "workers.jobs"
 JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences"})
 
 
+NONCE_CHARS = 12
+
+
 class WakeUp(NamedTuple):
-    """What a job asks for: one run of `workers.jobs.<job>` for an id."""
+    """What a job asks for: one run of `workers.jobs.<job>` for an id.
+
+    `hint` is what may help the worker before it has read anything, in hexadecimal digits.
+    """
 
     job: str
     subject: str
+    hint: str = ""
 
 
 def job_id_of(wake_up: WakeUp) -> str:
     """Make the id of a new job, which says what it asks for."""
-    return f"{wake_up.job}-{wake_up.subject}-{secrets.token_hex(6)}"
+    nonce = secrets.token_hex(NONCE_CHARS // 2)
+    return f"{wake_up.job}-{wake_up.subject}-{wake_up.hint}{nonce}"
 
 
 def wake_up_of(job_id: str) -> WakeUp | None:
     """Read what a job asks for; None for one that does not say it in its id, as earlier ones do."""
     job, _, rest = job_id.partition("-")
-    subject = rest.rpartition("-")[0]
-    return WakeUp(job, subject) if job in JOBS and subject else None
+    subject, _, tail = rest.rpartition("-")
+    return WakeUp(job, subject, tail[:-NONCE_CHARS]) if job in JOBS and subject else None
 
 
 class Queue:
@@ -93,9 +101,9 @@ class Queue:
             if gathered:  # for others too, so it goes on when this caller leaves
                 await asyncio.shield(self._enqueue(gathered))
 
-    def waking(self, job: str, subject: str) -> Callable[[Pipeline], None]:
+    def waking(self, job: str, subject: str, hint: str = "") -> Callable[[Pipeline], None]:
         """Return what enqueues one run in a pipeline of somebody else's, all or none there."""
-        made = self._made(WakeUp(job, subject))
+        made = self._made(WakeUp(job, subject, hint))
         return lambda pipeline: self._push(made, pipeline)
 
     async def _enqueue(self, gathered: Sequence[WakeUp]) -> None:

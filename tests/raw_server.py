@@ -21,6 +21,9 @@ class RawServer:
     port: int = 0
     connections: int = 0
     requests: list[bytes] = field(default_factory=list)
+    carried: list[int] = field(default_factory=list)
+    """How many requests came on each connection that is closed by now."""
+
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,9 +55,11 @@ class RawServer:
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         self.connections += 1
+        count = 0
         try:
             while True:
                 self.requests.append(await _request(reader))
+                count += 1
                 if self.answer is None:
                     await reader.read()
                     return
@@ -67,6 +72,7 @@ class RawServer:
             return
         finally:
             self.closed.set()
+            self.carried.append(count)
             writer.close()
 
 

@@ -64,7 +64,9 @@ class TakenJob:
     @classmethod
     def of_id(cls, job_id: str, wake_up: WakeUp, worker: BaseWorker) -> "TakenJob":
         """Make a job of what its id says."""
-        return cls(job_id, f"{MODULE}.{wake_up.job}", (wake_up.subject,), worker)
+        taken = cls(job_id, f"{MODULE}.{wake_up.job}", (wake_up.subject,), worker)
+        taken.kwargs = {"hint": wake_up.hint} if wake_up.hint else {}
+        return taken
 
     @classmethod
     def of_hash(cls, job_id: str, raw: Mapping[bytes, bytes], worker: BaseWorker) -> "TakenJob":

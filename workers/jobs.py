@@ -11,6 +11,7 @@ from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import WorkerRuntime
+from bridge.verbs.calls import target_of
 from bridge.verbs.runs import RunAttempt
 from workers.worker import JobFunction
 
@@ -18,30 +19,45 @@ TOLD_CHARS_MAX = 40_000
 """A receiver takes 256 KiB, and JSON may spell a character in six bytes (SEP-3415)."""
 
 
-async def run_call(runtime: WorkerRuntime, n8n: N8n, call_id: str) -> None:
-    """Make one attempt of a call."""
+async def run_call(
+    runtime: WorkerRuntime,
+    n8n: N8n,
+    workflows: Mapping[str, Workflow],
+    call_id: str,
+    hint: str = "",
+) -> None:
+    """Make one attempt of a call, which is probably of the workflow that the hint names.
+
+    Where a connection for that is there already, the call is leased and on record as sent at once.
+    """
+    expected = workflows.get(hint)
+    spare = n8n.spare(expected) if expected else None
 
     async def send(sending: RunAttempt) -> WebhookOutcome | None:
-        callback_url = _callback_url(runtime, sending)
-        asked = WorkflowRequest(
-            sending.workflow,
-            sending.arguments,
-            sending.call_id,
-            sending.traceparent,
-            callback_url,
-        )
-        outcome = await n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent)
-        if outcome is None:
-            return None
-        return scrub_outcome(outcome, secrets_sent(sending.workflow, callback_url))
+        nonlocal spare
+        own, spare = (spare, None) if sending.workflow is expected else (None, spare)
+        asked = _asked(runtime, sending)
+        outcome = await n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent, own)
+        sent = secrets_sent(sending.workflow, asked.callback_url)
+        return scrub_outcome(outcome, sent) if outcome else None
 
-    async def look(workflow: Workflow, execution: str) -> ExecutionOutcome:
-        settings = runtime.settings
-        key = settings.n8n_api_key.get_secret_value() if settings.n8n_api_key else ""
-        outcome = await n8n.look_at(settings.n8n_url or "", key, execution)
-        return scrub_outcome(outcome, {*secrets_sent(workflow), key})
+    is_ready = spare is not None or (expected is not None and expected.annotations.idempotent)
+    look = partial(_look, runtime, n8n)
+    try:
+        await runtime.runs.run(CallId(call_id), send, look, sends_at_once=is_ready)
+    finally:
+        if spare:
+            await spare.aclose()
 
-    await runtime.runs.run(CallId(call_id), send, look)
+
+async def _look(
+    runtime: WorkerRuntime, n8n: N8n, workflow: Workflow, execution: str
+) -> ExecutionOutcome:
+    """Ask n8n's API how an execution of a workflow stands."""
+    settings = runtime.settings
+    key = settings.n8n_api_key.get_secret_value() if settings.n8n_api_key else ""
+    outcome = await n8n.look_at(settings.n8n_url or "", key, execution)
+    return scrub_outcome(outcome, {*secrets_sent(workflow), key})
 
 
 async def deliver_reply(runtime: WorkerRuntime, n8n: N8n, event_id: str) -> None:
@@ -65,19 +81,27 @@ async def deliver_occurrences(runtime: WorkerRuntime, _n8n: N8n, subscription_id
     await runtime.deliveries.deliver(SubscriptionId(subscription_id), write)
 
 
-def _callback_url(runtime: WorkerRuntime, sending: RunAttempt) -> str | None:
-    """Return the address that a workflow may report to, for those that do."""
-    workflow = sending.workflow
-    if workflow.result != "callback" and not workflow.progress:
-        return None
-    settings = runtime.settings
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    return f"{base.rstrip('/')}/callbacks/{sending.call_id}?token={sending.secret}"
+def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
+    """Return what n8n is told, with the address to report to for workflows that do."""
+    workflow, callback_url, settings = sending.workflow, None, runtime.settings
+    if workflow.result == "callback" or workflow.progress:
+        base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        callback_url = f"{base}/callbacks/{sending.call_id}?token={sending.secret}"
+    return WorkflowRequest(
+        workflow, sending.arguments, sending.call_id, sending.traceparent, callback_url
+    )
 
 
 def jobs(runtime: WorkerRuntime, n8n: N8n) -> Mapping[str, JobFunction]:
     """Return every function that may be named in a job, by the name that the queue gives it."""
-    return {
-        f"{__name__}.{job.__name__}": partial(job, runtime, n8n)
-        for job in (run_call, deliver_reply, deliver_occurrences)
+    workflows = {
+        target_of(server.name, workflow.name): workflow
+        for server in runtime.servers.values()
+        for workflow in server.workflows.values()
     }
+    functions = {
+        run_call: partial(run_call, runtime, n8n, workflows),
+        deliver_reply: partial(deliver_reply, runtime, n8n),
+        deliver_occurrences: partial(deliver_occurrences, runtime, n8n),
+    }
+    return {f"{__name__}.{named.__name__}": function for named, function in functions.items()}

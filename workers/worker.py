@@ -115,7 +115,7 @@ class Insistence:
             self._limit = None
 
 
-JobFunction = Callable[[str], Awaitable[None]]
+JobFunction = Callable[..., Awaitable[None]]
 
 BATCH = 64
 RENEW_S = LEASE_S / 3

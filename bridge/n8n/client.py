@@ -3,9 +3,7 @@
 import asyncio
 import base64
 import contextlib
-import socket
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -20,15 +18,12 @@ from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import decoded
 from bridge.formats.json_text import encode, off_loop
 from bridge.models import Json
-from bridge.n8n.connections import FreshConnection
+from bridge.n8n.connections import FreshConnection, SpareConnections
 from bridge.n8n.execution_answers import read_execution_answer
+from bridge.n8n.failures import unasked, undelivered, unreachable
 from bridge.n8n.outcomes import (
-    Again,
     AskAgain,
-    Dead,
     ExecutionOutcome,
-    MaybeRun,
-    NotRun,
     Refused,
     ResumeOutcome,
     StillRunning,
@@ -92,6 +87,7 @@ class N8n:
         self._max_response_bytes = max_response_bytes
         self._context = httpx2.create_ssl_context()
         self._context.set_alpn_protocols(["http/1.1"])
+        self._spares = SpareConnections(self._context)
         self._kept = httpx2.AsyncHTTPTransport(
             verify=self._context,
             limits=httpx2.Limits(
@@ -110,10 +106,25 @@ class N8n:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._spares.aclose()
         await self._kept.aclose()
 
+    def spare(self, workflow: Workflow) -> FreshConnection | None:
+        """Take a connection that is there already for a call of this workflow, if there is one.
+
+        Whoever takes it hands it to `run_workflow`, or closes it. Idempotent workflows need none.
+        """
+        with contextlib.suppress(httpx2.InvalidURL):
+            if not workflow.annotations.idempotent:
+                return self._spares.take(httpx2.URL(workflow.url))
+        return None
+
     async def run_workflow(
-        self, asked: WorkflowRequest, timeout_s: float, mark_sent: MarkSent = _always
+        self,
+        asked: WorkflowRequest,
+        timeout_s: float,
+        mark_sent: MarkSent = _always,
+        spare: FreshConnection | None = None,
     ) -> WebhookOutcome | None:
         """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
 
@@ -123,10 +134,11 @@ class N8n:
         until = now() + timeout_s
         try:
             request = workflow_request(asked)
-            async with self._connected(asked.workflow, request.url, timeout_s, mark_sent) as way:
-                if way is None:
+            way = self._kept if asked.workflow.annotations.idempotent else spare
+            async with self._connected(way, request.url, timeout_s, mark_sent) as connected:
+                if connected is None:
                     return None
-                response = await self._exchange(way, request, until - now())
+                response = await self._exchange(connected, request, until - now())
         except NO_ANSWER as failure:
             return unreachable(failure)
         if response.is_cut and response.status < 300:
@@ -181,20 +193,25 @@ class N8n:
 
     @contextlib.asynccontextmanager
     async def _connected(
-        self, workflow: Workflow, url: httpx2.URL, timeout_s: float, mark_sent: MarkSent
+        self,
+        way: httpx2.AsyncBaseTransport | None,
+        url: httpx2.URL,
+        timeout_s: float,
+        mark_sent: MarkSent,
     ) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
-        """Connect, and then have on record that a request goes out there; None if it may not.
+        """Connect if need be, and then have on record that a request goes out; None if it may not.
 
         Where that took so long that n8n may have hung up, the connection is made anew.
         """
-        if workflow.annotations.idempotent:
-            yield self._kept if await mark_sent() else None
+        if way is self._kept:
+            yield way if await mark_sent() else None
             return
+        self._spares.make_one_for_next(url)
         connect_s = _connect_s(timeout_s)
-        async with await FreshConnection.open(url, self._context, connect_s) as first:
+        async with way or await FreshConnection.open(url, self._context, connect_s) as first:
             if not await mark_sent():
                 yield None
-            elif not first.is_stale:
+            elif not (isinstance(first, FreshConnection) and first.is_stale):
                 yield first
             else:
                 async with await FreshConnection.open(url, self._context, connect_s) as second:
@@ -213,8 +230,8 @@ class N8n:
                 await response.aclose()
             is_zipped = False
             try:
-                coding = response.headers.get("content-encoding", "")
-                body = await decoded(body, coding, self._max_response_bytes)
+                if coding := response.headers.get("content-encoding", ""):
+                    body = await decoded(body, coding, self._max_response_bytes)
             except TooLargeError:
                 is_cut = True
             except (MalformedError, UnsupportedMediaError):
@@ -330,57 +347,3 @@ def _authorization(workflow: Workflow) -> dict[str, str]:
             pair = f"{user}:{secret.get_secret_value()}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
     return {}
-
-
-UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
-UNSENDABLE = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
-
-CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (ssl.SSLCertVerificationError, "n8n's TLS certificate is not trusted here"),
-    (ssl.SSLError, "TLS with n8n failed: is its address right to begin with https?"),
-    (socket.gaierror, "the name of n8n's host does not resolve"),
-    (ConnectionRefusedError, "n8n's host refuses connections at this port: is n8n running?"),
-    (httpx2.ConnectTimeout, "n8n's host did not take the connection in time"),
-    (httpx2.ConnectError, "n8n's host cannot be reached"),
-)
-
-
-def unreachable(failure: Exception) -> WebhookOutcome:
-    """Return what a failure means: only before the first byte the workflow surely did not run."""
-    if isinstance(failure, UNSENDABLE):
-        return Refused("`url` or a header of `auth` cannot be sent over HTTP: mend it")
-    if isinstance(failure, UNSENT):
-        return NotRun(_sentence(failure))
-    return MaybeRun(f"{_sentence(failure)}; the workflow may have run")
-
-
-def undelivered(failure: Exception) -> ResumeOutcome:
-    """Report what a failure to deliver a reply means, by the same rule."""
-    if isinstance(failure, UNSENDABLE):
-        return Dead("the reply address cannot be sent over HTTP")
-    if isinstance(failure, UNSENT):
-        return Again(_sentence(failure), is_down=True)
-    return Again(f"{_sentence(failure)}; the reply may have arrived", unknown=True, is_down=True)
-
-
-def unasked(failure: Exception) -> AskAgain:
-    """Report why n8n's API could not be asked; to ask again is always safe."""
-    return AskAgain(_sentence(failure))
-
-
-def _sentence(failure: Exception) -> str:
-    if isinstance(failure, TimeoutError | httpx2.ReadTimeout | httpx2.WriteTimeout):
-        return "n8n did not answer in time"
-    if not isinstance(failure, UNSENT):
-        return "the connection to n8n broke before it had answered"
-    causes = tuple(_causes(failure))
-    found = (says for kind, says in CAUSES if any(isinstance(cause, kind) for cause in causes))
-    return next(found, "no connection to n8n came free in time")
-
-
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    while failure is not None:
-        yield failure
-        if isinstance(failure, BaseExceptionGroup):
-            yield from failure.exceptions
-        failure = failure.__cause__ or failure.__context__

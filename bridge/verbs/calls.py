@@ -109,7 +109,8 @@ class Calls:
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
         )
-        call = await self._store.create(new, self._queue.waking("run_call", new.call_id))
+        hint = target_of(asked.principal.server, workflow.name)
+        call = await self._store.create(new, self._queue.waking("run_call", new.call_id, hint))
         return asked.scope.narrow(call)
 
     async def read_file(self, call: Call, offset: int, size_bytes: int) -> tuple[bytes, int]:
@@ -190,6 +191,11 @@ class Calls:
         calls = calls[:wanted]
         seen = [call for call in calls if scope.covers_workflow(call.workflow)]
         return CallPage(seen, str(calls[-1].order) if more else None)
+
+
+def target_of(server: str, workflow: str) -> str:
+    """Digest which workflow a call is of, as a hint for its worker: two may have the same."""
+    return hashlib.sha256(f"{server}/{workflow}".encode()).hexdigest()[:8]
 
 
 def _fingerprint(asked: CallRequest) -> str:

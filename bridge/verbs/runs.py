@@ -147,9 +147,14 @@ class Runs:
         """Leave from now on what another process can go on with as it is: executions followed."""
         self._handing_over.set()
 
-    async def run(self, call_id: CallId, send: Send, look: Look) -> None:
-        """Make one attempt of a call, or follow the one made; nothing when it is not its turn."""
-        running = await self._store.lease(call_id, new_lease_token())
+    async def run(
+        self, call_id: CallId, send: Send, look: Look, *, sends_at_once: bool = False
+    ) -> None:
+        """Make one attempt of a call, or follow the one made; nothing when it is not its turn.
+
+        If the first byte `sends_at_once`, it is on record in the step that leases the call.
+        """
+        running = await self._store.lease(call_id, new_lease_token(), sends=sends_at_once)
         if running is None:
             return
         call = running.call

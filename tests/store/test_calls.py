@@ -1,6 +1,7 @@
 """Calls: on record before they are sent, run by one worker at a time, ended once."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,47 @@ async def test_leasing_counts_an_attempt_and_holds_the_call(web: Desk) -> None:
     assert (running.call.status, running.call.attempt) == (CallStatus.RUNNING, 1)
     assert await web.held() == {f"call {running.call.call_id} {running.token}"}
     assert await web.redis.exists("{bridge}:due_calls") == 0
+
+
+async def test_a_call_that_is_sent_at_once_is_on_record_as_sent_in_the_step_that_leases_it(
+    web: Desk,
+) -> None:
+    call = await web.calls.create(new_call())
+    token = new_lease_token()
+
+    for _ in range(2):
+        running = await web.runs.lease(call.call_id, token, sends=True)
+        assert running
+        assert (running.is_sent, running.call.sent) == (True, True)
+        assert await web.runs.sent(running)
+
+    lines = await web.redis.hget(f"{{bridge}}:call:{call.call_id}", "timeline")
+    assert lines
+    assert [json.loads(line)["what"] for line in lines.splitlines()] == ["started", "sent"]
+
+
+async def test_a_call_that_waits_is_not_on_record_as_sent_though_it_would_be_at_once(
+    web: Desk,
+) -> None:
+    first, second = [await web.calls.create(new_call(concurrency=1)) for _ in range(2)]
+    assert await web.runs.lease(first.call_id, new_lease_token(), sends=True)
+
+    assert await web.runs.lease(second.call_id, new_lease_token(), sends=True) is None
+
+    waiting = await web.calls.read(second.call_id)
+    assert waiting
+    assert (waiting.status, waiting.sent) == (CallStatus.QUEUED, False)
+
+
+async def test_a_call_that_is_followed_is_not_on_record_as_sent_anew(web: Desk) -> None:
+    running = await run_sent(web)
+    await web.runs.executes(running, "17")
+    await web.runs.abandon(running.call.call_id, running.token)
+
+    after = await web.runs.lease(running.call.call_id, new_lease_token(), sends=True)
+
+    assert after
+    assert (after.is_sent, after.call.execution) == (False, "17")
 
 
 async def test_a_call_that_is_run_is_kept_from_then_on_as_long_as_a_new_one(web: Desk) -> None:

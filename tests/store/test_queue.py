@@ -11,7 +11,7 @@ from rq.job import Job
 from rq.queue import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
-from bridge.queue import QUEUE_NAME, Queue, WakeUp, wake_up_of
+from bridge.queue import QUEUE_NAME, Queue, WakeUp, job_id_of, wake_up_of
 from tests.waiting import wait_until
 from workers.bookkeeping import connect
 
@@ -52,6 +52,12 @@ async def test_the_id_of_a_job_says_all_that_a_worker_must_know(
     (job,) = enqueued(redis_url)
 
     assert wake_up_of(job.id) == WakeUp("run_call", call_id)
+
+
+def test_the_id_of_a_job_may_carry_a_hint() -> None:
+    wake_up = WakeUp("run_call", "call_-a-", hint="0a1b2c3d")
+
+    assert wake_up_of(job_id_of(wake_up)) == wake_up
 
 
 def test_the_id_of_a_job_of_another_version_says_nothing() -> None:

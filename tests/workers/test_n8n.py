@@ -19,7 +19,8 @@ from bridge.configuration.servers import Annotations, BasicAuth, BearerAuth, Hea
 from bridge.local.ports import free_port
 from bridge.models import Json, traceparent
 from bridge.n8n import connections
-from bridge.n8n.client import MarkSent, N8n, WorkflowRequest, undelivered, unreachable
+from bridge.n8n.client import MarkSent, N8n, WorkflowRequest
+from bridge.n8n.failures import undelivered, unreachable
 from bridge.n8n.outcomes import (
     Again,
     Answered,
@@ -236,7 +237,8 @@ async def test_a_workflow_that_is_not_idempotent_never_runs_on_a_used_connection
 ) -> None:
     for _ in range(3):
         await run(n8n, workflow(server.url))
-    assert server.connections == 3
+    await wait_until(lambda: sum(server.carried) == 3, "the connections are closed")
+    assert max(server.carried) == 1
 
 
 async def ask(n8n: N8n, called: Workflow, mark_sent: MarkSent) -> WebhookOutcome | None:
@@ -283,6 +285,74 @@ async def test_a_connection_that_waited_for_the_record_for_too_long_is_made_anew
     assert await run(n8n, workflow(server.url)) == Answered({})
 
     assert (server.connections, len(server.requests)) == (2, 1)
+
+
+async def spare(n8n: N8n, called: Workflow) -> connections.FreshConnection:
+    """Run a workflow twice in quick succession, and take the connection that is made ahead then."""
+    found: list[connections.FreshConnection | None] = []
+    for _ in range(2):
+        await run(n8n, called)
+
+    def is_there() -> bool:
+        found.append(n8n.spare(called))
+        return found[-1] is not None
+
+    await wait_until(is_there, "a connection is made ahead")
+    assert found[-1]
+    return found[-1]
+
+
+async def test_among_calls_in_quick_succession_a_connection_is_there_for_the_next(
+    n8n: N8n, server: RawServer
+) -> None:
+    called = workflow(server.url)
+    ahead = await spare(n8n, called)
+    before = server.connections
+
+    asked = WorkflowRequest(called, {}, CALL_ID, "")
+    assert await n8n.run_workflow(asked, 10, spare=ahead) == Answered({})
+
+    assert len(server.requests) == before == 3
+
+
+async def test_no_connection_is_made_ahead_for_a_call_alone(n8n: N8n, server: RawServer) -> None:
+    await run(n8n, workflow(server.url))
+
+    assert n8n.spare(workflow(server.url)) is None
+    assert server.connections == 1
+
+
+async def test_a_connection_made_ahead_that_n8n_has_closed_is_not_used(n8n: N8n) -> None:
+    closes = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
+        closed = asyncio.ensure_future(closes.wait())
+        await asyncio.wait({heard, closed}, return_when=asyncio.FIRST_COMPLETED)
+        if heard.done():
+            writer.write(OK)
+        heard.cancel()
+        closed.cancel()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as listening:
+        called = workflow("http://{}:{}".format(*listening.sockets[0].getsockname()), method="GET")
+        ahead = await spare(n8n, called)
+        closes.set()
+        await wait_until(lambda: ahead.is_stale, "it is known to be closed")
+        await ahead.aclose()
+
+
+async def test_a_connection_made_ahead_is_closed_unless_it_is_used_soon(
+    n8n: N8n, server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = workflow(server.url)
+    monkeypatch.setattr(connections, "FRESH_S", 0.2)
+    for _ in range(2):
+        await run(n8n, called)
+
+    await wait_until(lambda: sorted(server.carried) == [0, 1, 1], "it is closed unused")
+    assert n8n.spare(called) is None
 
 
 async def test_an_idempotent_workflow_and_replies_share_connections(
