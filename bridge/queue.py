@@ -37,7 +37,7 @@ MODULE = "workers.jobs"
 JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences"})
 
 
-NONCE_CHARS = 12
+NONCE_CHARS = 6
 
 
 class WakeUp(NamedTuple):
@@ -128,7 +128,7 @@ class Queue:
             failure_ttl=FAILURE_TTL_S,
             job_id=job_id_of(wake_up),
             status=JobStatus.QUEUED,
-            description=f"{wake_up.job} {wake_up.subject}",
+            description="",
         )
         job.enqueued_at = now()
         return job

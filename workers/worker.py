@@ -119,7 +119,7 @@ JobFunction = Callable[..., Awaitable[None]]
 
 BATCH = 64
 RENEW_S = LEASE_S / 3
-TELL_EVERY_S = 0.1
+TELL_EVERY_S = 0.25
 """How long RQ hears nothing of a job: most have ended by then, and it hears of that alone."""
 
 WORKER_TTL_S = 16
