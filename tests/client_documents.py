@@ -72,6 +72,7 @@ BAD: dict[str, Tell] = {
     "a bad redirect": lambda url: document(url, redirect_uris=["http://evil.example"]),
     "a script for a redirect": lambda url: document(url, redirect_uris=["javascript:alert(1)"]),
     "no redirect": lambda url: document(url, redirect_uris=[]),
+    "redirects that are none": lambda url: document(url, redirect_uris="https://a.example"),
     "a redirection": lambda url: RedirectResponse(url + "x"),
     "a redirection for ever": lambda url: RedirectResponse(url, 301),
     "too much": lambda url: document(url, client_name="x" * BYTES_MAX),

@@ -154,6 +154,21 @@ async def test_a_settled_events_dead_reply_is_redriven_by_the_event_too(
     assert (status, row["status"], row["reply_status"]) == (0, "answered", "pending")
 
 
+async def test_calls_are_found_behind_as_many_others_as_one_page_holds(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        for workflow in ("other", "other", "parse", "other", "parse"):
+            await web.calls.create(new_call(workflow=workflow))
+        wanted = ("calls", "ls", "--workflow", "parse")
+        found = [
+            [row["call_id"] for row in (await told(*wanted, "--limit", most, environ=environ))[1]]
+            for most in ("10", "1")
+        ]
+    assert len(found[0]) == 2
+    assert found[1] == found[0][:1]
+
+
 async def test_calls_are_listed_shown_and_cancelled(
     redis_url: str, environ: dict[str, str]
 ) -> None:

@@ -261,6 +261,8 @@ async def test_a_handle_leads_to_the_question_until_somebody_is_about_to_answer_
     taken = await workshop.client().post(call("take_event", event_id=event_id))
     assert taken.json()["result"]["structuredContent"]["event_id"] == event_id
     assert "somebody is about to answer" in str(await read(workshop, call_id))
+    again = await workshop.client().post(call("take_event", event_id=event_id))
+    assert "it is leased" in str(again.json()["result"])
 
 
 async def read(workshop: Workshop, call_id: str) -> Message:

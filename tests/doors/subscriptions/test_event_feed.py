@@ -5,13 +5,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from bridge.app import BridgeApp
+from bridge.configuration.credentials import BearerAuth
+from bridge.configuration.servers import Hook, Server
+from bridge.configuration.settings import Settings
 from bridge.mcp.event_webhooks import EXTENSION
 from bridge.mcp.tool_results import DATA_NOTICE
 from tests.doors.by_hand import Event, Message, Modern, answer_on, events, request
 from tests.doors.conftest import KEEPALIVE_S
 from tests.doors.every_wire import Ask, asking, send
+from tests.serving import serving
 
 SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 LONG_AGO = "1"
@@ -72,6 +77,20 @@ async def test_each_hook_is_a_type_of_event(ask: Ask) -> None:
     assert letters["delivery"] == ["poll", "push", "webhook"]
     assert letters["inputSchema"]["properties"] == {}
     assert letters["payloadSchema"]["properties"]["payload"] == {}
+
+
+async def test_a_type_of_event_refers_to_its_own_root(
+    settings: Settings, http: httpx2.AsyncClient
+) -> None:
+    payload = {"$ref": "#/$defs/letter", "$defs": {"letter": {"type": "object"}}}
+    letters = Hook(auth=(BearerAuth(token=SecretStr("n8n")),), payload=payload)
+    app = BridgeApp(settings, {"desk": Server(name="desk", hooks={"letters": letters})})
+    async with serving(app) as web, asking("2026", http, web) as ask:
+        (told,) = (await ask("events/list"))["result"]["events"]
+    assert told["payloadSchema"]["properties"]["payload"] == {
+        "$id": "urn:n8n-hook:letters",
+        **payload,
+    }
 
 
 # Poll
