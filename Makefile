@@ -32,9 +32,11 @@ quick: .venv/.dev
 	$(BIN)/pytest -n 2 -q tests/unit tests/verbs tests/store tests/test_docs.py tests/test_house.py $(ARGS)
 
 # Which branches the tests run, in processes that they start too: all but those that are killed -9.
+# What counts or times work would count the measuring, and is left out.
 coverage: .venv/.dev
 	rm -rf .coverage
-	$(BIN)/coverage run -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/coverage run -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+		--ignore tests/bench --ignore tests/scale $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
