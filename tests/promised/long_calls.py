@@ -7,7 +7,7 @@ PROMISES = (
         "A call is on record before anything is sent to n8n, and as sent before the first byte.",
         {
             "verbs/test_running_calls.py": (
-                "test_a_call_is_on_record_as_sent_before_it_is_sent",
+                "test_a_call_is_on_record_as_sent_once_its_first_byte_is_to_leave",
                 "test_starting_a_call_wakes_a_worker",
             ),
             "process/test_web_deaths.py": (
