@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from bridge.errors import MalformedError, NotJsonError, NumberError, shorten
 from bridge.formats.bodies import UTF_8, decode_by, demand_codec, take_mark
@@ -34,12 +34,12 @@ from bridge.models import Json
 
 T = TypeVar("T")
 
+BOM = "\ufeff"
 LONG_BYTES = 1024 * 1024
 
 _reader = ThreadPoolExecutor(1, "reader")
 """One thread: many long texts at once take no more memory than they would one after the other."""
 
-_EXACT_IN_DOUBLES = 2**53
 _SURELY_EXACT_CHARS = 16
 """So many characters without an exponent are a point and at most 15 digits, which doubles hold."""
 
@@ -102,26 +102,6 @@ def read_fraction(text: str) -> int | float | Decimal:
     if exact == Decimal(spelled):
         return value
     return int(exact) if exact == exact.to_integral_value() else exact
-
-
-def changes_in_javascript(number: float | Decimal) -> bool:
-    """Return whether JavaScript's JSON.parse and JSON.stringify would make another number of it.
-
-    Both it and Python write a double with the fewest digits that tell it from its neighbours, so
-    that what a double does not hold is what comes back with other digits.
-
-    Source: ECMA-262, Number::toString.
-    """
-    if isinstance(number, int):
-        return abs(number) > _EXACT_IN_DOUBLES and not _is_double(number)
-    return isinstance(number, Decimal) or not math.isfinite(number)
-
-
-def _is_double(number: int) -> bool:
-    try:
-        return int(Decimal(repr(float(number)))) == number
-    except OverflowError:
-        return False
 
 
 def _marked(number: object) -> str:
@@ -334,13 +314,35 @@ def _has_long_number(text: str) -> bool:
     return b"0" * (_DOUBLE_DIGITS + 1) in digits and _LONG_NUMBER.search(text) is not None
 
 
+class _NumberFoundError(Exception):
+    """There is a number that no value may hold; where, is found by reading all of it."""
+
+
+def _demand_fraction(text: str) -> int | float | Decimal:
+    value = _Numbers().fraction(text)
+    return _refuse(text) if isinstance(value, _NoNumber) else value
+
+
+def _refuse(text: str) -> NoReturn:
+    raise _NumberFoundError(text)
+
+
+_READER = json.JSONDecoder(parse_float=_demand_fraction, parse_constant=_refuse)
+"""Made once, for to make one takes as long as to read a short text."""
+
+
 def _parsed(text: str, *, is_mended: bool) -> Json:
     numbers = _Numbers()
+    has_long_number = _has_long_number(text)
     try:
         with _uncollected(text):
+            if not (is_mended or has_long_number or text.startswith(BOM)):
+                with contextlib.suppress(_NumberFoundError):
+                    plain: Json = _READER.decode(text)
+                    return plain
             value: Json = json.loads(
                 text,
-                parse_int=numbers.integer if _has_long_number(text) else int,
+                parse_int=numbers.integer if has_long_number else int,
                 parse_float=numbers.fraction,
                 parse_constant=numbers.refuse,
                 object_pairs_hook=_unmerged if is_mended else None,

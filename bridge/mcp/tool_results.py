@@ -1,6 +1,7 @@
 """What tools answer: payloads and results, as far as they are shown."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,6 @@ from bridge.errors import NotFoundError
 from bridge.formats.json_text import (
     DEPTH_MAX,
     LONG_BYTES,
-    changes_in_javascript,
     decode,
     is_deeper,
     spell,
@@ -33,6 +33,8 @@ SHOWN_DEPTH_MAX = 50
 Of the readers of JSON in stock clients .NET's takes 64 levels, Rust's serde_json 128, pydantic's
 jiter 200; six or so are those of the answer around the value.
 """
+
+_EXACT_IN_DOUBLES = 2**53
 
 DIGEST_CHARS = 8
 DIGEST_FROM_CHARS = 200
@@ -81,6 +83,26 @@ def _is_read_by_all(value: Json) -> bool:
     return not is_deeper(value, SHOWN_DEPTH_MAX) and not any(
         changes_in_javascript(number) for number in _numbers(value)
     )
+
+
+def changes_in_javascript(number: float | Decimal) -> bool:
+    """Return whether JavaScript's JSON.parse and JSON.stringify would make another number of it.
+
+    Both it and Python write a double with the fewest digits that tell it from its neighbours, so
+    that what a double does not hold is what comes back with other digits.
+
+    Source: ECMA-262, Number::toString.
+    """
+    if isinstance(number, int):
+        return abs(number) > _EXACT_IN_DOUBLES and not _is_double(number)
+    return isinstance(number, Decimal) or not math.isfinite(number)
+
+
+def _is_double(number: int) -> bool:
+    try:
+        return int(Decimal(repr(float(number)))) == number
+    except OverflowError:
+        return False
 
 
 def _numbers(value: Json) -> Iterator[float | Decimal]:

@@ -8,6 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from bridge.errors import ConfigurationError
+from bridge.store.steps import StepConnection
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
@@ -28,6 +29,8 @@ def open_pool(url: str) -> BlockingConnectionPool:
             socket_connect_timeout=CONNECT_S,
             retry=Retry(NoBackoff(), 0),
         )
+        kind = pool.connection_class
+        pool.connection_class = type(kind.__name__, (StepConnection, kind), {})
         pool.make_connection()  # type: ignore[no-untyped-call]
     except (TypeError, ValueError, RedisError) as error:
         named = re.search(r"'\w+'", str(error))

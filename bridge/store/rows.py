@@ -92,9 +92,11 @@ def _text(value: str) -> bytes:
     return value.encode("utf-8", "replace")
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _json(value: Any) -> bytes:
-    plain = dict(value) if isinstance(value, Mapping) else list(value)
-    return _text(json.dumps(plain, ensure_ascii=False))
+    return _text(_ENCODE(dict(value) if isinstance(value, Mapping) else list(value)))
 
 
 _ENCODERS: dict[str, dict[type, Encoder]] = {

@@ -66,10 +66,10 @@ class Intake:
             _demand_proof(hook, incoming)
             self._addresses.check(incoming.reply_url)
         hidden = _hidden(incoming.reply_url)
-        content = await self._as_wanted(hook, incoming.content)
-        if content is not incoming.content:
+        if hook.payload is not None:
+            content = await self._as_wanted(hook, incoming.content)
             incoming = replace(incoming, content=content)
-        await self._check(hook, content, hidden)
+            await self._check(hook, content, hidden)
         kept = _without(incoming.content, hidden)
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))
         if event is None:
@@ -112,7 +112,7 @@ class Intake:
         """
         schemas, schema = self._schemas, hook.payload
         try:
-            inner = await _inner_json(content) if schema is not None else None
+            inner = await _inner_json(content)
         except NumberError:
             if await schemas.fits(schema, content.payload):
                 return content

@@ -24,7 +24,7 @@ ROOM = {
 }
 """What a measure may differ by from one run, machine or Python to the next, as a share."""
 
-CROWDED, CROWDED_ROOM = "call_among_50", 5
+CROWDED, CROWDED_ROOM = ("call_among_50", "hook_among_50"), 5
 """What is done together depends on who meets whom: so many times the room."""
 
 Limits = Mapping[str, Mapping[str, float]]
@@ -60,7 +60,7 @@ def lowered(counts: Mapping[str, Counts], limits: Limits) -> Limits:
 
 
 def _with_room(unit: str, measure: str, count: float) -> float:
-    if unit == CROWDED:
+    if unit in CROWDED:
         return math.ceil(count * (1 + ROOM[measure] * CROWDED_ROOM) * 10) / 10
     return math.floor(count * (1 + ROOM[measure]))
 

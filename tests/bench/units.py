@@ -36,7 +36,7 @@ Unit = Callable[[], Awaitable[None]]
 
 
 async def traffic() -> Mapping[str, Counts]:
-    """Count what Valkey does for a hook request, a reply, and a call alone and among others."""
+    """Count what Valkey does for a reply, and for a hook and a call, alone and among others."""
     async with _warm() as (stage, web, counter):
         one = await Connection.open(web.port)
         many = [await Connection.open(web.port) for _ in range(AT_ONCE)]
@@ -56,11 +56,19 @@ async def traffic() -> Mapping[str, Counts]:
 
             await asyncio.gather(*(some(connection) for connection in many))
 
+        async def many_hooks() -> None:
+            async def some(connection: Connection) -> None:
+                for _ in range(EACH):
+                    await HOOK.done(connection)
+
+            await asyncio.gather(*(some(connection) for connection in many))
+
         await many_calls()
         found = {
             "call": await counted(counter, call, ROUNDS),
             "call_among_50": await counted(counter, many_calls, 3, AT_ONCE * EACH),
             "hook": await counted(counter, hook, ROUNDS),
+            "hook_among_50": await counted(counter, many_hooks, 3, AT_ONCE * EACH),
         }
         await stage.clear()
         return found | {"reply": await reply.counted(counter)}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.formats.json_text import changes_in_javascript, decode, encode, spell
+from bridge.formats.json_text import decode, encode, spell
+from bridge.mcp.tool_results import changes_in_javascript
 
 KEPT_BY_JAVASCRIPT = [
     "0",
