@@ -223,7 +223,7 @@ async def test_takers_that_redis_has_forgotten_stand_in_line_again_and_are_serve
 async def test_a_taker_that_was_not_woken_for_its_event_finds_it_all_the_same(
     web: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Signals, "_notify", lambda _self, _name: None)
+    monkeypatch.setattr(Signals, "notify_here", lambda _self, _name: None)
     async with many_waiting(web, 2) as taking:
         await send(web)
         await asyncio.wait(taking, return_when=asyncio.FIRST_COMPLETED)
