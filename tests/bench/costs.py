@@ -55,9 +55,8 @@ async def _costs(
         before, machine_before = _used(pids), machine_s()
         load = await press(side.port, clients, scale.load_s, side.work)
         used, (busy_s, all_s) = _used(pids), machine_s()
-        count = load.per_s * scale.load_s
         for name in pids:
-            found[name].append((used[name] - before[name]) / count * 1000)
+            found[name].append((used[name] - before[name]) / load.answers * 1000)
         ours_s = sum(used[name] - before[name] for name in pids)
         others_s = busy_s - machine_before[0] - ours_s
         found[OTHERS].append(max(0.0, others_s / (all_s - machine_before[1])))

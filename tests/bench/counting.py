@@ -1,14 +1,13 @@
 """Counts what one Valkey does for a unit of work: exact where nothing else runs meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Self
 
 from redis.asyncio import Redis
 
-CALM_S = 0.03
+CALM_S, CALM_LOOKS = 0.03, 4
 SECTIONS = ("server", "stats", "persistence", "commandstats")
 OWN = "cmdstat_info"
 
@@ -34,12 +33,14 @@ class ValkeyCounter:
         return cls(redis, (await redis.info("server"))["process_id"])
 
     async def settled(self) -> Counts:
-        """Return the counters once no command has been run for a moment."""
-        last, now = None, await self.read()
-        while last is None or last["redis_commands"] != now["redis_commands"]:
+        """Return the counters once no command has been run for some looks in a row."""
+        last, calm = await self.read(), 0
+        while calm < CALM_LOOKS:
             await asyncio.sleep(CALM_S)
-            last, now = now, await self.read()
-        return now
+            now = await self.read()
+            calm = calm + 1 if now["redis_commands"] == last["redis_commands"] else 0
+            last = now
+        return last
 
     async def read(self) -> Counts:
         """Return the counters now, without what it costs to read them."""
@@ -69,13 +70,15 @@ def between(before: Counts, after: Counts, units: float = 1) -> Counts:
 async def counted(
     counter: ValkeyCounter, unit: Callable[[], Awaitable[None]], rounds: int, units: int = 1
 ) -> Counts:
-    """Do a unit of work in rounds of `units`; return the median of each measure.
-
-    The median leaves out what processes do by the clock in some of the rounds.
-    """
+    """Do a unit of work in rounds of `units`; return the least of each measure."""
     samples = []
     for _ in range(rounds):
         before = await counter.settled()
         await unit()
         samples.append(between(before, await counter.settled(), units))
-    return {name: median(sample[name] for sample in samples) for name in samples[0]}
+    return least(samples)
+
+
+def least(samples: Sequence[Counts]) -> Counts:
+    """Return the least of each measure: what processes do by the clock in some rounds only adds."""
+    return {name: min(sample[name] for sample in samples) for name in samples[0]}

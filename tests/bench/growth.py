@@ -1,10 +1,15 @@
 """Whether what is there already makes what comes slower."""
 
 import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from tests.bench.connection import spell
+from typing_extensions import override
+
+from tests.bench.connection import Connection, spell
 from tests.bench.figures import Figure, Goal, Row
-from tests.bench.load import Load, Question, press
+from tests.bench.load import Load, Question, Work, press
 from tests.bench.program import Program
 from tests.bench.scale import Scale
 from tests.bench.stage import CLAUDE, N8N, set_up
@@ -27,18 +32,35 @@ SESSION = Question(
     b'"serverInfo"',
 )
 FILLING_CLIENTS = 64
+SOME = 100
+"""So many events at least where what is asked wants to find some."""
+
+
+@dataclass(frozen=True)
+class TakeAndRelease(Work):
+    """Take the oldest event, and give it back to where it was."""
+
+    @override
+    async def done(self, connection: Connection) -> bytes:
+        take = Question(spelled("/mcp/demo", "take_event", 1, {}), 200, b'"lease"')
+        taken = json.loads(await take.done(connection))["result"]["structuredContent"]
+        given = {name: taken[name] for name in ("event_id", "lease")}
+        release = spelled("/mcp/demo", "release_event", 2, {**given, "reason": "measured"})
+        return await Question(release, 200, b'"isError":false').done(connection)
 
 
 async def measure(scale: Scale) -> Row:
     """Ask the same of a store with few and with many events, and with few and many sessions."""
     figures: list[Figure] = []
-    for name, filling, question, counts in (
+    found = tuple(max(SOME, count) for count in scale.queued)
+    for name, filling, work, counts in (
         ("a hook request", EVENT, EVENT, scale.queued),
-        ("list_events", EVENT, LIST, scale.queued),
+        ("list_events", EVENT, LIST, found),
+        ("take_event and release_event", EVENT, TakeAndRelease(), found),
         ("a handshake", SESSION, SESSION, scale.handshakes),
     ):
         unit = "sessions" if filling is SESSION else "events"
-        loads = await _loads(filling, question, counts, scale)
+        loads = await _loads(filling, work, counts, scale)
         least, *more = counts
         figures += [
             Figure(
@@ -60,7 +82,7 @@ async def measure(scale: Scale) -> Row:
 
 
 async def _loads(
-    filling: Question, question: Question, counts: tuple[int, ...], scale: Scale
+    filling: Question, work: Work, counts: tuple[int, ...], scale: Scale
 ) -> dict[int, list[Load]]:
     async with set_up() as stage, stage.web() as web:
         found: dict[int, list[Load]] = {}
@@ -68,10 +90,10 @@ async def _loads(
         for count in counts:
             await _fill(web, filling, count - held)
             held = count
-            await press(web.port, 1, scale.warm_s, itertools.repeat(question))
+            again: Iterator[Work] = itertools.repeat(work)
+            await press(web.port, 1, scale.warm_s, again)
             found[count] = [
-                await press(web.port, 1, scale.load_s / 2, itertools.repeat(question))
-                for _ in range(scale.rounds)
+                await press(web.port, 1, scale.load_s / 2, again) for _ in range(scale.rounds)
             ]
         return found
 

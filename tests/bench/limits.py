@@ -14,18 +14,22 @@ HEAD = """\
 """
 ROOM = {
     "redis_commands": 0.04,
-    "round_trips": 0.1,
-    "log_bytes": 0.01,
+    "round_trips": 0.12,
+    "log_bytes": 0.02,
     "flushes": 0.2,
-    "function_calls": 0.05,
-    "peak_bytes": 0.25,
+    "function_calls": 0.08,
+    "blocks_left": 0.5,
     "kept_bytes": 0.05,
     "modules": 0.03,
 }
 """What a measure may differ by from one run, machine or Python to the next, as a share."""
 
-CROWDED, CROWDED_ROOM = ("call_among_50", "hook_among_50"), 5
-"""What is done together depends on who meets whom: so many times the room."""
+CHANCE = {"call": 0.1, "reply": 0.1, "call_among_50": 0.3}
+"""The room of units that go through a worker, whose books are written when there is time."""
+
+CROWDED = ("call_among_50", "hook_among_50")
+CROWDED_ROOM = {"round_trips": 1.5, "flushes": 1.5}
+"""How many go together depends on who meets whom."""
 
 Limits = Mapping[str, Mapping[str, float]]
 """The most, by unit and measure."""
@@ -60,9 +64,11 @@ def lowered(counts: Mapping[str, Counts], limits: Limits) -> Limits:
 
 
 def _with_room(unit: str, measure: str, count: float) -> float:
+    room = max(ROOM[measure], CHANCE.get(unit, 0))
     if unit in CROWDED:
-        return math.ceil(count * (1 + ROOM[measure] * CROWDED_ROOM) * 10) / 10
-    return math.floor(count * (1 + ROOM[measure]))
+        room = CROWDED_ROOM.get(measure, room)
+        return math.ceil(count * (1 + room) * 10) / 10
+    return math.floor(count * (1 + room))
 
 
 def write_limits(limits: Limits) -> None:

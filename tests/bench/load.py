@@ -51,6 +51,7 @@ class Load:
     p50_ms: float
     p99_ms: float
     cpu_ms: float
+    answers: int
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,14 @@ async def press(
     finally:
         for connection in connections:
             connection.close()
-    per_s = len(times_s) / (perf_counter() - began)
-    cpu_ms = (cpu_s(pids) - used_s) / len(times_s) * 1000
-    return Load(per_s, statistics.median(times_s) * 1000, _percentile(times_s, 0.99) * 1000, cpu_ms)
+    answers = len(times_s)
+    return Load(
+        per_s=answers / (perf_counter() - began),
+        p50_ms=statistics.median(times_s) * 1000,
+        p99_ms=_percentile(times_s, 0.99) * 1000,
+        cpu_ms=(cpu_s(pids) - used_s) / answers * 1000,
+        answers=answers,
+    )
 
 
 async def _ask(

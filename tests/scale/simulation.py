@@ -15,6 +15,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 Action = Callable[[], None]
 
@@ -60,7 +61,7 @@ class Machine:
         while self._free and self._ready:
             cpu_s, done = self._ready.popleft()
             self._free -= 1
-            self._clock.after(cpu_s, lambda done=done: self._end(done))  # type: ignore[misc]
+            self._clock.after(cpu_s, partial(self._end, done))
 
     def _end(self, done: Action) -> None:
         self._free += 1
@@ -72,7 +73,6 @@ class Machine:
 class Process:
     """One thread: one thing after the other."""
 
-    clock: Clock
     machine: Machine
     busy_s: float = 0.0
     _queue: deque[tuple[float, Action]] = field(default_factory=deque)
@@ -222,7 +222,7 @@ class Run:
         for role, count in site.processes.items():
             machine = shared if site.is_shared else Machine(self._clock, max(site.cores, count))
             self._roles[role] = [
-                (Process(self._clock, machine), Writer(self._clock, self._store, site.hop_s))
+                (Process(machine), Writer(self._clock, self._store, site.hop_s))
                 for _ in range(count)
             ]
         self._taken_s: list[float] = []
@@ -236,7 +236,7 @@ class Run:
 
         self._warm_s = for_s * WARM_SHARE
         for client in range(clients):
-            self._clock.after(0, lambda client=client: ask(client))  # type: ignore[misc]
+            self._clock.after(0, partial(ask, client))
         return self._outcome(for_s)
 
     def open(self, per_s: float, for_s: float, seed: int = 1) -> Outcome:
