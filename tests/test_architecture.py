@@ -170,24 +170,25 @@ def listing(files: set[str]) -> str:
     return "\n".join([f"{len(files)} files", *lines])
 
 
-# Each journey is made once before it is traced: a process is started once, and asked for months.
+TIMES = 3
+"""How often each journey is made: a process is started once, and asked for months."""
 
 
 @with_web
 async def test_a_hook_runs_through_the_files_that_are_listed(bridge: TracedBridge) -> None:
-    await bridge.send(1)
-    with bridge.trace.armed():
-        await bridge.send(2)
+    for number in range(TIMES):
+        with bridge.trace.armed():
+            await bridge.send(number)
     check("a hook, to its 202", bridge.trace.files)
 
 
 @with_web
 async def test_take_event_runs_through_the_files_that_are_listed(bridge: TracedBridge) -> None:
-    await bridge.take(1)
-    await bridge.send(2)
-    with bridge.trace.armed():
-        taken = await bridge.ask("take_event")
-    assert taken["event_id"]
+    for number in range(TIMES):
+        await bridge.send(number)
+        with bridge.trace.armed():
+            taken = await bridge.ask("take_event")
+        assert taken["event_id"]
     check("take_event, on the 2026 wire", bridge.trace.files)
 
 
@@ -195,17 +196,17 @@ async def test_take_event_runs_through_the_files_that_are_listed(bridge: TracedB
 async def test_a_workflow_call_runs_through_the_files_that_are_listed(
     bridge: TracedBridge,
 ) -> None:
-    await bridge.ask("stamp", letter="first")
-    with bridge.trace.armed():
-        answer = await bridge.ask("stamp", letter="second")
-    assert answer == {}
+    for number in range(TIMES):
+        with bridge.trace.armed():
+            answer = await bridge.ask("stamp", letter=f"{number}")
+        assert answer == {}
     check("a workflow call, there and back", bridge.trace.files)
 
 
 @with_worker
 async def test_a_reply_runs_through_the_files_that_are_listed(bridge: TracedBridge) -> None:
     """From the verb on: what is before it, `take_event` runs through as well."""
-    for number in range(2):
+    for number in range(TIMES):
         taken = await bridge.take(number)
         with bridge.trace.armed():
             await begun(bridge.reply(taken))

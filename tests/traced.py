@@ -1,4 +1,4 @@
-"""Which files of the project a request runs through: what is called while it is under way."""
+"""Which files of the project a request runs through: what is called each time it is under way."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,17 @@ STANDING_THREADS = frozenset({"heartbeat"})
 
 
 class Trace:
-    """Collects the files with a function that runs while it is armed, in any thread and task.
+    """Collects the files with a function that runs each time it is armed, in any thread and task.
 
-    Module-level and class-body code is no function's. What loops on without a request does not
-    count, nor does what the test itself calls, nor the stand-in for n8n.
+    What runs but once belongs to a start, or to a timer that happened to end then. Module-level and
+    class-body code is no function's. What loops on without a request does not count, nor does what
+    the test itself calls, nor the stand-in for n8n.
     """
 
     def __init__(self) -> None:
         self.files: set[str] = set()
+        self._now: set[str] = set()
+        self._has_files = False
         self._is_armed = False
         self._own_task: asyncio.Task[object] | None = None
         self._names: dict[CodeType, str | None] = {}
@@ -51,19 +54,21 @@ class Trace:
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
         """Collect while the block lasts; what the task that enters it calls is the test's."""
-        self.files.clear()
+        self._now.clear()
         self._own_task, self._is_armed = asyncio.current_task(), True
         try:
             yield
         finally:
             self._is_armed = False
+        self.files = self.files & self._now if self._has_files else set(self._now)
+        self._has_files = True
 
     def _note(self, frame: FrameType, event: str, _argument: object) -> None:
         if event != "call" or not self._is_armed:
             return
         name = self._name(frame.f_code)
-        if name is not None and name not in self.files and self._counts():
-            self.files.add(name)
+        if name is not None and name not in self._now and self._counts():
+            self._now.add(name)
 
     def _name(self, code: CodeType) -> str | None:
         """Return the file of one of the project's functions, None for any other code."""
