@@ -273,13 +273,13 @@ class StreamReading:
                 await self._acks.hold(frame.receipt)
                 await self._stores.streams.written(self._reading.session_id, frame.receipt)
 
-    async def settle(self, frame: Frame, fate: AckState) -> None:
-        """Act on a frame's fate; in doubt, a later request of the session may yet prove it."""
-        if frame.receipt != NOTHING:
+    async def settle(self, receipt: str, fate: AckState) -> None:
+        """Act on an answer's fate; in doubt, a later request of the session may yet prove it."""
+        if receipt != NOTHING:
             with contextlib.suppress(TransientError):
-                await self._acks.settle(frame.receipt, fate)
+                await self._acks.settle(receipt, fate)
                 await self._stores.streams.settled(
-                    self._reading.session_id, frame.receipt, in_doubt=fate is AckState.IN_DOUBT
+                    self._reading.session_id, receipt, in_doubt=fate is AckState.IN_DOUBT
                 )
 
     async def asked(self) -> None:
@@ -300,7 +300,7 @@ class StreamReading:
         """Settle what stands behind `after` as lost: nobody reads it any more."""
         nobody = replace(self._reading, reader="")
         for frame in await self._stores.outbox.read(nobody, after) or ():
-            await self.settle(frame, AckState.LOST)
+            await self.settle(frame.receipt, AckState.LOST)
 
     async def take_over(self, serve: Callable[[Owed], None]) -> None:
         """Have what is owed on the stream, and was served by a process that is dead, served."""

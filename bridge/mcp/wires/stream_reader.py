@@ -57,9 +57,13 @@ LOOKED_AT = {Notice.FRAMES, Notice.SESSION}
 
 @dataclass(slots=True)
 class WrittenFrame:
-    """A frame on its way; `place` is where on its connection it ends, once it is out."""
+    """A frame on its way; `place` is where on its connection it ends, once it is out.
 
-    frame: Frame
+    What it says is not kept: a client that does not read may have megabytes on their way.
+    """
+
+    frame_id: str
+    receipt: str
     sure_at: float
     place: int | None = None
     is_settled: bool = False
@@ -126,7 +130,7 @@ class StreamReader:
     async def _write(self, frame: Frame) -> bytes:
         """Answer for a frame from now on, and return what is written of it."""
         self._after = frame.frame_id
-        self._unsure.append(WrittenFrame(frame, _now() + SURE_AFTER_S))
+        self._unsure.append(WrittenFrame(frame.frame_id, frame.receipt, _now() + SURE_AFTER_S))
         await self.reading.hold(frame)
         self._is_over = frame.is_last or (frame.content == HANG_UP and not frame.dropped)
         if not frame.is_last:
@@ -183,7 +187,7 @@ class StreamReader:
                 written.sure_at = _now() + TAKEN_AGAIN_S
                 break
             del self._unsure[0]
-            sure = written.frame.frame_id
+            sure = written.frame_id
         if sure or _now() >= self._sign_at:
             self._sign_at = _now() + SIGN_OF_LIFE_S
             await self.reading.still_reads(sure)
@@ -195,16 +199,15 @@ class StreamReader:
             return False
         if not written.is_settled:
             written.is_settled = True
-            await self.reading.settle(written.frame, fate)
+            await self.reading.settle(written.receipt, fate)
         return True
 
     def _hand_over_all(self) -> None:
         """Leave what has not arrived yet to those of the connection: the stream ends before it."""
         for written in self._unsure:
-            if written.frame.receipt != NOTHING and not written.is_settled:
-                frame = written.frame
-                settle = partial(self.reading.settle, frame)
-                ack = self.http_acks.begin(self.ack_connection, frame.receipt, settle)
+            if written.receipt != NOTHING and not written.is_settled:
+                settle = partial(self.reading.settle, written.receipt)
+                ack = self.http_acks.begin(self.ack_connection, written.receipt, settle)
                 self._last += (ack,)
         self._unsure.clear()
 
@@ -219,7 +222,7 @@ class StreamReader:
                 return
             for written in [each for each in self._unsure if not each.is_settled]:
                 fate = self.ack_connection.fate_at_end(written.place, is_complete=False)
-                await self.reading.settle(written.frame, fate)
+                await self.reading.settle(written.receipt, fate)
             await self.reading.lose_unseen(self._after)
 
     def _format(self, frame: Frame) -> bytes:
