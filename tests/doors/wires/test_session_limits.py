@@ -57,7 +57,8 @@ async def test_a_process_with_all_its_streams_open_sends_to_another(
     web: str, http: httpx2.AsyncClient, session: Session, app: BridgeApp
 ) -> None:
     async with session.listen() as standing:
-        await anext(events(standing))
+        told = events(standing)  # it reads on: dropped, it would close the stream
+        await anext(told)
         other = await http.get(f"{web}/sse/desk", headers=authorization(BOB))
         assert (other.status_code, other.headers["retry-after"]) == (503, "5")
         async with session.listen() as refused:
