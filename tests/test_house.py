@@ -21,9 +21,9 @@ GUARD_LINES = 1
 """How every step begins, by itself: with a look at the layout of the store."""
 
 OVERSIZED_STEPS = {
-    "claims.take": 189,
-    "intake.accept": 211,
-    "waiters.match": 161,
+    "claims.take": 185,
+    "intake.accept": 208,
+    "waiters.match": 157,
 }
 """Steps that run more lines of Lua than that, comments not counted; it may only shrink."""
 
