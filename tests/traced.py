@@ -20,9 +20,10 @@ STANDING = frozenset(
         "McpState.end_revoked",
         "Keepalives.run",
         "Signals._hear",
+        "warn_of_stranded",
     }
 )
-"""Coroutines that work by the clock, or hear what any process signals, whoever asks for what."""
+"""Coroutines that work by the clock or once at the start, or hear what any process signals."""
 STANDING_THREADS = frozenset({"heartbeat"})
 
 
