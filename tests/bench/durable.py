@@ -22,6 +22,8 @@ from tests.bench.tool_call import STATELESS_VERSION, calls, framed
 TASKS, FORGE = "fastmcp tasks on Redis", "ContextForge, a REST tool"
 EXTENSIONS: Mapping[str, object] = {"io.modelcontextprotocol/tasks": {}}
 POLL_S = 0.02
+TASK_S = 30.0
+"""How long a task that does nothing may take: one that stays `working` ends the row."""
 GOALS = {50: {TASKS: 3.0, FORGE: 2.0}}
 SECRET = "what-the-bench-signs-and-seals-with-0123456789"
 FORGE_SETTINGS = {
@@ -53,14 +55,14 @@ class TaskQuestion(Work):
         label = f"task-{self.count}-of-the-bench"
         params = {"name": "slow_tool", "arguments": {"seconds": 0, "label": label}}
         task = await self._ask(connection, "tools/call", "slow_tool", params)
-        while True:
-            now = await self._ask(
-                connection, "tasks/get", task["taskId"], {"taskId": task["taskId"]}
-            )
-            if now["status"] != "working":
-                assert now["result"]["structuredContent"]["label"] == label
-                return b""
-            await asyncio.sleep(POLL_S)
+        of_it = {"taskId": task["taskId"]}
+        async with asyncio.timeout(TASK_S):
+            while True:
+                now = await self._ask(connection, "tasks/get", task["taskId"], of_it)
+                if now["status"] != "working":
+                    assert now["result"]["structuredContent"]["label"] == label
+                    return b""
+                await asyncio.sleep(POLL_S)
 
     async def _ask(
         self, connection: Connection, method: str, name: str, params: Mapping[str, object]
