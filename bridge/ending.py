@@ -1,6 +1,7 @@
-"""The end of a task: cancelled until it is over."""
+"""The end of tasks: cancelled until they are over."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 AGAIN_S = 0.2
@@ -18,3 +19,23 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class BackgroundTasks:
+    """Work that outlives what began it; it ends with the process at the latest."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Begin a piece of work."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def end(self) -> None:
+        """Cancel what still runs and wait for it to end."""
+        await end(*self._running)

@@ -13,7 +13,7 @@ so that a worker starts it without reading it. On purpose:
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import redis
@@ -31,12 +31,11 @@ logger = logging.getLogger(__name__)
 QUEUE_NAME = "bridge"
 
 FAILURE_TTL_S = 3600
-
+LASTING: Mapping[str, Any] = {"timeout": -1, "result_ttl": 0, "failure_ttl": FAILURE_TTL_S}
+"""How long RQ lets a job run and keeps what became of it."""
 
 MODULE = "workers.jobs"
 JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences"})
-
-
 NONCE_CHARS = 6
 
 
@@ -123,9 +122,7 @@ class Queue:
         job = self._rq.create_job(
             f"{MODULE}.{wake_up.job}",
             args=(wake_up.subject,),
-            timeout=-1,
-            result_ttl=0,
-            failure_ttl=FAILURE_TTL_S,
+            **LASTING,
             job_id=job_id_of(wake_up),
             status=JobStatus.QUEUED,
             description="",

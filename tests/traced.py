@@ -36,9 +36,7 @@ class Trace:
     """
 
     def __init__(self) -> None:
-        self.files: set[str] = set()
-        self._now: set[str] = set()
-        self._has_files = False
+        self._traces: list[set[str]] = []
         self._is_armed = False
         self._own_task: asyncio.Task[object] | None = None
         self._names: dict[CodeType, str | None] = {}
@@ -55,21 +53,24 @@ class Trace:
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
         """Collect while the block lasts; what the task that enters it calls is the test's."""
-        self._now.clear()
+        self._traces.append(set())
         self._own_task, self._is_armed = asyncio.current_task(), True
         try:
             yield
         finally:
             self._is_armed = False
-        self.files = self.files & self._now if self._has_files else set(self._now)
-        self._has_files = True
+
+    @property
+    def files(self) -> set[str]:
+        """What every armed block ran through."""
+        return set.intersection(*self._traces)
 
     def _note(self, frame: FrameType, event: str, _argument: object) -> None:
         if event != "call" or not self._is_armed:
             return
         name = self._name(frame.f_code)
-        if name is not None and name not in self._now and self._counts():
-            self._now.add(name)
+        if name is not None and name not in self._traces[-1] and self._counts():
+            self._traces[-1].add(name)
 
     def _name(self, code: CodeType) -> str | None:
         """Return the file of one of the project's functions, None for any other code."""

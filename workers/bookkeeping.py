@@ -22,7 +22,7 @@ from rq.utils import as_text, now, utcformat
 from rq.worker import BaseWorker, WorkerStatus
 from typing_extensions import override
 
-from bridge.queue import FAILURE_TTL_S, MODULE, WakeUp, wake_up_of
+from bridge.queue import LASTING, MODULE, WakeUp, wake_up_of
 
 
 class InertJob(Job):
@@ -92,9 +92,7 @@ class TakenJob:
             connection=self._worker.connection,
             serializer=JSONSerializer,
             origin=self._worker.queues[0].name,
-            timeout=-1,
-            result_ttl=0,
-            failure_ttl=FAILURE_TTL_S,
+            **LASTING,
             status=JobStatus.QUEUED,
         )
         assert isinstance(job, InertJob)

@@ -12,7 +12,6 @@ On purpose:
    repeats, groups, rate limits, suspension and worker commands do nothing: none is ever used.
 4. Maintenance waits until Redis has answered without a gap for one whole lease, so that an outage
    does not look like the death of every worker.
-
 5. RQ hears of a job beside the work and in batches, never before it may start; of one that ends
    soon, only that. Until then its id stands in the intermediate list, as one that is on its way.
 

@@ -21,13 +21,14 @@ from typing_extensions import override
 from bridge import __version__
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
+from bridge.ending import BackgroundTasks
 from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
 from bridge.formats.json_text import show
 from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
-from bridge.mcp.http_acks import AckConnection, HttpAcks
+from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
@@ -59,8 +60,9 @@ from bridge.mcp.workflow_tools import (
     workflow_tools,
 )
 from bridge.models import CallId
-from bridge.net.draining import BackgroundTasks, OpenStreams
+from bridge.net.draining import OpenStreams
 from bridge.runtime import McpRuntime
+from bridge.verbs.acks import NOTHING
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")
@@ -281,6 +283,13 @@ class McpRequest:
     def connection(self) -> AckConnection:
         """The connection that its answer goes out on."""
         return self.state.http_acks.connection(self.http)
+
+    def hand_over(self, ack: str) -> HttpAck | None:
+        """Take up what its answer hands over, if anything, before that is written."""
+        if ack == NOTHING:
+            return None
+        settle = functools.partial(self.caller.runtime.acks.settle, ack)
+        return self.state.http_acks.begin(self.connection, ack, settle)
 
 
 async def authenticate(request: Request) -> McpRequest:

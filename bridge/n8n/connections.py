@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Self
 
 import httpcore2
 import httpx2
 from typing_extensions import override
 
-from bridge.ending import end
+from bridge.ending import BackgroundTasks
 
 FRESH_S = 2.0
 """For how long a connection counts as one that n8n has not closed, though nothing was sent on it.
@@ -116,7 +116,7 @@ class SpareConnections:
         self._used_at: dict[str, float] = {}
         self._spares: defaultdict[str, list[FreshConnection]] = defaultdict(list)
         self._opening: defaultdict[str, int] = defaultdict(int)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     def take(self, url: httpx2.URL) -> FreshConnection | None:
         """Take one that leads to the origin of this address, if there is any."""
@@ -125,7 +125,7 @@ class SpareConnections:
             spare = spares.pop()
             if not spare.is_stale:
                 return spare
-            self._begin(spare.aclose())
+            self._tasks.start(spare.aclose())
         return None
 
     def make_one_for_next(self, url: httpx2.URL) -> None:
@@ -135,7 +135,7 @@ class SpareConnections:
         self._used_at[origin] = now
         if is_busy and len(self._spares[origin]) + self._opening[origin] < SPARES_MAX:
             self._opening[origin] += 1
-            self._begin(self._open(url, origin))
+            self._tasks.start(self._open(url, origin))
 
     async def _open(self, url: httpx2.URL, origin: str) -> None:
         try:
@@ -150,14 +150,9 @@ class SpareConnections:
             self._spares[origin].remove(spare)
             await spare.aclose()
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def aclose(self) -> None:
         """Close all that were not taken."""
-        await end(*self._tasks)
+        await self._tasks.end()
         for spare in [each for spares in self._spares.values() for each in spares]:
             await spare.aclose()
 

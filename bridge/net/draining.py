@@ -1,10 +1,9 @@
-"""What lasts beyond one request and ends with the process: streams, and work beside them."""
+"""The streams of a process, which last beyond one request and end when it drains."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from bridge.errors import TransientError
 from bridge.net.connection import Connection
@@ -104,26 +103,3 @@ class OpenStreams:
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-class BackgroundTasks:
-    """Work that outlives the request that began it; it ends with the process at the latest."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Begin a piece of work."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def end(self) -> None:
-        """Cancel what still runs and wait for it to end."""
-        running = tuple(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)

@@ -79,10 +79,10 @@ class Signal:
 
 
 class Signals:
-    """Hears the wake channel once a process and rings the all_woken of those who wait.
+    """Hears the wake channel once a process and notifies the signals of those who wait.
 
     A wake may be lost while the channel is not heard. A connection that brings nothing is pinged,
-    and everyone is rung on reconnecting, so waiters need to look by themselves but seldom.
+    and everyone is notified on reconnecting, so waiters need to look by themselves but seldom.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -44,7 +44,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-
 Errand = Callable[[Pipeline], object]
 """Buffers commands that go right behind a step, in its round trip, each time that it is sent."""
 
@@ -183,7 +182,7 @@ class Steps:
         for run in runs:
             arguments = itertools.chain.from_iterable(step.arguments for step in run)
             pipe.execute_command("EVALSHA", run[0].script.sha, 0, *arguments)
-        self._run_errands([step.errand for step in batch if step.errand], pipe)
+        _run_errands([step.errand for step in batch if step.errand], pipe)
         try:
             answers = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
@@ -203,13 +202,6 @@ class Steps:
         ):
             self._loaded.clear()
         return again
-
-    def _run_errands(self, errands: list[Errand], pipe: Pipeline) -> None:
-        if errands:
-            pipe.execute_command("MULTI")
-            for errand in errands:
-                errand(pipe)
-            pipe.execute_command("EXEC")
 
     def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
@@ -253,6 +245,14 @@ class Steps:
 
     def _give_up(self, step: _Pending, fault: RedisFault) -> None:
         step.fail(_unavailable(fault))
+
+
+def _run_errands(errands: list[Errand], pipe: Pipeline) -> None:
+    if errands:
+        pipe.execute_command("MULTI")
+        for errand in errands:
+            errand(pipe)
+        pipe.execute_command("EXEC")
 
 
 def _answers_to(run: list[_Pending], answer: Any) -> Iterable[Any]:
@@ -309,13 +309,13 @@ class Step(Generic[P, R]):
 
     def __call__(self, steps: Steps, *_: P.args, **values: P.kwargs) -> Coroutine[Any, Any, R]:
         """Take the step; its arguments are given by name."""
-        return steps.take(self.script, self._arguments.encoded(values), self._decode)
+        return self.with_errand(steps, None, *_, **values)
 
     def with_errand(
         self, steps: Steps, errand: Errand | None, *_: P.args, **values: P.kwargs
     ) -> Coroutine[Any, Any, R]:
         """Take the step, and send the commands of the errand right behind it."""
-        return steps.take(self.script, self._arguments.encoded(values), self._decode, errand)
+        return steps.take(self.script, self.arguments(values), self._decode, errand)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

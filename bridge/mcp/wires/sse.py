@@ -14,8 +14,6 @@ Source: MCP 2024-11-05, "HTTP with SSE".
 
 import hashlib
 import json
-import re
-from functools import partial
 from urllib.parse import urlsplit
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -30,14 +28,13 @@ from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
 from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into
-from bridge.mcp.wires.stream_reader import COME_BACK, STANDING_RETRY_MS
+from bridge.mcp.wires.stream_reader import COME_BACK, PLACE, STANDING_RETRY_MS
 from bridge.mcp.wires.streamable import drop_body, read_message
-from bridge.models import FRAME_ID, Session
+from bridge.models import Session
 from bridge.verbs.acks import ack_of_accepted
 from bridge.verbs.sessions import STANDING
 
 WIRE = "sse"
-PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 
 async def get(http: Request) -> ASGIApp:
@@ -78,15 +75,13 @@ async def post(http: Request) -> ASGIApp:
         await sessions.take_note(session, message)
         return Response(status_code=202)
     await sessions.prove(session)
-    if message["method"] not in OWED:
-        request.state.tasks.start(serve_into(request, message, session, STANDING))
-    elif await standing.register(message, caller.call_id):
-        request.state.tasks.start(serve_into(request, message, session, STANDING))
-        ack = ack_of_accepted(caller.call_id)
-        settle = partial(runtime.acks.settle, ack)
-        http_ack = request.state.http_acks.begin(request.connection, ack, settle)
-        return AckedAnswer(Response(status_code=202), http_ack)
-    return Response(status_code=202)
+    is_owed = message["method"] in OWED
+    if is_owed and not await standing.register(message, caller.call_id):
+        return Response(status_code=202)
+    request.state.tasks.start(serve_into(request, message, session, STANDING))
+    http_ack = request.hand_over(ack_of_accepted(caller.call_id)) if is_owed else None
+    accepted = Response(status_code=202)
+    return AckedAnswer(accepted, http_ack) if http_ack else accepted
 
 
 async def _find(request: Request, caller: Caller, client: str) -> tuple[Session | None, str]:

@@ -7,6 +7,7 @@ its receipt was settled by the way in which the client left.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.http_acks import SURE_AFTER_S, TAKEN_AGAIN_S, AckConnection, HttpAck, HttpAcks
 from bridge.mcp.session_notifications import SessionNotifications
 from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
-from bridge.models import Frame, Owed
+from bridge.models import FRAME_ID, Frame, Owed
 from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING
 from bridge.verbs.sessions import HANG_UP, LOOK_WITHIN_S, Notice, StreamReading, notices_of
@@ -50,6 +51,9 @@ DROPPED = (
 SIGN_OF_LIFE_S = 120.0
 """How often the record of a session that is read says so, where nothing else does."""
 
+
+PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
+"""An event id: what it is the place in, a session or one stream of it, and the frame."""
 
 COMMENTED = {Notice.KEEPALIVE, Notice.PROBE}
 LOOKED_AT = {Notice.FRAMES, Notice.SESSION}

@@ -65,7 +65,6 @@ from bridge.mcp.wires import streamable_2025
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Json, Message
 from bridge.net.request_body import read_body
-from bridge.verbs.acks import NOTHING
 
 Serve = Callable[[McpRequest, Message], Awaitable[ASGIApp]]
 
@@ -261,7 +260,7 @@ async def _run(request: McpRequest, message: Message, route: InboundModernRoute)
     if first.done() and first.result() is None:
         answered = serving.result()
         reply = _json(answered.message)
-        http_ack = _hand_over(request, answered.ack)
+        http_ack = request.hand_over(answered.ack)
         return AckedAnswer(reply, http_ack) if http_ack else reply
     frames = _frames(request, first, line, serving, due_at)
     token = request.caller.token
@@ -302,14 +301,6 @@ async def _is_there(request: Request) -> bool:
     return not await request.is_disconnected()
 
 
-def _hand_over(request: McpRequest, ack: str) -> HttpAck | None:
-    """Take up what an answer hands over, if anything, before it is written."""
-    if ack == NOTHING:
-        return None
-    settle = partial(request.caller.runtime.acks.settle, ack)
-    return request.state.http_acks.begin(request.connection, ack, settle)
-
-
 async def _frames(
     request: McpRequest,
     first: "asyncio.Future[Message | None]",
@@ -331,7 +322,7 @@ async def _frames(
             frame = waiting.result()
             if frame is None:
                 answered = serving.result()
-                http_ack = _hand_over(request, answered.ack)
+                http_ack = request.hand_over(answered.ack)
                 yield Last(event(encode(answered.message).decode()))
                 if http_ack:
                     http_ack.is_written()
@@ -344,7 +335,7 @@ async def _frames(
         line.close()
         with contextlib.suppress(asyncio.CancelledError):
             unwritten = await serving
-            http_ack = http_ack or _hand_over(request, unwritten.ack)
+            http_ack = http_ack or request.hand_over(unwritten.ack)
         if http_ack:
             http_ack.settle_unless_written()
 

@@ -5,7 +5,6 @@ An event's id is its stream and its place there, so any process can resume a str
 Source: MCP 2025-11-25, "Streamable HTTP".
 """
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,8 +27,8 @@ from bridge.mcp.wires.outbox_stream import (
     open_reader,
     serve_into,
 )
-from bridge.mcp.wires.stream_reader import COME_BACK, prime
-from bridge.models import FRAME_ID, Message, Session, new_call_id
+from bridge.mcp.wires.stream_reader import COME_BACK, PLACE, prime
+from bridge.models import Message, Session, new_call_id
 from bridge.verbs.sessions import STANDING
 
 WIRE = "streamable-http"
@@ -37,7 +36,6 @@ SESSION_HEADER = "mcp-session-id"
 START = "0-0"
 """The place before a stream's first frame."""
 
-PLACE = re.compile(rf"([\w-]{{1,64}})/({FRAME_ID})", re.ASCII)
 
 STREAM_GONE = (
     "Last-Event-ID is of no stream that this session still has; what calls have brought stays "
