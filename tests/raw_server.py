@@ -27,6 +27,8 @@ class RawServer:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
         self.gate.set()
 
@@ -54,6 +56,10 @@ class RawServer:
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        serving = asyncio.current_task()
+        assert serving
+        self._open[serving] = writer
+        serving.add_done_callback(self._open.pop)
         self.connections += 1
         count = 0
         try:
@@ -75,6 +81,13 @@ class RawServer:
             self.carried.append(count)
             writer.close()
 
+    async def end(self) -> None:
+        """Break the connections that are still open."""
+        self.gate.set()
+        for writer in self._open.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._open)
+
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
@@ -94,9 +107,9 @@ async def raw_server(
 
 @asynccontextmanager
 async def listening(server: RawServer, host: str | None) -> AsyncIterator[None]:
-    """Listen on an address, or on all; wait in the end for no connection that a client keeps.
+    """Listen on an address, or on all; in the end break what connections clients keep.
 
-    That is what a listener's own `async with` does, from Python 3.12 on.
+    A listener's own `async with` waits for them, from Python 3.12 on.
     """
     listener = await asyncio.start_server(server.take, host, server.port)
     server.port = listener.sockets[0].getsockname()[1]
@@ -104,3 +117,4 @@ async def listening(server: RawServer, host: str | None) -> AsyncIterator[None]:
         yield
     finally:
         listener.close()
+        await server.end()

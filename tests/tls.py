@@ -25,7 +25,7 @@ async def serving_tls(
 
     The certificate lies in `folder` as CERTIFICATE.
     """
-    file, trust = _certified(folder, name)
+    file, trust = certified(folder, name)
     config = uvicorn.Config(
         app, host=HERE, port=0, ssl_keyfile=file, ssl_certfile=file, log_config=None
     )
@@ -40,7 +40,8 @@ async def serving_tls(
         await server.shutdown()
 
 
-def _certified(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+def certified(folder: Path, host: str) -> tuple[Path, ssl.SSLContext]:
+    """Write a key and a certificate for `host` into one file; returns it, and who trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "here")]), datetime.now(UTC)
     names = x509.SubjectAlternativeName([x509.DNSName(host)])

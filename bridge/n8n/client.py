@@ -5,6 +5,7 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import decoded
 from bridge.formats.json_text import encode, off_loop
 from bridge.models import Json
-from bridge.n8n.connections import FreshConnection, SpareConnections
+from bridge.n8n.connections import Connections, FreshConnection
 from bridge.n8n.execution_answers import read_execution_answer
 from bridge.n8n.failures import unasked, undelivered, unreachable
 from bridge.n8n.outcomes import (
@@ -85,11 +86,11 @@ class N8n:
 
     def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
         self._max_response_bytes = max_response_bytes
-        self._context = httpx2.create_ssl_context()
-        self._context.set_alpn_protocols(["http/1.1"])
-        self._spares = SpareConnections(self._context)
+        trust = httpx2.create_ssl_context()
+        trust.set_alpn_protocols(["http/1.1"])
+        self._fresh = Connections(trust)
         self._kept = httpx2.AsyncHTTPTransport(
-            verify=self._context,
+            verify=trust,
             limits=httpx2.Limits(
                 max_connections=None,
                 max_keepalive_connections=KEPT_IDLE_MAX,
@@ -106,7 +107,7 @@ class N8n:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._spares.aclose()
+        await self._fresh.aclose()
         await self._kept.aclose()
 
     def spare(self, workflow: Workflow) -> FreshConnection | None:
@@ -116,7 +117,7 @@ class N8n:
         """
         with contextlib.suppress(httpx2.InvalidURL):
             if not workflow.annotations.idempotent:
-                return self._spares.take(httpx2.URL(workflow.url))
+                return self._fresh.take(_parsed(workflow.url))
         return None
 
     async def run_workflow(
@@ -206,15 +207,15 @@ class N8n:
         if way is self._kept:
             yield way if await mark_sent() else None
             return
-        self._spares.make_one_for_next(url)
+        self._fresh.make_one_for_next(url)
         connect_s = _connect_s(timeout_s)
-        async with way or await FreshConnection.open(url, self._context, connect_s) as first:
+        async with way or await self._fresh.open(url, connect_s) as first:
             if not await mark_sent():
                 yield None
             elif not (isinstance(first, FreshConnection) and first.is_stale):
                 yield first
             else:
-                async with await FreshConnection.open(url, self._context, connect_s) as second:
+                async with await self._fresh.open(url, connect_s) as second:
                     yield second
 
     async def _exchange(
@@ -281,7 +282,7 @@ def workflow_request(asked: WorkflowRequest) -> httpx2.Request:
     }
     if asked.callback_url is not None:
         headers["Bridge-Callback-Url"] = asked.callback_url
-    url = httpx2.URL(workflow.url)
+    url = _parsed(workflow.url)
     if workflow.method in WITH_BODY:
         return _request(workflow.method, url, headers, encode(asked.arguments))
     return _request(workflow.method, url.copy_merge_params(_query(asked.arguments)), headers, None)
@@ -309,6 +310,12 @@ def execution_request(
     asked = "?includeData=true" if with_data else ""
     url = f"{base_url.rstrip('/')}/api/v1/executions/{quote(execution, safe='')}{asked}"
     return _request("GET", httpx2.URL(url), {"X-N8N-API-KEY": api_key}, None)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx2.URL:
+    """Parse the address of a workflow, of which there are only so many."""
+    return httpx2.URL(url)
 
 
 def _request(

@@ -1,6 +1,7 @@
 """The bridge's requests to n8n, seen byte by byte, and what becomes of them."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -46,15 +47,16 @@ CALLBACK_URL = "http://127.0.0.1:8080/callbacks/call_abc?token=t"
 
 
 @pytest.fixture
-async def n8n() -> AsyncIterator[N8n]:
-    async with N8n() as speaker:
-        yield speaker
-
-
-@pytest.fixture
 async def server() -> AsyncIterator[RawServer]:
     async with raw_server() as listening:
         yield listening
+
+
+@pytest.fixture
+async def n8n(server: RawServer) -> AsyncIterator[N8n]:
+    """Ends before the server does, so that no connection is on its way to that then."""
+    async with N8n() as speaker:
+        yield speaker
 
 
 def workflow(url: str, **members: Any) -> Workflow:
@@ -324,8 +326,10 @@ async def test_no_connection_is_made_ahead_for_a_call_alone(n8n: N8n, server: Ra
 
 async def test_a_connection_made_ahead_that_n8n_has_closed_is_not_used(n8n: N8n) -> None:
     closes = asyncio.Event()
+    served: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
         heard = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
         closed = asyncio.ensure_future(closes.wait())
         await asyncio.wait({heard, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -334,6 +338,8 @@ async def test_a_connection_made_ahead_that_n8n_has_closed_is_not_used(n8n: N8n)
         heard.cancel()
         closed.cancel()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
     async with await asyncio.start_server(serve, "127.0.0.1") as listening:
         called = workflow("http://{}:{}".format(*listening.sockets[0].getsockname()), method="GET")
@@ -341,6 +347,7 @@ async def test_a_connection_made_ahead_that_n8n_has_closed_is_not_used(n8n: N8n)
         closes.set()
         await wait_until(lambda: ahead.is_stale, "it is known to be closed")
         await ahead.aclose()
+        await wait_until(lambda: all(each and each.done() for each in served), "all are closed")
 
 
 async def test_a_connection_made_ahead_is_closed_unless_it_is_used_soon(
