@@ -24,6 +24,9 @@ EXTENSIONS: Mapping[str, object] = {"io.modelcontextprotocol/tasks": {}}
 POLL_S = 0.02
 TASK_S = 30.0
 """How long a task that does nothing may take: one that stays `working` ends the row."""
+TASK_CONNECTIONS = 1000
+"""With the 100 that are the default, docket runs out of connections to Redis at 50 calls at once:
+its worker then stops for some seconds, and a task that it had begun stays `working`."""
 GOALS = {50: {TASKS: 3.0, FORGE: 2.0}}
 SECRET = "what-the-bench-signs-and-seals-with-0123456789"
 FORGE_SETTINGS = {
@@ -113,7 +116,11 @@ async def measure(scale: Scale) -> Row:
 
 @contextlib.asynccontextmanager
 async def _tasks(stage: Stage) -> AsyncIterator[Program]:
-    settings = {"FASTMCP_DOCKET_URL": stage.redis_url, "FASTMCP_DOCKET_CONCURRENCY": "100"}
+    separator = "&" if "?" in stage.redis_url else "?"
+    settings = {
+        "FASTMCP_DOCKET_URL": f"{stage.redis_url}{separator}max_connections={TASK_CONNECTIONS}",
+        "FASTMCP_DOCKET_CONCURRENCY": "100",
+    }
     module = "tests.bench.peers.tasks"
     async with stage.foreign("tasks", module, "{port}", stage.n8n_url, **settings) as program:
         yield program
