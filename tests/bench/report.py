@@ -50,6 +50,10 @@ REASONS: Mapping[tuple[str, str], str] = {
         "four steps wait for a flush each, and three processes hand the call on, where the peer "
         "has neither"
     ),
+    ("n8n", "1 at once: calls/s"): ("a call takes 4 ms more than a post, of 31 that n8n takes"),
+    ("n8n", "8 at once: calls/s"): (
+        "n8n shares two cores with the bridge, its worker, Valkey and the load"
+    ),
     ("lists", "1 at once: calls, p50 ms"): "it asks Redis, where the peer's tool does nothing",
     ("idle", "resident memory a stream, KiB"): (
         "ten readers that stand still and the calls beside them are counted in; without them 15.4 "
