@@ -102,9 +102,9 @@ async def measure(scale: Scale) -> Row:
     return Row(
         "The same call over its durable peers",
         "The same workflow of the same stand-in. Tasks of fastmcp: `fastmcp[tasks]` 4.1.2 on the "
-        "same Valkey, docket's worker in its process with room for 100 tasks, the client asks after "
-        "its task every 20 ms. ContextForge: `mcp-contextforge-gateway` 1.0.7 with SQLite, one "
-        "process, its limits of rate and its plugins off.",
+        "same Valkey, docket's worker in its process with room for 100 tasks, the client asks "
+        "after its task every 20 ms. ContextForge: `mcp-contextforge-gateway` 1.0.7 with SQLite, "
+        "one process, its limits of rate and its plugins off.",
         figures,
         (
             "Clients of fastmcp are advised to ask every 5 s (`pollIntervalMs`); here they ask as "
