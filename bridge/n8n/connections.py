@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import select
 import socket
 import ssl
@@ -15,13 +16,13 @@ from aiohappyeyeballs import start_connection
 from typing_extensions import override
 
 from bridge.ending import BackgroundTasks
+from bridge.formats.addresses import DEFAULT_PORTS
 
 FRESH_S = 2.0
 """For how long a connection counts as one that n8n has not closed, though nothing was sent on it.
 
 Node, and what may stand before it, wait at least 5 s for a first request.
 """
-PORTS = {"http": 80, "https": 443}
 NEXT_ADDRESS_S = 0.25
 """For how long one address of a name is tried alone (RFC 8305, section 5)."""
 HEAD_MAX_BYTES = 100 * 1024
@@ -149,10 +150,11 @@ class FreshConnection(httpx2.AsyncBaseTransport):
         Raises:
             httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol: it cannot be.
         """
-        if url.scheme not in PORTS:
+        if url.scheme not in DEFAULT_PORTS:
             raise httpx2.UnsupportedProtocol(f"no connection is made by {url.scheme!r}")
         loop = asyncio.get_running_loop()
-        host, port = url.raw_host.decode("ascii"), url.port or PORTS[url.scheme]
+        _, raw_host, port = _origin(url)
+        host = raw_host.decode("ascii")
         name = host if tls else None
         try:
             async with asyncio.timeout(within_s):
@@ -199,6 +201,10 @@ class FreshConnection(httpx2.AsyncBaseTransport):
 
     @override
     async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it at once, and keep its TLS session for the next."""
         transport = self._exchange.transport
         if self._tls and (used := transport.get_extra_info("ssl_object")):
             self._tls.keep(used)
@@ -272,7 +278,7 @@ class Connections:
             spare = spares.pop()
             if not spare.is_stale:
                 return spare
-            self._tasks.start(spare.aclose())
+            spare.close()
         return None
 
     def make_one_for_next(self, url: httpx2.URL) -> None:
@@ -295,14 +301,14 @@ class Connections:
         await asyncio.sleep(FRESH_S)
         if spare in self._spares[origin]:
             self._spares[origin].remove(spare)
-            await spare.aclose()
+            spare.close()
 
     async def aclose(self) -> None:
         """Close all that were not taken."""
         await self._tasks.end()
-        for spare in [each for spares in self._spares.values() for each in spares]:
-            await spare.aclose()
+        for spare in itertools.chain.from_iterable(self._spares.values()):
+            spare.close()
 
 
 def _origin(url: httpx2.URL) -> Origin:
-    return url.scheme, url.raw_host, url.port or PORTS.get(url.scheme, 0)
+    return url.scheme, url.raw_host, url.port or DEFAULT_PORTS.get(url.scheme, 0)

@@ -14,9 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bridge.configuration.settings import Settings
 from bridge.errors import Fault, InvalidError
-from bridge.formats.addresses import is_host, origin
+from bridge.formats.addresses import DEFAULT_PORTS, is_host, origin
 
-_PORTS = {"http": 80, "https": 443}
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^#]*)", re.IGNORECASE)
 _UNFILLED = ", but an expression that n8n has not filled in: begin the field with `=`"
@@ -105,10 +104,10 @@ def _spellings(url: str) -> Iterator[tuple[str, str]]:
     """Return each way to write the origin of `url`: with its scheme's own port and without."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = parts.port or _PORTS[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     whole = f"{parts.scheme}://{host}:{port}"
     yield whole, whole
-    if port == _PORTS[parts.scheme]:
+    if port == DEFAULT_PORTS[parts.scheme]:
         yield f"{parts.scheme}://{host}", whole
 
 
