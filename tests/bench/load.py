@@ -11,7 +11,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from tests.bench.connection import Connection
-from tests.bench.cpu import cpu_s
+from tests.bench.cpu import cpu_s, rest
 from tests.bench.figures import Figure, Goal
 from tests.bench.scale import Scale
 
@@ -65,10 +65,11 @@ class Side:
 
 
 async def in_turns(sides: Sequence[Side], clients: int, scale: Scale) -> list[list[Load]]:
-    """Have each side bear the load once a round, one after the other."""
+    """Have each side bear the load once a round, one after the other, on a machine at rest."""
     loads: list[list[Load]] = [[] for _ in sides]
     for _ in range(scale.rounds):
         for side, found in zip(sides, loads, strict=True):
+            await rest(scale.rest_s)
             await press(side.port, clients, scale.warm_s, side.work)
             found.append(await press(side.port, clients, scale.load_s, side.work, side.pids))
     return loads

@@ -10,6 +10,7 @@ class Scale:
     rounds: int = 5
     load_s: float = 6.0
     warm_s: float = 1.0
+    rest_s: float = 30.0
     ingest_clients: int = 64
     webs: tuple[int, ...] = (1, 2, 4)
     hook_crowds: tuple[int, ...] = (64, 16)
@@ -43,6 +44,7 @@ SHORT = Scale(
     rounds=1,
     load_s=0.3,
     warm_s=0.1,
+    rest_s=0.0,
     ingest_clients=8,
     webs=(1, 2),
     hook_crowds=(8,),
