@@ -7,10 +7,11 @@ import logging
 import socket
 import termios
 from collections.abc import Awaitable, Callable, Container
-from typing import Any
+from typing import Any, Literal
 
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
@@ -218,6 +219,60 @@ class Connection(asyncio.Transport):
             act()
 
 
+class BareEvent(asyncio.Event):
+    """An event that holds no queue while nobody waits: an empty one takes 760 bytes."""
+
+    __slots__ = ("_is_set", "_waiting")
+
+    def __init__(self, *, is_set: bool = False) -> None:
+        self._is_set = is_set
+        self._waiting: tuple[asyncio.Future[None], ...] = ()
+
+    @override
+    def is_set(self) -> bool:
+        return self._is_set
+
+    @override
+    def set(self) -> None:
+        self._is_set = True
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    @override
+    def clear(self) -> None:
+        self._is_set = False
+
+    @override
+    async def wait(self) -> Literal[True]:
+        if not self._is_set:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting += (waiter,)
+            try:
+                await waiter
+            finally:
+                self._waiting = tuple(other for other in self._waiting if other is not waiter)
+        return True
+
+
+class BareFlow(FlowControl):
+    """uvicorn's word for whether a connection may be written to, on an event that holds little."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_writable_event = BareEvent(is_set=True)
+
+
+class Pipeline(list[Any]):
+    """The requests of a connection behind the one at hand: few have any, and no deque is small."""
+
+    __slots__ = ()
+
+    def appendleft(self, request: Any) -> None:
+        """Add the latest."""
+        self.insert(0, request)
+
+
 class ConnectionProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with the connection in the scope, and an end for clients that stall.
 
@@ -231,13 +286,20 @@ class ConnectionProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.app = self._serve
+        self.pipeline = Pipeline()  # type: ignore[assignment]
         self._stalling: asyncio.TimerHandle | None = None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.config.loaded_app(scope, receive, send)
         rest, self.transport.rest = self.transport.rest, None
         if rest:
+            self.begin_rest()
             await rest(send)
+
+    def begin_rest(self) -> None:
+        """Drop what a stream does not need that may last for hours."""
+        if not self.pipeline:  # else the cycle at hand is that of a later request
+            self.cycle.message_event = BareEvent(is_set=self.cycle.message_event.is_set())
 
     def must_linger(self) -> bool:
         """Report whether the other side may still send, or learn of the end by this close only."""
@@ -253,6 +315,7 @@ class ConnectionProtocol(HttpToolsProtocol):
             option = transport.get_extra_info("socket")
             option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
         super().connection_made(Connection(transport, self))
+        self.flow = BareFlow(self.transport)
 
     @override
     def on_message_begin(self) -> None:

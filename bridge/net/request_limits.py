@@ -76,7 +76,7 @@ class LimitedProtocol(ConnectionProtocol):
 
     __slots__ = (
         *("_begun", "_body_bytes", "_bytes_at_look", "_dropped_bytes", "_has_grown", "_head_bytes"),
-        *("_idle_bytes", "_is_resuming", "_part", "_since", "_timer", "_was_paused"),
+        *("_idle_bytes", "_is_bare", "_is_resuming", "_part", "_since", "_timer", "_was_paused"),
     )
 
     dropped_bytes_max = DROPPED_BYTES_MAX
@@ -92,6 +92,7 @@ class LimitedProtocol(ConnectionProtocol):
         self._has_grown = False  # the body, by the piece at hand
         self._was_paused = False
         self._is_resuming = False
+        self._is_bare = False  # of its parser
         self._timer: asyncio.TimerHandle | None = None
 
     @override
@@ -117,6 +118,8 @@ class LimitedProtocol(ConnectionProtocol):
         was_between = self._part in (Part.FIRST, Part.NOTHING)
         self._begun = 0
         self._has_grown = False
+        if self._is_bare:
+            self._set_parser()
         try:
             self.parser.feed_data(data)
             if self._part in (Part.HEAD, Part.BODY):
@@ -177,13 +180,29 @@ class LimitedProtocol(ConnectionProtocol):
             for pair in self.headers
             if pair[0] in (b"content-length", b"transfer-encoding")
         ]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._set_parser()
         self._is_resuming = True
         self.parser.feed_data(b"".join([b"POST / HTTP/1.1\r\n", *framing, b"\r\n"]))
         self._is_resuming = False
         if rest:
             self.data_received(rest)
+
+    def _set_parser(self) -> None:
+        self._is_bare = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    @override
+    def begin_rest(self) -> None:
+        """Drop timer and parser too: between two messages a new one is as good."""
+        super().begin_rest()
+        if self._part is not Part.NOTHING or self.pipeline or self.transport.is_lingering:
+            return
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._is_bare = True
+        del self.parser
 
     @override
     def on_headers_complete(self) -> None:

@@ -94,7 +94,7 @@ def open_reader(
 
     `place` is what the ids of its events begin with.
     """
-    runtime = request.caller.runtime
+    runtime, connection = request.caller.runtime, request.connection
     # What is owed is answered through the outbox: its way to this response would only be kept.
     request = replace(request, http=Request(request.http.scope))
     return StreamReader(
@@ -102,7 +102,7 @@ def open_reader(
         runtime.keepalives.name(),
         place,
         partial(_serve_owed, request, session, stream),
-        request.connection,
+        connection,
         request.state.http_acks,
         _notifications(request, session) if stream == STANDING else None,
     )
