@@ -10,7 +10,7 @@ import pytest
 
 import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.app import ROUTES
-from bridge.cli.check import check
+from bridge.authoring.checking.check import check, errors
 from bridge.cli.main import commands
 from bridge.configuration.credentials import (
     BasicAuth,
@@ -148,7 +148,8 @@ def test_the_readme_s_server_file_is_sound(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.+?)```", README, re.DOTALL)
     file = tmp_path / "support.yaml"
     file.write_text(example)
-    assert check(file, {name: f"the secret in {name}" for name in IN_THE_EXAMPLE}) == ()
+    environ = {name: f"the secret in {name}" for name in IN_THE_EXAMPLE}
+    assert errors(check(file, environ)) == ()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

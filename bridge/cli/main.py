@@ -151,23 +151,6 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
     asyncio.run(serve_stdio(environ, server, streams, is_channel=channel))
 
 
-@commands.command("check")
-@click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
-@click.pass_obj
-def check_command(environ: Mapping[str, str], path: Path | None) -> None:
-    """Check server files, by default those of BRIDGE_SERVERS."""
-    from bridge.cli.check import check, doubts
-    from bridge.configuration.settings import Settings
-
-    checked = path or Path(environ.get("BRIDGE_SERVERS") or Settings().servers_dir)
-    for doubt in doubts(checked, environ):
-        click.echo(f"{doubt} (a warning)", err=True)
-    faults = check(checked, environ)
-    if faults:
-        raise ConfigurationError(faults)
-    click.echo("no faults found")
-
-
 @commands.command("standin", hidden=True)
 @click.option("--port", type=click.IntRange(1, 65535), required=True)
 def stand_in(port: int) -> None:
@@ -177,6 +160,14 @@ def stand_in(port: int) -> None:
     from bridge.standin.app import create_standin
 
     serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
+
+
+@commands.later("check")
+def _check() -> click.Command:
+    """Check server files, by default those of BRIDGE_SERVERS."""
+    from bridge.cli.check import check_command
+
+    return check_command
 
 
 @commands.later("events")

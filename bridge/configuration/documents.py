@@ -1,4 +1,4 @@
-"""YAML and JSON files, read so that every key and item still knows its line.
+"""YAML and JSON files, read so that every key and item still knows its place in the text.
 
 On purpose:
 
@@ -14,10 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
+from bridge.configuration.findings import Finding, Rule, at
+from bridge.configuration.rules import FILE_SYNTAX, FILE_UNREADABLE, KEY_TWICE
 from bridge.errors import ConfigurationError
 from bridge.formats.json_faults import JsonFault
 
@@ -27,28 +29,44 @@ _TAG = "tag:yaml.org,2002:"
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
+class Position(NamedTuple):
+    """Where a key or an item begins, counted from 1, in characters."""
+
+    line: int
+    column: int
+
+
+class UnreadableError(ConfigurationError):
+    """A file is no document; every fault is named at once."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(tuple(map(str, self.findings)))
+
+
 @dataclass(frozen=True)
 class Document:
-    """A file's value, and the 1-based line of each place in it; the empty place is the whole."""
+    """A file's value, and the position of each place in it; the empty place is the whole."""
 
     path: Path
     value: Any
-    lines: Mapping[Place, int]
+    positions: Mapping[Place, Position]
 
-    def fault(self, place: Iterable[str | int], predicate: str) -> str:
-        """Write `file:line: key predicate`, at the nearest place that the file has."""
-        subject = ".".join(self.nearest(place)) or "the file"
-        return f"{self.path}:{self.line(place)}: {subject} {predicate}"
+    def finding(self, rule: Rule, place: Iterable[str | int], predicate: str) -> Finding:
+        """Return what is wrong at the nearest place that the file has, as `key predicate`."""
+        nearest = self.nearest(place)
+        sentence = f"{'.'.join(nearest) or 'the file'} {predicate}"
+        return at(rule, sentence, self.path, *self.positions[nearest])
 
-    def line(self, place: Iterable[str | int]) -> int:
-        """Return the line of `place`, or of the nearest one that the file has."""
-        return self.lines[self.nearest(place)]
+    def position(self, place: Iterable[str | int]) -> Position:
+        """Return where `place` begins, or the nearest one that the file has."""
+        return self.positions[self.nearest(place)]
 
     def nearest(self, place: Iterable[str | int]) -> Place:
         """Return the place that the file has, leaving out the parts of `place` that it lacks."""
         found: Place = ()
         for part in place:
-            if (*found, str(part)) in self.lines:
+            if (*found, str(part)) in self.positions:
                 found = (*found, str(part))
         return found
 
@@ -70,42 +88,58 @@ def read_document(path: Path) -> Document:
         text = path.read_text("utf-8-sig")
         value = _JsonReader(text, found).read() if path.suffix == ".json" else _yaml(text, found)
     except FileNotFoundError as error:
-        raise ConfigurationError((f"{path}:1: {_NOT_THERE}",)) from error
+        raise UnreadableError([at(FILE_UNREADABLE, _NOT_THERE, path, 1)]) from error
     except (OSError, UnicodeDecodeError) as error:
         why = "it must be UTF-8" if isinstance(error, ValueError) else error.strerror
-        raise ConfigurationError((f"{path}:1: the file cannot be read: {why}",)) from error
+        said = f"the file cannot be read: {why}"
+        raise UnreadableError([at(FILE_UNREADABLE, said, path, 1)]) from error
     except json.JSONDecodeError as error:
         fault = JsonFault.of(error)
-        raise ConfigurationError((found.says(fault.line, f"JSON: {fault}"),)) from error
+        where = Position(fault.line, fault.column)
+        raise UnreadableError([found.invalid(where, f"JSON: {fault}")]) from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigurationError((found.says(line, f"YAML: {said}"),)) from error
+        raise UnreadableError([found.invalid(_at_mark(error), f"YAML: {said}")]) from error
     except yaml.YAMLError as error:
-        raise ConfigurationError((found.says(1, f"YAML: {error}"),)) from error
+        raise UnreadableError([found.invalid(FIRST, f"YAML: {error}")]) from error
     except RecursionError as error:
-        raise ConfigurationError((found.says(1, "text: it is nested without end"),)) from error
-    if found.faults:
-        raise ConfigurationError(tuple(found.faults))
-    return Document(path, value, found.lines)
+        said = "text: it is nested without end"
+        raise UnreadableError([found.invalid(FIRST, said)]) from error
+    if found.findings:
+        raise UnreadableError(found.findings)
+    return Document(path, value, found.positions)
+
+
+FIRST = Position(1, 1)
+
+
+def _at_mark(error: yaml.MarkedYAMLError) -> Position:
+    return _position(error.problem_mark) if error.problem_mark else FIRST
+
+
+def _position(mark: yaml.Mark) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
 
 
 @dataclass
 class _Found:
     path: Path
-    lines: dict[Place, int] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    positions: dict[Place, Position] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
 
-    def says(self, line: int, detail: str) -> str:
-        return f"{self.path}:{line}: the file is not valid {detail}"
+    def invalid(self, where: Position, detail: str) -> Finding:
+        return at(FILE_SYNTAX, f"the file is not valid {detail}", self.path, *where)
 
-    def twice(self, place: Place, line: int) -> None:
-        first = self.lines[place]
-        self.faults.append(f"{self.path}:{line}: {'.'.join(place)} was given in line {first} too")
+    def wrong(self, where: Position, sentence: str, rule: Rule = FILE_SYNTAX) -> None:
+        self.findings.append(at(rule, sentence, self.path, *where))
 
-    def finite(self, value: Any, line: int) -> Any:
+    def twice(self, place: Place, where: Position) -> None:
+        first = self.positions[place].line
+        self.wrong(where, f"{'.'.join(place)} was given in line {first} too", KEY_TWICE)
+
+    def finite(self, value: Any, where: Position) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
-            self.faults.append(f"{self.path}:{line}: {value} is no number that JSON can hold")
+            self.wrong(where, f"{value} is no number that JSON can hold")
         return value
 
 
@@ -130,22 +164,22 @@ def _yaml(text: str, found: _Found) -> Any:
         node = loader.get_single_node()
     finally:
         loader.dispose()
-    found.lines[()] = 1
+    found.positions[()] = FIRST
     return None if node is None else _value(node, (), found)
 
 
 def _value(node: yaml.Node, place: Place, found: _Found) -> Any:
-    line = node.start_mark.line + 1
+    where = _position(node.start_mark)
     kind = node.tag.removeprefix(_TAG)
     if isinstance(node, yaml.MappingNode) and kind == "map":
         return _mapping(node, place, found)
     if isinstance(node, yaml.SequenceNode) and kind == "seq":
         for index, item in enumerate(node.value):
-            found.lines[*place, str(index)] = item.start_mark.line + 1
+            found.positions[*place, str(index)] = _position(item.start_mark)
         return [_value(item, (*place, str(i)), found) for i, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode) and kind in ("str", "int", "float", "bool", "null"):
-        return found.finite(_scalar(kind, node.value), line)
-    found.faults.append(f"{found.path}:{line}: the tag {node.tag} is not allowed here")
+        return found.finite(_scalar(kind, node.value), where)
+    found.wrong(where, f"the tag {node.tag} is not allowed here")
     return None
 
 
@@ -166,15 +200,15 @@ def _mapping(node: yaml.MappingNode, place: Place, found: _Found) -> dict[str, A
             for source in reversed(sources):
                 members.update(_value(source, place, found) or {})
             continue
-        line = key.start_mark.line + 1
+        where = _position(key.start_mark)
         if not isinstance(key, yaml.ScalarNode):
-            found.faults.append(f"{found.path}:{line}: a key must be text: quote what has braces")
+            found.wrong(where, "a key must be text: quote what has braces")
             continue
         name = str(key.value)
         if name in own:
-            found.twice((*place, name), line)
+            found.twice((*place, name), where)
         own.add(name)
-        found.lines[*place, name] = line
+        found.positions[*place, name] = where
         members[name] = _value(value, (*place, name), found)
     return members
 
@@ -192,14 +226,14 @@ class _JsonReader:
         return self._value(self._skip(0), ())[0]
 
     def _value(self, at: int, place: Place) -> tuple[Any, int]:
-        line = self._line(at)
-        self._found.lines.setdefault(place, line)
+        where = self._position(at)
+        self._found.positions.setdefault(place, where)
         if self._text[at] == "{":
             return self._object(at, place)
         if self._text[at] == "[":
             return self._array(at, place)
         value, end = self._decode(self._text, at)
-        return self._found.finite(value, line), end
+        return self._found.finite(value, where), end
 
     def _object(self, at: int, place: Place) -> tuple[dict[str, Any], int]:
         members: dict[str, Any] = {}
@@ -207,8 +241,8 @@ class _JsonReader:
         while self._text[at] != "}":
             name, colon = self._decode(self._text, at)
             if name in members:
-                self._found.twice((*place, name), self._line(at))
-            self._found.lines[*place, name] = self._line(at)
+                self._found.twice((*place, name), self._position(at))
+            self._found.positions[*place, name] = self._position(at)
             members[name], at = self._value(self._skip(self._skip(colon) + 1), (*place, name))
             at = self._next(at)
         return members, at + 1
@@ -230,5 +264,6 @@ class _JsonReader:
         blanks = _BLANKS.match(self._text, at)
         return blanks.end() if blanks else at
 
-    def _line(self, at: int) -> int:
-        return self._text.count("\n", 0, at) + 1
+    def _position(self, at: int) -> Position:
+        before = self._text.rfind("\n", 0, at)
+        return Position(self._text.count("\n", 0, at) + 1, at - before)

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from bridge.configuration.findings import Rule
+from bridge.configuration.rules import KEY_MISSING, KEY_UNKNOWN, SCHEMA_UNSOUND, VALUE_WRONG
 from bridge.configuration.variables import FromEnvironment
 from bridge.configuration.wording import predicate, suggestion
 from bridge.errors import Fault
@@ -32,6 +34,10 @@ NOT_IN_FILES = "\0"
 """The alias of an attribute that no file can set."""
 
 _SAID = "said"
+"""The type of an error whose message is a predicate already; those of a rule have the rule's id."""
+
+_RULES = {rule.id: rule for rule in (KEY_MISSING, KEY_UNKNOWN, SCHEMA_UNSOUND)}
+_OF_PYDANTIC = {"extra_forbidden": KEY_UNKNOWN.id, "missing": KEY_MISSING.id}
 _NEED_MORE = frozenset({"value_error", "tuple_type"})  # a secret may stand there, but not so
 
 
@@ -58,25 +64,37 @@ class Entry(BaseModel):
             return build(raw)
         except ValidationError as error:
             said = [
-                _line(_said(details, cls.keys()), details["loc"], details["input"])
+                _line(_said(details, cls.keys()), details["loc"], details["input"], _kind(details))
                 for details in error.errors(include_url=False)
             ]
             raise ValidationError.from_exception_data(cls.__name__, said) from None
 
 
-def unsound(faults: Iterable[Fault]) -> ValidationError:
+def unsound(faults: Iterable[Fault], rule: Rule = VALUE_WRONG) -> ValidationError:
     """Make of several faults what one validator may raise; each pointer starts at its field."""
+    kind = rule.id if rule.id in _RULES else _SAID
     return ValidationError.from_exception_data(
-        "unsound", [_line(fault.detail, parts_of(fault.pointer), None) for fault in faults]
+        "unsound", [_line(fault.detail, parts_of(fault.pointer), None, kind) for fault in faults]
     )
 
 
-def _line(message: str, loc: tuple[str | int, ...], rejected: Any) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError(_SAID, message), loc=loc, input=rejected)
+def rule_of(details: ErrorDetails) -> Rule:
+    """Return the rule that was broken, of an error of an `Entry`."""
+    return _RULES.get(details["type"], VALUE_WRONG)
+
+
+def _line(message: str, loc: tuple[str | int, ...], rejected: Any, kind: str) -> InitErrorDetails:
+    error = PydanticCustomError(kind, message)
+    return InitErrorDetails(type=error, loc=loc, input=rejected)
+
+
+def _kind(details: ErrorDetails) -> str:
+    given = details["type"]
+    return given if given in _RULES else _OF_PYDANTIC.get(given, _SAID)
 
 
 def _said(details: ErrorDetails, known: Iterable[str]) -> str:
-    if details["type"] == _SAID:
+    if details["type"] == _SAID or details["type"] in _RULES:
         return details["msg"]
     if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
         return f"is an unknown key; {suggestion(str(details['loc'][0]), known)}"
@@ -178,7 +196,7 @@ def _http_url(url: str) -> str:
 def _sound(schema: dict[str, Any]) -> dict[str, Any]:
     _JSON.validate_python(schema)
     if faults := faults_in_schema(schema):
-        raise unsound(faults)
+        raise unsound(faults, SCHEMA_UNSOUND)
     return schema
 
 

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from bridge.configuration.server_files import TOO_SHORT, is_short, read_server_files
+from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of, variable
+from bridge.configuration.short_secrets import TOO_SHORT, is_short
 from bridge.errors import ConfigurationError
 from bridge.formats.addresses import is_loopback
 

@@ -45,6 +45,7 @@ from bridge.configuration.fields import (
     ToolName,
     unsound,
 )
+from bridge.configuration.rules import KEY_MISSING
 from bridge.configuration.server_options import (
     Approve,
     By,
@@ -250,11 +251,12 @@ class Workflow(Entry):
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:
         if self.kind is None and not self.url:
-            raise unsound([Fault("", "needs `url`")])
+            raise unsound([Fault("", "needs `url`")], KEY_MISSING)
         if self.kind is None and self.handler:
             raise unsound([Fault("/handler", "is for `kind: python` alone")])
         if self.kind == "python" and not self.handler:
-            raise unsound([Fault("", "needs `handler`, as package.module:function")])
+            said = "needs `handler`, as package.module:function"
+            raise unsound([Fault("", said)], KEY_MISSING)
         if self.kind == "python" and self.url:
             raise unsound([Fault("/url", "is not called with `kind: python`: drop one of the two")])
         return self

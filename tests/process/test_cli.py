@@ -78,7 +78,7 @@ async def test_what_may_be_regretted_is_told_as_a_warning_and_no_fault(tmp_path:
     (tmp_path / "s.yaml").write_text("name: s\ntokens: [env:OF_S]\n")
     status, said = await run("check", str(tmp_path), environ={"OF_S": "short"})
     assert status == 0
-    assert "s.yaml:2: tokens.0 is a secret of fewer than 16 characters" in said
+    assert "s.yaml:2:10: tokens.0 is a secret of fewer than 16 characters" in said
     assert "(a warning)" in said
     assert said.endswith("no faults found\n")
 
@@ -87,7 +87,7 @@ async def test_a_fault_in_a_server_file_is_a_line_with_its_place(tmp_path: Path)
     (tmp_path / "bad.yaml").write_text("name: bad\nhoooks: {}\n")
     status, said = await run("check", str(tmp_path), environ={})
     assert status == 1
-    assert f"{tmp_path}/bad.yaml:2: " in said
+    assert f"{tmp_path}/bad.yaml:2:1: " in said
     assert "Traceback" not in said
 
 

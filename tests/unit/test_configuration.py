@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.check import check
+from bridge.authoring.checking.check import check, errors
 from bridge.cli.welcome import welcome
 from bridge.configuration.load import (
     is_reachable_by,
@@ -200,7 +200,7 @@ def test_a_secret_that_can_be_guessed_stops_the_start_where_strangers_come(
         assert named[0].startswith("BRIDGE_METRICS_TOKEN is a secret of fewer than 16 characters")
         for place in (*PLACES, "hooks.either.auth.0.github"):
             assert any(f" {place} is a secret" in fault for fault in named), place
-        assert set(check(tmp_path, variables)) == set(named)
+        assert {str(each) for each in errors(check(tmp_path, variables))} == set(named)
 
 
 def test_on_loopback_a_secret_that_can_be_guessed_is_a_warning(
@@ -211,7 +211,7 @@ def test_on_loopback_a_secret_that_can_be_guessed_is_a_warning(
     configuration = process_configuration(variables)
     assert len(configuration.short_secrets) == 4
     assert [record.message for record in caplog.records] == ["secret.short"] * 4
-    assert check(tmp_path, variables) == ()
+    assert errors(check(tmp_path, variables)) == ()
     told = welcome(configuration, {"BRIDGE_N8N_URL": "http://n"}, None)
     assert "tokens.0 is a secret of fewer than 16 characters" in told
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.check import check
+from bridge.authoring.checking.check import check
 from bridge.configuration.demo import missing_folder, shipped_file, with_demo
 
 LOOKED_FOR = Path("config", "servers")

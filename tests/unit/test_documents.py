@@ -1,4 +1,4 @@
-"""YAML and JSON with the line of every place."""
+"""YAML and JSON with the position of every place."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.configuration.documents import Document, read_document
+from bridge.configuration.rules import VALUE_WRONG
 from bridge.errors import ConfigurationError
 
 JSON_VALUES = st.recursive(
@@ -46,33 +47,33 @@ def test_json_is_read_as_any_parser_reads_it(
     assert document(folder, text, "a.json").value == json.loads(text)
 
 
-def test_json_knows_the_line_of_every_member_and_item(tmp_path: Path) -> None:
+def test_json_knows_the_place_of_every_member_and_item(tmp_path: Path) -> None:
     text = '{\n\t"a": {"b": [1,\n\t\t{"c": 2}]},\n\n\t"d"\n: null}\n'
-    assert document(tmp_path, text, "a.json").lines == {
-        (): 1,
-        ("a",): 2,
-        ("a", "b"): 2,
-        ("a", "b", "0"): 2,
-        ("a", "b", "1"): 3,
-        ("a", "b", "1", "c"): 3,
-        ("d",): 5,
+    assert document(tmp_path, text, "a.json").positions == {
+        (): (1, 1),
+        ("a",): (2, 2),
+        ("a", "b"): (2, 8),
+        ("a", "b", "0"): (2, 14),
+        ("a", "b", "1"): (3, 3),
+        ("a", "b", "1", "c"): (3, 4),
+        ("d",): (5, 2),
     }
 
 
-def test_yaml_knows_the_line_of_every_member_and_item(tmp_path: Path) -> None:
+def test_yaml_knows_the_place_of_every_member_and_item(tmp_path: Path) -> None:
     text = "# first\na:\n  b:\n    - 1\n    - c: 2\nd: {e: x,\n  f: y}\n"
     found = document(tmp_path, text)
     assert found.value == {"a": {"b": [1, {"c": 2}]}, "d": {"e": "x", "f": "y"}}
-    assert found.lines == {
-        (): 1,
-        ("a",): 2,
-        ("a", "b"): 3,
-        ("a", "b", "0"): 4,
-        ("a", "b", "1"): 5,
-        ("a", "b", "1", "c"): 5,
-        ("d",): 6,
-        ("d", "e"): 6,
-        ("d", "f"): 7,
+    assert found.positions == {
+        (): (1, 1),
+        ("a",): (2, 1),
+        ("a", "b"): (3, 3),
+        ("a", "b", "0"): (4, 7),
+        ("a", "b", "1"): (5, 7),
+        ("a", "b", "1", "c"): (5, 7),
+        ("d",): (6, 1),
+        ("d", "e"): (6, 5),
+        ("d", "f"): (7, 3),
     }
 
 
@@ -101,9 +102,13 @@ def test_yaml_merges_mappings_and_lets_their_own_keys_win(tmp_path: Path) -> Non
 
 def test_a_place_that_the_file_lacks_is_told_at_the_nearest_one_that_it_has(tmp_path: Path) -> None:
     found = document(tmp_path, "a:\n  b: 1\n")
-    assert found.fault(("a", "b", "c"), "is odd") == f"{found.path}:2: a.b is odd"
-    assert found.fault(("a", 0, "b"), "is odd") == f"{found.path}:2: a.b is odd"
-    assert found.fault(("z",), "is odd") == f"{found.path}:1: the file is odd"
+    for place, expected in (
+        (("a", "b", "c"), "2: a.b is odd"),
+        (("a", 0, "b"), "2: a.b is odd"),
+        (("z",), "1: the file is odd"),
+    ):
+        finding = found.finding(VALUE_WRONG, place, "is odd")
+        assert str(finding) == f"{found.path}:{expected}"
 
 
 def test_every_key_that_is_given_twice_is_a_fault(tmp_path: Path) -> None:

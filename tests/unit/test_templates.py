@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.check import check
+from bridge.authoring.checking.check import check, errors
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 
@@ -33,7 +33,7 @@ def nodes(template: Path) -> list[dict[str, Any]]:
 
 
 def test_the_example_has_no_fault() -> None:
-    assert check(EXAMPLE, ENVIRON) == ()
+    assert errors(check(EXAMPLE, ENVIRON)) == ()
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)

@@ -1,0 +1,1 @@
+"""What helps people to write servers: nothing here runs in a process that serves."""

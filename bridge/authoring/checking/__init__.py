@@ -1,0 +1,1 @@
+"""`check`: all that is wrong with server files, for people and for programs."""

@@ -1,0 +1,56 @@
+"""All that is wrong with server files and the settings beside them, or may be regretted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bridge.configuration.demo import MADE_UP_BY_UP
+from bridge.configuration.findings import Finding, Severity, anywhere
+from bridge.configuration.load import faults_of_oauth, is_reachable_by, short_in_settings
+from bridge.configuration.rules import OF_STARTS, SECRET_SHORT, SETTING_WRONG
+from bridge.configuration.server_files import ServerFiles, read_server_files
+from bridge.configuration.settings import Settings, servers_dir_of
+from bridge.errors import ConfigurationError
+
+RULES = OF_STARTS
+"""Every rule of which a finding may be; ids are never given to another one."""
+
+
+def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Find all that is wrong with a server file, or a folder of them, in the files' order.
+
+    What is wrong with the settings comes first, for it stops every start as well.
+    """
+    files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
+    found = [*_of_settings(environ, files), *files.findings]
+    if is_reachable_by(environ):
+        found = [_fatal(each) if each.rule is SECRET_SHORT else each for each in found]
+    return tuple(sorted(found, key=_place))
+
+
+def errors(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the findings that make `check` fail."""
+    return tuple(each for each in findings if each.severity is Severity.ERROR)
+
+
+def _of_settings(environ: Mapping[str, str], files: ServerFiles) -> Iterator[Finding]:
+    """Find what is wrong with the settings beside these files.
+
+    Variables that only other files of the folder use are known too.
+    """
+    beside = read_server_files(servers_dir_of(environ), environ).variables
+    try:
+        settings = Settings.from_environ(environ, files.variables | beside)
+    except ConfigurationError as error:
+        yield from (anywhere(SETTING_WRONG, fault) for fault in error.faults)
+    else:
+        yield from (anywhere(SETTING_WRONG, fault) for fault in faults_of_oauth(settings))
+    yield from (anywhere(SECRET_SHORT, short) for short in short_in_settings(environ))
+
+
+def _fatal(finding: Finding) -> Finding:
+    return replace(finding, severity=Severity.ERROR)
+
+
+def _place(finding: Finding) -> tuple[str, int, int]:
+    return str(finding.path or ""), finding.line or 0, finding.column or 0
