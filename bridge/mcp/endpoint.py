@@ -15,6 +15,7 @@ from mcp.server.lowlevel import Server as McpServer
 from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
+from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.requests import Request
 from typing_extensions import override
 
@@ -95,7 +96,22 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
 
 
 class NotifyingServer(McpServer[Caller]):
-    """The SDK's server, which tells a session when its tools or prompts are others than before."""
+    """The SDK's server, which tells a session when its tools or prompts are others than before.
+
+    It makes no spans where no tracer takes them, and its name for answers once: both cost as much
+    as a short request.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stamp = super().server_info_stamp
+        if isinstance(get_tracer_provider(), ProxyTracerProvider):
+            self.middleware.clear()
+
+    @property
+    @override
+    def server_info_stamp(self) -> dict[str, Any]:
+        return dict(self._stamp)
 
     @override
     def create_initialization_options(
@@ -148,6 +164,11 @@ class McpEndpoint:
         """Return a tool's input schema, or None for one that is unknown in this scope."""
         tool = self._tools_in(scope).get(name)
         return tool.input if tool else None
+
+    def header_schema(self, name: str, scope: Scope) -> dict[str, Any] | None:
+        """Return the input schema of a tool some of whose arguments clients repeat as headers."""
+        tool = self._tools_in(scope).get(name)
+        return tool.input if tool and tool.has_param_headers else None
 
     def _list(self, scope: Scope) -> list[types.Tool]:
         return [tool.describe() for tool in self._tools_in(scope).values()]
@@ -223,20 +244,28 @@ def telling(context: Context, what: str) -> Iterator[None]:
 
     Nothing is waited for at its end: a caller cancelled there would lose what the block has taken.
     """
-    teller = asyncio.create_task(_tell(context, what))
-    teller.add_done_callback(lambda told: told.cancelled() or told.exception())
+    tellers: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        tellers.append(asyncio.create_task(_tell(context, what)))
+        tellers[0].add_done_callback(lambda told: told.cancelled() or told.exception())
+
+    # Most blocks end sooner, and a timer costs less than a task.
+    first = asyncio.get_running_loop().call_later(FIRST_S, begin)
     try:
         yield
     finally:
-        teller.cancel()
+        first.cancel()
+        for teller in tellers:
+            teller.cancel()
 
 
 async def _tell(context: Context, what: str) -> None:
-    waited_s, pause_s = 0.0, FIRST_S
+    waited_s = FIRST_S
     while True:
-        await asyncio.sleep(pause_s)
-        waited_s, pause_s = waited_s + pause_s, EVERY_S
         await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")
+        await asyncio.sleep(EVERY_S)
+        waited_s += EVERY_S
 
 
 @dataclass
@@ -306,7 +335,7 @@ async def authenticate(request: Request) -> McpRequest:
     server = state.runtime.servers.get(request.path_params["server"])
     if server is None:
         raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
-    wire = request.url.path.split("/")[1]
+    wire = request.scope["path"].split("/")[1]
     authorization = request.headers.get("authorization")
     access = await state.runtime.authenticator.admit(server, authorization, wire)
     await state.http_acks.prove(request)

@@ -191,7 +191,7 @@ class HttpAcks:
         """Return the connection that a request came on, as far as it speaks for the client."""
         return AckConnection(
             connection_of(request.scope),
-            is_proxied=is_proxied(request.headers),
+            is_proxied=is_proxied(frozenset(request.headers)),
             tells=self._tells,
         )
 

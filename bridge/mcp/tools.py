@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import mcp_types as types
 from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import x_mcp_header_map
 
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
@@ -179,6 +181,11 @@ class Tool:
     run: Run
     output: Schema | None = None
     meta: Meta = Meta()
+
+    @functools.cached_property
+    def has_param_headers(self) -> bool:
+        """Report whether a client repeats some of its arguments as headers."""
+        return bool(x_mcp_header_map(self.input))
 
     def describe(self) -> types.Tool:
         """Return the tool as it stands in the list."""

@@ -172,6 +172,11 @@ class FixtureDoor(McpEndpoint):
             return INPUTS.get(name, NOTHING)
         return self._behind.input_schema(name, scope)
 
+    @override
+    def header_schema(self, name: str, scope: Scope) -> Schema | None:
+        """Return a tool's input schema, or None for an unknown tool."""
+        return self.input_schema(name, scope)
+
     async def _list_tools(
         self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:

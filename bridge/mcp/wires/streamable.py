@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from anyio import EndOfStream, create_memory_object_stream
 from mcp.server.connection import Connection
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
@@ -64,6 +64,7 @@ from bridge.mcp.tools import LAST_WAIT_S, Caller
 from bridge.mcp.wires import streamable_2025
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
 from bridge.models import Json, Message
+from bridge.net.connection import connection_of
 from bridge.net.request_body import read_body
 
 Serve = Callable[[McpRequest, Message], Awaitable[ASGIApp]]
@@ -147,7 +148,7 @@ async def _read_json(request: Request, max_bytes: int) -> Json | Response:
         body = await read_body(request, max_bytes)
     except MalformedError as error:
         return JSONResponse(error_message(None, PARSE_ERROR, str(error)), 400)
-    if await request.is_disconnected():
+    if not await _is_there(request):
         # It knows nothing of its request and may have made it again, elsewhere, long ago.
         return Response(status_code=400)
     try:
@@ -203,32 +204,43 @@ class StreamChannel(NullChannel):
     """
 
     def __init__(self) -> None:
-        self._entrance, self._exit = create_memory_object_stream[Message](FRAMES_MAX)
+        self._frames: asyncio.Queue[Message | None] = asyncio.Queue(FRAMES_MAX)
+        self._is_over = False
+        self.has_begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @override
     async def send(self, message: Message) -> None:
         """Put a notification on the stream; waits while its client does not read."""
-        await self._entrance.send(message)
+        await self._put(message)
 
     async def comment(self) -> None:
         """Put a comment on the stream, which says nothing."""
-        await self._entrance.send(COMMENT)
+        await self._put(COMMENT)
 
     def end(self) -> None:
         """Report that nothing follows."""
-        self._entrance.close()
+        self._is_over = True
+        if self._frames.empty():
+            self._frames.put_nowait(None)
 
     async def next(self) -> Message | None:
         """Take the next notification off the line, or None at its end."""
-        try:
-            return await self._exit.receive()
-        except EndOfStream:
-            self.close()
+        if self._is_over and self._frames.empty():
             return None
+        return await self._frames.get()
 
     def close(self) -> None:
-        """Take no more notifications."""
-        self._exit.close()
+        """Take no more notifications, and let go who waits to send one."""
+        self._is_over = True
+        while not self._frames.empty():
+            self._frames.get_nowait()
+
+    async def _put(self, frame: Message) -> None:
+        if self._is_over:
+            return
+        if not self.has_begun.done():
+            self.has_begun.set_result(None)
+        await self._frames.put(frame)
 
 
 async def serve_2026(request: McpRequest, message: Message) -> ASGIApp:
@@ -237,10 +249,11 @@ async def serve_2026(request: McpRequest, message: Message) -> ASGIApp:
         return _acknowledge(request.http)
     if "method" not in message:
         return _reject(InboundLadderRejection(INVALID_REQUEST, NO_ANSWERS), None)
-    refusal = _refuse(request, message)
+    headers = request.http.headers.items()
+    refusal = _refuse(request, message, headers)
     if refusal is not None:
         return _reject(refusal, message["id"])
-    route = classify_inbound_request(message, headers=dict(request.http.headers))
+    route = classify_inbound_request(message, headers=dict(headers))
     if isinstance(route, InboundLadderRejection):
         return _reject(route, message["id"])
     return await _run(request, message, route)
@@ -249,20 +262,20 @@ async def serve_2026(request: McpRequest, message: Message) -> ASGIApp:
 async def _run(request: McpRequest, message: Message, route: InboundModernRoute) -> ASGIApp:
     due_at = _now() + min(OPEN_WITHIN_S, request.caller.runtime.settings.keepalive_s)
     line = StreamChannel()
-    serving = asyncio.ensure_future(_serve(request, message, route, line))
-    first = asyncio.ensure_future(line.next())
+    serving = asyncio.create_task(_serve(request, message, route, line))
+    either: set[asyncio.Future[Any]] = {serving, line.has_begun}
     try:
-        await asyncio.wait({first}, timeout=OPEN_WITHIN_S)
+        await asyncio.wait(either, timeout=OPEN_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         serving.cancel()
         line.close()
         raise
-    if first.done() and first.result() is None:
+    if serving.done() and not line.has_begun.done():
         answered = serving.result()
         reply = _json(answered.message)
         http_ack = request.hand_over(answered.ack)
         return AckedAnswer(reply, http_ack) if http_ack else reply
-    frames = _frames(request, first, line, serving, due_at)
+    frames = _frames(request, line, serving, due_at)
     token = request.caller.token
     return EventStream(frames, request.state.streams, ends_within_s=END_WITHIN_S, token=token)
 
@@ -298,18 +311,19 @@ def _waiting(request: McpRequest, line: StreamChannel) -> Caller:
 
 
 async def _is_there(request: Request) -> bool:
-    return not await request.is_disconnected()
+    """Report whether the client has not left: its connection knows at once, ASGI a turn later."""
+    connection = connection_of(request.scope)
+    return connection.is_open() if connection else not await request.is_disconnected()
 
 
 async def _frames(
     request: McpRequest,
-    first: "asyncio.Future[Message | None]",
     line: StreamChannel,
     serving: "asyncio.Future[Answer]",
     due_at: float,
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of an exchange, with comments beside them, the first at `due_at`."""
-    waiting: asyncio.Future[Message | None] = first
+    waiting = asyncio.create_task(line.next())
     http_ack: HttpAck | None = None
     try:
         while True:
@@ -328,7 +342,7 @@ async def _frames(
                     http_ack.is_written()
                 return
             yield event(encode(frame).decode()) if frame else KEEPALIVE
-            waiting = asyncio.ensure_future(line.next())
+            waiting = asyncio.create_task(line.next())
     finally:
         waiting.cancel()
         serving.cancel()
@@ -340,20 +354,21 @@ async def _frames(
             http_ack.settle_unless_written()
 
 
-def _refuse(request: McpRequest, message: Message) -> InboundLadderRejection | None:
+def _refuse(
+    request: McpRequest, message: Message, headers: list[tuple[str, str]]
+) -> InboundLadderRejection | None:
     """Find what the SDK's ladder cannot see: doubled headers, parameters repeated as headers."""
-    headers = request.http.headers
-    doubled = find_duplicated_routing_header(headers.items())
+    doubled = find_duplicated_routing_header(headers)
     if doubled is not None:
         return InboundLadderRejection(HEADER_MISMATCH, f"{doubled} header appears more than once")
     params = message.get("params")
     if message["method"] != "tools/call" or not isinstance(params, dict):
         return None
-    schema = request.endpoint.input_schema(str(params.get("name")), request.caller.scope)
+    schema = request.endpoint.header_schema(str(params.get("name")), request.caller.scope)
     arguments = params.get("arguments") or {}
     if schema is None or not isinstance(arguments, dict):
         return None
-    return validate_mcp_param_headers(schema, arguments, headers)
+    return validate_mcp_param_headers(schema, arguments, request.http.headers)
 
 
 def _acknowledge(request: Request) -> Response:
