@@ -9,6 +9,7 @@ kept apart from the others, and longer.
 """
 
 import contextlib
+import itertools
 import json
 import logging
 import logging.handlers
@@ -29,6 +30,8 @@ LINES_MAX = 1000
 
 Form = Literal["console", "json"]
 
+OWN_FIELDS = len(vars(logging.makeLogRecord({})))
+"""Those that a record is made with: what it was given as `extra` stands behind them."""
 STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -85,7 +88,8 @@ class ConsoleLines(logging.Formatter):
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """Return what a record was given as `extra`, and of a library's record its logger."""
-    fields = {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
+    extras = itertools.islice(vars(record).items(), OWN_FIELDS, None)
+    fields = {name: value for name, value in extras if name not in STANDARD_FIELDS}
     if record.name.partition(".")[0] not in OURS:
         fields["logger"] = record.name
     return fields

@@ -61,20 +61,27 @@ class Proof:
     signed_id: str = ""
 
 
+WHOLE = Proof(covers_headers=True)
+
+
 def check_hook(hook: Hook, sender: Sender) -> Proof:
     """Let a sender in that proves itself by any of the hook's credentials.
 
     Raises:
         UnauthorizedError: by none; says why, and by what it may.
     """
-    verdicts = [(auth, _fault(auth, sender)) for auth in hook.auth]
-    proved = [auth for auth, fault in verdicts if fault is None]
+    proved: list[HookAuth] = []
+    why: dict[str, None] = {}
+    for auth in hook.auth:
+        if fault := _fault(auth, sender):
+            why[fault] = None
+        elif auth.covers_headers:
+            return WHOLE
+        else:
+            proved.append(auth)
     if not proved:
-        why = dict.fromkeys(fault for _, fault in verdicts if fault)
         challenges = dict.fromkeys(auth.challenge for auth in hook.auth)
         raise UnauthorizedError("; ".join(why), ", ".join(challenges))
-    if any(auth.covers_headers for auth in proved):
-        return Proof(covers_headers=True)
     ids = (
         sender.headers.get(auth.id_header, "")
         for auth in proved

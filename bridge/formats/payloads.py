@@ -23,6 +23,8 @@ from bridge.models import Body, Json
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 SUMMARY_CHARS = 160
+SUMMARY_BYTES = SUMMARY_CHARS * 4
+"""No more of a payload is looked at for its summary."""
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
@@ -54,7 +56,7 @@ def read_payload(content: bytes, content_type: str) -> tuple[Json, Body]:
 
 def summarize(content: bytes) -> str:
     """Return the first characters of a payload on one line."""
-    start = content[: SUMMARY_CHARS * 4].decode(errors="ignore")
+    start = content[:SUMMARY_BYTES].decode(errors="ignore")
     line = " ".join(start.split())
     return line if len(line) <= SUMMARY_CHARS else line[: SUMMARY_CHARS - 1] + "…"
 
@@ -170,6 +172,16 @@ _WEBHOOK_PLACES = frozenset({"params", "query"})
 """Members that the node gives in every case, and of which empty ones say nothing."""
 
 _ITEM_ENVELOPE = frozenset({"pairedItem"})
+
+_SPAREABLE = (b"null", b"pairedItem", b"webhookUrl", b"\\")
+
+
+def holds_spareable(text: bytes) -> bool:
+    """Report whether JSON may hold what `prune` leaves out, unless it is hard: most has none.
+
+    An escape may stand for a letter of what is looked for.
+    """
+    return any(part in text for part in _SPAREABLE)
 
 
 def prune(value: Json, schema: Schema | None, allows: Allows, *, hard: bool = False) -> Json:

@@ -4,7 +4,7 @@ import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from bridge.errors import MalformedError, TooLargeError, TransientError
 from bridge.formats.json_text import show
@@ -41,13 +41,15 @@ async def read_body(
     """
     _demand(int(request.headers.get("content-length", 0)), max_bytes)
     body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            _demand(len(body), max_bytes)
-            hold(len(body))
-    except ClientDisconnect as error:
-        raise MalformedError("the body is cut off") from error
+    has_more = True
+    while has_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedError("the body is cut off")
+        body += message.get("body", b"")
+        has_more = message.get("more_body", False)
+        _demand(len(body), max_bytes)
+        hold(len(body))
     return bytes(body)
 
 

@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, get_type_hints
 
 import hiredis
 from redis.asyncio import Redis
@@ -271,8 +271,8 @@ class StepConnection(AbstractConnection):
     @override
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         """Format a command as Redis reads it."""
-        is_short = not any(isinstance(arg, bytes) and len(arg) > LONG_BYTES for arg in args)
-        if args[0] != "EVALSHA" or not is_short:
+        given = cast("tuple[bytes, ...]", args[3:])
+        if args[0] != "EVALSHA" or max(map(len, given), default=0) > LONG_BYTES:
             return super().pack_command(*args)
         packed: bytes = hiredis.pack_command(args)  # type: ignore[arg-type]  # any number of them
         return [packed]

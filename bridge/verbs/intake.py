@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from bridge.configuration.servers import Hook, Server
 from bridge.errors import ConflictError, Fault, InvalidError, NotFoundError, NumberError
 from bridge.formats.json_text import encode, off_loop, spell
-from bridge.formats.payloads import Content, inner_json, prune, resolve, summarize
+from bridge.formats.payloads import (
+    SUMMARY_BYTES,
+    Content,
+    holds_spareable,
+    inner_json,
+    prune,
+    resolve,
+    summarize,
+)
 from bridge.models import Event, Json, new_event_id
 from bridge.n8n.reply_address import ReplyAddresses, execution_of, secrets_in
 from bridge.n8n.scrub import scrub, scrub_text
@@ -163,8 +171,10 @@ def _summary(server: Server, hook: Hook, kept: Content) -> str:
     if not server.trim_context or len(kept.body.content) > SUMMARIZED_BYTES:
         return summarize(kept.body.content)
     hard = server.trim_context == "hard"
-    lean = prune(kept.payload, hook.payload, lambda _: True, hard=hard)
-    return summarize(spell(lean).encode())
+    lean = kept.payload
+    if hard or holds_spareable(kept.body.content):
+        lean = prune(kept.payload, hook.payload, lambda _: True, hard=hard)
+    return summarize(spell(lean)[:SUMMARY_BYTES].encode())
 
 
 def _demand_proof(hook: Hook, incoming: Incoming) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.formats.payloads import prune, resolve, spare_envelopes
+from bridge.formats.json_text import encode, spell
+from bridge.formats.payloads import holds_spareable, prune, resolve, spare_envelopes
 from bridge.formats.pointers import pointer_to
 from bridge.models import Json
 from bridge.schemas.checks import SchemaCache
@@ -184,3 +185,16 @@ def test_items_that_a_schema_speaks_of_stay_items() -> None:
     schema = {"items": {"properties": {"json": {"type": "object"}}}}
     items: Json = [{"json": {"id": 1, "note": None}}]
     assert spared(spare_envelopes, items, schema) == [{"json": {"id": 1}}]
+
+
+@given(value=VALUES, schema=st.none() | SCHEMAS)
+def test_what_seems_to_hold_nothing_to_leave_out_is_left_as_it_is(
+    value: Json, schema: dict[str, Any] | None
+) -> None:
+    for text in (encode(value), spell(value).encode()):
+        assert holds_spareable(text) or spared(prune, value, schema) == value
+
+
+def test_names_and_nulls_are_found_however_they_are_spelled() -> None:
+    for text in (b'{"a":null}', b'{"json":{},"pairedItem":0}', rb'{"json":{},"p\u0061iredItem":0}'):
+        assert holds_spareable(text)
