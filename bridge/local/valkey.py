@@ -45,6 +45,14 @@ protected-mode yes
 """
 
 
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=100"}
+"""Has glibc keep so many freed pieces of each size at hand, in place of 7, for some megabytes.
+
+The program comes with glibc's allocator. What a step of Lua makes and drops would be sought among
+the free pieces of the whole heap: a third of a step's time, and the more the store holds, the more.
+"""
+
+
 class EmbeddedValkey:
     """A Valkey that has every write on disk before it answers, and never outlives this process.
 
@@ -157,6 +165,7 @@ class EmbeddedValkey:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 pass_fds=(lock,),
+                env={**ALLOCATOR, **os.environ},
                 start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
             )
         if process.stdin is not None:

@@ -1,104 +1,150 @@
 """Whether what is there already makes what comes slower."""
 
+import contextlib
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
 from tests.bench.connection import Connection, spell
 from tests.bench.figures import Figure, Goal, Row
-from tests.bench.load import Load, Question, Work, press
+from tests.bench.filling import fill_events, fill_sessions
+from tests.bench.load import MEASURES, Question, Side, Work, in_turns
 from tests.bench.program import Program
 from tests.bench.scale import Scale
-from tests.bench.stage import CLAUDE, N8N, set_up
+from tests.bench.stage import CLAUDE, N8N, Stage, set_up
 from tests.bench.streams import HELLO
 from tests.bench.tool_call import spelled
 
 FLAT = 1.2
-EVENT = Question(
-    spell("POST", "/hooks/demo/question", N8N, {"question": "Which plan fits us?"}), 202, b"queued"
-)
-LIST = Question(spelled("/mcp/demo", "list_events", 1, {"limit": 10}), 200, b'"events"')
+VERSION = "2025-11-25"
+BODY = {"question": "Which plan fits us?"}
+EVENT = Question(spell("POST", "/hooks/demo/question", N8N, BODY), 202, b"queued")
+LIST = Question(spelled("/mcp/demo", "list_events", 1, {"limit": 10}), 200, b'"events":[{')
+IN_2025 = {**CLAUDE, "accept": "application/json, text/event-stream"}
 SESSION = Question(
     spell(
         "POST",
         "/mcp-2025/demo",
-        {**CLAUDE, "accept": "application/json, text/event-stream"},
-        {**HELLO, "params": {**HELLO["params"], "protocolVersion": "2025-11-25"}},
+        IN_2025,
+        {**HELLO, "params": {**HELLO["params"], "protocolVersion": VERSION}},
     ),
     200,
     b'"serverInfo"',
 )
-FILLING_CLIENTS = 64
-SOME = 100
-"""So many events at least where what is asked wants to find some."""
+
+Filling = Callable[[Stage, int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class TakeAndRelease(Work):
-    """Take the oldest event, and give it back to where it was."""
+class Answered(Work):
+    """An event comes in; the oldest is taken and answered, so that as many wait as before."""
 
     @override
     async def done(self, connection: Connection) -> bytes:
+        await EVENT.done(connection)
         take = Question(spelled("/mcp/demo", "take_event", 1, {}), 200, b'"lease"')
         taken = json.loads(await take.done(connection))["result"]["structuredContent"]
-        given = {name: taken[name] for name in ("event_id", "lease")}
-        release = spelled("/mcp/demo", "release_event", 2, {**given, "reason": "measured"})
-        return await Question(release, 200, b'"isError":false').done(connection)
+        lease = {name: taken[name] for name in ("event_id", "lease")}
+        reply = spelled("/mcp/demo", "reply_to_event", 2, {**lease, "reply": {"answer": "Pro."}})
+        return await Question(reply, 200, b'"answered"').done(connection)
+
+
+class Ping(Work):
+    """A request of one session, which is a sign of its life."""
+
+    def __init__(self) -> None:
+        self._question: Question | None = None
+
+    @override
+    async def done(self, connection: Connection) -> bytes:
+        if self._question is None:
+            begun = await connection.ask(SESSION.request)
+            session = {"mcp-session-id": begun.headers["mcp-session-id"]}
+            headers = {**IN_2025, **session, "mcp-protocol-version": VERSION}
+            ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+            self._question = Question(spell("POST", "/mcp-2025/demo", headers, ping), 200, b"{}")
+        return await self._question.done(connection)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that holds so much, and the web process in front of it."""
+
+    count: int
+    stage: Stage
+    web: Program
 
 
 async def measure(scale: Scale) -> Row:
-    """Ask the same of a store with few and with many events, and with few and many sessions."""
+    """Ask the same of stores that hold little and much, one after the other in each round."""
     figures: list[Figure] = []
-    found = tuple(max(SOME, count) for count in scale.queued)
-    for name, filling, work, counts in (
-        ("a hook request", EVENT, EVENT, scale.queued),
-        ("list_events", EVENT, LIST, found),
-        ("take_event and release_event", EVENT, TakeAndRelease(), found),
-        ("a handshake", SESSION, SESSION, scale.handshakes),
-    ):
-        unit = "sessions" if filling is SESSION else "events"
-        loads = await _loads(filling, work, counts, scale)
-        least, *more = counts
-        figures += [
-            Figure(
-                f"{name}, {count:,} {unit}: p50 ms",
-                [load.p50_ms for load in loads[count]],
-                f"{least:,} {unit}",
-                [load.p50_ms for load in loads[least]],
-                goal=Goal(FLAT),
-            )
-            for count in more
-        ]
+    async with _stores(_fill_events, scale.queued) as stores:
+        figures += await _compared("a hook request", lambda: EVENT, "events", stores, scale)
+        figures += await _compared("list_events", lambda: LIST, "events", stores, scale)
+        figures += await _compared("an event taken and answered", Answered, "events", stores, scale)
+    async with _stores(_fill_sessions, scale.handshakes) as stores:
+        figures += await _compared("a handshake", lambda: SESSION, "sessions", stores, scale)
+        figures += await _compared("a ping in a session", Ping, "sessions", stores, scale)
     return Row(
         "Growth",
-        "One client asks the same of a store that holds little and much: open events of a hook "
-        "that wait in its queue, and sessions of the 2025-11-25 wire.",
+        "One client asks the same of a store that holds little and of one that holds much: open "
+        "events of a hook that wait in its queue, and sessions of the 2025-11-25 wire. The time "
+        "that an answer takes, and the CPU of the web process and of Valkey.",
         figures,
-        ("The store only grows, so these rounds are not in turns: first all on little.",),
+        (
+            "What is there before was written by the steps that requests end in, 256 a round trip, "
+            "and not by requests. The stores of one kind stand side by side and are asked in "
+            "turns; the empty one fills a little meanwhile.",
+        ),
     )
 
 
-async def _loads(
-    filling: Question, work: Work, counts: tuple[int, ...], scale: Scale
-) -> dict[int, list[Load]]:
-    async with set_up() as stage, stage.web() as web:
-        found: dict[int, list[Load]] = {}
-        held = 0
+async def _fill_events(stage: Stage, count: int) -> None:
+    await fill_events(stage, json.dumps(BODY).encode(), count)
+
+
+async def _fill_sessions(stage: Stage, count: int) -> None:
+    await fill_sessions(stage, VERSION, count)
+
+
+@contextlib.asynccontextmanager
+async def _stores(filling: Filling, counts: Sequence[int]) -> AsyncIterator[list[Store]]:
+    """Have a store with each count, all at once."""
+    async with contextlib.AsyncExitStack() as stack:
+        stores = []
         for count in counts:
-            await _fill(web, filling, count - held)
-            held = count
-            again: Iterator[Work] = itertools.repeat(work)
-            await press(web.port, 1, scale.warm_s, again)
-            found[count] = [
-                await press(web.port, 1, scale.load_s / 2, again) for _ in range(scale.rounds)
-            ]
-        return found
+            stage = await stack.enter_async_context(set_up())
+            await filling(stage, count)
+            stores.append(Store(count, stage, await stack.enter_async_context(stage.web())))
+        yield stores
 
 
-async def _fill(web: Program, filling: Question, count: int) -> None:
-    """Have so many more in the store."""
-    if count > 0:
-        await press(web.port, FILLING_CLIENTS, 3600, itertools.repeat(filling, count))
+async def _compared(
+    name: str, work: Callable[[], Work], unit: str, stores: Sequence[Store], scale: Scale
+) -> list[Figure]:
+    """Ask each store in turns; what holds most is to cost no more than what holds least."""
+    sides = [
+        Side(
+            f"{store.count:,} {unit}",
+            store.web.port,
+            itertools.repeat(work()),
+            (store.web.pid, store.stage.valkey_pid),
+        )
+        for store in stores
+    ]
+    shorter = replace(scale, load_s=scale.load_s / 2)  # for there are many
+    (least, few), *more = zip(sides, await in_turns(sides, 1, shorter), strict=True)
+    return [
+        Figure(
+            MEASURES[measure].format(f"{name}, {side.name}"),
+            [getattr(load, measure) for load in loads],
+            least.name,
+            [getattr(load, measure) for load in few],
+            goal=Goal(FLAT),
+        )
+        for side, loads in more
+        for measure in ("p50_ms", "cpu_ms")
+    ]

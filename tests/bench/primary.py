@@ -8,18 +8,17 @@ from time import perf_counter
 
 from redis.asyncio import Redis
 
-from bridge.models import Body, new_event_id
-from bridge.store.events import EventStore, NewEvent
+from bridge.store.events import EventStore
 from bridge.store.steps import Steps
 from tests.bench.cpu import cpu_s
 from tests.bench.figures import Figure, Row
+from tests.bench.filling import new_event
 from tests.bench.scale import Scale
 from tests.bench.stage import Stage, set_up
 from tests.waiting import wait_until
 
 BODY = b'{"question":"Which plan fits us?","body":"' + b"x" * 980 + b'"}'
 PATIENCE_S = 30.0
-DAY_S = 86400
 XADD = "XADD of the same bytes"
 CHANNEL, SIGNAL, PUBLISHED = "bench", b"events:demo", 2000
 
@@ -65,7 +64,7 @@ async def _batches(
     stage: Stage, redis: Redis, events: EventStore, size: int, scale: Scale
 ) -> list[Figure]:
     async def accept() -> None:
-        await asyncio.gather(*(events.accept(_event()) for _ in range(size)))
+        await asyncio.gather(*(events.accept(new_event(BODY)) for _ in range(size)))
 
     async def add() -> None:
         pipe = redis.pipeline(transaction=False)
@@ -102,7 +101,9 @@ async def _memory(stage: Stage, redis: Redis, events: EventStore, scale: Scale) 
         await wait_until(is_freed, "what was cleared is given back")
         before = (await redis.info("memory"))["used_memory"]
         for _ in range(scale.batches_sent):
-            await asyncio.gather(*(events.accept(_event()) for _ in range(max(scale.batches))))
+            await asyncio.gather(
+                *(events.accept(new_event(BODY)) for _ in range(max(scale.batches)))
+            )
         samples.append(((await redis.info("memory"))["used_memory"] - before) / count / 1024)
     return Figure("memory of Valkey an event, KiB", samples)
 
@@ -115,25 +116,6 @@ async def _carried(
         await send()
     took_s, count = perf_counter() - began, size * times
     return Carried(count / took_s, (cpu_s([stage.valkey_pid]) - used_s) / count * 1000)
-
-
-def _event() -> NewEvent:
-    return NewEvent(
-        event_id=new_event_id(),
-        server="demo",
-        hook="question",
-        body=Body(BODY, "application/json"),
-        summary=BODY[:200].decode(),
-        digest="",
-        idempotency="",
-        reply_url="",
-        reply_deadline="",
-        default_reply="",
-        lease_s=900,
-        max_attempts=5,
-        answer_within_s=900,
-        ttl_s=14 * DAY_S,
-    )
 
 
 async def _published(stage: Stage, redis: Redis) -> Carried:

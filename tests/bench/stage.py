@@ -16,6 +16,9 @@ from tests.bench.program import ROOT, Program, running
 
 SERVERS = Path(__file__).parent / "servers"
 TOKEN = "the-bench-asks-as-claude"
+CLAUDE_NAME = "BRIDGE_DEMO_TOKEN"
+"""Whose token that is, to the bridge."""
+
 HOOK_TOKEN = "the-bench-asks-as-n8n"
 CLAUDE = {"authorization": f"Bearer {TOKEN}"}
 N8N = {"authorization": f"Bearer {HOOK_TOKEN}"}
