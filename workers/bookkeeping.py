@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import redis
@@ -23,6 +23,7 @@ from rq.worker import BaseWorker, WorkerStatus
 from typing_extensions import override
 
 from bridge.queue import LASTING, MODULE, WakeUp, wake_up_of
+from bridge.store.round_trips import Command, RoundTrips
 
 
 class InertJob(Job):
@@ -129,7 +130,8 @@ class Bookkeeping:
 
     An id that was taken stands in RQ's intermediate list until RQ has been told of it. Each step is
     one round trip for any number of jobs, writes all or nothing, and may be taken again when its
-    answer was lost. But for `take` they must not overlap.
+    answer was lost. But for `take` they must not overlap. `take` has a connection of its own, which
+    is closed at the end of the block.
 
     Raises:
         RedisError: from every step, when Redis did not take it or did not say so.
@@ -139,11 +141,18 @@ class Bookkeeping:
         (self._queue,) = worker.queues
         self._worker = worker
         self._redis = client
+        self._taking = RoundTrips(client)
         self._held: dict[TakenJob, None] = {}
         self._in_transit: list[TakenJob] = []
         self._gone: list[str] = []
         self._ended: list[TakenJob] = []
         self._state = ""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._taking.__aexit__()
 
     @property
     def held(self) -> int:
@@ -153,11 +162,14 @@ class Bookkeeping:
     async def take(self, most: int) -> list[str]:
         """Move up to `most` ids into RQ's intermediate list, waiting a second for a first one."""
         source, target = self._queue.key, self._queue.intermediate_queue_key
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.blmove(source, target, TAKE_WAIT_S)
-            if most > 1:
-                pipeline.eval(TAKE, 2, source, target, most - 1)
-            first, *others = await pipeline.execute()
+        commands: list[Command] = [("BLMOVE", source, target, "LEFT", "RIGHT", TAKE_WAIT_S)]
+        if most > 1:
+            commands.append(("EVAL", TAKE, 2, source, target, most - 1))
+        answers = await self._taking.take(commands)
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise answer
+        first, *others = answers
         ids = [first, *(others[0] or ())] if others else [first]
         return [as_text(job_id) for job_id in ids if job_id]
 

@@ -182,7 +182,7 @@ class AsyncWorker(BaseWorker):
         """
         logger.info("worker.started", extra={"worker": self.name})
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self._books, asyncio.TaskGroup() as group:
                 loops = [group.create_task(self._renew()), group.create_task(self._tell())]
                 taking = group.create_task(self._take(stop, group))
                 await stop.wait()

@@ -27,6 +27,7 @@ from bridge.ending import end
 from bridge.errors import OutdatedError, StoreUnavailableError
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
+from bridge.store.round_trips import Command, RoundTrips
 from bridge.store.rows import Arguments, SeamError, decoder_of
 
 logger = logging.getLogger(__name__)
@@ -163,28 +164,27 @@ class Steps:
             self._timer = asyncio.get_running_loop().call_at(until, self._end_patience)
 
     async def _write(self) -> None:
-        while True:
-            await self._more.wait()
-            batch = self._waiting[:BATCH_MAX]
-            again = self._in_time(await self._commit(batch))
-            self._waiting[: len(batch)] = again
-            if not self._waiting:
-                self._more.clear()
-            if again:
-                await asyncio.sleep(PAUSE_S)
+        async with RoundTrips(self._redis) as round_trips:
+            while True:
+                await self._more.wait()
+                batch = self._waiting[:BATCH_MAX]
+                again = self._in_time(await self._commit(batch, round_trips))
+                self._waiting[: len(batch)] = again
+                if not self._waiting:
+                    self._more.clear()
+                if again:
+                    await asyncio.sleep(PAUSE_S)
 
-    async def _commit(self, batch: list[_Pending]) -> list[_Pending]:
-        pipe = self._redis.pipeline(transaction=False)
+    async def _commit(self, batch: list[_Pending], round_trips: RoundTrips) -> list[_Pending]:
         new = self._to_load({step.script for step in batch})
-        for script in new:
-            pipe.execute_command("SCRIPT LOAD", script.text)
         runs = list(_runs(batch))
-        for run in runs:
-            arguments = itertools.chain.from_iterable(step.arguments for step in run)
-            pipe.execute_command("EVALSHA", run[0].script.sha, 0, *arguments)
-        _run_errands([step.errand for step in batch if step.errand], pipe)
+        commands = [
+            *(("SCRIPT LOAD", script.text) for script in new),
+            *(_command_of(run) for run in runs),
+            *self._errands([step.errand for step in batch if step.errand]),
+        ]
         try:
-            answers = await pipe.execute(raise_on_error=False)
+            answers = await round_trips.take(commands)
         except (RedisError, OSError) as error:
             self._loaded.clear()
             fault = fault_of(error) or RedisFault(f"the store does not answer: {error}")
@@ -202,6 +202,14 @@ class Steps:
         ):
             self._loaded.clear()
         return again
+
+    def _errands(self, errands: list[Errand]) -> Iterable[Command]:
+        if not errands:
+            return ()
+        buffer = self._redis.pipeline()
+        for errand in errands:
+            errand(buffer)
+        return (("MULTI",), *(command for command, _ in buffer.command_stack), ("EXEC",))
 
     def _to_load(self, scripts: set[Script]) -> set[Script]:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
@@ -247,12 +255,9 @@ class Steps:
         step.fail(_unavailable(fault))
 
 
-def _run_errands(errands: list[Errand], pipe: Pipeline) -> None:
-    if errands:
-        pipe.execute_command("MULTI")
-        for errand in errands:
-            errand(pipe)
-        pipe.execute_command("EXEC")
+def _command_of(run: list[_Pending]) -> Command:
+    arguments = itertools.chain.from_iterable(step.arguments for step in run)
+    return ("EVALSHA", run[0].script.sha, 0, *arguments)
 
 
 def _answers_to(run: list[_Pending], answer: Any) -> Iterable[Any]:

@@ -134,7 +134,7 @@ async def test_a_dead_workers_job_is_set_aside_and_its_callback_not_called(
     redis: Redis, queue: Queue
 ) -> None:
     job = enqueue(queue, "succeed", on_failure=Callback("tests.workers.contract_jobs.leave_mark"))
-    async with new_worker(redis, {}) as dead, new_worker(redis, {}) as other:
+    async with new_worker(redis, {}) as dead, dead._books, new_worker(redis, {}) as other:
         (started,) = await dead._books.read(await dead._books.take(1))
         await dead._books.tell()
         redis.zadd(queue.started_job_registry.key, {started.execution.composite_key: 1})

@@ -1,0 +1,92 @@
+"""Round trips: one connection, made when it is needed, and an end to each wait."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from bridge.store.round_trips import RoundTrips
+from tests.waiting import wait_until
+
+ANSWER_S = 0.5
+PING = ("PING",)
+
+
+@pytest.fixture
+async def round_trips(redis_url: str) -> AsyncIterator[RoundTrips]:
+    async with (
+        Redis.from_url(redis_url, socket_timeout=ANSWER_S, client_name="tried") as client,
+        RoundTrips(client) as made,
+    ):
+        yield made
+
+
+def waiting(seconds: float) -> tuple[str, str, float]:
+    """Return a command that Redis answers after so long."""
+    return ("BLPOP", "a list that there is not", seconds)
+
+
+async def connections(redis: Redis) -> list[str]:
+    """Name the connections that are tried here."""
+    return [client["id"] for client in await redis.client_list() if client["name"] == "tried"]
+
+
+async def test_commands_are_answered_in_order_an_error_in_the_place_of_its_own(
+    round_trips: RoundTrips,
+) -> None:
+    first, error, last = await round_trips.take([("ECHO", b"1"), ("NO SUCH",), ("ECHO", "2")])
+
+    assert (first, last) == (b"1", b"2")
+    assert isinstance(error, ResponseError)
+
+
+async def test_all_round_trips_go_by_one_connection(round_trips: RoundTrips, redis: Redis) -> None:
+    await round_trips.take([PING])
+    made = await connections(redis)
+    for _ in range(3):
+        await round_trips.take([PING, PING])
+
+    assert await connections(redis) == made
+    assert len(made) == 1
+
+
+async def test_a_connection_that_ended_while_idle_is_made_anew_and_nobody_notices(
+    round_trips: RoundTrips, redis: Redis
+) -> None:
+    await round_trips.take([PING])
+    (ended,) = await connections(redis)
+    await redis.client_kill_filter(_id=ended)
+
+    async def has_ended() -> bool:
+        return not await connections(redis)
+
+    await wait_until(has_ended, "the connection has ended")
+    assert len(await round_trips.take([PING])) == 1
+    assert await connections(redis) != [ended]
+
+
+async def test_each_answer_may_take_as_long_as_the_first(round_trips: RoundTrips) -> None:
+    assert await round_trips.take([waiting(0.6 * ANSWER_S)] * 2) == [None, None]
+
+
+async def test_an_answer_that_does_not_come_ends_the_wait_and_is_not_taken_for_the_next(
+    round_trips: RoundTrips,
+) -> None:
+    with pytest.raises(RedisTimeoutError):
+        await round_trips.take([waiting(3 * ANSWER_S)])
+
+    assert await round_trips.take([("ECHO", "next")]) == [b"next"]
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_the_next(
+    round_trips: RoundTrips,
+) -> None:
+    taking = asyncio.create_task(round_trips.take([waiting(0.2 * ANSWER_S)]))
+    await asyncio.wait([taking], timeout=0.1 * ANSWER_S)
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+
+    assert await round_trips.take([("ECHO", "next")]) == [b"next"]
