@@ -91,6 +91,11 @@ class Fault:
         """Return the pointer as far as it is shown; names in it may be as long as a body."""
         return shorten(self.pointer)
 
+    @override
+    def __str__(self) -> str:
+        """Return the pointer, if it is not the whole, and what is wrong there."""
+        return f"{self.shown_pointer} {self.detail}".lstrip()
+
 
 @dataclass
 class InvalidError(RejectedError):

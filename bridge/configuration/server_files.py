@@ -36,10 +36,14 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 @dataclass(frozen=True)
 class ServerFile:
-    """One file that could be read: its text's value, and that with the environment filled in."""
+    """One file that could be read: its text, its value with the environment filled in, its server.
+
+    There is no server where anything of the file keeps it from being served.
+    """
 
     document: Document
     filled: Any
+    server: Server | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,6 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     variables = Variables(environ)
     for document in _documents_at(path, findings):
         filled, unfilled = variables.fill(document.value)
-        files.append(ServerFile(document, filled))
         server, wrong = _read_server(document, variables, filled, unfilled)
         findings += wrong
         findings += faults_of_tools(document, filled)
@@ -108,9 +111,11 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
         if name is not None and first is not document:
             said = f"is that of {first.path} too: choose another"
             findings.append(document.finding(NAME_TAKEN, ["name"], said))
-        elif server:
+            server = None
+        if server:
             findings += unheeded_keys(document, server)
-            servers[server.name] = without_unheeded(server)
+            server = servers[server.name] = without_unheeded(server)
+        files.append(ServerFile(document, filled, server))
     return ServerFiles(servers, frozenset(variables.used), tuple(findings), tuple(files))
 
 

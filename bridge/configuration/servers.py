@@ -162,7 +162,7 @@ class Hook(Entry):
             faults.append(Fault("/default_reply", "is never sent without `answer_within`: add it"))
         if self.has_default_reply and self.reply is not None:
             faults += [
-                Fault(f"/default_reply{fault.pointer}", f"breaks the reply schema: {fault.detail}")
+                Fault(f"/default_reply{fault.pointer}", f"breaks the reply schema: {fault}")
                 for fault in faults_in_value(self.reply, self.default_reply)
             ]
         if faults:

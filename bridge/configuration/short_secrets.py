@@ -1,6 +1,5 @@
 """Secrets that can be guessed."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -9,8 +8,10 @@ from pydantic import SecretStr
 from bridge.configuration.credentials import HookAuth, Token
 from bridge.configuration.documents import Document
 from bridge.configuration.findings import Finding
+from bridge.configuration.raw import entries, mapping
 from bridge.configuration.rules import SECRET_SHORT
-from bridge.configuration.variables import ENV_PATTERN, FromEnvironment
+from bridge.configuration.server_options import MetaHandshake
+from bridge.configuration.variables import FromEnvironment
 
 SecretPlace = tuple[str | int, ...]
 
@@ -24,7 +25,7 @@ TOO_SHORT = (
 
 _KEYS = frozenset(
     field.alias or name
-    for entry in (Token, *get_args(HookAuth))
+    for entry in (Token, MetaHandshake, *get_args(HookAuth))
     for name, field in entry.model_fields.items()
     if field.annotation is SecretStr
 )
@@ -39,32 +40,36 @@ def is_short(secret: str) -> bool:
 def short_in_file(document: Document, filled: Any) -> Iterator[Finding]:
     """Name the secrets of Claude's tokens and n8n's that are too short.
 
-    `filled` is the document's value with the environment filled in; what in it is not as a server
-    file must be is passed over. What the bridge proves itself by to n8n is n8n's to judge.
+    What the bridge proves itself by to n8n is n8n's to judge.
     """
-    server = filled if isinstance(filled, Mapping) else {}
-    hooks = server.get("hooks")
-    entries: list[tuple[SecretPlace, Any]] = [(("tokens",), server.get("tokens"))]
-    if isinstance(hooks, Mapping):
-        entries += [
-            (("hooks", name, "auth"), hook.get("auth"))
-            for name, hook in hooks.items()
-            if isinstance(hook, Mapping)
-        ]
-    for place, entry in entries:
-        for at in _short(place, entry):
-            yield document.finding(SECRET_SHORT, at, TOO_SHORT)
+    for place, secret in secrets_of_senders(filled):
+        held = secret.value if isinstance(secret, FromEnvironment) else secret
+        # What the environment lacks stands there as it was written, and is a fault by itself.
+        if isinstance(held, str) and not held.startswith("env:") and is_short(held):
+            yield document.finding(SECRET_SHORT, place, TOO_SHORT)
 
 
-def _short(place: SecretPlace, entry: Any) -> Iterator[SecretPlace]:
+def secrets_of_senders(server: Any) -> Iterator[tuple[SecretPlace, Any]]:
+    """Return what Claude's clients and n8n prove themselves by in a server file, with its place."""
+    yield from _secrets(("tokens",), mapping(server).get("tokens"))
+    for name, hook in entries(server, "hooks"):
+        yield from _secrets(("hooks", name, "auth"), hook.get("auth"))
+
+
+def secrets_of_the_bridge(server: Any) -> Iterator[tuple[SecretPlace, Any]]:
+    """Return what the bridge proves itself by in a server file, with its place."""
+    for name, hook in entries(server, "hooks"):
+        yield from _secrets(("hooks", name, "handshake"), hook.get("handshake"))
+    for name, workflow in entries(server, "workflows"):
+        yield from _secrets(("workflows", name, "auth"), workflow.get("auth"))
+
+
+def _secrets(place: SecretPlace, entry: Any) -> Iterator[tuple[SecretPlace, Any]]:
     if isinstance(entry, Mapping):
         for key, value in entry.items():
-            yield from _short((*place, key), value)
+            yield from _secrets((*place, key), value)
     elif isinstance(entry, list):
         for index, value in enumerate(entry):
-            yield from _short((*place, index), value)
+            yield from _secrets((*place, index), value)
     elif place[-1] in _KEYS or isinstance(place[-1], int):
-        text = entry.value if isinstance(entry, FromEnvironment) else entry
-        # What the environment lacks stands there as it was written, and is a fault by itself.
-        if isinstance(text, str) and not re.match(ENV_PATTERN, text) and is_short(text):
-            yield place
+        yield place, entry

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.configuration.documents import Document, Place
 from bridge.configuration.findings import Finding, Rule
+from bridge.configuration.raw import entries, mapping, text
 from bridge.configuration.rules import (
     ARGUMENT_NAME,
     INPUT_COMBINATOR,
@@ -45,38 +46,36 @@ def faults_of_tools(document: Document, filled: Any) -> Iterator[Finding]:
     `filled` is the document's value with the environment filled in; what in it is not as a server
     file must be is passed over, for the loader names that.
     """
-    server = _mapping(filled)
-    for rule, place, predicate in _server_faults(server):
+    for rule, place, predicate in _server_faults(mapping(filled)):
         yield document.finding(rule, place, predicate)
-    for name, workflow in _mapping(server.get("workflows")).items():
-        if isinstance(workflow, Mapping):
-            for rule, place, predicate in _tool_faults(workflow):
-                yield document.finding(rule, ("workflows", name, *place), predicate)
+    for name, workflow in entries(filled, "workflows"):
+        for rule, place, predicate in _tool_faults(workflow):
+            yield document.finding(rule, ("workflows", name, *place), predicate)
 
 
 def _server_faults(server: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, str]]:
-    if len(_text(server.get("title"))) > TITLE_CHARS:
+    if len(text(server.get("title"))) > TITLE_CHARS:
         yield TEXT_TOO_LONG, ("title",), f"has more than {TITLE_CHARS} characters: shorten it"
-    if len(_text(server.get("description")).encode()) > INSTRUCTIONS_BYTES:
+    if len(text(server.get("description")).encode()) > INSTRUCTIONS_BYTES:
         said = f"has more than {INSTRUCTIONS_BYTES} bytes: Claude sees no more"
         yield TEXT_TOO_LONG, ("description",), said
 
 
 def _tool_faults(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, str]]:
-    description = _text(workflow.get("description"))
+    description = text(workflow.get("description"))
     if not description.strip():
         yield TOOL_UNDESCRIBED, (), "needs a `description`: Claude chooses a tool by it"
     if len(description) > DESCRIPTION_CHARS:
         said = f"has more than {DESCRIPTION_CHARS} characters: Claude sees no more"
         yield TEXT_TOO_LONG, ("description",), said
-    if len(_text(workflow.get("title"))) > TITLE_CHARS:
+    if len(text(workflow.get("title"))) > TITLE_CHARS:
         yield TEXT_TOO_LONG, ("title",), f"has more than {TITLE_CHARS} characters: shorten it"
-    arguments = _mapping(workflow.get("input"))
+    arguments = mapping(workflow.get("input"))
     for keyword in _NEVER_AT_THE_TOP:
         if keyword in arguments:
             said = "is not taken by Claude at the top: move it into a property"
             yield INPUT_COMBINATOR, ("input", keyword), said
-    for name in _mapping(arguments.get("properties")):
+    for name in mapping(arguments.get("properties")):
         if not _ARGUMENT_NAME.fullmatch(name):
             yield (
                 ARGUMENT_NAME,
@@ -88,20 +87,11 @@ def _tool_faults(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, str
 
 def cautions(document: Document, filled: Any) -> Iterator[Finding]:
     """Name the patterns that may take too long."""
-    server = _mapping(filled)
     for kind, keywords in _SCHEMAS_OF.items():
-        for name, entry in _mapping(server.get(kind)).items():
+        for name, entry in entries(filled, kind):
             for keyword in keywords:
-                schema = _mapping(_mapping(entry).get(keyword))
+                schema = mapping(entry.get(keyword))
                 for place, pattern in unbounded_patterns(schema):
                     parts = (kind, name, keyword, *place)
                     said = f"holds the pattern {pattern!r}: {_UNBOUNDED}"
                     yield document.finding(PATTERN_SLOW, parts, said)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -51,7 +51,7 @@ WRONG = {
     HOOK
     + "    default_reply: {}\n": "5: hooks.h.default_reply is never sent without `answer_within`",
     HOOK + "    answer_within: 1m\n    reply: {required: [a]}\n    default_reply:\n      b: 1\n": (
-        "7: hooks.h.default_reply breaks the reply schema: is required"
+        "7: hooks.h.default_reply breaks the reply schema: /a is required"
     ),
     HOOK + "    keep: {headers: [Cookie]}\n": "5: hooks.h.keep.headers.0 is a credential",
     HOOK + "    keep: {headers: [X-Ok, X-Api-Key]}\n": "5: hooks.h.keep.headers.1 is a credential",

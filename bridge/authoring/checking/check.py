@@ -1,19 +1,34 @@
 """All that is wrong with server files and the settings beside them, or may be regretted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bridge.authoring.checking.exposure import exposed_secrets
+from bridge.authoring.checking.names import clashing_names
+from bridge.authoring.checking.rules import BEYOND_STARTS
+from bridge.authoring.checking.schemas import unsound_schemas
+from bridge.authoring.checking.workflows import unsound_workflows
 from bridge.configuration.demo import MADE_UP_BY_UP
 from bridge.configuration.findings import Finding, Severity, anywhere
 from bridge.configuration.load import faults_of_oauth, is_reachable_by, short_in_settings
 from bridge.configuration.rules import OF_STARTS, SECRET_SHORT, SETTING_WRONG
-from bridge.configuration.server_files import ServerFiles, read_server_files
+from bridge.configuration.server_files import ServerFile, ServerFiles, read_server_files
 from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError
 
-RULES = OF_STARTS
+RULES = (*OF_STARTS, *BEYOND_STARTS)
 """Every rule of which a finding may be; ids are never given to another one."""
+
+OF_A_FILE: tuple[Callable[[ServerFile], Iterator[Finding]], ...] = (
+    exposed_secrets,
+    unsound_workflows,
+    unsound_schemas,
+)
+"""What is looked for in each file by itself, sound or not."""
+
+OF_ALL_FILES: tuple[Callable[[ServerFiles], Iterator[Finding]], ...] = (clashing_names,)
+"""What is looked for in all of them together."""
 
 
 def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -23,6 +38,8 @@ def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """
     files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
     found = [*_of_settings(environ, files), *files.findings]
+    found += [each for find in OF_A_FILE for file in files.files for each in find(file)]
+    found += [each for find in OF_ALL_FILES for each in find(files)]
     if is_reachable_by(environ):
         found = [_fatal(each) if each.rule is SECRET_SHORT else each for each in found]
     return tuple(sorted(found, key=_place))

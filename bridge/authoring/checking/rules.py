@@ -1,0 +1,126 @@
+"""The rules beyond those of a start: what would go wrong later, elsewhere, or unseen."""
+
+from bridge.configuration.findings import Rule, Severity
+
+SECRET_IN_CLEAR = Rule(
+    "secret-in-clear",
+    Severity.ERROR,
+    "A secret stands in the file, which is copied, shown and committed.",
+    "Put it into the environment or .env, and write env:NAME; make a new one if it was shared.",
+)
+ADDRESS_PLAIN = Rule(
+    "address-plain",
+    Severity.WARNING,
+    "A secret is sent over a network without encryption.",
+    "Use https://, or an address inside your own network.",
+)
+ADDRESS_OF_TEST = Rule(
+    "address-of-test",
+    Severity.ERROR,
+    "A workflow's address is n8n's test address, which works once, while the editor listens.",
+    "Publish the workflow in n8n and use its production address, with /webhook/.",
+)
+ADDRESS_PARAMETER = Rule(
+    "address-parameter",
+    Severity.ERROR,
+    "A workflow's address has a path parameter that nothing fills in.",
+    "Give the Webhook node a path without parameters, and let `input` carry the value.",
+)
+ARGUMENT_UNDESCRIBED = Rule(
+    "argument-undescribed",
+    Severity.WARNING,
+    "A required argument has no description, so Claude has to guess what it is.",
+    "Add a `description` that says what it is, in which form, and where Claude finds it.",
+)
+ARGUMENT_UNDECLARED = Rule(
+    "argument-undeclared",
+    Severity.ERROR,
+    "A required argument is none of the properties, so Claude cannot know of it.",
+    "Add it to `properties`, or take it out of `required`.",
+)
+INPUT_INVALID = Rule(
+    "input-invalid",
+    Severity.ERROR,
+    "An `input` is no JSON Schema of 2020-12, and Claude's API refuses every request with it.",
+    "Write it as 2020-12 has it: `prefixItems` for lists of `items`, numbers as exclusive bounds.",
+)
+INPUT_DIALECT = Rule(
+    "input-dialect",
+    Severity.WARNING,
+    "An `input` names another dialect than Claude's API reads it in.",
+    "Leave `$schema` out, and write the schema as 2020-12.",
+)
+INPUT_DEEP = Rule(
+    "input-deep",
+    Severity.WARNING,
+    "An `input` has objects within objects within objects, which claude.ai leaves out.",
+    "Flatten it, or take the inner object as a text of JSON.",
+)
+DEFAULT_WRONG = Rule(
+    "default-wrong",
+    Severity.WARNING,
+    "A default or example breaks its own schema, and Claude is led to send what is refused.",
+    "Change the value or the schema.",
+)
+OUTPUT_UNREAD = Rule(
+    "output-unread",
+    Severity.WARNING,
+    "Stock clients could not read an `output`, so they are told its type alone.",
+    "Use patterns that Python and JavaScript both read, and no draft 4.",
+)
+OUTPUT_WRAPPED = Rule(
+    "output-wrapped",
+    Severity.NOTE,
+    "An `output` may be no object, which MCP wants, so Claude gets it as {result: …}.",
+    "Add `type: object` if the workflow answers with an object; else leave it.",
+)
+TOOL_NAME_LONG = Rule(
+    "tool-name-long",
+    Severity.WARNING,
+    "A tool's name, with its server's before it, is longer than Claude's API takes.",
+    "Shorten the server's name or the tool's.",
+)
+TOOL_SHADOWED = Rule(
+    "tool-shadowed",
+    Severity.WARNING,
+    "Two tools have one name to clients that do not put the server's before it.",
+    "Rename one of them, after what it works on.",
+)
+TOOL_UNANNOTATED = Rule(
+    "tool-unannotated",
+    Severity.WARNING,
+    "A workflow does not say what it does to the world, so clients take it for one that destroys.",
+    "Add `annotations`: `read_only: true`, or `destructive: true` or `false`.",
+)
+TOOL_MISANNOTATED = Rule(
+    "tool-misannotated",
+    Severity.WARNING,
+    "A workflow's annotations do not go with the method that it is called by.",
+    "Change `annotations` or `method`.",
+)
+HOOK_UNDESCRIBED = Rule(
+    "hook-undescribed",
+    Severity.WARNING,
+    "A hook has no description, by which Claude knows what arrives and what to answer.",
+    "Add a `description`.",
+)
+
+BEYOND_STARTS = (
+    SECRET_IN_CLEAR,
+    ADDRESS_PLAIN,
+    ADDRESS_OF_TEST,
+    ADDRESS_PARAMETER,
+    ARGUMENT_UNDESCRIBED,
+    ARGUMENT_UNDECLARED,
+    INPUT_INVALID,
+    INPUT_DIALECT,
+    INPUT_DEEP,
+    DEFAULT_WRONG,
+    OUTPUT_UNREAD,
+    OUTPUT_WRAPPED,
+    TOOL_NAME_LONG,
+    TOOL_SHADOWED,
+    TOOL_UNANNOTATED,
+    TOOL_MISANNOTATED,
+    HOOK_UNDESCRIBED,
+)
