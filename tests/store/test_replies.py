@@ -51,6 +51,35 @@ async def test_a_sender_gets_all_that_it_needs(web: Desk) -> None:
     assert sending.n8n_waits_s == pytest.approx(4102444800 - seconds, abs=10)
 
 
+async def test_an_attempt_that_was_put_off_counts_as_none_and_keeps_the_first_failure(
+    web: Desk,
+) -> None:
+    sending = await sent(web)
+    await web.replies.put_off(sending, 0, "resting")
+    again = await web.replies.lease(sending.event_id, new_lease_token())
+    assert again
+    assert (again.attempt, again.last_failure) == (1, "resting")
+
+    await web.replies.put_off(again, 0, "resting still")
+
+    once_more = await web.replies.lease(sending.event_id, new_lease_token())
+    assert once_more
+    assert (once_more.attempt, once_more.last_failure) == (1, "resting")
+
+
+async def test_what_is_kept_of_attempts_dies_with_the_reply(web: Desk) -> None:
+    sending = await sent(web)
+    lives_s = await web.redis.ttl(f"{{bridge}}:reply:{sending.event_id}")
+    for _ in range(3):
+        assert await web.replies.settle(sending, ReplyStatus.PENDING, failure="503")
+        again = await web.replies.lease(sending.event_id, new_lease_token())
+        assert again
+        sending = again
+
+        kept_s = await web.redis.ttl(f"{{bridge}}:attempts:{sending.event_id}")
+        assert lives_s - 10 < kept_s <= lives_s
+
+
 async def test_leasing_again_with_the_same_token_changes_nothing(web: Desk) -> None:
     sending = await sent(web)
     before = await web.everything()

@@ -5,7 +5,6 @@ local keys = require 'keys'
 local layouts = require 'layouts'
 local processes = require 'processes'
 local records = require 'records'
-local timeline = require 'timeline'
 local waiters = require 'waiters'
 local claims = {}
 
@@ -142,14 +141,12 @@ end
 -- step claims.abandon(event_id, token) -> nothing
 function claims.abandon(event_id, token)
   local event = keys.event(event_id)
-  local e = records.fields(event, 'status', 'lease', 'holder', 'server', 'hook')
+  local e = records.of_lists(event, events.MOVED, {'lease', 'holder', 'attempt'})
   local what = 'event ' .. event_id .. ' ' .. token
   local is_held = redis.call('SREM', keys.held(e.holder or ''), what) == 1
   if not is_held or e.status ~= 'leased' or e.lease ~= token then return end
-  redis.call('HINCRBY', event, 'attempt', -1)
   redis.call('ZREM', keys.event_leases(), event_id)
-  events.move(event_id, 'queued')
-  timeline.add(event, 'unreceived')
+  events.move(event_id, e, 'queued', 'unreceived', {}, 'attempt', e.attempt - 1)
   waiters.wake_first(e.server, e.hook)
 end
 
@@ -166,7 +163,6 @@ end
 --   -> {outcome, detail}
 function claims.release(claim, status, delay_ms, reason)
   local event_id, e = claim.event_id, events.claimed(claim)
-  local event = keys.event(event_id)
   if e.released_with == claim.token then return {outcome = 'released', detail = e.released_as} end
   if not e.is_mine or not events.is_takers(e.status) then
     return {outcome = 'lost', detail = e.status}
@@ -176,11 +172,11 @@ function claims.release(claim, status, delay_ms, reason)
     status = 'dead'
     if reason == '' then reason = 'every attempt was given back' end
   end
-  redis.call('HDEL', event, 'lease')
-  redis.call('HSET', event, 'reason', reason, 'released_with', claim.token, 'released_as', status)
-  events.move(event_id, status)
-  timeline.add(event, 'released', {by = claim.taker, to = status, reason = reason,
-    delay_s = status == 'delayed' and delay_ms / 1000 or nil})
+  redis.call('HDEL', keys.event(event_id), 'lease')
+  local details = {by = claim.taker, to = status, reason = reason,
+    delay_s = status == 'delayed' and delay_ms / 1000 or nil}
+  events.move(event_id, e, status, 'released', details, 'reason', reason,
+    'released_with', claim.token, 'released_as', status)
   if status == 'queued' then waiters.wake_first(claim.server, e.hook) end
   if status == 'delayed' then
     redis.call('ZADD', keys.event_leases(), clock.now_ms + delay_ms, event_id)
@@ -203,18 +199,19 @@ end
 
 -- Let the lease or the delay of one event end; one that has used up its attempts is dead.
 function claims.lapse(event_id)
-  local event = keys.event(event_id)
-  local e = records.fields(event, 'status', 'attempt', 'max_attempts', 'holder', 'lease')
+  local e = records.of_lists(keys.event(event_id), events.MOVED,
+    {'attempt', 'max_attempts', 'holder', 'lease'})
   if e.status == 'delayed' then
-    events.move(event_id, 'queued')
-    timeline.add(event, 'due')
+    events.move(event_id, e, 'queued', 'due')
   elseif e.status == 'leased' then
     events.end_lease(event_id, e.lease, e.holder)
     local is_spent = tonumber(e.attempt) >= tonumber(e.max_attempts)
-    local status = is_spent and 'dead' or 'queued'
-    if is_spent then redis.call('HSET', event, 'reason', 'every attempt ran out its lease') end
-    events.move(event_id, status)
-    timeline.add(event, 'lapsed', {to = status})
+    if is_spent then
+      events.move(event_id, e, 'dead', 'lapsed', {to = 'dead'},
+        'reason', 'every attempt ran out its lease')
+    else
+      events.move(event_id, e, 'queued', 'lapsed', {to = 'queued'})
+    end
   end
 end
 
@@ -222,23 +219,21 @@ end
 -- step claims.redrive(event_id, token) -> {outcome, status?}
 function claims.redrive(event_id, token)
   local event, reply = keys.event(event_id), keys.reply(event_id)
-  local e = records.fields(event, 'status', 'server', 'hook', 'open_s', 'ttl_s', 'redriven_with')
+  local e = records.of_lists(event, events.MOVED, {'open_s', 'ttl_s', 'redriven_with'})
   if not e.status then return {outcome = 'unknown'} end
   if e.redriven_with == token then return {outcome = 'redriven', status = e.status} end
   local is_settled = redis.call('HEXISTS', reply, 'value') == 1
   if is_settled or (e.status ~= 'dead' and e.status ~= 'expired') then
     return {outcome = 'refused', status = e.status}
   end
-  redis.call('HSET', event, 'attempt', 0, 'redriven_with', token)
   redis.call('HDEL', event, 'reason')
   local lives_s = math.ceil(e.open_s + e.ttl_s)
   redis.call('EXPIRE', event, lives_s)
   redis.call('EXPIRE', reply, lives_s)
   redis.call('ZADD', keys.event_deadlines(), clock.now_ms + e.open_s * 1000, event_id)
-  events.move(event_id, 'queued')
-  timeline.add(event, 'redriven')
+  events.move(event_id, e, 'queued', 'redriven', {}, 'attempt', 0, 'redriven_with', token)
   waiters.wake_first(e.server, e.hook)
-  return {outcome = 'redriven', status = redis.call('HGET', event, 'status')}
+  return {outcome = 'redriven', status = 'queued'}
 end
 
 return claims

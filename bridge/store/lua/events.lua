@@ -17,6 +17,9 @@ events.FIELDS = {
   'reason', 'merged', 'execution', 'kept',
 }
 
+-- What is to be read of an event that is moved.
+events.MOVED = {'server', 'hook', 'status', 'order', 'call', 'timeline'}
+
 -- When a reply is due that nobody has begun to bring: the process that took it may have died.
 events.REPLY_DUE_MS = 2000
 
@@ -34,17 +37,19 @@ function events.reply(event_id)
   return redis.call('HMGET', keys.reply(event_id), 'status', 'value', 'attempts', 'last_failure')
 end
 
--- Give an event another status. The oldest of the new inbox are looked at on the way: an event that
--- has expired leaves its inbox only so.
-function events.move(event_id, status)
-  local e = records.fields(keys.event(event_id), 'server', 'hook', 'status', 'order', 'call')
-  local inbox = keys.inbox(e.server, e.hook, status)
+-- Give an event, of which `MOVED` was read, another status, and other fields with it, and record
+-- what happened. The oldest of the new inbox are looked at on the way: an event that has expired
+-- leaves its inbox only so.
+function events.move(event_id, e, status, what, details, ...)
+  local event, inbox = keys.event(event_id), keys.inbox(e.server, e.hook, status)
   redis.call('ZREM', keys.inbox(e.server, e.hook, e.status), event_id)
   redis.call('ZADD', inbox, e.order, event_id)
   for _, oldest in ipairs(redis.call('ZRANGE', inbox, 0, 1)) do
-    if redis.call('EXISTS', keys.event(oldest)) == 0 then redis.call('ZREM', inbox, oldest) end
+    local is_there = oldest == event_id or redis.call('EXISTS', keys.event(oldest)) == 1
+    if not is_there then redis.call('ZREM', inbox, oldest) end
   end
-  redis.call('HSET', keys.event(event_id), 'status', status)
+  redis.call('HSET', event, 'status', status,
+    'timeline', timeline.longer(event, e.timeline or '', what, details), ...)
   questions.mark(event_id, e.call, status == 'queued' or status == 'delayed')
   counters.add(1, 'events', e.server, e.hook, status)
   signals.notify('events:' .. e.server)
@@ -64,8 +69,8 @@ end
 
 -- The event that a claim is about, and whether the claim is to its newest lease.
 function events.claimed(claim)
-  local e = records.fields(keys.event(claim.event_id), 'status', 'lease', 'leased_by', 'holder',
-    'server', 'hook', 'attempt', 'max_attempts', 'settled_with', 'released_with', 'released_as')
+  local e = records.of_lists(keys.event(claim.event_id), events.MOVED, {'lease', 'leased_by',
+    'holder', 'attempt', 'max_attempts', 'settled_with', 'released_with', 'released_as'})
   if e.server ~= claim.server then return {status = 'unknown', is_mine = false} end
   e.is_mine = e.lease == claim.token and e.leased_by == claim.taker
   return e
@@ -91,9 +96,8 @@ function events.answer(claim, value)
   local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
   if not e.is_mine or not is_open then return {outcome = 'lost', detail = e.status} end
   events.end_lease(event_id, claim.token, e.holder)
-  events.move(event_id, 'answered')
-  redis.call('HSET', keys.event(event_id), 'settled_with', claim.token)
-  timeline.add(keys.event(event_id), 'answered', {by = claim.taker})
+  events.move(event_id, e, 'answered', 'answered', {by = claim.taker},
+    'settled_with', claim.token)
   redis.call('ZREM', keys.event_deadlines(), event_id)
   local status = (reply.url or '') ~= '' and 'pending' or 'none'
   redis.call('HSET', keys.reply(event_id), 'value', value, 'status', status,
@@ -111,7 +115,9 @@ function events.extend(claim, seconds)
   if not e.is_mine or e.status ~= 'leased' then return {outcome = 'lost', detail = e.status} end
   local ends_at = clock.now_ms + seconds * 1000
   redis.call('ZADD', keys.event_leases(), ends_at, claim.event_id)
-  timeline.add(keys.event(claim.event_id), 'extended', {by = claim.taker, seconds = seconds})
+  local event, details = keys.event(claim.event_id), {by = claim.taker, seconds = seconds}
+  redis.call('HSET', event,
+    'timeline', timeline.longer(event, e.timeline or '', 'extended', details))
   return {outcome = 'extended', detail = clock.digits(ends_at)}
 end
 
@@ -128,15 +134,16 @@ end
 
 -- Expire one event. A dead one stays dead, but n8n need not wait for it any longer either.
 function events.expire(event_id)
-  local e = records.fields(keys.event(event_id), 'holder', 'lease', 'status')
+  local e = records.of_lists(keys.event(event_id), events.MOVED, {'holder', 'lease'})
   events.end_lease(event_id, e.lease, e.holder)
-  if e.status ~= 'dead' then
-    redis.call('HSET', keys.event(event_id), 'reason', 'nobody answered in time')
-    events.move(event_id, 'expired')
-  end
   local reply = records.fields(keys.reply(event_id), 'url', 'default')
   local default = reply.default ~= '' and reply.default or nil
-  timeline.add(keys.event(event_id), 'expired', {default_reply = default})
+  if e.status ~= 'dead' then
+    events.move(event_id, e, 'expired', 'expired', {default_reply = default},
+      'reason', 'nobody answered in time')
+  else
+    timeline.add(keys.event(event_id), 'expired', {default_reply = default})
+  end
   if not default then return end
   redis.call('HSET', keys.reply(event_id), 'value', default, 'answered_at', clock.now_ms)
   if reply.url ~= '' then

@@ -12,20 +12,22 @@ local signals = require 'signals'
 local timeline = require 'timeline'
 local replies = {}
 
--- Give a reply to a sender.
-function replies.give(event_id, token, process)
-  redis.call('HSET', keys.reply(event_id), 'lease', token, 'holder', process)
+-- Give a reply to a sender, and write other fields with it.
+function replies.give(event_id, token, process, ...)
+  redis.call('HSET', keys.reply(event_id), 'lease', token, 'holder', process, ...)
   redis.call('ZREM', keys.due_replies(), event_id)
   processes.hold(process, 'reply ' .. event_id .. ' ' .. token)
 end
 
--- Take a reply from its sender; false where another token has it by now.
-function replies.take_back(event_id, token)
-  local reply = records.fields(keys.reply(event_id), 'lease', 'holder')
-  if reply.lease ~= token then return false end
-  redis.call('HDEL', keys.reply(event_id), 'lease')
-  redis.call('SREM', keys.held(reply.holder), 'reply ' .. event_id .. ' ' .. token)
-  return true
+-- Take a reply from its sender, and fields that are not needed any more; returns what steps decide
+-- by, or nil where another token has it by now.
+function replies.take_back(event_id, token, ...)
+  local r = records.fields(keys.reply(event_id), 'lease', 'holder', 'status', 'attempts',
+    'last_failure')
+  if r.lease ~= token then return end
+  redis.call('HDEL', keys.reply(event_id), 'lease', ...)
+  redis.call('SREM', keys.held(r.holder), 'reply ' .. event_id .. ' ' .. token)
+  return r
 end
 
 -- Become the one sender of a pending reply. `left_ms` is what n8n still waits, where it said so.
@@ -37,8 +39,8 @@ function replies.lease(event_id, token, process)
     'unknown', 'answered_at', 'redriven_at', 'tried_before', 'last_failure')
   if r.status ~= 'pending' or (r.lease and r.lease ~= token) then return end
   if r.lease ~= token then
-    r.attempts = redis.call('HINCRBY', key, 'attempts', 1)
-    replies.give(event_id, token, process)
+    r.attempts = r.attempts + 1
+    replies.give(event_id, token, process, 'attempts', r.attempts)
   end
   local event = records.fields(keys.event(event_id), 'server', 'hook')
   r.server, r.hook, r.attempt = event.server, event.hook, r.attempts
@@ -52,31 +54,31 @@ end
 -- step replies.settle(event_id, token, status, failure, delay_ms: number, unknown: bool,
 --   keep: number) -> bool
 function replies.settle(event_id, token, status, failure, delay_ms, unknown, keep)
-  if not replies.take_back(event_id, token) then return false end
-  local reply = keys.reply(event_id)
-  redis.call('HSET', reply, 'status', status, 'last_failure', failure,
+  local r = replies.take_back(event_id, token, unpack(status == 'delivered' and {'url'} or {}))
+  if not r then return false end
+  redis.call('HSET', keys.reply(event_id), 'status', status, 'last_failure', failure,
     'unknown', unknown and 1 or 0)
-  replies.keep_attempt(event_id, status, failure, keep)
+  replies.keep_attempt(event_id, keep, {attempt = tonumber(r.attempts), at = clock.now_ms,
+    status = status, failure = failure})
   if status == 'pending' then
     redis.call('ZADD', keys.due_replies(), clock.now_ms + delay_ms, event_id)
   else
     local e = records.fields(keys.event(event_id), 'server', 'hook')
     counters.add(1, 'replies', e.server or '', e.hook or '', status)
   end
-  if status == 'delivered' then redis.call('HDEL', reply, 'url') end
   if status == 'dead' then replies.list_dead(event_id) end
   signals.notify('event:' .. event_id)
   return true
 end
 
--- Keep how an attempt ended beside the last ones.
-function replies.keep_attempt(event_id, status, failure, keep)
-  local attempts, reply = keys.attempts(event_id), keys.reply(event_id)
-  local attempt = tonumber(redis.call('HGET', reply, 'attempts'))
-  redis.call('RPUSH', attempts, cjson.encode(
-    {attempt = attempt, at = clock.now_ms, status = status, failure = failure}))
-  redis.call('LTRIM', attempts, -keep, -1)
-  redis.call('EXPIRE', attempts, math.max(redis.call('TTL', reply), 1))
+-- Keep how an attempt ended beside the last ones, for as long as the reply, whose life is not
+-- prolonged once there was one.
+function replies.keep_attempt(event_id, keep, attempt)
+  local attempts = keys.attempts(event_id)
+  local count = redis.call('RPUSH', attempts, cjson.encode(attempt))
+  if count > keep then redis.call('LTRIM', attempts, -keep, -1) end
+  if count > 1 then return end
+  redis.call('EXPIRE', attempts, math.max(redis.call('TTL', keys.reply(event_id)), 1))
 end
 
 -- List a reply among the dead ones; those first in the list leave it once they have expired.
@@ -92,20 +94,19 @@ end
 -- there is no other.
 -- step replies.put_off(event_id, token, delay_ms: number, failure) -> nothing
 function replies.put_off(event_id, token, delay_ms, failure)
-  if not replies.take_back(event_id, token) then return end
-  local reply = keys.reply(event_id)
-  redis.call('HINCRBY', reply, 'attempts', -1)
-  if (redis.call('HGET', reply, 'last_failure') or '') == '' then
-    redis.call('HSET', reply, 'last_failure', failure)
-  end
+  local r = replies.take_back(event_id, token)
+  if not r then return end
+  local first = r.last_failure or ''
+  redis.call('HSET', keys.reply(event_id), 'attempts', r.attempts - 1,
+    'last_failure', first ~= '' and first or failure)
   redis.call('ZADD', keys.due_replies(), clock.now_ms + delay_ms, event_id)
 end
 
 -- Let another send what a dead sender had: it may have arrived.
 -- step replies.abandon(event_id, token) -> nothing
 function replies.abandon(event_id, token)
-  if not replies.take_back(event_id, token) then return end
-  if redis.call('HGET', keys.reply(event_id), 'status') ~= 'pending' then return end
+  local r = replies.take_back(event_id, token)
+  if not r or r.status ~= 'pending' then return end
   redis.call('HSET', keys.reply(event_id), 'unknown', 1)
   timeline.add(keys.event(event_id), 'reply_abandoned')
   redis.call('ZADD', keys.due_replies(), clock.now_ms, event_id)
@@ -189,8 +190,8 @@ end
 -- Wait no more: the reply goes to its address, and is due now if it is there already.
 -- step replies.leave(event_id, token, may_have_arrived: bool) -> bool
 function replies.leave(event_id, token, may_have_arrived)
-  if not replies.take_back(event_id, token) then return false end
-  if redis.call('HGET', keys.reply(event_id), 'status') ~= 'pending' then return false end
+  local r = replies.take_back(event_id, token)
+  if not r or r.status ~= 'pending' then return false end
   if may_have_arrived then redis.call('HSET', keys.reply(event_id), 'unknown', 1) end
   redis.call('ZADD', keys.due_replies(), clock.now_ms, event_id)
   return true

@@ -163,20 +163,21 @@ function runs.start(run, c)
   c.updated_at = clock.now_ms
   local details = {attempt = c.attempt, by = run.process}
   c.timeline = timeline.longer(call, c.timeline or '', 'started', details)
-  if run.sends and not c.execution then runs.mark_sent(call, c, run.token) end
+  local sent = run.sends and not c.execution and runs.mark_sent(call, c, run.token) or {}
   redis.call('HSET', call, 'status', c.status, 'attempt', c.attempt, 'started_at', c.started_at,
-    'updated_at', c.updated_at, 'lease', run.token, 'holder', run.process, 'timeline', c.timeline)
+    'updated_at', c.updated_at, 'lease', run.token, 'holder', run.process, 'timeline', c.timeline,
+    unpack(sent))
   if clock.now_ms - c.created_at > 1000 * c.ttl_s then
     redis.call('EXPIRE', call, calls.life_s(c.ttl_s, c.timeout_ms))
   end
   runs.give(call_id, run.token, run.process)
 end
 
--- Record that bytes are about to leave, in a call whose timeline is written next.
+-- Have a call say that bytes are about to leave; returns what is to be written beside its timeline.
 function runs.mark_sent(call, c, token)
   c.sent_at, c.sent_with = c.sent_at or clock.now_ms, token
   c.timeline = timeline.longer(call, c.timeline or '', 'sent')
-  redis.call('HSET', call, 'sent_at', c.sent_at, 'sent_with', token)
+  return {'sent_at', c.sent_at, 'sent_with', token}
 end
 
 -- Record that bytes are about to leave. False, here and below: the lease was lost.
@@ -185,8 +186,8 @@ function runs.sent(call_id, token)
   local call, c = keys.call(call_id), runs.held(call_id, token)
   if not c then return false end
   if c.sent_with ~= token then
-    runs.mark_sent(call, c, token)
-    redis.call('HSET', call, 'timeline', c.timeline)
+    local sent = runs.mark_sent(call, c, token)
+    redis.call('HSET', call, 'timeline', c.timeline, unpack(sent))
   end
   return true
 end
