@@ -75,9 +75,9 @@ return trial
 
 def trial(name: str = "one") -> Scripts:
     """Make the steps above, which differ from others of another name."""
-    clock = (FOLDER / "clock.lua").read_text()
-    text = TRIAL.replace("NAME", name)
-    return Scripts(read_modules({"lua/clock.lua": clock, "lua/trial.lua": text}))
+    names = ("clock.lua", "layouts.lua")
+    texts = {f"lua/{name}": (FOLDER / name).read_text() for name in names}
+    return Scripts(read_modules(texts | {"lua/trial.lua": TRIAL.replace("NAME", name)}))
 
 
 class Swapped(NamedTuple):

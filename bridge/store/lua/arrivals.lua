@@ -13,7 +13,7 @@ arrivals.STILL_US = 60000000
 -- step arrivals.after(server, hook, place, limit, kept_ms: number, statuses: json)
 --   -> {last, is_cut, rows: [events.row], start}
 function arrivals.after(server, hook, place, limit, kept_ms, statuses)
-  local last = tonumber(redis.call('GET', keys.order()) or 0)
+  local last = clock.last_order
   if clock.now_us - last > arrivals.STILL_US then last = tonumber(clock.next_order()) end
   if place == '' then
     return {last = clock.digits(last), is_cut = false, rows = {}, start = clock.digits(last)}

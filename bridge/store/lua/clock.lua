@@ -1,6 +1,7 @@
 -- Redis's clock, read once a step: all that one step writes bears the same moment, and no process
 -- needs a clock of its own that is right.
 local keys = require 'keys'
+local layouts = require 'layouts'
 local clock = {}
 
 -- Seconds since 1970, and the microseconds beside them.
@@ -21,14 +22,13 @@ end
 -- All digits of a whole number.
 function clock.digits(number) return string.format('%.0f', number) end
 
--- The last order number given, once it was read.
-clock.last_order = false
+-- The last order number given.
+clock.last_order = tonumber(layouts.kept[2] or 0)
 
 -- The next order number, as a text: microseconds since 1970, but always more than the one before,
 -- also while Redis's clock stands still or is set back.
 function clock.next_order()
-  local last = clock.last_order or tonumber(redis.call('GET', keys.order()) or 0)
-  clock.last_order = math.max(clock.now_us, last + 1)
+  clock.last_order = math.max(clock.now_us, clock.last_order + 1)
   local order = clock.digits(clock.last_order)
   redis.call('SET', keys.order(), order)
   return order

@@ -3,9 +3,12 @@
 local keys = require 'keys'
 local layouts = {}
 
+-- The layout of the store and the last order number given (clock.last_order), read at once.
+layouts.kept = redis.call('MGET', keys.layout(), keys.order())
+
 -- The layout of the store, which each new record names in `v`; one that names none is in the first.
 -- Every step begins with a look at it (GUARD in layout.py): of a later one it takes nothing.
-layouts.now = tonumber(redis.call('GET', keys.layout()) or 1)
+layouts.now = tonumber(layouts.kept[1] or 1)
 
 -- Go on to the latest layout that every process reads, those included that have fallen silent, for
 -- they may go on. Return it where it is another than before. `newest` is what the leader reads.
