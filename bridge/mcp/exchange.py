@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import secrets
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import anyio
 from mcp.server.connection import Connection
 from mcp.server.lowlevel import Server as McpServer
-from mcp.server.runner import modern_error_data, serve_one
+from mcp.server.runner import ServerRunner, modern_error_data
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
@@ -165,24 +166,20 @@ async def answer(
 
     What a handler had handed over is lost where this is cancelled, or the result has no wire form.
 
-    Source: mcp 2.3 `serve_one`; error mapping as its own entries do it.
+    Source: mcp 2.3 `serve_one`, without the end of the connection's exit stack, on which nothing
+    here puts anything; error mapping as its own entries do it.
     """
     request, acks = exchange.request, [NOTHING]
     info = connection.client_params.client_info if connection.client_params else None
     try:
-        result = await serve_one(
-            mcp_server,
-            exchange,
-            request["method"],
-            request.get("params"),
-            connection=connection,
-            lifespan_state=replace(
-                caller,
-                notify=exchange.notify,
-                client=info.name if info else "",
-                hand_over=acks.append,
-            ),
+        served = replace(
+            caller,
+            notify=exchange.notify,
+            client=info.name if info else "",
+            hand_over=acks.append,
         )
+        runner = ServerRunner(mcp_server, connection, served)
+        result = await runner.on_request(exchange, request["method"], request.get("params"))
     except asyncio.CancelledError:
         await asyncio.shield(lose(caller, acks[-1]))
         raise
@@ -290,8 +287,10 @@ JSON, EVENTS = "application/json", "text/event-stream"
 
 def accepts(request: Request, *kinds: str) -> bool:
     """Report whether a client takes all of these kinds; one that says nothing takes any."""
-    ranges = {
-        media.partition(";")[0].strip()
-        for media in request.headers.get("accept", "*/*").lower().split(",")
-    }
+    return _names(request.headers.get("accept", "*/*"), kinds)
+
+
+@functools.lru_cache(maxsize=32)
+def _names(accept: str, kinds: tuple[str, ...]) -> bool:
+    ranges = {media.partition(";")[0].strip() for media in accept.lower().split(",")}
     return all({kind, kind.partition("/")[0] + "/*", "*/*"} & ranges for kind in kinds)

@@ -42,6 +42,12 @@ IsThere = Callable[[], Awaitable[bool]]
 Comment = Callable[[], Awaitable[None]]
 
 
+async def is_there(request: Request) -> bool:
+    """Report whether the client has not left: its connection knows at once, ASGI a turn later."""
+    connection = connection_of(request.scope)
+    return connection.is_open() if connection else not await request.is_disconnected()
+
+
 class AckConnection:
     """The connection that answers go out on, as far as it speaks for the client.
 

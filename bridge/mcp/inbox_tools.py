@@ -77,7 +77,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
         caller.principal,
         hook,
         seconds(given, "wait_seconds"),
-        caller.presence,
+        caller.presence(),
         caller.scope,
     )
     taken = await unless_leaving(caller.leaving, taking)

@@ -41,7 +41,8 @@ async def _always() -> bool:
     return True
 
 
-_PRESENT = Presence(_always)
+def _present() -> Presence:
+    return Presence(_always)
 
 
 def _keep(_ack: str) -> None:
@@ -57,9 +58,10 @@ class Caller:
     start, known before it is served, so that a request served again starts nothing twice. `client`
     is the name that the client gives itself, empty for none. `traceparent` is the one of its HTTP
     request. `hearing` takes its session's subscriptions, where its wire has sessions. `is_there`
-    tells whether anyone would get an answer now; `presence` does so for a caller that waits for an
-    event, and may take a moment to find out. Once `leaving` is set, the answer is wanted soon: the
-    process drains, and this request cannot go on elsewhere. `hand_over` is for `handed_over` alone.
+    tells whether anyone would get an answer now; `presence` returns what does so for a caller that
+    waits for an event, and may take a moment to find out. Once `leaving` is set, the answer is
+    wanted soon: the process drains, and this request cannot go on elsewhere. `hand_over` is for
+    `handed_over` alone.
     """
 
     runtime: McpRuntime
@@ -73,7 +75,7 @@ class Caller:
     hearing: ResourceSubscriptions | None = None
     notify: Callable[[str, Mapping[str, Any] | None], Awaitable[None]] = _drop
     is_there: Callable[[], Awaitable[bool]] = _always
-    presence: Presence = _PRESENT
+    presence: Callable[[], Presence] = _present
     leaving: asyncio.Event | None = None
     hand_over: Callable[[str], None] = _keep
 

@@ -160,7 +160,7 @@ def _waiting(request: McpRequest, stream: SessionStream) -> Caller:
             request.caller.runtime.inboxes, request.caller.server, stream.session_id
         ),
         is_there=is_there,
-        presence=request.connection.presence(is_there, stream.probe, stream.reader_changes),
+        presence=lambda: request.connection.presence(is_there, stream.probe, stream.reader_changes),
     )
 
 

@@ -246,7 +246,7 @@ class Stdio:
             self._server,
             Principal(self._server.name, LOCAL),
             is_there=self._is_there,
-            presence=Presence(self._is_there),
+            presence=partial(Presence, self._is_there),
             leaving=self._leaving,
             hearing=self._inboxes,
         )

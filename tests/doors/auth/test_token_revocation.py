@@ -54,7 +54,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
     runtime: Runtime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bridge.mcp.wires.streamable.OPEN_WITHIN_S", 0.1)
+    monkeypatch.setattr("bridge.mcp.wires.streamable_2026.OPEN_WITHIN_S", 0.1)
     token = await token_for(runtime, "someone", EVERYTHING)
     async with (
         serving(BridgeApp(settings, {DESK.name: DESK})) as far,

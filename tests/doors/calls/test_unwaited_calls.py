@@ -47,7 +47,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have whoever waits look, and a stream of 2026 begin, sooner than a test would wait for."""
-    monkeypatch.setattr("bridge.mcp.wires.streamable.OPEN_WITHIN_S", EVERY_S)
+    monkeypatch.setattr("bridge.mcp.wires.streamable_2026.OPEN_WITHIN_S", EVERY_S)
     monkeypatch.setattr("bridge.mcp.workflow_tools.FIRST_S", EVERY_S)
     monkeypatch.setattr("bridge.mcp.workflow_tools.EVERY_S", EVERY_S)
 

@@ -147,7 +147,7 @@ async def test_an_unknown_version_is_told_the_known_ones(desk: Modern) -> None:
 @pytest.fixture
 def _soon_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have streams open sooner than a test would wait for."""
-    monkeypatch.setattr("bridge.mcp.wires.streamable.OPEN_WITHIN_S", 0.1)
+    monkeypatch.setattr("bridge.mcp.wires.streamable_2026.OPEN_WITHIN_S", 0.1)
 
 
 async def test_what_is_told_meanwhile_comes_on_the_requests_own_stream(fixtures: Modern) -> None:
