@@ -4,8 +4,7 @@ import contextlib
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import httpx2
 from mcp.client import Client
@@ -15,15 +14,15 @@ from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     PROTOCOL_VERSION_META_KEY,
-    CallToolResult,
-    TextContent,
 )
 from typing_extensions import override
 
+from bridge.testing.clients import closing, sentence, use
+
+__all__ = ["Spread", "claude", "closing", "modern_request", "sentence", "use"]
+
 Wire = Literal["2026-07-28", "legacy", "sse"]
 WIRES: tuple[Wire, ...] = ("2026-07-28", "legacy", "sse")
-
-T = TypeVar("T")
 
 TIMEOUT_S = 120.0
 UNLIMITED = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
@@ -75,15 +74,6 @@ async def claude(
         yield client
 
 
-@contextlib.asynccontextmanager
-async def closing(
-    http: httpx2.AsyncClient, transport: AbstractAsyncContextManager[T]
-) -> AsyncIterator[T]:
-    """Close the HTTP client with the transport that was given it."""
-    async with http, transport as streams:
-        yield streams
-
-
 def modern_request(
     origin: str, server: str, token: str, method: str, **params: Any
 ) -> httpx2.Request:
@@ -104,16 +94,3 @@ def modern_request(
         headers["mcp-name"] = params["name"]
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
     return httpx2.Request("POST", f"{origin}/mcp/{server}", json=message, headers=headers)
-
-
-async def use(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool and give its structured result; a tool error fails the test with its sentence."""
-    result = await client.call_tool(tool, arguments)
-    assert not result.is_error, sentence(result)
-    assert isinstance(result.structured_content, dict)
-    return result.structured_content
-
-
-def sentence(result: CallToolResult) -> str:
-    """Return the text of a result."""
-    return "".join(part.text for part in result.content if isinstance(part, TextContent))

@@ -153,13 +153,22 @@ def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
 
 @commands.command("standin", hidden=True)
 @click.option("--port", type=click.IntRange(1, 65535), required=True)
-def stand_in(port: int) -> None:
+@click.pass_obj
+def stand_in(environ: Mapping[str, str], port: int) -> None:
     """Play n8n on loopback, for `up` without one."""
     from bridge.local.ports import listen
     from bridge.net.serve import serve
     from bridge.standin.app import create_standin
+    from bridge.standin.workflows import Flow
 
-    serve(create_standin(built_in=True), listen("127.0.0.1", port), STAND_IN_DRAIN_S)
+    def described(path: str) -> Flow | None:
+        # Server files take half a second to load, which the demo has no use for.
+        from bridge.standin.described import flow_at
+
+        return flow_at(path, environ)
+
+    app = create_standin(built_in=True, further=described)
+    serve(app, listen("127.0.0.1", port), STAND_IN_DRAIN_S)
 
 
 @commands.later("check")
@@ -168,6 +177,14 @@ def _check() -> click.Command:
     from bridge.cli.check import check_command
 
     return check_command
+
+
+@commands.later("new")
+def _new() -> click.Command:
+    """Write the folder of a new server: server file, n8n workflows, tests and all."""
+    from bridge.cli.new import new
+
+    return new
 
 
 @commands.later("events")

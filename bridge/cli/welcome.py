@@ -121,7 +121,8 @@ def about_n8n(n8n_url: str, stand_in_port: int | None) -> Iterator[str]:
         yield heading(f"n8n is {n8n_url}")
         return
     yield heading("n8n is played by a built-in stand-in")
-    yield f"  It listens on {n8n_url} and knows the demo's workflows only. For your own n8n, set"
+    yield f"  It listens on {n8n_url}, knows the demo's workflows, and answers for those of"
+    yield "  your server files with what their `output` gives as examples. For your own n8n, set"
     yield "  BRIDGE_N8N_URL=http://your-n8n:5678 (in .env, say) and start again."
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from bridge.backoff import delay_before
@@ -35,15 +36,23 @@ class Process(Protocol):
 
 
 class Child:
-    """One `n8n-bridge COMMAND` as a process of its own that never outlives this one."""
+    """One `n8n-bridge COMMAND` as a process of its own that never outlives this one.
+
+    It runs in `folder`, whose `.env` it reads, or where this process does.
+    """
 
     def __init__(
-        self, command: tuple[str, ...], environ: Mapping[str, str], drain_s: float
+        self,
+        command: tuple[str, ...],
+        environ: Mapping[str, str],
+        drain_s: float,
+        folder: Path | None = None,
     ) -> None:
         self.name = command[0]
         self._command = command
         self._environ = environ
         self._drain_s = drain_s
+        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -52,6 +61,7 @@ class Child:
             # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
             *tied_to_parent(sys.executable, "-P", "-m", "bridge", *self._command),
             env=self._environ,
+            cwd=self._folder,
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
         )

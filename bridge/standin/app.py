@@ -16,6 +16,7 @@ from bridge.standin.seen import Seen
 from bridge.standin.standin import Standin
 from bridge.standin.waiting import waiting
 from bridge.standin.webhooks import webhook
+from bridge.standin.workflows import Flow
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 BUILT_IN = "the bridge's built-in n8n stand-in"
@@ -24,12 +25,15 @@ Door = Callable[[Standin, Request], Awaitable[Response]]
 SeenDoor = Callable[[Standin, Request, Seen], Awaitable[Response]]
 
 
-def create_standin(*, built_in: bool) -> Starlette:
+def create_standin(
+    *, built_in: bool, further: Callable[[str], Flow | None] = lambda _path: None
+) -> Starlette:
     """Make a stand-in's application: the one that `up` runs, or the one that tests look into.
 
     The built-in one says in its tools' answers that it is no n8n; the other has `/standin/`.
     """
-    return create_app(Standin(answered_by=BUILT_IN if built_in else None, has_control=not built_in))
+    answered_by = BUILT_IN if built_in else None
+    return create_app(Standin(answered_by=answered_by, has_control=not built_in, further=further))
 
 
 def create_app(standin: Standin) -> Starlette:

@@ -1,7 +1,7 @@
 """What one stand-in holds."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from bridge.standin.executions import Execution, Executions
 from bridge.standin.faults import Faults
 from bridge.standin.runs import Outside
 from bridge.standin.seen import SeenRequests
+from bridge.standin.workflows import Flow
 
 REQUEST_TIMEOUT_S = 300.0
 
@@ -21,6 +22,7 @@ class Standin:
 
     With `answered_by` its tools' answers say so in a member of that name; with `has_control` its
     memory is kept, and open under `/standin/`. `api_key` None lets any key read executions.
+    `further` knows workflows beside the built-in ones, by their paths; it may take its time.
     """
 
     def __init__(
@@ -30,9 +32,11 @@ class Standin:
         has_control: bool = False,
         api_key: str | None = None,
         retry_pause_s: float = 2.0,
+        further: Callable[[str], Flow | None] = lambda _path: None,
     ) -> None:
         self.has_control = has_control
         self.api_key = api_key
+        self.further = further
         self.executions = Executions()
         self.seen = SeenRequests()
         self.faults = Faults()

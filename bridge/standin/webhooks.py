@@ -25,7 +25,7 @@ async def webhook(standin: Standin, request: Request, seen: Seen) -> Response:
         RefusalError: there is none, or the request cannot be read.
         BrokenOffError: the run was broken off.
     """
-    flow = _flow(request)
+    flow = await _flow(standin, request)
     run = await start(standin, request, flow.workflow_id)
     seen.execution = run.execution.execution_id
     playing = standin.go_on(run.execution, played(run, flow))
@@ -76,11 +76,11 @@ async def item_of(request: Request) -> Item:
     return Item(body, dict(request.headers), dict(request.query_params))
 
 
-def _flow(request: Request) -> Flow:
+async def _flow(standin: Standin, request: Request) -> Flow:
     path = request.path_params["path"].strip("/")
-    flow = FLOWS.get(path)
+    flow = FLOWS.get(path) or await asyncio.to_thread(standin.further, path)
     if flow is None:
         raise answers.RefusalError(answers.not_registered(request.method, path))
-    if request.method != "POST":
-        raise answers.RefusalError(answers.other_method(request.method, "POST"))
+    if request.method != flow.method:
+        raise answers.RefusalError(answers.other_method(request.method, flow.method))
     return flow

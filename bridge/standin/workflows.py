@@ -22,6 +22,7 @@ class Flow:
     workflow_id: str
     play: Callable[[Run], Awaitable[Json]]
     at_once: Callable[[Execution], Response] | None = None
+    method: str = "POST"
 
 
 async def slow_tool(run: Run) -> Json:

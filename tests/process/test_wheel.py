@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.local.ports import free_port
-from tests.processes import run, running
+from tests.processes import ROOT, run, running
 from tests.wheels import ask, build, empty_environment, install_alone, try_demo, welcomed
 
 OWN = """
@@ -51,6 +51,24 @@ def test_a_wheel_holds_the_demo_the_types_and_nothing_beside_the_packages(wheel:
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
         *("bridge", "workers", "n8n_claude_bridge")
     }
+
+
+def test_a_wheel_holds_the_templates_of_new_and_the_plugin_of_pytest(wheel: Path) -> None:
+    names = {*zipfile.ZipFile(wheel).namelist()}
+    templates = ROOT / "bridge" / "authoring" / "scaffold" / "templates"
+    wanted = {path.relative_to(ROOT).as_posix() for path in templates.rglob("*") if path.is_file()}
+    assert len(wanted) > 20
+    assert wanted <= names
+    (entry_points,) = (name for name in names if name.endswith("/entry_points.txt"))
+    text = zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "[pytest11]\nn8n_bridge = bridge.testing\n" in text
+
+
+async def test_new_works_from_a_wheel(program: str, tmp_path: Path) -> None:
+    status, said = await run("new", "desk", environ={}, folder=tmp_path, program=(program,))
+    assert status == 0, said
+    checked = await run("check", environ={}, folder=tmp_path / "desk", program=(program,))
+    assert checked == (0, "no faults found\n")
 
 
 async def test_up_serves_the_demo_until_there_are_server_files_and_not_again_once_they_are_gone(

@@ -1,0 +1,1 @@
+"""`new`: the folder of a new server, from templates."""
