@@ -24,7 +24,14 @@ from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.operators import warn_of_stranded
 from bridge.web import callbacks, events, health, hooks, openapi
 from bridge.web import events as operators
-from bridge.web.middleware import HostGuard, Readiness, ReadinessMiddleware, WebState
+from bridge.web.middleware import (
+    ErrorAnswers,
+    HostGuard,
+    Readiness,
+    ReadinessMiddleware,
+    SegmentRouter,
+    WebState,
+)
 from bridge.web.oauth import consent, endpoints, metadata
 from bridge.web.oauth.documents import ClientDocuments
 from bridge.web.problems import answer_error, answer_http_error
@@ -60,7 +67,6 @@ def _confirm(path: str) -> Route:
 
 
 ROUTES = (
-    # They are asked in order, and most requests are events.
     Route("/hooks/{server}/{hook}", hooks.receive_event, methods=["POST"]),
     Route("/healthz", health.show_alive),
     Route("/readyz", health.show_ready),
@@ -115,14 +121,21 @@ class BridgeApp(Starlette):
         self.runtime: Runtime
         self.documents: ClientDocuments
         super().__init__(
-            routes=list(ROUTES),
             middleware=[
                 Middleware(HostGuard, settings=settings),
                 Middleware(ReadinessMiddleware, opening=self.readiness, patience_s=PATIENCE_S),
             ],
-            exception_handlers={BridgeError: answer_error, HTTPException: answer_http_error},
-            lifespan=lambda _: self._living(settings, servers),
         )
+        self.router = SegmentRouter(ROUTES, lambda _: self._living(settings, servers))
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put together what each request passes, without the framework's own search for errors."""
+        answers = {BridgeError: answer_error, HTTPException: answer_http_error}
+        app: ASGIApp = ErrorAnswers(self.router, answers)
+        for layer, arguments, options in reversed(self.user_middleware):
+            app = layer(app, *arguments, **options)
+        return app
 
     @contextlib.asynccontextmanager
     async def _living(

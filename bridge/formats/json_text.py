@@ -193,7 +193,7 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
         NotJsonError, MalformedError, NumberError, UnsupportedMediaError: as `parse_json`.
     """
     came, is_plain = _text(content, label)
-    text = _without_halves(came) if "\\ud" in came or "\\uD" in came else came
+    text = _without_halves(came) if "\\" in came and ("\\ud" in came or "\\uD" in came) else came
     _demand_few(text)
     value = _parsed(text, is_mended=text is not came)
     may_be_deep = text.count("[") + text.count("{") > (depth_max or 0)
@@ -204,7 +204,11 @@ def read_json(content: bytes, label: str = "", depth_max: int | None = DEPTH_MAX
 
 def _demand_few(text: str) -> None:
     """Refuse a text of more values than may be read at once, before it is read."""
-    if _marks(text) > VALUES_MAX and _marks(STRING.sub("", text)) > VALUES_MAX:
+    if (
+        len(text) > VALUES_MAX
+        and _marks(text) > VALUES_MAX
+        and _marks(STRING.sub("", text)) > VALUES_MAX
+    ):
         raise MalformedError(f"JSON of more than {VALUES_MAX} values: send fewer at once")
 
 

@@ -119,7 +119,8 @@ async def read_content(raw: bytes, headers: Mapping[str, str], max_bytes: int) -
         TooLargeError: unzipped it is longer than `max_bytes`; it is unzipped no further than that.
         UnsupportedMediaError: a kind, a coding or a charset that is not read here.
     """
-    content = await decoded(raw, headers.get("content-encoding", ""), max_bytes)
+    coding = headers.get("content-encoding")
+    content = await decoded(raw, coding, max_bytes) if coding else raw
     content_type = headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MEDIA_TYPE:

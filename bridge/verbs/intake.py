@@ -219,6 +219,8 @@ def _identity(hook: Hook, incoming: Incoming) -> tuple[str, str]:
     content, reply_url = incoming.content, incoming.reply_url.encode()
     if not incoming.idempotency_key and (numbered := _number(hook, incoming)):
         return numbered, _digest(reply_url)
+    if not incoming.idempotency_key:
+        return "", ""
     return incoming.idempotency_key, _digest(content.body.content, *content.files, reply_url)
 
 

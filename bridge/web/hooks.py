@@ -48,7 +48,9 @@ async def receive_event(request: Request) -> Response:
     server, hook = _find_hook(runtime, request)
     if greeting := answer_graph(hook, request):
         return greeting
-    incoming = await _read(request, hook, runtime.settings.max_body_bytes)
+    # By their names in small letters; of one that repeats, the first.
+    headers = dict(reversed(request.headers.items()))
+    incoming = await _read(request, hook, headers, runtime.settings.max_body_bytes)
     if greeting := answer_slack(hook, incoming.content.payload):
         return greeting
     event, is_duplicate = await runtime.intake.accept(server, hook, incoming)
@@ -60,7 +62,7 @@ async def receive_event(request: Request) -> Response:
         bytes=incoming.content.size_bytes,
         duration_ms=round((time.perf_counter() - started) * 1000, 2),
     )
-    wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+    wait_s = preferred_wait_s(request.headers.getlist("prefer")) if "prefer" in headers else 0
     if wait_s:
         return await _wait(request, event, is_duplicate, wait_s)
     described = encode(_describe(request, event, is_duplicate), compact=True)
@@ -106,9 +108,9 @@ def _find_hook(runtime: WebRuntime, request: Request) -> tuple[Server, Hook]:
     return server, hook
 
 
-async def _read(request: Request, hook: Hook, max_bytes: int) -> Incoming:
-    # By their names in small letters; of one that repeats, the first.
-    headers = dict(reversed(request.headers.items()))
+async def _read(
+    request: Request, hook: Hook, headers: Mapping[str, str], max_bytes: int
+) -> Incoming:
     proof = check_hook(hook, Sender(headers, None, time.time()))
     if proof.covers_headers:
         raw = await read_body(request, max_bytes)
@@ -193,9 +195,10 @@ def answer_graph(hook: Hook, request: Request) -> Response | None:
 
     Source: Microsoft Graph, "Receive change notifications through webhooks", validation.
     """
+    if hook.handshake != "graph":
+        return None
     headers = request.headers
-    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if hook.handshake != "graph" or has_body:
+    if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
         return None
     token = _asked(request).get("validationToken")
     return _said_back(hook, token) if isinstance(token, str) and token else None

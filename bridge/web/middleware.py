@@ -1,4 +1,4 @@
-"""What every request passes, and what it finds: known hosts only, a ready process, its state.
+"""What every request passes, and what it finds: known hosts, a ready process, its route.
 
 A web page may send what is named here, and read that of the answers (CORS). The bridge knows no
 cookies here: a client brings a token, so no credentials are allowed.
@@ -10,14 +10,19 @@ import asyncio
 import contextlib
 import functools
 import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Match, Route, Router
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from typing_extensions import override
 
 from bridge.auth.throttle import GuessThrottle
 from bridge.configuration.settings import Settings
@@ -103,10 +108,10 @@ class HostGuard:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             given = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             scope["headers"] = given
-            if sum(name == b"host" for name, _ in given) != 1:
+            first = dict(reversed(given))
+            if [name for name, _ in given].count(b"host") != 1:
                 await problem(400, "the request must have one Host")(scope, receive, send)
                 return
-            first = dict(reversed(given))
             host = first[b"host"].decode("latin-1")
             origin = first[b"origin"].decode("latin-1") if b"origin" in first else None
             if not self._is_known_host(host):
@@ -269,3 +274,69 @@ def readable_by(origin: str, send: Send) -> Send:
         await send(message)
 
     return send_on
+
+
+ErrorAnswer = Callable[[Request, Exception], Response]
+
+
+class ErrorAnswers:
+    """Answers errors of some classes, each by the most specific one.
+
+    The framework looks for them in three layers, each of which passes on all that is sent.
+
+    Any other is left to the server, which logs it and answers 500 or, where an answer is on its way
+    already, closes the connection. So it does where one of these comes so late.
+    """
+
+    def __init__(self, app: ASGIApp, answers: Mapping[type[Exception], ErrorAnswer]) -> None:
+        self._app = app
+        self._answers = answers
+        self._kinds = tuple(answers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, and answer what it raises."""
+        try:
+            await self._app(scope, receive, send)
+        except self._kinds as error:
+            kind = next(kind for kind in type(error).__mro__ if kind in self._answers)
+            answer = self._answers[kind](Request(scope, receive), error)
+            await answer(scope, receive, send)
+
+
+class SegmentRouter(Router):
+    """Asks only those routes that have the first segment of a path, in their order.
+
+    The framework asks one by one all that there are. Each endpoint returns what is to be sent.
+    """
+
+    def __init__(self, routes: Sequence[Route], lifespan: Lifespan[ASGIApp] | None = None) -> None:
+        super().__init__(routes, redirect_slashes=False, lifespan=lifespan)
+        self._beginning: defaultdict[str, list[Route]] = defaultdict(list)
+        for route in routes:
+            self._beginning[_first_segment(route.path)].append(route)
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the first route answer that takes path and method.
+
+        Raises:
+            HTTPException: none does, 405 where one takes the path.
+        """
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        status = HTTPStatus.NOT_FOUND
+        for route in self._beginning.get(_first_segment(scope["path"]), ()):
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                answer: ASGIApp = await route.endpoint(Request(scope, receive, send))
+                await answer(scope, receive, send)
+                return
+            if match is Match.PARTIAL:
+                status = HTTPStatus.METHOD_NOT_ALLOWED
+        raise HTTPException(status)
+
+
+def _first_segment(path: str) -> str:
+    return path[1:].partition("/")[0]
