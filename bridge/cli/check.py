@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
-from bridge.authoring.checking.check import RULES, check, errors
+from bridge.authoring.checking.check import errors, report
 from bridge.authoring.checking.formats import FORMATS
+from bridge.authoring.checking.tokens import Costs
+from bridge.cli.output import print_rows
+from bridge.configuration.fields import BUILT_IN_TOOLS
 from bridge.configuration.settings import servers_dir_of
 
 TEXT = "text"
+SHOWN = 10
+"""So many tools of a server are named in the table of tokens."""
 
 
 @click.command("check")
@@ -24,10 +29,40 @@ TEXT = "text"
 @click.pass_context
 def check_command(ctx: click.Context, path: Path | None, form: str) -> None:
     """Check server files, by default those of BRIDGE_SERVERS."""
-    found = check(path or servers_dir_of(ctx.obj), ctx.obj)
-    for line in FORMATS[form](found, RULES):
+    made = report(path or servers_dir_of(ctx.obj), ctx.obj)
+    for line in FORMATS[form](made):
         click.echo(line, err=form == TEXT)
-    if errors(found):
+    if form == TEXT:
+        _show_costs(made.costs)
+    if errors(made.findings):
         ctx.exit(1)
     if form == TEXT:
         click.echo("no faults found")
+
+
+def _show_costs(costs: Costs) -> None:
+    """Print a table of what tools cost, the costliest of each server by name."""
+    if not costs.servers:
+        return
+    rows: list[dict[str, object]] = []
+    for cost in costs.servers:
+        own, others = cost.workflows[:SHOWN], cost.workflows[SHOWN:]
+        named = [
+            *own,
+            (f"({len(others)} others)", sum(tokens for _, tokens in others)),
+            (f"({len(BUILT_IN_TOOLS)} of every server)", cost.built_in),
+            ("(all)", cost.tokens),
+        ]
+        rows += [
+            {"server": cost.server, "tool": tool, "tokens": tokens}
+            for tool, tokens in named
+            if tokens
+        ]
+    click.echo(_HEADLINE.format(costs.counted_by))
+    print_rows(rows, "server tool tokens", as_json=False)
+
+
+_HEADLINE = (
+    "Tokens of the tools' definitions, which Claude reads with every request; counted by {}, for "
+    "Claude's own tokenizer is not public: an estimate."
+)

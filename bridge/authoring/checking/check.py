@@ -1,13 +1,14 @@
 """All that is wrong with server files and the settings beside them, or may be regretted."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.authoring.checking.exposure import exposed_secrets
 from bridge.authoring.checking.names import clashing_names
 from bridge.authoring.checking.rules import BEYOND_STARTS
 from bridge.authoring.checking.schemas import unsound_schemas
+from bridge.authoring.checking.tokens import Costs, costly_tools, costs_of
 from bridge.authoring.checking.workflows import unsound_workflows
 from bridge.configuration.demo import MADE_UP_BY_UP
 from bridge.configuration.findings import Finding, Severity, anywhere
@@ -31,18 +32,32 @@ OF_ALL_FILES: tuple[Callable[[ServerFiles], Iterator[Finding]], ...] = (clashing
 """What is looked for in all of them together."""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What `check` found in server files, in the files' order, and what their tools cost."""
+
+    findings: tuple[Finding, ...]
+    costs: Costs
+
+
 def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Find all that is wrong with a server file, or a folder of them, in the files' order.
+    """Find all that is wrong with a server file, or a folder of them, in the files' order."""
+    return report(path, environ).findings
+
+
+def report(path: Path, environ: Mapping[str, str]) -> Report:
+    """Find all that is wrong, and count what the tools of sound servers cost.
 
     What is wrong with the settings comes first, for it stops every start as well.
     """
     files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
-    found = [*_of_settings(environ, files), *files.findings]
+    costs = costs_of(files.servers.values())
+    found = [*_of_settings(environ, files), *files.findings, *costly_tools(files, costs)]
     found += [each for find in OF_A_FILE for file in files.files for each in find(file)]
     found += [each for find in OF_ALL_FILES for each in find(files)]
     if is_reachable_by(environ):
         found = [_fatal(each) if each.rule is SECRET_SHORT else each for each in found]
-    return tuple(sorted(found, key=_place))
+    return Report(tuple(sorted(found, key=_place)), costs)
 
 
 def errors(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge import __version__
+from bridge.authoring.checking.check import RULES, Report
 from bridge.configuration.findings import Finding, Rule, Severity
 
 HOME = "https://github.com/n8n-claude-bridge/n8n-claude-bridge"
@@ -122,29 +123,39 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _text(findings: Sequence[Finding], _rules: Sequence[Rule]) -> Iterator[str]:
-    return map(text_line, findings)
+def _text(report: Report) -> Iterator[str]:
+    return map(text_line, report.findings)
 
 
-def _json(findings: Sequence[Finding], _rules: Sequence[Rule]) -> Iterator[str]:
-    yield _document({"findings": [row_of(finding) for finding in findings]})
+def _json(report: Report) -> Iterator[str]:
+    costs = {
+        "counted_by": report.costs.counted_by,
+        "servers": [
+            {
+                "server": cost.server,
+                "tokens": cost.tokens,
+                "built_in": cost.built_in,
+                "workflows": dict(cost.workflows),
+            }
+            for cost in report.costs.servers
+        ],
+    }
+    yield _document({"findings": [row_of(each) for each in report.findings], "tokens": costs})
 
 
-def _sarif(findings: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[str]:
-    yield _document(sarif(findings, rules))
+def _sarif(report: Report) -> Iterator[str]:
+    yield _document(sarif(report.findings, RULES))
 
 
-def _github(findings: Sequence[Finding], _rules: Sequence[Rule]) -> Iterator[str]:
-    return map(github_line, findings)
+def _github(report: Report) -> Iterator[str]:
+    return map(github_line, report.findings)
 
 
 def _document(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-Format = Callable[[Sequence[Finding], Sequence[Rule]], Iterator[str]]
-
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, Callable[[Report], Iterator[str]]] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif,

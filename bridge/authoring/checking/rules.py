@@ -104,6 +104,18 @@ HOOK_UNDESCRIBED = Rule(
     "A hook has no description, by which Claude knows what arrives and what to answer.",
     "Add a `description`.",
 )
+TOOL_COSTLY = Rule(
+    "tool-costly",
+    Severity.WARNING,
+    "A tool's definition takes many tokens of every request.",
+    "Shorten descriptions, drop arguments that are seldom used, or split the tool.",
+)
+SERVER_COSTLY = Rule(
+    "server-costly",
+    Severity.WARNING,
+    "A server's tools are so many, or take so many tokens, that Claude chooses worse among them.",
+    "Make several servers of it, by what people use together.",
+)
 
 BEYOND_STARTS = (
     SECRET_IN_CLEAR,
@@ -123,4 +135,6 @@ BEYOND_STARTS = (
     TOOL_UNANNOTATED,
     TOOL_MISANNOTATED,
     HOOK_UNDESCRIBED,
+    TOOL_COSTLY,
+    SERVER_COSTLY,
 )
