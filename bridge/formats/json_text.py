@@ -287,15 +287,15 @@ class _Numbers:
         return self.refuse(text) if isinstance(value, float) and math.isinf(value) else value
 
 
+_AS_EVER = contextlib.nullcontext()
+
+
 @contextlib.contextmanager
-def _uncollected(text: str) -> Iterator[None]:
+def _uncollected() -> Iterator[None]:
     """Have nobody look for garbage while a long text is read, which makes none.
 
     To look through millions of new lists again and again takes seven times as long as to read them.
     """
-    if len(text) <= LONG_CHARS:
-        yield
-        return
     with _pause_lock:
         was_enabled = gc.isenabled()
         _pauses.append(was_enabled or any(_pauses))
@@ -339,7 +339,7 @@ def _parsed(text: str, *, is_mended: bool) -> Json:
     numbers = _Numbers()
     has_long_number = _has_long_number(text)
     try:
-        with _uncollected(text):
+        with _uncollected() if len(text) > LONG_CHARS else _AS_EVER:
             if not (is_mended or has_long_number or text.startswith(BOM)):
                 with contextlib.suppress(_NumberFoundError):
                     plain: Json = _READER.decode(text)

@@ -17,7 +17,10 @@ def unread_coding(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
     Source: RFC 9112, 6.1.
     """
-    named = b",".join(value for name, value in headers if name == b"transfer-encoding")
+    given = [value for name, value in headers if name == b"transfer-encoding"]
+    if not given:
+        return None
+    named = b",".join(given)
     codings = [each.strip().lower() for each in named.split(b",") if each.strip()]
     if not named or codings == [b"chunked"]:
         return None

@@ -159,7 +159,7 @@ def _hidden(reply_url: str) -> tuple[str, ...]:
 
 def _without(content: Content, hidden: tuple[str, ...]) -> Content:
     """Take the reply address out of a payload that repeats it: whoever reads it may send there."""
-    if not any(part.encode() in content.body.content for part in hidden):
+    if not hidden or not any(part.encode() in content.body.content for part in hidden):
         return content
     payload = scrub(content.payload, hidden)
     body = replace(content.body, content=encode(payload))
