@@ -9,12 +9,12 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
-from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions
 from mcp.server.lowlevel import Server as McpServer
 from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
-from mcp_types.methods import CacheableMethod
+from mcp_types.methods import CacheableMethod, validate_client_request
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.requests import Request
 from typing_extensions import override
@@ -131,6 +131,7 @@ class McpEndpoint:
         self._server = server
         self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
         self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
+        self._shaped: dict[tuple[Scope, str], HandlerResult] = {}
         self.lists = {
             "toolsListChanged": digest(self._list(EVERYTHING)),
             "promptsListChanged": digest(map(prompt_of, server.hooks.values())),
@@ -156,6 +157,7 @@ class McpEndpoint:
             on_completion=complete,
             on_subscriptions_listen=self.listening,
         )
+        self.mcp.middleware.append(self._shape_once)
         self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         add_tasks(self.mcp)
         EventFeed(self.listening).add_to(self.mcp)
@@ -172,6 +174,23 @@ class McpEndpoint:
 
     def _list(self, scope: Scope) -> list[types.Tool]:
         return [tool.describe() for tool in self._tools_in(scope).values()]
+
+    async def _shape_once(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Answer a list of tools as it was shaped before, for the same scope and version.
+
+        For twenty tools the SDK takes a third of the whole request to shape and check their list.
+        What it checks of a request is checked each time.
+        """
+        if ctx.method != "tools/list":
+            return await call_next(ctx)
+        key = (ctx.lifespan_context.scope, ctx.protocol_version)
+        if key in self._shaped:
+            validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
+            return self._shaped[key]
+        shaped = await call_next(ctx)
+        if len(self._shaped) < SCOPES_MAX:
+            self._shaped[key] = shaped
+        return shaped
 
     async def list_tools(
         self, context: Context, _params: types.PaginatedRequestParams | None
