@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ def digest(parts: Iterable[BaseModel | Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
-@dataclass
+@dataclass(slots=True)
 class InboxWatch:
     """Inboxes that one listener hears of, and how each stood when it last looked."""
 
@@ -75,35 +75,14 @@ class InboxWatch:
 
     async def tell_updates(self, send: Callable[[Message], Awaitable[None]]) -> None:
         """Send each change as the notification of it, for ever."""
-
-        async def tell(hooks: list[str]) -> None:
-            for hook in hooks:
-                params = {"uri": inbox_uri(self.server, hook)}
-                await send({"jsonrpc": "2.0", "method": UPDATED, "params": params})
-
-        await self.tell(tell)
-
-    async def tell(self, tell: Callable[[list[str]], Awaitable[None]]) -> None:
-        """Send the hooks of each change, for ever."""
         with self.inboxes.subscribed(self.server) as woken:
             while True:
                 with contextlib.suppress(TransientError):  # all are notified when Redis is back
-                    if news := await self.changed():
-                        await tell(news)
+                    for hook in await self.changed():
+                        params = {"uri": inbox_uri(self.server, hook)}
+                        await send({"jsonrpc": "2.0", "method": UPDATED, "params": params})
                 await asyncio.sleep(PAUSE_S)
                 await woken.notified()
-
-
-@contextlib.asynccontextmanager
-async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do some work while the block lasts, and no longer."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(log_failure)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 def log_failure(task: asyncio.Task[None]) -> None:

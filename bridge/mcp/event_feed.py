@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
@@ -22,8 +23,8 @@ from bridge.mcp.event_webhooks import (
 )
 from bridge.mcp.occurrence import occurrence
 from bridge.mcp.subscriptions_listen import SubscriptionsListen
-from bridge.mcp.tools import Caller, Context, refusing
-from bridge.models import Event, EventStatus, Json
+from bridge.mcp.tools import Caller, Context, Frames, refusing
+from bridge.models import Event, EventStatus, Json, Message
 from bridge.store.event_feed import ArrivalPage
 
 DELIVERY = ("poll", "push")
@@ -97,20 +98,18 @@ class EventFeed:
         add_webhooks(mcp_server)
 
     async def stream(self, context: Context, params: SubscriptionParams) -> dict[str, Any]:
-        """Send occurrences as they come, with signs of life between, until the client leaves."""
+        """Have occurrences sent as they come, with signs of life between, until the client leaves.
+
+        Returns what ends that.
+        """
         caller, hook = context.lifespan_context, hook_of(context, params)
-        told = _Told(context, hook, params)
-        with self._listening.open(caller.runtime.inboxes.arriving(caller.server)) as woken:
-            with refusing():
-                await told.go_on(begins=True)
-            while not self._listening.is_closing:
-                try:
-                    await told.go_on()
-                except TransientError as error:
-                    await told.fail(str(error))
-                if not await woken.wait(min(HEARTBEAT_S, caller.runtime.settings.keepalive_s)):
-                    await told.live()
-        return {"resultType": "complete", "_meta": told.meta}
+        meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
+        told = FeedStream(caller.apart(), hook.name, meta, params.cursor)
+        self._listening.demand_room()
+        with refusing():
+            first = await told.begin(kept_s_of(caller, params))
+        caller.send_first(told.frames(self._listening, first))
+        return {"resultType": "complete", "_meta": meta}
 
 
 async def list_types(context: Context, _params: types.PaginatedRequestParams) -> dict[str, Any]:
@@ -129,7 +128,7 @@ async def poll(context: Context, params: PollParams) -> dict[str, Any]:
     caller, hook = context.lifespan_context, hook_of(context, params)
     limit = min(params.max_events or EVENTS_USUAL, EVENTS_MAX)
     with refusing():
-        arrivals = await _after(caller, hook, params.cursor, limit, kept_s_of(caller, params))
+        arrivals = await _after(caller, hook.name, params.cursor, limit, kept_s_of(caller, params))
         events = await _occurrences(caller, arrivals)
     return {
         "resultType": "complete",
@@ -141,52 +140,73 @@ async def poll(context: Context, params: PollParams) -> dict[str, Any]:
     }
 
 
-class _Told:
-    """One stream of occurrences: how far it has been told."""
+@dataclass(slots=True)
+class FeedStream:
+    """One stream of a hook's occurrences: `cursor` is how far it has been told."""
 
-    def __init__(self, context: Context, hook: Hook, params: SubscriptionParams) -> None:
-        self._caller = context.lifespan_context
-        self._hook = hook
-        self._params = params
-        self._cursor = params.cursor
-        self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
+    caller: Caller
+    hook: str
+    meta: dict[str, Any]
+    cursor: str | None
 
-    async def go_on(self, *, begins: bool = False) -> None:
-        """Send all that has come since, and first from where on, where that is to be said."""
-        caller, has_more = self._caller, True
-        kept_s = kept_s_of(caller, self._params) if begins else caller.runtime.settings.event_ttl_s
-        while has_more:
-            arrivals = await _after(caller, self._hook, self._cursor, EVENTS_USUAL, kept_s)
-            if begins or arrivals.is_cut:
-                await self._start(arrivals)
-                begins = False
-            for event, told in await _occurrences(caller, arrivals):
-                await self._notify("event", told | {"cursor": str(event.order)})
-                self._cursor = str(event.order)
-            self._cursor, has_more = arrivals.place, arrivals.has_more
+    async def begin(self, kept_s: float) -> list[Message]:
+        """Read the first page; return where it starts, and what it holds."""
+        page = await self._page(kept_s)
+        return [self._start(page), *await self._occurred(page)]
 
-    async def live(self) -> None:
-        """Return a sign of life, with the place up to which all has been told."""
-        await self._notify("heartbeat", {"cursor": self._cursor})
+    async def frames(self, listening: SubscriptionsListen, first: list[Message]) -> Frames:
+        """Yield what it begins with, and then all that comes."""
+        runtime = self.caller.runtime
+        pause_s = min(HEARTBEAT_S, runtime.settings.keepalive_s)
+        live_at = _now() + pause_s
+        with listening.open(runtime.inboxes.arriving(self.caller.server)) as woken:
+            while first:
+                yield first.pop(0)
+            while not listening.is_closing:
+                async for frame in self._come():
+                    yield frame
+                await woken.wait(max(live_at - _now(), 0))
+                if _now() >= live_at:
+                    live_at = _now() + pause_s
+                    yield self._frame("heartbeat", {"cursor": self.cursor})
 
-    async def fail(self, why: str) -> None:
-        """Report that something was in the way; the stream goes on."""
-        error = {"code": types.INTERNAL_ERROR, "message": why}
-        await self._notify("error", {"error": error})
+    async def _come(self) -> Frames:
+        """Yield all that has come since, or what was in the way; the stream goes on."""
+        has_more = True
+        try:
+            while has_more:
+                page = await self._page(self.caller.runtime.settings.event_ttl_s)
+                if page.is_cut:
+                    yield self._start(page)
+                for frame in await self._occurred(page):
+                    yield frame
+                has_more = page.has_more
+        except TransientError as error:
+            fault = {"code": types.INTERNAL_ERROR, "message": str(error)}
+            yield self._frame("error", {"error": fault})
 
-    async def _start(self, arrivals: ArrivalPage) -> None:
-        self._cursor = arrivals.start
-        said = {"cursor": arrivals.start, "truncated": arrivals.is_cut}
-        await self._notify("active", said)
+    async def _page(self, kept_s: float) -> ArrivalPage:
+        return await _after(self.caller, self.hook, self.cursor, EVENTS_USUAL, kept_s)
 
-    async def _notify(self, what: str, params: dict[str, Any]) -> None:
-        await self._caller.notify(f"notifications/events/{what}", params | {"_meta": self.meta})
+    def _start(self, page: ArrivalPage) -> Message:
+        self.cursor = page.start
+        return self._frame("active", {"cursor": page.start, "truncated": page.is_cut})
+
+    async def _occurred(self, page: ArrivalPage) -> list[Message]:
+        """Return the notifications of a page's events, and go on behind it."""
+        events = await _occurrences(self.caller, page)
+        self.cursor = page.place
+        return [self._frame("event", told | {"cursor": str(event.order)}) for event, told in events]
+
+    def _frame(self, what: str, params: dict[str, Any]) -> Message:
+        method = f"notifications/events/{what}"
+        return {"jsonrpc": "2.0", "method": method, "params": params | {"_meta": self.meta}}
 
 
 async def _after(
-    caller: Caller, hook: Hook, cursor: str | None, limit: int, kept_s: float
+    caller: Caller, hook: str, cursor: str | None, limit: int, kept_s: float
 ) -> ArrivalPage:
-    return await caller.runtime.inboxes.after(caller.server, hook.name, cursor, limit, kept_s)
+    return await caller.runtime.inboxes.after(caller.server, hook, cursor, limit, kept_s)
 
 
 async def _occurrences(
@@ -202,3 +222,7 @@ async def _occurrences(
         )
     )
     return [(event, it) for event, it in zip(arrivals.events, told, strict=True) if it]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

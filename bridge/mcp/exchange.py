@@ -25,7 +25,7 @@ from starlette.requests import Request
 
 from bridge.errors import MalformedError, NumberError, TransientError
 from bridge.formats.json_text import encode as encode_json
-from bridge.mcp.tools import Caller
+from bridge.mcp.tools import Caller, Frames
 from bridge.models import Json, Message
 from bridge.verbs.acks import NOTHING, AckState
 
@@ -153,10 +153,11 @@ class Exchange(ChannelOutbound):
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back for a request, and the ack of what it hands over."""
+    """What goes back for a request, the ack of what it hands over, and what goes out before."""
 
     message: Message
     ack: str = NOTHING
+    frames: Frames | None = None
 
 
 async def answer(
@@ -170,6 +171,7 @@ async def answer(
     here puts anything; error mapping as its own entries do it.
     """
     request, acks = exchange.request, [NOTHING]
+    first: list[Frames] = []
     info = connection.client_params.client_info if connection.client_params else None
     try:
         served = replace(
@@ -177,6 +179,7 @@ async def answer(
             notify=exchange.notify,
             client=info.name if info else "",
             hand_over=acks.append,
+            send_first=first.append,
         )
         runner = ServerRunner(mcp_server, connection, served)
         result = await runner.on_request(exchange, request["method"], request.get("params"))
@@ -188,7 +191,7 @@ async def answer(
         data = modern_error_data(error)
         return Answer(error_message(exchange.request_id, data.code, data.message, data.data))
     message: Message = {"jsonrpc": "2.0", "id": exchange.request_id, "result": result}
-    return Answer(message, acks[-1])
+    return Answer(message, acks[-1], first.pop() if first else None)
 
 
 async def lose(caller: Caller, ack: str) -> None:

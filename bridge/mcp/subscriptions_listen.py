@@ -4,6 +4,7 @@ On purpose: the SDK's own handler is not used, for it drops the `taskIds` of the
 hears only its own process; ours hears of tasks from every process through the wake channel.
 """
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,11 +18,12 @@ from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from bridge.configuration.servers import Server
 from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox
-from bridge.mcp.change_watch import LIST_CHANGES, UPDATED, InboxWatch, beside
+from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, InboxWatch
 from bridge.mcp.tasks import demand_tasks, find_task, view
-from bridge.mcp.tools import Context
-from bridge.models import Call, CallId
+from bridge.mcp.tools import Caller, Context, Frames
+from bridge.models import Call, CallId, Message
 from bridge.store.signals import Signal
+from bridge.verbs.inboxes import signals_of
 
 TASKS_MAX = 100
 LISTENERS_MAX = 10_000
@@ -30,86 +32,121 @@ LISTENERS_MAX = 10_000
 class ListenStream:
     """One stream: what its client wants to hear, and what it has heard of that."""
 
+    __slots__ = (
+        *("_caller", "_inboxes", "_lists", "_task_ids", "_told_lists", "_told_tasks", "_uris"),
+        "meta",
+    )
+
     def __init__(self, context: Context, wanted: types.SubscriptionFilter) -> None:
-        self._context = context
-        self._wanted = wanted.model_dump(by_alias=True, exclude_none=True)
-        server = context.lifespan_context.server
-        self._lists = [flag for flag in LIST_CHANGES if self._wanted.get(flag)]
-        self._uris = inboxes_among(server, self._wanted.get("resourceSubscriptions") or ())
-        heard = server.hooks if "resourcesListChanged" in self._lists else self._uris.values()
-        self.inboxes = InboxWatch(context.lifespan_context.runtime.inboxes, server, tuple(heard))
-        self.task_ids = _task_ids(context, self._wanted.get("taskIds"))
+        asked = wanted.model_dump(by_alias=True, exclude_none=True)
+        caller = context.lifespan_context.apart()
+        self._caller = caller
+        self._lists = tuple(flag for flag in LIST_CHANGES if asked.get(flag))
+        self._uris = inboxes_among(caller.server, asked.get("resourceSubscriptions") or ())
+        hears_all = "resourcesListChanged" in self._lists
+        hooks = tuple(caller.server.hooks if hears_all else self._uris.values())
+        self._inboxes = InboxWatch(caller.runtime.inboxes, caller.server, hooks)
+        self._task_ids = _task_ids(context, asked.get("taskIds"))
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
         self._told_lists: dict[str, int] = {}
         self._told_tasks: dict[CallId, object] = {}
 
-    async def acknowledge(self, changes: Counter[str]) -> None:
+    async def begin(self) -> None:
+        """See how all stands now, and which of the tasks there are."""
+        await self._changed_inboxes()
+        self._task_ids = [task_id for task_id in self._task_ids if await self._read(task_id)]
+
+    async def frames(self, listening: "SubscriptionsListen") -> Frames:
+        """Acknowledge first, then yield every change until `listening` closes."""
+        runtime, server = self._caller.runtime, self._caller.server
+        keepalive = runtime.keepalives.name()
+        arrivals = signals_of(server) if self._inboxes.hooks else ()
+        others = (keepalive, *arrivals)
+        names, look_at, is_due = ("", *arrivals), 0.0, False
+        with listening.open(runtime.calls.subscribed(*self._task_ids, also=others)) as woken:
+            yield self._acknowledgement(listening.changes)
+            for frame in self._list_changes(await listening.changed_before(self._caller)):
+                yield frame
+            while not listening.is_closing:
+                if keepalive in names:
+                    yield None
+                if not set(names) <= set(others):
+                    for frame in await self._changed(listening.changes):
+                        yield frame
+                is_due |= not set(names).isdisjoint(arrivals)
+                if is_due and _now() >= look_at:
+                    is_due, look_at = False, _now() + PAUSE_S
+                    for frame in self._inbox_changes(await self._changed_inboxes()):
+                        yield frame
+                left_s = max(look_at - _now(), 0)
+                names = await (woken.wait(left_s) if is_due else woken.notified())
+
+    def _acknowledgement(self, changes: Counter[str]) -> Message:
         """Report what will be told: changes of lists from now on, tasks from how they stand now."""
         self._told_lists = dict(changes)
-        with contextlib.suppress(TransientError):
-            await self.inboxes.changed()
-        self.task_ids = [task_id for task_id in self.task_ids if await self._read(task_id)]
         honoured: dict[str, Any] = dict.fromkeys(self._lists, True)
         if self._uris:
             honoured["resourceSubscriptions"] = list(self._uris)
-        if self.task_ids:
-            honoured["taskIds"] = self.task_ids
-        await self._notify("notifications/subscriptions/acknowledged", {"notifications": honoured})
+        if self._task_ids:
+            honoured["taskIds"] = self._task_ids
+        return self._frame("notifications/subscriptions/acknowledged", {"notifications": honoured})
 
-    async def tell_lists(self, changed: Iterable[str]) -> None:
-        """Notify of the lists named, as far as they are wanted."""
-        for flag in self._lists:
-            if flag in changed:
-                await self._notify(LIST_CHANGES[flag], {})
+    def _list_changes(self, changed: Iterable[str]) -> list[Message]:
+        """Return the notifications of the lists named, as far as they are wanted."""
+        return [self._frame(LIST_CHANGES[flag], {}) for flag in self._lists if flag in changed]
 
-    async def tell_inboxes(self, hooks: list[str]) -> None:
-        """Notify that events came or went on these hooks."""
-        await self.tell_lists(["resourcesListChanged"])
-        for uri, hook in self._uris.items():
-            if hook in hooks:
-                await self._notify(UPDATED, {"uri": uri})
+    def _inbox_changes(self, hooks: list[str]) -> list[Message]:
+        """Return the notifications that events came or went on these hooks."""
+        uris = [uri for uri, hook in self._uris.items() if hook in hooks]
+        lists = self._list_changes(["resourcesListChanged"] if hooks else ())
+        return lists + [self._frame(UPDATED, {"uri": uri}) for uri in uris]
 
-    async def tell(self, changes: Counter[str]) -> None:
-        """Notify of each list and each task that has changed since it was told last."""
-        for flag in self._lists:
-            if changes[flag] != self._told_lists.get(flag, 0):
-                self._told_lists[flag] = changes[flag]
-                await self._notify(LIST_CHANGES[flag], {})
-        for task_id in self.task_ids:
+    async def _changed_inboxes(self) -> list[str]:
+        with contextlib.suppress(TransientError):  # all are notified when Redis is back
+            return await self._inboxes.changed()
+        return []
+
+    async def _changed(self, changes: Counter[str]) -> list[Message]:
+        """Return a notification of each list and each task that has changed since the last."""
+        changed = [flag for flag in self._lists if changes[flag] != self._told_lists.get(flag, 0)]
+        self._told_lists |= {flag: changes[flag] for flag in changed}
+        frames = self._list_changes(changed)
+        for task_id in self._task_ids:
             with contextlib.suppress(TransientError):  # all are notified when Redis is back
-                await self._tell_task(task_id)
+                frames += await self._task_changes(task_id)
+        return frames
 
-    async def _tell_task(self, task_id: CallId) -> None:
+    async def _task_changes(self, task_id: CallId) -> list[Message]:
         call = await self._read(task_id)
         if call is None:
-            return
+            return []
         asked = tuple(question.event_id for question in call.unanswered)
         state = (call.status, call.updated_at_ms, call.progress, call.message, asked)
-        if self._told_tasks.get(task_id) != state:
-            self._told_tasks[task_id] = state
-            task = await view(call, self._context.lifespan_context)
-            await self._notify("notifications/tasks", task)
+        if self._told_tasks.get(task_id) == state:
+            return []
+        self._told_tasks[task_id] = state
+        return [self._frame("notifications/tasks", await view(call, self._caller))]
 
     async def _read(self, task_id: CallId) -> Call | None:
         try:
-            return await find_task(self._context, task_id)
+            return await find_task(self._caller, task_id)
         except MCPError:
             return None
 
-    async def _notify(self, method: str, params: dict[str, Any]) -> None:
-        await self._context.lifespan_context.notify(method, params | {"_meta": self.meta})
+    def _frame(self, method: str, params: dict[str, Any]) -> Message:
+        return {"jsonrpc": "2.0", "method": method, "params": params | {"_meta": self.meta}}
 
 
 class SubscriptionsListen:
     """Serves the subscriptions of one server, whose `lists` have these digests.
 
-    Each call is one stream.
+    Each call is one stream. `changes` counts how often each list has changed in this process.
     """
 
     def __init__(self, lists: Mapping[str, str]) -> None:
         self._lists = lists
         self._waiting: set[Signal] = set()
-        self._changes: Counter[str] = Counter()
+        self.changes: Counter[str] = Counter()
         self.is_closing = False
 
     @property
@@ -119,23 +156,30 @@ class SubscriptionsListen:
 
     def has_changed(self, flag: str) -> None:
         """Notify every stream of this process that a list of LIST_CHANGES is another now."""
-        self._changes[flag] += 1
+        self.changes[flag] += 1
         self._notify()
+
+    async def changed_before(self, caller: Caller) -> list[str]:
+        """Name the lists that are others than before: who comes back may not know them yet."""
+        return await caller.runtime.inboxes.changed_lists(caller.server, self._lists)
 
     def close(self) -> None:
         """End every stream with its result, as the spec wants it done in peace."""
         self.is_closing = True
         self._notify()
 
-    @contextlib.contextmanager
-    def open(self, subscribed: AbstractContextManager[Signal]) -> Iterator[Signal]:
-        """Count a stream among the open ones: what it has subscribed to is notified to close, too.
+    def demand_room(self) -> None:
+        """See that one more stream may be opened here.
 
         Raises:
             MCPError: there are too many.
         """
         if self.count >= LISTENERS_MAX:
             raise MCPError(types.INTERNAL_ERROR, "too many subscriptions on this process")
+
+    @contextlib.contextmanager
+    def open(self, subscribed: AbstractContextManager[Signal]) -> Iterator[Signal]:
+        """Count a stream among the open ones: what it subscribes to is notified to close, too."""
         with subscribed as woken:
             self._waiting.add(woken)
             try:
@@ -146,17 +190,11 @@ class SubscriptionsListen:
     async def __call__(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """Acknowledge first, then tell every change until the client leaves or we drain."""
+        """Have every change sent until the client leaves or we drain; return what ends that."""
         subscription = ListenStream(context, params.notifications)
-        caller = context.lifespan_context
-        with self.open(caller.runtime.calls.subscribed(*subscription.task_ids)) as woken:
-            await subscription.acknowledge(self._changes)
-            changed = await caller.runtime.inboxes.changed_lists(caller.server, self._lists)
-            await subscription.tell_lists(changed)
-            async with beside(subscription.inboxes.tell(subscription.tell_inboxes)):
-                while not self.is_closing:
-                    await subscription.tell(self._changes)
-                    await woken.notified()
+        self.demand_room()
+        await subscription.begin()
+        context.lifespan_context.send_first(subscription.frames(self))
         return types.SubscriptionsListenResult(_meta=subscription.meta)
 
     def _notify(self) -> None:
@@ -181,3 +219,7 @@ def _task_ids(context: Context, wanted: object) -> list[CallId]:
     if not isinstance(wanted, list) or not all(isinstance(task_id, str) for task_id in wanted):
         raise MCPError(types.INVALID_PARAMS, "taskIds must be a list of task ids")
     return [CallId(task_id) for task_id in wanted[:TASKS_MAX]]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -152,13 +152,12 @@ def _status(call: Call) -> str:
             return "completed"
 
 
-async def find_task(context: Context, task_id: str) -> Call:
+async def find_task(caller: Caller, task_id: str) -> Call:
     """Read the call that a task is.
 
     Raises:
         MCPError: there is none of this principal's, or its result was dropped after its time.
     """
-    caller = context.lifespan_context
     try:
         call = await caller.call(CallId(task_id))
     except NotFoundError as error:
@@ -185,4 +184,4 @@ async def _named(context: Context, params: TaskParams) -> Call:
     ):
         raise MCPError(HEADER_MISMATCH, "mcp-name header does not match params.taskId")
     demand_tasks(context)
-    return await find_task(context, params.task_id)
+    return await find_task(context.lifespan_context, params.task_id)

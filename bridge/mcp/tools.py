@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,7 +16,7 @@ from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
 from bridge.formats.json_text import spell
-from bridge.models import Call, CallId, Principal, new_call_id
+from bridge.models import Call, CallId, Message, Principal, new_call_id
 from bridge.runtime import McpRuntime
 from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING, ack_of
@@ -49,6 +49,14 @@ def _keep(_ack: str) -> None:
     """Hand nothing over."""
 
 
+Frames = AsyncGenerator[Message | None, None]
+"""Notifications as they come, and None where it is time for a sign of life."""
+
+
+def _send_nothing(_frames: Frames) -> None:
+    """Send no frames."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """What a handler may know of its request: who asks, on which server, and how to tell them.
@@ -61,7 +69,8 @@ class Caller:
     tells whether anyone would get an answer now; `presence` returns what does so for a caller that
     waits for an event, and may take a moment to find out. Once `leaving` is set, the answer is
     wanted soon: the process drains, and this request cannot go on elsewhere. `hand_over` is for
-    `handed_over` alone.
+    `handed_over` alone. `send_first` has frames sent before the result that its handler returns
+    meanwhile: a stream that lasts for hours then holds nothing of what handled its request.
     """
 
     runtime: McpRuntime
@@ -78,6 +87,15 @@ class Caller:
     presence: Callable[[], Presence] = _present
     leaving: asyncio.Event | None = None
     hand_over: Callable[[str], None] = _keep
+    send_first: Callable[[Frames], None] = _send_nothing
+
+    def apart(self) -> "Caller":
+        """Return the same caller without what lasts as long as its request."""
+        return Caller(
+            *(self.runtime, self.server, self.principal, self.scope),
+            call_id=self.call_id,
+            client=self.client,
+        )
 
     async def demand_event(self, event_id: str) -> None:
         """Answer for an event outside the caller's scope as for one that is not there.

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -160,9 +160,11 @@ class Calls:
                     return call
                 await woken.wait(min(left_s, LOOK_AGAIN_S))
 
-    def subscribed(self, *call_ids: CallId) -> AbstractContextManager[Signal]:
-        """Hear of changes of these calls while the block lasts."""
-        return self._signals.subscribed(*(f"call:{call_id}" for call_id in call_ids))
+    def subscribed(
+        self, *call_ids: CallId, also: Iterable[str] = ()
+    ) -> AbstractContextManager[Signal]:
+        """Hear of changes of these calls, and of other names, while the block lasts."""
+        return self._signals.subscribed(*(f"call:{call_id}" for call_id in call_ids), *also)
 
     async def cancel(
         self, call_id: CallId, principal: Principal, scope: Scope = EVERYTHING

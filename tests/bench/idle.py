@@ -1,28 +1,21 @@
 """Ten thousand idle streams on one process, and what a call beside them feels of it."""
 
 import asyncio
-import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import cast
 
-from typing_extensions import override
-
-from tests.bench.connection import HOST, Connection, spell
+from tests.bench.connection import Connection, spell
 from tests.bench.figures import Figure, Goal, Row
+from tests.bench.listeners import OPENING, Listener, streams
 from tests.bench.load import Load, Question, press
 from tests.bench.memory import resident_kb
 from tests.bench.program import Program
 from tests.bench.scale import Scale
 from tests.bench.stage import CLAUDE, set_up
 from tests.bench.tool_call import looks
-
-OPENING = 64
-"""So many streams are opened at once."""
 
 TOLD = 1200
 """So often each stalled stream is told the list of tools: 8 MB.
@@ -34,47 +27,11 @@ for which the system holds all the process knows nothing.
 CUT_WITHIN_S = 10.0
 """How long after the row's time a stalled stream may still be held."""
 
-KEEPALIVE, KEEPALIVE_S, DRAIN_S = b": keepalive", 15, 30
+KEEPALIVE_S, DRAIN_S = 15, 30
 POLL_S = 0.02
 KIB_A_STREAM = 16.0
 PEERS = {"bare": "a hand-written server", "plain": "Starlette's StreamingResponse"}
 ALONE, SPACING, DRAIN = "with no stream open", "BRIDGE_KEEPALIVE_S", "BRIDGE_DRAIN_S"
-
-
-class Listener(asyncio.Protocol):
-    """Holds one stream open as cheaply as can be, and notes when it was last heard of."""
-
-    __slots__ = ("address", "began", "ended", "heard_at", "longest_s", "transport")
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.began: asyncio.Future[None] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
-        self.heard_at = self.longest_s = 0.0
-        self.address = ""
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(spell("GET", "/sse/demo", {**CLAUDE, "accept": "text/event-stream"}))
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        now = perf_counter()
-        if b"event: endpoint" in data:
-            self.address = data.partition(b"data: ")[2].partition(b"\n")[0].strip().decode()
-            self.began.set_result(None)
-        elif KEEPALIVE in data:
-            self.longest_s = max(self.longest_s, now - self.heard_at)
-        else:
-            return
-        self.heard_at = now
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        for waited in (self.began, self.ended):
-            if not waited.done():
-                waited.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -175,26 +132,6 @@ async def _idle(web: Program, scale: Scale) -> Idled:
         ends_s = await _end(web, listeners)
     count = len(listeners)
     return Idled(grown_kb / count, count / took_s, alone, beside, longest_s, ends_s)
-
-
-@contextlib.asynccontextmanager
-async def streams(port: int, count: int) -> AsyncIterator[list[Listener]]:
-    """Hold so many streams open."""
-    room = asyncio.Semaphore(OPENING)
-    loop = asyncio.get_running_loop()
-
-    async def open_one() -> Listener:
-        async with room:
-            _, listener = await loop.create_connection(Listener, HOST, port)
-            await listener.began
-            return listener
-
-    listeners = await asyncio.gather(*(open_one() for _ in range(count)))
-    try:
-        yield listeners
-    finally:
-        for listener in listeners:
-            listener.transport.abort()
 
 
 async def _stall(port: int, stalled: list[Listener]) -> None:

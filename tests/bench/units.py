@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from bridge.local.die_with_parent import tied_to_parent
 from tests.bench.connection import Connection, spell
 from tests.bench.counting import Counts, ValkeyCounter, between, counted, least
-from tests.bench.idle import KEEPALIVE
-from tests.bench.idle import streams as idle
 from tests.bench.ingest import PAYLOAD
+from tests.bench.listeners import KEEPALIVE, KINDS, OPENING, Kind
+from tests.bench.listeners import streams as idle
 from tests.bench.load import Question
 from tests.bench.program import ROOT, Program
 from tests.bench.stage import HOOK_TOKEN, N8N, Stage, set_up
@@ -252,16 +252,24 @@ async def _idle(counter: ValkeyCounter, opened: list[asyncio.StreamReader]) -> C
 
 
 async def memory() -> Mapping[str, Counts]:
-    """Count what a web process keeps for a standing stream that nothing happens on."""
+    """Count what a web process keeps for a stream of each kind that nothing happens on."""
     async with set_up() as stage:
-        file = stage.directory / "web.counts"
-        async with stage.web(INSIDE, str(file)) as web:
-            async with idle(web.port, KEPT):
-                await _reports({web.pid: file})
+        return {name: await _kept(stage, kind) for name, kind in KINDS.items()}
+
+
+async def _kept(stage: Stage, kind: Kind) -> Counts:
+    """Open some streams first: they bring what the process keeps for all."""
+    file = stage.directory / "web.counts"
+    async with (
+        stage.web(INSIDE, str(file), BRIDGE_KEEPALIVE_S="1") as web,
+        idle(web.port, OPENING, kind),
+    ):
+        await _reports({web.pid: file})
+        async with idle(web.port, OPENING, kind):
             await _reports({web.pid: file})
-            async with idle(web.port, KEPT):
+            async with idle(web.port, KEPT, kind):
                 kept = (await _reports({web.pid: file}))[web.pid]
-    return {"stream": {"kept_bytes": kept["kept_bytes"] / KEPT}}
+    return {"kept_bytes": kept["kept_bytes"] / KEPT}
 
 
 GROUPS: Mapping[str, Callable[[], Awaitable[Mapping[str, Counts]]]] = {

@@ -251,6 +251,11 @@ class Stdio:
             hearing=self._inboxes,
         )
         answered = await self._answer(message, caller)
+        if answered.frames:
+            async with contextlib.aclosing(answered.frames):
+                async for frame in answered.frames:
+                    if frame:
+                        await self._line.send(frame)
         try:
             await self._acks.write(encode(answered.message), answered.ack)
         except BaseException as error:

@@ -35,7 +35,7 @@ from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import Answer, Exchange, NullChannel, answer, encode, error_message
 from bridge.mcp.http_acks import AckedAnswer, HttpAck, is_there
 from bridge.mcp.tools import LAST_WAIT_S, Caller
-from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, event
+from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, Source, event
 from bridge.models import Message
 
 OPEN_WITHIN_S = 4.0
@@ -134,12 +134,17 @@ async def _run(request: McpRequest, message: Message, route: InboundModernRoute)
         raise
     if not is_stream:
         answered = serving.result()
+        if answered.frames:
+            return _stream(request, _frames_first(answered))
         reply = _json(answered.message)
         http_ack = request.hand_over(answered.ack)
         return AckedAnswer(reply, http_ack) if http_ack else reply
-    frames = _frames(request, line, serving, due_at)
-    token = request.caller.token
-    return EventStream(frames, request.state.streams, ends_within_s=END_WITHIN_S, token=token)
+    return _stream(request, _frames(request, line, serving, due_at))
+
+
+def _stream(request: McpRequest, source: Source) -> EventStream:
+    streams, token = request.state.streams, request.caller.token
+    return EventStream(source, streams, ends_within_s=END_WITHIN_S, token=token)
 
 
 async def _serve(
@@ -191,13 +196,14 @@ async def _frames(
                 continue
             frame = waiting.result()
             if frame is None:
-                answered = serving.result()
-                http_ack = request.hand_over(answered.ack)
-                yield Last(event(encode(answered.message).decode()))
+                http_ack = request.hand_over(serving.result().ack)
+                async with contextlib.aclosing(_frames_first(serving.result())) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
                 if http_ack:
                     http_ack.is_written()
                 return
-            yield event(encode(frame).decode()) if frame else KEEPALIVE
+            yield _chunk(frame)
             waiting = asyncio.create_task(line.next())
     finally:
         waiting.cancel()
@@ -208,6 +214,19 @@ async def _frames(
             http_ack = http_ack or request.hand_over(unwritten.ack)
         if http_ack:
             http_ack.settle_unless_written()
+
+
+def _chunk(frame: Message | None) -> bytes:
+    return event(encode(frame).decode()) if frame else KEEPALIVE
+
+
+async def _frames_first(answered: Answer) -> AsyncGenerator[bytes, None]:
+    """Yield the frames that go out before an answer, if any, and then the answer."""
+    if answered.frames:
+        async with contextlib.aclosing(answered.frames) as frames:
+            async for frame in frames:
+                yield _chunk(frame)
+    yield Last(_chunk(answered.message))
 
 
 def _refuse(

@@ -10,7 +10,7 @@ import pytest
 from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
-from bridge.mcp import change_watch, session_notifications
+from bridge.mcp import change_watch, session_notifications, subscriptions_listen
 from tests.doors.by_hand import (
     Event,
     Modern,
@@ -127,6 +127,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look twenty times as often, so that quiet is sure in half a second."""
     monkeypatch.setattr(change_watch, "PAUSE_S", PAUSE_S)
     monkeypatch.setattr(session_notifications, "PAUSE_S", PAUSE_S)
+    monkeypatch.setattr(subscriptions_listen, "PAUSE_S", PAUSE_S)
 
 
 # Inboxes
