@@ -95,15 +95,19 @@ def _text(value: str) -> bytes:
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _json(value: Any) -> bytes:
-    return _text(_ENCODE(dict(value) if isinstance(value, Mapping) else list(value)))
+def _list(value: Sequence[Any]) -> bytes:
+    return _text(_ENCODE(list(value))) if value else b"[]"
+
+
+def _object(value: Mapping[str, Any]) -> bytes:
+    return _text(_ENCODE(dict(value)))
 
 
 _ENCODERS: dict[str, dict[type, Encoder]] = {
     "text": {str: _text, bytes: bytes, int: _number, float: _number},
     "number": {int: _number, float: _number},
     "bool": {bool: lambda value: b"1" if value else b"0"},
-    "json": {Sequence: _json, Mapping: _json},
+    "json": {Sequence: _list, Mapping: _object},
 }
 
 
