@@ -187,6 +187,14 @@ def _new() -> click.Command:
     return new
 
 
+@commands.later("discover")
+def _discover() -> click.Command:
+    """Make tools of published n8n workflows that have a Webhook node."""
+    from bridge.cli.discover import discover_command
+
+    return discover_command
+
+
 @commands.later("events")
 def _events() -> click.Command:
     """See events and redrive those that were set aside."""

@@ -1,5 +1,8 @@
-"""n8n's public API, as far as the bridge reads it: one execution."""
+"""n8n's public API, as far as the bridge reads it: one execution, and the published workflows."""
 
+import base64
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from starlette.requests import Request
@@ -10,14 +13,13 @@ from bridge.standin import answers
 from bridge.standin.executions import Execution
 from bridge.standin.standin import Standin
 
+PAGE, PAGE_MAX = 100, 250
+
 
 async def execution(standin: Standin, request: Request) -> Response:
     """Report how an execution stands; with `includeData=true` also what its nodes gave."""
-    if "bot" in request.headers.get("user-agent", "").lower():
-        return Response(status_code=204)
-    key = request.headers.get("x-n8n-api-key", "")
-    if not key or standin.api_key not in (None, key):
-        return answers.answered({"message": "Unauthorized"}, 401)
+    if refusal := _refusal(standin, request):
+        return refusal
     execution_id = request.path_params["execution_id"]
     if not execution_id.isdecimal():
         message = "request/params/executionId must be a positive integer"
@@ -27,6 +29,74 @@ async def execution(standin: Standin, request: Request) -> Response:
         return answers.answered({"message": "Not Found"}, 404)
     wants_data = request.query_params.get("includeData") == "true"
     return answers.answered(_summary(found) | ({"data": _data(found)} if wants_data else {}))
+
+
+async def workflows(standin: Standin, request: Request) -> Response:
+    """List the published workflows, by pages; each without its description."""
+    if refusal := _refusal(standin, request):
+        return refusal
+    asked = request.query_params
+    try:
+        start = json.loads(base64.b64decode(asked["cursor"]))["offset"] if "cursor" in asked else 0
+    except ValueError:
+        return answers.answered({"message": "An invalid cursor was provided"}, 400)
+    limit = min(int(asked.get("limit", PAGE)), PAGE_MAX)
+    records = [_record(standin, number) for number in range(len(standin.published))]
+    page: list[Json] = [_without(each, "description") for each in records[start : start + limit]]
+    more = json.dumps({"limit": limit, "offset": start + limit}).encode()
+    cursor = base64.b64encode(more).decode() if start + limit < len(records) else None
+    return answers.answered({"data": page, "nextCursor": cursor})
+
+
+async def workflow(standin: Standin, request: Request) -> Response:
+    """Show one published workflow."""
+    if refusal := _refusal(standin, request):
+        return refusal
+    asked = request.path_params["workflow_id"]
+    records = (_record(standin, number) for number in range(len(standin.published)))
+    found = next((record for record in records if record["id"] == asked), None)
+    if found is None:
+        return answers.answered({"message": "Not Found"}, 404)
+    return answers.answered(found)
+
+
+def _refusal(standin: Standin, request: Request) -> Response | None:
+    if "bot" in request.headers.get("user-agent", "").lower():
+        return Response(status_code=204)
+    key = request.headers.get("x-n8n-api-key", "")
+    if not key or standin.api_key not in (None, key):
+        return answers.answered({"message": "Unauthorized"}, 401)
+    return None
+
+
+def _record(standin: Standin, number: int) -> dict[str, Json]:
+    given = standin.published[number]
+    version = f"00000000-0000-4000-8000-{number:012d}"
+    is_there = ("name", "nodes", "connections", "settings")
+    record: dict[str, Json] = {name: given.get(name) for name in is_there}
+    active: Json = {
+        "versionId": version,
+        "workflowId": f"published{number:07d}",
+        "nodes": given.get("nodes"),
+        "connections": given.get("connections"),
+        "name": None,
+        "description": None,
+    }
+    return record | {
+        "id": f"published{number:07d}",
+        "active": True,
+        "activeVersionId": version,
+        "versionId": version,
+        "isArchived": False,
+        "description": given.get("description"),
+        "pinData": given.get("pinData"),
+        "tags": given.get("tags", []),
+        "activeVersion": active,
+    }
+
+
+def _without(record: Mapping[str, Json], name: str) -> dict[str, Json]:
+    return {key: value for key, value in record.items() if key != name}
 
 
 def _summary(run: Execution) -> dict[str, Json]:

@@ -50,6 +50,8 @@ def create_app(standin: Standin) -> Starlette:
         at("/webhook-waiting/{execution_id}", seen_by(waiting)),
         at("/webhook-waiting/{execution_id}/{suffix:path}", seen_by(waiting)),
         at("/api/v1/executions/{execution_id}", api.execution, "GET"),
+        at("/api/v1/workflows", api.workflows, "GET"),
+        at("/api/v1/workflows/{workflow_id}", api.workflow, "GET"),
         at("/healthz", healthy, "GET"),
         at("/healthz/readiness", healthy, "GET"),
     ]

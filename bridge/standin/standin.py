@@ -1,7 +1,7 @@
 """What one stand-in holds."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,8 +21,9 @@ class Standin:
     """One stand-in: its executions, what it has seen, the faults ordered; a context manager.
 
     With `answered_by` its tools' answers say so in a member of that name; with `has_control` its
-    memory is kept, and open under `/standin/`. `api_key` None lets any key read executions.
-    `further` knows workflows beside the built-in ones, by their paths; it may take its time.
+    memory is kept, and open under `/standin/`. `api_key` None lets any key read the API. The API
+    shows the workflows `published`, which are written as in the files that n8n imports. `further`
+    knows workflows beside the built-in ones, by their paths; it may take its time.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class Standin:
         api_key: str | None = None,
         retry_pause_s: float = 2.0,
         further: Callable[[str], Flow | None] = lambda _path: None,
+        published: Sequence[Mapping[str, Json]] = (),
     ) -> None:
         self.has_control = has_control
         self.api_key = api_key
         self.further = further
+        self.published = list(published)
         self.executions = Executions()
         self.seen = SeenRequests()
         self.faults = Faults()

@@ -1,0 +1,1 @@
+"""`discover`: from the workflows that n8n has published to a server file."""

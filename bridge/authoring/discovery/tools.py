@@ -1,0 +1,210 @@
+"""From a published workflow to the entry of a server file that runs it."""
+
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from bridge.authoring.discovery.inputs import (
+    STICKY_NOTE,
+    Input,
+    description_of,
+    input_of,
+    without_schema,
+)
+from bridge.configuration.fields import BUILT_IN_TOOLS
+from bridge.n8n.api import Node, WorkflowRecord
+
+WEBHOOK = "n8n-nodes-base.webhook"
+TAG = "claude"
+CALLBACK_HEADER = "bridge-callback-url"
+READS_ONLY = "GET"
+NAME_MAX = 64
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which workflows become tools: those with the tag or said to be for MCP, or all."""
+
+    tag: str = TAG
+    takes_all: bool = False
+    reads_pinned: bool = False
+
+    def takes(self, workflow: WorkflowRecord) -> bool:
+        """Report whether a workflow is for Claude."""
+        is_said = workflow.settings.get("availableInMCP") is True
+        return self.takes_all or is_said or any(tag.name == self.tag for tag in workflow.tags)
+
+
+@dataclass(frozen=True)
+class FoundTool:
+    """One entry of `workflows` in a server file, as n8n has it.
+
+    `said` names the keys that n8n is sure of: those follow n8n where the entry is there already.
+    `notes` are comments for whoever reads the file; `secrets` the variables that it needs.
+    """
+
+    name: str
+    entry: Mapping[str, Any]
+    said: frozenset[str]
+    notes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A webhook that became no tool, and why."""
+
+    workflow: str
+    why: str
+
+
+@dataclass
+class Found:
+    """What of n8n's workflows became tools, and what did not."""
+
+    tools: list[FoundTool] = field(default_factory=list)
+    passed_over: list[PassedOver] = field(default_factory=list)
+
+
+def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice) -> Found:
+    """Make a tool of each webhook of the chosen workflows, in the order of their names."""
+    found = Found()
+    taken = set(BUILT_IN_TOOLS)
+    for workflow in sorted(workflows, key=lambda each: (each.name, each.id)):
+        webhooks = [node for node in workflow.published if node.type == WEBHOOK]
+        if not webhooks:
+            found.passed_over.append(PassedOver(workflow.name, "it has no Webhook node"))
+        for webhook in webhooks:
+            if why := _why_not(webhook):
+                found.passed_over.append(PassedOver(workflow.name, why))
+                continue
+            title = workflow.name if len(webhooks) == 1 else f"{workflow.name}: {webhook.name}"
+            name = free_name(title, workflow.id, taken)
+            taken.add(name)
+            found.tools.append(_tool(name, title, workflow, webhook, choice))
+    return found
+
+
+def free_name(told: str, workflow_id: str, taken: Collection[str]) -> str:
+    """Return a tool's name made of what people call it, with the id where that is taken."""
+    slug = _slug(told)[:NAME_MAX].rstrip("_")
+    if slug and slug not in taken:
+        return slug
+    ids = itertools.chain([workflow_id], (f"{workflow_id} {n}" for n in itertools.count(2)))
+    ends = (f"_{_slug(each)}" for each in ids)
+    names = (f"{(slug or 'workflow')[: NAME_MAX - len(end)]}{end}" for end in ends)
+    return next(name for name in names if name not in taken)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+
+
+def _why_not(webhook: Node) -> str:
+    if "/:" in f"/{_path(webhook)}":
+        return "its path has a parameter, which a tool cannot fill: put it into the body"
+    if webhook.parameters.get("authentication") == "n8nOAuth2":
+        return "its webhook lets in people of n8n only: choose Header Auth"
+    if webhook.parameters.get("responseMode") == "streaming":
+        return "its webhook streams, which no tool can: respond when the last node finishes"
+    if _method(webhook) == "":
+        return "its webhook takes no method that a tool has"
+    return ""
+
+
+def _tool(
+    name: str, title: str, workflow: WorkflowRecord, webhook: Node, choice: Choice
+) -> FoundTool:
+    taken = input_of(workflow, webhook, reads_pinned=choice.reads_pinned)
+    method = _method(webhook)
+    auth, secrets, note = _auth(webhook)
+    result, warning = _result(webhook, workflow.published)
+    description = _description(workflow)
+    entry: dict[str, Any] = {
+        "title": title,
+        "description": description or f"Runs the n8n workflow “{title}”.",
+        "url": f"${{BRIDGE_N8N_URL}}/webhook/{quote(_path(webhook), safe='/')}",
+        "method": method,
+        **({"auth": auth} if auth else {}),
+        "input": taken.schema,
+        "result": result,
+    }
+    if method == READS_ONLY:
+        entry["annotations"] = {"read_only": True}
+    said = {"url", "method", "result", "title"}
+    said |= {"input"} if taken.is_said else set()
+    said |= {"description"} if description else set()
+    notes = (
+        f"`input` from {taken.source}",
+        *_advice(taken, description),
+        *([note] if note else ()),
+        *([warning] if warning else ()),
+    )
+    return FoundTool(name, entry, frozenset(said), notes, secrets)
+
+
+def _advice(taken: Input, description: str) -> Iterator[str]:
+    if not description:
+        yield "say in n8n what the workflow does: Claude decides by its description"
+    if not taken.is_said:
+        yield "write the JSON Schema of the body into the Webhook node's notes to be exact"
+
+
+def _description(workflow: WorkflowRecord) -> str:
+    if said := without_schema(description_of(workflow)):
+        return said
+    notes = (node for node in workflow.published if node.type == STICKY_NOTE)
+    texts = (without_schema(str(node.parameters.get("content", ""))) for node in notes)
+    return next((text for text in texts if text), "")
+
+
+def _path(webhook: Node) -> str:
+    return str(webhook.parameters.get("path") or webhook.webhook_id).strip("/")
+
+
+def _method(webhook: Node) -> str:
+    """Return the method that a tool uses, of several the one that carries a body."""
+    given = webhook.parameters.get("httpMethod", "GET")
+    methods = given if isinstance(given, list) else [given]
+    usable = ("POST", "PUT", "PATCH", "GET", "DELETE", "HEAD")
+    return next((method for method in usable if method in methods), "")
+
+
+def _auth(webhook: Node) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    """Return the `auth` of an entry, the variables it needs, and what to know of it.
+
+    n8n's API never shows a credential: neither the secret nor the header's name.
+    """
+    kind = webhook.parameters.get("authentication", "none")
+    credential: Any = next(iter(webhook.credentials.values()), {})
+    called = credential.get("name", "") if isinstance(credential, dict) else ""
+    variable = "N8N_" + (re.sub(r"[^A-Z0-9]+", "_", str(called).upper()).strip("_") or "WEBHOOK")
+    match kind:
+        case "headerAuth":
+            auth = {"header": {"name": "Authorization", "value": f"env:{variable}"}}
+            return auth, (variable,), f"the header is the one of n8n's credential “{called}”"
+        case "basicAuth":
+            auth = {"basic": {"user": f"${{{variable}_USER}}", "password": f"env:{variable}"}}
+            return auth, (f"{variable}_USER", variable), f"n8n's credential “{called}”"
+        case "jwtAuth":
+            note = f"a JWT that n8n's credential “{called}” takes"
+            return {"bearer": f"env:{variable}"}, (variable,), note
+    return {}, (), ""
+
+
+def _result(webhook: Node, nodes: Iterable[Node]) -> tuple[str, str]:
+    """Return where the result comes from, and a warning where there may be none."""
+    if webhook.parameters.get("responseMode", "onReceived") != "onReceived":
+        return "response", ""
+    options = webhook.parameters.get("options", {})
+    if "executionId" in str(options.get("responseData", "")):
+        return "execution", ""
+    if any(CALLBACK_HEADER in str(node.parameters).lower() for node in nodes):
+        return "callback", ""
+    return "response", (
+        "it answers at once, so Claude learns only that it started: respond when the last node "
+        "finishes, or with the execution's id"
+    )

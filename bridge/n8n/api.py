@@ -1,0 +1,192 @@
+"""n8n's public API, as far as authors need it: which workflows are published, and their nodes.
+
+Source: n8n 2.41, public-api/v1/openapi.yml; what it does not say was seen on a real n8n.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from bridge import __version__
+from bridge.errors import BridgeError, PermanentError, TransientError
+from bridge.formats.json_text import decode
+from bridge.models import Json
+
+PAGE = 100
+ANSWER_MAX_S = 30.0
+WORKFLOW_READ = "workflow:list and workflow:read"
+
+
+class ApiRecord(BaseModel):
+    """A record of n8n's API, by its own names; what the bridge does not read is passed over."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _default_for_null(cls, given: object, info: Any) -> object:
+        field = cls.model_fields[info.field_name]
+        return field.get_default(call_default_factory=True) if given is None else given
+
+
+class Node(ApiRecord):
+    """One node of a workflow."""
+
+    name: str = ""
+    type: str = ""
+    parameters: dict[str, Any] = Field({})
+    credentials: dict[str, Any] = Field({})
+    webhook_id: str = ""
+    notes: str = ""
+    disabled: bool = False
+
+
+class Tag(ApiRecord):
+    """A tag of a workflow."""
+
+    name: str = ""
+
+
+class Version(ApiRecord):
+    """What is published of a workflow; the draft beside it may differ."""
+
+    nodes: tuple[Node, ...] = ()
+    description: str = ""
+
+
+class WorkflowRecord(ApiRecord):
+    """One workflow: its draft, and since n8n 2 the version that is published."""
+
+    id: str
+    name: str = ""
+    active: bool = False
+    is_archived: bool = False
+    description: str = ""
+    nodes: tuple[Node, ...] = ()
+    settings: dict[str, Any] = Field({})
+    tags: tuple[Tag, ...] = ()
+    pin_data: dict[str, Any] = Field({})
+    active_version: Version | None = None
+
+    @property
+    def published(self) -> tuple[Node, ...]:
+        """The nodes that answer the webhook; n8n 1 publishes what it shows."""
+        nodes = self.active_version.nodes if self.active_version else self.nodes
+        return tuple(node for node in nodes if not node.disabled)
+
+
+class _Page(ApiRecord):
+    data: tuple[WorkflowRecord, ...]
+    next_cursor: str = ""
+
+
+Record = TypeVar("Record", bound=ApiRecord)
+_PAGE = TypeAdapter(_Page)
+_WORKFLOW = TypeAdapter(WorkflowRecord)
+
+
+class N8nApi:
+    """Reads workflows from one n8n; an async context manager."""
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._http = httpx2.AsyncClient(
+            headers={
+                "X-N8N-API-KEY": api_key,
+                "User-Agent": f"n8n-claude-bridge/{__version__}",
+                "Accept": "application/json",
+            },
+            timeout=ANSWER_MAX_S,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def published(self) -> AsyncIterator[WorkflowRecord]:
+        """Yield the workflows that are published and not archived, page by page.
+
+        Raises:
+            PermanentError: the key or the address is wrong, or no n8n answers there.
+            TransientError: n8n cannot be reached, or is starting.
+        """
+        cursor = ""
+        while True:
+            asked = {"active": "true", "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
+            page = self._read(_PAGE, await self._get("/workflows", asked))
+            for found in page.data:
+                if not found.is_archived:
+                    yield found
+            if not page.next_cursor or page.next_cursor == cursor:
+                return
+            cursor = page.next_cursor
+
+    async def workflow(self, workflow_id: str) -> WorkflowRecord:
+        """Return one workflow with its description, which the list leaves out.
+
+        Raises:
+            PermanentError, TransientError: as of `published`.
+        """
+        return self._read(_WORKFLOW, await self._get(f"/workflows/{quote(workflow_id, safe='')}"))
+
+    async def _get(self, path: str, asked: dict[str, str] | None = None) -> Json:
+        try:
+            answer = await self._http.get(f"{self._base_url}/api/v1{path}", params=asked)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise PermanentError(
+                f"BRIDGE_N8N_URL is no address that can be asked: {error}"
+            ) from error
+        except (httpx2.RequestError, ssl.SSLError) as error:
+            raise TransientError(
+                f"n8n at {self._base_url} cannot be reached ({type(error).__name__}): "
+                "is it running, and is BRIDGE_N8N_URL right?"
+            ) from error
+        if answer.status_code != httpx2.codes.OK:
+            raise self._refusal(answer.status_code)
+        try:
+            read: Json = decode(answer.content)
+        except (BridgeError, ValueError) as error:
+            raise self._no_api() from error
+        return read
+
+    def _refusal(self, status: int) -> BridgeError:
+        match status:
+            case 401:
+                return PermanentError(
+                    "n8n refuses BRIDGE_N8N_API_KEY: make a key in n8n under Settings, n8n API"
+                )
+            case 403:
+                return PermanentError(
+                    f"BRIDGE_N8N_API_KEY lacks the scopes {WORKFLOW_READ}: make a key that has them"
+                )
+            case 429 | 502 | 503 | 504:
+                return TransientError(f"n8n answers {status} for now: try again")
+        return PermanentError(
+            f"n8n answers {status} at {self._base_url}/api/v1: is its public API turned on, "
+            "and is BRIDGE_N8N_URL right?"
+        )
+
+    def _read(self, adapter: TypeAdapter[Record], raw: Json) -> Record:
+        try:
+            return adapter.validate_python(raw)
+        except ValidationError as error:
+            raise self._no_api() from error
+
+    def _no_api(self) -> PermanentError:
+        return PermanentError(
+            f"what answers at {self._base_url}/api/v1 is not n8n's API: is BRIDGE_N8N_URL right?"
+        )

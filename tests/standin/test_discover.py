@@ -1,0 +1,291 @@
+"""`discover` makes a server file of published workflows: on the stand-in, and on a real n8n."""
+
+import asyncio
+import copy
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from bridge.configuration.server_files import read_server_files
+from bridge.standin.serving import serving
+from bridge.standin.standin import Standin
+from tests.commands import run
+from tests.processes import ROOT, running
+from tests.serving import serving_any
+from tests.standin.published import TAG, publish, workflows
+from tests.waiting import wait_until
+
+SAMPLE = ROOT / "config" / "examples" / "discovered.yaml"
+KEY = "a-key-of-n8ns-api"
+SECRETS = {
+    "N8N_INVOICE_KEY": "a-long-enough-secret-1",
+    "N8N_CRM_LOGIN_USER": "crm",
+    "N8N_CRM_LOGIN": "a-long-enough-secret-2",
+}
+
+
+@dataclass
+class N8n:
+    """An n8n with published workflows; those of a stand-in can be changed."""
+
+    environ: dict[str, str]
+    standin: Standin | None = None
+
+    @property
+    def published(self) -> list[Any]:
+        assert self.standin is not None, "a real n8n is not changed"
+        return self.standin.published
+
+
+@pytest.fixture
+async def n8n() -> AsyncIterator[N8n]:
+    async with of_standin() as made:
+        yield made
+
+
+@asynccontextmanager
+async def of_standin() -> AsyncIterator[N8n]:
+    standin = Standin(api_key=KEY, published=copy.deepcopy(workflows()))
+    async with standin, serving(standin) as url:
+        yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": KEY}, standin)
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real_n8n)])
+async def any_n8n(request: pytest.FixtureRequest) -> AsyncIterator[N8n]:
+    if request.param == "stand-in":
+        async with of_standin() as made:
+            yield made
+        return
+    url = os.environ.get("BRIDGE_TEST_N8N_URL", "")
+    key = os.environ.get("BRIDGE_TEST_N8N_API_KEY", "")
+    if not url or not key:
+        pytest.skip("BRIDGE_TEST_N8N_URL and BRIDGE_TEST_N8N_API_KEY name no n8n")
+    await publish(url, key)
+    yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": key})
+
+
+async def discover(n8n: N8n, file: Path, *options: str) -> tuple[int, str]:
+    return await run("discover", "--file", str(file), *options, environ=n8n.environ)
+
+
+async def test_eight_workflows_of_different_kinds_become_the_sample(
+    any_n8n: N8n, tmp_path: Path
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    status, said = await discover(any_n8n, file, "--yes", "--pinned")
+    assert status == 0, said
+    assert file.read_text() == SAMPLE.read_text()
+    assert "Order by number: left out, for its path has a parameter" in said
+    assert "set N8N_INVOICE_KEY in the environment" in said
+
+
+def test_the_sample_is_a_sound_server_file() -> None:
+    read = read_server_files(
+        SAMPLE, {**SECRETS, "BRIDGE_N8N_URL": "http://127.0.0.1:5678", **api()}
+    )
+    assert read.faults == ()
+    assert set(read.servers["n8n"].workflows) == {
+        *("book_a_room", "crm_add_note", "crm_add_person", "draft_order"),
+        *("parse_invoice", "transcribe", "weather_by_city", "yearly_report"),
+    }
+
+
+def api() -> dict[str, str]:
+    return {"BRIDGE_N8N_API_KEY": KEY}
+
+
+async def test_a_file_in_step_is_left_alone(n8n: N8n, tmp_path: Path) -> None:
+    file = tmp_path / "n8n.yaml"
+    await discover(n8n, file, "--yes")
+    before = file.stat()
+    status, said = await discover(n8n, file)
+    assert status == 0
+    assert "is in step with n8n" in said
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert file.stat().st_ino == before.st_ino
+
+
+async def test_without_a_terminal_and_yes_the_diff_is_shown_and_nothing_written(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    status, said = await discover(n8n, file)
+    assert status == 1
+    assert "+  parse_invoice:" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_people_wrote_stays_and_what_n8n_is_sure_of_follows(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    await discover(n8n, file, "--yes")
+    theirs = file.read_text()
+    theirs = theirs.replace("  crm_add_note:\n", "  # Ours since spring.\n  note:\n")
+    theirs = theirs.replace("name: Authorization", "name: X-Invoice-Key  # as in n8n")
+    theirs = theirs.replace(
+        "    description: 'Runs the n8n workflow “CRM: Add note”.'\n",
+        "    description: Adds a note to a customer.\n    timeout: 5m\n",
+    )
+    file.write_text(theirs)
+    of_invoice = next(each for each in n8n.published if each["name"] == "Parse invoice")
+    of_invoice["description"] = "Reads an invoice."
+    status, said = await discover(n8n, file, "--yes")
+    assert status == 0, said
+    now = file.read_text()
+    assert now == theirs.replace(
+        "Reads the lines of an invoice. Takes about a minute.", "Reads an invoice."
+    )
+
+
+async def test_a_webhook_that_is_gone_is_named_and_taken_out_only_by_prune(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    await discover(n8n, file, "--yes")
+    n8n.published[:] = [each for each in n8n.published if each["name"] != "Transcribe"]
+    status, said = await discover(n8n, file, "--yes")
+    assert (status, "transcribe: n8n has no such webhook published now" in said) == (0, True)
+    assert "  transcribe:" in file.read_text()
+    await discover(n8n, file, "--yes", "--prune")
+    assert "transcribe" not in file.read_text()
+    assert "  weather_by_city:" in file.read_text()
+
+
+async def test_only_workflows_with_the_tag_or_for_mcp_are_taken_unless_all_are(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    for workflow in n8n.published:
+        workflow.pop("tags", None)
+    file = tmp_path / "n8n.yaml"
+    await discover(n8n, file, "--yes")
+    assert list(read(file)) == ["weather_by_city"]
+    n8n.published[0]["tags"] = [{"name": "for-us"}]
+    await discover(n8n, file, "--yes", "--tag", "for-us")
+    assert sorted(read(file)) == ["parse_invoice", "weather_by_city"]
+    await discover(n8n, file, "--yes", "--all")
+    assert len(read(file)) == 8
+
+
+def read(file: Path) -> dict[str, Any]:
+    environ = {**SECRETS, **api(), "BRIDGE_N8N_URL": "http://127.0.0.1:5678"}
+    return dict(read_server_files(file, environ).servers["n8n"].workflows)
+
+
+async def test_a_tool_that_claude_would_not_take_is_left_out_and_the_others_are_written(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    fields = n8n.published[2]["nodes"][1]["parameters"]["formFields"]["values"]
+    fields[0]["fieldLabel"] = "Which room?"
+    n8n.published[5]["nodes"][0]["notes"] = (
+        '{"type": "object", "properties": {"a": {"type": "no"}}}'
+    )
+    file = tmp_path / "n8n.yaml"
+    status, said = await discover(n8n, file, "--yes")
+    assert status == 0, said
+    assert "Book a room: left out, for workflows.book_a_room.input.properties.Which room?" in said
+    assert "Transcribe: left out, for workflows.transcribe.input" in said
+    assert len(read(file)) == 6
+
+
+async def test_workflows_are_read_page_by_page(n8n: N8n, tmp_path: Path) -> None:
+    first = n8n.published[0]
+    for number in range(150):
+        another = copy.deepcopy(first)
+        another["name"] = f"Copy {number}"
+        another["nodes"][0]["parameters"]["path"] = f"copy-{number}"
+        n8n.published.append(another)
+    file = tmp_path / "n8n.yaml"
+    await discover(n8n, file, "--yes")
+    assert len(read(file)) == 158
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"BRIDGE_N8N_API_KEY": "wrong"}, "n8n refuses BRIDGE_N8N_API_KEY"),
+        ({"BRIDGE_N8N_API_KEY": ""}, "BRIDGE_N8N_API_KEY is not set"),
+        ({"BRIDGE_N8N_URL": ""}, "BRIDGE_N8N_URL is not set"),
+        ({"BRIDGE_N8N_URL": "http://127.0.0.1:9"}, "cannot be reached"),
+        ({"BRIDGE_N8N_URL": "ftp://127.0.0.1"}, "no address that can be asked"),
+    ],
+)
+async def test_an_n8n_that_cannot_be_asked_is_one_sentence_and_nothing_is_written(
+    n8n: N8n, tmp_path: Path, change: dict[str, str], says: str
+) -> None:
+    n8n.environ |= change
+    status, said = await discover(n8n, tmp_path / "n8n.yaml", "--yes")
+    assert status == 1
+    assert says in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_is_no_n8n_is_said_to_be_none(tmp_path: Path) -> None:
+    async def page(_request: object) -> PlainTextResponse:
+        return PlainTextResponse("<html>hello</html>", media_type="text/html")
+
+    app = Starlette(routes=[Route("/{path:path}", page)])
+    async with serving_any(app) as url:
+        n8n = N8n({"BRIDGE_N8N_URL": url, **api()})
+        status, said = await discover(n8n, tmp_path / "n8n.yaml", "--yes")
+    assert (status, "is not n8n's API" in said) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: [", "n8n.yaml:1: is no YAML"),
+        ("- a\n- b\n", "is no server file"),
+        ("name: n8n\nworkflows: [a]\n", "`workflows` must be tools by their names"),
+        ("name: N8N!\nworkflows: {}\n", "n8n.yaml:1: "),
+    ],
+)
+async def test_a_file_that_is_no_server_file_is_left_as_it_is(
+    n8n: N8n, tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    file.write_text(text)
+    status, said = await discover(n8n, file, "--yes")
+    assert (status, says in said) == (1, True), said
+    assert file.read_text() == text
+
+
+async def test_a_json_file_is_wrong_use_for_it_keeps_no_comments(n8n: N8n, tmp_path: Path) -> None:
+    status, said = await discover(n8n, tmp_path / "n8n.json", "--yes")
+    assert status == 2
+    assert "must end with .yaml" in said
+
+
+async def test_watching_takes_up_what_is_published_and_drops_what_is_withdrawn(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    file = tmp_path / "n8n.yaml"
+    kept = n8n.published[:]
+    n8n.published[:] = [each for each in kept if each["name"] in ("Transcribe", "Parse invoice")]
+    watch = ("discover", "--watch", "--every", "0.05s", "--file", str(file))
+    async with running(*watch, environ=n8n.environ) as command:
+        await wait_until(file.exists, "the file to be written")
+        # A start would stop at a secret that is not set.
+        assert list(read(file)) == ["transcribe"]
+        assert command.has_said("Parse invoice: left out, for N8N_INVOICE_KEY must be set")
+        n8n.published.append(next(each for each in kept if each["name"] == "Draft order"))
+        await wait_until(lambda: "draft_order" in read(file), "a new tool")
+        n8n.published[:] = n8n.published[-1:]
+        await wait_until(lambda: list(read(file)) == ["draft_order"], "the others to go")
+        command.process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(command.ended(), 10) == 0
+
+
+def test_the_tag_is_the_one_that_people_are_told() -> None:
+    assert TAG in (ROOT / "README.md").read_text()

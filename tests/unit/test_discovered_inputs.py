@@ -1,0 +1,106 @@
+"""What `discover` knows of a workflow's input and name, from what n8n says of its nodes."""
+
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.authoring.discovery.inputs import schema_in, schema_like, without_schema
+from bridge.authoring.discovery.tools import Choice, free_name, tools_of
+from bridge.configuration.fields import BUILT_IN_TOOLS
+from bridge.n8n.api import WorkflowRecord
+from bridge.schemas.compile import faults_in_value
+
+OBJECT = '{"type": "object", "properties": {"a": {}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        (OBJECT, True),
+        (f"Some words.\n\n```json\n{OBJECT}\n```\nMore.", True),
+        (f"```\n{OBJECT}\n```", True),
+        ('{"properties": {"a": {}}}', True),
+        ("```json\n[1]\n```", False),
+        ("```json\n{broken\n```", False),
+        ('{"type": "string"}', False),
+        ("", False),
+    ],
+)
+def test_a_schema_is_found_where_people_write_one(text: str, is_found: bool) -> None:
+    assert (schema_in(text) is not None) is is_found
+
+
+def test_a_description_is_told_without_the_schema_in_it() -> None:
+    text = f"Reads.\n\n```json\n{OBJECT}\n```\n\n```\nexample\n```"
+    assert without_schema(text) == "Reads.\n\n\n\n```\nexample\n```"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=1) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_a_value_satisfies_the_schema_that_is_like_it(value: Any) -> None:
+    assert faults_in_value(schema_like(value), value) == ()
+
+
+@given(st.text(), st.text(string.ascii_letters + string.digits, min_size=1, max_size=16))
+def test_every_name_that_people_give_becomes_a_free_name_of_a_tool(
+    told: str, workflow_id: str
+) -> None:
+    taken = {*BUILT_IN_TOOLS, free_name(told, workflow_id, set())}
+    name = free_name(told, workflow_id, taken)
+    assert name not in taken
+    assert 0 < len(name) <= 64
+    assert set(name) <= set(string.ascii_lowercase + string.digits + "_")
+
+
+def workflow(**webhook: Any) -> WorkflowRecord:
+    node = {"name": "Webhook", "type": "n8n-nodes-base.webhook", "parameters": webhook}
+    return WorkflowRecord.model_validate({"id": "w1", "name": "One", "nodes": [node]})
+
+
+@pytest.mark.parametrize(
+    ("webhook", "why"),
+    [
+        ({"path": "a/:id"}, "its path has a parameter"),
+        ({"path": ":id"}, "its path has a parameter"),
+        ({"path": "a", "authentication": "n8nOAuth2"}, "lets in people of n8n only"),
+        ({"path": "a", "responseMode": "streaming"}, "its webhook streams"),
+        ({"path": "a", "httpMethod": ["OPTIONS"]}, "takes no method that a tool has"),
+    ],
+)
+def test_a_webhook_that_no_tool_can_call_is_passed_over_with_the_reason(
+    webhook: dict[str, Any], why: str
+) -> None:
+    found = tools_of([workflow(**webhook)], Choice(takes_all=True))
+    assert found.tools == []
+    assert why in found.passed_over[0].why
+
+
+def test_a_disabled_node_and_an_unpublished_draft_are_not_looked_at() -> None:
+    made = WorkflowRecord.model_validate(
+        {
+            "id": "w1",
+            "name": "One",
+            "nodes": [{"type": "n8n-nodes-base.webhook", "parameters": {"path": "draft"}}],
+            "activeVersion": {
+                "nodes": [
+                    {"type": "n8n-nodes-base.webhook", "parameters": {"path": "live"}},
+                    {
+                        "type": "n8n-nodes-base.webhook",
+                        "parameters": {"path": "off"},
+                        "disabled": True,
+                    },
+                ]
+            },
+        }
+    )
+    found = tools_of([made], Choice(takes_all=True))
+    assert [tool.entry["url"] for tool in found.tools] == ["${BRIDGE_N8N_URL}/webhook/live"]
