@@ -12,6 +12,10 @@ from bridge.store.events import FileRow
 from bridge.store.steps import Errand, Steps, step
 
 COMPRESSED_ABOVE_BYTES = 4096
+SOON_S = 0.005
+"""How long it may wait for another step that the caller has a result in hand.
+
+What shows it is mostly the next request on the same connection, whose own step is then the next."""
 LOOK_AT = 1000
 """So many calls are looked at in one step, to find those of a status."""
 
@@ -351,7 +355,7 @@ class CallStore:
 
         If `request` was accepted apart, this counts once its client knows that it was.
         """
-        await _handed_over(self._steps, call_id=call_id, request=request)
+        await _handed_over.before_others(self._steps, SOON_S, call_id=call_id, request=request)
 
     async def accepted(self, request: str) -> None:
         """Record that the client of a request knows that it was accepted."""

@@ -138,10 +138,13 @@ class Steps:
         arguments: list[bytes],
         decode: Callable[[Any], T],
         errand: Errand | None = None,
+        *,
+        within_s: float = 0,
     ) -> T:
         """Run one step and return its answer; it is run even if its caller does not wait for it.
 
-        The commands of the errand are taken all or none. What becomes of them is not told.
+        The commands of the errand are taken all or none. What becomes of them is not told. It waits
+        `within_s` at most for another step to go with, in front of it.
 
         Raises:
             StoreUnavailableError: Redis gave no answer within the patience, or has a fault that
@@ -151,10 +154,17 @@ class Steps:
         until = loop.time() + self.patience_s
         step = _Pending(script, arguments, until, loop.create_future(), errand)
         self._waiting.append(step)
-        self._more.set()
+        if within_s:
+            loop.call_later(within_s, self._go_on)
+        else:
+            self._more.set()
         if self._timer is None:
             self._timer = loop.call_at(step.until, self._end_patience)
         return decode(await step.done)
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._more.set()
 
     def _end_patience(self) -> None:
         """End what waits for too long: a Redis that hangs keeps the writer for longer than that."""
@@ -321,6 +331,12 @@ class Step(Generic[P, R]):
     ) -> Coroutine[Any, Any, R]:
         """Take the step, and send the commands of the errand right behind it."""
         return steps.take(self.script, self.arguments(values), self._decode, errand)
+
+    def before_others(
+        self, steps: Steps, within_s: float, *_: P.args, **values: P.kwargs
+    ) -> Coroutine[Any, Any, R]:
+        """Take the step in the round trip of the one that comes next, or alone if none does."""
+        return steps.take(self.script, self.arguments(values), self._decode, within_s=within_s)
 
     def arguments(self, values: Mapping[str, Any]) -> list[bytes]:
         """Encode arguments, given by name, in the order in which the Lua takes them."""

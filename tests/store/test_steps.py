@@ -288,6 +288,27 @@ async def test_an_errand_that_redis_refuses_hurts_no_step(steps: Steps) -> None:
     assert [*answers] == ["it", "1"]
 
 
+async def test_a_step_that_can_wait_goes_in_the_round_trip_of_the_next_in_front_of_it(
+    steps: Steps, redis: Redis
+) -> None:
+    first, later = ordering("it"), ordering("next")
+    await asyncio.gather(first(steps), later(steps))
+    before = (await redis.info("stats"))["total_reads_processed"]
+
+    patient = asyncio.create_task(first.before_others(steps, 3600))
+    await asyncio.sleep(0)
+    next_ = await later(steps)
+
+    assert (await patient).order < next_.order
+    after = (await redis.info("stats"))["total_reads_processed"]
+    assert after - before == 2  # INFO is one
+
+
+async def test_a_step_that_can_wait_is_run_alone_where_none_comes(steps: Steps) -> None:
+    async with asyncio.timeout(2):
+        assert (await ordering("alone").before_others(steps, 0.01)).name == "alone"
+
+
 async def test_a_step_is_run_even_if_whoever_asked_has_gone(steps: Steps, redis: Redis) -> None:
     asking = asyncio.create_task(write(steps, name="left"))
     await asyncio.sleep(0)
