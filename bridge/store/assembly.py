@@ -49,6 +49,9 @@ class Script:
 
 TABLE = "_m"
 
+OWED = {"clock.next_order": "clock.write_order", "counters.add": "counters.write"}
+"""What writes, once behind all runs of a step, what they have gathered by the other function."""
+
 
 @cache
 def scripts() -> "Scripts":
@@ -61,8 +64,7 @@ class Scripts:
 
     def __init__(self, modules: Mapping[str, Module]) -> None:
         self.modules = modules
-        module, _, name = NOW.partition(".")
-        self._first = [modules[module].units[name]] if module in modules else []
+        self._first = [self._unit(NOW)] if NOW.partition(".")[0] in modules else []
 
     def find(self, name: str) -> Script:
         """Put one step together.
@@ -70,15 +72,20 @@ class Scripts:
         Raises:
             LuaFileError: there is no such step, or its declaration is not what is written.
         """
-        module, _, member = name.partition(".")
-        unit = self.modules[module].units[member]
+        unit = self._unit(name)
         declared = declaration_of(unit, self.modules)
-        units = reach(self.modules, unit, *self._first)
+        used = {each.full_name for each in reach(self.modules, unit)}
+        owed = [self._unit(writer) for gatherer, writer in OWED.items() if gatherer in used]
+        units = reach(self.modules, unit, *self._first, *owed)
         _check_tables(unit, declared, units)
-        lines = tuple(_assembled(unit, declared, units))
+        lines = tuple(_assembled(unit, declared, units, owed))
         text = "\n".join(line.text.strip() for line in lines)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return Script(name, declared, lines, text, sha)
+
+    def _unit(self, name: str) -> Unit:
+        module, _, member = name.partition(".")
+        return self.modules[module].units[member]
 
     def names(self) -> list[str]:
         """Name every step that is declared."""
@@ -106,7 +113,9 @@ def _check_tables(step: Unit, declared: Declaration, units: list[Unit]) -> None:
             raise step.lines[0].fault(f"nothing reads {parameter.name}.{unread[0]}")
 
 
-def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator[Line]:
+def _assembled(
+    step: Unit, declared: Declaration, units: list[Unit], owed: list[Unit]
+) -> Iterator[Line]:
     """Make the lines of a step.
 
     All its functions and constants stand in one list, by number. Redis makes them anew each time
@@ -120,7 +129,8 @@ def _assembled(step: Unit, declared: Declaration, units: list[Unit]) -> Iterator
         yield from (replace(line, text=_with_places(line, place_of)) for line in unit.code)
     if NOW in place_of:
         yield from _made([guard(place_of[NOW])])
-    yield from _made(_call(place_of[step.full_name], declared))
+    writers = [place_of[each.full_name] for each in owed]
+    yield from _made(_call(place_of[step.full_name], declared, writers))
 
 
 def _with_places(line: Line, place_of: Mapping[str, str]) -> str:
@@ -167,11 +177,12 @@ def _made(rows: list[str]) -> Iterator[Line]:
     return (Line(row, "made by bridge/store/assembly.py", 0) for row in rows)
 
 
-def _call(function: str, declared: Declaration) -> list[str]:
+def _call(function: str, declared: Declaration, writers: list[str]) -> list[str]:
     """Format the lines that read the arguments, take the step and lay out its answer.
 
     Arguments of several runs may come at once: they are made one behind the other, and one that
-    fails fails alone. Then the answer is the list of theirs.
+    fails fails alone. Then the answer is the list of theirs. What writes for all of them comes
+    last, also behind a run that failed, for what that has written stays.
     """
     numbers = itertools.count(1)
     arguments = ", ".join(_argument(each, numbers) for each in declared.parameters)
@@ -184,27 +195,31 @@ def _call(function: str, declared: Declaration) -> list[str]:
         if laid_out == "answer"
         else [f"local answer = {call}", f"return {laid_out}"]
     )
-    if not size:
+    if not size and not writers:
         return [*packers, *body]
-    first = f"if #ARGV == {size} then return run(0) end"
     return [
         *packers,
         "local function run(n)",
         *body,
         "end",
-        first,
-        *_EACH_RUN.format(size).split("\n"),
+        *([] if writers else [f"if #ARGV == {size} then return run(0) end"]),
+        *_EACH_RUN.format(size or 1).split("\n"),
+        # Where Redis denies them this, it has denied the runs all that they began with.
+        *(f"pcall({writer})" for writer in writers),
+        f"return #ARGV > {size} and answers or answers[1]",
     ]
 
 
+# An error of a command begins with its code; Valkey 9 hands it on as a text, as Lua does its own.
 _EACH_RUN = """\
 local answers = {{}}
-for n = 0, #ARGV - 1, {0} do
+for n = 0, math.max(#ARGV, 1) - 1, {0} do
 local is_well, answer = pcall(run, n)
-if not is_well then answer = type(answer) == 'table' and answer or {{err = 'ERR ' .. answer}} end
-answers[#answers + 1] = answer or false
+if not is_well and type(answer) ~= 'table' then
+answer = {{err = answer:find('^%u+ ') and answer or 'ERR ' .. answer}}
 end
-return answers"""
+answers[#answers + 1] = answer or false
+end"""
 
 
 def _argument(parameter: Parameter, numbers: Iterator[int]) -> str:

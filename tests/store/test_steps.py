@@ -27,6 +27,7 @@ from tests.waiting import wait_until
 TRIAL = """\
 -- Steps to try the writer with.
 local clock = require 'clock'
+local counters = require 'counters'
 local keys = require 'keys'
 local trial = {}
 
@@ -53,6 +54,22 @@ function trial.write(name)
   return name
 end
 
+-- Is counted and gets an order number, then fails, unless all is well.
+-- step trial.count(text) -> text
+function trial.count(text)
+  counters.add(2, 'trial', text)
+  local order = clock.next_order()
+  return text == 'well' and order or trial.missing(text)
+end
+
+-- Writes at an order number, unless there is nothing to write.
+-- step trial.store(text) -> text
+function trial.store(text)
+  if text == '' then return 'read' end
+  redis.call('ZADD', keys.due_calls(), clock.next_order(), text)
+  return text
+end
+
 -- Fails, unless all is well.
 -- step trial.fail(text) -> text
 function trial.fail(text) return text == 'well' and text or redis.error_reply('ERR ' .. text) end
@@ -75,7 +92,7 @@ return trial
 
 def trial(name: str = "one") -> Scripts:
     """Make the steps above, which differ from others of another name."""
-    names = ("clock.lua", "layouts.lua")
+    names = ("clock.lua", "counters.lua", "layouts.lua")
     texts = {f"lua/{name}": (FOLDER / name).read_text() for name in names}
     return Scripts(read_modules(texts | {"lua/trial.lua": TRIAL.replace("NAME", name)}))
 
@@ -111,6 +128,16 @@ async def nothing(steps: Steps) -> None:
 
 @step("trial.write", trial())
 async def write(steps: Steps, *, name: str) -> str:
+    raise NotImplementedError
+
+
+@step("trial.count", trial())
+async def count(steps: Steps, *, text: str) -> str:
+    raise NotImplementedError
+
+
+@step("trial.store", trial())
+async def store(steps: Steps, *, text: str) -> str:
     raise NotImplementedError
 
 
@@ -582,3 +609,51 @@ async def test_a_run_that_fails_fails_alone_among_others_of_its_script(
 
     assert (answers[0], answers[2]) == ("well", "well")
     assert isinstance(answers[1], ResponseError)
+
+
+async def test_what_runs_gather_is_written_once_behind_the_last_of_them(
+    steps: Steps, redis: Redis
+) -> None:
+    await asyncio.gather(count(steps, text="well"), swap(steps, first=b"", second=""))
+    before = await redis.info("commandstats")
+
+    asked = (count(steps, text=text) for text in ("well", "no", "well"))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    after = await redis.info("commandstats")
+    for command, times in {"cmdstat_set": 1, "cmdstat_hincrby": 2}.items():
+        assert after[command]["calls"] - before[command]["calls"] == times
+    assert isinstance(answers[1], ResponseError)
+    assert await redis.get("{bridge}:order") == str(answers[2]).encode()
+    assert int(str(answers[0])) + 2 <= int(str(answers[2]))
+    assert await redis.hgetall("{bridge}:counters") == {b"trial|well": b"6", b"trial|no": b"2"}
+
+
+async def test_a_lone_run_that_fails_keeps_what_it_gathered(steps: Steps, redis: Redis) -> None:
+    with pytest.raises(ResponseError):
+        await count(steps, text="no")
+
+    kept = await redis.get("{bridge}:order")
+    assert await redis.hgetall("{bridge}:counters") == {b"trial|no": b"2"}
+    assert int(await count(steps, text="well")) > int(kept or 0)
+
+
+async def test_a_run_that_only_reads_is_answered_while_a_full_redis_refuses_its_neighbour(
+    steps: Steps, redis: Redis
+) -> None:
+    """What the refused one has gathered is refused too, and hurts nobody else."""
+    await asyncio.gather(store(steps, text="warm"), echo(steps, text=""))
+    kept = await redis.get("{bridge}:order")
+    await refuse_writes(redis)
+    try:
+        async with asyncio.timeout(30):
+            asking = asyncio.gather(
+                store(steps, text="new"), store(steps, text=""), return_exceptions=True
+            )
+            refused, read = await asking
+    finally:
+        await accept_writes(redis)
+
+    assert isinstance(refused, StoreUnavailableError)
+    assert read == "read"
+    assert await redis.get("{bridge}:order") == kept

@@ -48,8 +48,7 @@ end
 
 -- Why one more of a principal may not wait: as many do as may, until the first of them gives up.
 function claims.refusal(wish)
-  local count, free_at = 0, nil
-  local line = 'principal-' .. wish.principal
+  local count, free_at, line = 0, nil, 'principal-' .. wish.principal
   local parts = redis.call('ZRANGE', keys.line(wish.server, line), 0, -1, 'WITHSCORES')
   for i = 1, #parts, 2 do
     if processes.lives(parts[i]) then
@@ -141,7 +140,7 @@ end
 -- step claims.abandon(event_id, token) -> nothing
 function claims.abandon(event_id, token)
   local event = keys.event(event_id)
-  local e = records.of_lists(event, events.MOVED, {'lease', 'holder', 'attempt'})
+  local e = records.fields(event, 'lease', 'holder', 'attempt', unpack(events.MOVED))
   local what = 'event ' .. event_id .. ' ' .. token
   local is_held = redis.call('SREM', keys.held(e.holder or ''), what) == 1
   if not is_held or e.status ~= 'leased' or e.lease ~= token then return end
@@ -199,8 +198,8 @@ end
 
 -- Let the lease or the delay of one event end; one that has used up its attempts is dead.
 function claims.lapse(event_id)
-  local e = records.of_lists(keys.event(event_id), events.MOVED,
-    {'attempt', 'max_attempts', 'holder', 'lease'})
+  local e = records.fields(keys.event(event_id),
+    'attempt', 'max_attempts', 'holder', 'lease', unpack(events.MOVED))
   if e.status == 'delayed' then
     events.move(event_id, e, 'queued', 'due')
   elseif e.status == 'leased' then
@@ -219,7 +218,7 @@ end
 -- step claims.redrive(event_id, token) -> {outcome, status?}
 function claims.redrive(event_id, token)
   local event, reply = keys.event(event_id), keys.reply(event_id)
-  local e = records.of_lists(event, events.MOVED, {'open_s', 'ttl_s', 'redriven_with'})
+  local e = records.fields(event, 'open_s', 'ttl_s', 'redriven_with', unpack(events.MOVED))
   if not e.status then return {outcome = 'unknown'} end
   if e.redriven_with == token then return {outcome = 'redriven', status = e.status} end
   local is_settled = redis.call('HEXISTS', reply, 'value') == 1

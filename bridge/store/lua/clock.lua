@@ -29,9 +29,13 @@ clock.last_order = tonumber(layouts.kept[2] or 0)
 -- also while Redis's clock stands still or is set back.
 function clock.next_order()
   clock.last_order = math.max(clock.now_us, clock.last_order + 1)
-  local order = clock.digits(clock.last_order)
-  redis.call('SET', keys.order(), order)
-  return order
+  return clock.digits(clock.last_order)
+end
+
+-- Write the last order number given, once behind all runs of a step (OWED in assembly.py).
+function clock.write_order()
+  if clock.last_order == tonumber(layouts.kept[2] or 0) then return end
+  redis.call('SET', keys.order(), clock.digits(clock.last_order))
 end
 
 return clock

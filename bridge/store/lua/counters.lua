@@ -2,9 +2,18 @@
 local keys = require 'keys'
 local counters = {}
 
+-- What was added to each total, and is not written yet.
+counters.added = {}
+
 -- Add to a total, which is named by its labels.
 function counters.add(by, ...)
-  redis.call('HINCRBY', keys.counters(), table.concat({...}, '|'), by)
+  local name = table.concat({...}, '|')
+  counters.added[name] = (counters.added[name] or 0) + by
+end
+
+-- Write what was added, once behind all runs of a step (OWED in assembly.py).
+function counters.write()
+  for name, by in pairs(counters.added) do redis.call('HINCRBY', keys.counters(), name, by) end
 end
 
 return counters

@@ -69,8 +69,8 @@ end
 
 -- The event that a claim is about, and whether the claim is to its newest lease.
 function events.claimed(claim)
-  local e = records.of_lists(keys.event(claim.event_id), events.MOVED, {'lease', 'leased_by',
-    'holder', 'attempt', 'max_attempts', 'settled_with', 'released_with', 'released_as'})
+  local e = records.fields(keys.event(claim.event_id), 'lease', 'leased_by', 'holder', 'attempt',
+    'max_attempts', 'settled_with', 'released_with', 'released_as', unpack(events.MOVED))
   if e.server ~= claim.server then return {status = 'unknown', is_mine = false} end
   e.is_mine = e.lease == claim.token and e.leased_by == claim.taker
   return e
@@ -134,7 +134,7 @@ end
 
 -- Expire one event. A dead one stays dead, but n8n need not wait for it any longer either.
 function events.expire(event_id)
-  local e = records.of_lists(keys.event(event_id), events.MOVED, {'holder', 'lease'})
+  local e = records.fields(keys.event(event_id), 'holder', 'lease', unpack(events.MOVED))
   events.end_lease(event_id, e.lease, e.holder)
   local reply = records.fields(keys.reply(event_id), 'url', 'default')
   local default = reply.default ~= '' and reply.default or nil

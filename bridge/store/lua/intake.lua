@@ -77,12 +77,12 @@ end
 -- Make this request a part of an event, which shows the newest payload. Where it went is remembered
 -- for a minute, so that the step may be repeated.
 function intake.merge(new, into)
-  local event = keys.event(into)
+  local event, details = keys.event(into), {request = new.event_id, execution = new.execution}
+  local e = records.fields(event, 'merged', 'timeline')
   redis.call('HSET', event, 'body', new.content, 'media_type', new.media_type,
-    'summary', new.summary, 'kept', new.kept)
-  redis.call('HINCRBY', event, 'merged', 1)
+    'summary', new.summary, 'kept', new.kept, 'merged', (e.merged or 0) + 1,
+    'timeline', timeline.longer(event, e.timeline or '', 'merged', details))
   intake.keep_files(new, into, math.max(redis.call('TTL', event), 1))
-  timeline.add(event, 'merged', {request = new.event_id, execution = new.execution})
   redis.call('SET', keys.merged(new.event_id), into, 'EX', 60)
 end
 
@@ -120,8 +120,7 @@ function intake.write(new)
   questions.mark(id, new.call_id, true)
   redis.call('HSET', reply, 'status', 'none', 'attempts', 0, 'url', new.reply_url,
     'deadline', new.reply_deadline_ms, 'default', new.default_reply, 'v', layouts.now)
-  redis.call('EXPIRE', event, lives_s)
-  redis.call('EXPIRE', reply, lives_s)
+  for _, key in ipairs({event, reply}) do redis.call('EXPIRE', key, lives_s) end
   redis.call('ZADD', keys.inbox(new.server, new.hook, 'queued'), order, id)
   counters.add(1, 'events', new.server, new.hook, 'queued')
   redis.call('ZADD', keys.event_deadlines(), clock.now_ms + new.answer_within_s * 1000, id)

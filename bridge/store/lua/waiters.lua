@@ -24,16 +24,14 @@ waiters.KEPT_S = 600
 -- Lease a queued event to a taker: {principal, token, process}. What the token took is remembered
 -- for a minute, so that the step may be repeated.
 function waiters.lease(event_id, taker)
-  local event = keys.event(event_id)
-  local e = records.fields(event, 'server', 'hook', 'lease_s', 'order', 'call', 'attempt',
-    'timeline')
+  local key = keys.event(event_id)
+  local e = records.fields(key, 'server', 'hook', 'lease_s', 'order', 'call', 'attempt', 'timeline')
   redis.call('ZREM', keys.inbox(e.server, e.hook, 'queued'), event_id)
   redis.call('ZADD', keys.inbox(e.server, e.hook, 'leased'), e.order, event_id)
   counters.add(1, 'events', e.server, e.hook, 'leased')
-  local attempt, lines = e.attempt + 1, e.timeline or ''
-  lines = timeline.longer(event, lines, 'taken', {by = taker.principal, attempt = attempt})
-  redis.call('HSET', event, 'status', 'leased', 'lease', taker.token, 'leased_by', taker.principal,
-    'holder', taker.process, 'attempt', attempt, 'timeline', lines)
+  redis.call('HSET', key, 'status', 'leased', 'lease', taker.token, 'leased_by', taker.principal,
+    'holder', taker.process, 'attempt', e.attempt + 1, 'timeline', timeline.longer(key,
+      e.timeline or '', 'taken', {by = taker.principal, attempt = e.attempt + 1}))
   redis.call('ZADD', keys.event_leases(), clock.now_ms + e.lease_s * 1000, event_id)
   processes.hold(taker.process, 'event ' .. event_id .. ' ' .. taker.token)
   redis.call('SET', keys.taken(taker.token), event_id, 'EX', 60)
