@@ -5,7 +5,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class RealN8n:
     """A real n8n; what was put into it is taken out in the end."""
 
     http: httpx2.AsyncClient
+    known: Mapping[str, tuple[str, dict[str, str]]] = field(default_factory=lambda: CREDENTIALS)
     credentials: dict[str, str] = field(default_factory=dict)
     workflows: list[str] = field(default_factory=list)
 
@@ -92,7 +93,7 @@ class RealN8n:
 
     async def _credential(self, name: str, kind: str) -> str:
         if name not in self.credentials:
-            expected, data = CREDENTIALS[name]
+            expected, data = self.known[name]
             assert kind == expected
             made = await self.api(
                 "POST", "/credentials", {"name": name, "type": kind, "data": data}
