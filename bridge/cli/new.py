@@ -53,7 +53,7 @@ def new(
             raise click.UsageError("Missing argument 'NAME'.")
         name = ask_name(environ)
     demand_name(name, environ)
-    folder = (into or Path(name)).absolute()
+    folder = place_of(into or Path(name))
     demand_free(folder)
     if from_curl is not None:
         if kind not in (None, "tool"):
@@ -91,6 +91,14 @@ def choose(question: str, answers: list[str]) -> str:
         click.echo(f"  {number}  {answer}")
     number = click.prompt("Number", type=click.IntRange(1, len(answers)), default=1)
     return answers[number - 1]
+
+
+def place_of(path: Path) -> Path:
+    """Return a path that services may be told: absolute, without `..` and links on the way."""
+    try:
+        return path.parent.resolve() / path.name if path.name else path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigurationError((f"{path} is no place to write to: {error}",)) from None
 
 
 def program() -> Path:

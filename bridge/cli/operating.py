@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from bridge.configuration.demo import MADE_UP_BY_UP, with_demo
+from bridge.configuration.demo import as_up_sees_to, with_demo
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of
@@ -72,7 +72,7 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     """Connect to the store and register nothing there: a command is no process of the bridge."""
     folder = servers_dir_of(with_demo(environ))
-    files = read_server_files(folder, {**MADE_UP_BY_UP, **environ})
+    files = read_server_files(folder, as_up_sees_to(environ))
     # The files need not be sound: only for making tokens does it matter what they hold.
     settings = Settings.from_environ(environ, files.variables)
     url = settings.redis_url or address_in(settings.data_dir / "valkey")

@@ -16,12 +16,20 @@ TOKEN = "BRIDGE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 HOOK_TOKEN = "BRIDGE_DEMO_HOOK_TOKEN"  # noqa: S105 - the name of a variable
 FILE = "demo-tokens.json"
 
-MADE_UP_BY_UP: Mapping[str, str] = {
+_MADE_UP_BY_UP: Mapping[str, str] = {
     "BRIDGE_DEMO_TOKEN": "made-up-at-the-start",
     "BRIDGE_DEMO_HOOK_TOKEN": "made-up-at-the-start",
     "BRIDGE_N8N_URL": "http://127.0.0.1:5678",
 }
 """Stands for what `up` sees to when it is not set: its being unset is no fault of a file."""
+
+
+def as_up_sees_to(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with what `up` would make up for what is unset or empty in it."""
+    made = {
+        name: text for name, text in _MADE_UP_BY_UP.items() if not environ.get(name, "").strip()
+    }
+    return {**environ, **made}
 
 
 def shipped_file() -> Path:

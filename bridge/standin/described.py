@@ -1,6 +1,6 @@
 """The workflows that server files describe, played without n8n: each answers with an example."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from bridge.configuration.server_files import read_server_files
@@ -9,6 +9,7 @@ from bridge.configuration.settings import servers_dir_of
 from bridge.models import Json
 from bridge.schemas.compile import faults_in_value
 from bridge.schemas.examples import example_of
+from bridge.standin.executions import WorkflowFailedError
 from bridge.standin.runs import Run
 from bridge.standin.workflows import Flow, execution_id_at_once, started_at_once
 
@@ -39,6 +40,21 @@ def described_flow(workflow: Workflow, answer: Json = None) -> Flow:
             await run.send("Result", address, {"result": result})
         return result
 
+    return _flow(workflow, play)
+
+
+def failing_flow(workflow: Workflow, message: str) -> Flow:
+    """Make a workflow that fails; one with a callback says so there, as its error branch would."""
+
+    async def play(run: Run) -> Json:
+        if workflow.result == "callback":
+            await run.send("Failure", run.item.headers.get(CALLBACK, ""), {"failure": message})
+        raise WorkflowFailedError(message, "Stop")
+
+    return _flow(workflow, play)
+
+
+def _flow(workflow: Workflow, play: Callable[[Run], Awaitable[Json]]) -> Flow:
     at_once = {
         "response": None,
         "execution": execution_id_at_once,

@@ -9,7 +9,7 @@ from anyio.from_thread import BlockingPortal
 
 from bridge.configuration.servers import Server, Workflow
 from bridge.models import Json
-from bridge.standin.described import described_flow
+from bridge.standin.described import described_flow, failing_flow
 from bridge.standin.standin import Standin
 from bridge.standin.workflows import Flow
 
@@ -26,6 +26,7 @@ class PlayedN8n:
     def __init__(self, portal: BlockingPortal) -> None:
         self._portal = portal
         self._answers: dict[str, Json] = {}
+        self._failures: dict[str, str] = {}
         self._workflows: dict[str, Workflow] = {}
 
     def open(
@@ -41,6 +42,11 @@ class PlayedN8n:
     def answer(self, workflow: str, value: Json) -> None:
         """Have a workflow answer with this from now on, in the way that the server file says."""
         self._answers[self._path(workflow)] = value
+        self._failures.pop(self._path(workflow), None)
+
+    def fail(self, workflow: str, message: str) -> None:
+        """Have a workflow fail from now on, as n8n does: the webhook's answer never says how."""
+        self._failures[self._path(workflow)] = message
 
     def received(self, workflow: str) -> list[Json]:
         """Return the bodies of all requests that came to a workflow, oldest first."""
@@ -53,7 +59,11 @@ class PlayedN8n:
     def flow_at(self, path: str) -> Flow | None:
         """Find the workflow with this path, as the stand-in asks for it."""
         workflow = self._workflows.get(path)
-        return described_flow(workflow, self._answers.get(path)) if workflow else None
+        if workflow is None:
+            return None
+        if path in self._failures:
+            return failing_flow(workflow, self._failures[path])
+        return described_flow(workflow, self._answers.get(path))
 
     def _path(self, name: str) -> str:
         """Return the path of a workflow that is named by it or by its tool.

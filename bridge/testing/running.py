@@ -159,11 +159,13 @@ async def _up(
     stack.push_async_callback(up.stop)
     await up.start()
     ended = asyncio.create_task(up.wait())
-    async with asyncio.timeout(START_S):
-        while not await _is_ready(http, url):
-            if ended.done():
-                raise RuntimeError(f"the bridge ended with status {ended.result()}: see its output")
-            await asyncio.sleep(POLL_S)
+    deadline = asyncio.get_running_loop().time() + START_S
+    while not await _is_ready(http, url):
+        if ended.done():
+            raise RuntimeError(f"the bridge ended with status {ended.result()}: see its output")
+        if asyncio.get_running_loop().time() > deadline:
+            raise RuntimeError(f"the bridge was not ready within {START_S:g} s: see its output")
+        await asyncio.sleep(POLL_S)
 
 
 async def _is_ready(http: httpx2.AsyncClient, url: str) -> bool:

@@ -10,7 +10,7 @@ from bridge.authoring.checking.rules import BEYOND_STARTS
 from bridge.authoring.checking.schemas import unsound_schemas
 from bridge.authoring.checking.tokens import Costs, costly_tools, costs_of
 from bridge.authoring.checking.workflows import unsound_workflows
-from bridge.configuration.demo import MADE_UP_BY_UP
+from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding, Severity, anywhere
 from bridge.configuration.load import faults_of_oauth, is_reachable_by, short_in_settings
 from bridge.configuration.rules import OF_STARTS, SECRET_SHORT, SETTING_WRONG
@@ -50,7 +50,7 @@ def report(path: Path, environ: Mapping[str, str]) -> Report:
 
     What is wrong with the settings comes first, for it stops every start as well.
     """
-    files = read_server_files(path, {**MADE_UP_BY_UP, **environ})
+    files = read_server_files(path, as_up_sees_to(environ))
     costs = costs_of(files.servers.values())
     found = [*_of_settings(environ, files), *files.findings, *costly_tools(files, costs)]
     found += [each for find in OF_A_FILE for file in files.files for each in find(file)]

@@ -20,7 +20,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from bridge.authoring.discovery.tools import FoundTool
-from bridge.configuration.demo import MADE_UP_BY_UP
+from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
 from bridge.errors import ConfigurationError
@@ -107,7 +107,7 @@ def findings_of(
     change: Change, environ: Mapping[str, str], secrets: Iterable[str]
 ) -> tuple[Finding, ...]:
     """Find what `check` would say of the file that is to be written, were its secrets set."""
-    known = {**dict.fromkeys(secrets, MADE_UP), **MADE_UP_BY_UP, **environ}
+    known = as_up_sees_to({**dict.fromkeys(secrets, MADE_UP), **environ})
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / change.path.name
         draft.write_text(change.after, encoding="utf-8")

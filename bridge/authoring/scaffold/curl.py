@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from bridge.authoring.scaffold.curl_line import CurlLine
 from bridge.authoring.scaffold.guessing import schema_of
@@ -63,6 +63,7 @@ class _CurlReader:
 
     def __init__(self, line: CurlLine, prefix: str) -> None:
         self._line = line
+        self._address = _split(line.url)
         self._prefix = prefix
         self._secrets: dict[str, str] = {}
 
@@ -73,7 +74,7 @@ class _CurlReader:
             ValueError: no tool can make it.
         """
         method = self._method()
-        address = _split(self._line.url)
+        address = self._address
         arguments = _arguments(self._line.body)
         if method in IN_QUERY:
             arguments |= {
@@ -103,8 +104,9 @@ class _CurlReader:
         Any header may hold a secret, whatever its name: so each value becomes a variable.
         """
         sent = {name: value for name, value in self._line.headers.items() if not _is_noise(name)}
-        auth = self._of_user(self._line.user) if self._line.user else None
-        for name in sorted(sent, key=lambda name: not names_a_secret(name)):
+        user = self._line.user or unquote(self._address.netloc.rpartition("@")[0])
+        auth = self._of_user(user) if user else None
+        for name in sorted(sent, key=_is_less_of_a_proof):
             if auth is None:
                 auth = self._auth(name, sent.pop(name))
         headers = {name: self._secret(name, f"the header {name}") for name in sent}
@@ -178,6 +180,12 @@ def _query(address: SplitResult) -> list[tuple[str, str]]:
 def _literal(text: str) -> str:
     """Format a text for a server file, where `${` begins a variable."""
     return text.replace("${", "$${")
+
+
+def _is_less_of_a_proof(name: str) -> tuple[bool, bool]:
+    """Order the headers of a request by how likely they are what lets it in."""
+    is_cookie = name.lower() == "cookie"
+    return name.lower() != "authorization", is_cookie or not names_a_secret(name)
 
 
 def _is_noise(name: str) -> bool:

@@ -8,9 +8,11 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from bridge.authoring.checking.names import NAME_CHARS
 from bridge.authoring.scaffold.curl import CurlRequest
 from bridge.configuration.demo import NAME as DEMO
 from bridge.configuration.fields import BUILT_IN_TOOLS, Slug
+from bridge.configuration.raw import mapping, text
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.settings import servers_dir_of
 from bridge.errors import ConfigurationError
@@ -38,8 +40,9 @@ class Project:
 
     @property
     def tool(self) -> str:
-        """Return the name of its tool, as Python and models like to spell one."""
-        return tool_name(self.name)
+        """Return the name of its tool: the server's, or one that is short beside a long one."""
+        named = tool_name(self.name)
+        return named if len(f"mcp__{self.name}__{named}") <= NAME_CHARS else "run"
 
     @property
     def prefix(self) -> str:
@@ -48,7 +51,7 @@ class Project:
 
 
 def tool_name(name: str) -> str:
-    """Return the tool's name for a server's name."""
+    """Return the tool's name for a server's name, as Python and models like to spell one."""
     return name.replace("-", "_")
 
 
@@ -80,16 +83,27 @@ def _faults_of_name(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     if tool_name(name) in BUILT_IN_TOOLS:
         yield f"{name} would have a tool of a name that every server has: choose another"
     folder = servers_dir_of(environ)
-    if folder.is_dir() and name in read_server_files(folder, environ).servers:
+    if name in _names_in(folder, environ):
         yield f"{name} is the name of a server in {folder} already: choose another"
+
+
+def _names_in(folder: Path, environ: Mapping[str, str]) -> set[str]:
+    """Return the names of the servers in a folder, sound or not; none where nobody may look."""
+    try:
+        files = read_server_files(folder, environ).files if folder.is_dir() else ()
+    except PermissionError:
+        return set()
+    return {text(mapping(file.filled).get("name")) for file in files}
 
 
 def demand_free(folder: Path) -> None:
     """Refuse a place where something is: nothing is ever overwritten.
 
     Raises:
-        ConfigurationError: naming what is there.
+        ConfigurationError: naming what is there, or that no file could name this place.
     """
+    if not str(folder).isprintable():
+        raise ConfigurationError((f"{str(folder)!r} holds control characters: name another place",))
     try:
         folder.lstat()
     except FileNotFoundError:

@@ -97,16 +97,20 @@ def test_what_proves_the_sender_becomes_a_variable_of_its_kind(
     assert (workflow(line, tmp_path).auth is None) == (auth is None)
 
 
+def test_a_password_in_the_address_proves_the_sender_and_leaves_it(tmp_path: Path) -> None:
+    made = workflow(f"curl https://ann:{SECRET}@n8n.example.com/webhook/a", tmp_path)
+    assert made.url == f"{N8N}/webhook/a"
+    assert made.auth is not None
+    assert made.auth.kind == "basic"
+
+
 def test_a_header_beside_the_proof_is_a_variable_too_for_who_knows_what_it_holds(
     tmp_path: Path,
 ) -> None:
     line = f"curl {N8N}/webhook/a -H 'X-Tenant: {SECRET}' -H 'X-Api-Key: {SECRET}' -b id={SECRET}"
     made = entry(line)
-    assert made["auth"] == {"header": {"name": "X-Api-Key", "value": "env:CRM_N8N_X_API_KEY"}} or (
-        made["auth"]["header"]["name"] == "Cookie"
-    )
-    assert "X-Tenant" in made["headers"]
-    assert len(made["secrets"]) == 3
+    assert made["auth"] == {"header": {"name": "X-Api-Key", "value": "env:CRM_N8N_X_API_KEY"}}
+    assert made["headers"] == {"X-Tenant": "env:CRM_N8N_X_TENANT", "Cookie": "env:CRM_N8N_COOKIE"}
     assert len(workflow(line, tmp_path).headers) == 2
 
 

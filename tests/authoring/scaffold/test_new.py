@@ -39,8 +39,14 @@ def everything(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
 
 
+async def demand_sound(folder: Path) -> None:
+    """Check that the command finds nothing wrong with a project, and nothing to warn of."""
+    status, said = await run("check", environ={}, folder=folder)
+    assert (status, said.endswith("no faults found\n"), "(a warning)" in said) == (0, True, False)
+
+
 async def test_what_it_writes_passes_check_at_once(folder: Path) -> None:
-    assert await run("check", environ={}, folder=folder) == (0, "no faults found\n")
+    await demand_sound(folder)
 
 
 def test_check_has_nothing_to_say_of_it_not_even_a_warning(folder: Path) -> None:
@@ -154,6 +160,7 @@ def test_its_n8n_workflows_have_what_n8n_needs_to_import_them(kind: Kind, tmp_pa
         ("x" * 64, "is no name of a server"),
         ("demo", "demo is the name of the demo that ships with the bridge: choose another"),
         ("list-events", "a tool of a name that every server has: choose another"),
+        ("unsound", "unsound is the name of a server in servers already: choose another"),
         ("taken", "taken is the name of a server in servers already: choose another"),
     ],
 )
@@ -162,6 +169,7 @@ async def test_a_name_that_will_not_do_is_one_sentence_and_nothing_is_written(
 ) -> None:
     (tmp_path / "servers").mkdir()
     (tmp_path / "servers" / "taken.yaml").write_text("name: taken")
+    (tmp_path / "servers" / "a.json").write_text('{"name": "unsound", "tokens": ["env:UNSET"]}')
     before = everything(tmp_path)
     environ = {"BRIDGE_SERVERS": "servers"}
     status, output = await run("new", "--", name, environ=environ, folder=tmp_path)
@@ -206,7 +214,23 @@ async def test_it_goes_where_into_says(tmp_path: Path) -> None:
     assert (status, said.splitlines()[1]) == (0, "  cd 'etc 50%/mcp/servers'")
     unit = (place / "systemd" / "bridge-desk.service").read_text()
     assert f"WorkingDirectory={tmp_path}/etc 50%%/mcp/servers\n" in unit
-    assert await run("check", environ={}, folder=place) == (0, "no faults found\n")
+    await demand_sound(place)
+
+
+async def test_a_place_is_written_as_it_is_reached_without_detours(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    into = ("--into", "../there")
+    assert (await run("new", "desk", *into, environ={}, folder=tmp_path / "here"))[0] == 0
+    unit = (tmp_path / "there" / "systemd" / "bridge-desk.service").read_text()
+    assert f"WorkingDirectory={tmp_path}/there\n" in unit
+
+
+async def test_a_place_that_no_unit_could_name_is_refused(tmp_path: Path) -> None:
+    into = ("--into", "a\nExecStartPre=evil")
+    status, said = await run("new", "desk", *into, environ={}, folder=tmp_path)
+    assert (status, said.count("\n")) == (1, 1)
+    assert "holds control characters" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -246,6 +270,16 @@ def test_a_name_that_yaml_or_a_shell_would_read_as_something_else_stays_a_name(
         assert yaml.safe_load((folder / "compose.yaml").read_text())["services"].keys() == {
             f"bridge-{name}"
         }
+
+
+def test_a_tool_of_a_long_name_is_one_that_claude_can_call(tmp_path: Path) -> None:
+    name = "a-server-of-a-rather-long-name"
+    write_folder(tmp_path / name, files_of(Project(name, "tool"), tmp_path / name, PROGRAM))
+    environ = read_dotenv(tmp_path / name / ".env")
+    assert check(tmp_path / name / "config" / "servers", environ) == ()
+    environ["BRIDGE_N8N_URL"] = "http://n8n"
+    server = read_server_files(tmp_path / name / "config" / "servers", environ).servers[name]
+    assert [*server.workflows] == ["run"]
 
 
 async def test_without_a_terminal_and_a_name_it_says_what_is_missing(tmp_path: Path) -> None:
