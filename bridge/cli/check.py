@@ -1,19 +1,30 @@
 """`check`: what is wrong with server files, in the form that its reader wants."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from bridge.authoring.checking.check import errors, report
+from bridge.authoring.checking.check import Report, errors, report
 from bridge.authoring.checking.formats import FORMATS
+from bridge.authoring.checking.history import HistoryCheck
 from bridge.authoring.checking.tokens import Costs
+from bridge.cli.operating import Operation, operate
+from bridge.cli.options import duration
 from bridge.cli.output import print_rows
 from bridge.configuration.fields import BUILT_IN_TOOLS
 from bridge.configuration.settings import servers_dir_of
+from bridge.formats.quantities import seconds
 
 TEXT = "text"
 SHOWN = 10
 """So many tools of a server are named in the table of tokens."""
+
+
+def _some_time(context: click.Context, option: click.Parameter, raw: str | None) -> str | None:
+    """Leave a time as it was written, if it is one."""
+    return raw if duration(context, option, raw) else None
 
 
 @click.command("check")
@@ -26,18 +37,38 @@ SHOWN = 10
     show_default=True,
     help="For people, programs, code scanning, or GitHub's annotations.",
 )
+@click.option(
+    "--history",
+    metavar="7d",
+    callback=_some_time,
+    help="Also compare the schemas with what is on record of the last 7d, 12h, …",
+)
 @click.pass_context
-def check_command(ctx: click.Context, path: Path | None, form: str) -> None:
+def check_command(ctx: click.Context, path: Path | None, form: str, history: str | None) -> None:
     """Check server files, by default those of BRIDGE_SERVERS."""
     made = report(path or servers_dir_of(ctx.obj), ctx.obj)
+    if history:
+        made = operate(ctx.obj, lambda operation: _with_history(operation, made, history))
     for line in FORMATS[form](made):
         click.echo(line, err=form == TEXT)
-    if form == TEXT:
-        _show_costs(made.costs)
     if errors(made.findings):
         ctx.exit(1)
     if form == TEXT:
+        _show_costs(made.costs)
+        _show_compared(made.compared, history)
         click.echo("no faults found")
+
+
+async def _with_history(operation: Operation, made: Report, since: str) -> Report:
+    after = await operation.operators.order_at(seconds(since))
+    found = await HistoryCheck(operation.operators, since, after).of(made.files)
+    return replace(made.with_more(found.findings), compared=found.compared)
+
+
+def _show_compared(compared: Mapping[str, int], since: str | None) -> None:
+    if since:
+        counted = ", ".join(f"{number} {noun}" for noun, number in compared.items())
+        click.echo(f"On record of the last {since}, compared with the schemas: {counted}.")
 
 
 def _show_costs(costs: Costs) -> None:

@@ -1,12 +1,13 @@
 """All that is wrong with server files and the settings beside them, or may be regretted."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from bridge.authoring.checking.exposure import exposed_secrets
 from bridge.authoring.checking.names import clashing_names
-from bridge.authoring.checking.rules import BEYOND_STARTS
+from bridge.authoring.checking.rules import BEYOND_STARTS, ELSEWHERE
 from bridge.authoring.checking.schemas import unsound_schemas
 from bridge.authoring.checking.tokens import Costs, costly_tools, costs_of
 from bridge.authoring.checking.workflows import unsound_workflows
@@ -18,7 +19,7 @@ from bridge.configuration.server_files import ServerFile, ServerFiles, read_serv
 from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError
 
-RULES = (*OF_STARTS, *BEYOND_STARTS)
+RULES = (*OF_STARTS, *BEYOND_STARTS, *ELSEWHERE)
 """Every rule of which a finding may be; ids are never given to another one."""
 
 OF_A_FILE: tuple[Callable[[ServerFile], Iterator[Finding]], ...] = (
@@ -34,10 +35,19 @@ OF_ALL_FILES: tuple[Callable[[ServerFiles], Iterator[Finding]], ...] = (clashing
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found in server files, in the files' order, and what their tools cost."""
+    """What `check` found in server files, in the files' order, and what their tools cost.
 
+    `compared` counts what on record was compared with their schemas, where that was asked for.
+    """
+
+    files: ServerFiles
     findings: tuple[Finding, ...]
     costs: Costs
+    compared: Mapping[str, int] = field(default_factory=dict)
+
+    def with_more(self, findings: Iterable[Finding]) -> Self:
+        """Return the report with what was found elsewhere of the same files."""
+        return replace(self, findings=_ordered((*self.findings, *findings)))
 
 
 def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -57,7 +67,7 @@ def report(path: Path, environ: Mapping[str, str]) -> Report:
     found += [each for find in OF_ALL_FILES for each in find(files)]
     if is_reachable_by(environ):
         found = [_fatal(each) if each.rule is SECRET_SHORT else each for each in found]
-    return Report(tuple(sorted(found, key=_place)), costs)
+    return Report(files, _ordered(found), costs)
 
 
 def errors(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -82,6 +92,10 @@ def _of_settings(environ: Mapping[str, str], files: ServerFiles) -> Iterator[Fin
 
 def _fatal(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.ERROR)
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=_place))
 
 
 def _place(finding: Finding) -> tuple[str, int, int]:

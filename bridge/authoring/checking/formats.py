@@ -140,7 +140,8 @@ def _json(report: Report) -> Iterator[str]:
             for cost in report.costs.servers
         ],
     }
-    yield _document({"findings": [row_of(each) for each in report.findings], "tokens": costs})
+    told = {"findings": [row_of(each) for each in report.findings], "tokens": costs}
+    yield _document(told | ({"compared": report.compared} if report.compared else {}))
 
 
 def _sarif(report: Report) -> Iterator[str]:

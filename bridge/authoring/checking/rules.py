@@ -117,6 +117,13 @@ SERVER_COSTLY = Rule(
     "Make several servers of it, by what people use together.",
 )
 
+HISTORY_REFUSED = Rule(
+    "history-refused",
+    Severity.ERROR,
+    "A schema would refuse what is on record (`--history`).",
+    "Widen the schema, or change what is sent before the schema.",
+)
+
 BEYOND_STARTS = (
     SECRET_IN_CLEAR,
     ADDRESS_PLAIN,
@@ -138,3 +145,7 @@ BEYOND_STARTS = (
     TOOL_COSTLY,
     SERVER_COSTLY,
 )
+"""What is found in the files themselves."""
+
+ELSEWHERE = (HISTORY_REFUSED,)
+"""What is found by looking elsewhere: into the store, or at n8n."""
