@@ -204,7 +204,7 @@ class Question:
     body: Body
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One run of a workflow; `arguments` and `result` are JSON, times are on Redis's clock.
 

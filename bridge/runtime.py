@@ -214,6 +214,7 @@ async def open_runtime(
             runtime.losses.watching(),
             _on_record(runtime, url),
             runtime.mcp.takers.running(),
+            runtime.workers.runs.running(),
         ):
             yield runtime
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from datetime import datetime
 from typing import Any, Self
 from uuid import uuid4
 
@@ -50,24 +50,46 @@ class InertJob(Job):
 class TakenJob:
     """A job taken from the queue: what it runs, and what RQ may have been told of it.
 
-    `is_told` says that RQ may list it as started, `fault` is the traceback of one that raised.
+    `told_at` says since when RQ may list it as started, `fault` is the traceback of one that
+    raised. RQ's own objects are made whenever RQ is told something: kept, they would be a tenth of
+    what a waiting job takes of memory.
     """
 
-    def __init__(self, job_id: str, function: str, args: tuple[Any, ...], worker: BaseWorker):
+    __slots__ = (
+        "_execution_id",
+        "_read",
+        "_worker",
+        "args",
+        "fault",
+        "function",
+        "job_id",
+        "kwargs",
+        "told_at",
+    )
+
+    def __init__(
+        self,
+        job_id: str,
+        function: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        worker: BaseWorker,
+    ):
         self.job_id = job_id
         self.function = function
         self.args = args
-        self.kwargs: Mapping[str, Any] = {}
-        self.is_told = False
+        self.kwargs = kwargs
+        self.told_at: datetime | None = None
         self.fault: str | None = None
+        self._execution_id = ""
+        self._read: InertJob | None = None
         self._worker = worker
 
     @classmethod
-    def of_id(cls, job_id: str, wake_up: WakeUp, worker: BaseWorker) -> "TakenJob":
+    def of_id(cls, job_id: str, wake_up: WakeUp, worker: BaseWorker) -> Self:
         """Make a job of what its id says."""
-        taken = cls(job_id, f"{MODULE}.{wake_up.job}", (wake_up.subject,), worker)
-        taken.kwargs = {"hint": wake_up.hint} if wake_up.hint else {}
-        return taken
+        kwargs = {"hint": wake_up.hint} if wake_up.hint else {}
+        return cls(job_id, f"{MODULE}.{wake_up.job}", (wake_up.subject,), kwargs, worker)
 
     @classmethod
     def of_hash(cls, job_id: str, raw: Mapping[bytes, bytes], worker: BaseWorker) -> "TakenJob":
@@ -78,15 +100,13 @@ class TakenJob:
         """
         job = InertJob(job_id, connection=worker.connection, serializer=JSONSerializer)
         job.restore(raw)
-        taken = cls(job_id, str(job.func_name), tuple(job.args), worker)
-        taken.kwargs = job.kwargs
-        taken.job = job
+        taken = cls(job_id, str(job.func_name), tuple(job.args), job.kwargs, worker)
+        taken._read = job
         return taken
 
-    @cached_property
     def job(self) -> InertJob:
-        """The job as RQ knows it, made once RQ is to hear more of it than that it has ended."""
-        job = InertJob.create(
+        """Return the job as RQ knows it."""
+        job = self._read or InertJob.create(
             self.function,
             args=self.args,
             id=self.job_id,
@@ -97,12 +117,23 @@ class TakenJob:
             status=JobStatus.QUEUED,
         )
         assert isinstance(job, InertJob)
+        if self.told_at:
+            job.started_at = job.last_heartbeat = self.told_at
+            job.worker_name = self._worker.name
         return job
 
-    @cached_property
     def execution(self) -> Execution:
-        """The execution under which RQ lists it as started."""
-        return Execution(uuid4().hex, self.job_id, self._worker.connection, self._worker.name)
+        """Return the execution under which RQ lists it as started."""
+        self._execution_id = self._execution_id or uuid4().hex
+        worker = self._worker
+        execution = Execution(self._execution_id, self.job_id, worker.connection, worker.name)
+        execution.created_at = self.told_at or execution.created_at
+        return execution
+
+    @property
+    def is_told(self) -> bool:
+        """Whether RQ may list it as started."""
+        return self.told_at is not None
 
 
 LEASE_S = 90
@@ -220,9 +251,10 @@ class Bookkeeping:
                 pipeline.lrem(self._queue.intermediate_queue_key, 1, job_id)
             for one in taken:
                 if one in self._held:
-                    one.is_told = True
-                    lease(one, pipeline)
-                    one.job.prepare_for_execution(self._worker.name, buffer(pipeline))
+                    one.told_at = one.told_at or now()
+                    job = one.job()
+                    lease(one, job, pipeline)
+                    job.prepare_for_execution(self._worker.name, buffer(pipeline))
             self._tell_endings(ended, pipeline)
             state = self._tell_state(pipeline)
             await pipeline.execute()
@@ -234,9 +266,9 @@ class Bookkeeping:
         worker, returned = self._worker, [one.job_id for one in ended if one.fault is None]
         for one in ended:
             if one.is_told:
-                one.execution.delete(one.job, buffer(pipeline))
+                one.execution().delete(one.job(), buffer(pipeline))
             if one.fault is not None:
-                record_job_failure(one.job, one.fault, buffer(pipeline))
+                record_job_failure(one.job(), one.fault, buffer(pipeline))
                 worker.increment_failed_job_count(buffer(pipeline))
         if returned:
             pipeline.delete(*(InertJob.key_for(job_id) for job_id in returned))
@@ -263,7 +295,7 @@ class Bookkeeping:
             self._tell_state(pipeline)
             for taken in self._held:
                 if taken.is_told:
-                    lease(taken, pipeline)
+                    lease(taken, taken.job(), pipeline)
             await pipeline.execute()
 
     async def hand_back(self) -> int:
@@ -274,10 +306,11 @@ class Bookkeeping:
                 pipeline.lrem(self._queue.intermediate_queue_key, 1, taken.job_id)
             for taken in reversed(jobs):
                 if taken.is_told:
-                    taken.execution.delete(taken.job, buffer(pipeline))
-                    taken.job.started_at = taken.job.worker_name = None
-                    taken.job.set_status(JobStatus.QUEUED, buffer(pipeline))
-                    taken.job.save(buffer(pipeline))
+                    job = taken.job()
+                    taken.execution().delete(job, buffer(pipeline))
+                    job.started_at = job.worker_name = None
+                    job.set_status(JobStatus.QUEUED, buffer(pipeline))
+                    job.save(buffer(pipeline))
                 self._queue.push_job_id(taken.job_id, buffer(pipeline), at_front=True)
             await pipeline.execute()
         self._held.clear()
@@ -318,16 +351,16 @@ def buffer(pipeline: Pipeline) -> Any:
     return pipeline
 
 
-def lease(taken: TakenJob, pipeline: Pipeline) -> None:
+def lease(taken: TakenJob, job: InertJob, pipeline: Pipeline) -> None:
     """List an execution as running for LEASE_S from now, as `Execution.create` does.
 
     That makes up an id on every call; this one can be repeated.
     """
-    execution = taken.execution
+    execution = taken.execution()
     execution.last_heartbeat = now()
     execution.save(LEASE_S, buffer(pipeline))
     registry = ExecutionRegistry(execution.job_id, execution.connection)
     registry.add(execution, LEASE_S, buffer(pipeline))
-    taken.job.started_job_registry.add_execution(execution, buffer(pipeline), LEASE_S)
+    job.started_job_registry.add_execution(execution, buffer(pipeline), LEASE_S)
     pipeline.sadd(execution.worker_executions_key, execution.composite_key)
     pipeline.expire(execution.worker_executions_key, LEASE_S + 60)

@@ -36,10 +36,12 @@ async def run_call(
     async def send(sending: RunAttempt) -> WebhookOutcome | None:
         nonlocal spare
         own, spare = (spare, None) if sending.workflow is expected else (None, spare)
-        asked = _asked(runtime, sending)
-        outcome = await n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent, own)
-        sent = secrets_sent(sending.workflow, asked.callback_url)
-        return scrub_outcome(outcome, sent) if outcome else None
+        asked, workflow = _asked(runtime, sending), sending.workflow
+        callback_url = asked.callback_url
+        running = n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent, own)
+        del sending, asked  # their arguments are not kept until n8n answers
+        outcome = await running
+        return scrub_outcome(outcome, secrets_sent(workflow, callback_url)) if outcome else None
 
     is_ready = spare is not None or (expected is not None and expected.annotations.idempotent)
     look = partial(_look, runtime, n8n)

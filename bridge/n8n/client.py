@@ -45,7 +45,7 @@ KEPT_IDLE_MAX = 100
 NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WorkflowRequest:
     """What one attempt to run a workflow tells n8n; `callback_url` goes along only when given."""
 
@@ -136,28 +136,37 @@ class N8n:
         try:
             request = workflow_request(asked)
             way = self._kept if asked.workflow.annotations.idempotent else spare
+            del asked
             async with self._connected(way, request.url, timeout_s, mark_sent) as connected:
                 if connected is None:
                     return None
-                response = await self._exchange(connected, request, until - now())
+                exchange = self._exchange(connected, request, until - now())
+                del request  # n8n may take days: what was sent is not kept until then
+                response = await exchange
         except NO_ANSWER as failure:
             return unreachable(failure)
-        if response.is_cut and response.status < 300:
-            return Refused(
-                f"the workflow ran, but its answer is longer than "
-                f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
-            )
-        if response.is_zipped and response.status < 300:
-            return Refused(
-                "the workflow ran, but its answer is packed so that it cannot be read "
-                "(Content-Encoding): let it answer without that, or with gzip"
-            )
+        if response.status < 300 and (flaw := self._flaw_of(response)):
+            return Refused(flaw)
         return await off_loop(
             len(response.body),
             lambda: read_webhook_answer(
                 response.status, response.content_type, response.body, response.disposition
             ),
         )
+
+    def _flaw_of(self, response: _Response) -> str | None:
+        """Return why the answer of a workflow that ran cannot be read."""
+        if response.is_cut:
+            return (
+                f"the workflow ran, but its answer is longer than "
+                f"{self._max_response_bytes} bytes: let it answer with less, or with a link"
+            )
+        if response.is_zipped:
+            return (
+                "the workflow ran, but its answer is packed so that it cannot be read "
+                "(Content-Encoding): let it answer without that, or with gzip"
+            )
+        return None
 
     async def resume(
         self, address: ReplyAddress, value: Json, *, event_id: str, timeout_s: float = RESUME_MAX_S
@@ -223,8 +232,10 @@ class N8n:
     ) -> _Response:
         connect_s = _connect_s(timeout_s)
         request.extensions["timeout"] = {"connect": connect_s, "pool": connect_s}
+        exchange = transport.handle_async_request(request)
+        del request
         async with asyncio.timeout(timeout_s):
-            response = await transport.handle_async_request(request)
+            response = await exchange
             try:
                 body, is_cut = await self._read(response)
             finally:

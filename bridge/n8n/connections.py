@@ -79,6 +79,8 @@ class TlsOrigin(ssl.SSLContext):
 class _Exchange(asyncio.Protocol):
     """HTTP/1.1 over a connection: a request goes out in one write, an answer is read by event."""
 
+    __slots__ = ("_arrival", "_failure", "_http", "has_heard", "is_over", "transport")
+
     def __init__(self) -> None:
         self.is_over = self.has_heard = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX_BYTES)
@@ -193,6 +195,7 @@ class FreshConnection(httpx2.AsyncBaseTransport):
         """
         with _faults_of_httpx():
             self._exchange.ask(request)
+            del request
             while isinstance(head := await self._exchange.event(), h11.InformationalResponse):
                 pass
         assert isinstance(head, h11.Response)

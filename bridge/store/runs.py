@@ -21,7 +21,7 @@ INTERRUPTED = "interrupted after it was sent; it may have run"
 UNWANTED = "nobody waited for it any more, so it was never sent"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Running:
     """A worker's right to run one call; `began_at` is its first attempt, on the loop's clock.
 

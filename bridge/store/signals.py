@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+from typing_extensions import override
 
 from bridge.ending import end
 from bridge.redis_faults import sentence_of
@@ -78,6 +79,26 @@ class Signal:
             return ()
 
 
+class Callback(Signal):
+    """Calls a function in place of waking a task, for what is waited for by thousands."""
+
+    __slots__ = ("_called",)
+
+    def __init__(
+        self,
+        waiting: "dict[str, list[Signal]]",
+        names: tuple[str, ...],
+        called: Callable[[], None],
+    ) -> None:
+        super().__init__(waiting, names)
+        self._called = called
+
+    @override
+    def notify(self, name: str = "") -> None:
+        """Call the function."""
+        self._called()
+
+
 class Signals:
     """Hears the wake channel once a process and notifies the signals of those who wait.
 
@@ -93,6 +114,10 @@ class Signals:
     def subscribed(self, *names: str) -> Signal:
         """Return a signal of these names, which hears of them while it is entered."""
         return Signal(self._waiting, names)
+
+    def calling(self, called: Callable[[], None], *names: str) -> Callback:
+        """Return a signal of these names that calls a function while it is entered."""
+        return Callback(self._waiting, names, called)
 
     async def notify(self, name: str) -> None:
         """Wake everyone, in every process, who waits for this name."""

@@ -1,9 +1,10 @@
 """Runs of calls in a worker: each attempt, what its outcome means, executions that are followed."""
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,6 +30,7 @@ from bridge.n8n.outcomes import (
 from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
 from bridge.store.signals import Signals
+from bridge.verbs.held_calls import HeldCalls
 
 Look = Callable[[Workflow, str], Awaitable[ExecutionOutcome]]
 """Asks n8n how an execution of a workflow stands."""
@@ -103,10 +105,9 @@ NO_JSON = (
     "the workflow ran, but its answer was cut off or is broken: it is labelled as JSON and is "
     "{flaw}. A workflow that means to answer with text says so with `output: {{type: string}}`"
 )
-LEASE_CHECK_S = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunAttempt:
     """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time.
 
@@ -123,7 +124,7 @@ class RunAttempt:
     mark_sent: Callable[[], Awaitable[bool]]
 
 
-Send = Callable[[RunAttempt], Awaitable[WebhookOutcome | None]]
+Send = Callable[[RunAttempt], Coroutine[None, None, WebhookOutcome | None]]
 """Makes an attempt; None for one whose first byte may not leave."""
 
 
@@ -138,14 +139,19 @@ class Runs:
         servers: Mapping[str, Server],
     ) -> None:
         self._store = store
-        self._signals = signals
         self._schemas = schemas
         self._servers = servers
-        self._handing_over = asyncio.Event()
+        self._held = HeldCalls(store, signals)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Look after the calls that are run while the block lasts."""
+        async with self._held.running():
+            yield
 
     def hand_over(self) -> None:
         """Leave from now on what another process can go on with as it is: executions followed."""
-        self._handing_over.set()
+        self._held.hand_over()
 
     async def run(
         self, call_id: CallId, send: Send, look: Look, *, sends_at_once: bool = False
@@ -178,16 +184,16 @@ class Runs:
             raise
         if outcome is not None:
             await self._settle(running, workflow, outcome)
-        elif self._handing_over.is_set():
+        elif self._held.is_handing_over:
             await self._store.abandon(call_id, running.token)
 
     async def _attempt(
         self, running: Running, workflow: Workflow, send: Send, look: Look
     ) -> WebhookOutcome | None:
         """Send, unless an execution is known, and follow it; None when that is for others now."""
-        execution = running.call.execution
+        call_id, execution = running.call.call_id, running.call.execution
         if execution is None:
-            outcome = await self._while_held(running, send(self._attempted(running, workflow)))
+            outcome = await self._held.do(call_id, send(self._attempted(running, workflow)))
             if isinstance(outcome, Answered):
                 outcome = await self._doubted(workflow, outcome)
             if workflow.result != "execution" or not isinstance(outcome, Answered):
@@ -199,7 +205,7 @@ class Runs:
                 return None
         elapsed_s = running.elapsed_s
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
-        return await self._while_held(running, follow(followed, look), self._handing_over.wait())
+        return await self._held.do(call_id, follow(followed, look), is_handed_over=True)
 
     def _attempted(self, running: Running, workflow: Workflow) -> RunAttempt:
         call = running.call
@@ -228,31 +234,6 @@ class Runs:
         if answered.page is not None:
             return Refused(NO_WORKFLOW, answered.page)
         return Refused(NO_JSON.format(flaw=answered.flaw), str(answered.value))
-
-    async def _while_held(
-        self,
-        running: Running,
-        work: Awaitable[WebhookOutcome | None],
-        *ends: Coroutine[None, None, object],
-    ) -> WebhookOutcome | None:
-        """Do this until the call is cancelled or taken over, or any of `ends`; None when it was."""
-        worker = asyncio.ensure_future(work)
-        watchers = [asyncio.create_task(end) for end in (self._until_lost(running), *ends)]
-        try:
-            await asyncio.wait({worker, *watchers}, return_when=asyncio.FIRST_COMPLETED)
-            return worker.result() if worker.done() else None
-        finally:
-            for task in (worker, *watchers):
-                task.cancel()
-            await asyncio.gather(worker, *watchers, return_exceptions=True)
-
-    async def _until_lost(self, running: Running) -> None:
-        call_id = running.call.call_id
-        with self._signals.subscribed(f"call:{call_id}") as woken:
-            while True:
-                await woken.wait(LEASE_CHECK_S)
-                if await self._store.status(call_id) is not CallStatus.RUNNING:
-                    return
 
     async def _settle(self, running: Running, workflow: Workflow, outcome: WebhookOutcome) -> None:
         match outcome:

@@ -16,6 +16,11 @@ async def test_no_idle_stream_keeps_more_memory_than_it_did() -> None:
     assert list(excesses(await count_group("memory"), read_limits())) == []
 
 
+@pytest.mark.timeout(120)
+async def test_no_waiting_call_keeps_more_memory_than_it_did() -> None:
+    assert list(excesses(await count_group("waiting"), read_limits())) == []
+
+
 def test_a_number_that_grew_is_named_with_what_it_was_and_is() -> None:
     faults = excesses({"hook": {"redis_commands": 20.0}}, {"hook": {"redis_commands": 19}})
 

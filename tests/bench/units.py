@@ -14,6 +14,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from bridge.local.die_with_parent import tied_to_parent
+from bridge.queue import QUEUE_NAME
 from tests.bench.connection import Connection, spell
 from tests.bench.counting import Counts, ValkeyCounter, between, counted, least
 from tests.bench.ingest import PAYLOAD
@@ -272,10 +273,46 @@ async def _kept(stage: Stage, kind: Kind) -> Counts:
     return {"kept_bytes": kept["kept_bytes"] / KEPT}
 
 
+async def waiting_calls() -> Mapping[str, Counts]:
+    """Count what a worker keeps for a call that waits for n8n."""
+    async with set_up() as stage, stage.web() as web, stage.redis() as redis:
+        file = stage.directory / "worker.counts"
+        async with stage.worker(INSIDE, str(file)) as worker:
+            one = await Connection.open(web.port)
+            for question in itertools.islice(calls("/mcp/demo", "slow_tool"), WARM):
+                await question.done(one)
+            one.close()
+            await _reports({worker.pid: file})
+            async with _waiting(web.port, redis):
+                kept = (await _reports({worker.pid: file}))[worker.pid]
+    return {"waiting_call": {"kept_bytes": kept["kept_bytes"] / KEPT}}
+
+
+@contextlib.asynccontextmanager
+async def _waiting(port: int, redis: Redis) -> AsyncIterator[None]:
+    """Have calls wait for n8n, all of which RQ has been told of."""
+    opened = [await Connection.open(port) for _ in range(KEPT)]
+    questions = calls("/mcp/demo", "slow_tool", 120)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(next(questions).done(connection)) for connection in opened]
+
+        async def all_run() -> bool:
+            return int(await redis.zcard(f"rq:wip:{QUEUE_NAME}")) == KEPT
+
+        await wait_until(all_run, "all calls wait", 30)
+        await (await ValkeyCounter.of(redis)).settled()
+        yield
+        for each in asked:
+            each.cancel()
+    for connection in opened:
+        connection.close()
+
+
 GROUPS: Mapping[str, Callable[[], Awaitable[Mapping[str, Counts]]]] = {
     "traffic": traffic,
     "processes": processes,
     "streams": streams,
     "memory": memory,
+    "waiting": waiting_calls,
 }
 """What is counted together, on one stage."""

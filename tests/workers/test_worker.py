@@ -137,7 +137,7 @@ async def test_a_dead_workers_job_is_set_aside_and_its_callback_not_called(
     async with new_worker(redis, {}) as dead, dead._books, new_worker(redis, {}) as other:
         (started,) = await dead._books.read(await dead._books.take(1))
         await dead._books.tell()
-        redis.zadd(queue.started_job_registry.key, {started.execution.composite_key: 1})
+        redis.zadd(queue.started_job_registry.key, {started.execution().composite_key: 1})
 
         await other._books.clean()
 
