@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bridge.authoring.checking.check import Report, errors, report
+from bridge.authoring.checking.check import Report, errors, report, with_all_set
 from bridge.authoring.checking.formats import FORMATS
 from bridge.authoring.checking.history import HistoryCheck
 from bridge.authoring.checking.tokens import Costs
@@ -43,10 +43,16 @@ def _some_time(context: click.Context, option: click.Parameter, raw: str | None)
     callback=_some_time,
     help="Also compare the schemas with what is on record of the last 7d, 12h, …",
 )
+@click.option(
+    "--assume-set", is_flag=True, help="Take variables that are not set for set: CI has no secrets."
+)
 @click.pass_context
-def check_command(ctx: click.Context, path: Path | None, form: str, history: str | None) -> None:
+def check_command(
+    ctx: click.Context, path: Path | None, form: str, history: str | None, *, assume_set: bool
+) -> None:
     """Check server files, by default those of BRIDGE_SERVERS."""
-    made = report(path or servers_dir_of(ctx.obj), ctx.obj)
+    checked = path or servers_dir_of(ctx.obj)
+    made = report(checked, with_all_set(checked, ctx.obj) if assume_set else ctx.obj)
     if history:
         made = operate(ctx.obj, lambda operation: _with_history(operation, made, history))
     for line in FORMATS[form](made):
