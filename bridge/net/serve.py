@@ -28,11 +28,6 @@ Source: RFC 2068, 19.7.1.1; draft-thomson-hybi-http-timeout-03.
 LAST_CALLS_S = 3.0
 """How long a process that drains still takes requests: clients and balancers learn late of it."""
 LOOK_EVERY_S = 0.1
-GARBAGE_AFTER = 10_000
-"""How many more objects there are before a process looks for garbage among them.
-
-A few hundred are those of the requests at hand, which go by themselves: each look is for nothing.
-"""
 
 
 class DrainingServer(uvicorn.Server):
@@ -138,6 +133,5 @@ async def live(
         # for a tenth of a second each.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(GARBAGE_AFTER)
         opened.set()
         await served.wait()
