@@ -6,6 +6,7 @@ sentence was changed on purpose, `python -m tests.check` writes them all anew, t
 """
 
 import contextlib
+import functools
 import re
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def expected(case: Path) -> Path:
     return case.with_suffix(".txt")
 
 
+@functools.cache
 def found_in(case: Path) -> tuple[Finding, ...]:
     """Check one case, from the folder that it lies in."""
     files = sorted(case.iterdir()) if case.is_dir() else [case]

@@ -1,8 +1,13 @@
 """The corpus of broken server files: every fault is named where it is, with how to mend it."""
 
+import copy
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from bridge.authoring.checking.check import RULES, check, errors
 from bridge.authoring.checking.formats import text_line
@@ -95,3 +100,32 @@ def test_the_page_of_server_files_names_every_rule_as_it_is() -> None:
     assert shown.splitlines()[2:] == [
         f"| `{rule.id}` | {rule.severity} | {rule.summary} |" for rule in RULES
     ]
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return every place in a value, the whole first."""
+    yield at
+    listed = enumerate(value) if isinstance(value, list) else ()
+    for key, member in value.items() if isinstance(value, dict) else listed:
+        yield from places(member, (*at, key))
+
+
+def replaced(value: Any, at: tuple[Any, ...], odd: object) -> Any:
+    """Return a value with another one at a place."""
+    if not at:
+        return odd
+    changed = copy.copy(value)
+    changed[at[0]] = replaced(value[at[0]], at[1:], odd)
+    return changed
+
+
+@pytest.mark.parametrize("odd", [None, "x", [{}], {"a": 1}], ids=repr)
+def test_whatever_stands_anywhere_in_a_file_is_reported_and_breaks_nothing(
+    tmp_path: Path, odd: object
+) -> None:
+    sound = yaml.safe_load(SOUND)
+    file = tmp_path / "s.json"
+    for at in places(sound):
+        file.write_text(json.dumps(replaced(sound, at, odd)))
+        for finding in check(file, ENVIRON):
+            assert text_line(finding).startswith(f"{file}:1:"), at
