@@ -195,6 +195,14 @@ def _discover() -> click.Command:
     return discover_command
 
 
+@commands.later("doctor")
+def _doctor() -> click.Command:
+    """Look at Redis, n8n, port, tokens and Claude Code, and say how to mend what is wrong."""
+    from bridge.cli.doctor import doctor_command
+
+    return doctor_command
+
+
 @commands.later("events")
 def _events() -> click.Command:
     """See events and redrive those that were set aside."""

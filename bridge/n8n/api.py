@@ -143,9 +143,17 @@ class N8nApi:
         """
         return self._read(_WORKFLOW, await self._get(f"/workflows/{quote(workflow_id, safe='')}"))
 
-    async def _get(self, path: str, asked: dict[str, str] | None = None) -> Json:
+    async def status_of(self, path: str) -> int:
+        """Ask, and return only with which status n8n answers.
+
+        Raises:
+            PermanentError, TransientError: nothing answers at the address.
+        """
+        return (await self._answer(path)).status_code
+
+    async def _answer(self, path: str, asked: dict[str, str] | None = None) -> httpx2.Response:
         try:
-            answer = await self._http.get(f"{self._base_url}/api/v1{path}", params=asked)
+            return await self._http.get(f"{self._base_url}/api/v1{path}", params=asked)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise PermanentError(
                 f"BRIDGE_N8N_URL is no address that can be asked: {error}"
@@ -155,6 +163,9 @@ class N8nApi:
                 f"n8n at {self._base_url} cannot be reached ({type(error).__name__}): "
                 "is it running, and is BRIDGE_N8N_URL right?"
             ) from error
+
+    async def _get(self, path: str, asked: dict[str, str] | None = None) -> Json:
+        answer = await self._answer(path, asked)
         if answer.status_code != httpx2.codes.OK:
             raise self._refusal(answer.status_code)
         try:

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from typing_extensions import override
 
 from bridge.errors import ConfigurationError
 from bridge.redis_faults import fault_of, sentence_of
@@ -19,6 +21,28 @@ PAUSE_S = 0.2
 
 LEAST_MAJOR = {"redis": 7, "valkey": 8}
 """The oldest versions, by the name that `HELLO` gives."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One way in which a Redis loses data, or may: a fault stops the start, the others are told."""
+
+    about: Literal["version", "configuration", "persistence", "eviction", "flushing"]
+    sentence: str
+    mend: str
+    is_fault: bool = False
+
+    @override
+    def __str__(self) -> str:
+        """Return it as starts say it."""
+        return f"{self.sentence}: {self.mend}"
+
+
+UNREADABLE = Risk(
+    "configuration",
+    "Redis does not let its configuration be read",
+    "see to it that it has an append-only file and the policy noeviction",
+)
 
 
 @step("probe.write")
@@ -66,7 +90,14 @@ async def _wait_for(redis: Redis, on_wait: Callable[[str], None]) -> tuple[list[
 
 async def faults_of(redis: Redis) -> tuple[list[str], list[str]]:
     """Name what makes this Redis lose data, and what may; a forbidden CONFIG leaves it unknown."""
-    faults = [old] if (old := await _old_age(redis)) else []
+    risks = await risks_of(redis)
+    faults = [str(risk) for risk in risks if risk.is_fault]
+    return faults, [str(risk) for risk in risks if not risk.is_fault]
+
+
+async def risks_of(redis: Redis) -> list[Risk]:
+    """Find what makes this Redis lose data, or may; nothing is written."""
+    risks = [old] if (old := await _old_age(redis)) else []
     try:
         # One by one: before version 7 several names at once were an error.
         config = {
@@ -76,15 +107,11 @@ async def faults_of(redis: Redis) -> tuple[list[str], list[str]]:
     except ResponseError as error:
         if fault_of(error) and not isinstance(error, NoPermissionError):
             raise
-        return faults, [
-            "Redis does not let its configuration be read: see to it that it has an "
-            "append-only file and the policy noeviction"
-        ]
-    config_faults, warnings = _faults_in(config)
-    return [*faults, *config_faults], warnings
+        return [*risks, UNREADABLE]
+    return [*risks, *_risks_in(config)]
 
 
-async def _old_age(redis: Redis) -> str | None:
+async def _old_age(redis: Redis) -> Risk | None:
     """Name the fault of a Redis that lacks what the bridge needs."""
     try:
         told: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
@@ -101,35 +128,43 @@ async def _old_age(redis: Redis) -> str | None:
     major = int(version.partition(".")[0] or 0)
     if major >= LEAST_MAJOR.get(server, LEAST_MAJOR["redis"]):
         return None
-    return (
-        f"{server or 'redis'} {version or 'before 6'} is too old: "
-        "the bridge needs Redis 7 or later, or Valkey 8 or later"
+    return Risk(
+        "version",
+        f"{server or 'redis'} {version or 'before 6'} is too old",
+        "the bridge needs Redis 7 or later, or Valkey 8 or later",
+        is_fault=True,
     )
 
 
-def _faults_in(config: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
-    faults, warnings = [], []
+def _risks_in(config: Mapping[str, str | None]) -> Iterator[Risk]:
     if config["appendonly"] == "no":
-        faults.append(
-            "Redis keeps no append-only file, so a restart loses what was accepted: "
-            "set `appendonly yes`, or BRIDGE_ALLOW_UNSAFE_REDIS=1"
+        yield Risk(
+            "persistence",
+            "Redis keeps no append-only file, so a restart loses what was accepted",
+            "set `appendonly yes`, or BRIDGE_ALLOW_UNSAFE_REDIS=1",
+            is_fault=True,
         )
     policy = config["maxmemory-policy"] or "noeviction"
     if policy != "noeviction":
-        faults.append(
-            f"Redis may evict what was accepted (maxmemory-policy {policy}): "
-            "set `noeviction`, or BRIDGE_ALLOW_UNSAFE_REDIS=1"
+        yield Risk(
+            "eviction",
+            f"Redis may evict what was accepted (maxmemory-policy {policy})",
+            "set `noeviction`, or BRIDGE_ALLOW_UNSAFE_REDIS=1",
+            is_fault=True,
         )
     if config["appendonly"] is None:
-        warnings.append(
-            "Redis does not say whether it keeps an append-only file: see to it that it does"
+        yield Risk(
+            "persistence",
+            "Redis does not say whether it keeps an append-only file",
+            "see to it that it does",
         )
     if config["appendfsync"] not in (None, "always"):
-        warnings.append(
-            "Redis answers before its append-only file is on disk: a power cut may lose "
-            "the last second; set `appendfsync always`"
+        yield Risk(
+            "flushing",
+            "Redis answers before its append-only file is on disk, so a power cut may lose the "
+            "last second",
+            "set `appendfsync always`",
         )
-    return faults, warnings
 
 
 def _text(value: bytes | str) -> str:

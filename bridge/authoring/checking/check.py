@@ -20,6 +20,8 @@ from bridge.configuration.server_files import TO_FOLLOW, ServerFile, ServerFiles
 from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError
 
+NOT_COUNTED = Costs("nothing", ())
+
 RULES = (*OF_STARTS, *BEYOND_STARTS, *ELSEWHERE)
 """Every rule of which a finding may be; ids are never given to another one."""
 
@@ -72,14 +74,15 @@ def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     return report(path, environ).findings
 
 
-def report(path: Path, environ: Mapping[str, str]) -> Report:
-    """Find all that is wrong, and count what the tools of sound servers cost.
+def report(path: Path, environ: Mapping[str, str], *, counts_tokens: bool = True) -> Report:
+    """Find all that is wrong, and count what the tools of sound servers cost, if that is wanted.
 
     What is wrong with the settings comes first, for it stops every start as well.
     """
     files = read_server_files(path, as_up_sees_to(environ))
-    costs = costs_of(files.servers.values())
-    found = [*_of_settings(environ, files), *files.findings, *costly_tools(files, costs)]
+    costs = costs_of(files.servers.values()) if counts_tokens else NOT_COUNTED
+    found = [*_of_settings(environ, files), *files.findings]
+    found += costly_tools(files, costs) if counts_tokens else ()
     found += [each for find in OF_A_FILE for file in files.files for each in find(file)]
     found += [each for find in OF_ALL_FILES for each in find(files)]
     if is_reachable_by(environ):

@@ -1,0 +1,149 @@
+"""n8n: whether it is where the settings say, answers webhooks, and takes the key to its API."""
+
+import secrets
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import httpx2
+
+from bridge.authoring.diagnosis.observations import (
+    Observation,
+    doubtful,
+    passed_over,
+    right,
+    wrong,
+)
+from bridge.authoring.diagnosis.setup import Setup, asking
+from bridge.errors import BridgeError
+from bridge.n8n.api import N8nApi
+from bridge.n8n.reply_address import ReplyAddresses
+
+NOBODY = 2_147_483_647
+"""An execution that there is not: the last number that n8n's database can hold."""
+
+SCOPES = {
+    "workflow:list": "/workflows?limit=1",
+    "workflow:read": "/workflows/there-is-none",
+    "execution:read": f"/executions/{NOBODY}",
+}
+"""What the bridge asks n8n's API for, by the scope that it takes; none of it changes anything."""
+
+USED_FOR = {
+    "workflow:list": "`n8n-bridge discover`",
+    "workflow:read": "`n8n-bridge discover`",
+    "execution:read": "workflows with `result: execution`",
+}
+NEW_KEY = "make a key with it in n8n under Settings, n8n API, and set BRIDGE_N8N_API_KEY"
+MEND = "start n8n, or mend BRIDGE_N8N_URL"
+
+
+async def check_n8n(setup: Setup) -> AsyncIterator[Observation]:
+    """Ask n8n whether it is there, and whether it is n8n."""
+    url = setup.settings.n8n_url
+    if url is None:
+        say = passed_over if setup.settings.redis_url is None else doubtful
+        yield say(
+            "n8n.none",
+            "n8n",
+            "BRIDGE_N8N_URL is not set: `up` plays n8n, but `web` and `worker` know none",
+            "set BRIDGE_N8N_URL to the address of your n8n",
+        )
+        return
+    async with asking() as http:
+        try:
+            health = await http.get(f"{url}/healthz")
+            webhook = await http.post(f"{url}/webhook/n8n-bridge-doctor-{secrets.token_hex(8)}")
+        except (httpx2.HTTPError, OSError) as error:
+            name = type(error).__name__
+            yield wrong("n8n.unreachable", url, f"it cannot be reached ({name})", MEND)
+            return
+    yield _of_health(url, health)
+    yield _of_webhook(url, webhook)
+    yield _of_replies(setup, url)
+
+
+async def check_n8n_key(setup: Setup) -> AsyncIterator[Observation]:
+    """Ask n8n's API for what the bridge asks of it, to learn what its key may."""
+    url, key = setup.settings.n8n_url, setup.settings.n8n_api_key
+    if url is None or key is None:
+        yield passed_over(
+            "n8n.no_key",
+            "n8n API",
+            "BRIDGE_N8N_API_KEY is not set; `discover` and `result: execution` need it",
+            "make a key in n8n under Settings, n8n API",
+        )
+        return
+    try:
+        async with N8nApi(url, key.get_secret_value()) as api:
+            statuses = {scope: await api.status_of(path) for scope, path in SCOPES.items()}
+    except BridgeError as error:
+        yield passed_over("n8n.api", "n8n API", str(error))
+        return
+    for seen in _of_statuses(setup, statuses):
+        yield seen
+
+
+def _of_health(url: str, answer: httpx2.Response) -> Observation:
+    if answer.status_code == HTTPStatus.OK:
+        return right("n8n", url, "it answers, and says that it is well (/healthz)")
+    return wrong(
+        "n8n.health", url, f"/healthz answers {answer.status_code}", "see n8n's own log, or " + MEND
+    )
+
+
+def _of_webhook(url: str, answer: httpx2.Response) -> Observation:
+    """Judge what came back from a webhook that nobody has: n8n says so in JSON."""
+    status, kind = answer.status_code, answer.headers.get("content-type", "")
+    if status == HTTPStatus.NOT_FOUND and "json" in kind and "not registered" in answer.text:
+        return right("n8n.webhooks", url, "its webhooks can be called, and are n8n's")
+    if answer.is_redirect or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return wrong(
+            "n8n.guarded",
+            url,
+            f"something before n8n answers {status} for its webhooks: a login, or a firewall",
+            "let the bridge through to /webhook/ and /webhook-waiting/, or send what lets it in "
+            "with `headers` of the workflows",
+        )
+    return wrong(
+        "n8n.webhooks",
+        url,
+        f"what answers {status} for a webhook that there is not is no n8n, or one that is starting",
+        "let BRIDGE_N8N_URL name n8n itself, with the path that it has, if any",
+    )
+
+
+def _of_replies(setup: Setup, url: str) -> Observation:
+    origins = sorted(set(ReplyAddresses.of(setup.settings).origins.values()))
+    return right(
+        "n8n.replies",
+        url,
+        f"replies may go to {', '.join(origins)} and nowhere else",
+        "compare with the Production URL that a Webhook node shows (n8n's WEBHOOK_URL): if it "
+        "begins otherwise, add its origin to BRIDGE_REPLY_ORIGINS",
+    )
+
+
+def _of_statuses(setup: Setup, statuses: dict[str, int]) -> list[Observation]:
+    if HTTPStatus.UNAUTHORIZED in statuses.values():
+        remedy = "make a new key in n8n under Settings, n8n API"
+        return [wrong("n8n.key", "n8n API", "n8n refuses BRIDGE_N8N_API_KEY", remedy)]
+    lacking = [scope for scope, status in statuses.items() if status == HTTPStatus.FORBIDDEN]
+    found = [_lacking(setup, scope) for scope in lacking]
+    strange = statuses["workflow:list"]
+    if strange not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
+        sentence = f"n8n answers {strange} where its API should be"
+        remedy = "see that n8n's public API is on (N8N_PUBLIC_API_DISABLED), and its path"
+        return [*found, doubtful("n8n.api", "n8n API", sentence, remedy)]
+    held = ", ".join(scope for scope in statuses if scope not in lacking)
+    return [*found, right("n8n.key", "n8n API", f"the key is taken, and may {held}")]
+
+
+def _lacking(setup: Setup, scope: str) -> Observation:
+    is_needed = scope == "execution:read" and any(
+        workflow.result == "execution"
+        for server in setup.servers.values()
+        for workflow in server.workflows.values()
+    )
+    say = wrong if is_needed else doubtful
+    sentence = f"the key lacks the scope {scope}, which {USED_FOR[scope]} needs"
+    return say("n8n.scope", "n8n API", sentence, NEW_KEY)

@@ -1,0 +1,106 @@
+"""Redis: whether it answers, keeps what it is given, has room, and is near."""
+
+from collections.abc import AsyncIterator, Iterator
+
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError, RedisError
+
+from bridge.authoring.diagnosis.observations import (
+    Observation,
+    doubtful,
+    passed_over,
+    right,
+    wrong,
+)
+from bridge.authoring.diagnosis.setup import Setup, without_user
+from bridge.redis_faults import sentence_of
+from bridge.store.pool import open_pool
+from bridge.store.safety import Risk, risks_of
+from bridge.store.vitals import Vitals, vitals_of
+
+PING_MS = 20.0
+"""A call takes some ten round trips; 20 ms each are noticed."""
+CLOCK_S = 2.0
+FILLING, FULL = 0.8, 0.95
+MIB = 2**20
+
+REACH = "start it, or mend BRIDGE_REDIS_URL"
+
+
+async def check_redis(setup: Setup) -> AsyncIterator[Observation]:
+    """Look at the store; nothing is written."""
+    url = setup.redis_url
+    if url is None:
+        yield passed_over(
+            "redis.none",
+            "redis",
+            "BRIDGE_REDIS_URL is not set, and no `up` has run here, which brings a Valkey",
+            "name the Redis that `web` and `worker` share, or run `n8n-bridge up`",
+        )
+        return
+    subject = without_user(url)
+    try:
+        async with Redis.from_pool(open_pool(url)) as redis:
+            for risk in (risks := await risks_of(redis)):
+                yield _of_risk(subject, risk, is_allowed=setup.settings.allow_unsafe_redis)
+            if not risks:
+                yield right("redis.safety", subject, "it has each write on disk and evicts nothing")
+            for seen in judged(subject, await vitals_of(redis)):
+                yield seen
+    except NoPermissionError:
+        yield passed_over(
+            "redis.vitals", subject, "it does not let its state be read", "allow INFO and TIME"
+        )
+    except (RedisError, OSError) as error:
+        if setup.settings.redis_url is None:
+            yield passed_over("redis.down", subject, "the Valkey of `up` does not run now")
+        else:
+            yield wrong("redis.unreachable", subject, sentence_of(error), REACH)
+
+
+def judged(subject: str, seen: Vitals) -> Iterator[Observation]:
+    """Judge what a Redis says of itself."""
+    if seen.is_primary:
+        yield right("redis", subject, f"{seen.server} {seen.version} answers")
+    else:
+        yield wrong(
+            "redis.replica", subject, "it is a replica and takes no writes", "name its primary"
+        )
+    yield _memory(subject, seen)
+    said = f"half of its answers take less than {seen.ping_ms:.2g} ms"
+    if seen.ping_ms <= PING_MS:
+        yield right("redis.latency", subject, said)
+    else:
+        yield doubtful("redis.latency", subject, f"it is slow: {said}", "run the bridge near it")
+    if abs(seen.ahead_s) <= CLOCK_S:
+        yield right("redis.clock", subject, "its clock and this machine's agree")
+    else:
+        way = "ahead of" if seen.ahead_s > 0 else "behind"
+        yield doubtful(
+            "redis.clock",
+            subject,
+            f"its clock is {abs(seen.ahead_s):.0f} s {way} this machine's",
+            "keep both by NTP: leases count by Redis's clock, signatures by this machine's",
+        )
+
+
+def _memory(subject: str, seen: Vitals) -> Observation:
+    if not seen.max_bytes:
+        return right("redis.memory", subject, f"{_mib(seen.used_bytes)} are used, without a limit")
+    share = seen.used_bytes / seen.max_bytes
+    said = f"{share:.0%} of its {_mib(seen.max_bytes)} (maxmemory) are used"
+    remedy = "raise maxmemory, or shorten BRIDGE_RESULT_TTL_S and BRIDGE_EVENT_TTL_S"
+    if share >= FULL:
+        return wrong("redis.memory", subject, f"it is full: {said}", remedy)
+    if share >= FILLING:
+        return doubtful("redis.memory", subject, f"it fills up: {said}", remedy)
+    return right("redis.memory", subject, said)
+
+
+def _of_risk(subject: str, risk: Risk, *, is_allowed: bool) -> Observation:
+    say = wrong if risk.is_fault and not is_allowed else doubtful
+    return say(f"redis.{risk.about}", subject, risk.sentence, risk.mend)
+
+
+def _mib(count: int) -> str:
+    return f"{count / MIB:.1f} MiB"

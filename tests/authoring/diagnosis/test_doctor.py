@@ -1,0 +1,398 @@
+"""What `doctor` says of set-ups that are broken in one place, and of one that is sound."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge.authoring.diagnosis.redis_store import judged
+from bridge.local.ports import free_port
+from bridge.local.valkey import EmbeddedValkey
+from bridge.standin.serving import serving as serving_standin
+from bridge.standin.standin import Standin
+from bridge.store.vitals import Vitals, vitals_of
+from tests import processes
+from tests.bridge_processes import running_bridge
+from tests.commands import run
+from tests.raw_server import raw_server
+
+TOKEN = "a-token-that-nobody-guesses"
+KEY = "a-key-to-the-api-of-n8n"
+HTML = b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nnone"
+LOGIN = b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"
+FORBIDDEN = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+)
+FILE = """\
+name: desk
+tokens: [env:DESK_TOKEN]
+hooks:
+  letters:
+    description: Letters.
+    auth: {bearer: env:DESK_TOKEN}
+"""
+
+
+@dataclass
+class Place:
+    """A sound set-up that a test breaks in one place: its store, its n8n, its files."""
+
+    folder: Path
+    valkey: EmbeddedValkey
+    redis: Redis
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def port(self) -> str:
+        return self.environ["BRIDGE_PORT"]
+
+    def write_server(self, text: str) -> None:
+        (self.folder / "servers" / "desk.yaml").write_text(text)
+
+    def add_to_claude(self, url: str = "", token: str = "${DESK_TOKEN}", **entry: Any) -> None:
+        """Add the bridge to Claude Code in this folder, as people do."""
+        sent = {"headers": {"Authorization": f"Bearer {token}"}} if token else {}
+        address = url or f"http://localhost:{self.port}/mcp/desk"
+        added = {"type": "http", "url": address, **sent, **entry}
+        servers = {"mcpServers": {"desk": added}}
+        (self.folder / ".mcp.json").write_text(json.dumps(servers))
+
+    async def findings(self) -> list[dict[str, str]]:
+        """Run the command; returns what it found, and holds its exit status to that."""
+        status, said = await run(
+            "doctor",
+            "--json",
+            environ=self.environ | {"HOME": str(self.folder)},
+            folder=self.folder,
+        )
+        document = json.loads(said)
+        found: list[dict[str, str]] = document["findings"]
+        counts = document["counts"]
+        assert counts == {
+            level: sum(each["severity"] == level for each in found) for level in counts
+        }
+        assert status == (1 if counts["error"] else 0)
+        assert TOKEN not in said
+        assert KEY not in said
+        return found
+
+
+@pytest.fixture(scope="module")
+async def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedValkey]:
+    async with EmbeddedValkey(tmp_path_factory.mktemp("doctor")) as valkey:
+        yield valkey
+
+
+@pytest.fixture
+async def place(tmp_path: Path, own_valkey: EmbeddedValkey) -> AsyncIterator[Place]:
+    async with (
+        Redis.from_url(own_valkey.url) as redis,
+        Standin(api_key=KEY) as n8n,
+        serving_standin(n8n) as n8n_url,
+    ):
+        (tmp_path / "servers").mkdir()
+        made = Place(tmp_path, own_valkey, redis)
+        made.environ = {
+            "BRIDGE_REDIS_URL": own_valkey.url,
+            "BRIDGE_SERVERS": "servers",
+            "BRIDGE_DATA_DIR": str(tmp_path / "data"),
+            "BRIDGE_PORT": str(free_port()),
+            "BRIDGE_N8N_URL": n8n_url,
+            "BRIDGE_N8N_API_KEY": KEY,
+            "DESK_TOKEN": TOKEN,
+        }
+        made.write_server(FILE)
+        made.add_to_claude()
+        kept = {name: str((await redis.config_get(name))[name]) for name in CHANGED}
+        yield made
+        for name, value in kept.items():
+            await redis.config_set(name, value)
+
+
+CHANGED = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+
+
+async def test_a_sound_set_up_has_nothing_to_be_mended_and_all_that_was_looked_at_is_named(
+    place: Place,
+) -> None:
+    found = await place.findings()
+
+    assert {each["severity"] for each in found} == {"ok"}
+    assert [each["id"] for each in found] == [
+        *("settings", "files", "tokens"),
+        *("redis.safety", "redis", "redis.memory", "redis.latency", "redis.clock", "port"),
+        *("n8n", "n8n.webhooks", "n8n.replies", "n8n.key", "claude"),
+    ]
+    assert not (place.folder / "data").exists()
+
+
+async def test_nothing_is_written_to_redis(place: Place) -> None:
+    async def writes() -> int:
+        return int((await place.redis.info("persistence"))["rdb_changes_since_last_save"])
+
+    before = await writes(), await place.redis.dbsize()
+
+    await place.findings()
+
+    assert (await writes(), await place.redis.dbsize()) == before
+
+
+async def no_file(place: Place) -> None:
+    await place.redis.config_set("appendonly", "no")
+
+
+async def every_second(place: Place) -> None:
+    await place.redis.config_set("appendfsync", "everysec")
+
+
+async def evicting(place: Place) -> None:
+    await place.redis.config_set("maxmemory-policy", "allkeys-lru")
+
+
+async def nearly_full(place: Place) -> None:
+    used = (await place.redis.info("memory"))["used_memory"]
+    await place.redis.config_set("maxmemory", int(used / 0.9))
+
+
+async def no_redis(place: Place) -> None:
+    place.environ["BRIDGE_REDIS_URL"] = f"redis://bridge:hidden-word@127.0.0.1:{free_port()}/3"
+
+
+async def no_n8n(place: Place) -> None:
+    place.environ["BRIDGE_N8N_URL"] = f"http://127.0.0.1:{free_port()}"
+
+
+async def wrong_key(place: Place) -> None:
+    place.environ["BRIDGE_N8N_API_KEY"] = "another key"
+
+
+async def misspelt(place: Place) -> None:
+    place.environ["BRIDGE_PROT"] = "8080"
+
+
+async def two_faults(place: Place) -> None:
+    place.write_server(FILE + "hoooks: {}\nworkflow: {}\n")
+
+
+async def open_to_all(place: Place) -> None:
+    place.write_server(FILE.replace("tokens: [env:DESK_TOKEN]\n", ""))
+    place.environ["BRIDGE_HOST"] = "0.0.0.0"
+
+
+async def guessable(place: Place) -> None:
+    place.environ["BRIDGE_OPERATOR_TOKEN"] = "secret"
+
+
+async def other_token(place: Place) -> None:
+    place.add_to_claude(token="another-token-of-another-server")
+
+
+async def no_token(place: Place) -> None:
+    place.add_to_claude(token="")
+
+
+async def unset_variable(place: Place) -> None:
+    place.add_to_claude(token="${DESK_TOKEN_OF_ANN}")
+
+
+async def old_port(place: Place) -> None:
+    place.add_to_claude("http://localhost:1234/mcp/desk")
+
+
+async def no_such_server(place: Place) -> None:
+    place.add_to_claude(f"http://127.0.0.1:{place.port}/mcp/deks")
+
+
+async def other_type(place: Place) -> None:
+    place.add_to_claude(type="sse")
+
+
+async def not_added(place: Place) -> None:
+    (place.folder / ".mcp.json").write_text('{"mcpServers": {}}')
+
+
+async def garbled(place: Place) -> None:
+    (place.folder / ".mcp.json").write_text('{"mcpServers": ')
+
+
+@pytest.mark.parametrize(
+    ("break_it", "severity", "identifier", "sentence", "remedy"),
+    [
+        (no_file, "error", "redis.persistence", "keeps no append-only file", "`appendonly yes`"),
+        (every_second, "warning", "redis.flushing", "the last second", "`appendfsync always`"),
+        (evicting, "error", "redis.eviction", "(maxmemory-policy allkeys-lru)", "`noeviction`"),
+        (nearly_full, "warning", "redis.memory", "it fills up: ", "raise maxmemory"),
+        (no_redis, "error", "redis.unreachable", "nothing listens", "mend BRIDGE_REDIS_URL"),
+        (no_n8n, "error", "n8n.unreachable", "cannot be reached (ConnectError)", "start n8n"),
+        (wrong_key, "error", "n8n.key", "n8n refuses BRIDGE_N8N_API_KEY", "make a new key"),
+        (misspelt, "error", "settings.wrong", "BRIDGE_PROT is no setting", ""),
+        (
+            two_faults,
+            "error",
+            "files.errors",
+            "2 errors of `n8n-bridge check`",
+            "n8n-bridge check servers",
+        ),
+        (open_to_all, "error", "tokens.none", "it has no tokens", "tokens add desk NAME"),
+        (guessable, "warning", "tokens.short", "BRIDGE_OPERATOR_TOKEN is a secret of fewer", ""),
+        (other_token, "error", "claude.token", "none of the server desk's", "tokens add desk"),
+        (no_token, "error", "claude.no_token", "sends no token", "Authorization"),
+        (unset_variable, "warning", "claude.variable", "needs DESK_TOKEN_OF_ANN", "set DESK_"),
+        (old_port, "warning", "claude.address", "leads to http://localhost:1234/mcp/desk", "set"),
+        (no_such_server, "error", "claude.server", "the server deks", "name one of these: desk"),
+        (other_type, "error", "claude.type", "is of type sse", '"type": "http"'),
+        (not_added, "warning", "claude.missing", "no server of this bridge", "claude mcp add"),
+        (garbled, "error", "claude.unreadable", "it is no JSON object", "mend that file"),
+    ],
+    ids=lambda given: given.__name__ if callable(given) else "",
+)
+async def test_what_is_broken_is_named_with_its_remedy(
+    place: Place,
+    break_it: Callable[[Place], Awaitable[None]],
+    severity: str,
+    identifier: str,
+    sentence: str,
+    remedy: str,
+) -> None:
+    await break_it(place)
+
+    found = [each for each in await place.findings() if each["severity"] not in ("ok", "skipped")]
+
+    first = next(each for each in found if each["id"] == identifier)
+    assert first["severity"] == severity
+    assert sentence in first["sentence"]
+    assert remedy in first["remedy"]
+    assert "hidden-word" not in json.dumps(found)
+    follows = {"n8n.unreachable": {"n8n.api"}, "files.errors": {"claude.server"}}
+    others = {each["id"] for each in found} - {identifier}
+    assert others <= follows.get(identifier, set())
+
+
+@pytest.mark.parametrize(
+    ("answer", "identifier", "sentence"),
+    [
+        (HTML, "n8n.webhooks", "what answers 404 for a webhook that there is not is no n8n"),
+        (LOGIN, "n8n.guarded", "something before n8n answers 302"),
+        (FORBIDDEN, "n8n.scope", "the key lacks the scope execution:read"),
+    ],
+)
+async def test_what_is_not_n8n_or_lets_the_key_do_less_is_named(
+    place: Place, answer: bytes, identifier: str, sentence: str
+) -> None:
+    async with raw_server() as other:
+        other.answer = answer
+        place.environ["BRIDGE_N8N_URL"] = other.url
+
+        found = await place.findings()
+
+    assert any(
+        each["id"] == identifier and sentence in each["sentence"] and each["severity"] != "ok"
+        for each in found
+    ), found
+    methods = {request.split(b" ", 1)[0] for request in other.requests}
+    targets = {request.split(b" ")[1] for request in other.requests if request[:4] == b"POST"}
+    assert methods == {b"GET", b"POST"}
+    assert all(target.startswith(b"/webhook/n8n-bridge-doctor-") for target in targets)
+
+
+async def test_a_port_that_another_program_has_is_named(place: Place) -> None:
+    async with raw_server() as other:
+        place.environ["BRIDGE_PORT"] = str(other.port)
+        place.add_to_claude()
+
+        (wrong,) = [each for each in await place.findings() if each["severity"] != "ok"]
+
+    assert wrong["id"] == "port.taken"
+    assert "Address already in use, and not by a bridge" in wrong["sentence"]
+    assert "BRIDGE_PORT" in wrong["remedy"]
+
+
+async def test_a_token_on_record_guards_a_server_and_fits(place: Place) -> None:
+    place.write_server(FILE.replace("tokens: [env:DESK_TOKEN]\n", ""))
+    place.environ["BRIDGE_HOST"] = "0.0.0.0"
+    _, said = await run(
+        "tokens", "add", "desk", "ann", "--json", environ=place.environ, folder=place.folder
+    )
+    token = json.loads(said.splitlines()[-1])["token"]
+    place.add_to_claude(token=token)
+    try:
+        found = await place.findings()
+    finally:
+        await place.redis.flushdb()
+
+    assert {each["severity"] for each in found} == {"ok"}
+    assert token not in json.dumps(found)
+
+
+async def test_a_folder_where_nothing_is_set_up_has_no_errors(tmp_path: Path) -> None:
+    environ = {
+        "BRIDGE_DATA_DIR": str(tmp_path / "data"),
+        "BRIDGE_PORT": str(free_port()),
+        "HOME": str(tmp_path),
+    }
+    status, said = await run("doctor", environ=environ, folder=tmp_path)
+
+    assert status == 0, said
+    assert said.splitlines()[-1] == "4 ok, 0 warning, 0 error, 4 skipped"
+    assert list(tmp_path.iterdir()) == []
+
+
+SOUND = Vitals("Valkey", "9.1.0", True, 1, 0, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "identifier"),
+    [
+        (Vitals("Redis", "8.0", False, 1, 0, 0.1, 0.0), "redis.replica"),
+        (Vitals("Redis", "8.0", True, 99, 100, 0.1, 0.0), "redis.memory"),
+        (Vitals("Redis", "8.0", True, 1, 0, 50.0, 0.0), "redis.latency"),
+        (Vitals("Redis", "8.0", True, 1, 0, 0.1, -30.0), "redis.clock"),
+    ],
+)
+def test_a_store_that_is_slow_or_full_or_elsewhere_in_time_is_told(
+    seen: Vitals, identifier: str
+) -> None:
+    assert {each.severity for each in judged("redis", SOUND)} == {"ok"}
+    (found,) = [each for each in judged("redis", seen) if each.severity != "ok"]
+    assert found.id == identifier
+
+
+async def test_a_look_at_a_real_store_is_sound(place: Place) -> None:
+    seen = await vitals_of(place.redis)
+
+    assert (seen.server, seen.is_primary, seen.max_bytes) == ("Valkey", True, 0)
+    assert abs(seen.ahead_s) < 1
+
+
+async def test_the_command_knows_a_running_bridge_and_says_a_line_a_finding(
+    tmp_path: Path,
+) -> None:
+    async with running_bridge(tmp_path, workers=0) as bridge:
+        (tmp_path / "proof.yaml").write_text(FILE.replace("desk", "proof"))
+        ours = {"BRIDGE_SERVERS": "proof.yaml", "DESK_TOKEN": TOKEN, "HOME": str(tmp_path)}
+        environ = bridge.environ | ours
+        entry = {
+            "url": f"{bridge.webs[0].url}/mcp/proof",
+            "headers": {"Authorization": "Bearer ${DESK_TOKEN}"},
+        }
+        here = {"projects": {str(tmp_path): {"mcpServers": {"b": {"type": "http", **entry}}}}}
+        (tmp_path / ".claude.json").write_text(json.dumps(here))
+
+        status, said = await processes.run("doctor", environ=environ, folder=tmp_path)
+
+    lines = said.splitlines()
+    assert status == 0, said
+    assert any("a bridge runs there, and is ready" in line for line in lines)
+    assert any("its token fits" in line for line in lines)
+    assert all(line.startswith("ok ") for line in lines[:-1])
+
+
+async def test_wrong_use_is_told(tmp_path: Path) -> None:
+    status, said = await run("doctor", "--xml", environ={}, folder=tmp_path)
+
+    assert status == 2
+    assert "--xml" in said
