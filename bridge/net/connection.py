@@ -58,6 +58,9 @@ class Connection(asyncio.Transport):
     The head of an answer waits for what follows it, at most until the turn of the loop is over:
     head and body are two writes of the server, and would be two calls of the system and packets.
 
+    What is written once it closes goes nowhere: of an answer that has requests waiting behind it
+    the server does not see that its client has left, and uvloop takes no write then.
+
     `rest` is what the answer at hand goes on with once all that handled its request has returned: a
     stream that lasts for hours then costs no more than itself.
     """
@@ -86,6 +89,8 @@ class Connection(asyncio.Transport):
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._written_bytes += len(data)
+        if self.is_closing():
+            return
         if self._head:
             head, self._head = self._head, b""
             self._transport.writelines((head, data))

@@ -12,6 +12,7 @@ from bridge.store.round_trips import RoundTrips
 from tests.waiting import wait_until
 
 ANSWER_S = 0.5
+TURNS_MAX = 200
 PING = ("PING",)
 
 
@@ -90,3 +91,23 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_the_nex
     await asyncio.gather(taking, return_exceptions=True)
 
     assert await round_trips.take([("ECHO", "next")]) == [b"next"]
+
+
+async def test_whenever_a_round_trip_is_cancelled_the_next_has_answers_of_its_own(
+    redis_url: str,
+) -> None:
+    """The first is cancelled before it begins, then one turn of the loop later each time."""
+    long = b"x" * 200_000  # is sent and read in several pieces
+    async with Redis.from_url(redis_url) as client, RoundTrips(client) as round_trips:
+        for turns in range(TURNS_MAX):
+            taking = asyncio.create_task(round_trips.take([("ECHO", long)] * 2))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_whole = taking.done()
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
+            own = [("ECHO", b"%d" % turns), ("ECHO", b"next")]
+            assert await round_trips.take(own) == [echo for _, echo in own]
+            if is_whole:
+                return
+        pytest.fail("no round trip was whole before it was to be cancelled")

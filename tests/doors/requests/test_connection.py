@@ -162,9 +162,10 @@ async def test_a_client_that_vanishes_is_not_waited_for_long(
 class Recording(asyncio.Transport):
     """Keeps what leaves together."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, closes: bool = False) -> None:
         super().__init__()
         self.left: list[bytes] = []
+        self._closes = closes
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -176,7 +177,7 @@ class Recording(asyncio.Transport):
 
     @override
     def is_closing(self) -> bool:
-        return False
+        return self._closes
 
 
 async def test_the_head_of_an_answer_leaves_with_what_follows_it_in_its_turn() -> None:
@@ -198,3 +199,13 @@ async def test_the_head_of_an_answer_waits_no_longer_than_its_turn() -> None:
     connection.write(b"one")
 
     assert transport.left == [b"HTTP/1.1 200 OK\r\n\r\n", b"one"]
+
+
+async def test_what_is_written_once_it_closes_goes_nowhere_and_is_not_taken() -> None:
+    transport = Recording(closes=True)
+    connection = Connection(transport)
+    connection.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    connection.write(b"one")
+
+    assert transport.left == []
+    assert not connection.is_taken()
