@@ -12,6 +12,8 @@ from tests.forked import Process, end_at_last, start_python
 
 ROOT = Path(__file__).parent.parent
 OF_THE_TREE = (sys.executable, "-m", "bridge")
+AS_STARTED = (sys.executable, "-P", "-m", "bridge")
+"""The same as users start it: never forked, and measured with all that it loads."""
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,12 +16,10 @@ from bridge.local.ports import free_port
 from bridge.testing.clients import connected
 from tests.claude import use
 from tests.n8n.real import API_KEY, URL, WRITTEN_ADDRESS, RealN8n
-from tests.processes import run, running
-from tests.waiting import wait_until
+from tests.processes import AS_STARTED, run, running
+from tests.wheels import welcomed
 
-AS_STARTED = (sys.executable, "-P", "-m", "bridge")
 FIRST_CALL_S = 60.0
-START_S = 30.0
 
 pytestmark = [pytest.mark.real_n8n, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -60,7 +57,7 @@ class Written:
         environ = {"BRIDGE_PORT": str(self.port), "BRIDGE_N8N_URL": URL}
         environ |= {"BRIDGE_N8N_API_KEY": API_KEY}
         async with running("up", environ=environ, folder=self.folder, program=AS_STARTED) as ran:
-            await wait_until(lambda: ran.has_said("\nn8n is "), "the welcome", START_S)
+            await welcomed(ran)
             address = f"http://127.0.0.1:{self.port}/mcp/desk"
             async with connected(address, self.environ["DESK_CLAUDE_TOKEN"]) as client:
                 yield client

@@ -18,20 +18,10 @@ from bridge.configuration.settings import read_dotenv
 from bridge.local.ports import free_port
 from bridge.testing.clients import connected
 from tests.claude import use
-from tests.processes import OF_THE_TREE, ROOT, Running, run, running
-from tests.waiting import wait_until
+from tests.processes import AS_STARTED, OF_THE_TREE, ROOT, run, running
+from tests.wheels import welcomed
 
 FIRST_CALL_S = 20.0
-START_S = 30.0
-AS_STARTED = (sys.executable, "-P", "-m", "bridge")
-
-
-async def welcomed(up: Running) -> None:
-    def is_welcomed() -> bool:
-        assert up.process.returncode is None, up.output
-        return "\nn8n is " in up.output
-
-    await wait_until(is_welcomed, "the welcome's last part", START_S)
 
 
 async def test_from_nothing_to_the_first_call_without_n8n(
