@@ -1,13 +1,20 @@
 """TCP ports that are free or taken, and how many connections a process may have open."""
 
+import contextlib
 import logging
 import resource
+import secrets
 import socket
 import time
 
 from bridge.errors import ConfigurationError
 
 BACKLOG = 2048
+
+RARELY_TAKEN = range(20_000, 32_768)
+"""Ports that systems give to no outgoing connection by themselves: Linux begins behind them."""
+
+TRIES = 100
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -34,14 +41,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def free_port(preferred: int = 0) -> int:
-    """Find a port on loopback that nobody listens on now: `preferred`, where that is one."""
-    try:
-        probe = socket.create_server(("127.0.0.1", preferred))
-    except OSError:
-        return free_port()
-    with probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port on loopback that nobody listens on now: `preferred`, where that is one.
+
+    Until it is listened on, no connection of another program's is likely to take it.
+    """
+    tried = [preferred] if preferred else []
+    tried += [secrets.choice(RARELY_TAKEN) for _ in range(TRIES)]
+    for port in (*tried, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
+            found: int = probe.getsockname()[1]
+            return found
+    raise ConfigurationError(("no port is free on 127.0.0.1: end what listens there",))
 
 
 logger = logging.getLogger(__name__)
