@@ -102,15 +102,17 @@ class HeldCalls:
 
     async def _look(self) -> None:
         """Look at each call that may have changed, and at all of them now and then."""
+        loop = asyncio.get_running_loop()
+        all_at = loop.time() + LEASE_CHECK_S
         while True:
-            try:
-                async with asyncio.timeout(LEASE_CHECK_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(all_at):
                     await self._changed.wait()
-            except TimeoutError:
-                await self._end_lost(list(self._held))
-                continue
             self._changed.clear()
-            await self._end_lost([held for held in self._held if held.has_changed])
+            # Where some change all the time, the others are looked at all the same.
+            if is_due := loop.time() >= all_at:
+                all_at = loop.time() + LEASE_CHECK_S
+            await self._end_lost([held for held in self._held if is_due or held.has_changed])
 
     async def _end_lost(self, all_held: Sequence[_Held]) -> None:
         """End the work on those that do not run; one that Redis says nothing of goes on."""

@@ -6,9 +6,11 @@ import pytest
 
 from bridge.models import CallId
 from bridge.runtime import Runtime
+from bridge.verbs import held_calls
 from bridge.verbs.held_calls import HeldCalls
 from tests.verbs.desk import ALICE, start
 from tests.verbs.n8n import Silent
+from tests.waiting import wait_until
 
 
 async def test_each_of_many_calls_ends_alone_when_it_is_cancelled(
@@ -31,6 +33,29 @@ async def test_each_of_many_calls_ends_alone_when_it_is_cancelled(
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_a_call_that_is_lost_unheard_is_found_though_others_change_all_the_time(
+    web: Runtime, worker: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_calls, "LEASE_CHECK_S", 0.2)
+    busy, silent = await start(web, "stamp"), Silent()
+    running = asyncio.create_task(worker.workers.runs.run(busy.call_id, silent, silent.look))
+    await silent.asked.wait()
+    held = HeldCalls(worker.workers.stores.runs, worker.workers.signals)
+    async with held.running():
+        changing = asyncio.create_task(held.do(busy.call_id, asyncio.Event().wait()))
+        lost = asyncio.create_task(held.do(CallId("call_unknown"), asyncio.Event().wait()))
+
+        async def is_found() -> bool:
+            worker.workers.signals.notify_here(f"call:{busy.call_id}")
+            return lost.done()
+
+        await wait_until(is_found, "the lost call is found")
+        assert not changing.done()
+        for task in (running, changing):
+            task.cancel()
+        await asyncio.gather(running, changing, return_exceptions=True)
 
 
 async def test_work_that_was_ended_leaves_its_task_as_it_was(worker: Runtime) -> None:
