@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,21 +11,39 @@ from bridge.authoring.diagnosis.doctor import counted, diagnose
 from bridge.authoring.diagnosis.observations import Level, Observation
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.cli.output import print_json
+from bridge.formats.addresses import web_address
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red", Level.SKIPPED: "blue"}
 
 
+def _web_address(_context: click.Context, _option: click.Parameter, raw: str | None) -> str | None:
+    try:
+        return raw and web_address(raw).geturl().rstrip("/")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command("doctor")
+@click.option(
+    "--public",
+    metavar="URL",
+    callback=_web_address,
+    help="Also look through the address that n8n and Claude reach the bridge by.",
+)
+@click.option("--silence", is_flag=True, help="Listen there for 120 s, for what cuts that late.")
 @click.option("--json", "as_json", is_flag=True, help="One document of JSON, for programs.")
 @click.pass_context
-def doctor_command(ctx: click.Context, *, as_json: bool) -> None:
+def doctor_command(ctx: click.Context, public: str | None, *, silence: bool, as_json: bool) -> None:
     """Look at Redis, n8n, port, tokens and Claude Code, and say how to mend what is wrong.
 
     Changes nothing. Exit status 1 when there is an error.
     """
+    if silence and not public:
+        raise click.UsageError("--silence listens through --public URL")
+    setup = Setup.of(ctx.obj, Path.home(), Path.cwd(), public, waits_long=silence)
     # What is in the way of a check is said by the check itself.
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
-    seen = asyncio.run(_examine(ctx.obj, shows=not as_json))
+    seen = asyncio.run(_examine(setup, shows=not as_json))
     counts = counted(seen)
     if as_json:
         print_json(
@@ -41,8 +58,7 @@ def doctor_command(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(1)
 
 
-async def _examine(environ: Mapping[str, str], *, shows: bool) -> list[Observation]:
-    setup = Setup.of(environ, Path.home(), Path.cwd())
+async def _examine(setup: Setup, *, shows: bool) -> list[Observation]:
     seen = []
     async for each in diagnose(setup):
         seen.append(each)

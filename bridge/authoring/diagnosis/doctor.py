@@ -13,6 +13,8 @@ from bridge.authoring.diagnosis.configuration import (
 from bridge.authoring.diagnosis.n8n import check_n8n, check_n8n_key
 from bridge.authoring.diagnosis.observations import Level, Observation, wrong
 from bridge.authoring.diagnosis.ports import check_port
+from bridge.authoring.diagnosis.public_address import check_public_address
+from bridge.authoring.diagnosis.public_stream import check_public_stream
 from bridge.authoring.diagnosis.redis_store import check_redis
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.errors import BridgeError
@@ -36,6 +38,8 @@ CHECKS = (
     DoctorCheck("n8n", check_n8n),
     DoctorCheck("n8n API", check_n8n_key),
     DoctorCheck("Claude Code", check_claude_code),
+    DoctorCheck("public address", check_public_address, 60.0),
+    DoctorCheck("public address", check_public_stream, 600.0),
 )
 """Every check, in the order of what they say."""
 
