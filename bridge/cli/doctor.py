@@ -70,5 +70,5 @@ async def _examine(setup: Setup, *, shows: bool) -> list[Observation]:
 def line_of(seen: Observation) -> str:
     """Write an observation on one line."""
     level = click.style(f"{seen.severity:<8}", fg=COLOURS[seen.severity])
-    remedy = f": {seen.remedy}" if seen.remedy else ""
+    remedy = f" → {seen.remedy}" if seen.remedy else ""
     return " ".join(f"{level} {seen.subject}: {seen.sentence}{remedy}".splitlines())

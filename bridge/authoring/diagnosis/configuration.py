@@ -76,7 +76,8 @@ async def check_tokens(setup: Setup) -> AsyncIterator[Observation]:
     for each in short:
         say = wrong if each.severity is Severity.ERROR else doubtful
         place = f"{each.path}:{each.line}" if each.path else SETTINGS
-        yield say("tokens.short", place, each.sentence, each.rule.mend)
+        sentence = each.sentence.partition(": make one")[0]
+        yield say("tokens.short", place, sentence, each.rule.mend)
     if not open_to_all and not short:
         reach = "more than this machine" if is_reachable(setup.settings) else "only this machine"
         yield right("tokens", "tokens", f"{reach} can reach the bridge, and no secret is short")

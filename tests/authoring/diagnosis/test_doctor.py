@@ -1,6 +1,9 @@
 """What `doctor` says of set-ups that are broken in one place, and of one that is sound."""
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +12,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bridge.authoring.diagnosis.configuration import check_settings
+from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
+from bridge.authoring.diagnosis.observations import Observation, right
 from bridge.authoring.diagnosis.redis_store import judged
+from bridge.authoring.diagnosis.setup import Setup
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.serving import serving as serving_standin
@@ -389,6 +396,34 @@ async def test_the_command_knows_a_running_bridge_and_says_a_line_a_finding(
     assert any("a bridge runs there, and is ready" in line for line in lines)
     assert any("its token fits" in line for line in lines)
     assert all(line.startswith("ok ") for line in lines[:-1])
+
+
+async def test_a_check_that_takes_too_long_is_ended_and_says_what_it_has_seen(
+    tmp_path: Path,
+) -> None:
+    async def never(setup: Setup) -> AsyncIterator[Observation]:
+        yield right("first", "never", "it was seen")
+        await asyncio.Event().wait()
+
+    setup = Setup.of({"BRIDGE_DATA_DIR": str(tmp_path)}, tmp_path, tmp_path)
+    checks = (DoctorCheck("never", never, 0.05), DoctorCheck("settings", check_settings))
+    seen = [each async for each in diagnose(setup, checks)]
+
+    assert [each.id for each in seen] == ["first", "slow", "settings"]
+    assert seen[1].severity == "error"
+    assert "within 0.05 s" in seen[1].sentence
+
+
+async def test_a_redis_that_hangs_is_named_and_all_else_is_still_looked_at(place: Place) -> None:
+    pid = int((await place.redis.info("server"))["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found = {each["id"]: each for each in await place.findings()}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert "does not answer" in found["redis.unreachable"]["sentence"]
+    assert found["n8n.key"]["severity"] == found["claude"]["severity"] == "ok"
 
 
 async def test_wrong_use_is_told(tmp_path: Path) -> None:
