@@ -40,7 +40,8 @@ def doctor_command(ctx: click.Context, public: str | None, *, silence: bool, as_
     """
     if silence and not public:
         raise click.UsageError("--silence listens through --public URL")
-    setup = Setup.of(ctx.obj, Path.home(), Path.cwd(), public, waits_long=silence)
+    home = Path(ctx.obj.get("CLAUDE_CONFIG_DIR") or Path.home())
+    setup = Setup.of(ctx.obj, home, Path.cwd(), public, waits_long=silence)
     # What is in the way of a check is said by the check itself.
     logging.getLogger("bridge").setLevel(logging.CRITICAL)
     seen = asyncio.run(_examine(setup, shows=not as_json))

@@ -21,19 +21,21 @@ from bridge.n8n.reply_address import ReplyAddresses
 NOBODY = 2_147_483_647
 """An execution that there is not: the last number that n8n's database can hold."""
 
+EXECUTIONS = "execution:read"
+
 SCOPES = {
     "workflow:list": "/workflows?limit=1",
     "workflow:read": "/workflows/there-is-none",
-    "execution:read": f"/executions/{NOBODY}",
+    EXECUTIONS: f"/executions/{NOBODY}",
 }
 """What the bridge asks n8n's API for, by the scope that it takes; none of it changes anything."""
 
 USED_FOR = {
     "workflow:list": "`n8n-bridge discover`",
     "workflow:read": "`n8n-bridge discover`",
-    "execution:read": "workflows with `result: execution`",
+    EXECUTIONS: "workflows with `result: execution`",
 }
-NEW_KEY = "make a key with it in n8n under Settings, n8n API, and set BRIDGE_N8N_API_KEY"
+NEW_KEY = "make a key that has it in n8n under Settings, n8n API, and set BRIDGE_N8N_API_KEY"
 MEND = "start n8n, or mend BRIDGE_N8N_URL"
 
 
@@ -79,8 +81,7 @@ async def check_n8n_key(setup: Setup) -> AsyncIterator[Observation]:
     except BridgeError as error:
         yield passed_over("n8n.api", "n8n API", str(error))
         return
-    for seen in _of_statuses(setup, statuses):
-        yield seen
+    yield _of_statuses(setup, statuses)
 
 
 def _of_health(url: str, answer: httpx2.Response) -> Observation:
@@ -123,27 +124,30 @@ def _of_replies(setup: Setup, url: str) -> Observation:
     )
 
 
-def _of_statuses(setup: Setup, statuses: dict[str, int]) -> list[Observation]:
+def _of_statuses(setup: Setup, statuses: dict[str, int]) -> Observation:
     if HTTPStatus.UNAUTHORIZED in statuses.values():
         remedy = "make a new key in n8n under Settings, n8n API"
-        return [wrong("n8n.key", "n8n API", "n8n refuses BRIDGE_N8N_API_KEY", remedy)]
+        return wrong("n8n.key", "n8n API", "n8n refuses BRIDGE_N8N_API_KEY", remedy)
     lacking = [scope for scope, status in statuses.items() if status == HTTPStatus.FORBIDDEN]
-    found = [_lacking(setup, scope) for scope in lacking]
+    if EXECUTIONS in lacking and _follows_executions(setup):
+        sentence = f"the key lacks the scope {EXECUTIONS}, and there are {USED_FOR[EXECUTIONS]}"
+        return wrong("n8n.scope", "n8n API", sentence, NEW_KEY)
+    if len(lacking) == len(statuses):
+        sentence = f"the key has none of the scopes {', '.join(lacking)}"
+        return doubtful("n8n.scope", "n8n API", sentence, NEW_KEY)
     strange = statuses["workflow:list"]
     if strange not in (HTTPStatus.OK, HTTPStatus.FORBIDDEN):
         sentence = f"n8n answers {strange} where its API should be"
         remedy = "see that n8n's public API is on (N8N_PUBLIC_API_DISABLED), and its path"
-        return [*found, doubtful("n8n.api", "n8n API", sentence, remedy)]
+        return doubtful("n8n.api", "n8n API", sentence, remedy)
     held = ", ".join(scope for scope in statuses if scope not in lacking)
-    return [*found, right("n8n.key", "n8n API", f"the key is taken, and may {held}")]
+    hint = ", ".join(f"{scope}, which it lacks, is for {USED_FOR[scope]}" for scope in lacking)
+    return right("n8n.key", "n8n API", f"the key is taken, and may {held}", hint)
 
 
-def _lacking(setup: Setup, scope: str) -> Observation:
-    is_needed = scope == "execution:read" and any(
+def _follows_executions(setup: Setup) -> bool:
+    return any(
         workflow.result == "execution"
         for server in setup.servers.values()
         for workflow in server.workflows.values()
     )
-    say = wrong if is_needed else doubtful
-    sentence = f"the key lacks the scope {scope}, which {USED_FOR[scope]} needs"
-    return say("n8n.scope", "n8n API", sentence, NEW_KEY)

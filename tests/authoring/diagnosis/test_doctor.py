@@ -118,6 +118,7 @@ async def place(tmp_path: Path, own_valkey: EmbeddedValkey) -> AsyncIterator[Pla
         yield made
         for name, value in kept.items():
             await redis.config_set(name, value)
+        await redis.flushdb()
 
 
 CHANGED = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
@@ -161,8 +162,10 @@ async def evicting(place: Place) -> None:
 
 
 async def nearly_full(place: Place) -> None:
+    # So much that what connections take beside it makes no difference.
+    await place.redis.set("filler", b"x" * 16 * 2**20)
     used = (await place.redis.info("memory"))["used_memory"]
-    await place.redis.config_set("maxmemory", int(used / 0.9))
+    await place.redis.config_set("maxmemory", int(used / 0.875))
 
 
 async def no_redis(place: Place) -> None:
@@ -284,7 +287,7 @@ async def test_what_is_broken_is_named_with_its_remedy(
     [
         (HTML, "n8n.webhooks", "what answers 404 for a webhook that there is not is no n8n"),
         (LOGIN, "n8n.guarded", "something before n8n answers 302"),
-        (FORBIDDEN, "n8n.scope", "the key lacks the scope execution:read"),
+        (FORBIDDEN, "n8n.scope", "the key has none of the scopes workflow:list"),
     ],
 )
 async def test_what_is_not_n8n_or_lets_the_key_do_less_is_named(
@@ -304,6 +307,28 @@ async def test_what_is_not_n8n_or_lets_the_key_do_less_is_named(
     targets = {request.split(b" ")[1] for request in other.requests if request[:4] == b"POST"}
     assert methods == {b"GET", b"POST"}
     assert all(target.startswith(b"/webhook/n8n-bridge-doctor-") for target in targets)
+
+
+FOLLOWING = """\
+workflows:
+  count_pages:
+    description: Counts the pages of a document. Answers within a minute.
+    url: ${BRIDGE_N8N_URL}/webhook/count
+    result: execution
+    annotations: {read_only: true}
+"""
+
+
+async def test_a_scope_that_a_server_file_needs_is_an_error(place: Place) -> None:
+    place.write_server(FILE + FOLLOWING)
+    sound = {each["id"]: each for each in await place.findings()}
+    async with raw_server(FORBIDDEN) as other:
+        place.environ["BRIDGE_N8N_URL"] = other.url
+        found = {each["id"]: each for each in await place.findings()}
+
+    assert {each["severity"] for each in sound.values()} == {"ok"}, sound
+    assert found["n8n.scope"]["severity"] == "error"
+    assert "the key lacks the scope execution:read" in found["n8n.scope"]["sentence"]
 
 
 async def test_a_port_that_another_program_has_is_named(place: Place) -> None:
@@ -326,10 +351,7 @@ async def test_a_token_on_record_guards_a_server_and_fits(place: Place) -> None:
     )
     token = json.loads(said.splitlines()[-1])["token"]
     place.add_to_claude(token=token)
-    try:
-        found = await place.findings()
-    finally:
-        await place.redis.flushdb()
+    found = await place.findings()
 
     assert {each["severity"] for each in found} == {"ok"}
     assert token not in json.dumps(found)
