@@ -191,7 +191,24 @@ async def answer(
         data = modern_error_data(error)
         return Answer(error_message(exchange.request_id, data.code, data.message, data.data))
     message: Message = {"jsonrpc": "2.0", "id": exchange.request_id, "result": result}
-    return Answer(message, acks[-1], first.pop() if first else None)
+    return Answer(message, acks[-1], _before(message, first.pop()) if first else None)
+
+
+async def _before(message: Message, frames: Frames) -> Frames:
+    """Yield what goes out before an answer; if that fails, the answer says so in place of its own.
+
+    Its client would wait for one that never comes, or see a stream that breaks for no reason.
+    """
+    try:
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                yield frame
+    except Exception as error:
+        logger.exception("exchange.broken")
+        data = modern_error_data(error)
+        failed = error_message(message["id"], data.code, data.message, data.data)
+        message.clear()
+        message.update(failed)
 
 
 async def lose(caller: Caller, ack: str) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import Any
 
+import mcp_types as types
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
+from bridge.errors import TransientError
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.exchange import Exchange, NullChannel, answer
-from bridge.mcp.tools import Caller
+from bridge.mcp.tools import Caller, Context, Frames
 from bridge.models import Message, Principal
 
 REGION = {"type": "string", "x-mcp-header": "Region"}
@@ -96,6 +98,30 @@ async def tools_listed(
     connection = Connection.from_envelope(version, None, {})
     exchange = Exchange(message, NullChannel(), transport)
     return (await answer(endpoint.mcp, exchange, connection, caller)).message
+
+
+async def test_what_fails_before_an_answer_becomes_the_answer() -> None:
+    async def frames() -> Frames:
+        yield {"method": "notifications/came"}
+        raise TransientError("no Redis")
+
+    async def fail(context: Context, _params: types.RequestParams) -> dict[str, Any]:
+        context.lifespan_context.send_first(frames())
+        return {"resultType": "complete"}
+
+    mcp = McpEndpoint(SERVER).mcp
+    mcp.add_request_handler("x/fail", types.RequestParams, fail)
+    caller = Caller(None, SERVER, Principal("desk", "alice"))  # type: ignore[arg-type]
+    transport = TransportContext(kind="stdio", can_send_request=False)
+    connection = Connection.from_envelope(MODERN_PROTOCOL_VERSIONS[-1], None, {})
+    message: Message = {"jsonrpc": "2.0", "id": 7, "method": "x/fail", "params": {}}
+    answered = await answer(mcp, Exchange(message, NullChannel(), transport), connection, caller)
+
+    assert answered.frames
+    assert [frame async for frame in answered.frames] == [{"method": "notifications/came"}]
+    assert answered.message["id"] == 7
+    assert answered.message["error"]["code"] == types.INTERNAL_ERROR
+    assert "result" not in answered.message
 
 
 LISTED_BEFORE = McpEndpoint(SERVER)
