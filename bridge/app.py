@@ -14,12 +14,14 @@ from typing_extensions import override
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import BridgeError
-from bridge.mcp.endpoint import McpEndpoint, McpState
+from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.http_acks import HttpAcks
+from bridge.mcp.requests import McpState
 from bridge.mcp.wires import sse, streamable
 from bridge.net.client_address import Clients, TrustedProxies
 from bridge.net.draining import OpenStreams
 from bridge.net.request_body import BodyBudget
+from bridge.reload import Reloader, Step
 from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.operators import warn_of_stranded
 from bridge.web import callbacks, events, health, hooks, openapi
@@ -102,10 +104,16 @@ ROUTES = (
 class BridgeApp(Starlette):
     """The web app of one process, with what its routes find there.
 
-    `runtime` and `documents` are there from the moment on that the process is ready.
+    `runtime` and `documents` are there from the moment on that the process is ready. `reloader` has
+    the servers replaced while it runs.
     """
 
-    def __init__(self, settings: Settings, servers: Mapping[str, Server]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        servers: Mapping[str, Server],
+        reloader: Reloader | None = None,
+    ) -> None:
         self.readiness = Readiness()
         streams = OpenStreams(settings.streams_max)
         self.web = WebState(
@@ -126,7 +134,7 @@ class BridgeApp(Starlette):
                 Middleware(ReadinessMiddleware, opening=self.readiness, patience_s=PATIENCE_S),
             ],
         )
-        self.router = SegmentRouter(ROUTES, lambda _: self._living(settings, servers))
+        self.router = SegmentRouter(ROUTES, lambda _: self._living(settings, servers, reloader))
 
     @override
     def build_middleware_stack(self) -> ASGIApp:
@@ -139,7 +147,7 @@ class BridgeApp(Starlette):
 
     @contextlib.asynccontextmanager
     async def _living(
-        self, settings: Settings, servers: Mapping[str, Server]
+        self, settings: Settings, servers: Mapping[str, Server], reloader: Reloader | None
     ) -> AsyncIterator[None]:
         opening = open_runtime(settings, servers, "web", PATIENCE_S, self.readiness.wait_for)
         async with opening as runtime:
@@ -147,15 +155,30 @@ class BridgeApp(Starlette):
             self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())
-            stores = runtime.stores
-            self.mcp.tasks.start(warn_of_stranded(stores.operators, stores.counters, servers))
+            self._warn_of_stranded()
             self.readiness.open()
+            reloading = reloader.running(runtime, self.prepare) if reloader else None
             try:
-                yield
+                async with reloading or contextlib.nullcontext():
+                    yield
             finally:
                 self.drain()
                 await self.mcp.tasks.end()
                 await self.mcp.http_acks.end()
+
+    def prepare(self, servers: Mapping[str, Server]) -> Step:
+        """Make what is served of servers; return the step from which on it is."""
+        endpoints = self.mcp.prepare(servers)
+
+        def take_step() -> None:
+            self.mcp.replace(endpoints)
+            self._warn_of_stranded()
+
+        return take_step
+
+    def _warn_of_stranded(self) -> None:
+        stores, servers = self.runtime.stores, self.runtime.web.servers
+        self.mcp.tasks.start(warn_of_stranded(stores.operators, stores.counters, servers))
 
     def drain(self) -> None:
         """Send clients elsewhere, and end what never ends by itself: streams, subscriptions."""

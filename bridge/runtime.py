@@ -12,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
+from bridge.configuration.current import Servers
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
@@ -114,7 +115,7 @@ class WebRuntime:
     """What the routes for n8n and operators work with."""
 
     settings: Settings
-    servers: Mapping[str, Server]
+    servers: Servers
     schemas: SchemaCache
     authenticator: Authenticator
     intake: Intake
@@ -131,7 +132,7 @@ class McpRuntime:
     """What tools, and the wires that they are called on, work with."""
 
     settings: Settings
-    servers: Mapping[str, Server]
+    servers: Servers
     schemas: SchemaCache
     authenticator: Authenticator
     events: Events
@@ -151,7 +152,7 @@ class WorkerRuntime:
     """What jobs and the sweeper work with."""
 
     settings: Settings
-    servers: Mapping[str, Server]
+    servers: Servers
     schemas: SchemaCache
     events: Events
     runs: Runs
@@ -205,7 +206,7 @@ async def open_runtime(
     )
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     steps, signals = Steps(client, patience_s, is_insistent=kind == "worker"), Signals(ear)
-    runtime = _wire(settings, servers, process, client, steps, signals)
+    runtime = _wire(settings, Servers.of(servers), process, client, steps, signals)
     checks = contextlib.aclosing(runtime.mcp.schemas)
     async with client, ear, checks, steps.running(), signals.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
@@ -252,7 +253,7 @@ async def _say_that_the_loop_runs(beat: Heartbeat) -> None:
 
 def _wire(
     settings: Settings,
-    servers: Mapping[str, Server],
+    servers: Servers,
     process: ProcessId,
     client: Redis,
     steps: Steps,
@@ -290,7 +291,7 @@ class _Parts:
     """What the verbs of a process are made of."""
 
     settings: Settings
-    servers: Mapping[str, Server]
+    servers: Servers
     steps: Steps
     signals: Signals
     stores: Stores

@@ -25,6 +25,7 @@ from bridge.n8n.client import N8n
 from bridge.n8n.connections import FreshConnection
 from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
+from bridge.reload import Reloader
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
@@ -116,8 +117,10 @@ def arm(point: str) -> None:
         setattr(owner, name, deadly(getattr(owner, name)))
         return
 
-    def create_deadly_app(settings: Settings, servers: Mapping[str, Server]) -> Starlette:
-        app = BridgeApp(settings, servers)
+    def create_deadly_app(
+        settings: Settings, servers: Mapping[str, Server], reloader: Reloader
+    ) -> Starlette:
+        app = BridgeApp(settings, servers, reloader)
         app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
         return app
 

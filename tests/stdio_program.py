@@ -23,7 +23,7 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
 )
 
-from bridge.cli.stdio import serve_client
+from bridge.cli.stdio import ProcessSignals, serve_client
 from tests.bridge_processes import SERVER
 from tests.forked import ROOT, Process, end_at_last, start_python
 
@@ -210,7 +210,7 @@ async def stdio_here(
     stop = asyncio.Event()
     is_channel = "--channel" in options
     serving = asyncio.create_task(
-        serve_client(environ, server, (source, sink), stop, is_channel=is_channel)
+        serve_client(environ, server, (source, sink), ProcessSignals(stop), is_channel=is_channel)
     )
     serving.add_done_callback(lambda _: os.close(sink))
     writing = await write_to(to_bridge)

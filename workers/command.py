@@ -20,12 +20,18 @@ def worker(environ: Mapping[str, str], concurrency: int) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
     import asyncio
 
+    from bridge.local.hangups import Hangups
+
+    hangups = Hangups()
     from uvicorn.loops.auto import auto_loop_factory
 
+    from bridge.configuration.current import Servers
     from bridge.configuration.load import process_configuration
+    from bridge.reload import Reloader
     from workers.main import run_worker
 
     configuration = process_configuration(environ)
-    settings = configuration.settings
+    settings, servers = configuration.settings, Servers(configuration.servers)
+    reloader = Reloader(environ, settings, servers, hangups)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(run_worker(settings, configuration.servers, concurrency))
+        runner.run(run_worker(reloader, concurrency))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from bridge.configuration.current import Servers
 from bridge.configuration.servers import Server, Workflow
 from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
@@ -19,10 +20,30 @@ TOLD_CHARS_MAX = 40_000
 """A receiver takes 256 KiB, and JSON may spell a character in six bytes (SEP-3415)."""
 
 
+class Targets:
+    """The workflows of a process by the hints of their jobs, as its servers are now."""
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._made_of: Mapping[str, Server] = {}
+        self._workflows: dict[str, Workflow] = {}
+
+    def get(self, hint: str) -> Workflow | None:
+        """Return the workflow that a hint names, if there is one."""
+        if self._made_of is not self._servers.now:
+            self._made_of = self._servers.now
+            self._workflows = {
+                target_of(server.name, workflow.name): workflow
+                for server in self._servers.values()
+                for workflow in server.workflows.values()
+            }
+        return self._workflows.get(hint)
+
+
 async def run_call(
     runtime: WorkerRuntime,
     n8n: N8n,
-    workflows: Mapping[str, Workflow],
+    workflows: Targets,
     call_id: str,
     hint: str = "",
 ) -> None:
@@ -96,13 +117,8 @@ def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
 
 def jobs(runtime: WorkerRuntime, n8n: N8n) -> Mapping[str, JobFunction]:
     """Return every function that may be named in a job, by the name that the queue gives it."""
-    workflows = {
-        target_of(server.name, workflow.name): workflow
-        for server in runtime.servers.values()
-        for workflow in server.workflows.values()
-    }
     functions = {
-        run_call: partial(run_call, runtime, n8n, workflows),
+        run_call: partial(run_call, runtime, n8n, Targets(runtime.servers)),
         deliver_reply: partial(deliver_reply, runtime, n8n),
         deliver_occurrences: partial(deliver_occurrences, runtime, n8n),
     }

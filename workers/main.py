@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
-from bridge.configuration.servers import Server
-from bridge.configuration.settings import Settings
 from bridge.ending import end
 from bridge.errors import ConfigurationError
 from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
+from bridge.reload import Reloader
 from bridge.runtime import open_runtime
 from bridge.store.pool import open_pool
 from bridge.store.steps import Steps
@@ -56,8 +55,9 @@ async def unless_ended(steps: Steps, working: asyncio.Task[None]) -> None:
         await end(ended, working)
 
 
-async def run_worker(settings: Settings, servers: Mapping[str, Server], concurrency: int) -> None:
+async def run_worker(reloader: Reloader, concurrency: int) -> None:
     """Run calls and deliver replies until SIGTERM or Ctrl-C, then drain."""
+    settings, servers = reloader.settings, reloader.servers
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -84,6 +84,7 @@ async def run_worker(settings: Settings, servers: Mapping[str, Server], concurre
             worker.run(stop, settings.drain_s, runtime.workers.runs.hand_over)
         )
         try:
-            await unless_ended(runtime.steps, working)
+            async with reloader.running(runtime):
+                await unless_ended(runtime.steps, working)
         finally:
             await end(sweeping)

@@ -115,23 +115,27 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
 
     Without --port and BRIDGE_PORT it listens where PORT says, which platforms set.
     """
+    from bridge.local.hangups import Hangups
+
+    hangups = Hangups()  # first of all: who sends one early means the files that are read then
     from bridge.app import BridgeApp
+    from bridge.configuration.current import Servers
     from bridge.configuration.load import process_configuration
     from bridge.local.ports import listen, make_room
     from bridge.net.serve import serve
+    from bridge.reload import Reloader
 
     asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
-    configuration = process_configuration(
-        {
-            **environ,
-            "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
-            **{name: str(value) for name, value in asked.items() if value is not None},
-        }
-    )
-    settings = configuration.settings
+    environ = {
+        **environ,
+        "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
+        **{name: str(value) for name, value in asked.items() if value is not None},
+    }
+    configuration = process_configuration(environ)
+    settings, servers = configuration.settings, Servers(configuration.servers)
     make_room(settings.streams_max)
     listener = listen(settings.host, settings.port)
-    app = BridgeApp(settings, configuration.servers)
+    app = BridgeApp(settings, servers, Reloader(environ, settings, servers, hangups))
     serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)
 
 

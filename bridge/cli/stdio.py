@@ -4,18 +4,23 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
+from bridge.configuration.current import Servers
 from bridge.configuration.demo import NAME, demo_tokens, with_demo
 from bridge.configuration.load import Configuration, process_configuration
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import data_dir_of
 from bridge.errors import ConfigurationError
+from bridge.local.hangups import Hangups
 from bridge.local.valkey import address_in
 from bridge.log import HeldLines
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
 from bridge.mcp.wires.stdio import Stdio
 from bridge.redis_faults import SILENT
+from bridge.reload import Reloader, Step
 from bridge.runtime import open_runtime
 
 PATIENCE_S = 5.0
@@ -29,6 +34,14 @@ ANY_N8N_URL = "http://127.0.0.1:5680"
 """What a server file's addresses begin with where `up` plays n8n; nothing is sent from here."""
 
 
+@dataclass(frozen=True)
+class ProcessSignals:
+    """What a process is told while it serves: to stop, and to read its server's file anew."""
+
+    stop: asyncio.Event
+    hangups: Hangups | None = None
+
+
 async def serve_stdio(
     environ: Mapping[str, str], name: str, streams: tuple[int, int], *, is_channel: bool
 ) -> None:
@@ -37,12 +50,12 @@ async def serve_stdio(
     Raises:
         ConfigurationError: there is no such server, or no bridge to join.
     """
-    stop = asyncio.Event()
+    told = ProcessSignals(asyncio.Event(), Hangups())
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told.stop.set)
     with HeldLines(ConfigurationError) as held:
         await serve_client(
-            environ, name, streams, stop, is_channel=is_channel, on_open=held.write_out
+            environ, name, streams, told, is_channel=is_channel, on_open=held.write_out
         )
 
 
@@ -50,7 +63,7 @@ async def serve_client(
     environ: Mapping[str, str],
     name: str,
     streams: tuple[int, int],
-    stop: asyncio.Event,
+    told: ProcessSignals,
     *,
     is_channel: bool,
     on_open: Callable[[], None] = lambda: None,
@@ -62,12 +75,14 @@ async def serve_client(
     Raises:
         ConfigurationError: there is no such server, or no bridge to join.
     """
-    configuration = process_configuration(joined(environ, name))
+    environ = joined(environ, name)
+    configuration = process_configuration(environ)
     settings, server = configuration.settings, named(configuration, name)
+    servers = Servers(configuration.servers)
     away: list[str] = []
     source, sink = LinesIn(streams[0], settings.max_body_bytes), LinesOut(streams[1])
     async with contextlib.AsyncExitStack() as stack:
-        opening = open_runtime(settings, configuration.servers, "stdio", PATIENCE_S, away.append)
+        opening = open_runtime(settings, servers, "stdio", PATIENCE_S, away.append)
         try:
             async with asyncio.timeout(START_S):
                 runtime = await stack.enter_async_context(opening)
@@ -75,8 +90,24 @@ async def serve_client(
             why = away[-1] if away else SILENT.sentence
             raise ConfigurationError((f"{why}; {MEND}",)) from None
         on_open()
-        wire = Stdio(runtime.mcp, server, McpEndpoint(server), source, sink, is_channel=is_channel)
-        await wire.serve(stop)
+        wire = Stdio(runtime.mcp, McpEndpoint(server), source, sink, is_channel=is_channel)
+        if told.hangups:
+            reloader = Reloader(environ, settings, servers, told.hangups)
+            reloading = reloader.running(runtime, partial(prepared, wire, configuration))
+            await stack.enter_async_context(reloading)
+        await wire.serve(told.stop)
+
+
+def prepared(wire: Stdio, was: Configuration, servers: Mapping[str, Server]) -> Step:
+    """Make what is served of the one server; return the step from which on it is.
+
+    Raises:
+        ConfigurationError: it is gone, and the client has no other.
+    """
+    known = wire.endpoint
+    server = named(replace(was, servers=dict(servers)), known.server.name)
+    is_same = server is known.server
+    return partial(wire.replace, known if is_same else McpEndpoint(server, known.listening))
 
 
 def joined(environ: Mapping[str, str], name: str) -> Mapping[str, str]:

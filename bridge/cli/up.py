@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from bridge.configuration.load import Configuration, read_configuration, unguard
 from bridge.configuration.settings import data_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.children import Child, Process, keep
+from bridge.local.hangups import Hangups
 from bridge.local.ports import free_port, listen
 from bridge.local.valkey import EmbeddedValkey
 
@@ -34,7 +36,8 @@ class Plan:
     """What `up` is about to start: the environment of the children, and the tiers they start in.
 
     A tier is started when the one before it runs, and stopped when the one after it has ended.
-    `missing_folder` is set where the demo is served because no server files are there.
+    `missing_folder` is set where the demo is served because no server files are there. Those
+    that are `reloaded` read them anew at a SIGHUP.
     """
 
     configuration: Configuration
@@ -42,6 +45,7 @@ class Plan:
     stand_in_port: int | None
     missing_folder: Path | None
     tiers: tuple[tuple[Process, ...], ...]
+    reloaded: tuple[Child, ...]
 
 
 def plan(given: Mapping[str, str]) -> Plan:
@@ -71,8 +75,9 @@ def plan(given: Mapping[str, str]) -> Plan:
         return Child(command, environ, settings.drain_s)
 
     stand_in = (child("standin", "--port", str(stand_in_port)),) if stand_in_port else ()
-    tiers = (first, stand_in, (child("worker"), child("web")))
-    return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers)
+    reloaded = (child("worker"), child("web"))
+    tiers = (first, stand_in, reloaded)
+    return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers, reloaded)
 
 
 async def up(given: Mapping[str, str]) -> None:
@@ -81,13 +86,14 @@ async def up(given: Mapping[str, str]) -> None:
     Raises:
         ConfigurationError: it cannot start; nothing was left running.
     """
-    work = asyncio.create_task(keep_all(plan(given)))
+    hangups = Hangups()
+    work = asyncio.create_task(keep_all(plan(given), hangups))
     on_first_signal(work.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await work
 
 
-async def keep_all(planned: Plan) -> None:
+async def keep_all(planned: Plan, hangups: Hangups) -> None:
     """Start everything and keep it running until cancelled, then drain."""
     async with contextlib.AsyncExitStack() as stack:
         for tier in planned.tiers:
@@ -100,6 +106,14 @@ async def keep_all(planned: Plan) -> None:
             for process in itertools.chain(*planned.tiers):
                 tasks.create_task(keep(process))
             tasks.create_task(greet(planned))
+            tasks.create_task(hangups.serve(partial(reload, planned)))
+
+
+async def reload(planned: Plan) -> None:
+    """Pass on that server files are to be read anew; who does so reports what is wrong in them."""
+    logger.info("up.reloading")
+    for child in planned.reloaded:
+        child.reload()
 
 
 async def demand_guards(planned: Plan) -> None:
@@ -141,9 +155,7 @@ async def running(tier: tuple[Process, ...]) -> AsyncIterator[None]:
 def on_first_signal(drain: Callable[[], object]) -> None:
     """Call `drain` at the first signal to stop; a Ctrl-C after it ends this process, and so all."""
     loop = asyncio.get_running_loop()
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1) keeps its promise
-        numbers.append(signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM)
 
     def act() -> None:
         logger.info("up.draining")

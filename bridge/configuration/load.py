@@ -53,6 +53,28 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
     return Configuration(settings, files.servers, files.warnings, short, files.unheeded)
 
 
+def read_servers_anew(environ: Mapping[str, str], settings: Settings) -> dict[str, Server]:
+    """Read the server files of a process that runs; its settings stay as they are.
+
+    Raises:
+        ConfigurationError: naming every fault of the files.
+    """
+    files = read_server_files(servers_dir_of(environ), environ)
+    faults = files.faults + (files.short_secrets if is_reachable(settings) else ())
+    if faults:
+        raise ConfigurationError(faults)
+    log_warnings(files.warnings + files.unheeded, files.short_secrets)
+    return files.servers
+
+
+def log_warnings(warnings: Iterable[str], short_secrets: Iterable[str]) -> None:
+    """Log what is better mended, and keeps nothing from being served."""
+    for warning in warnings:
+        logger.warning("server_file.warning", extra={"warning": warning})
+    for secret in short_secrets:
+        logger.warning("secret.short", extra={"warning": secret})
+
+
 def faults_of_oauth(settings: Settings) -> Iterator[str]:
     """Name what OAuth lacks: its tokens are for the public address, and TLS keeps them secret.
 
@@ -137,8 +159,5 @@ def process_configuration(environ: Mapping[str, str]) -> Configuration:
         raise ConfigurationError((*faults, *error.faults)) from None
     if faults:
         raise ConfigurationError(faults)
-    for warning in configuration.warnings + configuration.unheeded:
-        logger.warning("server_file.warning", extra={"warning": warning})
-    for secret in configuration.short_secrets:
-        logger.warning("secret.short", extra={"warning": secret})
+    log_warnings(configuration.warnings + configuration.unheeded, configuration.short_secrets)
     return configuration

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,11 @@ class Child:
     async def wait(self) -> int:
         """Wait until it has ended; returns its exit status, minus the signal's number if killed."""
         return await self._process.wait() if self._process else 0
+
+    def reload(self) -> None:
+        """Have it read its server files anew, if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
 
     async def stop(self) -> None:
         """Ask it to drain, and kill it when its time is over."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import mcp_types as types
@@ -16,20 +15,17 @@ from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod, validate_client_request
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
-from starlette.requests import Request
 from typing_extensions import override
 
 from bridge import __version__
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
-from bridge.ending import BackgroundTasks
-from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
+from bridge.errors import BridgeError, RejectedError
 from bridge.formats.json_text import show
 from bridge.log import audit
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
-from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
@@ -60,10 +56,6 @@ from bridge.mcp.workflow_tools import (
     start,
     workflow_tools,
 )
-from bridge.models import CallId
-from bridge.net.draining import OpenStreams
-from bridge.runtime import McpRuntime
-from bridge.verbs.acks import NOTHING
 
 STEADY = CacheHint(ttl_ms=60_000, scope="private")
 PASSING = CacheHint(ttl_ms=0, scope="private")
@@ -125,10 +117,13 @@ class NotifyingServer(McpServer[Caller]):
 
 
 class McpEndpoint:
-    """One server's MCP face; `mcp` is what the wires serve, `listening` its open subscriptions."""
+    """One server's MCP face; `mcp` is what the wires serve, `listening` its open subscriptions.
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    The subscriptions are those of the endpoint whose place it is to take, if any.
+    """
+
+    def __init__(self, server: Server, listening: SubscriptionsListen | None = None) -> None:
+        self.server = server
         self._tools_in = functools.lru_cache(SCOPES_MAX)(functools.partial(tools_of, server))
         self._listed_in = functools.lru_cache(SCOPES_MAX)(self._list)
         self._shaped: dict[tuple[Scope, str], HandlerResult] = {}
@@ -138,7 +133,7 @@ class McpEndpoint:
             "resourcesListChanged": digest(inbox(server, hook) for hook in server.hooks),
             "eventsListChanged": digest(map(event_type, server.hooks.values())),
         }
-        self.listening = SubscriptionsListen(self.lists)
+        self.listening = listening or SubscriptionsListen(self.lists)
         self.mcp: McpServer[Caller] = NotifyingServer(
             server.name,
             version=__version__,
@@ -215,7 +210,7 @@ class McpEndpoint:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {show(params.name)}")
         given = params.arguments or {}
-        if tool.name not in self._server.workflows:
+        if tool.name not in self.server.workflows:
             given = without_blanks(tool.input, given)
         outcome: ToolOutcome[HandlerResult]
         try:
@@ -227,7 +222,7 @@ class McpEndpoint:
             outcome = ToolOutcome(failure(str(error)))
         except BridgeError as error:
             outcome = ToolOutcome(failure(f"{error}; try again in a few seconds"))
-        if tool.name in self._server.workflows or not tool.annotations.read_only_hint:
+        if tool.name in self.server.workflows or not tool.annotations.read_only_hint:
             self._record(tool, context, given, outcome.result)
         return outcome
 
@@ -235,7 +230,7 @@ class McpEndpoint:
         """Put an act on record, by the id of the event or the call that it was done to."""
         caller = context.lifespan_context
         structured = getattr(told, "structured_content", None) or {}
-        if tool.name in self._server.workflows:
+        if tool.name in self.server.workflows:
             meta = told.get("_meta") if isinstance(told, dict) else getattr(told, "meta", None)
             which = (meta or {}).get(ATTACHED_META_KEY) or caller.call_id
         else:
@@ -248,7 +243,7 @@ class McpEndpoint:
         self, tool: Tool, context: Context, given: Arguments
     ) -> ToolOutcome[HandlerResult]:
         """Run a tool; a client that takes tasks gets one for a workflow instead of its result."""
-        caller, workflow = context.lifespan_context, self._server.workflows.get(tool.name)
+        caller, workflow = context.lifespan_context, self.server.workflows.get(tool.name)
         if workflow is not None and declares_tasks(context):
             call = await start(workflow, context, given, promised=True)
             return ToolOutcome(create_task(call, caller.runtime.settings.result_ttl_s))
@@ -285,85 +280,3 @@ async def _tell(context: Context, what: str) -> None:
         await context.session.report_progress(waited_s, message=f"{what}: {waited_s:.0f} s so far")
         await asyncio.sleep(EVERY_S)
         waited_s += EVERY_S
-
-
-@dataclass
-class McpState:
-    """What the wires find in their process; `runtime` from the moment on that it is ready."""
-
-    endpoints: dict[str, McpEndpoint]
-    streams: OpenStreams
-    http_acks: HttpAcks
-    tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
-    runtime: McpRuntime = field(init=False)
-
-    async def end_revoked(self) -> None:
-        """Cut the streams whose token is revoked or expired, for as long as the process runs.
-
-        Requests need no such care, for each brings its token along. A lost signal is made up for
-        within a keepalive interval.
-        """
-        authenticator, servers = self.runtime.authenticator, self.runtime.servers
-        with authenticator.revocations() as woken:
-            while True:
-                await woken.wait(self.runtime.settings.keepalive_s)
-                for token in self.streams.tokens():
-                    with contextlib.suppress(TransientError):
-                        digest, server = token
-                        if not await authenticator.still_admits(digest, servers[server]):
-                            self.streams.cut(token)
-
-
-@dataclass(frozen=True, slots=True)
-class McpRequest:
-    """An HTTP request that was let in: to which endpoint, by whom, and what its process has."""
-
-    http: Request
-    state: McpState
-    endpoint: McpEndpoint
-    caller: Caller
-
-    def for_call(self, call_id: CallId) -> "McpRequest":
-        """Return the same request as one that may start this call."""
-        return replace(self, caller=replace(self.caller, call_id=call_id))
-
-    @property
-    def connection(self) -> AckConnection:
-        """The connection that its answer goes out on."""
-        return self.state.http_acks.connection(self.http)
-
-    def hand_over(self, ack: str) -> HttpAck | None:
-        """Take up what its answer hands over, if anything, before that is written."""
-        if ack == NOTHING:
-            return None
-        settle = functools.partial(self.caller.runtime.acks.settle, ack)
-        return self.state.http_acks.begin(self.connection, ack, settle)
-
-
-async def authenticate(request: Request) -> McpRequest:
-    """Find the server that a request is for and prove who asks.
-
-    What the request proves to have been received is on record before it is served, so that the
-    same call asked again runs anew.
-
-    Raises:
-        NotFoundError: there is no such server.
-        UnauthorizedError: the token is missing or wrong.
-    """
-    state: McpState = request.app.mcp
-    server = state.runtime.servers.get(request.path_params["server"])
-    if server is None:
-        raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
-    wire = request.scope["path"].split("/")[1]
-    authorization = request.headers.get("authorization")
-    access = await state.runtime.authenticator.admit(server, authorization, wire)
-    await state.http_acks.prove(request)
-    caller = Caller(
-        state.runtime,
-        access.scope.view(server),
-        access.principal,
-        access.scope,
-        (access.digest, server.name),
-        traceparent=request.headers.get("traceparent", ""),
-    )
-    return McpRequest(request, state, state.endpoints[server.name], caller)

@@ -73,7 +73,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
         )
         return _taken(caller, one)
     taking = caller.runtime.takers.take(
-        caller.runtime.servers[caller.server.name],
+        caller.runtime.servers.get(caller.server.name, caller.server),
         caller.principal,
         hook,
         seconds(given, "wait_seconds"),

@@ -6,7 +6,7 @@ the next one tells what came in between, and no change twice.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import mcp_types as types
@@ -18,7 +18,8 @@ from bridge.errors import TransientError
 from bridge.mcp.addresses import hook_of_inbox, inbox_uri
 from bridge.mcp.change_watch import LIST_CHANGES, PAUSE_S, UPDATED, log_failure
 from bridge.mcp.resources import unknown
-from bridge.mcp.tools import Context, ResourceSubscriptions, refusing
+from bridge.mcp.subscriptions_listen import SubscriptionsListen
+from bridge.mcp.tools import Caller, Context, ResourceSubscriptions, refusing
 from bridge.models import Message
 from bridge.verbs.inboxes import Inboxes
 
@@ -78,14 +79,17 @@ class SessionSubscriptions:
 
 @dataclass(slots=True)
 class SessionNotifications:
-    """Notifies one session of changes, by `send`; the endpoint's `lists` are known by digests."""
+    """Notifies one session of changes, by `send`; how the lists are now is with `listening`."""
 
-    inboxes: Inboxes
-    server: Server
-    lists: Mapping[str, str]
+    caller: Caller
+    listening: SubscriptionsListen
     session_id: str
     send: Callable[[Message], Awaitable[None]]
     _watch: asyncio.Task[None] | None = None
+
+    @property
+    def _inboxes(self) -> Inboxes:
+        return self.caller.runtime.inboxes
 
     async def look(self) -> None:
         """Notify of each change once: from its first subscription on, as soon as one comes."""
@@ -100,7 +104,7 @@ class SessionNotifications:
             await end(self._watch)
 
     async def _keep_notifying(self) -> None:
-        with self.inboxes.subscribed(self.server) as woken:
+        with self._inboxes.subscribed(self.caller.server) as woken:
             while True:
                 with contextlib.suppress(TransientError):
                     await self._notify()
@@ -109,16 +113,17 @@ class SessionNotifications:
 
     async def _notify(self) -> bool:
         """Notify of what has changed; report whether the session subscribes to any inbox."""
-        lists = {name: self.lists[name] for name in TOLD_LISTS}
-        news = await self.inboxes.news(self.session_id, self.server, lists)
+        server = self.caller.current().server
+        lists = {name: self.listening.lists[name] for name in TOLD_LISTS}
+        news = await self._inboxes.news(self.session_id, server, lists)
         if news is None:
             return False
         for name in news.lists:
             await self._send({"method": LIST_CHANGES[name]})
         for hook in news.hooks:
-            uri = inbox_uri(self.server, hook)
+            uri = inbox_uri(server, hook)
             await self._send({"method": UPDATED, "params": {"uri": uri}})
-        await self.inboxes.told(self.session_id, news)
+        await self._inboxes.told(self.session_id, news)
         return news.hears
 
     async def _send(self, message: Message) -> None:

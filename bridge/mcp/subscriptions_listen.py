@@ -43,13 +43,16 @@ class ListenStream:
         self._caller = caller
         self._lists = tuple(flag for flag in LIST_CHANGES if asked.get(flag))
         self._uris = inboxes_among(caller.server, asked.get("resourceSubscriptions") or ())
-        hears_all = "resourcesListChanged" in self._lists
-        hooks = tuple(caller.server.hooks if hears_all else self._uris.values())
+        hooks = tuple(caller.server.hooks if self._hears_all else self._uris.values())
         self._inboxes = InboxWatch(caller.runtime.inboxes, caller.server, hooks)
         self._task_ids = _task_ids(context, asked.get("taskIds"))
         self.meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
         self._told_lists: dict[str, int] = {}
         self._told_tasks: dict[CallId, object] = {}
+
+    @property
+    def _hears_all(self) -> bool:
+        return "resourcesListChanged" in self._lists
 
     async def begin(self) -> None:
         """See how all stands now, and which of the tasks there are."""
@@ -60,7 +63,7 @@ class ListenStream:
         """Acknowledge first, then yield every change until `listening` closes."""
         runtime, server = self._caller.runtime, self._caller.server
         keepalive = runtime.keepalives.name()
-        arrivals = signals_of(server) if self._inboxes.hooks else ()
+        arrivals = signals_of(server) if self._inboxes.hooks or self._hears_all else ()
         others = (keepalive, *arrivals)
         names, look_at, is_due = ("", *arrivals), 0.0, False
         with listening.open(runtime.calls.subscribed(*self._task_ids, also=others)) as woken:
@@ -111,10 +114,18 @@ class ListenStream:
         changed = [flag for flag in self._lists if changes[flag] != self._told_lists.get(flag, 0)]
         self._told_lists |= {flag: changes[flag] for flag in changed}
         frames = self._list_changes(changed)
+        if changed and self._hears_all:
+            await self._hear_of_new_hooks()
         for task_id in self._task_ids:
             with contextlib.suppress(TransientError):  # all are notified when Redis is back
                 frames += await self._task_changes(task_id)
         return frames
+
+    async def _hear_of_new_hooks(self) -> None:
+        self._caller = self._caller.current()
+        with contextlib.suppress(TransientError):  # those there were are heard of all the same
+            for hook in self._caller.server.hooks:
+                await self._inboxes.hear(hook)
 
     async def _task_changes(self, task_id: CallId) -> list[Message]:
         call = await self._read(task_id)
@@ -138,13 +149,13 @@ class ListenStream:
 
 
 class SubscriptionsListen:
-    """Serves the subscriptions of one server, whose `lists` have these digests.
+    """Serves the subscriptions of one server, whose `lists` have these digests now.
 
     Each call is one stream. `changes` counts how often each list has changed in this process.
     """
 
     def __init__(self, lists: Mapping[str, str]) -> None:
-        self._lists = lists
+        self.lists = lists
         self._waiting: set[Signal] = set()
         self.changes: Counter[str] = Counter()
         self.is_closing = False
@@ -154,6 +165,14 @@ class SubscriptionsListen:
         """Report how many streams are open in this process."""
         return len(self._waiting)
 
+    def replace(self, lists: Mapping[str, str]) -> list[str]:
+        """Notify every stream of the lists that are others now; return which those are."""
+        changed = [flag for flag, digest in lists.items() if digest != self.lists[flag]]
+        self.lists = lists
+        for flag in changed:
+            self.has_changed(flag)
+        return changed
+
     def has_changed(self, flag: str) -> None:
         """Notify every stream of this process that a list of LIST_CHANGES is another now."""
         self.changes[flag] += 1
@@ -161,7 +180,7 @@ class SubscriptionsListen:
 
     async def changed_before(self, caller: Caller) -> list[str]:
         """Name the lists that are others than before: who comes back may not know them yet."""
-        return await caller.runtime.inboxes.changed_lists(caller.server, self._lists)
+        return await caller.runtime.inboxes.changed_lists(caller.server, self.lists)
 
     def close(self) -> None:
         """End every stream with its result, as the spec wants it done in peace."""

@@ -201,7 +201,7 @@ def shown_result(
     except RecursionError:
         return page(content.decode(), offset, chars)
     if caller.server.trim_context and not detailed:
-        result = _spared(caller, call.workflow, result)
+        result = _spared(caller, call, result)
     part = text_page(result, offset, chars)
     return result if part is None else part
 
@@ -219,10 +219,11 @@ def _workable(content: bytes) -> Json:
     return result
 
 
-def _spared(caller: "Caller", workflow: str, result: Json) -> Json:
+def _spared(caller: "Caller", call: Call, result: Json) -> Json:
     runtime, server = caller.runtime, caller.server
     # Whoever only reads may read what workflows said that only others may run.
-    known = runtime.servers.get(server.name, server).workflows.get(workflow)
+    as_begun = runtime.servers.as_of(server.name, call.age_ms / 1000) or server
+    known = as_begun.workflows.get(call.workflow)
     schema, schemas = known.output if known else None, runtime.schemas
     hard = server.trim_context == "hard"
     return spare_envelopes(result, schema, lambda lean: schemas.allows(schema, lean), hard=hard)

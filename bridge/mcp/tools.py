@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import mcp_types as types
@@ -96,6 +96,11 @@ class Caller:
             call_id=self.call_id,
             client=self.client,
         )
+
+    def current(self) -> "Caller":
+        """Return the same caller of the server as it is now; it may have been replaced."""
+        server = self.runtime.servers.get(self.server.name)
+        return replace(self, server=self.scope.view(server)) if server else self
 
     async def demand_event(self, event_id: str) -> None:
         """Answer for an event outside the caller's scope as for one that is not there.

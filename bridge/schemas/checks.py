@@ -34,7 +34,9 @@ _PLAIN_WISH = CheckOptions()
 
 
 @dataclass(frozen=True)
-class _Kept:
+class KeptSchema:
+    """A schema, as JSON too, in its compiled form."""
+
     schema: Mapping[str, Any]
     text: bytes
     compiled: Compiled
@@ -47,7 +49,7 @@ class SchemaCache:
     """
 
     def __init__(self, patience_s: float | None = None) -> None:
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, KeptSchema] = {}
         self._processes = CheckProcesses(patience_s)
 
     def allows(self, schema: Mapping[str, Any] | None, value: object) -> bool:
@@ -105,6 +107,18 @@ class SchemaCache:
         wish = CheckOptions(lenient=True, spare=tuple(spare))
         return _accept(await self._examine(schema, value, None, wish), summary)
 
+    def compiled(self, schemas: Iterable[Mapping[str, Any]]) -> dict[int, KeptSchema]:
+        """Return these schemas in their compiled form, for `replace`; may run beside the loop."""
+        known = dict(self._kept)
+        return {
+            id(schema): known[id(schema)] if id(schema) in known else _compiled(schema)
+            for schema in schemas
+        }
+
+    def replace(self, kept: dict[int, KeptSchema]) -> None:
+        """Keep these, and no other until it is seen again."""
+        self._kept = kept
+
     async def aclose(self) -> None:
         """End the processes that checks were made in."""
         await self._processes.aclose()
@@ -127,13 +141,16 @@ class SchemaCache:
                 return [verdict, *verdicts][-1]
         return await self._processes.examine(kept.text, text, value, wish)
 
-    def _keep(self, schema: Mapping[str, Any]) -> _Kept:
+    def _keep(self, schema: Mapping[str, Any]) -> KeptSchema:
         # Keyed by identity; the schema is kept beside it, so that no other can take its place.
         kept = self._kept.get(id(schema))
         if kept is None:
-            kept = _Kept(schema, encode(schema), compile_schema(schema))
-            self._kept[id(schema)] = kept
+            kept = self._kept[id(schema)] = _compiled(schema)
         return kept
+
+
+def _compiled(schema: Mapping[str, Any]) -> KeptSchema:
+    return KeptSchema(schema, encode(schema), compile_schema(schema))
 
 
 def _accept(verdict: CheckResult, summary: str) -> Any:

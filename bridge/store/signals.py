@@ -162,6 +162,11 @@ class Signals:
         for woken in tuple(self._waiting.get(name, ())):
             woken.notify(name)
 
+    def notify_kind_here(self, kind: str) -> None:
+        """Wake everyone in this process who waits for any name that begins with `kind:`."""
+        for name in [name for name in self._waiting if name.startswith(f"{kind}:")]:
+            self.notify_here(name)
+
     def _notify_all(self) -> None:
         for name, all_woken in self._waiting.items():
             for woken in all_woken:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import rfc8785
 
 from bridge.auth.authentication import EVERYTHING, Scope
-from bridge.configuration.servers import Server, Workflow
+from bridge.configuration.current import Servers
+from bridge.configuration.servers import Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import encode
@@ -225,9 +226,7 @@ def _of_use(fingerprint: str, tool_use: str) -> str:
 class Callbacks:
     """Decides what becomes of what n8n posts to a call's own address."""
 
-    def __init__(
-        self, store: CallStore, schemas: SchemaCache, servers: Mapping[str, Server]
-    ) -> None:
+    def __init__(self, store: CallStore, schemas: SchemaCache, servers: Servers) -> None:
         self._store = store
         self._schemas = schemas
         self._servers = servers
@@ -296,10 +295,11 @@ class Callbacks:
         return ended
 
     async def _call(self, call_id: str, secret: str) -> tuple[Call, Workflow]:
-        """Find a call and its workflow, for none but the call's own token."""
+        """Find a call and its workflow as it was then, for none but the call's own token."""
         is_own = await self._store.proves(CallId(call_id), secret)
         call = await self._store.read(CallId(call_id)) if is_own else None
-        server = self._servers.get(call.principal.server) if call else None
+        age_s = call.age_ms / 1000 if call else 0
+        server = self._servers.as_of(call.principal.server, age_s) if call else None
         workflow = server.workflows.get(call.workflow) if server and call else None
         if call is None or workflow is None:
             raise UnprovenError("no such call")

@@ -1,6 +1,6 @@
 """What comes on hooks, for clients that hear of it: how inboxes and lists stand, and what came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -41,6 +41,12 @@ class Inboxes:
     def arriving(self, server: Server) -> AbstractContextManager[Signal]:
         """Hear of events that come on a server's hooks while the block lasts."""
         return self._signals.subscribed(f"events:{server.name}")
+
+    def look_again(self, servers: Iterable[str]) -> None:
+        """Have the sessions that are read here see what is news to them, lists too."""
+        self._signals.notify_kind_here("session")
+        for name in servers:
+            self._signals.notify_here(f"left:{name}")
 
     async def stands(self, server: Server, hooks: Sequence[str]) -> dict[str, str]:
         """Report how the queue of each hook stands: two are equal while nothing came or went."""

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 
 from bridge.backoff import delay_before
-from bridge.configuration.servers import Server, Workflow
+from bridge.configuration.current import Servers
+from bridge.configuration.servers import Workflow
 from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
 from bridge.models import CallId, CallStatus, Json, new_lease_token, traceparent
@@ -136,7 +137,7 @@ class Runs:
         store: RunStore,
         signals: Signals,
         schemas: SchemaCache,
-        servers: Mapping[str, Server],
+        servers: Servers,
     ) -> None:
         self._store = store
         self._schemas = schemas
@@ -164,8 +165,7 @@ class Runs:
         if running is None:
             return
         call = running.call
-        server = self._servers.get(call.principal.server)
-        workflow = server.workflows.get(call.workflow) if server else None
+        workflow = self._workflow_of(running)
         if workflow is None:
             gone = "the workflow is no longer configured on the bridge"
             await self._fail(running, gone, is_bridge_fault=True)
@@ -186,6 +186,13 @@ class Runs:
             await self._settle(running, workflow, outcome)
         elif self._held.is_handing_over:
             await self._store.abandon(call_id, running.token)
+
+    def _workflow_of(self, running: Running) -> Workflow | None:
+        """Find what a call is of: one that was sent before ends as it was begun."""
+        call = running.call
+        age_s = call.age_ms / 1000 if call.sent and not running.is_sent else 0
+        server = self._servers.as_of(call.principal.server, age_s)
+        return server.workflows.get(call.workflow) if server else None
 
     async def _attempt(
         self, running: Running, workflow: Workflow, send: Send, look: Look

@@ -140,6 +140,9 @@ RESOURCE = "/.well-known/oauth-protected-resource"
 ISSUED = "~"
 """What comes before an issuer's subject: no token's name begins so."""
 
+OPEN = "open"
+"""What stands where a token's digest stands else, for whoever needed none."""
+
 GRANT = "grant:"
 """What comes before a grant's id where a token's digest stands else."""
 
@@ -195,11 +198,26 @@ class Authenticator:
         """Hear that some token may be good for nothing any more while the block lasts."""
         return self._signals.subscribed(REVOKED)
 
-    async def still_admits(self, digest: str, server: Server) -> bool:
-        """Report whether what let someone in, by its digest, would do so still."""
-        if digest.startswith(GRANT):
-            return await self.grants.lives(digest.removeprefix(GRANT))
-        return await self.tokens.rights(server, digest) is not None
+    def look_again(self) -> None:
+        """Have those who hear of revocations look: tokens of files may be others now."""
+        self._signals.notify_here(REVOKED)
+
+    def mark(self, server: Server, principal: Principal, authorization: str | None) -> str:
+        """Return what `still_admits` knows an admitted client by that has no digest."""
+        given = bearer(authorization)
+        if owner_of(server, given):
+            return digest_of(given)
+        return ISSUED if principal.name.startswith(ISSUED) else OPEN
+
+    async def still_admits(self, mark: str, server: Server | None) -> bool:
+        """Report whether what let someone in, by its digest or mark, would do so still."""
+        if server is None:
+            return False
+        if mark in (ISSUED, OPEN):
+            return mark == ISSUED or not server.tokens
+        if mark.startswith(GRANT):
+            return await self.grants.lives(mark.removeprefix(GRANT))
+        return await self.tokens.rights(server, mark) is not None
 
     async def rights(self, server: Server, principal: Principal, digest: str) -> Scope | None:
         """Return what an admitted client may see now; None for one who would not be admitted.

@@ -16,7 +16,6 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from starlette.requests import Request
 
-from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import (
     ASK_S,
     Answer,
@@ -29,6 +28,7 @@ from bridge.mcp.exchange import (
     lose,
     not_answered,
 )
+from bridge.mcp.requests import McpRequest
 from bridge.mcp.session_notifications import SessionNotifications, SessionSubscriptions
 from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_capabilities, kept_info
@@ -109,15 +109,16 @@ def open_reader(
 
 
 def _serve_owed(request: McpRequest, session: Session, stream: str, owed: Owed) -> None:
-    one = request.for_call(owed.call_id)
+    one = request.current().for_call(owed.call_id)
     request.state.tasks.start(serve_into(one, owed.message, session, stream))
 
 
 def _notifications(request: McpRequest, session: Session) -> SessionNotifications:
-    runtime, session_id = request.caller.runtime, session.session_id
-    standing = OutboxChannel(runtime.sessions.stream(session_id, STANDING))
-    server, lists = request.caller.server, request.endpoint.lists
-    return SessionNotifications(runtime.inboxes, server, lists, session_id, standing.send)
+    sessions, session_id = request.caller.runtime.sessions, session.session_id
+    standing = OutboxChannel(sessions.stream(session_id, STANDING))
+    return SessionNotifications(
+        request.caller, request.endpoint.listening, session_id, standing.send
+    )
 
 
 async def serve_into(

@@ -22,8 +22,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from bridge.errors import NotFoundError
-from bridge.mcp.endpoint import authenticate
 from bridge.mcp.http_acks import AckedAnswer
+from bridge.mcp.requests import authenticate
 from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
@@ -55,7 +55,7 @@ async def get(http: Request) -> ASGIApp:
     address = f"{prefix}/sse/{caller.server.name}/messages?session_id={session_id}"
     opening = event(address, name="endpoint", retry_ms=STANDING_RETRY_MS)
     frames = reader.frames(after or sure, opening)
-    return EventStream(frames, request.state.streams, farewell=COME_BACK, token=caller.token)
+    return EventStream(frames, request.state.streams, farewell=COME_BACK, token=request.token)
 
 
 async def post(http: Request) -> ASGIApp:

@@ -14,10 +14,9 @@ from mcp_types.jsonrpc import (
 )
 
 from bridge.auth.authentication import LOCAL
-from bridge.configuration.servers import Server
 from bridge.errors import MalformedError
 from bridge.formats.json_text import off_loop, parse_json
-from bridge.mcp.change_watch import InboxWatch
+from bridge.mcp.change_watch import LIST_CHANGES, InboxWatch
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.event_pushes import CAPABILITY, push_events
 from bridge.mcp.exchange import (
@@ -36,6 +35,7 @@ from bridge.mcp.exchange import (
     not_answered,
     unreadable,
 )
+from bridge.mcp.session_notifications import TOLD_LISTS
 from bridge.mcp.tools import LAST_WAIT_S, Caller
 from bridge.mcp.wires.negotiation import Negotiation
 from bridge.mcp.wires.pipes import LinesIn, LinesOut
@@ -143,7 +143,6 @@ class Stdio:
     def __init__(
         self,
         runtime: McpRuntime,
-        server: Server,
         endpoint: McpEndpoint,
         source: LinesIn,
         sink: LinesOut,
@@ -151,7 +150,7 @@ class Stdio:
         is_channel: bool = False,
     ) -> None:
         self._runtime = runtime
-        self._server = server
+        self._server = endpoint.server
         self._endpoint = endpoint
         self._source = source
         self._sink = sink
@@ -162,8 +161,29 @@ class Stdio:
         self._requests = RequestsInFlight(REQUESTS_MAX)
         self._beside: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
-        self._is_pushing = False
-        self._inboxes = InboxWatch(runtime.inboxes, server, ())
+        self._pushing: asyncio.Task[None] | None = None
+        self._inboxes = InboxWatch(runtime.inboxes, endpoint.server, ())
+
+    @property
+    def endpoint(self) -> McpEndpoint:
+        """What it serves."""
+        return self._endpoint
+
+    def replace(self, endpoint: McpEndpoint) -> None:
+        """Serve this from now on, and notify the client of the lists that are others."""
+        has_other_hooks = endpoint.server.hooks != self._server.hooks
+        self._server, self._endpoint = endpoint.server, endpoint
+        changed = endpoint.listening.replace(endpoint.lists)
+        for name in TOLD_LISTS:
+            if name in changed and self._eras.is_handshake:
+                note = {"jsonrpc": "2.0", "method": LIST_CHANGES[name]}
+                self._start_beside(self._line.send(note))
+        if self._pushing and has_other_hooks:
+            self._pushing.cancel()
+            self._pushing = self._start_pushing()
+
+    def _start_pushing(self) -> asyncio.Task[None]:
+        return self._start_beside(push_events(self._runtime.pushes, self._server, self._line.send))
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until the client has left, or until told to stop; then end in peace, and soon."""
@@ -224,9 +244,8 @@ class Stdio:
         if message["method"] == "notifications/cancelled" and isinstance(params, Mapping):
             self._requests.cancel(params.get("requestId"))
         is_ready = message["method"] == "notifications/initialized" and self._is_channel
-        if is_ready and not self._is_pushing:
-            self._is_pushing = True
-            self._start_beside(push_events(self._runtime.pushes, self._server, self._line.send))
+        if is_ready and not self._pushing:
+            self._pushing = self._start_pushing()
 
     async def _take_request(self, message: Message) -> None:
         """Serve a request beside the others; the handshake alone before what follows it."""
@@ -280,10 +299,11 @@ class Stdio:
     async def _is_there(self) -> bool:
         return self._sink.is_open and not self._leaving.is_set()
 
-    def _start_beside(self, work: Any) -> None:
+    def _start_beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
+        return task
 
 
 LINE_BYTES = 1 << 24

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 
 from bridge.errors import MalformedError
 from bridge.formats.json_text import off_loop, parse_json
-from bridge.mcp.endpoint import McpRequest, authenticate
 from bridge.mcp.exchange import (
     EVENTS,
     JSON,
@@ -23,6 +22,7 @@ from bridge.mcp.exchange import (
     unreadable,
 )
 from bridge.mcp.http_acks import is_there
+from bridge.mcp.requests import McpRequest, authenticate
 from bridge.mcp.wires import streamable_2025, streamable_2026
 from bridge.models import Json, Message
 from bridge.net.request_body import read_body

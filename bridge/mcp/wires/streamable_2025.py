@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from bridge.formats.json_text import show
-from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import BATCHES_UNTIL, EVENTS, accepts, answer, error_message
+from bridge.mcp.requests import McpRequest
 from bridge.mcp.session_notifications import SessionSubscriptions
 from bridge.mcp.wires.event_stream import EventStream
 from bridge.mcp.wires.outbox_stream import (
@@ -173,5 +173,5 @@ async def _stream(request: McpRequest, session: Session, stream: str, after: str
     is_resumable = session.version >= RESUMABLE_SINCE
     frames = reader.frames(start, prime(reader.event_id(start)) if is_resumable else b"")
     named = {SESSION_HEADER: session.session_id}
-    streams, token = request.state.streams, request.caller.token
+    streams, token = request.state.streams, request.token
     return EventStream(frames, streams, named, farewell=COME_BACK, token=token)

@@ -31,9 +31,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from bridge.mcp.endpoint import McpRequest
 from bridge.mcp.exchange import Answer, Exchange, NullChannel, answer, encode, error_message
 from bridge.mcp.http_acks import AckedAnswer, HttpAck, is_there
+from bridge.mcp.requests import McpRequest
 from bridge.mcp.tools import LAST_WAIT_S, Caller
 from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, Source, event
 from bridge.models import Message
@@ -143,7 +143,7 @@ async def _run(request: McpRequest, message: Message, route: InboundModernRoute)
 
 
 def _stream(request: McpRequest, source: Source) -> EventStream:
-    streams, token = request.state.streams, request.caller.token
+    streams, token = request.state.streams, request.token
     return EventStream(source, streams, ends_within_s=END_WITHIN_S, token=token)
 
 

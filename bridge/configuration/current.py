@@ -1,0 +1,68 @@
+"""The servers that a process serves now: one object that all share, replaced in one step."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+from typing_extensions import override
+
+from bridge.configuration.servers import Server
+
+
+class Servers(Mapping[str, Server]):
+    """The servers of a process by name, as their files were read last.
+
+    What is made of a server is made of that very object: one that has not changed stays the same.
+    Those that were replaced are remembered for as long as calls of theirs may run.
+    """
+
+    def __init__(self, servers: Mapping[str, Server]) -> None:
+        self.now: Mapping[str, Server] = dict(servers)
+        self._earlier: list[tuple[float, Mapping[str, Server]]] = []
+
+    @classmethod
+    def of(cls, servers: Mapping[str, Server]) -> Self:
+        """Return these servers themselves, or those of a plain mapping."""
+        return servers if isinstance(servers, cls) else cls(servers)
+
+    @override
+    def __getitem__(self, name: str) -> Server:
+        return self.now[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.now)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.now)
+
+    def merged(self, found: Mapping[str, Server]) -> dict[str, Server]:
+        """Return what was found, each server that is equal to the one of now as that very one."""
+        return {
+            name: self.now[name] if self.now.get(name) == server else server
+            for name, server in found.items()
+        }
+
+    def replace(self, servers: Mapping[str, Server]) -> None:
+        """Serve these from now on."""
+        replaced_at = time.monotonic()
+        self._earlier = [
+            *(each for each in self._earlier if replaced_at - each[0] < _longest_s(each[1])),
+            (replaced_at, self.now),
+        ]
+        self.now = dict(servers)
+
+    def as_of(self, name: str, age_s: float) -> Server | None:
+        """Return a server as it was so long ago, for what has begun then."""
+        began_at = time.monotonic() - age_s
+        for replaced_at, earlier in self._earlier:
+            if began_at < replaced_at and name in earlier:
+                return earlier[name]
+        return self.now.get(name)
+
+
+def _longest_s(servers: Mapping[str, Server]) -> float:
+    """Return how long a call of any of these may run."""
+    timeouts = [each.timeout_s for server in servers.values() for each in server.workflows.values()]
+    return max(timeouts, default=0)
