@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 
 
@@ -10,19 +11,22 @@ class Hangups:
     """Hears SIGHUP from the moment on that it is made.
 
     The kernel sends it to what runs in a terminal that is closed, too. That ends a process, as
-    ever, but for one that was started by nohup(1).
+    ever, but for one that was started by nohup(1). Signals are the main thread's: in another none
+    is heard.
     """
 
     def __init__(self) -> None:
         is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         self._may_lose_terminal = not is_nohup and has_terminal()
         self._came = asyncio.Event()
-        signal.signal(signal.SIGHUP, lambda *_: self._came.set())
+        self._is_heard = threading.current_thread() is threading.main_thread()
+        if self._is_heard:
+            signal.signal(signal.SIGHUP, lambda *_: self._came.set())
 
     async def serve(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Reload at each, one after the other, until the terminal is gone: that is a SIGTERM."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._came.set)
+        if self._is_heard:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._came.set)
         while True:
             await self._came.wait()
             self._came.clear()

@@ -60,6 +60,27 @@ async def kept_up(kept_environ: dict[str, str]) -> AsyncIterator[Running]:
         yield started
 
 
+async def test_a_hangup_has_the_children_read_server_files_anew(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "servers" / "desk.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"name": "desk"}))
+    environ |= {"BRIDGE_SERVERS": str(file.parent), "BRIDGE_N8N_URL": "http://127.0.0.1:9"}
+    async with running("up", environ=environ) as up:
+        await welcomed(up)
+        children = children_of(up.process.pid)
+        file.write_text(json.dumps({"name": "desk", "title": "Another"}))
+        up.process.send_signal(signal.SIGHUP)
+
+        def have_reloaded() -> bool:
+            assert up.process.returncode is None, up.output
+            return up.output.count("server_files.reloaded") == len(("web", "worker"))
+
+        await wait_until(have_reloaded, "both have reloaded")
+        assert children_of(up.process.pid) == children
+
+
 async def welcomed(up: Running) -> None:
     def is_welcomed() -> bool:
         assert up.process.returncode is None, up.output
