@@ -1,6 +1,7 @@
 """Tokens: made, revoked and listed, and who is let in by one, of whichever kind."""
 
 import secrets
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -206,7 +207,7 @@ class Authenticator:
         """Return what `still_admits` knows an admitted client by that has no digest."""
         given = bearer(authorization)
         if owner_of(server, given):
-            return digest_of(given)
+            return sys.intern(digest_of(given))  # thousands of streams may keep it
         return ISSUED if principal.name.startswith(ISSUED) else OPEN
 
     async def still_admits(self, mark: str, server: Server | None) -> bool:

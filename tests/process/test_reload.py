@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,11 @@ async def reload(*children: Child) -> None:
     for child in children:
         child.send_signal(signal.SIGHUP)
     for child, times in zip(children, before, strict=True):
-        await wait_until(lambda c=child, t=times: times_read(c) > t, f"{child.name} has reloaded")
+        await wait_until(partial(has_read, child, times + 1), f"{child.name} has reloaded")
+
+
+def has_read(child: Child, times: int) -> bool:
+    return times_read(child) >= times
 
 
 def times_read(child: Child) -> int:
