@@ -170,16 +170,36 @@ async def _fault_of_token(setup: Setup, added: AddedServer, server: Server) -> O
     token = bearer(value)
     if not token:
         return await _fault_of_none(setup, added, server)
-    if owner_of(server, token) or await is_on_record(setup, server.name, token) is not False:
+    if owner_of(server, token) or not await _is_guarded(setup, server):
+        return None  # of an open server nobody looks at it
+    return await _fault_beside_file(setup, added, server, token)
+
+
+async def _fault_beside_file(
+    setup: Setup, added: AddedServer, server: Server, token: str
+) -> Observation | None:
+    """Judge a token that the server's file does not hold: it may be on record."""
+    is_known = await is_on_record(setup, server.name, token)
+    if is_known:
         return None
-    if not server.tokens and not await has_tokens_on_record(setup, server.name):
-        return None  # nobody looks at it
+    if is_known is None:
+        return doubtful(
+            "claude.token_unknown",
+            added.subject,
+            f"sends a token that is not in the file of the server {server.name}, and may be on "
+            "record",
+            "let `doctor` reach Redis",
+        )
     return wrong(
         "claude.token",
         added.subject,
         f"sends a token that is none of the server {server.name}'s",
         f"send one of its tokens, or make one with `n8n-bridge tokens add {server.name} NAME`",
     )
+
+
+async def _is_guarded(setup: Setup, server: Server) -> bool:
+    return bool(server.tokens) or await has_tokens_on_record(setup, server.name) is not False
 
 
 async def _fault_of_none(setup: Setup, added: AddedServer, server: Server) -> Observation | None:

@@ -357,6 +357,18 @@ async def test_a_token_on_record_guards_a_server_and_fits(place: Place) -> None:
     assert token not in json.dumps(found)
 
 
+async def test_a_token_that_may_be_on_record_is_not_said_to_fit_while_nobody_knows(
+    place: Place,
+) -> None:
+    await other_token(place)
+    await no_redis(place)
+
+    found = {each["id"]: each for each in await place.findings()}
+
+    assert found["claude.token_unknown"]["severity"] == "warning"
+    assert "claude" not in found
+
+
 async def test_a_folder_where_nothing_is_set_up_has_no_errors(tmp_path: Path) -> None:
     environ = {
         "BRIDGE_DATA_DIR": str(tmp_path / "data"),
