@@ -181,6 +181,7 @@ class McpEndpoint:
         key = (ctx.lifespan_context.scope, ctx.protocol_version)
         if key in self._shaped:
             validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
+            types.PaginatedRequestParams.model_validate(ctx.params or {}, by_name=False)
             return self._shaped[key]
         shaped = await call_next(ctx)
         if len(self._shaped) < SCOPES_MAX:

@@ -129,6 +129,7 @@ LISTED_BEFORE = McpEndpoint(SERVER)
 
 @given(PARAMS, st.sampled_from(VERSIONS), st.sampled_from(SCOPES))
 @example({"_meta": ENVELOPE}, MODERN_PROTOCOL_VERSIONS[-1], EVERYTHING)
+@example({"_meta": {**ENVELOPE, "progressToken": None}}, MODERN_PROTOCOL_VERSIONS[-1], EVERYTHING)
 @example({"_meta": ENVELOPE, "cursor": 5}, MODERN_PROTOCOL_VERSIONS[-1], EVERYTHING)
 async def test_a_list_that_was_shaped_before_is_what_a_first_one_would_be(
     params: dict[str, Any] | None, version: str, scope: Scope
