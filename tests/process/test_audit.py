@@ -25,7 +25,7 @@ TELLING = {
     }.items()
     for verb in verbs.split()
 }
-RUNNING = {"up", "web", "worker", "stdio", "check", "standin"}
+RUNNING = {"up", "web", "worker", "stdio", "check", "discover", "doctor", "new", "standin"}
 """What runs the bridge or reads its files; what comes in by them is on record at its door."""
 
 
