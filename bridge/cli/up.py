@@ -8,12 +8,12 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import click
 import httpx2
 
-from bridge.cli.operating import demand_store, operating
 from bridge.cli.welcome import base_url, welcome
 from bridge.configuration.demo import demo_tokens, missing_folder, with_demo
 from bridge.configuration.load import Configuration, read_configuration, unguarded
@@ -96,9 +96,14 @@ async def up(given: Mapping[str, str]) -> None:
 async def keep_all(planned: Plan, hangups: Hangups) -> None:
     """Start everything and keep it running until cancelled, then drain."""
     async with contextlib.AsyncExitStack() as stack:
+        # What looks at the store is half of all that is loaded here: it is while the store starts.
+        loading = asyncio.create_task(asyncio.to_thread(import_module, "bridge.cli.operating"))
         for tier in planned.tiers:
             await stack.enter_async_context(running(tier))
             if tier is planned.tiers[0]:
+                await loading
+                from bridge.cli.operating import demand_store
+
                 await demand_store(planned.configuration.settings)
                 await demand_guards(planned)
                 await demand_only_demo(planned)
@@ -118,6 +123,8 @@ async def reload(planned: Plan) -> None:
 
 async def demand_guards(planned: Plan) -> None:
     """Refuse to start servers without tokens that others could reach, once there is a store."""
+    from bridge.cli.operating import operating
+
     configuration = planned.configuration
     if unguarded(configuration.settings, configuration.servers.values()):
         async with operating(planned.environ) as operation:
@@ -133,6 +140,8 @@ async def demand_only_demo(planned: Plan) -> None:
     Raises:
         ConfigurationError: naming those servers, and how to start.
     """
+    from bridge.cli.operating import operating
+
     if planned.missing_folder is None:
         return
     async with operating(planned.environ) as operation:

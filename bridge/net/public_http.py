@@ -8,10 +8,11 @@ Source: SEP-3415, "Webhook Security"; draft-ietf-oauth-client-id-metadata-docume
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal
 
@@ -72,10 +73,14 @@ async def resolve(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True)
 class PublicHttp:
-    """Sends single requests over TLS, by the names, the certificates and the addresses let."""
+    """Sends single requests over TLS, by the names, the certificates and the addresses let.
+
+    Without a `trust` of its own it is the system's, read with the first request: that takes longer
+    than all else that a process makes as it starts.
+    """
 
     is_let: Callable[[str], bool] = is_public
-    trust: ssl.SSLContext = field(default_factory=httpx2.create_ssl_context)
+    trust: ssl.SSLContext | None = None
     resolve: Callable[[str, int], Awaitable[list[str]]] = resolve
 
     async def send(
@@ -106,7 +111,10 @@ class PublicHttp:
         request.url = request.url.copy_with(host=addresses[0])
 
     async def _exchange(self, request: httpx2.Request, bytes_max: int) -> PublicAnswer:
-        async with httpx2.AsyncHTTPTransport(verify=self.trust, limits=ONE_REQUEST) as transport:
+        trust = self.trust
+        if trust is None:
+            trust = await asyncio.to_thread(_trust_of_system)
+        async with httpx2.AsyncHTTPTransport(verify=trust, limits=ONE_REQUEST) as transport:
             answer = await transport.handle_async_request(request)
             body = b""
             async for chunk in answer.aiter_raw():
@@ -116,6 +124,11 @@ class PublicHttp:
             content_type = answer.headers.get("content-type", "")
             is_cut = len(body) > bytes_max
             return PublicAnswer(answer.status_code, content_type, body[:bytes_max], is_cut)
+
+
+@functools.cache
+def _trust_of_system() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()
 
 
 def _is_tls(error: BaseException | None) -> bool:
