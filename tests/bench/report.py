@@ -43,8 +43,8 @@ HEAD = (
 
 REASONS: Mapping[tuple[str, str], str] = {
     ("ingest", "requests/s"): (
-        "an event costs the web process 0.06 ms more than the peer's bytes do, for the log line, "
-        "the JSON, the summary, the credential and the limits"
+        "HTTP costs both sides the same; the log line, the JSON, the summary, the credential and "
+        "the limits come on top: [where the time goes](where-time-goes.md)"
     ),
     ("call", "1 at once: calls, p50 ms"): (
         "four steps wait for a flush each, and three processes hand the call on, where the peer "
@@ -57,10 +57,6 @@ REASONS: Mapping[tuple[str, str], str] = {
         "n8n shares two cores with the bridge, its worker, Valkey and the load"
     ),
     ("lists", "1 at once: calls, p50 ms"): "it asks Redis, where the peer's tool does nothing",
-    ("idle", "resident memory a stream, KiB"): (
-        "ten readers that stand still and the calls beside them are counted in; without them 15.4 "
-        "to 15.8 were measured"
-    ),
     ("start", "up until ready, s"): "most of it is imports, those of mcp before all",
 }
 """Why a goal is missed, by row and figure; said as long as it is."""
