@@ -154,12 +154,16 @@ def test_the_readme_s_server_file_is_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_says_a_thing_twice(page: Path) -> None:
-    """What was pasted into the wrong place stands in the right one too; a ledger is no prose."""
+    """What was pasted into the wrong place stands in the right one too.
+
+    Neither a ledger is prose, nor a row of numbers.
+    """
     not_prose = r"```.+?```|\]\(.+?\)|<!-- ([\w ]+) -->.+?<!-- end of the \1 -->"
     prose = re.sub(not_prose, "", page.read_text(), flags=re.DOTALL)
     words = re.findall(r"\w+", prose)
     runs = Counter(zip(*(words[start:] for start in range(16)), strict=False))
-    assert [" ".join(run) for run, times in runs.items() if times > 1] == []
+    twice = [run for run, times in runs.items() if times > 1]
+    assert [" ".join(run) for run in twice if sum(map(str.isdecimal, run)) < 8] == []
 
 
 def test_every_tool_is_documented() -> None:
