@@ -38,8 +38,8 @@ class Look:
 
     def missing(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         """Name the variables that the new file needs and nobody has set."""
-        secrets = (secret for tool in self.found.tools for secret in tool.secrets)
-        return tuple(dict.fromkeys(each for each in secrets if not environ.get(each, "").strip()))
+        unset = (name for tool in self.found.tools for name in tool.unset(environ))
+        return tuple(dict.fromkeys(unset))
 
 
 def api_of(environ: Mapping[str, str]) -> N8nApi:
@@ -75,7 +75,7 @@ async def look(
     found = tools_of(await _chosen(api, choice), choice)
     _pass_over(found, lambda tool: _wrong_with(tool, target, environ))
     if needs_secrets:
-        _pass_over(found, lambda tool: _unset_of(tool, environ))
+        _pass_over(found, lambda tool: _must_be_set(tool.unset(environ)))
     change = change_of(target.path, target.server, found.tools, prunes=target.prunes)
     findings = _findings(change, found.tools, environ) if change.diff else ()
     faults = tuple(str(each) for each in findings if each.severity is Severity.ERROR)
@@ -97,9 +97,8 @@ def _wrong_with(tool: FoundTool, target: Target, environ: Mapping[str, str]) -> 
     return "; ".join(each.sentence for each in found if each.severity is Severity.ERROR)
 
 
-def _unset_of(tool: FoundTool, environ: Mapping[str, str]) -> str:
-    unset = [name for name in tool.secrets if not environ.get(name, "").strip()]
-    return f"{' and '.join(unset)} must be set" if unset else ""
+def _must_be_set(unset: Iterable[str]) -> str:
+    return f"{names} must be set" if (names := " and ".join(unset)) else ""
 
 
 def _findings(

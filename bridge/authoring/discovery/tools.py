@@ -52,6 +52,10 @@ class FoundTool:
     notes: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
+    def unset(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the variables that it needs and nobody has set."""
+        return tuple(name for name in self.secrets if not environ.get(name, "").strip())
+
 
 @dataclass(frozen=True)
 class PassedOver:
