@@ -45,6 +45,7 @@ from bridge.store.counters import Totals
 from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
 from bridge.web.problems import STATUS
+from tests.docs.site import build
 from workers import jobs
 
 ROOT = Path(__file__).parent.parent
@@ -210,6 +211,13 @@ def test_the_house_plan_names_every_route_tool_and_job() -> None:
 def test_the_page_of_keys_names_every_key_family_and_no_other() -> None:
     named = [(key.strip("`"), *rest[:2]) for key, *rest in rows(KEYS_PAGE)]
     assert sorted(named[2:]) == sorted((key.pattern, key.type, key.owner) for key in KEYS)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """A page without a place, a link that is broken, what GitHub reads otherwise: each is named."""
+    site = build(tmp_path)
+    assert (site / "index.html").exists()
+    assert "take_event" in (site / "search.json").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
