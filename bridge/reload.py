@@ -33,12 +33,16 @@ def prepare_nothing(_servers: Mapping[str, Server]) -> Step:
 
 @dataclass(frozen=True)
 class Reloader:
-    """Replaces the servers of a process by what their files hold now, at each SIGHUP."""
+    """Replaces the servers of a process by what their files hold now, at each SIGHUP.
+
+    With `changes` also at each of these.
+    """
 
     environ: Mapping[str, str]
     settings: Settings
     servers: Servers
     hangups: Hangups
+    changes: AsyncIterator[None] | None = None
 
     @contextlib.asynccontextmanager
     async def running(
@@ -49,11 +53,17 @@ class Reloader:
         async def reload() -> None:
             await self.reload(runtime, prepare)
 
-        serving = asyncio.create_task(self.hangups.serve(reload))
+        tasks = [asyncio.create_task(self.hangups.serve(reload))]
+        if self.changes is not None:
+            tasks.append(asyncio.create_task(self._ask_at_each(self.changes)))
         try:
             yield
         finally:
-            await end(serving)
+            await end(*tasks)
+
+    async def _ask_at_each(self, changes: AsyncIterator[None]) -> None:
+        async for _ in changes:
+            self.hangups.ask()
 
     async def reload(self, runtime: Runtime, prepare: Prepare = prepare_nothing) -> None:
         """Read the files; serve what they hold, or, where anything is wrong, what is served now."""

@@ -15,8 +15,11 @@ CONCURRENCY = 1000
     show_default=True,
     help="How many calls may wait on n8n at once.",
 )
+@click.option(
+    "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
+)
 @click.pass_obj
-def worker(environ: Mapping[str, str], concurrency: int) -> None:
+def worker(environ: Mapping[str, str], concurrency: int, *, is_reloading: bool) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
     import asyncio
 
@@ -30,8 +33,14 @@ def worker(environ: Mapping[str, str], concurrency: int) -> None:
     from bridge.reload import Reloader
     from workers.main import run_worker
 
+    changes = None
+    if is_reloading:
+        from bridge.configuration.settings import servers_dir_of
+        from bridge.local.file_changes import changes_at
+
+        changes = changes_at(servers_dir_of(environ))
     configuration = process_configuration(environ)
     settings, servers = configuration.settings, Servers(configuration.servers)
-    reloader = Reloader(environ, settings, servers, hangups)
+    reloader = Reloader(environ, settings, servers, hangups, changes)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(run_worker(reloader, concurrency))

@@ -19,6 +19,10 @@ STAND_IN_DRAIN_S = 1.0
 
 Load = Callable[[], click.Command]
 
+reloading = click.option(
+    "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
+)
+
 
 class LoadedLater(click.Command):
     """A command of which only the name and the line in `--help` are known until it is used."""
@@ -96,21 +100,25 @@ def commands(ctx: click.Context) -> None:
 
 
 @commands.command("up")
+@reloading
 @click.pass_obj
-def up_command(environ: Mapping[str, str]) -> None:
+def up_command(environ: Mapping[str, str], *, is_reloading: bool) -> None:
     """Run everything on this machine, and show how to connect."""
     import asyncio
 
     from bridge.cli.up import up
 
-    asyncio.run(up(environ))
+    asyncio.run(up(environ, is_reloading=is_reloading))
 
 
 @commands.command()
 @click.option("--host", help="Instead of BRIDGE_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT, and of PORT.")
+@reloading
 @click.pass_obj
-def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
+def web(
+    environ: Mapping[str, str], host: str | None, port: int | None, *, is_reloading: bool
+) -> None:
     """Run one web process: the doors for n8n and for Claude.
 
     Without --port and BRIDGE_PORT it listens where PORT says, which platforms set.
@@ -131,11 +139,17 @@ def web(environ: Mapping[str, str], host: str | None, port: int | None) -> None:
         "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
         **{name: str(value) for name, value in asked.items() if value is not None},
     }
+    changes = None
+    if is_reloading:
+        from bridge.configuration.settings import servers_dir_of
+        from bridge.local.file_changes import changes_at
+
+        changes = changes_at(servers_dir_of(environ))
     configuration = process_configuration(environ)
     settings, servers = configuration.settings, Servers(configuration.servers)
     make_room(settings.streams_max)
     listener = listen(settings.host, settings.port)
-    app = BridgeApp(settings, servers, Reloader(environ, settings, servers, hangups))
+    app = BridgeApp(settings, servers, Reloader(environ, settings, servers, hangups, changes))
     serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)
 
 

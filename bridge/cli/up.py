@@ -5,11 +5,12 @@ import contextlib
 import itertools
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx2
@@ -17,7 +18,7 @@ import httpx2
 from bridge.cli.welcome import base_url, welcome
 from bridge.configuration.demo import demo_tokens, missing_folder, with_demo
 from bridge.configuration.load import Configuration, read_configuration, unguarded
-from bridge.configuration.settings import data_dir_of
+from bridge.configuration.settings import data_dir_of, servers_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.children import Child, Process, keep
 from bridge.local.hangups import Hangups
@@ -80,21 +81,31 @@ def plan(given: Mapping[str, str]) -> Plan:
     return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers, reloaded)
 
 
-async def up(given: Mapping[str, str]) -> None:
+async def up(given: Mapping[str, str], *, is_reloading: bool = False) -> None:
     """Run it all; return when a signal came and everything has drained.
+
+    When `is_reloading`, server files are read anew whenever they change.
 
     Raises:
         ConfigurationError: it cannot start; nothing was left running.
     """
     hangups = Hangups()
-    work = asyncio.create_task(keep_all(plan(given), hangups))
+    changes = changes_of_servers(given) if is_reloading else None
+    planned = plan(given)
+    watching = (partial(reload_at, changes, planned),) if changes else ()
+    work = asyncio.create_task(keep_all(planned, hangups, *watching))
     on_first_signal(work.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await work
 
 
-async def keep_all(planned: Plan, hangups: Hangups) -> None:
-    """Start everything and keep it running until cancelled, then drain."""
+async def keep_all(
+    planned: Plan, hangups: Hangups, *beside: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Start everything and keep it running until cancelled, then drain.
+
+    What is to be done `beside` begins once everything has been started.
+    """
     async with contextlib.AsyncExitStack() as stack:
         # What looks at the store is half of all that is loaded here: it is while the store starts.
         loading = asyncio.create_task(asyncio.to_thread(import_module, "bridge.cli.operating"))
@@ -112,6 +123,8 @@ async def keep_all(planned: Plan, hangups: Hangups) -> None:
                 tasks.create_task(keep(process))
             tasks.create_task(greet(planned))
             tasks.create_task(hangups.serve(partial(reload, planned)))
+            for work in beside:
+                tasks.create_task(work())
 
 
 async def reload(planned: Plan) -> None:
@@ -119,6 +132,19 @@ async def reload(planned: Plan) -> None:
     logger.info("up.reloading")
     for child in planned.reloaded:
         child.reload()
+
+
+def changes_of_servers(given: Mapping[str, str]) -> AsyncIterator[None]:
+    """Yield each time that the server files are others than now."""
+    from bridge.local.file_changes import changes_at
+
+    return changes_at(servers_dir_of(with_demo(given)))
+
+
+async def reload_at(changes: AsyncIterator[None], planned: Plan) -> None:
+    """Pass on each change of the server files; never returns."""
+    async for _ in changes:
+        await reload(planned)
 
 
 async def demand_guards(planned: Plan) -> None:

@@ -21,12 +21,16 @@ class Hangups:
         self._came = asyncio.Event()
         self._is_heard = threading.current_thread() is threading.main_thread()
         if self._is_heard:
-            signal.signal(signal.SIGHUP, lambda *_: self._came.set())
+            signal.signal(signal.SIGHUP, lambda *_: self.ask())
+
+    def ask(self) -> None:
+        """Ask for a reload, as a SIGHUP does."""
+        self._came.set()
 
     async def serve(self, reload: Callable[[], Awaitable[None]]) -> None:
         """Reload at each, one after the other, until the terminal is gone: that is a SIGTERM."""
         if self._is_heard:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._came.set)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.ask)
         while True:
             await self._came.wait()
             self._came.clear()

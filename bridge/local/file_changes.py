@@ -1,0 +1,96 @@
+"""Files that are watched: the server files of a folder, and the Python beneath it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
+SUFFIXES = frozenset({".yaml", ".yml", ".json", ".py"})
+CODE = ".py"
+QUIET_MS = 100
+"""How long nothing must change before a change counts: editors write a file in several steps."""
+LOOK_MS = 1000
+"""How often a look is taken at what the system reports nothing of."""
+
+Stamp = tuple[int, int, int]
+
+logger = logging.getLogger(__name__)
+# It counts the changes in lines of its own.
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
+
+
+def changes_at(path: Path) -> AsyncIterator[None]:
+    """Yield each time that server files at `path`, or Python beneath, are others than at this call.
+
+    `path` is a folder or a file, as BRIDGE_SERVERS names it. It may be replaced as a whole, by a
+    rename or by another target of a link, or be away for a time.
+    """
+    return _changes_since(_stamps(path), path)
+
+
+async def _changes_since(before: Mapping[Path, Stamp | None], path: Path) -> AsyncIterator[None]:
+    async for is_code in _looks(path):
+        now = await asyncio.to_thread(_stamps, path)
+        if is_code or now != before:
+            before = now
+            yield
+
+
+async def _looks(path: Path) -> AsyncIterator[bool]:
+    """Yield when it is time to look at the files; True where Python has changed.
+
+    The system reports what happens in a folder, and not that its name leads to another one, nor
+    what happens to a file elsewhere that a link in it names.
+    """
+    is_watched = True
+    while True:
+        folder = _folder_of(path)
+        watched = _stamp(folder)
+        try:
+            async for changes in awatch(
+                folder,
+                watch_filter=_is_of_interest,
+                step=QUIET_MS,
+                rust_timeout=LOOK_MS,
+                yield_on_timeout=True,
+            ):
+                is_watched = True
+                yield any(change.endswith(CODE) for _, change in changes)
+                if _identity(_stamp(folder)) != _identity(watched):
+                    break
+        except FileNotFoundError:
+            await asyncio.sleep(LOOK_MS / 1000)
+        except (OSError, RuntimeError) as error:  # its own errors are RuntimeErrors
+            if is_watched:
+                logger.warning("files.unwatched", extra={"folder": str(folder), "why": str(error)})
+            is_watched = False
+            await asyncio.sleep(LOOK_MS / 1000)
+        yield False
+
+
+def _folder_of(path: Path) -> Path:
+    return path.parent if path.is_file() else path
+
+
+def _is_of_interest(_change: Change, path: str) -> bool:
+    return Path(path).suffix in SUFFIXES
+
+
+def _stamps(path: Path) -> Mapping[Path, Stamp | None]:
+    """Return what tells one state of the files from the next; what is away has none."""
+    files = [path] if path.is_file() else [*path.glob("*")] if path.is_dir() else []
+    return {file: _stamp(file) for file in files if file.suffix in SUFFIXES}
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _identity(stamp: Stamp | None) -> int | None:
+    return stamp and stamp[0]
