@@ -76,7 +76,7 @@ def test_nothing_is_found_in_what_ships() -> None:
         for name in ("TOKEN", "HOOK_TOKEN", "TOOL_TOKEN", "SIGNING_SECRET")
     }
     environ = ENVIRON | secrets | {"BRIDGE_N8N_API_KEY": "key"}
-    for file in ("servers/demo.yaml", "examples/templates.yaml"):
+    for file in ("servers/demo.yaml", "n8n/templates.yaml"):
         assert check(ROOT / "config" / file, environ) == ()
 
 

@@ -19,7 +19,7 @@ from tests.claude import Spread, claude
 
 URL, API_KEY = (os.environ.get(f"BRIDGE_TEST_N8N_{name}", "") for name in ("URL", "API_KEY"))
 TEMPLATES = ROOT / "config" / "n8n"
-SERVER_FILE = ROOT / "config" / "examples" / "templates.yaml"
+SERVER_FILE = TEMPLATES / "templates.yaml"
 WRITTEN_ADDRESS = "http://127.0.0.1:8080"
 """Where the templates believe the bridge to be; whoever imports them puts the right address."""
 

@@ -24,7 +24,7 @@ from tests.serving import serving_any
 from tests.standin.published import TAG, publish, workflows
 from tests.waiting import wait_until
 
-SAMPLE = ROOT / "config" / "examples" / "discovered.yaml"
+SAMPLE = ROOT / "config" / "n8n" / "discovered.yaml"
 KEY = "a-key-of-n8ns-api"
 SECRETS = {
     "N8N_INVOICE_KEY": "a-long-enough-secret-1",

@@ -1,4 +1,4 @@
-"""The importable workflows and the server file that goes with them."""
+"""The importable workflows, those of the examples among them, and the templates' server file."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 
 CONFIG = Path(__file__).parents[2] / "config"
-TEMPLATES = sorted((CONFIG / "n8n").glob("*.json"))
-EXAMPLE = CONFIG / "examples" / "templates.yaml"
+TEMPLATES = sorted([*CONFIG.glob("n8n/*.json"), *CONFIG.glob("examples/*/workflows/*.json")])
+EXAMPLE = CONFIG / "n8n" / "templates.yaml"
 ENVIRON = {
     "BRIDGE_N8N_URL": "http://n8n:5678",
     "BRIDGE_N8N_API_KEY": "key",
