@@ -1,14 +1,15 @@
 """`check`: what is wrong with server files, in the form that its reader wants."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from bridge.authoring.checking.check import Report, errors, report, with_all_set
 from bridge.authoring.checking.formats import FORMATS
-from bridge.authoring.checking.history import HistoryCheck
+from bridge.authoring.checking.history import NOUNS, HistoryCheck
+from bridge.authoring.checking.online import compare_online
 from bridge.authoring.checking.tokens import Costs
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import duration
@@ -18,6 +19,7 @@ from bridge.configuration.settings import servers_dir_of
 from bridge.formats.quantities import seconds
 
 TEXT = "text"
+ONLINE = "workflows"
 SHOWN = 10
 """So many tools of a server are named in the table of tokens."""
 
@@ -44,17 +46,31 @@ def _some_time(context: click.Context, option: click.Parameter, raw: str | None)
     help="Also compare the schemas with what is on record of the last 7d, 12h, …",
 )
 @click.option(
+    "--online",
+    "asks_n8n",
+    is_flag=True,
+    help="Also compare with n8n's webhooks, at BRIDGE_N8N_URL with BRIDGE_N8N_API_KEY.",
+)
+@click.option(
     "--assume-set", is_flag=True, help="Take variables that are not set for set: CI has no secrets."
 )
 @click.pass_context
 def check_command(
-    ctx: click.Context, path: Path | None, form: str, history: str | None, *, assume_set: bool
+    ctx: click.Context,
+    path: Path | None,
+    form: str,
+    history: str | None,
+    *,
+    asks_n8n: bool,
+    assume_set: bool,
 ) -> None:
     """Check server files, by default those of BRIDGE_SERVERS."""
     checked = path or servers_dir_of(ctx.obj)
     made = report(checked, with_all_set(checked, ctx.obj) if assume_set else ctx.obj)
     if history:
         made = operate(ctx.obj, lambda operation: _with_history(operation, made, history))
+    if asks_n8n:
+        made = asyncio.run(_with_n8n(made, ctx.obj))
     for line in FORMATS[form](made):
         click.echo(line, err=form == TEXT)
     if errors(made.findings):
@@ -62,18 +78,25 @@ def check_command(
     if form == TEXT:
         _show_costs(made.costs)
         _show_compared(made.compared, history)
+        if asks_n8n:
+            click.echo(f"Compared with n8n's webhooks: {made.compared[ONLINE]} workflows.")
         click.echo("no faults found")
 
 
 async def _with_history(operation: Operation, made: Report, since: str) -> Report:
     after = await operation.operators.order_at(seconds(since))
     found = await HistoryCheck(operation.operators, since, after).of(made.files)
-    return replace(made.with_more(found.findings), compared=found.compared)
+    return made.with_more(found.findings, found.compared)
+
+
+async def _with_n8n(made: Report, environ: Mapping[str, str]) -> Report:
+    found = await compare_online(made.files, environ)
+    return made.with_more(found.findings, {ONLINE: found.compared})
 
 
 def _show_compared(compared: Mapping[str, int], since: str | None) -> None:
     if since:
-        counted = ", ".join(f"{number} {noun}" for noun, number in compared.items())
+        counted = ", ".join(f"{compared[noun]} {noun}" for noun in NOUNS.values())
         click.echo(f"On record of the last {since}, compared with the schemas: {counted}.")
 
 

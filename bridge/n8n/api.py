@@ -1,4 +1,4 @@
-"""n8n's public API, as far as authors need it: which workflows are published, and their nodes.
+"""n8n's public API, as far as authors need it: workflows and their nodes, published or not.
 
 Source: n8n 2.41, public-api/v1/openapi.yml; what it does not say was seen on a real n8n.
 """
@@ -95,7 +95,7 @@ class N8nApi:
     """Reads workflows from one n8n; an async context manager."""
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._http = httpx2.AsyncClient(
             headers={
                 "X-N8N-API-KEY": api_key,
@@ -117,23 +117,23 @@ class N8nApi:
     ) -> None:
         await self._http.aclose()
 
-    async def published(self) -> AsyncIterator[WorkflowRecord]:
+    def published(self) -> AsyncIterator[WorkflowRecord]:
         """Yield the workflows that are published and not archived, page by page.
 
         Raises:
             PermanentError: the key or the address is wrong, or no n8n answers there.
             TransientError: n8n cannot be reached, or is starting.
         """
-        cursor = ""
-        while True:
-            asked = {"active": "true", "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
-            page = self._read(_PAGE, await self._get("/workflows", asked))
-            for found in page.data:
-                if not found.is_archived:
-                    yield found
-            if not page.next_cursor or page.next_cursor == cursor:
-                return
-            cursor = page.next_cursor
+        asked = {"active": "true"}
+        return (found async for found in self._listed(asked) if not found.is_archived)
+
+    def workflows(self) -> AsyncIterator[WorkflowRecord]:
+        """Yield all workflows, page by page.
+
+        Raises:
+            PermanentError, TransientError: as of `published`.
+        """
+        return self._listed({})
 
     async def workflow(self, workflow_id: str) -> WorkflowRecord:
         """Return one workflow with its description, which the list leaves out.
@@ -151,16 +151,26 @@ class N8nApi:
         """
         return (await self._answer(path)).status_code
 
+    async def _listed(self, chosen: dict[str, str]) -> AsyncIterator[WorkflowRecord]:
+        asked = {"limit": str(PAGE), **chosen}
+        while True:
+            page = self._read(_PAGE, await self._get("/workflows", asked))
+            for found in page.data:
+                yield found
+            if not page.next_cursor or page.next_cursor == asked.get("cursor"):
+                return
+            asked["cursor"] = page.next_cursor
+
     async def _answer(self, path: str, asked: dict[str, str] | None = None) -> httpx2.Response:
         try:
-            return await self._http.get(f"{self._base_url}/api/v1{path}", params=asked)
+            return await self._http.get(f"{self.base_url}/api/v1{path}", params=asked)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise PermanentError(
                 f"BRIDGE_N8N_URL is no address that can be asked: {error}"
             ) from error
         except (httpx2.RequestError, ssl.SSLError) as error:
             raise TransientError(
-                f"n8n at {self._base_url} cannot be reached ({type(error).__name__}): "
+                f"n8n at {self.base_url} cannot be reached ({type(error).__name__}): "
                 "is it running, and is BRIDGE_N8N_URL right?"
             ) from error
 
@@ -187,7 +197,7 @@ class N8nApi:
             case 429 | 502 | 503 | 504:
                 return TransientError(f"n8n answers {status} for now: try again")
         return PermanentError(
-            f"n8n answers {status} at {self._base_url}/api/v1: is its public API turned on, "
+            f"n8n answers {status} at {self.base_url}/api/v1: is its public API turned on, "
             "and is BRIDGE_N8N_URL right?"
         )
 
@@ -199,5 +209,5 @@ class N8nApi:
 
     def _no_api(self) -> PermanentError:
         return PermanentError(
-            f"what answers at {self._base_url}/api/v1 is not n8n's API: is BRIDGE_N8N_URL right?"
+            f"what answers at {self.base_url}/api/v1 is not n8n's API: is BRIDGE_N8N_URL right?"
         )

@@ -1,8 +1,8 @@
-"""n8n's public API, as far as the bridge reads it: one execution, and the published workflows."""
+"""n8n's public API, as far as the bridge reads it: one execution, and the workflows."""
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from starlette.requests import Request
@@ -32,7 +32,7 @@ async def execution(standin: Standin, request: Request) -> Response:
 
 
 async def workflows(standin: Standin, request: Request) -> Response:
-    """List the published workflows, by pages; each without its description."""
+    """List the workflows, or the published ones, by pages; each without its description."""
     if refusal := _refusal(standin, request):
         return refusal
     asked = request.query_params
@@ -41,7 +41,8 @@ async def workflows(standin: Standin, request: Request) -> Response:
     except ValueError:
         return answers.answered({"message": "An invalid cursor was provided"}, 400)
     limit = min(int(asked.get("limit", PAGE)), PAGE_MAX)
-    records = [_record(standin, number) for number in range(len(standin.published))]
+    wants_all = asked.get("active") != "true"
+    records = [record for record in _records(standin) if wants_all or record["active"]]
     page: list[Json] = [_without(each, "description") for each in records[start : start + limit]]
     more = json.dumps({"limit": limit, "offset": start + limit}).encode()
     cursor = base64.b64encode(more).decode() if start + limit < len(records) else None
@@ -49,12 +50,11 @@ async def workflows(standin: Standin, request: Request) -> Response:
 
 
 async def workflow(standin: Standin, request: Request) -> Response:
-    """Show one published workflow."""
+    """Show one workflow."""
     if refusal := _refusal(standin, request):
         return refusal
     asked = request.path_params["workflow_id"]
-    records = (_record(standin, number) for number in range(len(standin.published)))
-    found = next((record for record in records if record["id"] == asked), None)
+    found = next((record for record in _records(standin) if record["id"] == asked), None)
     if found is None:
         return answers.answered({"message": "Not Found"}, 404)
     return answers.answered(found)
@@ -69,29 +69,34 @@ def _refusal(standin: Standin, request: Request) -> Response | None:
     return None
 
 
-def _record(standin: Standin, number: int) -> dict[str, Json]:
-    given = standin.published[number]
-    version = f"00000000-0000-4000-8000-{number:012d}"
+def _records(standin: Standin) -> Iterator[dict[str, Json]]:
+    for number, given in enumerate(standin.published):
+        version = f"00000000-0000-4000-8000-{number:012d}"
+        record = _record(given, f"published{number:07d}", version)
+        active: Json = {
+            "versionId": version,
+            "workflowId": record["id"],
+            "nodes": given.get("nodes"),
+            "connections": given.get("connections"),
+            "name": None,
+            "description": None,
+        }
+        yield record | {"active": True, "activeVersionId": version, "activeVersion": active}
+    for number, given in enumerate(standin.drafts):
+        record = _record(given, f"draft{number:011d}", f"00000000-0000-4000-9000-{number:012d}")
+        yield record | {"active": False, "activeVersionId": None, "activeVersion": None}
+
+
+def _record(given: Mapping[str, Json], workflow_id: str, version: str) -> dict[str, Json]:
     is_there = ("name", "nodes", "connections", "settings")
     record: dict[str, Json] = {name: given.get(name) for name in is_there}
-    active: Json = {
-        "versionId": version,
-        "workflowId": f"published{number:07d}",
-        "nodes": given.get("nodes"),
-        "connections": given.get("connections"),
-        "name": None,
-        "description": None,
-    }
     return record | {
-        "id": f"published{number:07d}",
-        "active": True,
-        "activeVersionId": version,
+        "id": workflow_id,
         "versionId": version,
         "isArchived": False,
         "description": given.get("description"),
         "pinData": given.get("pinData"),
         "tags": given.get("tags", []),
-        "activeVersion": active,
     }
 
 

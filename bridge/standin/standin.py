@@ -22,8 +22,9 @@ class Standin:
 
     With `answered_by` its tools' answers say so in a member of that name; with `has_control` its
     memory is kept, and open under `/standin/`. `api_key` None lets any key read the API. The API
-    shows the workflows `published`, which are written as in the files that n8n imports. `further`
-    knows workflows beside the built-in ones, by their paths; it may take its time.
+    shows the workflows `published`, which are written as in the files that n8n imports, and the
+    `drafts`, at first none. `further` knows workflows beside the built-in ones, by their paths; it
+    may take its time.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Standin:
         self.api_key = api_key
         self.further = further
         self.published = list(published)
+        self.drafts: list[Mapping[str, Json]] = []
         self.executions = Executions()
         self.seen = SeenRequests()
         self.faults = Faults()

@@ -1,6 +1,8 @@
-"""Eight workflows of different kinds, published in the stand-in or in a real n8n."""
+"""Workflows published in a real n8n for a test, and eight of different kinds for `discover`."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ OF_API = ("name", "nodes", "connections", "settings", "pinData")
 SECRETS = {
     "httpHeaderAuth": {"name": "Authorization", "value": "a-key-of-the-test"},
     "httpBasicAuth": {"user": "crm", "password": "a-password-of-the-test"},
+    "jwtAuth": {"keyType": "passphrase", "secret": "a-secret-of-the-test", "algorithm": "HS256"},
 }
 
 
 def workflows() -> list[dict[str, Any]]:
-    """Return the workflows, each with the tag unless it is said to be for MCP."""
+    """Return the eight workflows, each with the tag unless it is said to be for MCP."""
     read = [json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]
     return [
         each if each["settings"].get("availableInMCP") else {**each, "tags": [{"name": TAG}]}
@@ -24,24 +27,32 @@ def workflows() -> list[dict[str, Any]]:
     ]
 
 
-async def publish(url: str, api_key: str) -> None:
-    """Publish them in a real n8n, in place of those that a test before this one published."""
+@asynccontextmanager
+async def published_in(url: str, api_key: str, chosen: list[dict[str, Any]]) -> AsyncIterator[None]:
+    """Publish workflows in a real n8n, but those with `active: false`; at the end they are gone."""
     headers = {"X-N8N-API-KEY": api_key}
     base = f"{url.rstrip('/')}/api/v1"
     async with httpx2.AsyncClient(
         base_url=base, headers=headers, timeout=30, trust_env=False
     ) as api:
-        await _withdraw(api)
+        await _withdraw(api, chosen)  # what a test that was killed has left
         await api.post("/tags", json={"name": TAG})
         tags = (await api.get("/tags")).json()["data"]
         tag_id = next(tag["id"] for tag in tags if tag["name"] == TAG)
-        for workflow in workflows():
-            await _publish(api, workflow, tag_id)
+        credentials = [each for workflow in chosen for each in await _credentials(api, workflow)]
+        try:
+            for workflow in chosen:
+                await _publish(api, workflow, tag_id)
+            yield
+        finally:
+            await _withdraw(api, chosen)
+            for credential in credentials:
+                await api.delete(f"/credentials/{credential}")
 
 
-async def _withdraw(api: httpx2.AsyncClient) -> None:
-    names = {workflow["name"] for workflow in workflows()}
-    for found in (await api.get("/workflows")).json()["data"]:
+async def _withdraw(api: httpx2.AsyncClient, chosen: list[dict[str, Any]]) -> None:
+    names = {workflow["name"] for workflow in chosen}
+    for found in (await api.get("/workflows", params={"limit": "250"})).json()["data"]:
         if found["name"] in names:
             await api.post(f"/workflows/{found['id']}/deactivate")
             gone = await api.delete(f"/workflows/{found['id']}")
@@ -50,11 +61,16 @@ async def _withdraw(api: httpx2.AsyncClient) -> None:
                 await api.delete(f"/workflows/{found['id']}")
 
 
+async def _credentials(api: httpx2.AsyncClient, workflow: dict[str, Any]) -> list[str]:
+    """Make the credentials that a workflow's nodes name; returns their ids."""
+    named = [each for node in workflow["nodes"] for each in node.get("credentials", {}).items()]
+    for kind, credential in named:
+        given = {"name": credential["name"], "type": kind, "data": SECRETS[kind]}
+        credential["id"] = (await api.post("/credentials", json=given)).json()["id"]
+    return [credential["id"] for _, credential in named]
+
+
 async def _publish(api: httpx2.AsyncClient, workflow: dict[str, Any], tag_id: str) -> None:
-    for node in workflow["nodes"]:
-        for kind, credential in node.get("credentials", {}).items():
-            given = {"name": credential["name"], "type": kind, "data": SECRETS[kind]}
-            credential["id"] = (await api.post("/credentials", json=given)).json()["id"]
     body = {name: workflow[name] for name in OF_API if name in workflow}
     made = (await api.post("/workflows", json=body)).json()["id"]
     if "description" in workflow:
@@ -62,5 +78,6 @@ async def _publish(api: httpx2.AsyncClient, workflow: dict[str, Any], tag_id: st
         await api.put(f"/workflows/{made}", json=described)
     if "tags" in workflow:
         await api.put(f"/workflows/{made}/tags", json=[{"id": tag_id}])
-    answer = await api.post(f"/workflows/{made}/activate")
-    assert answer.status_code == httpx2.codes.OK, answer.text
+    if workflow.get("active", True):
+        answer = await api.post(f"/workflows/{made}/activate")
+        assert answer.status_code == httpx2.codes.OK, answer.text

@@ -21,7 +21,7 @@ from bridge.standin.standin import Standin
 from tests.commands import run
 from tests.processes import ROOT, running
 from tests.serving import serving_any
-from tests.standin.published import TAG, publish, workflows
+from tests.standin.published import TAG, published_in, workflows
 from tests.waiting import wait_until
 
 SAMPLE = ROOT / "config" / "n8n" / "discovered.yaml"
@@ -69,8 +69,8 @@ async def any_n8n(request: pytest.FixtureRequest) -> AsyncIterator[N8n]:
     key = os.environ.get("BRIDGE_TEST_N8N_API_KEY", "")
     if not url or not key:
         pytest.skip("BRIDGE_TEST_N8N_URL and BRIDGE_TEST_N8N_API_KEY name no n8n")
-    await publish(url, key)
-    yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": key})
+    async with published_in(url, key, workflows()):
+        yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": key})
 
 
 async def discover(n8n: N8n, file: Path, *options: str) -> tuple[int, str]:

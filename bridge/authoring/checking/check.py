@@ -40,7 +40,8 @@ OF_ALL_FILES: tuple[Callable[[ServerFiles], Iterator[Finding]], ...] = (clashing
 class Report:
     """What `check` found in server files, in the files' order, and what their tools cost.
 
-    `compared` counts what on record was compared with their schemas, where that was asked for.
+    `compared` counts what was compared with them, where that was asked for: values on record, and
+    workflows in n8n.
     """
 
     files: ServerFiles
@@ -48,9 +49,10 @@ class Report:
     costs: Costs
     compared: Mapping[str, int] = field(default_factory=dict)
 
-    def with_more(self, findings: Iterable[Finding]) -> Self:
+    def with_more(self, findings: Iterable[Finding], compared: Mapping[str, int]) -> Self:
         """Return the report with what was found elsewhere of the same files."""
-        return replace(self, findings=_ordered((*self.findings, *findings)))
+        found = _ordered((*self.findings, *findings))
+        return replace(self, findings=found, compared={**self.compared, **compared})
 
 
 def with_all_set(path: Path, environ: Mapping[str, str]) -> Mapping[str, str]:

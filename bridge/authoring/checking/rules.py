@@ -124,6 +124,73 @@ HISTORY_REFUSED = Rule(
     "Widen the schema, or change what is sent before the schema.",
 )
 
+N8N_UNASKED = Rule(
+    "n8n-unasked",
+    Severity.ERROR,
+    "n8n's API does not answer as it should (`--online`).",
+    "Set BRIDGE_N8N_URL and BRIDGE_N8N_API_KEY to those of an n8n that runs.",
+)
+WEBHOOK_ELSEWHERE = Rule(
+    "webhook-elsewhere",
+    Severity.NOTE,
+    "A workflow's address is none of this n8n's, so it was not looked for (`--online`).",
+    "Write ${BRIDGE_N8N_URL} for n8n's address, if it is this n8n.",
+)
+WEBHOOK_MISSING = Rule(
+    "webhook-missing",
+    Severity.ERROR,
+    "n8n has no webhook at a workflow's address (`--online`).",
+    "Give the Webhook node this path, or mend `url`.",
+)
+WEBHOOK_UNPUBLISHED = Rule(
+    "webhook-unpublished",
+    Severity.ERROR,
+    "n8n has the webhook, but has not published it (`--online`).",
+    "Publish the workflow in n8n.",
+)
+WEBHOOK_METHOD = Rule(
+    "webhook-method",
+    Severity.ERROR,
+    "n8n's webhook listens for another method (`--online`).",
+    "Change `method`, or the HTTP Method of the Webhook node.",
+)
+WEBHOOK_AUTH = Rule(
+    "webhook-auth",
+    Severity.ERROR,
+    "n8n's webhook asks for another kind of credential (`--online`).",
+    "Change `auth`, or the Authentication of the Webhook node.",
+)
+WEBHOOK_OPEN = Rule(
+    "webhook-open",
+    Severity.WARNING,
+    "n8n's webhook asks for no credential, though one is sent to it (`--online`).",
+    "Set the Authentication of the Webhook node, and its credential.",
+)
+WEBHOOK_RESULT = Rule(
+    "webhook-result",
+    Severity.ERROR,
+    "n8n's webhook answers otherwise than `result` needs (`--online`).",
+    "Change `result`, or how the Webhook node responds.",
+)
+WEBHOOK_EARLY = Rule(
+    "webhook-early",
+    Severity.WARNING,
+    "n8n's webhook answers before the workflow has run, so Claude gets no result (`--online`).",
+    "Respond when the last node finishes, or with the execution's id.",
+)
+WEBHOOK_INPUT = Rule(
+    "webhook-input",
+    Severity.WARNING,
+    "An `input` is not what the workflow in n8n says that it takes (`--online`).",
+    "Change one of them; `n8n-bridge discover` writes what n8n says.",
+)
+HOOK_MISSING = Rule(
+    "hook-missing",
+    Severity.WARNING,
+    "A workflow in n8n sends to a hook that there is not (`--online`).",
+    "Add the hook, or mend the address in n8n's HTTP Request node.",
+)
+
 BEYOND_STARTS = (
     SECRET_IN_CLEAR,
     ADDRESS_PLAIN,
@@ -147,5 +214,18 @@ BEYOND_STARTS = (
 )
 """What is found in the files themselves."""
 
-ELSEWHERE = (HISTORY_REFUSED,)
+ELSEWHERE = (
+    HISTORY_REFUSED,
+    N8N_UNASKED,
+    WEBHOOK_ELSEWHERE,
+    WEBHOOK_MISSING,
+    WEBHOOK_UNPUBLISHED,
+    WEBHOOK_METHOD,
+    WEBHOOK_AUTH,
+    WEBHOOK_OPEN,
+    WEBHOOK_RESULT,
+    WEBHOOK_EARLY,
+    WEBHOOK_INPUT,
+    HOOK_MISSING,
+)
 """What is found by looking elsewhere: into the store, or at n8n."""

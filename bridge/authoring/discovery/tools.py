@@ -14,12 +14,11 @@ from bridge.authoring.discovery.inputs import (
     input_of,
     without_schema,
 )
+from bridge.authoring.discovery.webhooks import AT_ONCE, STREAMING, Webhook, webhooks_of
 from bridge.configuration.fields import BUILT_IN_TOOLS
-from bridge.n8n.api import Node, WorkflowRecord
+from bridge.n8n.api import WorkflowRecord
 
-WEBHOOK = "n8n-nodes-base.webhook"
 TAG = "claude"
-CALLBACK_HEADER = "bridge-callback-url"
 READS_ONLY = "GET"
 NAME_MAX = 64
 
@@ -78,17 +77,17 @@ def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice) -> Found:
     found = Found()
     taken = set(BUILT_IN_TOOLS)
     for workflow in sorted(workflows, key=lambda each: (each.name, each.id)):
-        webhooks = [node for node in workflow.published if node.type == WEBHOOK]
+        webhooks = list(webhooks_of(workflow, workflow.published))
         if not webhooks:
             found.passed_over.append(PassedOver(workflow.name, "it has no Webhook node"))
         for webhook in webhooks:
             if why := _why_not(webhook):
                 found.passed_over.append(PassedOver(workflow.name, why))
                 continue
-            title = workflow.name if len(webhooks) == 1 else f"{workflow.name}: {webhook.name}"
+            title = workflow.name if len(webhooks) == 1 else f"{workflow.name}: {webhook.node.name}"
             name = free_name(title, workflow.id, taken)
             taken.add(name)
-            found.tools.append(_tool(name, title, workflow, webhook, choice))
+            found.tools.append(_tool(name, title, webhook, choice))
     return found
 
 
@@ -107,30 +106,28 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def _why_not(webhook: Node) -> str:
-    if "/:" in f"/{_path(webhook)}":
+def _why_not(webhook: Webhook) -> str:
+    if webhook.has_parameters:
         return "its path has a parameter, which a tool cannot fill: put it into the body"
-    if webhook.parameters.get("authentication") == "n8nOAuth2":
+    if webhook.authentication == "n8nOAuth2":
         return "its webhook lets in people of n8n only: choose Header Auth"
-    if webhook.parameters.get("responseMode") == "streaming":
+    if webhook.response_mode == STREAMING:
         return "its webhook streams, which no tool can: respond when the last node finishes"
     if _method(webhook) == "":
         return "its webhook takes no method that a tool has"
     return ""
 
 
-def _tool(
-    name: str, title: str, workflow: WorkflowRecord, webhook: Node, choice: Choice
-) -> FoundTool:
-    taken = input_of(workflow, webhook, reads_pinned=choice.reads_pinned)
+def _tool(name: str, title: str, webhook: Webhook, choice: Choice) -> FoundTool:
+    taken = input_of(webhook.workflow, webhook.node, reads_pinned=choice.reads_pinned)
     method = _method(webhook)
     auth, secrets, note = _auth(webhook)
-    result, warning = _result(webhook, workflow.published)
-    description = _description(workflow)
+    result, warning = _result(webhook)
+    description = _description(webhook.workflow)
     entry: dict[str, Any] = {
         "title": title,
         "description": description or f"Runs the n8n workflow “{title}”.",
-        "url": f"${{BRIDGE_N8N_URL}}/webhook/{quote(_path(webhook), safe='/')}",
+        "url": f"${{BRIDGE_N8N_URL}}/webhook/{quote(webhook.path, safe='/')}",
         "method": method,
         **({"auth": auth} if auth else {}),
         "input": taken.schema,
@@ -165,28 +162,21 @@ def _description(workflow: WorkflowRecord) -> str:
     return next((text for text in texts if text), "")
 
 
-def _path(webhook: Node) -> str:
-    return str(webhook.parameters.get("path") or webhook.webhook_id).strip("/")
-
-
-def _method(webhook: Node) -> str:
+def _method(webhook: Webhook) -> str:
     """Return the method that a tool uses, of several the one that carries a body."""
-    given = webhook.parameters.get("httpMethod", "GET")
-    methods = given if isinstance(given, list) else [given]
     usable = ("POST", "PUT", "PATCH", "GET", "DELETE", "HEAD")
-    return next((method for method in usable if method in methods), "")
+    return next((method for method in usable if method in webhook.methods), "")
 
 
-def _auth(webhook: Node) -> tuple[dict[str, Any], tuple[str, ...], str]:
+def _auth(webhook: Webhook) -> tuple[dict[str, Any], tuple[str, ...], str]:
     """Return the `auth` of an entry, the variables it needs, and what to know of it.
 
     n8n's API never shows a credential: neither the secret nor the header's name.
     """
-    kind = webhook.parameters.get("authentication", "none")
-    credential: Any = next(iter(webhook.credentials.values()), {})
+    credential: Any = next(iter(webhook.node.credentials.values()), {})
     called = credential.get("name", "") if isinstance(credential, dict) else ""
     variable = "N8N_" + (re.sub(r"[^A-Z0-9]+", "_", str(called).upper()).strip("_") or "WEBHOOK")
-    match kind:
+    match webhook.authentication:
         case "headerAuth":
             auth = {"header": {"name": "Authorization", "value": f"env:{variable}"}}
             return auth, (variable,), f"the header is the one of n8n's credential “{called}”"
@@ -199,14 +189,13 @@ def _auth(webhook: Node) -> tuple[dict[str, Any], tuple[str, ...], str]:
     return {}, (), ""
 
 
-def _result(webhook: Node, nodes: Iterable[Node]) -> tuple[str, str]:
+def _result(webhook: Webhook) -> tuple[str, str]:
     """Return where the result comes from, and a warning where there may be none."""
-    if webhook.parameters.get("responseMode", "onReceived") != "onReceived":
+    if webhook.response_mode != AT_ONCE:
         return "response", ""
-    options = webhook.parameters.get("options", {})
-    if "executionId" in str(options.get("responseData", "")):
+    if webhook.tells_execution:
         return "execution", ""
-    if any(CALLBACK_HEADER in str(node.parameters).lower() for node in nodes):
+    if webhook.calls_back:
         return "callback", ""
     return "response", (
         "it answers at once, so Claude learns only that it started: respond when the last node "
