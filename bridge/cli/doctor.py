@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import shutil
+import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from bridge.cli.output import print_json
 from bridge.formats.addresses import web_address
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red", Level.SKIPPED: "blue"}
+INDENT = " " * 9
+"""The width of the widest level, and a blank."""
 
 
 def _web_address(_context: click.Context, _option: click.Parameter, raw: str | None) -> str | None:
@@ -64,12 +69,28 @@ async def _examine(setup: Setup, *, shows: bool) -> list[Observation]:
     async for each in diagnose(setup):
         seen.append(each)
         if shows:
-            click.echo(line_of(each))
+            click.echo(shown(each))
     return seen
 
 
-def line_of(seen: Observation) -> str:
-    """Write an observation on one line."""
+def shown(seen: Observation) -> str:
+    """Write an observation: on a terminal a paragraph beside its level, else one line."""
     level = click.style(f"{seen.severity:<8}", fg=COLOURS[seen.severity])
-    remedy = f" → {seen.remedy}" if seen.remedy else ""
-    return " ".join(f"{level} {seen.subject}: {seen.sentence}{remedy}".splitlines())
+    said, remedy = f"{seen.subject}: {seen.sentence}", f"→ {seen.remedy}" * bool(seen.remedy)
+    if not sys.stdout.isatty():
+        return " ".join(f"{level} {said} {remedy}".splitlines()).rstrip()
+    columns = shutil.get_terminal_size().columns
+    text = "\n".join(wrapped(part, columns) for part in (said, remedy) if part)
+    return f"{level} {text.removeprefix(INDENT)}"
+
+
+def wrapped(text: str, columns: int) -> str:
+    """Wrap a text beside a level; nothing that somebody may copy is broken."""
+    return textwrap.fill(
+        text,
+        columns,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

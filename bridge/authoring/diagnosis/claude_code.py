@@ -53,15 +53,15 @@ async def check_claude_code(setup: Setup) -> AsyncIterator[Observation]:
     """Look for this bridge in Claude Code's configuration, and judge each entry of it."""
     added: list[AddedServer] = []
     is_known = False
-    files = (setup.folder / OF_FOLDER, setup.home / OF_USER)
-    for file in files:
+    files = {OF_FOLDER: setup.folder / OF_FOLDER, _of_user(setup.home): setup.home / OF_USER}
+    for place, file in files.items():
         try:
-            added += _added_in(file, setup.folder)
+            added += _added_in(file, place, setup.folder)
         except (OSError, ValueError, TypeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no JSON object"
             is_known = True
-            yield wrong("claude.unreadable", str(file), f"cannot be read: {why}", "mend that file")
-    if not any(file.exists() for file in files):
+            yield wrong("claude.unreadable", place, f"cannot be read: {why}", "mend that file")
+    if not any(file.exists() for file in files.values()):
         yield passed_over("claude.none", "Claude Code", "it has no configuration on this machine")
         return
     ours = [each for each in added if _leads_here(setup, each)]
@@ -79,7 +79,11 @@ async def check_claude_code(setup: Setup) -> AsyncIterator[Observation]:
         yield _missing(setup, next(iter(setup.servers)))
 
 
-def _added_in(file: Path, folder: Path) -> Iterator[AddedServer]:
+def _of_user(home: Path) -> str:
+    return f"~/{OF_USER}" if home == Path.home() else str(home / OF_USER)
+
+
+def _added_in(file: Path, place: str, folder: Path) -> Iterator[AddedServer]:
     """Return what a file adds: for everybody in its folder, or for a user, in general and here.
 
     Raises:
@@ -91,10 +95,10 @@ def _added_in(file: Path, folder: Path) -> Iterator[AddedServer]:
         return
     if not isinstance(read, dict):
         raise TypeError("no object")
-    yield from _entries(str(file), read)
+    yield from _entries(place, read)
     projects = read.get("projects")
     here = projects.get(str(folder)) if isinstance(projects, dict) else None
-    yield from _entries(f"{file}, this folder", here)
+    yield from _entries(f"{place}, this folder", here)
 
 
 def _entries(place: str, holder: object) -> Iterator[AddedServer]:

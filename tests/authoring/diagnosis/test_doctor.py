@@ -17,6 +17,7 @@ from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
 from bridge.authoring.diagnosis.observations import Observation, right
 from bridge.authoring.diagnosis.redis_store import judged
 from bridge.authoring.diagnosis.setup import Setup
+from bridge.cli.doctor import INDENT, wrapped
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.serving import serving as serving_standin
@@ -465,3 +466,12 @@ async def test_wrong_use_is_told(tmp_path: Path) -> None:
 
     assert status == 2
     assert "--xml" in said
+
+
+def test_a_finding_is_wrapped_beside_its_level_and_no_address_is_broken() -> None:
+    address = f"http://localhost:8080/mcp/{'long-' * 8}name"
+
+    text = wrapped(f"→ set its url to {address}, unless another bridge is meant", 40)
+
+    assert all(line.startswith(INDENT) for line in text.splitlines())
+    assert f"{INDENT}{address}," in text.splitlines()
