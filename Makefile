@@ -3,8 +3,9 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
-# Programs that measure, torment or try a running bridge, or build the docs: tests/NAME/__main__.py.
-LONG := bench chaos conformance docs fuzz gallery hosts proxies stdio tokens upgrade wheel
+# Programs that measure, torment, try or record a running bridge, or build the docs:
+# tests/NAME/__main__.py.
+LONG := bench chaos conformance docs fuzz gallery hosts proxies recordings stdio tokens upgrade wheel
 
 .PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n schema lock clean
 

@@ -1,0 +1,67 @@
+"""What the docs show of the commands is what those commands are, and nothing of a machine."""
+
+import re
+import shlex
+import socket
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import click
+import pytest
+
+import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
+from bridge.cli.main import commands
+from tests.recordings.__main__ import FOLDER
+from tests.recordings.cast import OF_A_MACHINE, Cast, Printed
+from tests.recordings.picture import svg
+from tests.recordings.scenes import SCENES
+from tests.recordings.terminal import PROMPT, STEERING
+
+PAGE = FOLDER.with_suffix(".md").read_text()
+TYPED = re.compile(rf"^~\S* {re.escape(PROMPT)}n8n-bridge (.+?)\r?$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_recording_can_be_read_and_shows_nothing_of_a_machine(name: str) -> None:
+    cast = Cast.read(FOLDER / f"{name}.cast")
+    shown = STEERING.sub("", cast.text)
+
+    assert cast.scrubbed() == cast
+    assert not OF_A_MACHINE.search(shown)
+    assert not re.search(rf"\b{re.escape(socket.gethostname())}\b", shown)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_the_picture_is_that_of_the_recording_and_on_the_page(name: str) -> None:
+    drawn = (FOLDER / f"{name}.svg").read_text()
+
+    assert svg(Cast.read(FOLDER / f"{name}.cast")) == drawn
+    assert ET.fromstring(drawn).tag.endswith("svg")
+    assert f"](recordings/{name}.svg)" in PAGE
+    assert f"](recordings/{name}.cast)" in PAGE
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_command_that_is_typed_is_one_that_there_is(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = TYPED.findall(STEERING.sub("", Cast.read(FOLDER / f"{name}.cast").text))
+    assert lines[0].split()[0] == name
+    for line in lines:
+        of_all = click.Context(commands)
+        command, found, words = commands.resolve_command(of_all, shlex.split(line))
+        assert found is not None
+        found.make_context(command, words, parent=of_all)
+
+
+def test_a_token_is_made_unreadable_where_it_stands_and_a_path_refused() -> None:
+    cast = Cast(
+        "of a test", 80, 24, [Printed(0.0, "token 0123456789abcdef"), Printed(1.0, "0" * 16)]
+    )
+
+    assert [each.text for each in cast.scrubbed().printed] == ["token " + "x" * 16, "x" * 16]
+
+    cast.printed.append(Printed(2.0, "in /tmp/tmpabc/support"))
+    with pytest.raises(ValueError, match="path of this machine"):
+        cast.scrubbed()
