@@ -1,8 +1,10 @@
 """The table of checks, and how they are run: all at once, each bounded in time."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bridge.authoring.diagnosis.claude_code import check_claude_code
 from bridge.authoring.diagnosis.configuration import (
@@ -18,6 +20,8 @@ from bridge.authoring.diagnosis.public_stream import check_public_stream
 from bridge.authoring.diagnosis.redis_store import check_redis
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.errors import BridgeError
+
+ISSUES = "https://github.com/n8n-claude-bridge/n8n-claude-bridge/issues"
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,17 @@ async def _seen(check: DoctorCheck, setup: Setup) -> list[Observation]:
         found.append(wrong("slow", check.subject, sentence, "see whether it is overloaded"))
     except BridgeError as error:
         found.append(wrong("failed", check.subject, str(error), "mend that, and run it again"))
+    except Exception as error:  # noqa: BLE001  what one check trips over is not in the others' way
+        sentence = f"this check failed: {_place_of(error)}"
+        found.append(wrong("doctor.failed", check.subject, sentence, f"report it at {ISSUES}"))
     return found
+
+
+def _place_of(error: Exception) -> str:
+    """Return what an error is and which lines led to it; its text may hold a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = (f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__name__} ({', '.join(places)})"
 
 
 def counted(seen: list[Observation]) -> dict[Level, int]:

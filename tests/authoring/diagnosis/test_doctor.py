@@ -449,6 +449,25 @@ async def test_a_check_that_takes_too_long_is_ended_and_says_what_it_has_seen(
     assert "within 0.05 s" in seen[1].sentence
 
 
+async def test_a_check_that_fails_says_so_without_a_secret_and_ends_no_other(
+    tmp_path: Path,
+) -> None:
+    async def broken(setup: Setup) -> AsyncIterator[Observation]:
+        yield right("first", "broken", "it was seen")
+        raise LookupError(TOKEN)
+
+    setup = Setup.of({"BRIDGE_DATA_DIR": str(tmp_path)}, tmp_path, tmp_path)
+    checks = (DoctorCheck("broken", broken), DoctorCheck("settings", check_settings))
+    seen = [each async for each in diagnose(setup, checks)]
+
+    assert [each.id for each in seen] == ["first", "doctor.failed", "settings"]
+    assert seen[1].severity == "error"
+    assert "this check failed: LookupError (doctor.py:" in seen[1].sentence
+    assert "test_doctor.py:" in seen[1].sentence
+    assert "report it" in seen[1].remedy
+    assert TOKEN not in seen[1].sentence
+
+
 async def test_a_redis_that_hangs_is_named_and_all_else_is_still_looked_at(place: Place) -> None:
     pid = int((await place.redis.info("server"))["process_id"])
     os.kill(pid, signal.SIGSTOP)
