@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,126 +150,115 @@ async def test_nothing_is_written_to_redis(place: Place) -> None:
     assert (await writes(), await place.redis.dbsize()) == before
 
 
-async def no_file(place: Place) -> None:
-    await place.redis.config_set("appendonly", "no")
+@dataclass(frozen=True)
+class Change:
+    """What makes a sound set-up a broken one; `{port}` is the bridge's."""
+
+    redis: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    server: str = FILE
+    claude: Mapping[str, str] = field(default_factory=dict)
+    claude_file: str = ""
+
+    async def make(self, place: Place) -> None:
+        for name, value in self.redis.items():
+            await place.redis.config_set(name, value)
+        place.environ.update(self.environ)
+        place.write_server(self.server)
+        place.add_to_claude(
+            **{name: value.replace("{port}", place.port) for name, value in self.claude.items()}
+        )
+        if self.claude_file:
+            (place.folder / ".mcp.json").write_text(self.claude_file)
 
 
-async def every_second(place: Place) -> None:
-    await place.redis.config_set("appendfsync", "everysec")
-
-
-async def evicting(place: Place) -> None:
-    await place.redis.config_set("maxmemory-policy", "allkeys-lru")
-
-
-async def nearly_full(place: Place) -> None:
-    # So much that what connections take beside it makes no difference.
-    await place.redis.set("filler", b"x" * 16 * 2**20)
-    used = (await place.redis.info("memory"))["used_memory"]
-    await place.redis.config_set("maxmemory", int(used / 0.875))
-
-
-async def no_redis(place: Place) -> None:
-    place.environ["BRIDGE_REDIS_URL"] = f"redis://bridge:hidden-word@127.0.0.1:{free_port()}/3"
-
-
-async def no_n8n(place: Place) -> None:
-    place.environ["BRIDGE_N8N_URL"] = f"http://127.0.0.1:{free_port()}"
-
-
-async def wrong_key(place: Place) -> None:
-    place.environ["BRIDGE_N8N_API_KEY"] = "another key"
-
-
-async def misspelt(place: Place) -> None:
-    place.environ["BRIDGE_PROT"] = "8080"
-
-
-async def two_faults(place: Place) -> None:
-    place.write_server(FILE + "hoooks: {}\nworkflow: {}\n")
-
-
-async def open_to_all(place: Place) -> None:
-    place.write_server(FILE.replace("tokens: [env:DESK_TOKEN]\n", ""))
-    place.environ["BRIDGE_HOST"] = "0.0.0.0"
-
-
-async def guessable(place: Place) -> None:
-    place.environ["BRIDGE_OPERATOR_TOKEN"] = "secret"
-
-
-async def other_token(place: Place) -> None:
-    place.add_to_claude(token="another-token-of-another-server")
-
-
-async def no_token(place: Place) -> None:
-    place.add_to_claude(token="")
-
-
-async def unset_variable(place: Place) -> None:
-    place.add_to_claude(token="${DESK_TOKEN_OF_ANN}")
-
-
-async def old_port(place: Place) -> None:
-    place.add_to_claude("http://localhost:1234/mcp/desk")
-
-
-async def no_such_server(place: Place) -> None:
-    place.add_to_claude(f"http://127.0.0.1:{place.port}/mcp/deks")
-
-
-async def other_type(place: Place) -> None:
-    place.add_to_claude(type="sse")
-
-
-async def not_added(place: Place) -> None:
-    (place.folder / ".mcp.json").write_text('{"mcpServers": {}}')
-
-
-async def garbled(place: Place) -> None:
-    (place.folder / ".mcp.json").write_text('{"mcpServers": ')
+UNGUARDED = FILE.replace("tokens: [env:DESK_TOKEN]\n", "")
+NO_REDIS = Change(environ={"BRIDGE_REDIS_URL": "redis://bridge:hidden-word@127.0.0.1:9/3"})
+OTHER_TOKEN = Change(claude={"token": "another-token-of-another-server"})
 
 
 @pytest.mark.parametrize(
-    ("break_it", "severity", "identifier", "sentence", "remedy"),
+    ("change", "severity", "identifier", "sentence", "remedy"),
     [
-        (no_file, "error", "redis.persistence", "keeps no append-only file", "`appendonly yes`"),
-        (every_second, "warning", "redis.flushing", "the last second", "`appendfsync always`"),
-        (evicting, "error", "redis.eviction", "(maxmemory-policy allkeys-lru)", "`noeviction`"),
-        (nearly_full, "warning", "redis.memory", "it fills up: ", "raise maxmemory"),
-        (no_redis, "error", "redis.unreachable", "nothing listens", "mend BRIDGE_REDIS_URL"),
-        (no_n8n, "error", "n8n.unreachable", "cannot be reached (ConnectError)", "start n8n"),
-        (wrong_key, "error", "n8n.key", "n8n refuses BRIDGE_N8N_API_KEY", "make a new key"),
-        (misspelt, "error", "settings.wrong", "BRIDGE_PROT is no setting", ""),
         (
-            two_faults,
-            "error",
-            "files.errors",
-            "2 errors of `n8n-bridge check`",
-            "n8n-bridge check servers",
+            Change(redis={"appendonly": "no"}),
+            *("error", "redis.persistence", "keeps no append-only file", "`appendonly yes`"),
         ),
-        (open_to_all, "error", "tokens.none", "it has no tokens", "tokens add desk NAME"),
-        (guessable, "warning", "tokens.short", "BRIDGE_OPERATOR_TOKEN is a secret of fewer", ""),
-        (other_token, "error", "claude.token", "none of the server desk's", "tokens add desk"),
-        (no_token, "error", "claude.no_token", "sends no token", "Authorization"),
-        (unset_variable, "warning", "claude.variable", "needs DESK_TOKEN_OF_ANN", "set DESK_"),
-        (old_port, "warning", "claude.address", "leads to http://localhost:1234/mcp/desk", "set"),
-        (no_such_server, "error", "claude.server", "the server deks", "name one of these: desk"),
-        (other_type, "error", "claude.type", "is of type sse", '"type": "http"'),
-        (not_added, "warning", "claude.missing", "no server of this bridge", "claude mcp add"),
-        (garbled, "error", "claude.unreadable", "it is no JSON object", "mend that file"),
+        (
+            Change(redis={"appendfsync": "everysec"}),
+            *("warning", "redis.flushing", "the last second", "`appendfsync always`"),
+        ),
+        (
+            Change(redis={"maxmemory-policy": "allkeys-lru"}),
+            *("error", "redis.eviction", "(maxmemory-policy allkeys-lru)", "`noeviction`"),
+        ),
+        (
+            NO_REDIS,
+            *("error", "redis.unreachable", "nothing listens", "mend BRIDGE_REDIS_URL"),
+        ),
+        (
+            Change(environ={"BRIDGE_N8N_URL": "http://127.0.0.1:9"}),
+            *("error", "n8n.unreachable", "cannot be reached (ConnectError)", "start n8n"),
+        ),
+        (
+            Change(environ={"BRIDGE_N8N_API_KEY": "another key"}),
+            *("error", "n8n.key", "n8n refuses BRIDGE_N8N_API_KEY", "make a new key"),
+        ),
+        (
+            Change(environ={"BRIDGE_PROT": "8080"}),
+            *("error", "settings.wrong", "BRIDGE_PROT is no setting", ""),
+        ),
+        (
+            Change(server=FILE + "hoooks: {}\nworkflow: {}\n"),
+            *("error", "files.errors", "2 errors of `n8n-bridge check`", "n8n-bridge check serv"),
+        ),
+        (
+            Change(server=UNGUARDED, environ={"BRIDGE_HOST": "0.0.0.0"}),
+            *("error", "tokens.none", "it has no tokens", "tokens add desk NAME"),
+        ),
+        (
+            Change(environ={"BRIDGE_OPERATOR_TOKEN": "secret"}),
+            *("warning", "tokens.short", "BRIDGE_OPERATOR_TOKEN is a secret of fewer", ""),
+        ),
+        (
+            OTHER_TOKEN,
+            *("error", "claude.token", "none of the server desk's", "tokens add desk"),
+        ),
+        (
+            Change(claude={"token": ""}),
+            *("error", "claude.no_token", "sends no token", "Authorization"),
+        ),
+        (
+            Change(claude={"token": "${DESK_TOKEN_OF_ANN}"}),
+            *("warning", "claude.variable", "needs DESK_TOKEN_OF_ANN", "set DESK_"),
+        ),
+        (
+            Change(claude={"url": "http://localhost:1234/mcp/desk"}),
+            *("warning", "claude.address", "leads to http://localhost:1234/mcp/desk", "set"),
+        ),
+        (
+            Change(claude={"url": "http://127.0.0.1:{port}/mcp/deks"}),
+            *("error", "claude.server", "the server deks", "name one of these: desk"),
+        ),
+        (
+            Change(claude={"type": "sse"}),
+            *("error", "claude.type", "is of type sse", '"type": "http"'),
+        ),
+        (
+            Change(claude_file='{"mcpServers": {}}'),
+            *("warning", "claude.missing", "no server of this bridge", "claude mcp add"),
+        ),
+        (
+            Change(claude_file='{"mcpServers": '),
+            *("error", "claude.unreadable", "it is no JSON object", "mend that file"),
+        ),
     ],
-    ids=lambda given: given.__name__ if callable(given) else "",
+    ids=lambda given: given if isinstance(given, str) and "." in given else "",
 )
 async def test_what_is_broken_is_named_with_its_remedy(
-    place: Place,
-    break_it: Callable[[Place], Awaitable[None]],
-    severity: str,
-    identifier: str,
-    sentence: str,
-    remedy: str,
+    place: Place, change: Change, severity: str, identifier: str, sentence: str, remedy: str
 ) -> None:
-    await break_it(place)
+    await change.make(place)
 
     found = [each for each in await place.findings() if each["severity"] not in ("ok", "skipped")]
 
@@ -281,6 +270,19 @@ async def test_what_is_broken_is_named_with_its_remedy(
     follows = {"n8n.unreachable": {"n8n.api"}, "files.errors": {"claude.server"}}
     others = {each["id"] for each in found} - {identifier}
     assert others <= follows.get(identifier, set())
+
+
+async def test_a_redis_that_is_nearly_full_is_named(place: Place) -> None:
+    # So much that what connections take beside it makes no difference.
+    await place.redis.set("filler", b"x" * 16 * 2**20)
+    used = (await place.redis.info("memory"))["used_memory"]
+    await place.redis.config_set("maxmemory", int(used / 0.875))
+
+    (found,) = [each for each in await place.findings() if each["severity"] != "ok"]
+
+    assert (found["severity"], found["id"]) == ("warning", "redis.memory")
+    assert "it fills up: " in found["sentence"]
+    assert "raise maxmemory" in found["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +347,7 @@ async def test_a_port_that_another_program_has_is_named(place: Place) -> None:
 
 
 async def test_a_token_on_record_guards_a_server_and_fits(place: Place) -> None:
-    place.write_server(FILE.replace("tokens: [env:DESK_TOKEN]\n", ""))
+    place.write_server(UNGUARDED)
     place.environ["BRIDGE_HOST"] = "0.0.0.0"
     _, said = await run(
         "tokens", "add", "desk", "ann", "--json", environ=place.environ, folder=place.folder
@@ -361,8 +363,8 @@ async def test_a_token_on_record_guards_a_server_and_fits(place: Place) -> None:
 async def test_a_token_that_may_be_on_record_is_not_said_to_fit_while_nobody_knows(
     place: Place,
 ) -> None:
-    await other_token(place)
-    await no_redis(place)
+    await OTHER_TOKEN.make(place)
+    place.environ.update(NO_REDIS.environ)
 
     found = {each["id"]: each for each in await place.findings()}
 
