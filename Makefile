@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 # tests/NAME/__main__.py.
 LONG := bench chaos conformance docs fuzz gallery hosts proxies recordings stdio tokens upgrade wheel
 
-.PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n schema lock clean
+.PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n reference schema lock clean
 
 install: .venv/.runtime
 
@@ -61,6 +61,10 @@ bench-check: .venv/.dev
 e2e-n8n: .venv/.dev
 	@if test -n "$$BRIDGE_TEST_N8N_URL"; then $(BIN)/pytest -m real_n8n $(ARGS); \
 	else echo "e2e-n8n: skipped, for BRIDGE_TEST_N8N_URL names no n8n"; fi
+
+# The pages of docs/reference, from the models and the commands.
+reference: .venv/.dev
+	$(BIN)/python -m tests.docs.reference
 
 schema: .venv/.runtime
 	$(BIN)/python -m bridge.configuration.schema > bridge/server_file.schema.json

@@ -63,7 +63,7 @@ class BasicAuth(Entry):
     challenge: ClassVar[str] = 'Basic realm="hook"'
     covers_headers: ClassVar[bool] = True
     headers: ClassVar[tuple[str, ...]] = ("authorization",)
-    user: UserName
+    user: UserName = Field(description="What stands before the password; no colon.")
     password: Secret = Field(description="The password, as env:NAME.")
 
     @property
@@ -78,7 +78,7 @@ class HeaderAuth(Entry):
     kind: ClassVar[str] = "header"
     challenge: ClassVar[str] = "Header"
     covers_headers: ClassVar[bool] = True
-    name: FreeHeaderName
+    name: FreeHeaderName = Field(description="Such as X-Bridge-Key or X-Gitlab-Token.")
     value: Secret = Field(description="The header's value, as env:NAME.")
 
     @property
@@ -190,8 +190,10 @@ class HmacAuth(SignatureAuth):
     kind: ClassVar[str] = "hmac"
     header: FreeHeaderName = Field(description="Where the signature stands.")
     secret: Secret = Field(description="The secret, as env:NAME.")
-    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
-    encoding: Literal["hex", "base64"] = "hex"
+    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = Field(
+        "sha256", description="What the HMAC is made with."
+    )
+    encoding: Literal["hex", "base64"] = Field("hex", description="How the signature is written.")
     prefix: Text = Field("", description="What stands before the signature, such as sha256=")
     timestamp: str = Field(
         "",
@@ -248,7 +250,10 @@ class HmacAuth(SignatureAuth):
 class Token(Entry):
     """One token that lets Claude in; those of one name are one principal."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$",
+        description="The principal that it stands for: its calls and leases belong to this name.",
+    )
     value: Secret = Field(alias="token", description="The token, as env:NAME.")
 
 

@@ -1,15 +1,12 @@
 """Servers, their hooks and their workflows, as server files describe them."""
 
-import json
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -24,7 +21,6 @@ from bridge.configuration.credentials import (
     GithubAuth,
     HeaderAuth,
     HookAuth,
-    HookAuths,
     StandardWebhooksAuth,
     Token,
     TokenEntry,
@@ -39,27 +35,23 @@ from bridge.configuration.fields import (
     JsonSchema,
     ObjectSchema,
     Pause,
-    Pointer,
     Seconds,
     Slug,
     ToolName,
     unsound,
 )
+from bridge.configuration.hooks import Coalesce, Hook, Limits
 from bridge.configuration.rules import KEY_MISSING
 from bridge.configuration.server_options import (
     Approve,
     By,
     ByHook,
-    Dedupe,
     FixedHeaders,
-    Handshake,
-    Keep,
     Per,
     sets_header,
 )
 from bridge.errors import Fault
 from bridge.formats.pointers import pointer_to
-from bridge.schemas.compile import faults_in_value
 
 __all__ = [
     "BUILT_IN_TOOLS",
@@ -81,99 +73,15 @@ __all__ = [
 ]
 
 
-class Coalesce(Entry):
-    """Events of one key that arrive within a window become one, while nobody has taken it."""
-
-    key: Pointer = Field(description="JSON Pointer of the key in the payload.")
-    window_s: Seconds = Field(
-        alias="window",
-        description="For how long after the first event later ones become part of it.",
-    )
-
-
-class Limits(Entry):
-    """How much a hook takes in before it answers 429."""
-
-    rate: AnyRate | None = Field(None, description="Such as 100/s or 60/m.")
-    queued: int | None = Field(None, ge=1, description="Events that may wait at once.")
-
-
-class Hook(Entry):
-    """A way in: n8n sends events, Claude answers them."""
-
-    name: str = Field("", alias=NOT_IN_FILES)
-    description: str = Field("", description="What arrives here, and what Claude shall answer.")
-    auth: HookAuths = Field(description="What proves the sender; of a list, any one will do.")
-    reply_url: Literal["signed", "unsigned"] = Field(
-        "signed", description="`unsigned` lets auth that covers no headers name a reply address."
-    )
-    payload: JsonSchema | None = Field(None, description="JSON Schema of what n8n sends.")
-    reply: JsonSchema | None = Field(None, description="JSON Schema of Claude's answer.")
-    answer_within_s: Seconds | None = Field(
-        None, alias="answer_within", description="After this time the event expires."
-    )
-    default_reply: JsonValue = Field(None, description="What n8n gets when the event expires.")
-    lease_s: Seconds = Field(900, alias="lease", description="How long Claude may hold an event.")
-    max_attempts: int = Field(5, ge=1, description="Leases after which an event is set aside.")
-    priority: int = Field(0, description="Events of higher ones are taken first.")
-    coalesce: Coalesce | None = Field(None, description="Which events become one.")
-    limits: Limits | None = Field(None, description="How much the hook takes in.")
-    keep: Keep | None = Field(None, description="What of a request is shown beside the payload.")
-    dedupe: Dedupe | None = Field(None, description="What tells that an event came before.")
-    handshake: Handshake | None = Field(
-        None, description="How the sender asks, before its first event, whether it may send here."
-    )
-
-    @property
-    def has_default_reply(self) -> bool:
-        """Report whether the file gives a default reply, which may well be null."""
-        return "default_reply" in self.model_fields_set
-
-    @cached_property
-    def default_reply_text(self) -> str:
-        """The default reply as JSON; empty where the file gives none."""
-        return json.dumps(self.default_reply) if self.has_default_reply else ""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Return what its senders prove themselves by."""
-        return tuple(secret for auth in self.auth for secret in auth.secrets)
-
-    @model_validator(mode="after")
-    def _check_what_headers_are_for(self) -> Self:
-        proofs = {name for auth in self.auth for name in auth.headers}
-        faults = [
-            Fault(f"/keep/headers/{number}", f"is what proves this hook's sender ({name}): drop it")
-            for number, name in enumerate(self.keep.headers if self.keep else ())
-            if name.lower() in proofs
-        ]
-        fixed = {name for auth in self.auth if auth.covers_headers for name in auth.headers}
-        if self.dedupe and (self.dedupe.header or "").lower() in fixed:
-            said = "is what proves this hook's sender: all events but one would be duplicates"
-            faults.append(Fault("/dedupe/header", said))
-        if faults:
-            raise unsound(faults)
-        return self
-
-    @model_validator(mode="after")
-    def _check_default_reply(self) -> Self:
-        faults: list[Fault] = []
-        if self.has_default_reply and self.answer_within_s is None:
-            faults.append(Fault("/default_reply", "is never sent without `answer_within`: add it"))
-        if self.has_default_reply and self.reply is not None:
-            faults += [
-                Fault(f"/default_reply{fault.pointer}", f"breaks the reply schema: {fault}")
-                for fault in faults_in_value(self.reply, self.default_reply)
-            ]
-        if faults:
-            raise unsound(faults)
-        return self
-
-
 class Retry(Entry):
     """How often, and after which waits, a call that failed is tried again."""
 
-    attempts: int = Field(3, ge=1, description="How often it is sent in all.")
+    attempts: int = Field(
+        3,
+        ge=1,
+        description="How often it is sent in all, where it is idempotent and may have failed "
+        "half-way.",
+    )
     first_s: Seconds = Field(2, alias="first", description="The wait before the second attempt.")
     cap_s: Seconds = Field(60, alias="cap", description="No wait is longer.")
 
@@ -182,8 +90,13 @@ class Annotations(Entry):
     """What Claude is told that a workflow does to the world."""
 
     read_only: bool = Field(False, description="It changes nothing.")
-    idempotent: bool = Field(False, description="Running it twice is as good as once.")
-    destructive: bool | None = Field(None, description="It may delete or overwrite.")
+    idempotent: bool = Field(
+        False,
+        description="Running it twice is as good as once. It also lets the bridge send twice.",
+    )
+    destructive: bool | None = Field(
+        None, description="It may delete or overwrite; so it is taken to be unless it is read-only."
+    )
     open_world: bool = Field(True, description="It reaches beyond n8n.")
 
     @model_validator(mode="after")
@@ -204,8 +117,13 @@ class Workflow(Entry):
     )
 
     name: str = Field("", alias=NOT_IN_FILES)
-    title: str | None = Field(None, description="What people see instead of the tool's name.")
-    description: str = Field("", description="What Claude reads to decide when to call it.")
+    title: str | None = Field(
+        None,
+        description="What people see instead of the tool's name; without it, made from the name.",
+    )
+    description: str = Field(
+        "", description="What Claude reads to decide when to call it. `check` insists on one."
+    )
     kind: Literal["python"] | None = Field(None, description="`python`: a function, no webhook.")
     handler: str = Field(
         "",
@@ -214,37 +132,76 @@ class Workflow(Entry):
     )
     url: HttpUrl = Field("", description="The workflow's webhook, ${BRIDGE_N8N_URL}/webhook/…")
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = Field(
-        "POST", description="What the webhook listens for."
+        "POST",
+        description="What the webhook listens for. GET, DELETE and HEAD send the arguments as "
+        "the query, the others as JSON.",
     )
     auth: AnyWorkflowAuth | None = Field(None, description="What the webhook asks for.")
-    headers: FixedHeaders = Field({}, description="Headers that are sent beside `auth`.")
+    headers: FixedHeaders = Field(
+        {},
+        description="Headers that are sent beside `auth`, by name, such as a service token of "
+        "Cloudflare Access: `{CF-Access-Client-Id: env:ID, X-Tenant: acme}`. A value from `env:` "
+        "is a secret, and becomes `[secret]` in results. Those that the bridge or HTTP sets "
+        "itself are refused.",
+    )
     input: ObjectSchema = Field(
         {"type": "object", "additionalProperties": False},
         description="JSON Schema of the tool's arguments; without it there are none.",
     )
-    output: JsonSchema | None = Field(None, description="JSON Schema of n8n's answer.")
+    output: JsonSchema | None = Field(
+        None,
+        description="JSON Schema of n8n's answer; without it anything. An answer that breaks it "
+        "is an error to Claude.",
+    )
     result: Literal["response", "execution", "callback"] = Field(
-        "response", description="How the result comes back."
+        "response",
+        description="How the result comes back. `response`: the webhook's own answer is the "
+        "result. `callback`: the workflow posts it later. `execution`: the webhook answers at "
+        "once with the execution's id, and the bridge follows that execution at n8n's API.",
     )
-    progress: bool = Field(False, description="Send the address that takes progress reports.")
-    timeout_s: Seconds = Field(1200, alias="timeout", description="Of all attempts together.")
+    progress: bool = Field(
+        False, description="Send the workflow an address that takes progress reports."
+    )
+    timeout_s: Seconds = Field(
+        1200, alias="timeout", description="From the first try to the end, all tries together."
+    )
     answer_inline_for_s: Pause = Field(
-        45, alias="answer_inline_for", description="A call that takes longer returns a handle."
+        45,
+        alias="answer_inline_for",
+        description="How long a plain call waits before it returns a handle.",
     )
-    attach: bool = Field(True, description="Whether a repeated call may join an earlier one.")
+    attach: bool = Field(True, description="Whether the same call again may join an earlier one.")
     attach_for_s: Pause | None = Field(
         600,
         alias="attach_for",
         validate_default=True,
         description="How long after its end an earlier call may be joined.",
     )
-    retry: Retry = Field(Retry(), description="When a failed call is sent again.")
-    concurrency: int = Field(20, ge=1, description="Calls at once, over all workers.")
-    rate: AnyRate | None = Field(
-        None, description="Requests to n8n in a time, over all workers: 10/s or 60/m."
+    retry: Retry = Field(
+        Retry(),
+        description="How often an idempotent workflow is sent when it may have failed half-way, "
+        "and the waits between.",
     )
-    annotations: Annotations = Field(Annotations(), description="Hints to Claude.")
-    approve: Approve | None = Field(None, description="When somebody must agree to a call.")
+    concurrency: int = Field(
+        20,
+        ge=1,
+        description="Calls of it at once, over all workers; others stay `queued` and get their "
+        "turn in the order they came. The time they wait does not count towards `timeout`.",
+    )
+    rate: AnyRate | None = Field(
+        None,
+        description="Requests to n8n in a time, over all workers: `10/s`, `60/m`, `5/h`. Each "
+        "retry counts; others stay `queued` until their moment, which does not count towards "
+        "`timeout`.",
+    )
+    annotations: Annotations = Field(
+        Annotations(), description="What Claude is told about the tool."
+    )
+    approve: Approve | None = Field(
+        None,
+        description="When somebody must agree to a call: `never`, `always`, `destructive`, or "
+        "`when` with a JSON Schema of the arguments.",
+    )
     by: By | None = Field(None, description="Who agrees.")
     per: Per | None = Field(None, description="How much of it each principal may have.")
 
@@ -310,14 +267,24 @@ class Server(Entry):
     """One named set of hooks and workflows: one MCP server to Claude."""
 
     editor_schema: str | None = Field(None, alias="$schema", description="For editors only.")
-    name: Slug = Field(description="The address is /mcp/NAME.")
+    name: Slug = Field(
+        description="Small letters, digits, hyphens; part of every address, such as /mcp/NAME."
+    )
     title: str = Field(
         "", validate_default=True, description="What people see; the name if there is none."
     )
-    description: str = Field("", description="What Claude reads first about this server.")
-    tokens: tuple[TokenEntry, ...] = Field((), description="What lets Claude clients in.")
+    description: str = Field(
+        "", description="What Claude reads first about this server; at most 2 KB."
+    )
+    tokens: tuple[TokenEntry, ...] = Field(
+        (),
+        description="What lets Claude clients in: `env:NAME`, or `name` and `token`. Several of "
+        "one name are one principal, for rotation. None at all is allowed on loopback only.",
+    )
     trim_context: bool | Literal["hard"] = Field(
-        True, description="Spare Claude null and n8n's envelope; `hard`: all empty members too."
+        True,
+        description="Leave null and n8n's envelope out of payloads and results; `hard`: all "
+        "empty members too.",
     )
     hooks: Hooks = Field({}, description="Ways in, n8n to Claude, by name.")
     workflows: Workflows = Field({}, description="Ways out, Claude to n8n, by the tool's name.")

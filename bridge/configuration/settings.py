@@ -66,31 +66,67 @@ Prefixes = Annotated[
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
-    """How this process runs; each description ends the sentence "the variable holds …"."""
+    """How this process runs.
+
+    The first sentence of each description ends the sentence "the variable holds …", as an error
+    says it; docs/reference/settings.md shows all of it.
+    """
 
     redis_url: Annotated[str, AfterValidator(redis_address)] | None = Field(
-        None, description="the address of Redis, redis://…; without it `up` starts a Valkey"
+        None,
+        description="the address of Redis, as `redis://`, `rediss://` or `unix://`. Without it "
+        "`up` starts a Valkey, which `stdio` joins; `web` and `worker` need it",
     )
     host: str = Field("127.0.0.1", description="the address to listen on")
-    port: int = Field(8080, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+    port: int = Field(
+        8080,
+        ge=0,
+        le=65535,
+        description="the port to listen on; 0 takes a free one. `web` takes `--port` before it, "
+        "and `PORT` where neither is said",
+    )
     servers_dir: Folder = Field(
-        Path("config/servers"), description="the folder with the server files"
+        Path("config/servers"),
+        description="the folder with the server files. Where it is neither set nor there, `up` "
+        "serves the demo that ships",
     )
     data_dir: Folder = Field(
         Path("~/.local/share/n8n-bridge"),
         validate_default=True,
-        description="the folder for what the bridge itself must keep: the embedded Valkey's data",
+        description="the folder for what the bridge itself must keep: the embedded Valkey's data "
+        "and the demo's tokens. Under `XDG_DATA_HOME` where that is set",
     )
     public_url: Web | None = Field(
-        None, description="the address that n8n and Claude reach the bridge by, if a proxy has one"
+        None,
+        description="the address that n8n and Claude reach the bridge by, if a proxy has one. "
+        "Its host is let in, and `status_url` and callback addresses begin with it",
     )
-    allowed_hosts: Hosts = Field((), description="further Host headers to answer, with commas")
-    allowed_origins: Origins = Field((), description="Origin headers to answer, with commas")
+    allowed_hosts: Hosts = Field(
+        (),
+        description="further Host headers to answer, with commas. Loopback and the host of "
+        "`BRIDGE_PUBLIC_URL` are answered anyway",
+    )
+    allowed_origins: Origins = Field(
+        (),
+        description="Origin headers to answer, with commas, whose web pages may read the answers "
+        "(CORS). Those of loopback may too",
+    )
     trusted_proxies: Networks = Field(
-        (), description="addresses or networks of proxies that tell who asks, with commas"
+        (),
+        description="addresses or networks of proxies that tell who asks, with commas. Their "
+        "`X-Forwarded-For`, `X-Real-IP` or `Forwarded` is believed: each client is braked for "
+        "its own wrong credentials then",
     )
-    n8n_url: Web | None = Field(None, description="the address of n8n")
-    n8n_api_key: SecretStr | None = Field(None, description="a key to n8n's API")
+    n8n_url: Web | None = Field(
+        None,
+        description="the address of n8n, as n8n writes its own addresses. Replies go to this "
+        "origin; server files use it as `${BRIDGE_N8N_URL}`",
+    )
+    n8n_api_key: SecretStr | None = Field(
+        None,
+        description="a key to n8n's API with the scope `execution:read`. `result: execution` "
+        "needs it",
+    )
     reply_origins: Origins = Field(
         (), description="further origins that replies may go to, with commas"
     )
@@ -104,74 +140,110 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         15, description="the seconds between signs of life on a stream; 8 behind Cloudflare"
     )
     max_body_bytes: int = Field(
-        MAX_BODY_BYTES, ge=1, description="the bytes that a request's body may have"
+        MAX_BODY_BYTES,
+        ge=1,
+        description="the bytes that a request's body may have; n8n's own limit is the same",
     )
     result_chars: int = Field(
-        20_000, ge=1, description="the characters of a result that Claude is shown at once"
+        20_000,
+        ge=1,
+        description="the characters of a result or payload that Claude is shown at once",
     )
     result_ttl_s: WholeSeconds = Field(
-        7 * 86400, description="the seconds for which a call's result is kept"
+        7 * 86400,
+        description="the seconds for which a call's result is kept; the record of the call is "
+        "kept as long again",
     )
     event_ttl_s: WholeSeconds = Field(
-        14 * 86400, description="the seconds for which an event is kept"
+        14 * 86400,
+        description="the seconds for which an event without `answer_within` stays open, and for "
+        "which every event is kept after its time to be answered",
     )
     event_webhooks: bool = Field(
-        True, description="whether clients may have events sent to an https address of theirs"
+        True,
+        description="whether clients may have events sent to an https address of theirs. `0` "
+        "offers no webhooks of the MCP Events extension",
     )
     event_webhook_origins: Origins = Field(
-        (), description="origins inside the network that events may be sent to, with commas"
+        (),
+        description="origins inside the network that events may be sent to, with commas, such as "
+        "`https://agents.internal:8443`. Addresses of the internet need not be named",
     )
     session_idle_s: WholeSeconds = Field(
-        86400, description="the seconds without a sign of life after which a session ends"
+        86400,
+        description="the seconds without a sign of life after which a session ends, of the 2025 "
+        "wires or of HTTP+SSE. An open stream is such a sign",
     )
     sessions_max: int = Field(
-        100_000, ge=1, description="the sessions that there may be; idle ones make room"
+        100_000,
+        ge=1,
+        description="the sessions that there may be; idle ones make room. For a new one beyond, "
+        "the one that was idle longest ends; where all gave a sign of life within six minutes, "
+        "503",
     )
     principal_sessions_max: int = Field(
-        10_000, ge=1, description="the sessions that one token's name may have of these"
+        10_000,
+        ge=1,
+        description="the sessions that one token's name may have of these; for a new one beyond, "
+        "likewise, with 429",
     )
     principal_takers_max: int = Field(
-        1000, ge=1, description="the take_event that may wait for an event under one token's name"
+        1000,
+        ge=1,
+        description="the `take_event` that may wait for an event under one token's name. One "
+        "more is an error that says when to ask again",
     )
     streams_max: int = Field(
-        10_000, ge=1, description="the standing streams that one web process may hold open"
+        10_000,
+        ge=1,
+        description="the standing streams that one web process may hold open. Beyond, 503 with "
+        "`Retry-After`. The process raises its limit of open files for them, and says so if it "
+        "may not",
     )
     proxy_tells_of_leaving: bool = Field(
         False,
-        description="whether the reverse proxy closes its connection to the bridge as soon as its "
-        "client leaves, as nginx and Caddy do",
+        description="whether the reverse proxy closes its connection to the bridge as soon as "
+        "its client leaves. nginx and Caddy do, HAProxy and Apache do not",
     )
     drain_s: float = Field(
         30,
         ge=0,
         le=SECONDS_MAX,
         allow_inf_nan=False,
-        description="the seconds that a stop waits for open work",
+        description="the seconds that a stop waits for open work. More than your longest call "
+        "with `result: response` takes, if no restart shall cut one off",
     )
     oauth: Literal["built-in"] | None = Field(
-        None, description="built-in to let people connect OAuth clients with a token of theirs"
+        None, description="`built-in` to let people connect OAuth clients with a token of theirs"
     )
     oauth_issuer: Web | None = Field(
         None, description="the issuer of OAuth access tokens, if it is not the bridge itself"
     )
     oauth_app_schemes: Schemes = Field(
         APP_SCHEMES,
-        description="schemes without a dot that OAuth clients may be redirected to, with commas",
+        description="schemes without a dot that OAuth clients may be redirected to, with commas. "
+        "Those of the default belong to apps that are known to",
     )
     oauth_reuse_ends_grant: bool = Field(
-        False, description="1 to end what was granted when a refresh token is used that is spent"
+        False,
+        description="`1` to end what a person has granted when a refresh token is used that "
+        "counts no more",
     )
     log: Literal["console", "json"] | None = Field(
-        None, description="console for lines that people read, or json; by default by the terminal"
+        None,
+        description="`console` for lines that people read, or `json` for those that programs "
+        "read. Not set, a terminal gets the first and all else the second",
     )
     metrics_token: SecretStr | None = Field(
-        None, description="the token that /metrics asks for when it is not on loopback"
+        None, description="the token that `/metrics` asks for. Without it only loopback may look"
     )
     operator_token: SecretStr | None = Field(
-        None, description="the token that redriving over HTTP asks for"
+        None,
+        description="the token that `POST /events/{event_id}/redrive` asks for. Without it only "
+        "loopback may redrive",
     )
     allow_unsafe_redis: bool = Field(
-        False, description="1 to start even though Redis may lose what it was given"
+        False, description="`1` to start even on a Redis that may lose what it was given"
     )
 
     @classmethod
@@ -199,7 +271,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         except ValidationError as error:
             faults += [
                 f"{variable(str(details['loc'][0]))} {predicate(details)}; it holds "
-                f"{cls.model_fields[str(details['loc'][0])].description}"
+                f"{(cls.model_fields[str(details['loc'][0])].description or '').partition('. ')[0]}"
                 for details in error.errors(include_url=False)
             ]
             raise ConfigurationError(tuple(faults)) from None
