@@ -35,7 +35,12 @@ class Example:
 
     @property
     def shows(self) -> str:
-        """Return what it shows, which is the first sentence of its README."""
+        """Return what it shows, as the title of its README says it."""
+        return self.readme[0].partition(": ")[2]
+
+    @property
+    def does(self) -> str:
+        """Return what it does, which is the first sentence of its README."""
         return self.readme[2]
 
     @property

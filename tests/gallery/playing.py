@@ -71,7 +71,7 @@ class Playing:
     response: Json = None
 
     async def play(self, webhook: dict[str, Any]) -> Json:
-        """Run node after node from a webhook on; return what it is answered with.
+        """Run node after node from a webhook on; return its answer, else what the last gave out.
 
         Raises:
             RefusalError: the caller has not the webhook's credential.
@@ -99,7 +99,7 @@ class Playing:
             wires = self.workflow["connections"].get(name, {}).get("main", [])
             for output, ends in zip(outputs, wires, strict=False):
                 due.extend((end["node"], output) for end in ends if output)
-        return self.response
+        return self.run.execution.output if self.response is None else self.response
 
     async def _ran(self, node: dict[str, Any], items: Items) -> list[Items]:
         """Return what a node gives out, for each of its outputs."""

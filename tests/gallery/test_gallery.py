@@ -49,6 +49,6 @@ def test_a_readme_has_ten_lines_at_most_and_leads_to_every_workflow(example: Exa
 
 
 @EACH
-def test_the_page_of_the_gallery_names_an_example_and_what_it_shows(example: Example) -> None:
+def test_the_page_of_the_gallery_names_an_example_and_what_it_does(example: Example) -> None:
     link = f"[{example.name}](../config/examples/{example.name}/README.md)"
-    assert f"| {link} | {example.shows} |" in GALLERY
+    assert f"| {link} | {example.does} |" in GALLERY
