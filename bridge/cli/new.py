@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from bridge.authoring.naming import prefix_of
 from bridge.authoring.scaffold.curl import read_curl
 from bridge.authoring.scaffold.project import (
     KINDS,
@@ -15,7 +16,6 @@ from bridge.authoring.scaffold.project import (
     Project,
     demand_free,
     demand_name,
-    prefix_of,
 )
 from bridge.authoring.scaffold.rendering import files_of
 from bridge.authoring.scaffold.writing import write_folder

@@ -77,15 +77,15 @@ _NOT_THERE = (
 )
 
 
-def read_document(path: Path) -> Document:
-    """Read one file; a name that ends in `.json` is JSON, all else YAML.
+def read_document(path: Path, draft: str | None = None) -> Document:
+    """Read one file, or what is to become one; what ends in `.json` is JSON, all else YAML.
 
     Raises:
         ConfigurationError: it cannot be read, is no such text, or has a key twice.
     """
     found = _Found(path)
     try:
-        text = path.read_text("utf-8-sig")
+        text = path.read_text("utf-8-sig") if draft is None else draft
         value = _JsonReader(text, found).read() if path.suffix == ".json" else _yaml(text, found)
     except FileNotFoundError as error:
         raise UnreadableError([at(FILE_UNREADABLE, _NOT_THERE, path, 1)]) from error

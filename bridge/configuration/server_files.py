@@ -89,17 +89,20 @@ class ServerFiles:
         return tuple(str(finding) for finding in self.findings if finding.rule in chosen)
 
 
-def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
+def read_server_files(
+    path: Path, environ: Mapping[str, str], draft: str | None = None
+) -> ServerFiles:
     """Read one file, or all server files of a folder; nothing wrong in them is ever raised.
 
-    Every finding says how to mend it and repeats no secret.
+    A `draft` is read in place of the file that it is to become. Every finding says how to mend it
+    and repeats no secret.
     """
     findings: list[Finding] = []
     servers: dict[str, Server] = {}
     documents: dict[str, Document] = {}
     files: list[ServerFile] = []
     variables = Variables(environ)
-    for document in _documents_at(path, findings):
+    for document in _documents_at(path, draft, findings):
         filled, unfilled = variables.fill(document.value)
         server, wrong = _read_server(document, variables, filled, unfilled)
         findings += wrong
@@ -119,14 +122,14 @@ def read_server_files(path: Path, environ: Mapping[str, str]) -> ServerFiles:
     return ServerFiles(servers, frozenset(variables.used), tuple(findings), tuple(files))
 
 
-def _documents_at(path: Path, findings: list[Finding]) -> Iterator[Document]:
+def _documents_at(path: Path, draft: str | None, findings: list[Finding]) -> Iterator[Document]:
     files = sorted(_files_in(path)) if path.is_dir() else [path]
     if not files:
         said = "the folder holds no .yaml, .yml or .json file: add one"
         findings.append(at(FOLDER_EMPTY, said, path))
     for file in files:
         try:
-            yield read_document(file)
+            yield read_document(file, draft)
         except UnreadableError as error:
             findings += error.findings
 

@@ -1,5 +1,9 @@
 """n8n's public API, as far as authors need it: workflows and their nodes, published or not.
 
+Workers ask this API how an execution stands, by another door (`client.N8n`): there an answer may be
+large, many are asked at once, and every failure is an outcome of a call. Here a failure is a
+sentence for whoever runs a command.
+
 Source: n8n 2.41, public-api/v1/openapi.yml; what it does not say was seen on a real n8n.
 """
 

@@ -261,6 +261,17 @@ async def test_a_file_that_is_no_server_file_is_left_as_it_is(
     assert file.read_text() == text
 
 
+async def test_a_place_that_cannot_be_written_to_is_named_with_the_mend(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    (tmp_path / "servers").write_text("a file")
+    status, said = await discover(n8n, tmp_path / "servers" / "n8n.yaml", "--yes")
+    assert status == 1
+    assert "n8n.yaml cannot be written: " in said
+    assert "name another with --file" in said
+    assert [each.name for each in tmp_path.iterdir()] == ["servers"]
+
+
 async def test_a_json_file_is_wrong_use_for_it_keeps_no_comments(n8n: N8n, tmp_path: Path) -> None:
     status, said = await discover(n8n, tmp_path / "n8n.json", "--yes")
     assert status == 2
@@ -278,7 +289,8 @@ async def test_watching_takes_up_what_is_published_and_drops_what_is_withdrawn(
         await wait_until(file.exists, "the file to be written")
         # A start would stop at a secret that is not set.
         assert list(read(file)) == ["transcribe"]
-        assert command.has_said("Parse invoice: left out, for N8N_INVOICE_KEY must be set")
+        left_out = "Parse invoice: left out, for N8N_INVOICE_KEY must be set"
+        await wait_until(lambda: command.has_said(left_out), "the reason why one is left out")
         n8n.published.append(next(each for each in kept if each["name"] == "Draft order"))
         await wait_until(lambda: "draft_order" in read(file), "a new tool")
         n8n.published[:] = n8n.published[-1:]

@@ -1,5 +1,6 @@
 """What `discover` knows of a workflow's input and name, from what n8n says of its nodes."""
 
+import json
 import string
 from typing import Any
 
@@ -7,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.authoring.discovery.inputs import schema_in, schema_like, without_schema
+from bridge.authoring.discovery.inputs import input_of, schema_in, without_schema
 from bridge.authoring.discovery.tools import Choice, free_name, tools_of
 from bridge.configuration.fields import BUILT_IN_TOOLS
-from bridge.n8n.api import WorkflowRecord
-from bridge.schemas.compile import faults_in_value
+from bridge.n8n.api import Node, WorkflowRecord
 
 OBJECT = '{"type": "object", "properties": {"a": {}}}'
 
@@ -38,16 +38,29 @@ def test_a_description_is_told_without_the_schema_in_it() -> None:
     assert without_schema(text) == "Reads.\n\n\n\n```\nexample\n```"
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=1) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(values)
-def test_a_value_satisfies_the_schema_that_is_like_it(value: Any) -> None:
-    assert faults_in_value(schema_like(value), value) == ()
+def test_a_sample_is_the_shape_of_what_is_taken_and_none_of_its_values() -> None:
+    sample = {"orderId": 7, "parts": [1, "one", None], "note": None}
+    of_pinned = workflow(path="a").model_copy(
+        update={"pin_data": {"Webhook": [{"json": {"body": sample}}]}}
+    )
+    trigger = {
+        "type": "n8n-nodes-base.executeWorkflowTrigger",
+        "parameters": {"jsonExample": json.dumps(sample)},
+    }
+    of_example = workflow(path="a").model_copy(
+        update={"nodes": (*workflow(path="a").nodes, Node.model_validate(trigger))}
+    )
+    expected = {
+        "type": "object",
+        "properties": {
+            "orderId": {"type": "integer", "description": "The order id."},
+            "parts": {"type": "array", "description": "The parts."},
+            "note": {"description": "The note."},
+        },
+        "required": ["orderId", "parts"],
+    }
+    for made in (of_pinned, of_example):
+        assert input_of(made, made.nodes[0], reads_pinned=True).schema == expected
 
 
 @given(st.text(), st.text(string.ascii_letters + string.digits, min_size=1, max_size=16))

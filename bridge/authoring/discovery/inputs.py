@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.authoring.guessing import schema_of
 from bridge.n8n.api import Node, WorkflowRecord
 
 Schema = dict[str, Any]
@@ -59,7 +60,7 @@ def input_of(workflow: WorkflowRecord, webhook: Node, *, reads_pinned: bool) -> 
         if node.type == SUB_WORKFLOW and (fields := _of_sub_workflow(node)):
             return Input(fields, f"the inputs of “{node.name}”")
     if reads_pinned and (body := _pinned_body(workflow, webhook)) is not None:
-        return Input(schema_like(body), "pinned data", is_said=False)
+        return Input(schema_of(body), "pinned data", is_said=False)
     names = [name for name in dict.fromkeys(_names_in(nodes)) if _ARGUMENT.fullmatch(name)]
     if names:
         properties: Schema = {name: {} for name in names}
@@ -103,7 +104,7 @@ def schema_in(text: str) -> Schema | None:
 def _schema(text: str) -> Schema | None:
     try:
         read = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_schema = isinstance(read, dict) and (read.get("type") == "object" or "properties" in read)
     return {"type": "object", **read} if is_schema else None
@@ -141,9 +142,10 @@ def _of_sub_workflow(node: Node) -> Schema:
     example = node.parameters.get("jsonExample")
     if isinstance(example, str):
         try:
-            return schema_like(json.loads(example))
-        except ValueError:
+            read = json.loads(example)
+        except (ValueError, RecursionError):
             return {}
+        return schema_of(read) if isinstance(read, dict) else {}
     inputs = node.parameters.get("workflowInputs", {})
     properties: Schema = {
         each["name"]: {"type": each["type"]} if each.get("type") in INPUT_TYPES else {}
@@ -165,23 +167,6 @@ def _pinned_body(workflow: WorkflowRecord, webhook: Node) -> Any:
     first = items[0] if isinstance(items, list) and items else {}
     body = first.get("json", {}).get("body") if isinstance(first, dict) else None
     return body if isinstance(body, dict) and body else None
-
-
-def schema_like(value: object) -> Schema:
-    """Return a schema that values of the same shape satisfy; no value itself is in it."""
-    match value:
-        case bool():
-            return {"type": "boolean"}
-        case int() | float():
-            return {"type": "number"}
-        case str():
-            return {"type": "string"}
-        case list():
-            return {"type": "array", **({"items": schema_like(value[0])} if value else {})}
-        case dict():
-            properties = {str(name): schema_like(each) for name, each in value.items()}
-            return {"type": "object", "properties": properties}
-    return {}
 
 
 def _names_in(nodes: Iterable[Node]) -> Iterator[str]:

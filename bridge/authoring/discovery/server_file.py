@@ -7,10 +7,9 @@ that n8n is sure of; its name, its other keys and the comments are its author's.
 import difflib
 import io
 import json
-import tempfile
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +19,8 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from bridge.authoring.discovery.tools import FoundTool
+from bridge.authoring.drafts import draft_beside
+from bridge.authoring.naming import prefix_of
 from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
@@ -60,17 +61,16 @@ class Change:
         return "".join(lines)
 
     def write(self) -> None:
-        """Replace the file in one step: whoever reads it sees the old one or the new one."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=self.path.parent, prefix=".", delete=False
-        ) as written:
-            written.write(self.after)
-        if self.path.exists():
-            Path(written.name).chmod(self.path.stat().st_mode & 0o777)
-        else:
-            Path(written.name).chmod(0o644)
-        Path(written.name).replace(self.path)
+        """Replace the file in one step: whoever reads it sees the old one or the new one.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        with draft_beside(self.path, "name another with --file") as draft:
+            draft.write_text(self.after, encoding="utf-8")
+            if self.path.exists():
+                draft.chmod(self.path.stat().st_mode & 0o777)
+            draft.replace(self.path)
 
 
 def change_of(path: Path, server: str, tools: Iterable[FoundTool], *, prunes: bool) -> Change:
@@ -108,11 +108,7 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """Find what `check` would say of the file that is to be written, were its secrets set."""
     known = as_up_sees_to({**dict.fromkeys(secrets, MADE_UP), **environ})
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / change.path.name
-        draft.write_text(change.after, encoding="utf-8")
-        found = read_server_files(draft, known).findings
-    return tuple(replace(each, path=change.path) for each in found)
+    return read_server_files(change.path, known, change.after).findings
 
 
 def _yaml() -> YAML:
@@ -125,7 +121,7 @@ def _yaml() -> YAML:
 
 def _head(server: str) -> str:
     title = server.replace("-", " ").replace("_", " ")
-    variable = f"{server.upper().replace('-', '_')}_TOKEN"
+    variable = f"{prefix_of(server)}_TOKEN"
     return HEAD.format(name=server, title=json.dumps(title), variable=variable)
 
 

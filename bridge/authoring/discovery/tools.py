@@ -1,7 +1,6 @@
 """From a published workflow to the entry of a server file that runs it."""
 
 import itertools
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from bridge.authoring.discovery.inputs import (
     without_schema,
 )
 from bridge.authoring.discovery.webhooks import AT_ONCE, STREAMING, Webhook, webhooks_of
+from bridge.authoring.naming import tool_name, variable_name
 from bridge.configuration.fields import BUILT_IN_TOOLS
 from bridge.n8n.api import WorkflowRecord
 
@@ -93,17 +93,13 @@ def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice) -> Found:
 
 def free_name(told: str, workflow_id: str, taken: Collection[str]) -> str:
     """Return a tool's name made of what people call it, with the id where that is taken."""
-    slug = _slug(told)[:NAME_MAX].rstrip("_")
+    slug = tool_name(told)[:NAME_MAX].rstrip("_")
     if slug and slug not in taken:
         return slug
     ids = itertools.chain([workflow_id], (f"{workflow_id} {n}" for n in itertools.count(2)))
-    ends = (f"_{_slug(each)}" for each in ids)
+    ends = (f"_{tool_name(each)}" for each in ids)
     names = (f"{(slug or 'workflow')[: NAME_MAX - len(end)]}{end}" for end in ends)
     return next(name for name in names if name not in taken)
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def _why_not(webhook: Webhook) -> str:
@@ -175,7 +171,7 @@ def _auth(webhook: Webhook) -> tuple[dict[str, Any], tuple[str, ...], str]:
     """
     credential: Any = next(iter(webhook.node.credentials.values()), {})
     called = credential.get("name", "") if isinstance(credential, dict) else ""
-    variable = "N8N_" + (re.sub(r"[^A-Z0-9]+", "_", str(called).upper()).strip("_") or "WEBHOOK")
+    variable = f"N8N_{variable_name(str(called)) or 'WEBHOOK'}"
     match webhook.authentication:
         case "headerAuth":
             auth = {"header": {"name": "Authorization", "value": f"env:{variable}"}}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from bridge.authoring.guessing import schema_of
+from bridge.authoring.naming import variable_name
 from bridge.authoring.scaffold.curl_line import CurlLine
-from bridge.authoring.scaffold.guessing import schema_of
 from bridge.configuration.server_options import sets_header
 from bridge.errors import ConfigurationError
 from bridge.formats.addresses import web_address
@@ -150,8 +151,7 @@ class _CurlReader:
         return names_a_secret(name) or holds_a_secret(value) or bool(_RANDOM.fullmatch(value))
 
     def _secret(self, name: str, what: str) -> str:
-        word = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") or "KEY"
-        variable = f"{self._prefix}_N8N_{word}"
+        variable = f"{self._prefix}_N8N_{variable_name(name) or 'KEY'}"
         while self._secrets.get(variable, what) != what:
             variable += "_2"
         self._secrets[variable] = what

@@ -1,6 +1,5 @@
 """What a new server is called and what it is for, checked before anything is written."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.authoring.checking.names import NAME_CHARS
+from bridge.authoring.naming import prefix_of, tool_name
 from bridge.authoring.scaffold.curl import CurlRequest
 from bridge.configuration.demo import NAME as DEMO
 from bridge.configuration.fields import BUILT_IN_TOOLS, Slug
@@ -21,8 +21,6 @@ Kind = Literal["inbox", "tool", "approval", "document"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
-_NO_PREFIX = re.compile(r"[0-9]|BRIDGE")
-"""No variable begins with a digit, and what begins with BRIDGE could be a setting's name."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,6 @@ class Project:
     def prefix(self) -> str:
         """Return what its variables begin with; no common variable has the endings they have."""
         return prefix_of(self.name)
-
-
-def tool_name(name: str) -> str:
-    """Return the tool's name for a server's name, as Python and models like to spell one."""
-    return name.replace("-", "_")
-
-
-def prefix_of(name: str) -> str:
-    """Return what the variables of a server begin with."""
-    upper = tool_name(name).upper()
-    return f"SERVER_{upper}" if _NO_PREFIX.match(upper) else upper
 
 
 def demand_name(name: str, environ: Mapping[str, str]) -> None:

@@ -1,11 +1,10 @@
 """Writing a folder whole or not at all."""
 
-import contextlib
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from bridge.authoring.checking.check import check, errors
+from bridge.authoring.drafts import draft_beside
 from bridge.authoring.scaffold.project import demand_free
 from bridge.configuration.settings import read_dotenv
 from bridge.errors import ConfigurationError
@@ -24,7 +23,8 @@ def write_folder(folder: Path, files: Mapping[PurePosixPath, str]) -> None:
             not sound: what it is made of was not.
     """
     demand_free(folder)
-    with _beside(folder) as made:
+    with draft_beside(folder, "choose another place with --into") as made:
+        made.mkdir()  # with the rights that the user's mask leaves: the one around it has fewer
         for path, text in files.items():
             file = made / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -39,20 +39,3 @@ def _demand_sound(made: Path) -> None:
     environ = read_dotenv(made / PRIVATE)
     if faults := errors(check(made / "config" / "servers", environ)):
         raise ConfigurationError(tuple(f"nothing is written: {each.sentence}" for each in faults))
-
-
-@contextlib.contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
-    """Make a folder beside another, and take away what has not been renamed."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
-        ) as name:
-            made = Path(name) / folder.name
-            made.mkdir()  # with the rights that the user's mask leaves: the one around it has fewer
-            yield made
-    except OSError as error:
-        raise ConfigurationError(
-            (f"{folder} cannot be written: {error.strerror}; choose another place with --into",)
-        ) from error
