@@ -7,7 +7,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 # tests/NAME/__main__.py.
 LONG := bench chaos conformance docs fuzz gallery hosts proxies recordings stdio tokens upgrade wheel
 
-.PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n reference schema lock clean
+.PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n first-call reference schema lock clean
 
 install: .venv/.runtime
 
@@ -65,6 +65,10 @@ e2e-n8n: .venv/.dev
 # The pages of docs/reference, from the models and the commands.
 reference: .venv/.dev
 	$(BIN)/python -m tests.docs.reference
+
+# Times every kind of `new` to its first call; with ARGS=--write for the docs.
+first-call: .venv/.dev
+	$(BIN)/python -m tests.first_call $(ARGS)
 
 schema: .venv/.runtime
 	$(BIN)/python -m bridge.configuration.schema > bridge/server_file.schema.json
