@@ -37,7 +37,7 @@ class PlayedFiles:
         self._javascript = javascript
         self._webhooks: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
 
-    def publish(self, workflow: dict[str, Any]) -> None:
+    async def publish(self, workflow: dict[str, Any]) -> None:
         """Play a workflow from now on."""
         for node in workflow["nodes"]:
             if node["type"] == "n8n-nodes-base.webhook":

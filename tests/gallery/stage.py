@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.bridge_processes import Bridge, running_bridge
 from tests.claude import Spread, Wire, claude, use
-from tests.gallery.examples import FOLDER, Example, examples
+from tests.gallery.examples import FOLDER, Example
 from tests.gallery.javascript import javascript
 from tests.gallery.outside import Outside
 from tests.gallery.playing import PlayedFiles
 from tests.n8n.real import API_KEY, URL, open_n8n
 from tests.serving import serving_any
+from tests.waiting import wait_until
 
 CLAUDE_TOKEN, HOOK_TOKEN, N8N_KEY = (secrets.token_hex(24) for _ in range(3))
 VARIABLES = {
@@ -38,6 +39,8 @@ CREDENTIALS = {
 """What users make in n8n, under the ids that the workflows give them."""
 
 ANSWER_S = 60.0
+
+Publish = Callable[[dict[str, Any]], Awaitable[object]]
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Scene:
         """Return what the systems outside were sent, such as at `crm/people`."""
         return self.outside.received(self.example, path)
 
+    async def once_received(self, path: str) -> list[Any]:
+        """Return what they were sent, as soon as that is something."""
+        await wait_until(lambda: self.received(path), f"something comes to {path}", ANSWER_S)
+        return self.received(path)
+
 
 async def take(client: Client, hook: str) -> dict[str, Any]:
     """Take the next event of a hook, which has to come."""
@@ -92,18 +100,21 @@ async def reply(client: Client, taken: dict[str, Any], value: Any) -> dict[str, 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the scripts of all examples are played."""
+    """Where the scripts of all examples are played; `publish` puts a workflow into n8n."""
 
     bridge: Bridge
     outside: Outside
     n8n: httpx2.AsyncClient
+    publish: Publish
 
     async def play(self, example: Example) -> None:
-        """Play an example's script.
+        """Import an example's workflows as its user would, and play its script.
 
         Raises:
             AssertionError: something was not as the script says.
         """
+        for file in example.workflows:
+            await self.publish(json.loads(self.outside.addressed(example, file.read_text())))
         await example.script(Scene(example, self.bridge, self.outside, self.n8n))
 
 
@@ -115,34 +126,23 @@ async def on_standin(folder: Path) -> AsyncIterator[Stage]:
         async with (
             Standin(further=played.flow_at) as standin,
             serving_standin(standin) as url,
-            _stage(folder, url, "any") as stage,
+            _stage(folder, url, "any", played.publish) as stage,
         ):
-            for workflow in workflows(stage.outside):
-                played.publish(workflow)
             yield stage
 
 
 @contextlib.asynccontextmanager
 async def on_real_n8n(folder: Path) -> AsyncIterator[Stage]:
     """Run a bridge for all examples, with the n8n that BRIDGE_TEST_N8N_URL names."""
-    async with open_n8n() as n8n, _stage(folder, URL, API_KEY) as stage:
+    async with open_n8n() as n8n, _stage(folder, URL, API_KEY, n8n.publish) as stage:
         n8n.known = {name: ("httpHeaderAuth", header) for name, header in CREDENTIALS.items()}
-        for workflow in workflows(stage.outside):
-            await n8n.publish(workflow)
         yield stage
 
 
-def workflows(outside: Outside) -> list[dict[str, Any]]:
-    """Read the workflows of all examples, with the addresses of here."""
-    return [
-        json.loads(outside.addressed(example, file.read_text()))
-        for example in examples()
-        for file in example.workflows
-    ]
-
-
 @contextlib.asynccontextmanager
-async def _stage(folder: Path, n8n_url: str, api_key: str) -> AsyncIterator[Stage]:
+async def _stage(
+    folder: Path, n8n_url: str, api_key: str, publish: Publish
+) -> AsyncIterator[Stage]:
     settings: dict[str, Any] = {
         "BRIDGE_SERVERS": str(FOLDER),
         "BRIDGE_N8N_URL": n8n_url,
@@ -157,4 +157,4 @@ async def _stage(folder: Path, n8n_url: str, api_key: str) -> AsyncIterator[Stag
         running_bridge(folder, **settings) as bridge,
     ):
         outside.bridge_url = bridge.webs[0].url
-        yield Stage(bridge, outside, n8n)
+        yield Stage(bridge, outside, n8n, publish)

@@ -7,7 +7,6 @@ from mcp.client import Client
 
 from tests.claude import use
 from tests.gallery.stage import Scene, reply, take
-from tests.waiting import wait_until
 
 
 async def play(scene: Scene) -> None:
@@ -33,12 +32,7 @@ async def play(scene: Scene) -> None:
                 if row["price"] <= prices.get(row["sku"], 0) * 0.95
             ]
         await reply(client, taken, {"summary": "Three offers end on Sunday.", "findings": findings})
-
-    def is_told() -> bool:
-        return bool(scene.received("chat/channels/pricing/messages"))
-
-    await wait_until(is_told, "the team is told", 30)
-    (message,) = scene.received("chat/channels/pricing/messages")
+    (message,) = await scene.once_received("chat/channels/pricing/messages")
     assert message == {"text": "Three offers end on Sunday.", "findings": findings}
     assert [each["competitor"] for each in findings] == ["brightdesk"] * 2 + ["plankworks"]
 
