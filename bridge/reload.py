@@ -35,7 +35,7 @@ def prepare_nothing(_servers: Mapping[str, Server]) -> Step:
 class Reloader:
     """Replaces the servers of a process by what their files hold now, at each SIGHUP.
 
-    With `changes` also at each of these.
+    With `changes` also at each of these. One that `keeps_going` replaces those that are sound.
     """
 
     environ: Mapping[str, str]
@@ -43,6 +43,7 @@ class Reloader:
     servers: Servers
     hangups: Hangups
     changes: AsyncIterator[None] | None = None
+    keeps_going: bool = False
 
     @contextlib.asynccontextmanager
     async def running(
@@ -79,7 +80,8 @@ class Reloader:
 
     async def _replace(self, runtime: Runtime, prepare: Prepare) -> None:
         before = self.servers.now
-        found = await asyncio.to_thread(read_servers_anew, self.environ, self.settings)
+        last = before if self.keeps_going else None
+        found = await asyncio.to_thread(read_servers_anew, self.environ, self.settings, last)
         servers = self.servers.merged(found)
         await runtime.mcp.authenticator.tokens.demand_guards(servers)
         schemas = runtime.mcp.schemas

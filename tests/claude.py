@@ -17,7 +17,8 @@ from mcp_types import (
 )
 from typing_extensions import override
 
-from bridge.testing.clients import closing, sentence, use
+from bridge.client.mcp_client import closing, sentence
+from bridge.testing.clients import use
 
 __all__ = ["Spread", "claude", "closing", "modern_request", "sentence", "use"]
 

@@ -18,8 +18,11 @@ CONCURRENCY = 1000
 @click.option(
     "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
 )
+@click.option("--keep-going", "keeps_going", is_flag=True, hidden=True)
 @click.pass_obj
-def worker(environ: Mapping[str, str], concurrency: int, *, is_reloading: bool) -> None:
+def worker(
+    environ: Mapping[str, str], concurrency: int, *, is_reloading: bool, keeps_going: bool
+) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
     import asyncio
 
@@ -39,8 +42,8 @@ def worker(environ: Mapping[str, str], concurrency: int, *, is_reloading: bool) 
         from bridge.local.file_changes import changes_at
 
         changes = changes_at(servers_dir_of(environ))
-    configuration = process_configuration(environ)
+    configuration = process_configuration(environ, keeps_going=keeps_going)
     settings, servers = configuration.settings, Servers(configuration.servers)
-    reloader = Reloader(environ, settings, servers, hangups, changes)
+    reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(run_worker(reloader, concurrency))

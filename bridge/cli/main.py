@@ -22,6 +22,9 @@ Load = Callable[[], click.Command]
 reloading = click.option(
     "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
 )
+keeping_going = click.option(
+    "--keep-going", "keeps_going", is_flag=True, hidden=True, help="Serve what files are sound."
+)
 
 
 class LoadedLater(click.Command):
@@ -114,10 +117,18 @@ def up_command(environ: Mapping[str, str], *, is_reloading: bool) -> None:
 @commands.command()
 @click.option("--host", help="Instead of BRIDGE_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of BRIDGE_PORT, and of PORT.")
+@click.option("--fd", type=click.IntRange(min=3), hidden=True, help="A socket that listens.")
 @reloading
+@keeping_going
 @click.pass_obj
 def web(
-    environ: Mapping[str, str], host: str | None, port: int | None, *, is_reloading: bool
+    environ: Mapping[str, str],
+    host: str | None,
+    port: int | None,
+    *,
+    fd: int | None,
+    is_reloading: bool,
+    keeps_going: bool,
 ) -> None:
     """Run one web process: the doors for n8n and for Claude.
 
@@ -126,31 +137,21 @@ def web(
     from bridge.local.hangups import Hangups
 
     hangups = Hangups()  # first of all: who sends one early means the files that are read then
-    from bridge.app import BridgeApp
-    from bridge.configuration.current import Servers
-    from bridge.configuration.load import process_configuration
-    from bridge.local.ports import listen, make_room
-    from bridge.net.serve import serve
-    from bridge.reload import Reloader
+    from bridge.cli.web import run_web
 
-    asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
-    environ = {
-        **environ,
-        "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
-        **{name: str(value) for name, value in asked.items() if value is not None},
-    }
     changes = None
     if is_reloading:
         from bridge.configuration.settings import servers_dir_of
         from bridge.local.file_changes import changes_at
 
         changes = changes_at(servers_dir_of(environ))
-    configuration = process_configuration(environ)
-    settings, servers = configuration.settings, Servers(configuration.servers)
-    make_room(settings.streams_max)
-    listener = listen(settings.host, settings.port)
-    app = BridgeApp(settings, servers, Reloader(environ, settings, servers, hangups, changes))
-    serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)
+    asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
+    environ = {
+        **environ,
+        "BRIDGE_PORT": environ.get("BRIDGE_PORT", "").strip() or environ.get("PORT", ""),
+        **{name: str(value) for name, value in asked.items() if value is not None},
+    }
+    run_web(environ, hangups, changes, keeps_going=keeps_going, fd=fd)
 
 
 @commands.command()
@@ -195,6 +196,14 @@ def _check() -> click.Command:
     from bridge.cli.check import check_command
 
     return check_command
+
+
+@commands.later("dev")
+def _dev() -> click.Command:
+    """Run everything on this machine, reload what changes, and show what happens."""
+    from bridge.cli.dev import dev_command
+
+    return dev_command
 
 
 @commands.later("new")

@@ -20,7 +20,7 @@ from bridge.configuration.demo import demo_tokens, missing_folder, with_demo
 from bridge.configuration.load import Configuration, read_configuration, unguarded
 from bridge.configuration.settings import data_dir_of, servers_dir_of
 from bridge.errors import ConfigurationError
-from bridge.local.children import Child, Process, keep
+from bridge.local.children import Child, Process, Surroundings, keep
 from bridge.local.hangups import Hangups
 from bridge.local.ports import free_port, listen
 from bridge.local.valkey import EmbeddedValkey
@@ -30,6 +30,21 @@ POLL_S = 0.1
 ASK_S = 5.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the children run: `dev` has them serve what files are sound, and log into a file.
+
+    It also holds the port for the web process, so that nobody is refused while that is replaced.
+    """
+
+    keeps_going: bool = False
+    log: Path | None = None
+
+
+AS_UP = Manner()
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class Plan:
     reloaded: tuple[Child, ...]
 
 
-def plan(given: Mapping[str, str]) -> Plan:
+def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
     """Fill in what the environment leaves open, and check all of it before anything starts.
 
     Raises:
@@ -68,15 +83,19 @@ def plan(given: Mapping[str, str]) -> Plan:
     if not environ.get("BRIDGE_N8N_URL"):
         stand_in_port = free_port(STAND_IN_PORT)
         environ["BRIDGE_N8N_URL"] = f"http://127.0.0.1:{stand_in_port}"
-    configuration = read_configuration(environ)
+    configuration = read_configuration(environ, keeps_going=manner.keeps_going)
     settings = configuration.settings
-    listen(settings.host, settings.port).close()
+    listener = listen(settings.host, settings.port)
+    options = ("--keep-going",) if manner.keeps_going else ()
+    held = (listener.detach(),) if manner.keeps_going else ()
+    listener.close()
 
-    def child(*command: str) -> Child:
-        return Child(command, environ, settings.drain_s)
+    def child(*command: str, files: tuple[int, ...] = ()) -> Child:
+        return Child(command, environ, settings.drain_s, Surroundings(None, manner.log, files))
 
     stand_in = (child("standin", "--port", str(stand_in_port)),) if stand_in_port else ()
-    reloaded = (child("worker"), child("web"))
+    serving_at = tuple(word for file in held for word in ("--fd", str(file)))
+    reloaded = (child("worker", *options), child("web", *options, *serving_at, files=held))
     tiers = (first, stand_in, reloaded)
     return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers, reloaded)
 
@@ -93,15 +112,19 @@ async def up(given: Mapping[str, str], *, is_reloading: bool = False) -> None:
     changes = changes_of_servers(given) if is_reloading else None
     planned = plan(given)
     watching = (partial(reload_at, changes, planned),) if changes else ()
-    work = asyncio.create_task(keep_all(planned, hangups, *watching))
-    on_first_signal(work.cancel)
+    hearing = partial(hangups.serve, partial(reload, planned))
+    await until_stopped(keep_all(planned, partial(greet, planned), hearing, *watching))
+
+
+async def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Do some work until it is done, or a signal comes: then it is cancelled, and may drain."""
+    working = asyncio.create_task(work)
+    on_first_signal(working.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await work
+        await working
 
 
-async def keep_all(
-    planned: Plan, hangups: Hangups, *beside: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
+async def keep_all(planned: Plan, *beside: Work) -> None:
     """Start everything and keep it running until cancelled, then drain.
 
     What is to be done `beside` begins once everything has been started.
@@ -121,8 +144,6 @@ async def keep_all(
         async with asyncio.TaskGroup() as tasks:
             for process in itertools.chain(*planned.tiers):
                 tasks.create_task(keep(process))
-            tasks.create_task(greet(planned))
-            tasks.create_task(hangups.serve(partial(reload, planned)))
             for work in beside:
                 tasks.create_task(work())
 

@@ -24,7 +24,8 @@ class Configuration:
     """All that a process is told from outside; `warnings` and `short_secrets` keep it from nothing.
 
     Where more than this machine can reach the bridge, short secrets are faults. `unheeded` names
-    the keys that do nothing yet.
+    the keys that do nothing yet. `faults` are those of server files that are not served, where that
+    keeps the process from nothing.
     """
 
     settings: Settings
@@ -32,17 +33,20 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     short_secrets: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
-def read_configuration(environ: Mapping[str, str]) -> Configuration:
+def read_configuration(environ: Mapping[str, str], *, keeps_going: bool = False) -> Configuration:
     """Read the settings, and the server files that they point to.
+
+    When it `keeps_going`, files that are not sound are left out.
 
     Raises:
         ConfigurationError: naming every fault of both at once.
     """
     files = read_server_files(servers_dir_of(environ), environ)
     short = (*short_in_settings(environ), *files.short_secrets)
-    faults = files.faults + (short if is_reachable_by(environ) else ())
+    faults = (*(() if keeps_going else files.faults), *(short if is_reachable_by(environ) else ()))
     try:
         settings = Settings.from_environ(environ, files.variables)
     except ConfigurationError as error:
@@ -50,21 +54,39 @@ def read_configuration(environ: Mapping[str, str]) -> Configuration:
     faults += tuple(faults_of_oauth(settings))
     if faults:
         raise ConfigurationError(faults)
-    return Configuration(settings, files.servers, files.warnings, short, files.unheeded)
+    return Configuration(
+        settings, files.servers, files.warnings, short, files.unheeded, files.faults
+    )
 
 
-def read_servers_anew(environ: Mapping[str, str], settings: Settings) -> dict[str, Server]:
+def read_servers_anew(
+    environ: Mapping[str, str],
+    settings: Settings,
+    last: Mapping[str, Server] | None = None,
+) -> dict[str, Server]:
     """Read the server files of a process that runs; its settings stay as they are.
+
+    With those that were served `last`, what is not sound is logged, and nothing of it is taken
+    away: in place of a file with a fault its server stands as it was.
 
     Raises:
         ConfigurationError: naming every fault of the files.
     """
     files = read_server_files(servers_dir_of(environ), environ)
-    faults = files.faults + (files.short_secrets if is_reachable(settings) else ())
+    faults = files.short_secrets if is_reachable(settings) else ()
+    if last is None:
+        faults = files.faults + faults
     if faults:
         raise ConfigurationError(faults)
+    log_faults(files.faults)
     log_warnings(files.warnings + files.unheeded, files.short_secrets)
-    return files.servers
+    return {**(last or {}), **files.servers} if files.faults else files.servers
+
+
+def log_faults(faults: Iterable[str]) -> None:
+    """Log which server files are not served as they are now."""
+    for fault in faults:
+        logger.error("server_file.left_out", extra={"fault": fault})
 
 
 def log_warnings(warnings: Iterable[str], short_secrets: Iterable[str]) -> None:
@@ -146,18 +168,23 @@ NO_REDIS = (
 logger = logging.getLogger(__name__)
 
 
-def process_configuration(environ: Mapping[str, str]) -> Configuration:
+def process_configuration(
+    environ: Mapping[str, str], *, keeps_going: bool = False
+) -> Configuration:
     """Read the configuration of a process that shares its Redis with others; log its warnings.
+
+    When it `keeps_going`, files that are not sound are left out.
 
     Raises:
         ConfigurationError: there are faults, or no Redis is named.
     """
     faults = () if environ.get("BRIDGE_REDIS_URL", "").strip() else (NO_REDIS,)
     try:
-        configuration = read_configuration(environ)
+        configuration = read_configuration(environ, keeps_going=keeps_going)
     except ConfigurationError as error:
         raise ConfigurationError((*faults, *error.faults)) from None
     if faults:
         raise ConfigurationError(faults)
+    log_faults(configuration.faults)
     log_warnings(configuration.warnings + configuration.unheeded, configuration.short_secrets)
     return configuration

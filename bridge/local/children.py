@@ -1,10 +1,12 @@
 """The supervisor's children: started, started again whenever they end, and stopped in order."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -36,49 +38,87 @@ class Process(Protocol):
         """Have it finish what it holds, then end it."""
 
 
-class Child:
-    """One `n8n-bridge COMMAND` as a process of its own that never outlives this one.
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a child runs: the folder whose `.env` it reads, the log that its stderr is added to.
 
-    It runs in `folder`, whose `.env` it reads, or where this process does.
+    Without them it has those of this process. It gets open `files`, by their numbers.
     """
+
+    folder: Path | None = None
+    log: Path | None = None
+    files: tuple[int, ...] = ()
+
+
+AS_HERE = Surroundings()
+
+
+class Child:
+    """One `n8n-bridge COMMAND` as a process of its own that never outlives this one."""
 
     def __init__(
         self,
         command: tuple[str, ...],
         environ: Mapping[str, str],
         drain_s: float,
-        folder: Path | None = None,
+        surroundings: Surroundings = AS_HERE,
     ) -> None:
         self.name = command[0]
         self._command = command
         self._environ = environ
         self._drain_s = drain_s
-        self._folder = folder
+        self._surroundings = surroundings
         self._process: asyncio.subprocess.Process | None = None
+        self._replacing = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start it; whether it is ready is for the caller to ask."""
-        self._process = await asyncio.create_subprocess_exec(
-            # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
-            *tied_to_parent(sys.executable, "-P", "-m", "bridge", *self._command),
-            env=self._environ,
-            cwd=self._folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
-        )
+        """Start it, unless it runs; whether it is ready is for the caller to ask."""
+        if self._is_running:
+            return
+        where = self._surroundings
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(where.log.open("ab")) if where.log else None
+            self._process = await asyncio.create_subprocess_exec(
+                # -P keeps the folder it is started in off sys.path, where any mcp.py would be run.
+                *tied_to_parent(sys.executable, "-P", "-m", "bridge", *self._command),
+                env=self._environ,
+                cwd=where.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=where.files,
+                start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to act on
+            )
 
     async def wait(self) -> int:
-        """Wait until it has ended; returns its exit status, minus the signal's number if killed."""
-        return await self._process.wait() if self._process else 0
+        """Wait until it has ended; returns its exit status, minus the signal's number if killed.
+
+        That it is replaced is no end.
+        """
+        while True:
+            process = self._process
+            status = await process.wait() if process else 0
+            async with self._replacing:
+                if self._process is process:
+                    return status
+
+    @property
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
 
     def reload(self) -> None:
         """Have it read its server files anew, if it runs."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self._is_running:
             self._process.send_signal(signal.SIGHUP)
+
+    async def replace(self) -> None:
+        """Have it drain, and start it again, on the code as it is now."""
+        async with self._replacing:
+            await self.stop()
+            await self.start()
 
     async def stop(self) -> None:
         """Ask it to drain, and kill it when its time is over."""
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None or not self._is_running:
             return
         self._process.terminate()
         try:

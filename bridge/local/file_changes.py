@@ -21,6 +21,12 @@ logger = logging.getLogger(__name__)
 logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
+async def code_changes(*folders: Path) -> AsyncIterator[None]:
+    """Yield each time that code of these packages has become other code."""
+    async for _ in awatch(*folders, watch_filter=_is_code, step=QUIET_MS):
+        yield
+
+
 def changes_at(path: Path) -> AsyncIterator[None]:
     """Yield each time that server files at `path`, or Python beneath, are others than at this call.
 
@@ -76,6 +82,10 @@ def _folder_of(path: Path) -> Path:
 
 def _is_of_interest(_change: Change, path: str) -> bool:
     return Path(path).suffix in SUFFIXES
+
+
+def _is_code(_change: Change, path: str) -> bool:
+    return Path(path).suffix in (CODE, ".lua")
 
 
 def _stamps(path: Path) -> Mapping[Path, Stamp | None]:

@@ -1,20 +1,12 @@
 """Claude as a test plays it: an MCP client that is connected to one server."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx2
 from anyio.from_thread import BlockingPortal
 from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, TextContent
 
-T = TypeVar("T")
-
-TIMEOUT_S = 120.0
+from bridge.client.mcp_client import sentence
 
 
 class ClaudeClient:
@@ -58,27 +50,3 @@ async def use(client: Client, tool: str, /, **arguments: Any) -> dict[str, Any]:
     assert not result.is_error, sentence(result)
     assert isinstance(result.structured_content, dict)
     return result.structured_content
-
-
-def sentence(result: CallToolResult) -> str:
-    """Return the text of a result."""
-    return "".join(part.text for part in result.content if isinstance(part, TextContent))
-
-
-@contextlib.asynccontextmanager
-async def connected(address: str, token: str) -> AsyncIterator[Client]:
-    """Connect to a server of a bridge, by its address."""
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    http = httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S, trust_env=False)
-    transport = closing(http, streamable_http_client(address, http_client=http))
-    async with Client(transport, read_timeout_seconds=TIMEOUT_S) as client:
-        yield client
-
-
-@contextlib.asynccontextmanager
-async def closing(
-    http: httpx2.AsyncClient, transport: AbstractAsyncContextManager[T]
-) -> AsyncIterator[T]:
-    """Close the HTTP client with the transport that was given it."""
-    async with http, transport as streams:
-        yield streams

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,16 +13,17 @@ from pathlib import Path
 import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from bridge.configuration.credentials import BasicAuth, BearerAuth, HeaderAuth
+from bridge.client.mcp_client import connected
+from bridge.client.proofs import proof_for
 from bridge.configuration.server_files import read_server_files
-from bridge.configuration.servers import Hook, Server
+from bridge.configuration.servers import Server
 from bridge.errors import ConfigurationError
-from bridge.local.children import Child
+from bridge.local.children import Child, Surroundings
 from bridge.local.ports import free_port
 from bridge.models import Json
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
-from bridge.testing.clients import ClaudeClient, connected
+from bridge.testing.clients import ClaudeClient
 from bridge.testing.n8n import ParkedExecution, PlayedN8n
 
 START_S = 30.0
@@ -76,31 +79,14 @@ class RunningBridge:
         return parked
 
     async def _send(self, server: Server, hook: str, payload: Json, reply_url: str) -> str:
-        headers = credentials_of(server.hooks[hook])
+        body = json.dumps(payload).encode()
+        headers = {"content-type": "application/json"}
+        headers |= proof_for(server.hooks[hook], body, time.time())
         headers |= {"bridge-reply-url": reply_url} if reply_url else {}
         address = f"{self.url}/hooks/{server.name}/{hook}"
-        answer = await self._http.post(address, json=payload, headers=headers)
+        answer = await self._http.post(address, content=body, headers=headers)
         assert answer.is_success, f"the hook answered {answer.status_code}: {answer.text}"
         return str(answer.json()["event_id"])
-
-
-def credentials_of(hook: Hook) -> dict[str, str]:
-    """Return the headers that prove a sender to a hook, by the first way that it takes.
-
-    Raises:
-        NotImplementedError: it takes signatures alone.
-    """
-    for auth in hook.auth:
-        match auth:
-            case BearerAuth():
-                return {"authorization": f"Bearer {auth.token.get_secret_value()}"}
-            case HeaderAuth():
-                return {auth.name: auth.value.get_secret_value()}
-            case BasicAuth():
-                basic = httpx2.BasicAuth(auth.user, auth.password.get_secret_value())
-                request = next(basic.auth_flow(httpx2.Request("POST", "http://any")))
-                return {"authorization": request.headers["authorization"]}
-    raise NotImplementedError(f"the hook {hook.name} takes signed requests: sign one and post it")
 
 
 @contextlib.contextmanager
@@ -155,7 +141,7 @@ async def _up(
     url: str,
 ) -> None:
     """Start everything and wait until it answers; the end of the stack ends it."""
-    up = Child(("up",), environ, DRAIN_S, folder)
+    up = Child(("up",), environ, DRAIN_S, Surroundings(folder))
     stack.push_async_callback(up.stop)
     await up.start()
     ended = asyncio.create_task(up.wait())

@@ -11,9 +11,9 @@ import httpx2
 from mcp.client import Client
 
 from bridge.authoring.naming import prefix_of
+from bridge.client.mcp_client import connected
 from bridge.configuration.settings import read_dotenv
 from bridge.local.ports import free_port
-from bridge.testing.clients import connected
 from tests.n8n.real import API_KEY, URL, WRITTEN_ADDRESS, RealN8n
 from tests.processes import AS_STARTED, run, running
 from tests.wheels import welcomed

@@ -25,7 +25,10 @@ TELLING = {
     }.items()
     for verb in verbs.split()
 }
-RUNNING = {"up", "web", "worker", "stdio", "check", "discover", "doctor", "new", "standin"}
+RUNNING = {
+    *("up", "dev", "web", "worker", "stdio", "standin"),
+    *("check", "discover", "doctor", "new"),
+}
 """What runs the bridge or reads its files; what comes in by them is on record at its door."""
 
 

@@ -14,9 +14,9 @@ import click
 import pytest
 
 from bridge.authoring.scaffold.project import KINDS
+from bridge.client.mcp_client import connected
 from bridge.configuration.settings import read_dotenv
 from bridge.local.ports import free_port
-from bridge.testing.clients import connected
 from tests.claude import use
 from tests.processes import AS_STARTED, OF_THE_TREE, ROOT, run, running
 from tests.wheels import welcomed

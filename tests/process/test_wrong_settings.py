@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 
 from bridge.cli.up import keep_all, plan
 from bridge.errors import ConfigurationError
-from bridge.local.hangups import Hangups
 from tests.commands import run
 
 OPERATING = ("events ls", "calls ls", "replies ls", "tokens ls")
@@ -203,7 +202,7 @@ async def test_up_starts_nothing_on_a_redis_that_can_be_no_store(redis_url: str)
         try:
             planned = plan(SOUND | {"BRIDGE_REDIS_URL": redis_url, "BRIDGE_PORT": "0"})
             with pytest.raises(ConfigurationError, match="may evict"):
-                await keep_all(planned, Hangups())
+                await keep_all(planned)
         finally:
             await client.config_set("maxmemory-policy", "noeviction")
         assert await client.dbsize() <= 1

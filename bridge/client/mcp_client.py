@@ -1,0 +1,41 @@
+"""An MCP client that is connected to one server of a bridge."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+
+T = TypeVar("T")
+
+TIMEOUT_S = 120.0
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    address: str, token: str, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[Client]:
+    """Connect to a server of a bridge, by its address."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
+    transport = closing(http, streamable_http_client(address, http_client=http))
+    async with Client(transport, read_timeout_seconds=timeout_s) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def closing(
+    http: httpx2.AsyncClient, transport: AbstractAsyncContextManager[T]
+) -> AsyncIterator[T]:
+    """Close the HTTP client with the transport that was given it."""
+    async with http, transport as streams:
+        yield streams
+
+
+def sentence(result: CallToolResult) -> str:
+    """Return the text of a result."""
+    return "".join(part.text for part in result.content if isinstance(part, TextContent))
