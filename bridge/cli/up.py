@@ -11,6 +11,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import click
 import httpx2
@@ -22,10 +23,9 @@ from bridge.configuration.settings import data_dir_of, servers_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.children import Child, Process, Surroundings, keep
 from bridge.local.hangups import Hangups
-from bridge.local.ports import free_port, listen
+from bridge.local.ports import RARELY_TAKEN, free_port, listen
 from bridge.local.valkey import EmbeddedValkey
 
-STAND_IN_PORT = 5680
 POLL_S = 0.1
 ASK_S = 5.0
 
@@ -81,7 +81,7 @@ def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
         environ["BRIDGE_PORT"] = str(free_port())
     stand_in_port = None
     if not environ.get("BRIDGE_N8N_URL"):
-        stand_in_port = free_port(STAND_IN_PORT)
+        stand_in_port = free_port(stand_in_port_of(data_dir))
         environ["BRIDGE_N8N_URL"] = f"http://127.0.0.1:{stand_in_port}"
     configuration = read_configuration(environ, keeps_going=manner.keeps_going)
     settings = configuration.settings
@@ -98,6 +98,14 @@ def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
     reloaded = (child("worker", *options), child("web", *options, *serving_at, files=held))
     tiers = (first, stand_in, reloaded)
     return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers, reloaded)
+
+
+def stand_in_port_of(data_dir: Path) -> int:
+    """Return the port for a data folder's stand-in: the same at each start, another in each folder.
+
+    One for all would be fought for by two that start at once, for it is taken only seconds later.
+    """
+    return RARELY_TAKEN[crc32(bytes(data_dir.resolve())) % len(RARELY_TAKEN)]
 
 
 async def up(given: Mapping[str, str], *, is_reloading: bool = False) -> None:

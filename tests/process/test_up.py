@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.cli.up import plan
+from bridge.cli.up import plan, stand_in_port_of
 from bridge.local.children import Child
 from bridge.local.ports import free_port
 from bridge.schemas.pool import CheckOptions, CheckProcesses
@@ -173,6 +173,15 @@ def test_made_up_tokens_stay_and_are_for_their_owner_only(environ: dict[str, str
     assert kept.items() <= first.items()
     assert first == {**second, "BRIDGE_N8N_URL": first["BRIDGE_N8N_URL"]}
     assert stat.S_IMODE((folder / "demo-tokens.json").stat().st_mode) == 0o600
+
+
+def test_the_stand_in_has_a_port_that_no_other_data_folder_s_wants(
+    environ: dict[str, str],
+) -> None:
+    wanted = [stand_in_port_of(Path("/srv") / name) for name in ("desk", "shop", "desk")]
+    assert wanted[0] == wanted[2] != wanted[1]
+    ports = {plan(environ).stand_in_port for _ in range(2)}
+    assert ports == {stand_in_port_of(Path(environ["BRIDGE_DATA_DIR"]))}
 
 
 async def test_no_file_of_the_folder_it_is_started_in_stands_in_for_a_module(
