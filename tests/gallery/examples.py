@@ -10,9 +10,6 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "config" / "examples"
 
-WRITTEN_BRIDGE = "http://127.0.0.1:8080"
-"""Where the workflows believe the bridge to be; whoever imports them puts the right address."""
-
 WRITTEN_OUTSIDE = re.compile(r"https://([a-z0-9-]+)\.example\.com")
 """What the samples and the workflows call the systems outside, such as a CRM."""
 

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.gallery.examples import WRITTEN_BRIDGE, WRITTEN_OUTSIDE, Example
+from tests.gallery.examples import WRITTEN_OUTSIDE, Example
+from tests.n8n.real import WRITTEN_ADDRESS
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -38,7 +39,7 @@ class Outside:
     def addressed(self, example: Example, text: str) -> str:
         """Return a text of an example with the addresses of here in it."""
         systems = rf"{self.url}/{example.name}/\1"
-        return WRITTEN_OUTSIDE.sub(systems, text.replace(WRITTEN_BRIDGE, self.bridge_url))
+        return WRITTEN_OUTSIDE.sub(systems, text.replace(WRITTEN_ADDRESS, self.bridge_url))
 
     def received(self, example: Example, path: str) -> list[Any]:
         """Return what was sent to a path of an example's systems, such as `crm/people`."""

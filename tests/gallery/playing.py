@@ -4,6 +4,7 @@ On purpose:
 1. Only the nodes, and of them only the options, that the examples have: any other is an error.
 2. Retry On Fail is left out: the scripts break nothing that it would mend.
 3. A trigger other than a webhook never starts anything.
+4. A webhook that answers at once has answered before it looks at the credential.
 """
 
 import json
@@ -16,7 +17,7 @@ import httpx2
 
 from bridge.models import Json
 from bridge.standin.answers import RefusalError, answered_text
-from bridge.standin.executions import WorkflowFailedError
+from bridge.standin.executions import Item, WorkflowFailedError
 from bridge.standin.runs import Run
 from bridge.standin.workflows import Flow, execution_id_at_once, started_at_once
 from tests.gallery.javascript import JavaScript, ScriptError
@@ -25,6 +26,12 @@ Items = list[dict[str, Any]]
 """What nodes hand on: each has its data under `json`."""
 
 UNITS_S = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+
+
+def given_by(came: Item) -> Items:
+    """Return what a node gives out that was called."""
+    told = {"headers": came.headers, "params": {}, "query": came.query, "body": came.body}
+    return [{"json": told}]
 
 
 class PlayedFiles:
@@ -80,17 +87,7 @@ class Playing:
         came = self.run.item
         if self._header_of(webhook).items() - came.headers.items():
             raise RefusalError(answered_text("Authorization data is wrong!", 403))
-        first: Items = [
-            {
-                "json": {
-                    "headers": came.headers,
-                    "params": {},
-                    "query": came.query,
-                    "body": came.body,
-                }
-            }
-        ]
-        due = deque([(webhook["name"], first)])
+        due = deque([(webhook["name"], given_by(came))])
         nodes = {node["name"]: node for node in self.workflow["nodes"]}
         while due:
             name, items = due.popleft()
@@ -192,10 +189,7 @@ class Playing:
         limit_s = parameters["resumeAmount"] * UNITS_S[parameters["resumeUnit"]]
         suffix = parameters["options"]["webhookSuffix"]
         item = await self.run.execution.park(suffix, parameters["httpMethod"], limit_s)
-        if item is None:
-            return [items]
-        came = {"headers": item.headers, "params": {}, "query": item.query, "body": item.body}
-        return [[{"json": came}]]
+        return [items if item is None else given_by(item)]
 
     def _header_of(self, node: dict[str, Any]) -> dict[str, str]:
         """Return the header of a node's credential, as it is sent; none where it has none."""
