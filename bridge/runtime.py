@@ -155,6 +155,7 @@ class WorkerRuntime:
     servers: Servers
     schemas: SchemaCache
     events: Events
+    callbacks: Callbacks
     runs: Runs
     replies: Replies
     deliveries: SubscriptionDeliveries
@@ -374,6 +375,7 @@ class _Parts:
             servers=self.servers,
             schemas=self.schemas,
             events=events,
+            callbacks=Callbacks(self.stores.calls, self.schemas, self.servers),
             runs=Runs(self.stores.runs, self.signals, self.schemas, self.servers),
             replies=replies,
             deliveries=deliveries,

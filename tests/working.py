@@ -10,6 +10,7 @@ import pytest
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.ending import end
+from bridge.handler_processes.pool import HandlerProcesses
 from bridge.n8n.client import N8n
 from bridge.net.receivers import Receivers
 from bridge.queue import QUEUE_NAME
@@ -60,7 +61,7 @@ async def working(
         ):
             runtime = with_receivers(opened, receivers) if receivers else opened
             sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
-            jobs_of = jobs(runtime.workers, n8n)
+            jobs_of = jobs(runtime.workers, n8n, HandlerProcesses({}))
             worker = AsyncWorker([QUEUE_NAME], connection, opened.redis, jobs_of)
             running = asyncio.create_task(worker.run(stop, drain_s=0))
             try:

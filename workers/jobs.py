@@ -5,6 +5,7 @@ from functools import partial
 
 from bridge.configuration.current import Servers
 from bridge.configuration.servers import Server, Workflow
+from bridge.handler_processes.pool import HandlerProcesses
 from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.n8n.client import N8n, WorkflowRequest
@@ -14,6 +15,7 @@ from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import WorkerRuntime
 from bridge.verbs.calls import target_of
 from bridge.verbs.runs import RunAttempt
+from workers.handling import handled
 from workers.worker import JobFunction
 
 TOLD_CHARS_MAX = 40_000
@@ -43,6 +45,7 @@ class Targets:
 async def run_call(
     runtime: WorkerRuntime,
     n8n: N8n,
+    handlers: HandlerProcesses,
     workflows: Targets,
     call_id: str,
     hint: str = "",
@@ -52,10 +55,12 @@ async def run_call(
     Where a connection for that is there already, the call is leased and on record as sent at once.
     """
     expected = workflows.get(hint)
-    spare = n8n.spare(expected) if expected else None
+    spare = n8n.spare(expected) if expected and expected.kind is None else None
 
     async def send(sending: RunAttempt) -> WebhookOutcome | None:
         nonlocal spare
+        if sending.workflow.kind == "python":
+            return await handled(runtime, handlers, sending)
         own, spare = (spare, None) if sending.workflow is expected else (None, spare)
         asked, workflow = _asked(runtime, sending), sending.workflow
         callback_url = asked.callback_url
@@ -115,10 +120,10 @@ def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
     )
 
 
-def jobs(runtime: WorkerRuntime, n8n: N8n) -> Mapping[str, JobFunction]:
+def jobs(runtime: WorkerRuntime, n8n: N8n, handlers: HandlerProcesses) -> Mapping[str, JobFunction]:
     """Return every function that may be named in a job, by the name that the queue gives it."""
     functions = {
-        run_call: partial(run_call, runtime, n8n, Targets(runtime.servers)),
+        run_call: partial(run_call, runtime, n8n, handlers, Targets(runtime.servers)),
         deliver_reply: partial(deliver_reply, runtime, n8n),
         deliver_occurrences: partial(deliver_occurrences, runtime, n8n),
     }

@@ -4,16 +4,19 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from bridge.configuration.servers import Server
 from bridge.ending import end
 from bridge.errors import ConfigurationError
+from bridge.handler_processes.pool import HandlerProcesses
 from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
-from bridge.reload import Reloader
+from bridge.reload import Reloader, Step
 from bridge.runtime import open_runtime
 from bridge.store.pool import open_pool
 from bridge.store.steps import Steps
@@ -55,6 +58,11 @@ async def unless_ended(steps: Steps, working: asyncio.Task[None]) -> None:
         await end(ended, working)
 
 
+def prepared(handlers: HandlerProcesses, servers: Mapping[str, Server]) -> Step:
+    """Return the step from which on the handlers of these servers are run."""
+    return partial(handlers.replace, servers)
+
+
 async def run_worker(reloader: Reloader, concurrency: int) -> None:
     """Run calls and deliver replies until SIGTERM or Ctrl-C, then drain."""
     settings, servers = reloader.settings, reloader.servers
@@ -70,12 +78,15 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
         if runtime is None:
             return
         n8n = await stack.enter_async_context(N8n())
+        handlers = HandlerProcesses(reloader.environ)
+        await stack.enter_async_context(handlers.running(servers))
         sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
         runtime.stores.runs.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
         client = await stack.enter_async_context(Redis.from_pool(open_pool(settings.redis_url)))
-        worker = AsyncWorker([QUEUE_NAME], connection, client, jobs(runtime.workers, n8n), at_once)
+        functions = jobs(runtime.workers, n8n, handlers)
+        worker = AsyncWorker([QUEUE_NAME], connection, client, functions, at_once)
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()
@@ -84,7 +95,7 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
             worker.run(stop, settings.drain_s, runtime.workers.runs.hand_over)
         )
         try:
-            async with reloader.running(runtime):
+            async with reloader.running(runtime, partial(prepared, handlers)):
                 await unless_ended(runtime.steps, working)
         finally:
             await end(sweeping)

@@ -75,6 +75,31 @@ SETTING_WRONG = Rule(
     "Mend it in the environment or in .env, by the table of settings in docs/operating.md.",
 )
 
+HANDLER_MISSING = Rule(
+    "handler-missing",
+    Severity.ERROR,
+    "A handler is not where the file says.",
+    "Write it as package.module:function, as found from the server file's folder.",
+)
+HANDLER_UNIMPORTABLE = Rule(
+    "handler-unimportable",
+    Severity.ERROR,
+    "The module of a handler cannot be imported.",
+    "Mend the module, or install what it needs where the bridge runs.",
+)
+HANDLER_NOT_ASYNC = Rule(
+    "handler-not-async",
+    Severity.ERROR,
+    "A handler is no async function.",
+    "Write `async def`, and run what blocks through asyncio.to_thread.",
+)
+HANDLER_UNTYPED = Rule(
+    "handler-untyped",
+    Severity.ERROR,
+    "A handler takes or returns what has no type, or one that JSON cannot hold.",
+    "Annotate it with a type that pydantic can read and write.",
+)
+
 TOOL_UNDESCRIBED = Rule(
     "tool-undescribed",
     Severity.ERROR,
@@ -122,6 +147,8 @@ KEY_UNHEEDED = Rule(
 OF_TOOLS = (TOOL_UNDESCRIBED, TEXT_TOO_LONG, INPUT_COMBINATOR, ARGUMENT_NAME)
 """What clients would drop or cut, of servers that are sound or not; a start warns of it."""
 
+OF_HANDLERS = (HANDLER_MISSING, HANDLER_UNIMPORTABLE, HANDLER_NOT_ASYNC, HANDLER_UNTYPED)
+
 STOPPING = (
     FILE_UNREADABLE,
     FOLDER_EMPTY,
@@ -134,6 +161,10 @@ STOPPING = (
     VARIABLE_UNSET,
     NAME_TAKEN,
     EXECUTION_UNREACHABLE,
+    HANDLER_MISSING,
+    HANDLER_UNIMPORTABLE,
+    HANDLER_NOT_ASYNC,
+    HANDLER_UNTYPED,
     SETTING_WRONG,
 )
 """What no start is made with."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bridge.configuration.documents import Document, UnreadableError, read_document
 from bridge.configuration.fields import rule_of
 from bridge.configuration.findings import Finding, Rule, at
+from bridge.configuration.handler_descriptions import describe_handlers
 from bridge.configuration.rules import (
     EXECUTION_UNREACHABLE,
     FOLDER_EMPTY,
@@ -105,6 +106,12 @@ def read_server_files(
     for document in _documents_at(path, draft, findings):
         filled, unfilled = variables.fill(document.value)
         server, wrong = _read_server(document, variables, filled, unfilled)
+        if server and server.handlers:
+            handlers = describe_handlers(document, server, filled, environ)
+            filled, wrong = handlers.filled, list(handlers.findings)
+            if not wrong:
+                server, wrong = _read_server(document, variables, filled, unfilled)
+            server = handlers.of_process(server) if server and not wrong else None
         findings += wrong
         findings += faults_of_tools(document, filled)
         findings += cautions(document, filled)
@@ -117,7 +124,7 @@ def read_server_files(
             server = None
         if server:
             findings += unheeded_keys(document, server)
-            server = servers[server.name] = without_unheeded(server)
+            servers[server.name] = server
         files.append(ServerFile(document, filled, server))
     return ServerFiles(servers, frozenset(variables.used), tuple(findings), tuple(files))
 
@@ -179,7 +186,6 @@ UNHEEDED = {
     "approve": "does nothing yet: the workflow runs without being approved by anybody",
     "by": "does nothing yet: nobody is asked",
     "per": "does nothing yet: only `concurrency` and `rate` of the whole workflow count",
-    "kind": "is not run yet: the tool is left out",
 }
 
 
@@ -188,9 +194,3 @@ def unheeded_keys(document: Document, server: Server) -> Iterator[Finding]:
     for name, workflow in server.workflows.items():
         for key in (key for key in UNHEEDED if key in workflow.model_fields_set):
             yield document.finding(KEY_UNHEEDED, ("workflows", name, key), UNHEEDED[key])
-
-
-def without_unheeded(server: Server) -> Server:
-    """Return a server without the tools that could not be run."""
-    kept = {name: each for name, each in server.workflows.items() if each.kind is None}
-    return server.model_copy(update={"workflows": kept})

@@ -41,6 +41,7 @@ from bridge.configuration.fields import (
     unsound,
 )
 from bridge.configuration.hooks import Coalesce, Hook, Limits
+from bridge.configuration.python_processes import FUNCTION_PATTERN, PythonProcess
 from bridge.configuration.rules import KEY_MISSING
 from bridge.configuration.server_options import (
     Approve,
@@ -106,8 +107,11 @@ class Annotations(Entry):
         return self
 
 
+OF_WEBHOOKS = frozenset({"method", "auth", "headers", "result", "progress"})
+
+
 class Workflow(Entry):
-    """A way out: one MCP tool that runs one n8n workflow."""
+    """A way out: one MCP tool that runs one n8n workflow, or a function in Python."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -127,7 +131,7 @@ class Workflow(Entry):
     kind: Literal["python"] | None = Field(None, description="`python`: a function, no webhook.")
     handler: str = Field(
         "",
-        pattern=r"^([A-Za-z_][\w]*(\.[A-Za-z_][\w]*)*:[A-Za-z_][\w]*)?$",
+        pattern=FUNCTION_PATTERN,
         description="The function of `kind: python`, as package.module:function.",
     )
     url: HttpUrl = Field("", description="The workflow's webhook, ${BRIDGE_N8N_URL}/webhook/…")
@@ -216,6 +220,9 @@ class Workflow(Entry):
             raise unsound([Fault("", said)], KEY_MISSING)
         if self.kind == "python" and self.url:
             raise unsound([Fault("/url", "is not called with `kind: python`: drop one of the two")])
+        if self.kind == "python" and (given := OF_WEBHOOKS & self.model_fields_set):
+            said = "is for webhooks, and `kind: python` has none: drop it"
+            raise unsound([Fault(f"/{name}", said) for name in sorted(given)])
         return self
 
     @model_validator(mode="after")
@@ -286,8 +293,22 @@ class Server(Entry):
         description="Leave null and n8n's envelope out of payloads and results; `hard`: all "
         "empty members too.",
     )
+    python: PythonProcess | None = Field(
+        None, description="The process that runs the workflows of `kind: python`."
+    )
     hooks: Hooks = Field({}, description="Ways in, n8n to Claude, by name.")
     workflows: Workflows = Field({}, description="Ways out, Claude to n8n, by the tool's name.")
+
+    @property
+    def webhooks(self) -> tuple[Workflow, ...]:
+        """Return its workflows in n8n."""
+        return tuple(each for each in self.workflows.values() if each.kind is None)
+
+    @property
+    def handlers(self) -> tuple[str, ...]:
+        """Return the functions that its workflows in Python run."""
+        named = (each.handler for each in self.workflows.values() if each.kind == "python")
+        return tuple(dict.fromkeys(named))
 
     @field_validator("trim_context", mode="wrap")
     @classmethod

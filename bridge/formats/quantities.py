@@ -1,4 +1,4 @@
-"""Times and rates as people write them: `15m`, `500ms`, `100/s`."""
+"""Times, rates and sizes as people write them: `15m`, `500ms`, `100/s`, `1GiB`."""
 
 import math
 import re
@@ -11,6 +11,9 @@ SECONDS_MAX = 100 * 365 * 86_400
 
 TIME_PATTERN = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$"
 RATE_PATTERN = r"^([1-9][0-9]*)/(s|m|h|d)$"
+SIZE_PATTERN = r"^([1-9][0-9]*)(KiB|MiB|GiB|TiB)$"
+
+_BYTES = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,17 @@ def rate(raw: object) -> Rate:
     if not found:
         raise ValueError("must be a rate such as 100/s, 60/m or 5/h")
     return Rate(int(found[1]), _SECONDS[found[2]])
+
+
+def size_bytes(raw: object) -> int:
+    """Read a size in bytes from a text such as `512MiB`.
+
+    Raises:
+        ValueError: not such a text.
+    """
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    found = re.fullmatch(SIZE_PATTERN, raw) if isinstance(raw, str) else None
+    if not found:
+        raise ValueError("must be a size such as 512MiB or 2GiB")
+    return int(found[1]) * _BYTES[found[2]]

@@ -19,7 +19,7 @@ CALLBACK = "bridge-callback-url"
 def flow_at(path: str, environ: Mapping[str, str]) -> Flow | None:
     """Find the workflow with this webhook path in the server files, as they are now."""
     for server in read_server_files(servers_dir_of(environ), environ).servers.values():
-        for workflow in server.workflows.values():
+        for workflow in server.webhooks:
             if urlsplit(workflow.url).path.partition("/webhook/")[2].strip("/") == path:
                 return described_flow(workflow)
     return None

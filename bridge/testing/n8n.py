@@ -35,7 +35,7 @@ class PlayedN8n:
         """Begin to play the workflows of these servers."""
         self._standin, self._http, self._url = standin, http, url
         for server in servers.values():
-            for workflow in server.workflows.values():
+            for workflow in server.webhooks:
                 path = urlsplit(workflow.url).path.partition("/webhook/")[2].strip("/")
                 self._workflows[path] = workflow
 

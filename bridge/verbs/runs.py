@@ -110,14 +110,17 @@ NO_JSON = (
 
 @dataclass(frozen=True, slots=True)
 class RunAttempt:
-    """One attempt to run a workflow in n8n; `timeout_s` is what is left of the call's time.
+    """One attempt to run a workflow; `timeout_s` is what is left of the call's time.
 
-    `secret` is what proves a callback to be this call's. `mark_sent` puts on record that the first
-    byte is about to leave; where it returns False, none may.
+    `server` is the name of the workflow's, `number` counts from 1. `secret` is what proves a
+    callback to be this call's. `mark_sent` puts on record that the first byte is about to leave, or
+    the handler to start; where it returns False, neither may.
     """
 
     call_id: CallId
+    server: str
     workflow: Workflow
+    number: int
     arguments: dict[str, Json]
     traceparent: str
     timeout_s: float
@@ -218,7 +221,9 @@ class Runs:
         call = running.call
         return RunAttempt(
             call_id=call.call_id,
+            server=call.principal.server,
             workflow=workflow,
+            number=call.attempt,
             arguments=decode(call.arguments),
             traceparent=traceparent(call.trace, call.call_id, call.attempt),
             timeout_s=workflow.timeout_s - running.elapsed_s,
@@ -265,7 +270,8 @@ class Runs:
         if outcome.empty and workflow.output is not None:
             await self._fail(running, "n8n answered with an empty body, where a result is promised")
             return
-        file, broken = outcome.file, "n8n's answer breaks this tool's output schema"
+        whose = "n8n's answer" if workflow.kind is None else "what the handler returned"
+        file, broken = outcome.file, f"{whose} breaks this tool's output schema"
         value = file.describe(running.call.call_id) if file else outcome.value
         content = file.content if file else b""
         try:

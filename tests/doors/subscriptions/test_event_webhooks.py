@@ -17,6 +17,7 @@ import pytest
 from bridge.app import BridgeApp
 from bridge.auth.authentication import Scope
 from bridge.configuration.settings import Settings
+from bridge.handler_processes.pool import HandlerProcesses
 from bridge.n8n.client import N8n
 from bridge.net.public_http import is_public
 from bridge.net.receivers import Receivers
@@ -92,7 +93,8 @@ async def delivering(settings: Settings, receivers: Receivers) -> AsyncIterator[
     """Run a worker's job for what is due, without the seconds that a whole worker takes to end."""
     async with open_runtime(settings, {DESK.name: DESK}, "worker", 5) as opened, N8n() as n8n:
         runtime = with_receivers(opened, receivers)
-        deliver = jobs(runtime.workers, n8n)["workers.jobs.deliver_occurrences"]
+        functions = jobs(runtime.workers, n8n, HandlerProcesses({}))
+        deliver = functions["workers.jobs.deliver_occurrences"]
 
         async def run() -> None:
             with runtime.workers.signals.subscribed(DUE) as woken:

@@ -1,0 +1,72 @@
+"""What handlers print: read, bounded, and logged with the name of their server."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
+
+from bridge.n8n.scrub import scrub_text
+
+LINE_BYTES_MAX = 4096
+LINES_MAX = 200
+"""So many lines are logged in a while; others are counted."""
+
+WHILE_S = 10.0
+CHUNK_BYTES = 64 * 1024
+REST_S = 0.05
+"""How long one rests after each full chunk: who prints without end is slowed, not the worker."""
+
+logger = logging.getLogger(__name__)
+
+
+async def log_output(output: BinaryIO, about: Mapping[str, object], secrets: Iterable[str]) -> None:
+    """Log each line of the output, a pipe, until its end."""
+    source = asyncio.StreamReader(CHUNK_BYTES)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(source), output
+    )
+    log = _OutputLog(about, tuple(secrets))
+    unfinished = b""
+    while chunk := await source.read(CHUNK_BYTES):
+        *lines, unfinished = (unfinished + chunk).split(b"\n")
+        for line in lines:
+            log.write(line)
+        if len(unfinished) > LINE_BYTES_MAX:
+            log.write(unfinished)
+            unfinished = b""
+        if len(chunk) == CHUNK_BYTES:
+            await asyncio.sleep(REST_S)
+    if unfinished:
+        log.write(unfinished)
+    log.tell_of_left_out()
+
+
+class _OutputLog:
+    """Logs lines, as many as it may in a while."""
+
+    def __init__(self, about: Mapping[str, object], secrets: tuple[str, ...]) -> None:
+        self._about = about
+        self._secrets = secrets
+        self._began_at = 0.0
+        self._written = self._left_out = 0
+
+    def write(self, line: bytes) -> None:
+        """Log a line, or count it."""
+        now = asyncio.get_running_loop().time()
+        if now - self._began_at >= WHILE_S:
+            self.tell_of_left_out()
+            self._began_at, self._written = now, 0
+        self._written += 1
+        if self._written > LINES_MAX:
+            self._left_out += 1
+            return
+        text = scrub_text(line[:LINE_BYTES_MAX].decode(errors="replace"), self._secrets)
+        logger.info("handler.output", extra={**self._about, "line": text})
+
+    def tell_of_left_out(self) -> None:
+        """Log how many lines were not."""
+        if self._left_out:
+            logger.warning(
+                "handler.output_left_out", extra={**self._about, "lines": self._left_out}
+            )
+            self._left_out = 0

@@ -1,0 +1,80 @@
+"""A process with handlers in it, from its start: `serve` for a worker, or `describe` once.
+
+On purpose:
+1. It holds nothing of the bridge's own environment: see `environment`.
+2. It ends with its parent. Whatever it has started ends too: a process beside it, which was there
+   before any handler was imported, ends the whole group as soon as the other end is closed.
+3. The user's code is kept to a limit of memory; the system ends this process before the bridge
+   when memory runs out.
+"""
+
+import contextlib
+import faulthandler
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.local.die_with_parent import tie_to
+
+OOM_SCORE = 500
+"""How much sooner than others the system ends it for want of memory; 1000 is the most."""
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    """Return the command that runs this program with the code of this very bridge."""
+    root = str(Path(__file__).parents[2])
+    code = (
+        f"import sys; {root!r} in sys.path or sys.path.insert(0, {root!r}); "
+        "from bridge.handlers.program import main; main(sys.argv[1:])"
+    )
+    # -P keeps the folder it is started in off sys.path; -u has what is printed come at once.
+    return (sys.executable, "-P", "-u", "-c", code, *arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Run as asked: `serve FD PARENT_PID MEMORY_BYTES` or `describe SECONDS MEMORY_BYTES`."""
+    if arguments[0] == "serve":
+        end = socket.socket(fileno=int(arguments[1]))
+        _end_group_with(end)
+        tie_to(int(arguments[2]))
+        _confine(int(arguments[3]))
+        from bridge.handlers.serving import serve  # noqa: PLC0415 - within those limits
+
+        serve(end)
+    else:
+        signal.setitimer(signal.ITIMER_REAL, float(arguments[1]))
+        _confine(int(arguments[2]))
+        asked: dict[str, Any] = json.load(sys.stdin)
+        sink = os.dup(1)
+        with Path(os.devnull).open("r+b") as nothing:
+            for each in (0, 1, 2):
+                os.dup2(nothing.fileno(), each)
+        from bridge.handlers.describing import report  # noqa: PLC0415 - within those limits
+
+        report(asked, sink)
+
+
+def _confine(memory_bytes: int) -> None:
+    faulthandler.enable()  # a crash tells on stderr where it came about
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def _end_group_with(end: socket.socket) -> None:
+    """Leave a process behind that ends all of the group when the other end is closed."""
+    if os.fork():
+        return
+    for each in (0, 1, 2):
+        os.close(each)
+    hangup = select.poll()
+    hangup.register(end, 0)
+    hangup.poll()
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,206 @@
+"""A process that runs the handlers of one server, for one worker.
+
+Each call is a task of its own. The first message says what is served; it is answered by `ready`, or
+by `fault`, a sentence, and the end. Then come from the worker
+
+- `call` with the number of a run, its `handler`, `call_id`, `attempt`, and the arguments as body;
+- `cancel` with the number of a run;
+- `reply` with the number of a question: its value as body, or a `failure`;
+- `ping`, which is answered by `pong`;
+- `stop`: once nothing runs any more `shutdown` is called, and the process ends;
+
+and from here
+
+- `end` with the number of a run: its value as body, a `failure`, or the exception that was `raised`
+  with its `traceback`; neither for one that was cancelled;
+- `progress` with the number of a run, its `share` and a `message`;
+- `ask` with the number of a question, the run that it is `of`, the `hook`, and the payload as body.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import socket
+import traceback
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic_core
+
+from bridge.handlers.channel import HandlerChannel, Head
+from bridge.handlers.context import Failure, HandlerContext
+from bridge.handlers.faults import HandlerError, demand_plain_async
+from bridge.handlers.loading import find_from, load
+from bridge.handlers.signature import NOT_ASYNC, ArgumentsError, Handler, ResultError
+
+RESULT_BYTES_MAX = 16 * 1024 * 1024
+TRACEBACK_CHARS_MAX = 16_000
+WORDS_CHARS_MAX = 10_000
+TOO_LONG = (
+    f"the handler ran, but its result is longer than {RESULT_BYTES_MAX} bytes: let it return less, "
+    "or a link"
+)
+
+
+def serve(end: socket.socket) -> None:
+    """Serve the worker at the other end, until it is done with this process."""
+    asyncio.run(_serve(end))
+
+
+async def _serve(end: socket.socket) -> None:
+    channel = await HandlerChannel.over(end)
+    messages = channel.messages()
+    asked, _ = await anext(messages)
+    try:
+        served = ServedHandlers(channel, asked)
+        await served.start()
+    except HandlerError as error:
+        await channel.send({"fault": str(error)})
+        os._exit(1)
+    channel.write({"ready": True})
+    receiving = asyncio.create_task(_receive(served, messages))
+    await served.over.wait()
+    receiving.cancel()
+    await served.stop()
+    await channel.flush()
+    os._exit(0)  # threads of its own that still run are not waited for
+
+
+async def _receive(served: "ServedHandlers", messages: AsyncIterator[tuple[Head, bytes]]) -> None:
+    async for head, body in messages:
+        served.receive(head, body)
+    served.over.set()  # the worker is gone
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of a handler; it is the link of its context."""
+
+    number: int
+    served: "ServedHandlers"
+
+    async def report(self, share: float, message: str) -> None:
+        """Pass on how far the run is."""
+        head = {"progress": self.number, "share": share, "message": message}
+        await self.served.channel.send(head)
+
+    async def ask(self, hook: str, payload: object) -> Any:
+        """Ask on a hook, and wait for the reply."""
+        return await self.served.ask(self.number, hook, payload)
+
+
+class ServedHandlers:
+    """The handlers of a server, and the runs of them; `over` is set when nothing runs any more.
+
+    Raises:
+        HandlerError: one cannot be imported, or is no handler.
+    """
+
+    def __init__(self, channel: HandlerChannel, asked: Head) -> None:
+        folder = Path(asked["folder"])
+        find_from(folder)
+        self.channel = channel
+        self.over = asyncio.Event()
+        self._handlers = {
+            named: Handler.of(load(named, folder), named) for named in asked["handlers"]
+        }
+        self._startup, self._shutdown = (
+            demand_plain_async(load(named, folder), named, NOT_ASYNC) if named else None
+            for named in (asked["startup"], asked["shutdown"])
+        )
+        self._runs: dict[int, asyncio.Task[None]] = {}
+        self._questions: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Call what is to be called before any handler.
+
+        Raises:
+            HandlerError: it failed.
+        """
+        try:
+            if self._startup:
+                await self._startup()
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            raise HandlerError("", f"startup failed: {type(error).__name__}: {error}") from error
+
+    async def stop(self) -> None:
+        """Call what is to be called after all handlers."""
+        if self._shutdown:
+            await self._shutdown()
+
+    def receive(self, head: Head, body: bytes) -> None:
+        """Do as the worker says."""
+        match head:
+            case {"call": number}:
+                run = self._run(number, head, body)
+                self._runs[number] = asyncio.create_task(run, name=head["call_id"])
+            case {"cancel": number} if number in self._runs:
+                self._runs[number].cancel()
+            case {"reply": number} if number in self._questions:
+                self._answer(self._questions[number], head, body)
+            case {"ping": _}:
+                self.channel.write({"pong": True})
+            case {"stop": _}:
+                self._is_stopping = True
+                self._note_whether_over()
+
+    async def ask(self, number: int, hook: str, payload: object) -> Any:
+        """Ask on a hook amid a run, and return the value of the reply."""
+        question = next(self._numbers)
+        text = pydantic_core.to_json(payload)
+        answer = self._questions[question] = asyncio.get_running_loop().create_future()
+        try:
+            await self.channel.send({"ask": question, "of": number, "hook": hook}, text)
+            return await answer
+        finally:
+            del self._questions[question]
+
+    async def _run(self, number: int, head: Head, body: bytes) -> None:
+        ended: tuple[Head, bytes | None] = {}, None
+        try:
+            context = HandlerContext(head["call_id"], head["attempt"], _Run(number, self))
+            ended = await _outcome(self._handlers[head["handler"]], body, context)
+        except asyncio.CancelledError:
+            ended = {"failure": "the handler was cancelled from within"}, None
+        finally:
+            del self._runs[number]
+            self.channel.write({"end": number, **ended[0]}, ended[1])
+            self._note_whether_over()
+
+    def _answer(self, answer: asyncio.Future[Any], head: Head, body: bytes) -> None:
+        if answer.done():
+            return
+        if "failure" in head:
+            answer.set_exception(Failure(head["failure"]))
+        else:
+            answer.set_result(json.loads(body))
+
+    def _note_whether_over(self) -> None:
+        if self._is_stopping and not self._runs:
+            self.over.set()
+
+
+async def _outcome(
+    handler: Handler, body: bytes, context: HandlerContext
+) -> tuple[Head, bytes | None]:
+    """Run a handler; return what is told of its end."""
+    try:
+        text = handler.dump(await handler.call(body, context))
+    except Failure as failure:
+        return {"failure": str(failure)}, None
+    except ArgumentsError as error:
+        return {"failure": f"the arguments are not what the handler takes: {error}"}, None
+    except ResultError as error:
+        return {"failure": f"the handler returned what is no JSON: {error}"}, None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told, with all of it
+        at = error.__traceback__.tb_next if error.__traceback__ else None  # this line is no news
+        told = "".join(traceback.format_exception(error.with_traceback(at)))[-TRACEBACK_CHARS_MAX:]
+        words = str(error)[:WORDS_CHARS_MAX]
+        return {"raised": type(error).__name__, "words": words, "traceback": told}, None
+    return ({"failure": TOO_LONG}, None) if len(text) > RESULT_BYTES_MAX else ({}, text)

@@ -1,0 +1,203 @@
+"""Handlers that the tests run: each does what its argument says, good or bad."""
+
+import asyncio
+import contextlib
+import ctypes
+import enum
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from bridge.handlers import Context, Failure
+
+
+class Tone(enum.Enum):
+    """How to speak."""
+
+    WARM = "warm"
+    COLD = "cold"
+
+
+class Guest(BaseModel):
+    """Who is greeted."""
+
+    name: str
+    age: int | None = None
+
+
+class Greeting(BaseModel):
+    """What is said."""
+
+    text: str
+    attempt: int
+
+
+async def startup() -> None:
+    """Leave a line that the tests count."""
+    print("startup")
+
+
+async def shutdown() -> None:
+    """Leave another."""
+    print("shutdown")
+
+
+async def greet(
+    ctx: Context,
+    guest: Annotated[Guest, Field(description="Who comes.")],
+    tone: Tone = Tone.WARM,
+    times: Annotated[int, Field(ge=1, le=9)] = 1,
+) -> Greeting:
+    """Greet a guest.
+
+    As often as asked.
+    """
+    word = "Hello" if tone is Tone.WARM else "So"
+    return Greeting(text=f"{word} {guest.name}. " * times, attempt=ctx.attempt)
+
+
+async def work(deed: str, ctx: Context, value: object = None, seconds: float = 0) -> object:
+    """Do as told."""
+    print(f"begun {ctx.call_id} {deed}")
+    return await DEEDS[deed](ctx, value, seconds)
+
+
+async def sleep(ctx: Context, value: object, seconds: float) -> object:
+    """Take a while, and leave a line if cut short."""
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        print(f"cancelled {ctx.call_id}")
+        raise
+    return value
+
+
+async def insist(_ctx: Context, value: object, seconds: float) -> object:
+    """Take a while, cancelled or not."""
+    ends_at = asyncio.get_running_loop().time() + seconds
+    while (left := ends_at - asyncio.get_running_loop().time()) > 0:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(left)
+    return value
+
+
+async def fail(_ctx: Context, value: object, _seconds: float) -> object:
+    """Fail with a sentence."""
+    raise Failure(str(value))
+
+
+async def raise_error(_ctx: Context, value: object, _seconds: float) -> object:
+    """Raise something."""
+    raise ValueError(value)
+
+
+async def leave(_ctx: Context, value: object, _seconds: float) -> object:
+    """Call sys.exit, as careless libraries do."""
+    sys.exit(str(value))
+
+
+async def end_process(_ctx: Context, _value: object, _seconds: float) -> object:
+    """End the whole process."""
+    os._exit(3)
+
+
+async def crash(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Read where no memory is."""
+    return ctypes.string_at(0)
+
+
+async def loop(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Never yield."""
+    while True:
+        pass
+
+
+async def need_memory(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Ask for more than there may be."""
+    return len(bytearray(2 * 1024**3))
+
+
+async def forge(ctx: Context, value: object, _seconds: float) -> object:
+    """Print what looks like a message, and a lot of it."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__):
+        print('{"end": 1, "bytes": 2}\n{}', file=stream, flush=True)
+    os.write(1, b'{"end": 1, "bytes": 2}\n{}{"pong": true}\n' * 10_000)
+    return value
+
+
+async def print_text(_ctx: Context, value: object, _seconds: float) -> object:
+    """Print."""
+    print(value)
+    return value
+
+
+async def tell_environment(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Tell all of the environment."""
+    return dict(os.environ)
+
+
+async def return_much(_ctx: Context, value: object, _seconds: float) -> object:
+    """Return a long text."""
+    return "x" * int(str(value))
+
+
+async def return_object(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Return what is no JSON."""
+    return object()
+
+
+async def have_children(_ctx: Context, value: object, seconds: float) -> object:
+    """Leave a child behind, and its process id in a file."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(str(value)).write_text(f"{child.pid} {os.getpid()}")
+    await asyncio.sleep(seconds)
+    return child.pid
+
+
+async def report(ctx: Context, value: object, _seconds: float) -> object:
+    """Report progress many times."""
+    for number in range(1000):
+        await ctx.progress(number / 1000, f"{value} {number}")
+    await ctx.progress(1, f"{value} all")
+    await asyncio.sleep(1)
+    return value
+
+
+async def ask(ctx: Context, value: object, _seconds: float) -> object:
+    """Ask, and return the answer."""
+    return {"answer": await ctx.elicit("approve", value)}
+
+
+async def ask_nobody(ctx: Context, value: object, _seconds: float) -> object:
+    """Ask on a hook that there is not."""
+    hook = "nobody"
+    return await ctx.elicit(hook, value)
+
+
+DEEDS = {
+    each.__name__: each
+    for each in (
+        sleep,
+        insist,
+        fail,
+        raise_error,
+        leave,
+        end_process,
+        crash,
+        loop,
+        need_memory,
+        forge,
+        print_text,
+        tell_environment,
+        return_much,
+        return_object,
+        have_children,
+        report,
+        ask,
+        ask_nobody,
+    )
+}

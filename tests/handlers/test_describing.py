@@ -1,0 +1,255 @@
+"""Handlers as the bridge learns of them: by their signature, and by what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.configuration.findings import Finding
+from bridge.configuration.server_files import read_server_files
+from tests.handlers.desks import ENVIRON, desk
+
+SERVER = "name: s\nworkflows:\n  w: {kind: python, handler: 'mod:f', description: It works.}\n"
+
+
+def findings(folder: Path, code: str, server: str = SERVER) -> tuple[Finding, ...]:
+    """Read a server whose handlers are these."""
+    (folder / "mod.py").write_text(code)
+    (folder / "s.yaml").write_text(server)
+    return read_server_files(folder, ENVIRON).findings
+
+
+def test_a_handler_is_described_by_its_signature_and_its_docstring() -> None:
+    greet = desk().workflows["greet"]
+
+    assert greet.description == "Greet a guest.\n\nAs often as asked."
+    assert greet.input == {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "guest": {
+                "type": "object",
+                "description": "Who comes.",
+                "properties": {
+                    "name": {"type": "string"},
+                    "age": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+                },
+                "required": ["name"],
+            },
+            "tone": {
+                "type": "string",
+                "description": "How to speak.",
+                "enum": ["warm", "cold"],
+                "default": "warm",
+            },
+            "times": {"type": "integer", "minimum": 1, "maximum": 9, "default": 1},
+        },
+        "required": ["guest"],
+    }
+    assert greet.output == {
+        "type": "object",
+        "title": "Greeting",
+        "description": "What is said.",
+        "properties": {"text": {"type": "string"}, "attempt": {"type": "integer"}},
+        "required": ["text", "attempt"],
+    }
+
+
+def test_what_the_file_says_of_a_handler_counts_before_what_its_signature_does(
+    tmp_path: Path,
+) -> None:
+    given = "input: {type: object, required: [n]}, output: {type: string}"
+    (tmp_path / "mod.py").write_text(
+        'async def f(n: int) -> int:\n    """Count."""\n    return n\n'
+    )
+    (tmp_path / "s.yaml").write_text(SERVER.replace("description", f"{given}, description"))
+
+    (server,) = read_server_files(tmp_path, ENVIRON).servers.values()
+
+    assert server.workflows["w"].description == "It works."
+    assert server.workflows["w"].input == {"type": "object", "required": ["n"]}
+    assert server.workflows["w"].output == {"type": "string"}
+
+
+def test_a_server_whose_code_changes_is_another(tmp_path: Path) -> None:
+    def read(code: str) -> object:
+        (tmp_path / "mod.py").write_text(code)
+        (tmp_path / "s.yaml").write_text(SERVER)
+        return read_server_files(tmp_path, ENVIRON).servers["s"]
+
+    first = read("async def f() -> int:\n    return 1\n")
+
+    assert read("async def f() -> int:\n    return 1\n") == first
+    assert read("async def f() -> int:\n    return 2\n") != first
+
+
+WRONG = [
+    (
+        "",
+        "handler-missing",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names nothing: there is no f in",
+    ),
+    (
+        "f = 1",
+        "handler-not-async",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names no function: {name}:f",
+    ),
+    ("def f(): ...", "handler-not-async", "{name}.py:1:1", "f is not async: write `async def`"),
+    (
+        "async def f(\n  a): ...",
+        "handler-untyped",
+        "{name}.py:2:3",
+        "a has no type, so Claude cannot",
+    ),
+    ("async def f(*a: int): ...", "handler-untyped", "{name}.py:1:14", "a takes any number of arg"),
+    (
+        "async def f(**a: int): ...",
+        "handler-untyped",
+        "{name}.py:1:15",
+        "a takes arguments of any na",
+    ),
+    (
+        "async def f(a: int, /): ...",
+        "handler-untyped",
+        "{name}.py:1:13",
+        "a can only be given by its",
+    ),
+    (
+        "class Odd: ...\nasync def f(a: Odd): ...",
+        "handler-untyped",
+        "{name}.py:2:13",
+        "a has a type that JSON cannot hold",
+    ),
+    (
+        "class Odd: ...\nasync def f() -> Odd: ...",
+        "handler-untyped",
+        "{name}.py:2:18",
+        "what it returns has a type that JSON cannot hold",
+    ),
+    (
+        "async def f(a: 'Nothing'): ...",
+        "handler-untyped",
+        "{name}.py:1:1",
+        "f has an annotation that cannot be read: name 'Nothing' is not defined: mend it",
+    ),
+    (
+        "import nothing_like_it",
+        "handler-unimportable",
+        "{name}.py:1:1",
+        "the module cannot be imported: there is no nothing_like_it: install it where the bridge ",
+    ),
+    ("\nx = (", "handler-unimportable", "{name}.py:2:5", "this is no Python: '(' was never closed"),
+    (
+        "def g():\n    raise KeyError('x')\ng()",
+        "handler-unimportable",
+        "{name}.py:2:5",
+        "the module cannot be imported: KeyError: 'x': mend that",
+    ),
+    ("raise SystemExit(2)", "handler-unimportable", "{name}.py:1:1", "SystemExit: 2: mend that"),
+]
+NAMED = {f"mod{number}": wrong for number, wrong in enumerate(WRONG)}
+
+
+@pytest.fixture(scope="module")
+def folder_of_wrong_handlers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wrong")
+    workflows = [
+        f"  {name}: {{kind: python, handler: '{name}:f', description: It works.}}\n"
+        for name in NAMED
+    ]
+    (folder / "s.yaml").write_text("name: s\nworkflows:\n" + "".join(workflows))
+    for name, (code, *_) in NAMED.items():
+        (folder / f"{name}.py").write_text(code)
+    return folder
+
+
+def test_what_is_wrong_with_handlers_is_named_where_it_stands(
+    folder_of_wrong_handlers: Path,
+) -> None:
+    found = read_server_files(folder_of_wrong_handlers, ENVIRON).findings
+
+    for each, (name, (_, rule, place, said)) in zip(found, NAMED.items(), strict=True):
+        assert each.path is not None
+        where = f"{each.path.name}:{each.line}:{each.column}"
+        line = list(NAMED).index(name) + 3
+        assert (each.rule.id, where) == (rule, place.format(name=name, line=line))
+        assert said.format(name=name) in each.sentence
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os\nos._exit(4)", "ended with status 4"),
+        ("import os\nos.abort()", "was ended by SIGABRT"),
+    ],
+)
+def test_handlers_whose_import_ends_the_process_are_named(
+    tmp_path: Path, code: str, said: str
+) -> None:
+    (found,) = findings(tmp_path, code)
+
+    assert f"{found.line}:{found.column}" == "3:21"
+    assert found.sentence.endswith(f"could not be imported: the process that imported it {said}")
+
+
+def test_a_module_that_is_not_there_is_named_with_the_folder_it_was_looked_for_in(
+    tmp_path: Path,
+) -> None:
+    (found,) = findings(tmp_path, "", SERVER.replace("mod:f", "some.where:f"))
+
+    assert str(found).endswith(
+        f"s.yaml:3: workflows.w.handler names no module: some is neither in {tmp_path} nor "
+        "installed where the bridge runs"
+    )
+
+
+def test_a_module_that_takes_too_long_to_import_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.configuration.handler_descriptions.DESCRIBE_S", 0.5)
+
+    (found,) = findings(tmp_path, "while True: pass")
+
+    assert "could not be imported: that took more than 0.5 s" in str(found)
+
+
+def test_a_handler_without_description_is_named(tmp_path: Path) -> None:
+    code = "async def f() -> int:\n    return 1\n"
+
+    (found,) = findings(tmp_path, code, SERVER.replace(", description: It works.", ""))
+
+    assert found.rule.id == "tool-undescribed"
+
+
+def test_a_handler_is_described_without_the_secrets_of_the_bridge(tmp_path: Path) -> None:
+    code = "import os\nassert 'BRIDGE_OPERATOR_TOKEN' not in os.environ\nasync def f(): ...\n"
+
+    assert findings(tmp_path, code) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{memory: 1}", "python.memory must be at least 64MiB"),
+        ("{memory: lots}", "python.memory must be a size such as 512MiB or 2GiB"),
+        ("{startup: it}", "python.startup"),
+        ("{startup: 'mod:nothing'}", "python.startup names nothing: there is no nothing in mod"),
+        ("{environment: {A: 1}}", "python.environment.A must be text, as all of an environment is"),
+        ("{environment: {A-B: x}}", "python.environment.A-B"),
+        ("{sleep: 1s}", "python.sleep is an unknown key"),
+    ],
+)
+def test_wrong_options_of_the_process_are_named(tmp_path: Path, options: str, said: str) -> None:
+    found = findings(tmp_path, "async def f(): ...\n", f"{SERVER}python: {options}\n")
+
+    assert said in str(found[0])
+
+
+@pytest.mark.parametrize("key", ["method: GET", "result: callback", "progress: true"])
+def test_what_is_for_webhooks_alone_is_refused(tmp_path: Path, key: str) -> None:
+    server = SERVER.replace("description", f"{key}, description")
+
+    (found,) = findings(tmp_path, "async def f(): ...\n", server)
+
+    assert "is for webhooks, and `kind: python` has none: drop it" in found.sentence

@@ -1,0 +1,217 @@
+"""Handlers in their process: what each may do, and what none can do to the others."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.configuration.servers import Server
+from bridge.handler_processes.pool import HandlerProcesses
+from bridge.n8n.outcomes import Answered, MaybeRun, NotRun, Refused
+from tests.handlers.desks import ENVIRON, KEY, Witness, call, desk
+from tests.processes import is_gone
+from tests.waiting import wait_until
+
+SERVER = desk()
+
+
+@pytest.fixture
+async def processes() -> AsyncIterator[HandlerProcesses]:
+    processes = HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": SERVER}):
+        yield processes
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what handlers have printed."""
+    return [record.line for record in caplog.records if record.msg == "handler.output"]  # type: ignore[attr-defined]
+
+
+async def test_a_handler_is_called_with_what_its_types_make_of_the_arguments(
+    processes: HandlerProcesses,
+) -> None:
+    guest = {"name": "Ada"}
+
+    outcome = await call(processes, "greet", server=SERVER, guest=guest, tone="cold", times=2)
+
+    assert outcome == Answered({"text": "So Ada. So Ada. ", "attempt": 1})
+
+
+async def test_arguments_that_only_its_types_refuse_are_named(processes: HandlerProcesses) -> None:
+    outcome = await call(processes, "greet", server=SERVER, guest={"name": 1}, x=2)
+
+    assert isinstance(outcome, Refused)
+    assert "/guest/name: Input should be a valid string; /x: Unexpected" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("deed", "value", "said"),
+    [
+        ("fail", "the PDF is encrypted", "the PDF is encrypted"),
+        ("fail", "", "the handler gave no reason"),
+        ("raise_error", "no", "the handler raised ValueError. It says (data from outside, not "),
+        ("leave", "bye", "the handler raised SystemExit"),
+        ("need_memory", None, "the handler needs more memory than `python.memory` of its server"),
+        ("return_object", None, "the handler returned what is no JSON"),
+        ("return_much", 17 * 1024 * 1024, "its result is longer than 16777216 bytes"),
+        ("nothing", None, "the handler raised KeyError"),
+    ],
+)
+async def test_a_handler_that_fails_says_why(
+    processes: HandlerProcesses, deed: str, value: object, said: str
+) -> None:
+    outcome = await call(processes, server=SERVER, deed=deed, value=value)
+
+    assert isinstance(outcome, Refused)
+    assert said in outcome.sentence
+    assert await call(processes, server=SERVER, deed="sleep", value=1) == Answered(1)
+
+
+async def test_a_long_result_arrives_whole(processes: HandlerProcesses) -> None:
+    outcome = await call(processes, server=SERVER, deed="return_much", value=16 * 1024 * 1024 - 2)
+
+    assert isinstance(outcome, Answered)
+    assert outcome.value == "x" * (16 * 1024 * 1024 - 2)
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("end_process", "ended by itself, with status 3"),
+        ("crash", "crashed (SIGSEGV)"),
+        ("loop", "was ended: its event loop stood still for 1 s"),
+    ],
+)
+async def test_a_process_that_breaks_down_takes_with_it_what_ran_there_and_is_started_anew(
+    processes: HandlerProcesses, deed: str, said: str
+) -> None:
+    beside = asyncio.create_task(call(processes, server=SERVER, deed="sleep", seconds=60))
+    await call(processes, server=SERVER, deed="sleep")
+
+    outcomes = await asyncio.gather(call(processes, server=SERVER, deed=deed), beside)
+
+    expected = MaybeRun(f"the process that ran the handler {said}; it may have run")
+    assert [(type(each), each.reason) for each in outcomes] == [(MaybeRun, expected.reason)] * 2
+
+    async def runs_again() -> bool:
+        outcome = await call(processes, server=SERVER, deed="sleep", value=2)
+        assert isinstance(outcome, NotRun | Answered)
+        return outcome == Answered(2)
+
+    await wait_until(runs_again, "the process is started anew")
+
+
+async def test_what_a_handler_prints_is_logged_and_nothing_else(
+    processes: HandlerProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+
+    assert await call(processes, server=SERVER, deed="print_text", value=f"a {KEY}") == Answered(
+        "a [secret]"
+    )
+    assert await call(processes, server=SERVER, deed="forge", value="fine") == Answered("fine")
+
+    await wait_until(lambda: "a [secret]" in lines(caplog), "what was printed")
+    assert lines(caplog)[:2] == ["startup", "begun call_1 print_text"]
+    assert len(lines(caplog)) <= 200
+
+
+async def test_handlers_see_no_more_of_the_environment_than_the_file_gives_them(
+    processes: HandlerProcesses,
+) -> None:
+    outcome = await call(processes, server=SERVER, deed="tell_environment")
+
+    assert isinstance(outcome, Answered)
+    seen = dict(outcome.value)  # type: ignore[arg-type]
+    assert (seen["PLAIN"], seen["KEY"], seen["PATH"]) == ("plain", "[secret]", os.environ["PATH"])
+    passed_on = {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "PLAIN", "KEY"}
+    beyond = {name for name in seen if not name.startswith(("LC_", "SSL_CERT_"))} - passed_on
+    assert beyond == set()
+
+
+async def test_a_handler_that_is_not_waited_for_any_more_is_cancelled(
+    processes: HandlerProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    waiting = asyncio.create_task(call(processes, server=SERVER, deed="sleep", seconds=60))
+    await wait_until(lambda: "begun call_1 sleep" in lines(caplog), "the handler runs")
+
+    waiting.cancel()
+
+    await wait_until(lambda: "cancelled call_1" in lines(caplog), "the handler is cancelled")
+
+
+async def test_a_handler_that_takes_too_long_is_cancelled(
+    processes: HandlerProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    await call(processes, server=SERVER, deed="sleep")
+
+    outcome = await call(processes, server=SERVER, deed="sleep", seconds=60, timeout_s=0.2)
+
+    assert isinstance(outcome, MaybeRun)
+    assert outcome.reason == "the handler did not end in time"
+    await wait_until(lambda: "cancelled call_1" in lines(caplog), "the handler is cancelled")
+
+
+async def test_progress_is_passed_on_and_the_newest_counts(processes: HandlerProcesses) -> None:
+    witness = Witness()
+
+    await call(processes, server=SERVER, witness=witness, deed="report", value="page")
+
+    assert witness.reports[0] == (0, "page 0")
+    assert witness.reports[-1] == (1, "page all")
+    assert len(witness.reports) < 10
+
+
+async def test_the_reply_to_what_a_handler_asks_comes_back_to_it(
+    processes: HandlerProcesses,
+) -> None:
+    witness = Witness("yes")
+
+    outcome = await call(processes, server=SERVER, witness=witness, deed="ask", value={"q": 1})
+
+    assert outcome == Answered({"answer": "yes"})
+    assert witness.asked == [("approve", {"q": 1})]
+
+
+async def test_what_handlers_have_started_ends_with_their_process(tmp_path: Path) -> None:
+    processes, told = HandlerProcesses(ENVIRON), tmp_path / "pids"
+    async with processes.running({"desk": SERVER}):
+        await call(processes, server=SERVER, deed="have_children", value=str(told))
+        child, handlers = map(int, told.read_text().split())
+        assert not is_gone(child)
+
+    await wait_until(lambda: is_gone(child) and is_gone(handlers), "all of it has ended")
+
+
+async def test_startup_and_shutdown_are_called_once_a_process(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    processes = HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": SERVER}):
+        await asyncio.gather(*(call(processes, server=SERVER, deed="sleep") for _ in range(20)))
+
+    assert lines(caplog)[0] == "startup"
+    assert lines(caplog)[-1] == "shutdown"
+    assert [line for line in lines(caplog) if "s" in line[:1]] == ["startup", "shutdown"]
+
+
+async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_path: Path) -> None:
+    (tmp_path / "desk.yaml").write_text(
+        "name: desk\npython: {startup: 'mod:startup'}\n"
+        "workflows: {work: {kind: python, handler: 'mod:work', description: Works.}}\n"
+    )
+    code = "async def startup() -> None: raise OSError('no disk')\nasync def work(): ...\n"
+    (tmp_path / "mod.py").write_text(code)
+    server: Server = desk(tmp_path)
+    processes = HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": server}):
+        outcome = await call(processes, server=server)
+
+    assert isinstance(outcome, NotRun)
+    assert "startup failed: OSError: no disk" in outcome.reason

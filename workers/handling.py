@@ -1,0 +1,47 @@
+"""Runs of handlers: what a worker does for a workflow in Python, and amid it."""
+
+import contextlib
+from dataclasses import dataclass
+
+from bridge.errors import NotFoundError, RejectedError
+from bridge.formats.json_text import encode
+from bridge.handler_processes.pool import HandlerProcesses
+from bridge.handler_processes.requests import HandlerRequest
+from bridge.models import Json
+from bridge.n8n.outcomes import WebhookOutcome
+from bridge.runtime import WorkerRuntime
+from bridge.verbs.runs import RunAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class AmidCall:
+    """What a handler may do amid its call."""
+
+    runtime: WorkerRuntime
+    call_id: str
+    secret: str
+
+    async def report(self, share: float, message: str) -> None:
+        """Record how far the call is; nothing of one that has ended."""
+        with contextlib.suppress(RejectedError):
+            await self.runtime.callbacks.report(self.call_id, self.secret, share, message)
+
+    async def ask(self, hook: str, payload: Json) -> Json:
+        """Ask on a hook, and return the value of the reply."""
+        raise NotFoundError("not yet")
+
+
+async def handled(
+    runtime: WorkerRuntime, handlers: HandlerProcesses, sending: RunAttempt
+) -> WebhookOutcome | None:
+    """Make one attempt to run a handler; None where it may not be started."""
+    asked = HandlerRequest(
+        server=sending.server,
+        workflow=sending.workflow,
+        call_id=sending.call_id,
+        attempt=sending.number,
+        timeout_s=sending.timeout_s,
+        mark_sent=sending.mark_sent,
+        amid=AmidCall(runtime, sending.call_id, sending.secret),
+    )
+    return await handlers.run(asked, encode(sending.arguments))
