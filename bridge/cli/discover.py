@@ -61,7 +61,8 @@ async def _once(
         seen = await look(api, choice, target, environ)
     _tell(seen, choice)
     if not seen.change.diff:
-        click.echo(f"{target.path} is in step with n8n")
+        if seen.found.tools:
+            click.echo(f"{target.path} is in step with n8n")
         return True
     click.echo(seen.change.diff, nl=False)
     for warning in seen.warnings:
@@ -82,7 +83,9 @@ def _tell(seen: Look, choice: Choice) -> None:
     for name in seen.change.gone:
         click.echo(f"{name}: n8n has no such webhook published now; --prune takes it out", err=True)
     if not seen.found.tools:
-        click.echo(f"n8n has no published workflow with the tag {choice.tag}: --all takes all")
+        with_tag = f"with the tag {choice.tag}: --all takes all"
+        lacking = "with a webhook for a tool" if choice.takes_all else with_tag
+        click.echo(f"n8n has no published workflow {lacking}")
 
 
 async def _watch(

@@ -88,6 +88,15 @@ async def test_eight_workflows_of_different_kinds_become_the_sample(
     assert "set N8N_INVOICE_KEY in the environment" in said
 
 
+async def test_where_nothing_is_found_no_file_is_called_in_step(n8n: N8n, tmp_path: Path) -> None:
+    n8n.published.clear()
+    for options, lacking in [((), "with the tag claude"), (("--all",), "with a webhook")]:
+        status, said = await discover(n8n, tmp_path / "n8n.yaml", *options)
+        assert status == 0
+        assert lacking in said
+        assert "in step" not in said
+
+
 def test_the_sample_is_a_sound_server_file() -> None:
     read = read_server_files(
         SAMPLE, {**SECRETS, "BRIDGE_N8N_URL": "http://127.0.0.1:5678", **api()}
