@@ -38,7 +38,7 @@ async def check_redis(setup: Setup) -> AsyncIterator[Observation]:
             "name the Redis that `web` and `worker` share, or run `n8n-bridge up`",
         )
         return
-    subject = without_user(url)
+    subject = without_user(url) if setup.settings.redis_url else "the Valkey of `up`"
     try:
         async with Redis.from_pool(open_pool(url)) as redis:
             for risk in (risks := await risks_of(redis)):
@@ -53,7 +53,7 @@ async def check_redis(setup: Setup) -> AsyncIterator[Observation]:
         )
     except (RedisError, OSError) as error:
         if setup.settings.redis_url is None:
-            yield passed_over("redis.down", subject, "the Valkey of `up` does not run now")
+            yield passed_over("redis.down", subject, "it does not run now")
         else:
             yield wrong("redis.unreachable", subject, sentence_of(error), REACH)
 
