@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import click
+import httpx2
 import pytest
 
 from bridge.authoring.scaffold.project import KINDS
@@ -64,10 +66,30 @@ async def test_the_stand_in_of_up_plays_what_the_server_file_describes(
         await welcomed(up)
         token = read_dotenv(folder / ".env")["DESK_CLAUDE_TOKEN"]
         async with connected(f"http://127.0.0.1:{port}/mcp/desk", token) as client:
-            assert (await use(client, "take_event"))["event_id"] is None
+            sent = await sent_by_the_readme(folder, port) if kind != "tool" else None
+            assert (await use(client, "take_event"))["event_id"] == sent
             if kind == "document":
                 result = await use(client, "desk", document_url="https://example.com/a.pdf")
                 assert result["pages"] == 2
+
+
+async def sent_by_the_readme(folder: Path, port: int) -> str:
+    """Send what the README's line of curl sends, in place of n8n; return the event's id."""
+    (line,) = re.findall("`curl (.+?)`", (folder / "README.md").read_text())
+    said = subprocess.check_output(
+        ["bash", "-c", f". ./.env; printf '%s\\n' {line}"],
+        cwd=folder,
+        env={"BRIDGE_PORT": str(port)},
+        text=True,
+    )
+    url, *options = said.splitlines()
+    *headers, body = options[1::2]
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(
+            url, headers=dict(each.split(": ") for each in headers), content=body
+        )
+    event: str = answer.raise_for_status().json()["event_id"]
+    return event
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "from curl"])

@@ -33,6 +33,12 @@ _SENT: dict[Kind, str] = {
     "document": "={{ JSON.stringify({ title: $json.body.title, text: $json.body.text }) }}",
 }
 """What n8n sends on the hook, which is n8n's own expression."""
+_EXAMPLES: dict[Kind, dict[str, str]] = {
+    "inbox": {"text": "hello"},
+    "approval": {"request": "May I delete the old backups?"},
+    "document": {"title": "A letter", "text": "Dear all"},
+}
+"""What may be sent on the hook for a try."""
 
 _OURS = uuid.UUID("5b3f6d0e-2f0e-5a55-9d0c-6d2f3b6f0b6a")
 
@@ -104,6 +110,7 @@ def _variables(project: Project, folder: Path, program: Path) -> dict[str, Any]:
         if project.request
         else _SUMMARIES[project.kind],
         "sent": _SENT.get(project.kind, ""),
+        "example": _EXAMPLES.get(project.kind),
         "has_hook": project.kind != "tool",
         "has_tool": project.kind in ("tool", "document"),
         "folder": folder,
