@@ -17,7 +17,9 @@ import os
 import queue
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, Self
 
 import click
@@ -170,6 +172,25 @@ def log_beside() -> None:
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(LINES_MAX)
     logging.handlers.QueueListener(waiting, *root.handlers).start()
     root.handlers = [ThreadedHandler(waiting)]
+
+
+class SaidLines(logging.Handler):
+    """Hands warnings and worse to whoever shows them to people."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say("  ".join([record.getMessage(), *map(str, fields_of(record).values())]))
+
+
+def log_into(file: Path, say: Callable[[str], None]) -> None:
+    """Log into a file from now on, for the terminal is taken; what is a warning is also said."""
+    into = logging.FileHandler(file)
+    into.setFormatter(ConsoleLines())
+    logging.getLogger().handlers = [into, SaidLines(say)]
 
 
 def configure_logging(form: str = "") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +12,10 @@ import click
 
 from bridge.authoring.development.development import Development, code_worked_on
 from bridge.authoring.development.fake_claude import FakeClaude
-from bridge.authoring.development.lines import line_of
-from bridge.authoring.development.recent import RecentActivity
+from bridge.authoring.development.lines import PlainLines
+from bridge.authoring.development.live import LiveView
+from bridge.authoring.development.recent import RecentActivity, follow
+from bridge.authoring.development.resending import Resending
 from bridge.authoring.development.served import ServedFiles
 from bridge.cli.operating import operating
 from bridge.cli.up import (
@@ -26,13 +29,24 @@ from bridge.cli.up import (
     until_stopped,
 )
 from bridge.cli.welcome import base_url
-from bridge.errors import BridgeError
+from bridge.configuration.settings import data_dir_of
+from bridge.local.data_folder import in_data_folder
 from bridge.local.file_changes import changes_at, code_changes
 from bridge.local.hangups import Hangups
+from bridge.log import log_into
 
-LOOK_AGAIN_S = 0.5
 FAKE_KEY = "any"
 """The stand-in takes any key to n8n's API; following executions needs one."""
+SHOWN_S = 3600.0
+"""How old what a live view begins with may be."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `dev` was asked for."""
+
+    fake_n8n: bool
+    answers: Path | None
 
 
 @click.command("dev")
@@ -47,63 +61,25 @@ FAKE_KEY = "any"
 @click.pass_obj
 def dev_command(environ: Mapping[str, str], *, fake_n8n: bool, answers: Path | None) -> None:
     """Run everything on this machine, reload what changes, and show what happens."""
-    if fake_n8n:
-        environ = {**environ, "BRIDGE_N8N_URL": "", "BRIDGE_N8N_API_KEY": FAKE_KEY}
-    asyncio.run(dev(environ, answers, is_fake_n8n=fake_n8n))
+    asyncio.run(dev(environ, Asked(fake_n8n, answers)))
 
 
-@dataclass(frozen=True)
-class _Session:
-    """One run of `dev`."""
-
-    planned: Plan
-    development: Development
-    answers: Path | None
-    base: str
-
-    async def show(self) -> None:
-        """Print what happens, a line a change; never returns."""
-        await greet(self.planned)
-        self.development.report()
-        async with contextlib.AsyncExitStack() as stack:
-            if self.answers:
-                claude = FakeClaude(self.base, click.echo)
-                stack.push_async_callback(claude.aclose)
-                await self.development.have_played(claude, self.answers)
-            operation = await stack.enter_async_context(operating(self.planned.environ))
-            recent = RecentActivity(operation.operators)
-            await recent.begin(0)
-            said = ""
-            while True:
-                now = ""
-                try:
-                    for activity in await recent.look():
-                        click.echo(line_of(activity))
-                except BridgeError as error:
-                    now = str(error)
-                if now != said:
-                    click.echo(now or "the store is back")
-                    said = now
-                await asyncio.sleep(LOOK_AGAIN_S)
-
-
-async def dev(given: Mapping[str, str], answers: Path | None, *, is_fake_n8n: bool) -> None:
+async def dev(given: Mapping[str, str], asked: Asked) -> None:
     """Run it all; return when a signal came and everything has drained.
 
     Raises:
         ConfigurationError: it cannot start; nothing was left running.
     """
     hangups = Hangups()
+    if asked.fake_n8n:
+        given = {**given, "BRIDGE_N8N_URL": "", "BRIDGE_N8N_API_KEY": FAKE_KEY}
     changes = changes_of_servers(given)
-    answer_changes = changes_at(answers) if answers else None
-    planned = plan(given, Manner(keeps_going=True))
-    settings = planned.configuration.settings
-    files = ServedFiles(planned.environ, planned.configuration)
-    stand_in = planned.environ["BRIDGE_N8N_URL"] if is_fake_n8n else ""
-    development = Development(files, planned.reloaded, click.echo, stand_in)
-    session = _Session(planned, development, answers, base_url(settings.host, settings.port))
-    if answers:
-        development.read_answers(answers)
+    answer_changes = changes_at(asked.answers) if asked.answers else None
+    log = _new_log(given) if sys.stdin.isatty() and sys.stdout.isatty() else None
+    if log:
+        given = {"BRIDGE_LOG": "console", **given}
+    session = DevSession(plan(given, Manner(keeps_going=True, log=log)), asked, log)
+    development = session.development
     beside: list[Work] = [
         session.show,
         partial(hangups.serve, development.reload),
@@ -113,4 +89,72 @@ async def dev(given: Mapping[str, str], answers: Path | None, *, is_fake_n8n: bo
         beside.append(partial(development.play_anew_at, answer_changes))
     if folders := code_worked_on():
         beside.append(partial(development.replace_at, code_changes(*folders)))
-    await until_stopped(keep_all(planned, *beside))
+    await until_stopped(keep_all(session.planned, *beside))
+
+
+class DevSession:
+    """One run of `dev`: what is started, and where it is shown what happens.
+
+    Without a `log`, which the processes write instead of to stderr, no terminal is taken.
+
+    Raises:
+        ConfigurationError: there are faults in the file of answers.
+    """
+
+    def __init__(self, planned: Plan, asked: Asked, log: Path | None) -> None:
+        settings = planned.configuration.settings
+        self.planned = planned
+        self._asked = asked
+        self._base = base_url(settings.host, settings.port)
+        self._files = ServedFiles(planned.environ, planned.configuration)
+        self._log = log
+        self._live = LiveView(self._head, self._faults, planned.environ) if log else None
+        self._output = self._live or PlainLines(click.echo)
+        stand_in = planned.environ["BRIDGE_N8N_URL"] if asked.fake_n8n else ""
+        self.development = Development(self._files, planned.reloaded, self._output.say, stand_in)
+        if asked.answers:
+            self.development.read_answers(asked.answers)
+        if log:
+            click.echo(f"starting; the log is {log}")
+            log_into(log, self._output.say)
+
+    async def show(self) -> None:
+        """Show what happens; never returns."""
+        await greet(self.planned)
+        self.development.report()
+        async with contextlib.AsyncExitStack() as stack:
+            if self._asked.answers:
+                claude = FakeClaude(self._base, self._output.say)
+                stack.push_async_callback(claude.aclose)
+                await self.development.have_played(claude, self._asked.answers)
+            operation = await stack.enter_async_context(operating(self.planned.environ))
+            recent = RecentActivity(operation.operators)
+            await recent.begin(SHOWN_S if self._live else 0)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(follow(recent, self._output))
+                if self._live:
+                    # It ends while all drains, which is to be seen.
+                    stack.callback(click.echo, "draining; Ctrl-C ends all at once")
+                    resending = Resending(self._base, self._files, operation.operators)
+                    tasks.create_task(self._live.run(resending))
+
+    def _faults(self) -> tuple[str, ...]:
+        return self.development.faults
+
+    def _head(self) -> tuple[str, ...]:
+        played = "" if self.planned.stand_in_port is None else " (the stand-in)"
+        claude = f"   Claude is played by {self._asked.answers}" if self._asked.answers else ""
+        servers = ", ".join(self._files.servers)
+        return (
+            f"n8n-bridge dev   {self._base}   {servers}",
+            f"n8n {self.planned.environ['BRIDGE_N8N_URL']}{played}{claude}   log {self._log}",
+        )
+
+
+def _new_log(given: Mapping[str, str]) -> Path:
+    """Begin a log in the data folder, in place of the last one."""
+    log = data_dir_of(given) / "dev.log"
+    with in_data_folder(log.parent):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+    return log

@@ -22,7 +22,12 @@ name: support
 title: Support
 tokens: [{name: alice, token: env:ALICE}]
 hooks:
-  ticket: {auth: {github: env:HOOK}, reply: {type: object, required: [category]}}
+  ticket:
+    auth: {github: env:HOOK}
+    reply:
+      type: object
+      properties: {category: {enum: [other, billing]}}
+      required: [category]
   odd: {auth: {bearer: env:HOOK}, reply: {type: string, pattern: "^x+$"}}
   aside: {auth: {bearer: env:HOOK}}
 workflows:

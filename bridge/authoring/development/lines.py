@@ -1,5 +1,6 @@
 """What happens as plain lines, one a change, for logs and CI."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bridge.authoring.development.activity import Activity
@@ -21,3 +22,15 @@ def line_of(activity: Activity) -> str:
         activity.reason,
     ]
     return printable("  ".join(part for part in said if part))
+
+
+class PlainLines:
+    """Shows what happens by printing a line a change, with `echo`."""
+
+    def __init__(self, echo: Callable[[str], None]) -> None:
+        self.say = echo
+
+    def show(self, changed: Sequence[Activity], _newest_first: Sequence[Activity]) -> None:
+        """Print what has changed."""
+        for activity in changed:
+            self.say(line_of(activity))

@@ -1,14 +1,16 @@
 """The newest events and calls, looked at again while they are under way."""
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from bridge.authoring.development.activity import Activity, of_call, of_event
-from bridge.errors import NotFoundError
+from bridge.errors import BridgeError, NotFoundError
 from bridge.verbs.operators import Operators, RecordFilter
 
 KEPT = 200
+LOOK_AGAIN_S = 0.5
 PAGE = 200
 LOOKED_AT = 10
 """So many of the newest are looked at again though they have ended: some are put back."""
@@ -67,6 +69,31 @@ class RecentActivity:
 
     async def _call(self, call_id: str) -> Activity | None:
         return await _unless_gone(self._operators.call(call_id), of_call)
+
+
+class Output(Protocol):
+    """Where it is shown what happens."""
+
+    def say(self, text: str, /) -> None:
+        """Show a message."""
+
+    def show(self, changed: Sequence[Activity], newest_first: Sequence[Activity], /) -> None:
+        """Show what has changed, and how all stands now."""
+
+
+async def follow(recent: RecentActivity, output: Output) -> None:
+    """Show what happens as it happens; never returns."""
+    said = ""
+    while True:
+        now = ""
+        try:
+            output.show(await recent.look(), recent.newest_first)
+        except BridgeError as error:
+            now = str(error)
+        if now != said:
+            output.say(now or "the store answers again")
+            said = now
+        await asyncio.sleep(LOOK_AGAIN_S)
 
 
 Record = TypeVar("Record")

@@ -1,0 +1,125 @@
+"""`dev` on a terminal: a view that is drawn anew as things happen, and what its keys do."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.live import Live
+
+from bridge.authoring.development.activity import Activity
+from bridge.authoring.development.resending import Resending, as_text
+from bridge.authoring.development.terminal import edited, editor_of, listening
+from bridge.authoring.development.view import View, render
+from bridge.ending import BackgroundTasks
+from bridge.errors import BridgeError
+from bridge.formats.json_faults import JsonFault
+from bridge.formats.json_text import decode
+from bridge.models import Json
+
+REDRAW = ""
+Lines = Callable[[], tuple[str, ...]]
+
+
+class LiveView:
+    """Shows what happens, newest first, and does what is asked for by keys.
+
+    `head` is what stands above all of it; `faults` says what is wrong in files now.
+    """
+
+    def __init__(self, head: Lines, faults: Lines, environ: Mapping[str, str]) -> None:
+        self._view = View(())
+        self._head = head
+        self._faults = faults
+        self._environ = environ
+        self._keys: asyncio.Queue[str] = asyncio.Queue()
+        self._sending = BackgroundTasks()
+
+    def say(self, text: str) -> None:
+        """Show a message, until others have taken its place."""
+        if text not in self._faults():
+            self._view = self._view.saying(text)
+            self._keys.put_nowait(REDRAW)
+
+    def show(self, _changed: Sequence[Activity], newest_first: Sequence[Activity]) -> None:
+        """Show how things stand now."""
+        self._view = replace(
+            self._view,
+            head=self._head(),
+            faults=self._faults(),
+            activities=tuple(newest_first),
+        )
+        self._keys.put_nowait(REDRAW)
+
+    async def run(self, resending: Resending) -> None:
+        """Draw, and do as keys ask, until the one that ends all; never returns by itself."""
+        console = Console()
+        terminal = sys.stdin.fileno()
+        try:
+            while True:
+                with (
+                    Live(console=console, screen=True, auto_refresh=False) as live,
+                    listening(terminal, self._keys.put_nowait),
+                ):
+                    editing = await self._until_edit(live, resending)
+                await self._edit(editing, resending)
+        finally:
+            await self._sending.end()
+
+    async def _until_edit(self, live: Live, resending: Resending) -> Activity:
+        """Draw, and do as keys ask, until a record is to be edited; return that."""
+        while True:
+            key = await self._keys.get()
+            self._view = self._view.moved(key)
+            chosen = self._view.chosen
+            if key == "quit":
+                signal.raise_signal(signal.SIGTERM)
+            elif key == "back" or (key == "enter" and self._view.details is not None):
+                self._view = replace(self._view, details=None)
+            elif chosen and key == "enter":
+                details = await resending.details_of(chosen)
+                self._view = replace(self._view, details=details, scrolled=0)
+            elif chosen and key == "again":
+                self._sending.start(self._send_again(chosen, resending))
+            elif chosen and key == "edit":
+                return chosen
+            if self._keys.empty():
+                size = live.console.size
+                live.update(render(self._view, size.width, size.height), refresh=True)
+
+    async def _send_again(self, activity: Activity, resending: Resending) -> None:
+        self.say(f"{activity.place}: {'running' if activity.is_call else 'sending'} again")
+        try:
+            content = await resending.content_of(activity)
+        except BridgeError as error:
+            self.say(str(error))
+        else:
+            await self._send(activity, content, resending)
+
+    async def _send(self, activity: Activity, content: Json, resending: Resending) -> None:
+        try:
+            self.say(await resending.send(activity, content))
+        except BridgeError as error:
+            self.say(str(error))
+
+    async def _edit(self, activity: Activity, resending: Resending) -> None:
+        """Have what was sent edited, and send it."""
+        try:
+            editor = editor_of(self._environ)
+            before = as_text(await resending.content_of(activity))
+            after = await edited(before, editor)
+            if after.strip() == before.strip():
+                self.say("nothing was changed: nothing is sent")
+                return
+            content: Json = decode(after)
+        except json.JSONDecodeError as error:
+            self.say(
+                f"nothing is sent, for what was saved is not valid JSON: {JsonFault.of(error)}"
+            )
+        except BridgeError as error:
+            self.say(str(error))
+        else:
+            self._sending.start(self._send(activity, content, resending))

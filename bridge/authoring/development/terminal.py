@@ -1,0 +1,107 @@
+"""A terminal's keys, one at a time, and the editor that borrows the terminal."""
+
+import asyncio
+import codecs
+import contextlib
+import os
+import shlex
+import tempfile
+import termios
+import tty
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bridge.errors import ConfigurationError
+
+KEYS = {
+    "\x1b[A": "up",
+    "\x1bOA": "up",
+    "k": "up",
+    "\x1b[B": "down",
+    "\x1bOB": "down",
+    "j": "down",
+    "\x1b[5~": "page up",
+    "\x1b[6~": "page down",
+    "\r": "enter",
+    "\n": "enter",
+    "\x1b": "back",
+    "n": "newest",
+    "r": "again",
+    "e": "edit",
+    "q": "quit",
+}
+NO_EDITOR = "no editor is named: set EDITOR, to nano say, and start again"
+READ_BYTES = 1024
+
+
+def keys_in(text: str) -> Iterator[str]:
+    """Name the keys that a terminal has sent; what means nothing is passed over."""
+    while text:
+        found = next(
+            (keys for keys in sorted(KEYS, key=len, reverse=True) if text.startswith(keys)), ""
+        )
+        if found:
+            yield KEYS[found]
+        text = text[len(found) or 1 :]
+
+
+@contextlib.contextmanager
+def listening(terminal: int, press: Callable[[str], None]) -> Iterator[None]:
+    """Have each key pressed while the block lasts, and none of them shown."""
+    loop = asyncio.get_running_loop()
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def read() -> None:
+        for key in keys_in(decode(os.read(terminal, READ_BYTES))):
+            press(key)
+
+    before = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal)
+    loop.add_reader(terminal, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(terminal)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def editor_of(environ: Mapping[str, str]) -> list[str]:
+    """Return the command of the editor that is asked for.
+
+    Raises:
+        ConfigurationError: none is.
+    """
+    named = environ.get("VISUAL", "").strip() or environ.get("EDITOR", "").strip()
+    if not named:
+        raise ConfigurationError((NO_EDITOR,))
+    return shlex.split(named)
+
+
+async def edited(text: str, editor: Sequence[str]) -> str:
+    """Have a text edited in this terminal, and return what was saved.
+
+    Raises:
+        ConfigurationError: the editor cannot be started, or has failed.
+    """
+    with _file_with(text) as file:
+        try:
+            process = await asyncio.create_subprocess_exec(*editor, str(file))
+        except OSError as error:
+            said = f"{editor[0]} cannot be started: {error.strerror}; set EDITOR to another editor"
+            raise ConfigurationError((said,)) from error
+        if status := await process.wait():
+            said = f"{editor[0]} has failed with status {status}: nothing is sent"
+            raise ConfigurationError((said,))
+        return _text_of(file)
+
+
+@contextlib.contextmanager
+def _file_with(text: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "payload.json")
+        file.write_text(text, encoding="utf-8")
+        yield file
+
+
+def _text_of(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
