@@ -24,6 +24,8 @@ from tests.processes import AS_STARTED, OF_THE_TREE, ROOT, run, running
 from tests.wheels import welcomed
 
 FIRST_CALL_S = 20.0
+WITHOUT_OTHERS = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+"""Plugins of this tree that a project's tests have no use for, and that take a second to load."""
 
 
 async def test_from_nothing_to_the_first_call_without_n8n(
@@ -92,6 +94,8 @@ async def sent_by_the_readme(folder: Path, port: int) -> str:
     return event
 
 
+# What it starts has limits of its own, 30 s for each thing it waits for, and says which was passed.
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", [*KINDS, "from curl"])
 async def test_its_own_tests_pass_where_pytest_knows_nothing_of_this_tree(
     kind: str, tmp_path: Path
@@ -101,7 +105,7 @@ async def test_its_own_tests_pass_where_pytest_knows_nothing_of_this_tree(
     assert (await run("new", "desk", *how, environ={}, folder=tmp_path))[0] == 0
     environ = {name: text for name, text in os.environ.items() if "BRIDGE_" not in name}
     tests = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *WITHOUT_OTHERS),
         cwd=tmp_path / "desk",
         env={**environ, "PYTHONPATH": ""},
         stdout=subprocess.PIPE,
@@ -119,7 +123,7 @@ async def test_the_plugin_loads_nothing_until_a_test_wants_a_bridge(tmp_path: Pa
         "    assert 'bridge.testing' in sys.modules\n"
         "    assert heavy & sys.modules.keys() == set()\n"
     )
-    options = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio")
+    options = ("-q", "-p", "no:cacheprovider", *WITHOUT_OTHERS)
     tests = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", *options), cwd=tmp_path, stdout=subprocess.PIPE
     )
