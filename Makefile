@@ -62,7 +62,7 @@ e2e-n8n: .venv/.dev
 	@if test -n "$$BRIDGE_TEST_N8N_URL"; then $(BIN)/pytest -m real_n8n $(ARGS); \
 	else echo "e2e-n8n: skipped, for BRIDGE_TEST_N8N_URL names no n8n"; fi
 
-# The pages of docs/reference, from the models and the commands.
+# The pages of docs/reference, from the models and the commands, and the pictures.
 reference: .venv/.dev
 	$(BIN)/python -m tests.docs.reference
 

@@ -203,7 +203,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     proxy_tells_of_leaving: bool = Field(
         False,
         description="whether the reverse proxy closes its connection to the bridge as soon as "
-        "its client leaves. nginx and Caddy do, HAProxy and Apache do not",
+        "its client leaves. nginx, Caddy and Traefik do, HAProxy and Apache do not",
     )
     drain_s: float = Field(
         30,

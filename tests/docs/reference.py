@@ -1,4 +1,4 @@
-"""The reference: pages that are made from the models, so that they cannot be wrong.
+"""The reference: pages that are made from the models, so that they cannot be wrong; the pictures.
 
 `python -m tests.docs.reference` writes them. They are committed, so that they are read on GitHub
 as well and a change of them is seen in a review.
@@ -18,9 +18,8 @@ from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, variable
 from bridge.mcp.endpoint import tools_of
 from tests.docs.pages import ROOT
+from tests.docs.pictures import PICTURES
 from tests.docs.schema_words import SCHEMA, KeyRow, definition, rows
-
-FOLDER = ROOT / "docs" / "reference"
 
 SEE_ALSO = {
     "BRIDGE_N8N_API_KEY": "[how one is made](../n8n.md#a-key-to-n8ns-api)",
@@ -216,12 +215,19 @@ def _page(title: str, *parts: str) -> str:
     return "\n\n".join([f"# {title}", made, *(part for part in parts if part)]) + "\n"
 
 
+MADE = {
+    **{f"docs/reference/{name}": make for name, make in PAGES.items()},
+    **{f"docs/pictures/{name}": draw for name, draw in PICTURES.items()},
+}
+"""Every file that is made, and what makes it."""
+
+
 def main() -> None:
     """Write all of it anew."""
-    FOLDER.mkdir(exist_ok=True)
-    for name, make in PAGES.items():
-        (FOLDER / name).write_text(make())
-        click.echo(f"docs/reference/{name}")
+    for name, make in MADE.items():
+        (ROOT / name).parent.mkdir(exist_ok=True)
+        (ROOT / name).write_text(make())
+        click.echo(name)
 
 
 if __name__ == "__main__":

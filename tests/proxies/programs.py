@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
+
 from bridge.local.die_with_parent import tied_to_parent
 from bridge.local.ports import free_port
 from tests.waiting import wait_until
@@ -73,9 +75,9 @@ class Program:
         path, port = self.path, free_port()
         assert path is not None, f"{self.name} is not installed"
         folder.mkdir(parents=True)
-        (folder / "sample").write_text(self.configuration(port, webs, silence_s))
+        (folder / self.sample).write_text(self.configuration(port, webs, silence_s))
         (folder / "main").write_text(self.around(folder, port))
-        arguments = (argument.format(folder=folder) for argument in self.arguments)
+        arguments = (each.format(folder=folder, port=port) for each in self.arguments)
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *tied_to_parent(path, *arguments),
@@ -85,8 +87,9 @@ class Program:
                 stderr=asyncio.subprocess.STDOUT,
             )
         try:
-            await wait_until(lambda: _accepts(process, port), f"{self.name} listens", START_S)
-            yield f"http://127.0.0.1:{port}"
+            origin = f"http://127.0.0.1:{port}"
+            await wait_until(lambda: _passes(process, origin), f"{self.name} passes on", START_S)
+            yield origin
         except BaseException as error:
             error.add_note(f"--- {self.name}\n{(folder / 'log').read_text()[-3000:]}")
             raise
@@ -106,14 +109,13 @@ def exchanged(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-async def _accepts(process: asyncio.subprocess.Process, port: int) -> bool:
+async def _passes(process: asyncio.subprocess.Process, origin: str) -> bool:
+    """Report whether it passes requests on; Traefik listens before it knows where to."""
     assert process.returncode is None, "it ended before it listened"
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        with contextlib.suppress(httpx2.TransportError):
+            return (await http.get(f"{origin}/healthz")).is_success
+    return False
 
 
 def _around_nginx(folder: Path, _port: int) -> str:
@@ -122,7 +124,7 @@ def _around_nginx(folder: Path, _port: int) -> str:
     user = "user root;" if os.geteuid() == 0 else ""
     return f"""daemon off; {user} pid {folder}/pid; error_log stderr;
     events {{ worker_connections 4096; }}
-    http {{ access_log off; {temporary} include {folder}/sample; }}"""
+    http {{ access_log off; {temporary} include {folder}/nginx.conf; }}"""
 
 
 def _around_apache(folder: Path, port: int) -> str:
@@ -137,7 +139,7 @@ def _around_apache(folder: Path, port: int) -> str:
     PidFile {folder}/pid
     ErrorLog /dev/stderr
     Listen 127.0.0.1:{port}
-    Include {folder}/sample"""
+    Include {folder}/apache.conf"""
 
 
 def _nothing(_folder: Path, _port: int) -> str:
@@ -164,7 +166,7 @@ PROGRAMS = (
         },
         ("dial_timeout 3s", "dial_timeout 3s\n\t\t\tread_timeout {silence_s}s"),
         _nothing,
-        ("run", "--adapter", "caddyfile", "--config", "{folder}/sample"),
+        ("run", "--adapter", "caddyfile", "--config", "{folder}/Caddyfile"),
     ),
     Program(
         "HAProxy",
@@ -173,7 +175,7 @@ PROGRAMS = (
         {":443 ssl crt /etc/ssl/bridge.pem alpn h2,http/1.1": "127.0.0.1:{port}"},
         ("timeout server 600s", "timeout server {silence_s}s"),
         _nothing,
-        ("-db", "-f", "{folder}/sample"),
+        ("-db", "-f", "{folder}/haproxy.cfg"),
     ),
     Program(
         "Apache",
@@ -183,6 +185,21 @@ PROGRAMS = (
         ("ProxyTimeout 600", "ProxyTimeout {silence_s}"),
         _around_apache,
         ("-DFOREGROUND", "-f", "{folder}/main"),
+    ),
+    Program(
+        "Traefik",
+        "traefik",
+        "traefik.yaml",
+        {"Host(`bridge.example.com`)": "PathPrefix(`/`)", "      tls: {{}}".format(): "      #"},
+        ("responseHeaderTimeout: 0s", "responseHeaderTimeout: {silence_s}s"),
+        _nothing,
+        (
+            "--entrypoints.websecure.address=127.0.0.1:{port}",
+            "--entrypoints.websecure.transport.respondingtimeouts.readtimeout=600s",
+            "--providers.file.filename={folder}/traefik.yaml",
+            "--global.sendanonymoususage=false",
+            "--global.checknewversion=false",
+        ),
     ),
 )
 """In the order of the docs."""

@@ -15,7 +15,7 @@ from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
 from tests.proxies.programs import PROGRAMS, Program
 from tests.waiting import wait_until
 
-TELLING = ("nginx", "Caddy")
+TELLING = ("nginx", "Caddy", "Traefik")
 HERE = [program for program in PROGRAMS if program.path]
 PATIENCE_S = 20.0
 
