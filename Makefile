@@ -79,7 +79,7 @@ lock:
 	$(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/pip install --quiet --editable .
 	.venv/lock/bin/pip freeze --exclude-editable > requirements.lock
-	.venv/lock/bin/pip install --quiet --editable '.[dev]' --constraint requirements.lock
+	.venv/lock/bin/pip install --quiet --editable '.[dev,examples]' --constraint requirements.lock
 	{ echo '--requirement requirements.lock'; \
 	  .venv/lock/bin/pip freeze --exclude-editable | grep --invert-match --line-regexp --fixed-strings --file requirements.lock; \
 	} > requirements-dev.lock

@@ -20,6 +20,7 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".xml": "application/xml",
     ".csv": "text/csv; charset=utf-8",
+    ".pdf": "application/pdf",
 }
 
 
@@ -58,6 +59,8 @@ class Outside:
         file = page(example.folder / "samples" / "outside", path)
         if file is None:
             return JSONResponse({"message": "there is no such page"}, 404)
+        if file.suffix == ".pdf":
+            return Response(file.read_bytes(), headers={"content-type": TYPES[file.suffix]})
         text = self.addressed(example, file.read_text())
         if request.query_params and file.suffix == ".json":
             return JSONResponse(matching(json.loads(text), request.query_params))

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from mcp.client import Client
@@ -29,6 +30,7 @@ VARIABLES = {
     "EXAMPLES_CLAUDE_TOKEN": CLAUDE_TOKEN,
     "EXAMPLES_HOOK_TOKEN": HOOK_TOKEN,
     "EXAMPLES_N8N_KEY": N8N_KEY,
+    "EXAMPLES_PRIVATE_HOSTS": "none",
 }
 """The variables that the server files name."""
 
@@ -143,18 +145,16 @@ async def on_real_n8n(folder: Path) -> AsyncIterator[Stage]:
 async def _stage(
     folder: Path, n8n_url: str, api_key: str, publish: Publish
 ) -> AsyncIterator[Stage]:
-    settings: dict[str, Any] = {
-        "BRIDGE_SERVERS": str(FOLDER),
-        "BRIDGE_N8N_URL": n8n_url,
-        "BRIDGE_N8N_API_KEY": api_key,
-        **VARIABLES,
-    }
     outside = Outside()
     http = httpx2.AsyncClient(base_url=f"{n8n_url}/webhook/", timeout=ANSWER_S, trust_env=False)
-    async with (
-        http as n8n,
-        serving_any(outside.app()) as outside.url,
-        running_bridge(folder, **settings) as bridge,
-    ):
-        outside.bridge_url = bridge.webs[0].url
-        yield Stage(bridge, outside, n8n, publish)
+    async with http as n8n, serving_any(outside.app()) as outside.url:
+        settings: dict[str, Any] = {
+            "BRIDGE_SERVERS": str(FOLDER),
+            "BRIDGE_N8N_URL": n8n_url,
+            "BRIDGE_N8N_API_KEY": api_key,
+            **VARIABLES,
+            "EXAMPLES_PRIVATE_HOSTS": urlsplit(outside.url).netloc,
+        }
+        async with running_bridge(folder, **settings) as bridge:
+            outside.bridge_url = bridge.webs[0].url
+            yield Stage(bridge, outside, n8n, publish)

@@ -1,0 +1,1 @@
+"""Example: retrieval over a repository, with citations."""

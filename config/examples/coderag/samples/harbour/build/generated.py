@@ -1,0 +1,1 @@
+# generated: assign_berth

@@ -1,0 +1,1 @@
+"""Example: text, headings and tables of PDFs, page by page."""

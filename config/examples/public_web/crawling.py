@@ -1,0 +1,142 @@
+"""One site from page to page, as its robots.txt lets, and no faster than it asks."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from protego import Protego
+
+from bridge.handlers import Failure
+from public_web.fetching import USER_AGENT, Answer, PublicWeb
+from public_web.html import HtmlPage, read_html
+
+ROBOTS_BYTES_MAX = 512_000
+"""As much as a crawler must read at least (RFC 9309, 2.5)."""
+
+DELAY_MAX_S = 10.0
+
+
+@dataclass(frozen=True)
+class Robots:
+    """What the robots.txt of each host lets a crawler of this name do."""
+
+    web: PublicWeb
+    read: dict[str, Protego] = field(default_factory=dict)
+
+    async def let(self, url: str) -> bool:
+        """Report whether an address may be fetched."""
+        return (await self._rules(url)).can_fetch(url, USER_AGENT)
+
+    async def fetch(self, url: str) -> Answer:
+        """Fetch an address that must be there, where that is let, also by where it leads.
+
+        Raises:
+            Failure: it is not let, or cannot be had.
+        """
+        await self._check(url)
+        answer = await self.web.get_existing(url)
+        await self._check(answer.url)
+        return answer
+
+    async def delay_s(self, url: str) -> float:
+        """Return the pause that the host asks for between two requests, ten seconds at most."""
+        return min((await self._rules(url)).crawl_delay(USER_AGENT) or 0.0, DELAY_MAX_S)
+
+    async def _check(self, url: str) -> None:
+        if not await self.let(url):
+            raise Failure(f"{url} is closed to crawlers by its robots.txt: ask its owner")
+
+    async def _rules(self, url: str) -> Protego:
+        host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        if host not in self.read:
+            self.read[host] = Protego.parse(await self._text(f"{host}/robots.txt"))
+        return self.read[host]
+
+    async def _text(self, url: str) -> str:
+        """Return the rules; none is a host without rules, and one in trouble lets nothing.
+
+        Source: RFC 9309, 2.3.1.
+        """
+        answer = await self.web.get(url)
+        if 200 <= answer.status < 300:
+            return answer.body[:ROBOTS_BYTES_MAX].decode("utf-8", "replace")
+        return "" if 400 <= answer.status < 500 else "User-agent: *\nDisallow: /"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One address of a crawl: what it answered and the page, or `fault`, why there is none."""
+
+    url: str
+    depth: int
+    answer: Answer | None = None
+    page: HtmlPage | None = None
+    fault: str = ""
+
+
+@dataclass
+class Crawl:
+    """A walk through one site: breadth first, each address once, `pages_max` of them at most.
+
+    `share` is how much of what it knows it has visited; it never falls, though more turns up.
+    """
+
+    robots: Robots
+    depth_max: int
+    pages_max: int
+    delay_s: float
+    seen: set[str] = field(default_factory=set)
+    waiting: deque[tuple[str, int]] = field(default_factory=deque)
+    visited: int = 0
+    share: float = 0.0
+
+    @property
+    def known(self) -> int:
+        """Return of how many pages it knows so far that they will be visited."""
+        return min(self.visited + len(self.waiting), self.pages_max)
+
+    async def visits(self, start: str) -> AsyncIterator[Visit]:
+        """Visit the pages, from the first one on.
+
+        Raises:
+            Failure: the first page cannot be had.
+        """
+        site = ""
+        self.waiting.append((start, 0))
+        self.seen.add(start)
+        while self.waiting and self.visited < self.pages_max:
+            url, depth = self.waiting.popleft()
+            visit = await self._visit(url, depth)
+            if not site:
+                if visit.answer is None or visit.page is None:
+                    raise Failure(visit.fault)
+                site = urlsplit(visit.answer.url).netloc
+            led_to = visit.answer.url if visit.answer else url
+            if led_to != url and not self._is_new(led_to, site):
+                continue
+            self.visited += 1
+            if visit.page and depth < self.depth_max:
+                links = await asyncio.to_thread(visit.page.links)
+                self.waiting += [
+                    (link.url, depth + 1) for link in links if self._is_new(link.url, site)
+                ]
+            self.share = max(self.share, self.visited / self.known)
+            yield visit
+            await asyncio.sleep(max(self.delay_s, await self.robots.delay_s(start)))
+
+    def _is_new(self, url: str, site: str) -> bool:
+        if url in self.seen or urlsplit(url).netloc != site:
+            return False
+        self.seen.add(url)
+        return True
+
+    async def _visit(self, url: str, depth: int) -> Visit:
+        answer = None
+        try:
+            answer = await self.robots.fetch(url)
+            page = await asyncio.to_thread(read_html, answer)
+        except Failure as failure:
+            return Visit(url, depth, answer, fault=str(failure))
+        return Visit(url, depth, answer, page)

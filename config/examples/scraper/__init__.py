@@ -1,0 +1,1 @@
+"""Example: pages and whole sites as text, links and tables."""

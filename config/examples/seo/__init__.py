@@ -1,0 +1,1 @@
+"""Example: what search engines find wrong with a page or a site."""

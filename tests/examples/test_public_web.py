@@ -1,0 +1,196 @@
+"""What the examples fetch: public hosts only, and nothing that is long, late or endless."""
+
+import asyncio
+import gzip
+
+import pytest
+
+from bridge.handlers import Failure
+from public_web.fetching import Answer, PublicWeb, is_public
+from public_web.html import read_html
+from tests.examples.conftest import Site
+
+
+def page(body: bytes, content_type: str = "text/html") -> Answer:
+    return Answer("https://a.test/deep/page", 200, {"content-type": content_type}, body)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_let"),
+    [
+        ("93.184.216.34", True),
+        ("2606:4700::1111", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:a00:1::", False),
+    ],
+)
+def test_only_addresses_of_the_internet_are_public(address: str, is_let: bool) -> None:
+    assert is_public(address) == is_let
+
+
+async def test_a_private_host_is_refused_until_it_is_named(site: Site) -> None:
+    url = site.put("/", "<p>hello")
+    with pytest.raises(Failure, match=r"not on the public internet.*EXAMPLES_PRIVATE_HOSTS"):
+        await PublicWeb().get(url)
+    assert (await site.web.get(url)).body == b"<p>hello"
+    assert site.asked == ["GET /"]
+
+
+async def test_a_redirect_to_a_private_host_is_refused(site: Site) -> None:
+    url = site.redirect("/", "http://127.0.0.1:1/secrets")
+    with pytest.raises(Failure, match="not on the public internet"):
+        await site.web.get(url)
+
+
+async def test_redirects_are_followed_five_times_and_no_more(site: Site) -> None:
+    for hop in range(5):
+        site.redirect(f"/{hop}", f"/{hop + 1}")
+    site.put("/5", "<p>there")
+    assert (await site.web.get(f"{site.url}/0")).url == f"{site.url}/5"
+
+    round_about = site.redirect("/round", "/round")
+    with pytest.raises(Failure, match="redirects more than 5 times"):
+        await site.web.get(round_about)
+
+
+async def test_a_page_that_is_too_long_is_left_off_where_it_is(site: Site) -> None:
+    url = site.put("/", b"x" * 1001)
+    with pytest.raises(Failure, match="longer than 1000 bytes"):
+        await PublicWeb(frozenset({site.host}), bytes_max=1000).get(url)
+
+
+async def test_what_is_packed_unasked_is_not_unpacked(site: Site) -> None:
+    url = site.put("/", gzip.compress(bytes(10_000_000)), content_encoding="gzip")
+    with pytest.raises(Failure, match=r"packed \(gzip\)"):
+        await site.web.get(url)
+
+
+async def test_a_host_that_says_nothing_is_given_up() -> None:
+    came = asyncio.Event()
+    writers = []
+
+    async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        came.set()
+
+    async with await asyncio.start_server(mute, "127.0.0.1") as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Failure, match=r"did not answer within 0\.2 s"):
+            await PublicWeb(frozenset({host}), timeout_s=0.2).get(f"http://{host}/")
+        assert came.is_set()
+        for writer in writers:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://a.test/x", "no address of the web"),
+        ("file:///etc/passwd", "no address of the web"),
+        ("a.test", "no address of the web"),
+        ("http://", "no address of the web"),
+        ("https://me:secret@a.test/", "holds a password"),
+        ("http://[::1", "no address"),
+        ("http://nowhere.invalid/", "is not known"),
+        ("http://127.0.0.1:9/", "not on the public internet"),
+    ],
+)
+async def test_what_is_no_address_of_the_public_web_is_refused(url: str, why: str) -> None:
+    with pytest.raises(Failure, match=why) as refused:
+        await PublicWeb().get(url)
+    assert "secret" not in str(refused.value)
+
+
+async def test_what_is_not_there_is_told_with_its_status(site: Site) -> None:
+    with pytest.raises(Failure, match="answered 404: check the address"):
+        await site.web.get_existing(f"{site.url}/gone")
+
+
+def test_broken_html_is_read_as_browsers_read_it() -> None:
+    body = b"<title>A &amp; B</title><p>one<p>two <b>bold<p>three<table><tr><td>1<td>2</table>"
+    read = read_html(page(body + b"<h2>Head<ul><li>first<li>second</ul><a href='../up#part'>up"))
+    assert read.title == "A & B"
+    assert read.text() == "one\ntwo bold\nthree\n1 2\n## Head\n- first\n- second\nup"
+    assert [link.url for link in read.links()] == ["https://a.test/up"]
+
+
+def test_the_main_part_is_read_without_what_stands_around_it() -> None:
+    body = b"<nav>menu</nav><main><h1>News</h1><p>It rains.<script>x()</script></main><footer>f"
+    assert read_html(page(body)).text() == "# News\nIt rains."
+    assert read_html(page(b"<header>menu</header><p>It rains.")).text() == "It rains."
+
+
+@pytest.mark.parametrize("tag", ["div", "b", "table", "a href=/x", "p"])
+def test_a_page_nested_without_end_is_read_at_once_and_its_end_left_out(tag: str) -> None:
+    read = read_html(page(b"<p>begins " + f"<{tag}>".encode() * 50_000 + b"deep"))
+    assert read.text().startswith("begins")
+    assert len(read.links()) <= 1
+    assert bool(read.notes) == (tag in ("div", "b", "table"))
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text"),
+    [
+        ("Zoë".encode(), "text/html", "Zoë"),
+        ("Zoë".encode("latin-1"), "text/html; charset=iso-8859-1", "Zoë"),
+        ('<meta charset="iso-8859-2">Łódź'.encode("iso-8859-2"), "text/html", "Łódź"),
+        (b"\xef\xbb\xbf" + "Zoë".encode(), "text/html; charset=latin-1", "Zoë"),
+        (b"\xff\xfe" + "Zoë".encode("utf-16-le"), "text/html", "Zoë"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_names(
+    body: bytes, content_type: str, text: str
+) -> None:
+    read = read_html(page(body, content_type))
+    assert (read.text(), read.notes) == (text, [])
+
+
+def test_a_page_that_is_not_in_the_charset_that_it_names_is_read_and_noted() -> None:
+    read = read_html(page("<p>Zoë".encode("windows-1252"), "text/html; charset=utf-8"))
+    assert read.text() == "Zoë"
+    assert read.notes == [
+        "the page is not in utf-8, as it says, at byte 5: read as cp1252",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "why"),
+    [
+        (
+            b"<p>x",
+            "text/html; charset=klingon",
+            "charset is 'klingon', which is none of the web",
+        ),
+        (b"<p>x", "text/html; charset=idna", "charset is 'idna', which is none of the web"),
+        (b"<p>x", "text/html; charset=hex", "charset is 'hex', which is none of the web"),
+        (b"<p>x", "text/html; charset=\0", "none of the web"),
+        (b"%PDF-1.7", "application/pdf", "is application/pdf, and no HTML page"),
+        (b"<p>x", "", "of no kind that it names"),
+        (b"", "text/html", "is an empty page"),
+        (b"<!-- nothing -->", "text/html", "is an empty page"),
+    ],
+)
+def test_what_is_no_page_is_refused_with_the_reason(
+    body: bytes, content_type: str, why: str
+) -> None:
+    with pytest.raises(Failure, match=why):
+        read_html(page(body, content_type))
+
+
+def test_structured_data_is_read_and_what_is_none_is_named() -> None:
+    blocks = ['{"@type": "Product"}', "{", '{"n": NaN}', "[" * 60 + "]" * 60]
+    body = "".join(f'<script type="application/ld+json">{block}</script>' for block in blocks)
+    values, faults = read_html(page(body.encode())).structured_data()
+    assert values == [{"@type": "Product"}]
+    assert [fault[:18] for fault in faults] == [f"block {n} of the JSO"[:18] for n in (2, 3, 4)]
+    assert faults[2].endswith("nested deeper than 50")
