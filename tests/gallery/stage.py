@@ -154,6 +154,7 @@ async def _stage(
             "BRIDGE_N8N_API_KEY": api_key,
             **VARIABLES,
             "EXAMPLES_PRIVATE_HOSTS": urlsplit(outside.url).netloc,
+            "HOME": str(folder),
         }
         async with running_bridge(folder, **settings) as bridge:
             outside.bridge_url = bridge.webs[0].url

@@ -13,7 +13,9 @@ class TideTable:
 
     def __init__(self, file: Path) -> None:
         with file.open(newline="") as opened:
-            rows = [(datetime.fromisoformat(at), float(height)) for at, height in csv.reader(opened)]
+            rows = [
+                (datetime.fromisoformat(at), float(height)) for at, height in csv.reader(opened)
+            ]
         self._times = [at for at, _ in rows]
         self._heights = [height for _, height in rows]
 
