@@ -28,7 +28,7 @@ def welcome(
     base = (settings.public_url or base_url(settings.host, settings.port)).rstrip("/")
     lines = ["", click.style("The bridge is up. Ctrl-C drains and ends it.", bold=True)]
     for server in configuration.servers.values():
-        token = environ[TOKEN] if server.name == NAME else placeholder(server)
+        token = environ[TOKEN] if server.name == NAME else placeholder(server, environ)
         lines += addresses(server, base, token)
     demo = configuration.servers.get(NAME)
     if demo and demo.hooks:
@@ -55,9 +55,13 @@ def heading(text: str) -> str:
     return "\n" + click.style(text, bold=True)
 
 
-def placeholder(server: Server) -> str:
-    """Return what stands for a token that people have set: it is theirs to show."""
-    return f"<the token {server.tokens[0].name}>" if server.tokens else ""
+def placeholder(server: Server, environ: Mapping[str, str]) -> str:
+    """Return what stands for a token that people have set: the variable that holds it, if any."""
+    if not server.tokens:
+        return ""
+    token = server.tokens[0]
+    held_in = (name for name, text in environ.items() if text == token.value.get_secret_value())
+    return next((f"${name}" for name in held_in), f"<the token {token.name}>")
 
 
 def addresses(server: Server, base: str, token: str) -> Iterator[str]:

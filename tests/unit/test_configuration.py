@@ -142,7 +142,9 @@ def test_what_clients_drop_is_a_warning_at_every_start(
     greeting = welcome(configuration, variables, None)
     assert all(line in greeting for line in logged)
     at = "http://127.0.0.1:8080/mcp/s"
-    assert f"claude mcp add --scope user --transport http s {at}" in greeting, "no demo, and a line"
+    line = f'claude mcp add --scope user --transport http s {at} --header "Authorization: Bearer '
+    assert f'{line}$S_TOKEN"' in greeting
+    assert f'{line}<the token t>"' in welcome(configuration, {"BRIDGE_N8N_URL": "http://n"}, None)
     assert "a-token-of-sixteen" not in greeting
 
 
