@@ -93,7 +93,7 @@ def _record(given: Mapping[str, Json], workflow_id: str, version: str) -> dict[s
     return record | {
         "id": workflow_id,
         "versionId": version,
-        "isArchived": False,
+        "isArchived": given.get("isArchived", False),
         "description": given.get("description"),
         "pinData": given.get("pinData"),
         "tags": given.get("tags", []),

@@ -3,10 +3,13 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from tests.waiting import wait_until
 
 TAG = "claude"
 FOLDER = Path(__file__).parent / "workflows"
@@ -54,11 +57,15 @@ async def _withdraw(api: httpx2.AsyncClient, chosen: list[dict[str, Any]]) -> No
     names = {workflow["name"] for workflow in chosen}
     for found in (await api.get("/workflows", params={"limit": "250"})).json()["data"]:
         if found["name"] in names:
-            await api.post(f"/workflows/{found['id']}/deactivate")
-            gone = await api.delete(f"/workflows/{found['id']}")
-            if gone.status_code == httpx2.codes.CONFLICT:
-                await api.post(f"/workflows/{found['id']}/archive")
-                await api.delete(f"/workflows/{found['id']}")
+            await wait_until(partial(_is_gone, api, found["id"]), f"{found['name']} to be gone")
+
+
+async def _is_gone(api: httpx2.AsyncClient, workflow_id: str) -> bool:
+    """Try to delete a workflow, which n8n lets nobody do while it is not archived."""
+    await api.post(f"/workflows/{workflow_id}/deactivate")
+    await api.post(f"/workflows/{workflow_id}/archive")
+    gone = (await api.delete(f"/workflows/{workflow_id}")).status_code
+    return gone in (httpx2.codes.OK, httpx2.codes.NOT_FOUND)
 
 
 async def _credentials(api: httpx2.AsyncClient, workflow: dict[str, Any]) -> list[str]:
@@ -81,3 +88,5 @@ async def _publish(api: httpx2.AsyncClient, workflow: dict[str, Any], tag_id: st
     if workflow.get("active", True):
         answer = await api.post(f"/workflows/{made}/activate")
         assert answer.status_code == httpx2.codes.OK, answer.text
+    if workflow.get("isArchived"):
+        await api.post(f"/workflows/{made}/archive")

@@ -74,6 +74,7 @@ def workflows() -> list[dict[str, Any]]:
         workflow("Online plain"),
         workflow("Online get", httpMethod="GET"),
         {**workflow("Online draft"), "active": False},
+        {**workflow("Online archived"), "active": False, "isArchived": True},
         proven(workflow("Online header"), "headerAuth", "httpHeaderAuth"),
         proven(workflow("Online basic"), "basicAuth", "httpBasicAuth"),
         proven(workflow("Online jwt"), "jwtAuth", "jwtAuth"),
@@ -127,6 +128,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "draft": (
         entry("online-draft"),
         [("webhook-unpublished", "is the webhook of “Online draft”, which n8n has not published")],
+    ),
+    "archived": (
+        entry("online-archived"),
+        [("webhook-unpublished", "the webhook of “Online archived”, which n8n has archived: rest")],
     ),
     "method": (
         entry("online-get"),

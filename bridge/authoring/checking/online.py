@@ -123,8 +123,13 @@ def _of_workflow(workflow: Workflow, path: str | None, webhooks: Webhooks) -> It
         )
         yield WEBHOOK_METHOD, ("url",), said
     elif draft := next((each for each in webhooks.drafted if each.is_at(path)), None):
-        said = f"is {draft}, which n8n has not published: publish it there, with the node active"
-        yield WEBHOOK_UNPUBLISHED, ("url",), said
+        mend = "publish it there, with the node active"
+        why = (
+            f"archived: restore it, and {mend}"
+            if draft.workflow.is_archived
+            else f"not published: {mend}"
+        )
+        yield WEBHOOK_UNPUBLISHED, ("url",), f"is {draft}, which n8n has {why}"
     else:
         said = "is no webhook that n8n has: give the Webhook node this path, or mend the address"
         yield WEBHOOK_MISSING, ("url",), said
