@@ -47,6 +47,7 @@ from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks
 from bridge.verbs.calls import Callbacks, Calls
+from bridge.verbs.elicitations import Elicitations
 from bridge.verbs.events import Events, Questions
 from bridge.verbs.health import Health
 from bridge.verbs.inboxes import Inboxes
@@ -156,6 +157,7 @@ class WorkerRuntime:
     schemas: SchemaCache
     events: Events
     callbacks: Callbacks
+    elicitations: Elicitations
     runs: Runs
     replies: Replies
     deliveries: SubscriptionDeliveries
@@ -310,6 +312,9 @@ class _Parts:
             self.settings.reply_retry_s,
         )
 
+    def intake(self) -> Intake:
+        return Intake(self.stores.events, self.schemas, self.addresses, self.settings.event_ttl_s)
+
     def web(
         self,
         process: ProcessId,
@@ -325,7 +330,7 @@ class _Parts:
             servers=self.servers,
             schemas=schemas,
             authenticator=authenticator,
-            intake=Intake(stores.events, schemas, self.addresses, self.settings.event_ttl_s),
+            intake=self.intake(),
             events=events,
             direct_replies=DirectReplies(direct, self.signals, self.queue),
             callbacks=Callbacks(stores.calls, schemas, self.servers),
@@ -376,6 +381,7 @@ class _Parts:
             schemas=self.schemas,
             events=events,
             callbacks=Callbacks(self.stores.calls, self.schemas, self.servers),
+            elicitations=Elicitations(self.servers, self.intake(), events, self.signals),
             runs=Runs(self.stores.runs, self.signals, self.schemas, self.servers),
             replies=replies,
             deliveries=deliveries,

@@ -1,15 +1,18 @@
 """Runs of handlers: what a worker does for a workflow in Python, and amid it."""
 
 import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridge.errors import NotFoundError, RejectedError
+from bridge.errors import RejectedError
 from bridge.formats.json_text import encode
 from bridge.handler_processes.pool import HandlerProcesses
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.models import Json
 from bridge.n8n.outcomes import WebhookOutcome
 from bridge.runtime import WorkerRuntime
+from bridge.verbs.elicitations import Elicitation
 from bridge.verbs.runs import RunAttempt
 
 
@@ -18,17 +21,24 @@ class AmidCall:
     """What a handler may do amid its call."""
 
     runtime: WorkerRuntime
-    call_id: str
-    secret: str
+    sending: RunAttempt
+    numbers: Iterator[int]
 
     async def report(self, share: float, message: str) -> None:
         """Record how far the call is; nothing of one that has ended."""
         with contextlib.suppress(RejectedError):
-            await self.runtime.callbacks.report(self.call_id, self.secret, share, message)
+            callbacks, sending = self.runtime.callbacks, self.sending
+            await callbacks.report(sending.call_id, sending.secret, share, message)
 
     async def ask(self, hook: str, payload: Json) -> Json:
-        """Ask on a hook, and return the value of the reply."""
-        raise NotFoundError("not yet")
+        """Ask on a hook, and return the value of the reply.
+
+        Raises:
+            RejectedError: there is no such hook, it takes no such payload, or nobody has answered.
+        """
+        sending = self.sending
+        asked = Elicitation(sending.server, hook, payload, sending.call_id, next(self.numbers))
+        return await self.runtime.elicitations.ask(asked)
 
 
 async def handled(
@@ -42,6 +52,6 @@ async def handled(
         attempt=sending.number,
         timeout_s=sending.timeout_s,
         mark_sent=sending.mark_sent,
-        amid=AmidCall(runtime, sending.call_id, sending.secret),
+        amid=AmidCall(runtime, sending, itertools.count(1)),
     )
     return await handlers.run(asked, encode(sending.arguments))

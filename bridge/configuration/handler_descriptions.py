@@ -15,10 +15,9 @@ from typing import Any
 from bridge.configuration.documents import Document
 from bridge.configuration.findings import Finding, at
 from bridge.configuration.python_processes import PythonProcess
-from bridge.configuration.rules import HANDLER_UNIMPORTABLE, OF_HANDLERS
+from bridge.configuration.rules import HANDLER_ASKS_NOWHERE, HANDLER_UNIMPORTABLE, OF_HANDLERS
 from bridge.configuration.servers import Server
-from bridge.handlers.environment import environment_of
-from bridge.handlers.program import command
+from bridge.handlers.launching import command, environment_of
 
 DESCRIBE_S = 60.0
 """How long the modules of a server may take to be imported."""
@@ -70,8 +69,9 @@ def describe_handlers(
         said = f"could not be imported: {error}"
         finding = document.finding(HANDLER_UNIMPORTABLE, _place(server, server.handlers[0]), said)
         return HandlerDescriptions(filled, folder, findings=(finding,))
-    if report["faults"]:
-        findings = tuple(dict.fromkeys(_findings(document, server, report["faults"])))
+    faults = [*report["faults"], *_asked_nowhere(server, report["handlers"])]
+    if faults:
+        findings = tuple(dict.fromkeys(_findings(document, server, faults)))
         return HandlerDescriptions(filled, folder, findings=findings)
     code = hashlib.sha256(json.dumps(report["code"], sort_keys=True).encode()).hexdigest()
     return HandlerDescriptions(_with(filled, report["handlers"]), folder, code)
@@ -102,6 +102,17 @@ def _findings(
             yield at(rule, fault["sentence"], path, spot["line"], spot["column"])
         else:
             yield document.finding(rule, _place(server, of), fault["sentence"])
+
+
+def _asked_nowhere(server: Server, handlers: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Name the hooks that handlers ask on and that there are not."""
+    known = ", ".join(server.hooks) or "none"
+    for of, described in handlers.items():
+        for asked in described["asks"]:
+            if asked["hook"] not in server.hooks:
+                said = f"{asked['hook']} is no hook of this server, which has: {known}"
+                rule = HANDLER_ASKS_NOWHERE.id
+                yield {"rule": rule, "sentence": said, "spot": asked["spot"], "of": of}
 
 
 def _as_named(path: Path, folder: Path) -> Path:

@@ -99,6 +99,12 @@ HANDLER_UNTYPED = Rule(
     "A handler takes or returns what has no type, or one that JSON cannot hold.",
     "Annotate it with a type that pydantic can read and write.",
 )
+HANDLER_ASKS_NOWHERE = Rule(
+    "handler-asks-nowhere",
+    Severity.ERROR,
+    "A handler asks on a hook that its server has not.",
+    "Add the hook, or name one that is there.",
+)
 
 TOOL_UNDESCRIBED = Rule(
     "tool-undescribed",
@@ -147,7 +153,13 @@ KEY_UNHEEDED = Rule(
 OF_TOOLS = (TOOL_UNDESCRIBED, TEXT_TOO_LONG, INPUT_COMBINATOR, ARGUMENT_NAME)
 """What clients would drop or cut, of servers that are sound or not; a start warns of it."""
 
-OF_HANDLERS = (HANDLER_MISSING, HANDLER_UNIMPORTABLE, HANDLER_NOT_ASYNC, HANDLER_UNTYPED)
+OF_HANDLERS = (
+    HANDLER_MISSING,
+    HANDLER_UNIMPORTABLE,
+    HANDLER_NOT_ASYNC,
+    HANDLER_UNTYPED,
+    HANDLER_ASKS_NOWHERE,
+)
 
 STOPPING = (
     FILE_UNREADABLE,
@@ -161,10 +173,7 @@ STOPPING = (
     VARIABLE_UNSET,
     NAME_TAKEN,
     EXECUTION_UNREACHABLE,
-    HANDLER_MISSING,
-    HANDLER_UNIMPORTABLE,
-    HANDLER_NOT_ASYNC,
-    HANDLER_UNTYPED,
+    *OF_HANDLERS,
     SETTING_WRONG,
 )
 """What no start is made with."""

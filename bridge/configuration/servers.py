@@ -327,6 +327,13 @@ class Server(Entry):
             raise unsound(faults)
         return self
 
+    @model_validator(mode="after")
+    def _check_that_the_process_runs_something(self) -> Self:
+        if self.python is not None and not self.handlers:
+            said = "is for workflows of `kind: python`, and there are none: add one, or drop it"
+            raise unsound([Fault("/python", said)])
+        return self
+
     @field_validator("title")
     @classmethod
     def _fall_back_on_name(cls, title: str, info: ValidationInfo) -> str:

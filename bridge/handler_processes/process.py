@@ -19,8 +19,7 @@ from bridge.formats.json_text import encode, off_loop, parse_json
 from bridge.handler_processes.output import log_output
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.handlers.channel import BrokenChannelError, HandlerChannel, Head
-from bridge.handlers.environment import environment_of
-from bridge.handlers.program import command
+from bridge.handlers.launching import command, environment_of
 from bridge.n8n.outcomes import Answered, MaybeRun, Refused, WebhookOutcome, cut_words
 from bridge.n8n.scrub import scrub_outcome, scrub_text
 

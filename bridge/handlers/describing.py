@@ -42,7 +42,7 @@ def _described(handler: Handler) -> dict[str, Any]:
         "description": handler.description,
         "input": inlined(handler.input_schema()),
         "output": None if output is None else inlined(output),
-        "asks": [{"hook": hook, **asdict(spot)} for hook, spot in asked],
+        "asks": [{"hook": hook, "spot": asdict(spot)} for hook, spot in asked],
     }
 
 

@@ -1,7 +1,7 @@
 """A process with handlers in it, from its start: `serve` for a worker, or `describe` once.
 
 On purpose:
-1. It holds nothing of the bridge's own environment: see `environment`.
+1. Its environment holds nothing of the bridge's own: see `launching`.
 2. It ends with its parent. Whatever it has started ends too: a process beside it, which was there
    before any handler was imported, ends the whole group as soon as the other end is closed.
 3. The user's code is kept to a limit of memory; the system ends this process before the bridge
@@ -24,17 +24,6 @@ from bridge.local.die_with_parent import tie_to
 
 OOM_SCORE = 500
 """How much sooner than others the system ends it for want of memory; 1000 is the most."""
-
-
-def command(*arguments: str) -> tuple[str, ...]:
-    """Return the command that runs this program with the code of this very bridge."""
-    root = str(Path(__file__).parents[2])
-    code = (
-        f"import sys; {root!r} in sys.path or sys.path.insert(0, {root!r}); "
-        "from bridge.handlers.program import main; main(sys.argv[1:])"
-    )
-    # -P keeps the folder it is started in off sys.path; -u has what is printed come at once.
-    return (sys.executable, "-P", "-u", "-c", code, *arguments)
 
 
 def main(arguments: list[str]) -> None:
