@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridge.errors import RejectedError
+from bridge.errors import BridgeError
 from bridge.formats.json_text import encode
 from bridge.handler_processes.pool import HandlerProcesses
 from bridge.handler_processes.requests import HandlerRequest
@@ -26,7 +26,7 @@ class AmidCall:
 
     async def report(self, share: float, message: str) -> None:
         """Record how far the call is; nothing of one that has ended."""
-        with contextlib.suppress(RejectedError):
+        with contextlib.suppress(BridgeError):
             callbacks, sending = self.runtime.callbacks, self.sending
             await callbacks.report(sending.call_id, sending.secret, share, message)
 

@@ -22,10 +22,18 @@ logger = logging.getLogger(__name__)
 async def log_output(output: BinaryIO, about: Mapping[str, object], secrets: Iterable[str]) -> None:
     """Log each line of the output, a pipe, until its end."""
     source = asyncio.StreamReader(CHUNK_BYTES)
-    await asyncio.get_running_loop().connect_read_pipe(
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(source), output
     )
     log = _OutputLog(about, tuple(secrets))
+    try:
+        await _log_lines(source, log)
+    finally:
+        transport.close()
+        log.tell_of_left_out()
+
+
+async def _log_lines(source: asyncio.StreamReader, log: "_OutputLog") -> None:
     unfinished = b""
     while chunk := await source.read(CHUNK_BYTES):
         *lines, unfinished = (unfinished + chunk).split(b"\n")
@@ -38,7 +46,6 @@ async def log_output(output: BinaryIO, about: Mapping[str, object], secrets: Ite
             await asyncio.sleep(REST_S)
     if unfinished:
         log.write(unfinished)
-    log.tell_of_left_out()
 
 
 class _OutputLog:

@@ -48,6 +48,11 @@ class KeptProcess:
             await asyncio.sleep(delay_s)
             self.current = HandlerProcess(self.server, self._environ)
 
+    @property
+    def is_living(self) -> bool:
+        """Report whether anything that was started has not ended."""
+        return bool(self._living)
+
     def retire(self) -> None:
         """Let what runs end in it, and start no other."""
         self._keeping.cancel()
@@ -85,15 +90,10 @@ class HandlerProcesses:
             if servers.get(name) is not kept.server:
                 del self._kept[name]
                 kept.retire()
-                self._retired.add(kept)
+                self._retired = {each for each in self._retired if each.is_living} | {kept}
         for name, server in servers.items():
             if server.handlers and name not in self._kept:
                 self._kept[name] = KeptProcess(server, self._environ)
-
-    def is_ready(self, server: str) -> bool:
-        """Report whether a call of this server would start at once."""
-        kept = self._kept.get(server)
-        return kept is not None and kept.current.is_ready
 
     async def run(self, asked: HandlerRequest, arguments: bytes) -> WebhookOutcome | None:
         """Make one attempt to run a handler; None where it may not be started.

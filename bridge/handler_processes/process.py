@@ -94,6 +94,8 @@ class HandlerProcess:
             await self._serve(self._process, self._channel, output)
         except OSError as error:
             self._why = f"could not be started: {error.strerror}"
+        except Exception:
+            logger.exception("handlers.failed", extra={"server": self.server.name})
         finally:
             self.worn.set()
             self._kill()
