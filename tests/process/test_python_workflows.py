@@ -23,13 +23,13 @@ SERVER = "desk"
 
 
 @contextlib.asynccontextmanager
-async def desk_bridge(folder: Path, **processes: int) -> AsyncIterator[Bridge]:
+async def desk_bridge(folder: Path, webs: int = 1) -> AsyncIterator[Bridge]:
     """Run a bridge that serves the desk alone, of files that a test may change."""
     files = folder / "desk"
     shutil.copytree(FOLDER, files, ignore=shutil.ignore_patterns("__pycache__"))
     async with running_bridge(
         folder,
-        **processes,
+        webs=webs,
         BRIDGE_SERVERS=str(files),
         DESK_KEY=KEY,
         DESK_HOOK_TOKEN="the-token-of-the-hook",
