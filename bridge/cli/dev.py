@@ -17,6 +17,7 @@ from bridge.authoring.development.live import LiveView
 from bridge.authoring.development.recent import RecentActivity, follow
 from bridge.authoring.development.resending import Resending
 from bridge.authoring.development.served import ServedFiles
+from bridge.authoring.development.tunnel import Tunnel, open_tunnel
 from bridge.cli.operating import operating
 from bridge.cli.up import (
     Manner,
@@ -29,10 +30,11 @@ from bridge.cli.up import (
     until_stopped,
 )
 from bridge.cli.welcome import base_url
-from bridge.configuration.settings import data_dir_of
+from bridge.configuration.settings import Settings, data_dir_of
 from bridge.local.data_folder import in_data_folder
 from bridge.local.file_changes import changes_at, code_changes
 from bridge.local.hangups import Hangups
+from bridge.local.ports import free_port
 from bridge.log import log_into
 
 FAKE_KEY = "any"
@@ -47,6 +49,7 @@ class Asked:
 
     fake_n8n: bool
     answers: Path | None
+    tunnel: bool
 
 
 @click.command("dev")
@@ -58,10 +61,13 @@ class Asked:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Have Claude played by the answers in a file.",
 )
+@click.option("--tunnel", is_flag=True, help="Open a public address with cloudflared.")
 @click.pass_obj
-def dev_command(environ: Mapping[str, str], *, fake_n8n: bool, answers: Path | None) -> None:
+def dev_command(
+    environ: Mapping[str, str], *, fake_n8n: bool, answers: Path | None, tunnel: bool
+) -> None:
     """Run everything on this machine, reload what changes, and show what happens."""
-    asyncio.run(dev(environ, Asked(fake_n8n, answers)))
+    asyncio.run(dev(environ, Asked(fake_n8n, answers, tunnel)))
 
 
 async def dev(given: Mapping[str, str], asked: Asked) -> None:
@@ -73,6 +79,17 @@ async def dev(given: Mapping[str, str], asked: Asked) -> None:
     hangups = Hangups()
     if asked.fake_n8n:
         given = {**given, "BRIDGE_N8N_URL": "", "BRIDGE_N8N_API_KEY": FAKE_KEY}
+    if not asked.tunnel:
+        await _run(given, asked, hangups)
+        return
+    given = {**given, "BRIDGE_PORT": str(_port_of(given))}
+    async with open_tunnel(f"http://127.0.0.1:{given['BRIDGE_PORT']}") as tunnel:
+        await _run(tunnel.with_settings(given), asked, hangups, tunnel)
+
+
+async def _run(
+    given: Mapping[str, str], asked: Asked, hangups: Hangups, tunnel: Tunnel | None = None
+) -> None:
     changes = changes_of_servers(given)
     answer_changes = changes_at(asked.answers) if asked.answers else None
     log = _new_log(given) if sys.stdin.isatty() and sys.stdout.isatty() else None
@@ -89,6 +106,8 @@ async def dev(given: Mapping[str, str], asked: Asked) -> None:
         beside.append(partial(development.play_anew_at, answer_changes))
     if folders := code_worked_on():
         beside.append(partial(development.replace_at, code_changes(*folders)))
+    if tunnel:
+        beside.append(partial(tunnel.watch, session.say))
     await until_stopped(keep_all(session.planned, *beside))
 
 
@@ -138,6 +157,10 @@ class DevSession:
                     resending = Resending(self._base, self._files, operation.operators)
                     tasks.create_task(self._live.run(resending))
 
+    def say(self, text: str) -> None:
+        """Show a message."""
+        self._output.say(text)
+
     def _faults(self) -> tuple[str, ...]:
         return self.development.faults
 
@@ -145,10 +168,21 @@ class DevSession:
         played = "" if self.planned.stand_in_port is None else " (the stand-in)"
         claude = f"   Claude is played by {self._asked.answers}" if self._asked.answers else ""
         servers = ", ".join(self._files.servers)
+        public_url = self.planned.configuration.settings.public_url
         return (
-            f"n8n-bridge dev   {self._base}   {servers}",
+            f"n8n-bridge dev   {public_url or self._base}   {servers}",
             f"n8n {self.planned.environ['BRIDGE_N8N_URL']}{played}{claude}   log {self._log}",
         )
+
+
+def _port_of(given: Mapping[str, str]) -> int:
+    """Return the port that the bridge will listen on, free or not.
+
+    Raises:
+        ConfigurationError: the setting names none.
+    """
+    settings = Settings.from_environ({"BRIDGE_PORT": given.get("BRIDGE_PORT", "")})
+    return settings.port or free_port()
 
 
 def _new_log(given: Mapping[str, str]) -> Path:
