@@ -14,6 +14,7 @@ from starlette.routing import Route
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
 from tests.commands import run
+from tests.processes import ROOT
 from tests.serving import serving_any
 from tests.standin.published import published_in
 
@@ -236,6 +237,24 @@ async def test_what_agrees_with_n8n_is_no_fault(n8n: dict[str, str], tmp_path: P
     status, said = await run("check", str(file), "--online", environ=n8n | SECRET)
     assert status == 0, said
     assert f"Compared with n8n's webhooks: {len(AGREED)} workflows." in said
+
+
+@pytest.mark.parametrize(
+    ("servers", "imported"),
+    [("examples", "examples/*/workflows/*.json"), ("n8n/templates.yaml", "n8n/*.json")],
+)
+async def test_what_ships_agrees_with_the_workflows_that_go_with_it(
+    servers: str, imported: str
+) -> None:
+    config = ROOT / "config"
+    published = [json.loads(file.read_text()) for file in sorted(config.glob(imported))]
+    words = ("check", str(config / servers), "--online", "--assume-set", "--format", "json")
+    async with Standin(api_key=KEY, published=published) as standin, serving(standin) as url:
+        environ = {"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": KEY}
+        status, said = await run(*words, environ=environ)
+    report = json.loads(said)
+    assert (status, report["findings"]) == (0, [])
+    assert report["compared"]["workflows"] > 0
 
 
 async def test_without_being_asked_for_n8n_is_left_alone(tmp_path: Path) -> None:
