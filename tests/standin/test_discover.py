@@ -170,6 +170,19 @@ async def test_a_webhook_that_is_gone_is_named_and_taken_out_only_by_prune(
     assert "  weather_by_city:" in file.read_text()
 
 
+async def test_the_last_tool_is_taken_out_and_comes_back(n8n: N8n, tmp_path: Path) -> None:
+    file = tmp_path / "n8n.yaml"
+    kept = [each for each in n8n.published if each["name"] == "Transcribe"]
+    n8n.published[:] = kept
+    await discover(n8n, file, "--yes")
+    n8n.published[:] = []
+    status, said = await discover(n8n, file, "--yes", "--prune")
+    assert (status, read(file)) == (0, {}), said
+    n8n.published[:] = kept
+    status, said = await discover(n8n, file, "--yes")
+    assert (status, list(read(file))) == (0, ["transcribe"]), said
+
+
 async def test_only_workflows_with_the_tag_or_for_mcp_are_taken_unless_all_are(
     n8n: N8n, tmp_path: Path
 ) -> None:

@@ -100,6 +100,10 @@ def change_of(path: Path, server: str, tools: Iterable[FoundTool], *, prunes: bo
         is_changed = True
         for name in gone:
             del workflows[name]
+        if not workflows:
+            # The notes of the first tool belong to this key, and would end up amid an empty value.
+            document.ca.items.pop("workflows", None)
+            document["workflows"] = {}
     return Change(path, before, _text(yaml, document) if is_changed else before, gone)
 
 
