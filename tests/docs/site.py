@@ -28,6 +28,7 @@ _LINK = re.compile(r"(```.*?```|`[^`\n]*`)|(\]\()(?!https?://|#|mailto:)([^)#\s]
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FROM_ELSEWHERE = re.compile(
     r"<(?:script|link|img|source|iframe)\b[^>]*\b(?:src|href|srcset)=\"https?://[^\"]*\""
+    r"|data-md-component=\"source\""  # its script asks GitHub for the stars of `repo_url`
 )
 _BLOCKS = re.compile(r"<(h[1-6]|ul|ol|li|table|tr|td|pre|blockquote|strong|em|img)\b")
 
