@@ -18,6 +18,16 @@ from bridge.store.keys import KEYS
 from bridge.web.metrics import Snapshot
 from bridge.web.problems import STATUS
 from tests.docs import reference
+from tests.docs.blocks import (
+    CHECKED,
+    SHOWN_ONLY,
+    Block,
+    blocks,
+    is_of_settings,
+    program_of,
+    simple_commands,
+)
+from tests.docs.commands_shown import SAY_HOW, is_known
 from tests.docs.schema_words import SCHEMA, definition, rows
 from tests.docs.site import build
 from workers import jobs
@@ -163,6 +173,15 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     site = build(tmp_path)
     assert (site / "index.html").exists()
     assert "take_event" in (site / "search.json").read_text()
+
+
+@pytest.mark.parametrize("block", blocks(), ids=str)
+def test_every_block_of_code_has_a_check_or_a_reason_why_not(block: Block) -> None:
+    """The checks are in tests/docs; a language or program that is new wants one, or a reason."""
+    assert block.language in {*CHECKED, *SHOWN_ONLY}
+    if block.language == "sh" and not is_of_settings(block):
+        unknown = {program_of(command) for command in simple_commands(block.text)}
+        assert {program for program in unknown if not is_known(program)} == set(), SAY_HOW
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

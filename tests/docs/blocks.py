@@ -10,6 +10,9 @@ from typing_extensions import override
 
 from tests.docs.pages import ROOT, pages
 
+CHECKED = ("sh", "yaml", "json", "ini", "python")
+"""Languages whose blocks tests/docs/test_blocks.py runs, or has read by what would read them."""
+
 SHOWN_ONLY = {
     "": "a drawing, a list of files, or settings of Redis: no program of ours reads it",
     "text": "usage lines and output, made by `make reference` or shown as it was printed",

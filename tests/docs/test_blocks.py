@@ -3,46 +3,39 @@
 import ast
 import base64
 import configparser
-import contextlib
 import itertools
 import json
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import click
 import pytest
 import yaml
 
 import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.authoring.checking.check import check, errors
 from bridge.authoring.development.answers import read_answers
-from bridge.cli.main import LoadedLater, commands
 from bridge.configuration.settings import DEMO_VARIABLES, Settings, read_dotenv
 from bridge.local.ports import free_port
 from tests.claude import Spread, claude
 from tests.docs.blocks import (
     NOT_OURS,
-    NOT_REACHED,
-    NOT_RUN,
     PLACEHOLDER,
-    SHOWN_ONLY,
     Block,
     blocks,
     is_of_settings,
     program_of,
     simple_commands,
 )
+from tests.docs.commands_shown import look_at
 from tests.docs.pages import ROOT
 from tests.processes import Running, running
 from tests.waiting import wait_until
 
-CHECKED = ("sh", "yaml", "json", "ini", "python")
 SHELL = [block for block in blocks("sh") if not is_of_settings(block)]
 MCP_PATH = re.compile(r"/(mcp|mcp-2025|sse)/[a-z0-9-]+$")
 
@@ -85,11 +78,6 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     async with running("up", environ=environ, folder=folder) as up:
         await wait_until(lambda: "\nn8n is " in up.output, "it has said how to connect", 30)
         yield Demo(up, folder)
-
-
-def test_every_language_of_a_block_has_a_check_or_a_reason() -> None:
-    unknown = [f"{b}: {b.language}" for b in blocks() if b.language not in {*CHECKED, *SHOWN_ONLY}]
-    assert unknown == [], "check it in tests/docs/test_blocks.py, or say why not in blocks.py"
 
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
@@ -192,73 +180,6 @@ async def test_what_is_sent_to_a_bridge_on_this_machine_is_answered(
             await sent(command, demo)
         if program_of(command) == "npx":
             await inspected(command, demo)
-
-
-def look_at(command: list[str]) -> None:
-    """Check a command without running it; one that nobody knows how to check is a fault."""
-    program = program_of(command)
-    known = program in LOOKS or program in NOT_RUN
-    assert known, f"{program}: say in tests/docs how it is checked, or in NOT_RUN why it is not"
-    if program in LOOKS:
-        LOOKS[program](command)
-
-
-def parsed(command: list[str]) -> None:
-    """Have our own command line take the arguments, where the files that they name are there."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for word in command:
-            if word.endswith(".yaml"):
-                Path(word).touch()
-        take(commands, "n8n-bridge", command[1:])
-
-
-def take(command: click.Command, name: str, arguments: list[str]) -> None:
-    if not isinstance(command, click.Group):
-        command.make_context(name, list(arguments))
-        return
-    found = command.commands[arguments[0]]
-    take(found.load() if isinstance(found, LoadedLater) else found, arguments[0], arguments[1:])
-
-
-def made(command: list[str]) -> None:
-    targets = [word for word in command[1:] if "=" not in word]
-    subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)
-
-
-def requested(command: list[str]) -> None:
-    (address,) = [word for word in command if word.startswith("http")]
-    host = urlsplit(address).hostname
-    assert host == "127.0.0.1" or host in NOT_REACHED
-    for flag, body in itertools.pairwise(command):
-        if flag == "-d":
-            json.loads(body)
-
-
-def found_here(command: list[str]) -> None:
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-
-
-def named_files_are_there(command: list[str]) -> None:
-    files = [word for word in command[1:] if "/" in word]
-    assert files
-    assert all((ROOT / file).exists() for file in files)
-
-
-def ready(command: list[str]) -> None:
-    assert command[1] == "@modelcontextprotocol/inspector"
-    assert "--method" in command
-
-
-LOOKS: dict[str, Callable[[list[str]], None]] = {
-    "cp": named_files_are_there,
-    "curl": requested,
-    "grep": found_here,
-    "make": made,
-    "n8n-bridge": parsed,
-    "npx": ready,
-    "pytest": named_files_are_there,
-}
-"""How the commands of each program are checked."""
 
 
 async def sent(command: list[str], demo: Demo) -> None:
