@@ -3,13 +3,15 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bridge.handlers import Failure
-from coderag.chunks import LINES_MAX, chunks_of
+from coderag.chunks import LINES_MAX, Chunk, chunks_of
 from coderag.handlers import read_chunk, refresh_index, search_code, shutdown, startup
+from coderag.index import Index
 from coderag.repository import paths_in
 from tests.examples.conftest import KeptContext
 
@@ -190,6 +192,21 @@ async def test_two_refreshes_at_once_are_done_one_after_the_other(
 ) -> None:
     first, second = await asyncio.gather(refresh_index(ctx), refresh_index(KeptContext()))
     assert (len(first.changed), len(second.changed)) == (2, 0)
+
+
+def test_several_processes_may_write_into_one_index(tmp_path: Path) -> None:
+    def written(name: str) -> None:
+        index = Index(tmp_path / "shared.sqlite3")
+        for number in range(40):
+            index.put(f"{name}/{number}", "digest", [Chunk(1, 1, "", f"ship {number}")])
+        index.close()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(written, ("a", "b", "c")))
+    index = Index(tmp_path / "shared.sqlite3")
+    assert index.counts() == (120, 120)
+    assert len(index.find("ship", "b/*", 50)) == 40
+    index.close()
 
 
 async def test_what_is_no_text_is_known_and_found_by_nothing(

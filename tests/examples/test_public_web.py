@@ -2,13 +2,19 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bridge.handlers import Failure
 from public_web.fetching import Answer, PublicWeb, is_public
 from public_web.html import read_html
 from tests.examples.conftest import Site
+from tests.tls import serving_tls
 
 
 def page(body: bytes, content_type: str = "text/html") -> Answer:
@@ -61,6 +67,17 @@ async def test_redirects_are_followed_five_times_and_no_more(site: Site) -> None
     round_about = site.redirect("/round", "/round")
     with pytest.raises(Failure, match="redirects more than 5 times"):
         await site.web.get(round_about)
+
+
+async def test_the_certificate_must_be_of_the_name_and_not_of_the_address(tmp_path: Path) -> None:
+    app = Starlette(routes=[Route("/", lambda _request: Response("hello"))])
+    async with serving_tls(app, tmp_path, "localhost") as (port, trust):
+        web = PublicWeb(frozenset({"localhost", "127.0.0.1"}), trust=trust)
+        assert (await web.get(f"https://localhost:{port}/")).body == b"hello"
+        with pytest.raises(Failure, match=r"cannot be reached: .*certificate verify failed"):
+            await web.get(f"https://127.0.0.1:{port}/")
+        with pytest.raises(Failure, match=r"cannot be reached: .*certificate verify failed"):
+            await replace(web, trust=None).get(f"https://localhost:{port}/")
 
 
 async def test_a_page_that_is_too_long_is_left_off_where_it_is(site: Site) -> None:

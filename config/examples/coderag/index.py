@@ -22,6 +22,9 @@ CREATE VIRTUAL TABLE IF NOT EXISTS chunks USING fts5(
     tokenize = 'porter unicode61 remove_diacritics 2'
 );
 """
+PUT = """
+INSERT INTO chunks (path, symbol, text, parts, first_line, last_line) VALUES (?, ?, ?, ?, ?, ?)
+"""
 FIND = """
 SELECT path, symbol, text, first_line, last_line, bm25(chunks, 3.0, 8.0, 1.0, 1.0) AS rank
 FROM chunks WHERE chunks MATCH ? AND path GLOB ? ORDER BY rank LIMIT ?
@@ -66,24 +69,10 @@ class Index:
         self._store.execute("BEGIN IMMEDIATE")
         with self._store:
             self._drop(path)
-            (last,) = self._store.execute("SELECT coalesce(max(last_row), 0) FROM files").fetchone()
-            for row, chunk in enumerate(chunks, start=last + 1):
-                self._store.execute(
-                    "INSERT INTO chunks (rowid, path, symbol, text, parts, first_line, last_line) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        row,
-                        path,
-                        chunk.symbol,
-                        chunk.text,
-                        parts(f"{chunk.symbol} {chunk.text}"),
-                        chunk.first_line,
-                        chunk.last_line,
-                    ),
-                )
+            rows = [self._store.execute(PUT, _row(path, chunk)).lastrowid for chunk in chunks]
+            first, last = (rows[0], rows[-1]) if rows else (1, 0)
             self._store.execute(
-                "INSERT INTO files VALUES (?, ?, ?, ?)",
-                (path, digest, last + 1, last + len(chunks)),
+                "INSERT INTO files VALUES (?, ?, ?, ?)", (path, digest, first, last)
             )
 
     def drop(self, path: str) -> None:
@@ -116,6 +105,11 @@ class Index:
         (files,) = self._store.execute("SELECT count(*) FROM files").fetchone()
         (chunks,) = self._store.execute("SELECT count(*) FROM chunks").fetchone()
         return files, chunks
+
+
+def _row(path: str, chunk: Chunk) -> tuple[str | int, ...]:
+    in_parts = parts(f"{chunk.symbol} {chunk.text}")
+    return path, chunk.symbol, chunk.text, in_parts, chunk.first_line, chunk.last_line
 
 
 def parts(text: str) -> str:

@@ -17,9 +17,9 @@ class Page(BaseModel):
     number: Annotated[int, Field(ge=1)]
     width_points: float
     height_points: float
-    headings: list[str] = Field(description="Lines in larger type than the rest of the page.")
-    text: str
-    tables: list[Table]
+    headings: list[str] = Field([], description="Lines in larger type than most of the page.")
+    text: str = ""
+    tables: list[Table] = []
     note: str = ""
 
 

@@ -26,7 +26,9 @@ Ranges = list[tuple[int, int]]
 Rows = list[list[str | None]]
 
 CHARS_MAX = 200_000
-"""What a page may hold; a line of a program's output has its bounds."""
+"""What a page may hold: its cells are no more than its text, but for empty ones."""
+
+TABLES_MAX = 100
 
 HEADING_RATIO = 1.15
 HEADING_CHARS_MAX = 200
@@ -73,21 +75,25 @@ def opened(file: BufferedReader) -> PDF:
 
 def read_page(page: PlumberPage) -> Page:
     """Read a page; of one that is broken only its number and why."""
-    size = {"width_points": float(page.width), "height_points": float(page.height)}
-    nothing = Page(number=page.page_number, **size, headings=[], text="", tables=[])
     try:
-        lines = page.extract_text_lines()
-        tables = [Table(rows=cells(found.extract())) for found in page.find_tables()]
+        content = content_of(page)
     except Exception as error:  # noqa: BLE001 - a broken page raises anything, and spoils no other
-        return nothing.model_copy(update={"note": f"damaged: {type(error).__name__}: {error}"})
-    text = "\n".join(line["text"] for line in lines)
-    if not text:
+        content = {"note": f"it cannot be read: {str(error) or type(error).__name__}"}
+    width, height = float(page.width), float(page.height)
+    return Page(number=page.page_number, width_points=width, height_points=height, **content)
+
+
+def content_of(page: PlumberPage) -> dict[str, Any]:
+    """Return what stands on a page, or a note of why nothing, or not all, does."""
+    lines = page.extract_text_lines()
+    if not lines:
         note = "a picture without text: run it through OCR first" if page.images else "empty"
-        return nothing.model_copy(update={"note": note})
-    if len(text) + sum(len(cell) for t in tables for row in t.rows for cell in row) > CHARS_MAX:
-        text, tables = text[:CHARS_MAX], []
-        nothing = nothing.model_copy(update={"note": f"cut after {CHARS_MAX} characters"})
-    return nothing.model_copy(update={"headings": headings(lines), "text": text, "tables": tables})
+        return {"note": note}
+    text = "\n".join(line["text"] for line in lines)
+    if len(text) > CHARS_MAX:
+        return {"text": text[:CHARS_MAX], "note": f"cut after {CHARS_MAX} characters"}
+    tables = [Table(rows=cells(found.extract())) for found in page.find_tables()[:TABLES_MAX]]
+    return {"headings": headings(lines), "text": text, "tables": tables}
 
 
 def cells(rows: Rows) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """HTTP to addresses that a model or a page names: public hosts only, bounded in bytes and time.
 
-A host name is resolved once, and the address that was checked is the one that is connected to, so
+A host name is resolved once, and an address that was checked is the one that is connected to, so
 that the name cannot lead elsewhere between the two. Redirects are followed here, hop by hop, for
 each is an address that a stranger names. Nothing is unpacked, for little may be much when it is.
 """
@@ -55,6 +55,7 @@ class PublicWeb:
     private_hosts: frozenset[str] = frozenset()
     bytes_max: int = BYTES_MAX
     timeout_s: float = TIMEOUT_S
+    trust: ssl.SSLContext | None = None
 
     async def get(self, url: str, method: str = "GET") -> Answer:
         """Fetch an address, through at most five redirects.
@@ -94,18 +95,22 @@ class PublicWeb:
         )
 
     async def _send(self, url: str, method: str) -> Answer:
+        """Send a request to the first address of its host that answers."""
         request = _request(url, method)
-        request.url = request.url.copy_with(host=await self._address(request.url))
-        try:
-            async with httpx2.AsyncHTTPTransport(verify=_trust(), limits=NO_REUSE) as transport:
-                return await self._read(url, await transport.handle_async_request(request))
-        except (OSError, httpx2.HTTPError) as error:
-            raise Failure(
-                f"{url} cannot be reached: {str(error) or type(error).__name__}"
-            ) from error
+        named, why = request.url, ""
+        for address in await self._addresses(named):
+            request.url = named.copy_with(host=address)
+            try:
+                async with httpx2.AsyncHTTPTransport(
+                    verify=self.trust or _trust_of_system(), limits=NO_REUSE
+                ) as transport:
+                    return await self._read(url, await transport.handle_async_request(request))
+            except (OSError, httpx2.HTTPError) as error:
+                why = str(error) or type(error).__name__
+        raise Failure(f"{url} cannot be reached: {why}")
 
-    async def _address(self, url: httpx2.URL) -> str:
-        """Return the address to connect to, after a look at all that the name leads to."""
+    async def _addresses(self, url: httpx2.URL) -> list[str]:
+        """Return the addresses to connect to, after a look at all that the name leads to."""
         port = url.port or (443 if url.scheme == "https" else 80)
         loop = asyncio.get_running_loop()
         try:
@@ -120,7 +125,7 @@ class PublicWeb:
                         f"{url.host} is not on the public internet ({address}): only an operator "
                         f"may let it be fetched, by {PRIVATE_HOSTS}"
                     )
-        return addresses[0]
+        return addresses
 
     async def _read(self, url: str, response: httpx2.Response) -> Answer:
         packing = response.headers.get("content-encoding", "identity")
@@ -164,5 +169,5 @@ def _request(url: str, method: str) -> httpx2.Request:
 
 
 @functools.cache
-def _trust() -> ssl.SSLContext:
+def _trust_of_system() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
