@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.authoring.checking.agreement import disagreements
 from bridge.authoring.discovery.inputs import input_of, schema_in, without_schema
 from bridge.authoring.discovery.tools import Choice, free_name, tools_of
+from bridge.authoring.discovery.webhooks import webhooks_of
 from bridge.configuration.fields import BUILT_IN_TOOLS
+from bridge.configuration.servers import Workflow
 from bridge.n8n.api import Node, WorkflowRecord
 
 OBJECT = '{"type": "object", "properties": {"a": {}}}'
@@ -117,3 +120,46 @@ def test_a_disabled_node_and_an_unpublished_draft_are_not_looked_at() -> None:
     )
     found = tools_of([made], Choice(takes_all=True))
     assert [tool.entry["url"] for tool in found.tools] == ["${BRIDGE_N8N_URL}/webhook/live"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["values", "fieldLabel", "fieldOptions", "option", "name", "type", "body"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=10,
+)
+parameters = st.dictionaries(
+    st.sampled_from(
+        [
+            *("path", "httpMethod", "authentication", "responseMode", "options", "content"),
+            *("formFields", "workflowInputs", "jsonExample"),
+        ]
+    ),
+    anything,
+    max_size=4,
+)
+kinds = st.sampled_from(["webhook", "formTrigger", "executeWorkflowTrigger", "stickyNote"])
+
+
+@given(st.lists(st.tuples(kinds, parameters), min_size=1, max_size=3), anything)
+def test_no_parameter_of_a_node_is_too_strange_to_be_read(
+    nodes: list[tuple[str, dict[str, Any]]], schema: Any
+) -> None:
+    notes = json.dumps({"type": "object", "required": schema, "properties": schema})
+    given = [
+        {"type": f"n8n-nodes-base.{kind}", "parameters": parameters, "notes": notes * (at % 2)}
+        for at, (kind, parameters) in enumerate(nodes)
+    ]
+    made = WorkflowRecord.model_validate({"id": "w1", "name": "One", "nodes": given})
+    tools_of([made], Choice(takes_all=True, reads_pinned=True))
+    called = Workflow.model_validate({"url": "http://n8n/webhook/a"})
+    for webhook in webhooks_of(made, made.nodes):
+        list(disagreements(called, webhook))

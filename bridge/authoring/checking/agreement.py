@@ -110,7 +110,8 @@ def _of_input(workflow: Workflow, taken: Input) -> Iterator[Wrong]:
             ("input",),
             f"lacks {_names(lacking)}, which n8n takes {source}: add it",
         )
-    needed = [name for name in theirs.get("required", ()) if name in own]
+    required = theirs.get("required")
+    needed = [name for name in own if isinstance(required, list) and name in required]
     if optional := [name for name in needed if name not in ours.get("required", ())]:
         said = f"does not require {_names(optional)}, as n8n does {source}: add it to `required`"
         yield WEBHOOK_INPUT, ("input",), said

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.authoring.guessing import schema_of
+from bridge.configuration.raw import mapping, text
 from bridge.n8n.api import Node, WorkflowRecord
 
 Schema = dict[str, Any]
@@ -51,8 +52,8 @@ class Input:
 def input_of(workflow: WorkflowRecord, webhook: Node, *, reads_pinned: bool) -> Input:
     """Return the best that is known of what a workflow's webhook takes."""
     nodes = workflow.published
-    for source, text in _texts(workflow, webhook, nodes):
-        if (schema := schema_in(text)) is not None:
+    for source, told in _texts(workflow, webhook, nodes):
+        if (schema := schema_in(told)) is not None:
             return Input(schema, source)
     for node in nodes:
         if node.type == FORM and (fields := _of_form(node)):
@@ -113,9 +114,8 @@ def _schema(text: str) -> Schema | None:
 def _of_form(node: Node) -> Schema:
     properties: Schema = {}
     required = []
-    fields = node.parameters.get("formFields", {})
-    for field in fields.get("values", ()) if isinstance(fields, dict) else ():
-        label = field.get("fieldName") or field.get("fieldLabel")
+    for field in _entries(node.parameters.get("formFields")):
+        label = text(field.get("fieldName")) or text(field.get("fieldLabel"))
         if not label or field.get("fieldType") in ("html", "file"):
             continue
         properties[label] = _of_field(field)
@@ -127,8 +127,7 @@ def _of_form(node: Node) -> Schema:
 def _of_field(field: Mapping[str, Any]) -> Schema:
     kind = str(field.get("fieldType", "text"))
     schema: Schema = dict(FIELD_TYPES.get(kind, {"type": "string"}))
-    options = field.get("fieldOptions", {})
-    choices = [each.get("option") for each in options.get("values", ())] if options else []
+    choices = [each.get("option") for each in _entries(field.get("fieldOptions"))]
     if choices:
         schema["enum"] = choices
     if field.get("multiselect") or kind == "checkbox":
@@ -146,13 +145,20 @@ def _of_sub_workflow(node: Node) -> Schema:
         except (ValueError, RecursionError):
             return {}
         return schema_of(read) if isinstance(read, dict) else {}
-    inputs = node.parameters.get("workflowInputs", {})
     properties: Schema = {
-        each["name"]: {"type": each["type"]} if each.get("type") in INPUT_TYPES else {}
-        for each in (inputs.get("values", ()) if isinstance(inputs, dict) else ())
-        if each.get("name")
+        name: {"type": kind} if (kind := text(each.get("type"))) in INPUT_TYPES else {}
+        for each in _entries(node.parameters.get("workflowInputs"))
+        if (name := text(each.get("name")))
     }
     return _object(properties, [])
+
+
+def _entries(collection: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries of a list as nodes keep it, in `values`."""
+    values = mapping(collection).get("values")
+    for each in values if isinstance(values, list) else ():
+        if isinstance(each, Mapping):
+            yield each
 
 
 def _object(properties: Schema, required: list[str]) -> Schema:
@@ -171,8 +177,8 @@ def _pinned_body(workflow: WorkflowRecord, webhook: Node) -> Any:
 
 def _names_in(nodes: Iterable[Node]) -> Iterator[str]:
     for node in nodes:
-        for text in _strings(node.parameters):
-            for plain, quoted in _NAMED_IN_BODY.findall(text):
+        for written in _strings(node.parameters):
+            for plain, quoted in _NAMED_IN_BODY.findall(written):
                 yield plain or quoted
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from bridge.configuration.raw import mapping
 from bridge.n8n.api import Node, WorkflowRecord
 
 WEBHOOK = "n8n-nodes-base.webhook"
@@ -66,8 +67,8 @@ class Webhook:
     def tells_execution(self) -> bool:
         """Whether its answer names the execution, which can then be followed."""
         if self.response_mode == AT_ONCE:
-            options = self.node.parameters.get("options", {})
-            return "executionId" in str(options.get("responseData", ""))
+            options = mapping(self.node.parameters.get("options"))
+            return "executionId" in str(options.get("responseData"))
         return any("executionId" in str(node.parameters) for node in self.nodes)
 
     @property
