@@ -1,11 +1,13 @@
 """Every block of code on the pages is run, or read by what would read it, or named as not run."""
 
 import ast
+import asyncio
 import base64
 import configparser
 import itertools
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 import yaml
 
 import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.authoring.checking.check import check, errors
 from bridge.authoring.development.answers import read_answers
+from bridge.authoring.scaffold.curl_line import CurlLine
 from bridge.configuration.settings import DEMO_VARIABLES, Settings, read_dotenv
 from bridge.local.ports import free_port
 from tests.claude import Spread, claude
@@ -184,22 +188,22 @@ async def test_what_is_sent_to_a_bridge_on_this_machine_is_answered(
 
 async def sent(command: list[str], demo: Demo) -> None:
     """Send what a curl sends, and have Claude answer the question where it waits for that."""
-    process = subprocess.Popen(
-        [*command, "--silent", "--show-error", "--fail"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        if "/webhook/ask-claude" in " ".join(command):
-            event = await demo.use("take_event", wait_seconds=20)
-            reply = {"answer": "The Team plan."}
-            told = {"event_id": event["event_id"], "lease": event["lease"]}
-            await demo.use("reply_to_event", **told, reply=reply)
-        await wait_until(lambda: process.poll() is not None, "curl is answered", 20)
-        assert process.returncode == 0
-        assert process.stdout
-        json.loads(process.stdout.read())
-    finally:
-        process.kill()
-        process.communicate()
+    line = CurlLine.read(shlex.join(command))
+    method = line.method or ("POST" if line.body else "GET")
+    async with httpx2.AsyncClient(trust_env=False, timeout=20) as http:
+        request = http.request(method, line.url, headers=line.headers, content=line.body)
+        if "/webhook/ask-claude" in line.url:
+            response, _ = await asyncio.gather(request, answer_one(demo))
+        else:
+            response = await request
+    assert response.is_success
+    assert response.json()
+
+
+async def answer_one(demo: Demo) -> None:
+    event = await demo.use("take_event", wait_seconds=20)
+    told = {"event_id": event["event_id"], "lease": event["lease"]}
+    await demo.use("reply_to_event", **told, reply={"answer": "The Team plan."})
 
 
 async def inspected(command: list[str], demo: Demo) -> None:
