@@ -26,6 +26,7 @@ FROM_CLAUDE: dict[str, Kind] = {
     "an answer, within seconds": "tool",
     "something long, or after minutes": "document",
 }
+IN_PYTHON = "Claude runs a function in Python"
 
 
 @click.command("new")
@@ -79,7 +80,10 @@ def ask_name(environ: Mapping[str, str]) -> str:
 
 def ask_kind() -> Kind:
     """Ask who begins, and what comes back: together they say what kind of server it is."""
-    who = choose("Who sends first?", ["Claude runs a workflow", "n8n hands something to Claude"])
+    beginnings = ["Claude runs a workflow", "n8n hands something to Claude", IN_PYTHON]
+    who = choose("Who sends first?", beginnings)
+    if who == IN_PYTHON:
+        return "python"
     kinds = FROM_N8N if who.startswith("n8n") else FROM_CLAUDE
     return kinds[choose("What comes back?", list(kinds))]
 
@@ -120,5 +124,6 @@ def farewell(project: Project, folder: Path) -> str:
         lines.append(
             "The address was the one for tests: the file has that of a published workflow."
         )
-    lines.append("README.md says how to connect Claude Code, and what to do in n8n.")
+    about_n8n = "" if project.kind == "python" else ", and what to do in n8n"
+    lines.append(f"README.md says how to connect Claude Code{about_n8n}.")
     return "\n".join(lines)

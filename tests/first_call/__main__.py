@@ -26,6 +26,7 @@ WORDS: Mapping[Kind, str] = {
     "tool": "Claude runs the workflow",
     "approval": "n8n asks and waits, Claude answers, n8n goes on with it",
     "document": "100 kB come in pages; a workflow of some seconds reports, and has its result",
+    "python": "Claude runs the function",
 }
 
 

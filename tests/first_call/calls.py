@@ -48,9 +48,15 @@ async def document(project: NewProject, claude: Client) -> None:
     assert read["pages"] == 2
 
 
+async def python(_project: NewProject, claude: Client) -> None:
+    """Claude runs the function."""
+    assert (await use(claude, TOOL, text="hello"))["text"] == "HELLO"
+
+
 FIRST_CALLS: Mapping[Kind, Callable[[NewProject, Client], Awaitable[None]]] = {
     "inbox": inbox,
     "tool": tool,
     "approval": approval,
     "document": document,
+    "python": python,
 }

@@ -17,7 +17,7 @@ from bridge.configuration.server_files import read_server_files
 from bridge.configuration.settings import servers_dir_of
 from bridge.errors import ConfigurationError
 
-Kind = Literal["inbox", "tool", "approval", "document"]
+Kind = Literal["inbox", "tool", "approval", "document", "python"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
@@ -41,6 +41,12 @@ class Project:
         """Return the name of its tool: the server's, or one that is short beside a long one."""
         named = tool_name(self.name)
         return named if len(f"mcp__{self.name}__{named}") <= NAME_CHARS else "run"
+
+    @property
+    def module(self) -> str:
+        """Return the name of its handlers' module, which hides no other that they may import."""
+        named = f"{tool_name(self.name)}_handlers"
+        return named if named.isidentifier() else f"server_{named}"
 
     @property
     def prefix(self) -> str:

@@ -26,6 +26,7 @@ _SUMMARIES: dict[Kind, str] = {
     "tool": "Claude runs a workflow of n8n and gets its answer.",
     "approval": "A workflow of n8n stands still until Claude has said yes or no.",
     "document": "n8n hands long documents over, and Claude runs a workflow that takes minutes.",
+    "python": "Claude runs a function in Python.",
 }
 _SENT: dict[Kind, str] = {
     "inbox": "={{ JSON.stringify({ text: $json.body.text }) }}",
@@ -92,6 +93,7 @@ def _names(templates: Environment, project: Project) -> Iterator[str]:
 def _path(template: str, project: Project) -> PurePosixPath:
     named = template.partition("/")[2].removesuffix(SUFFIX)
     named = named.replace("NAME", project.name).replace("TOOL", project.tool)
+    named = named.replace("MODULE", project.module)
     parts = (part.replace("dot_", ".", 1) if part.startswith("dot_") else part
              for part in named.split("/"))  # fmt: skip
     return PurePosixPath(*parts)
@@ -103,6 +105,7 @@ def _variables(project: Project, folder: Path, program: Path) -> dict[str, Any]:
         "title": project.title,
         "tool": project.tool,
         "kind": project.kind,
+        "module": project.module,
         "prefix": project.prefix,
         "request": project.request,
         "arguments": example_of(project.request.input) if project.request else {},
@@ -111,7 +114,7 @@ def _variables(project: Project, folder: Path, program: Path) -> dict[str, Any]:
         else _SUMMARIES[project.kind],
         "sent": _SENT.get(project.kind, ""),
         "example": _EXAMPLES.get(project.kind),
-        "has_hook": project.kind != "tool",
+        "has_hook": project.kind not in ("tool", "python"),
         "has_tool": project.kind in ("tool", "document"),
         "folder": folder,
         "program": program,
