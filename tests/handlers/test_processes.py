@@ -158,6 +158,35 @@ async def test_a_handler_that_takes_too_long_is_cancelled(
     await wait_until(lambda: "cancelled call_1" in lines(caplog), "the handler is cancelled")
 
 
+async def test_a_handler_that_ignores_its_end_has_its_process_replaced_and_harms_no_other(
+    processes: HandlerProcesses,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    monkeypatch.setattr("bridge.handler_processes.process.END_S", 0.3)
+    await call(processes, server=SERVER, deed="sleep")
+    beside = asyncio.create_task(
+        call(processes, server=SERVER, deed="sleep", value="beside", seconds=3)
+    )
+    insisting = call(processes, server=SERVER, deed="insist", seconds=60, timeout_s=0.5)
+    assert isinstance(await insisting, MaybeRun)
+    pids = {record.pid for record in caplog.records if record.msg == "handler.output"}  # type: ignore[attr-defined]
+
+    await wait_until(lambda: lines(caplog).count("startup") == 2, "another process is started")
+
+    assert await call(processes, server=SERVER, deed="sleep", value="new") == Answered("new")
+    assert await beside == Answered("beside")
+    await wait_until(lambda: all(map(is_gone, pids)), "the process is ended once nobody waits")
+
+
+async def test_a_process_that_the_system_kills_is_said_to_be(processes: HandlerProcesses) -> None:
+    outcome = await call(processes, server=SERVER, deed="kill_process")
+
+    assert isinstance(outcome, MaybeRun)
+    assert "was killed (SIGKILL), as when memory runs out" in outcome.reason
+
+
 async def test_progress_is_passed_on_and_the_newest_counts(processes: HandlerProcesses) -> None:
     witness = Witness()
 

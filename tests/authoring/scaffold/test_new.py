@@ -125,10 +125,10 @@ def test_its_n8n_workflows_belong_to_its_hooks_and_tools(kind: Kind, tmp_path: P
     sent_to = {node["parameters"].get("url") for node in nodes}
     paths = {node["parameters"].get("path") for node in nodes}
     assert {f"http://127.0.0.1:8080/hooks/desk/{hook}" for hook in server.hooks} <= sent_to
-    assert {each.url.partition("/webhook/")[2] for each in server.workflows.values()} <= paths
+    assert {each.url.partition("/webhook/")[2] for each in server.webhooks} <= paths
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "python"])
 def test_its_n8n_workflows_have_what_n8n_needs_to_import_them(kind: Kind, tmp_path: Path) -> None:
     write_folder(tmp_path / "desk", files_of(Project("desk", kind), tmp_path / "desk", PROGRAM))
     found = workflows(tmp_path / "desk")

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import enum
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,12 @@ async def end_process(_ctx: Context, _value: object, _seconds: float) -> object:
     os._exit(3)
 
 
+async def kill_process(_ctx: Context, _value: object, _seconds: float) -> object:
+    """End it as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
 async def crash(_ctx: Context, _value: object, _seconds: float) -> object:
     """Read where no memory is."""
     return ctypes.string_at(0)
@@ -187,6 +194,7 @@ DEEDS = {
         raise_error,
         leave,
         end_process,
+        kill_process,
         crash,
         loop,
         need_memory,
