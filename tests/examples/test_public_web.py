@@ -155,6 +155,15 @@ def test_a_page_nested_without_end_is_read_at_once_and_its_end_left_out(tag: str
     assert bool(read.notes) == (tag in ("div", "b", "table"))
 
 
+def test_a_page_whose_parts_repeat_each_other_stays_small() -> None:
+    headings = b"<h1><div>" * 120 + b"x" * 1_000_000
+    assert all(len(heading.text) == 1000 for heading in read_html(page(headings)).headings())
+    base = b"<base href=/" + b"x" * 1_000_000 + b">" + b"<a href=y>" * 10_000
+    assert [link.url for link in read_html(page(base)).links()] == ["https://a.test/deep/y"]
+    links = b"".join(b"<a href=/%d>" % number for number in range(5000))
+    assert len(read_html(page(links)).links()) == 2000
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "text"),
     [

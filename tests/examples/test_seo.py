@@ -1,10 +1,15 @@
 """The example seo: what is wrong with a page, and what only several pages show."""
 
+import asyncio
+
 import pytest
 from pydantic import TypeAdapter
 
 from bridge.handlers import Failure
+from public_web.crawling import Robots
+from public_web.fetching import PublicWeb
 from seo.handlers import audit_page, audit_site
+from seo.links import broken_links
 from seo.report import SiteAudit
 from tests.examples.conftest import KeptContext, Site
 
@@ -105,6 +110,25 @@ async def test_links_are_broken_when_they_are_gone_failing_or_nowhere(site: Site
     ]
     assert "GET /no-head" in site.asked
     assert "GET /login" not in site.asked
+
+
+async def test_a_host_that_cannot_be_reached_is_asked_once_for_all_its_links(site: Site) -> None:
+    asked = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1") as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        robots = Robots(PublicWeb(frozenset({host})))
+        urls = [f"http://{host}/{number}" for number in range(20)]
+        with pytest.raises(Failure, match="cannot be reached"):
+            await robots.let(urls[0])
+        broken = await broken_links(robots, urls)
+    assert broken.keys() == set(urls)
+    assert all("cannot be reached" in why for why in broken.values())
+    assert [line.split()[1] for line in asked] == [b"/robots.txt"]
 
 
 async def test_a_site_is_told_its_worst_page_first_and_what_pages_share(

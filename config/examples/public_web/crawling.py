@@ -16,6 +16,8 @@ ROBOTS_BYTES_MAX = 512_000
 """As much as a crawler must read at least (RFC 9309, 2.5)."""
 
 DELAY_MAX_S = 10.0
+SEEN_MAX = 50_000
+"""So many addresses of a site are kept in mind; a site can make up any number."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Robots:
     """What the robots.txt of each host lets a crawler of this name do."""
 
     web: PublicWeb
-    read: dict[str, Protego] = field(default_factory=dict)
+    read: dict[str, Protego | Failure] = field(default_factory=dict)
 
     async def let(self, url: str) -> bool:
         """Report whether an address may be fetched."""
@@ -51,8 +53,14 @@ class Robots:
     async def _rules(self, url: str) -> Protego:
         host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         if host not in self.read:
-            self.read[host] = Protego.parse(await self._text(f"{host}/robots.txt"))
-        return self.read[host]
+            try:
+                self.read[host] = Protego.parse(await self._text(f"{host}/robots.txt"))
+            except Failure as failure:
+                self.read[host] = failure
+        rules = self.read[host]
+        if isinstance(rules, Failure):
+            raise Failure(str(rules))
+        return rules
 
     async def _text(self, url: str) -> str:
         """Return the rules; none is a host without rules, and one in trouble lets nothing.
@@ -127,7 +135,7 @@ class Crawl:
             await asyncio.sleep(max(self.delay_s, await self.robots.delay_s(start)))
 
     def _is_new(self, url: str, site: str) -> bool:
-        if url in self.seen or urlsplit(url).netloc != site:
+        if url in self.seen or urlsplit(url).netloc != site or len(self.seen) >= SEEN_MAX:
             return False
         self.seen.add(url)
         return True

@@ -44,7 +44,11 @@ BLOCKS = {
 CELLS = ("td", "th")
 HEADING = re.compile(r"h[1-6]")
 JSON_DEPTH_MAX = 50
-LINK_CHARS_MAX = 200
+ELEMENT_CHARS_MAX = 1000
+URL_CHARS_MAX = 4000
+LINKS_MAX = 2000
+"""Elements lie in each other, and a `base` is part of each link: little may be much, again."""
+
 TOO_DEEP = "ERR_RESOURCE_LIMIT"
 
 
@@ -74,7 +78,7 @@ class HtmlPage:
         """Return the content of a `meta`, by its name or property."""
         for node in self.root.iter("meta"):
             if (node.get("name") or node.get("property") or "").lower() == name:
-                return squeezed(node.get("content", ""))
+                return squeezed(node.get("content", ""))[:ELEMENT_CHARS_MAX]
         return ""
 
     @property
@@ -98,13 +102,15 @@ class HtmlPage:
         return joined(self.base, href)
 
     def links(self) -> list[Link]:
-        """Return each address of the web that it links to, once, without its fragment."""
+        """Return the addresses of the web that it links to, each once, at most two thousand."""
         found: dict[str, Link] = {}
         for node in self.root.iter("a"):
+            if len(found) == LINKS_MAX:
+                break
             href = node.get("href")
             url = self.absolute(href) if href is not None else ""
             if url and url not in found:
-                found[url] = Link(url=url, text=text_of(node)[:LINK_CHARS_MAX])
+                found[url] = Link(url=url, text=text_of(node))
         return list(found.values())
 
     def structured_data(self) -> tuple[list[JsonValue], list[str]]:
@@ -180,12 +186,20 @@ def squeezed(text: str) -> str:
 
 
 def text_of(node: HtmlElement) -> str:
-    """Return all text within an element, on one line."""
-    return squeezed("".join(node.itertext()))
+    """Return the text within an element, on one line: its start, where it is long."""
+    pieces, chars = [], 0
+    for piece in node.itertext():
+        pieces.append(piece)
+        chars += len(piece)
+        if chars > ELEMENT_CHARS_MAX:
+            break
+    return squeezed("".join(pieces)[:ELEMENT_CHARS_MAX])
 
 
 def joined(base: str, href: str) -> str:
     """Return the address of the web that a reference leads to, without its fragment; else empty."""
+    if len(base) + len(href) > URL_CHARS_MAX:
+        return ""
     try:
         url = urldefrag(urljoin(base, href.strip())).url
         parts = urlsplit(url)

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field, JsonValue
 from bridge.handlers import Context, Failure
 from public_web.crawling import Crawl, Robots, Visit
 from public_web.fetching import PublicWeb, named_private_hosts
-from public_web.html import Heading, HtmlPage, Link, read_html, squeezed, text_of
+from public_web.html import LINKS_MAX, Heading, HtmlPage, Link, read_html, squeezed, text_of
 
 TEXT_CHARS_MAX = 100_000
 SUMMARY_CHARS = 300
-LINKS_MAX, TABLES_MAX, ROWS_MAX, COLUMNS_MAX = 500, 20, 200, 50
+TABLES_MAX, ROWS_MAX, COLUMNS_MAX = 20, 200, 50
 
 Url = Annotated[str, Field(description="An http or https address.")]
 
@@ -112,7 +112,7 @@ def scraped(page: HtmlPage) -> ScrapedPage:
     if not (text or links or structured_data):
         raise Failure(f"{page.url} shows nothing without a browser: nothing in it can be read")
     notes = [*page.notes, *faults]
-    if len(text) > TEXT_CHARS_MAX or len(links) > LINKS_MAX:
+    if len(text) > TEXT_CHARS_MAX or len(links) == LINKS_MAX:
         notes.append(f"cut after {TEXT_CHARS_MAX} characters and {LINKS_MAX} links")
     return ScrapedPage(
         url=page.url,
@@ -121,7 +121,7 @@ def scraped(page: HtmlPage) -> ScrapedPage:
         language=page.root.get("lang", ""),
         headings=page.headings()[:LINKS_MAX],
         text=text[:TEXT_CHARS_MAX],
-        links=links[:LINKS_MAX],
+        links=links,
         tables=[table for table in tables(page.root) if table.rows][:TABLES_MAX],
         structured_data=structured_data,
         notes=notes,

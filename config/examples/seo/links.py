@@ -2,23 +2,26 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bridge.handlers import Failure
 from public_web.crawling import Robots
 
 AT_ONCE = 5
-LINKS_MAX = 200
+LINKS_MAX = 100
+LINK_S = 10.0
 NO_HEAD = {405, 501}
 BROKEN = {404, 410, *range(500, 600)}
 
 
 async def broken_links(robots: Robots, urls: Iterable[str]) -> dict[str, str]:
-    """Return those that cannot be had, of the first two hundred, each with the reason."""
+    """Return those that cannot be had, of the first hundred, each with the reason."""
+    quick = Robots(replace(robots.web, timeout_s=LINK_S), robots.read)
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def look(url: str) -> tuple[str, str]:
         async with turns:
-            return url, await _fault(robots, url)
+            return url, await _fault(quick, url)
 
     unique = list(dict.fromkeys(urls))[:LINKS_MAX]
     return {url: fault for url, fault in await asyncio.gather(*map(look, unique)) if fault}
