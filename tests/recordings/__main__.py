@@ -11,7 +11,7 @@ from tests.recordings.picture import svg
 from tests.recordings.scenes import SCENES, Scene
 from tests.recordings.terminal import terminal
 
-COLUMNS = 100
+COLUMNS = 110
 FOLDER = Path(__file__).parents[2] / "docs" / "recordings"
 
 
@@ -29,9 +29,12 @@ def main(names: tuple[str, ...]) -> None:
 async def recorded(scene: Scene) -> Cast:
     """Play a scene in a home of its own."""
     cast = Cast(scene.title, COLUMNS, scene.rows)
-    with tempfile.TemporaryDirectory() as named:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as named:
         home = Path(named)
-        async with scene.stage(home) as folder, terminal(cast, home, folder) as shell:
+        async with (
+            scene.stage(home) as folder,
+            terminal(cast, home, folder, scene.command) as shell,
+        ):
             await scene.play(shell)
     return cast
 

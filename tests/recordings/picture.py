@@ -56,9 +56,10 @@ def pictures(cast: Cast) -> list[Picture]:
     screen = pyte.Screen(cast.columns, cast.rows)
     stream = pyte.Stream(screen)
     shown: list[Picture] = []
-    for number, printed in enumerate(cast.printed, start=1):
+    moments = cast.printed
+    for number, printed in enumerate(moments, start=1):
         stream.feed(printed.text)
-        following = cast.printed[number : number + 1]
+        following = moments[number : number + 1]
         if following and following[0].at_s - printed.at_s < TOGETHER_S:
             continue
         picture = _picture(screen, printed.at_s)
@@ -96,7 +97,7 @@ def svg(cast: Cast) -> str:
             f'fill="{PAPER}" stroke="{EDGE}"/>',
             f'<text x="{MARGIN}" y="22" font-size="12" opacity=".6">{escape(cast.title)}</text>',
             f"<defs>{''.join(rows)}</defs>",
-            f'<svg x="{MARGIN}" y="{BAR}" width="{width}" height="{height}">',
+            f'<svg x="{MARGIN}" y="{BAR}" width="{width + MARGIN}" height="{height}">',
             f'<g class="strip" transform="translate(0,{last})">',
             *frames,
             "</g></svg></svg>\n",

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,19 @@ from bridge.local.ports import listen
 from bridge.local.valkey import find_server
 from bridge.standin.serving import serving
 from bridge.standin.standin import Standin
-from tests.recordings.terminal import PROMPT, Terminal, environ_of, found
+from tests.recordings.terminal import PROMPT, READ_REPORT_S, SHELL, Terminal, environ_of, found
 
+ANSWERS = "answers.yaml"
+OTHER_PANE = "\x02o"
+PANES = (
+    *("tmux", "new-session", *SHELL, ";", "split-window", "-l", "9", *SHELL, ";"),
+    *("select-pane", "-U"),
+)
+EVENT = (
+    'curl -s localhost:8080/hooks/support/approval -H "Authorization: Bearer $SUPPORT_HOOK_TOKEN" '
+    """--json '{"request": "May I delete the old backups?"}'; echo\n"""
+)
 N8N_PORT, REDIS_PORT = 5678, 6379
-READ_REPORT_S = 4.0
 EVICTING = (
     f"--port {REDIS_PORT} --bind 127.0.0.1 --logfile log --appendonly yes --appendfsync always "
     "--maxmemory 256mb --maxmemory-policy allkeys-lru"
@@ -42,12 +51,17 @@ async def new(shell: Terminal) -> None:
     await shell.run("n8n-bridge check")
 
 
+def made(home: Path, kind: str) -> Path:
+    """Have a server written, and return its folder."""
+    command = [found("n8n-bridge"), "new", "support", "--kind", kind]
+    subprocess.run(command, cwd=home, env=environ_of(home), check=True, capture_output=True)
+    return home / "support"
+
+
 @contextlib.asynccontextmanager
 async def broken(home: Path) -> AsyncIterator[Path]:
     """A server whose Redis evicts, and whose settings name n8n at a port where it is not."""
-    folder = home / "support"
-    made = [found("n8n-bridge"), "new", "support"]
-    subprocess.run(made, cwd=home, env=environ_of(home), check=True, capture_output=True)
+    folder = made(home, "tool")
     with (folder / ".env").open("a") as settings:
         settings.write(f"BRIDGE_REDIS_URL=redis://127.0.0.1:{REDIS_PORT}/0\n")
         settings.write(f"BRIDGE_N8N_URL=http://127.0.0.1:{N8N_PORT + 1}\n")
@@ -76,6 +90,42 @@ async def doctor(shell: Terminal) -> None:
     await shell.run("n8n-bridge doctor")
 
 
+@contextlib.asynccontextmanager
+async def two_panes(home: Path) -> AsyncIterator[Path]:
+    """A server that asks for approvals, what a fake Claude answers, and how the panes look."""
+    folder = made(home, "approval")
+    (folder / ANSWERS).write_text(
+        "answers:\n"
+        "  - hook: approval\n"
+        "    delay: 1s\n"
+        "    reply: {approved: true, reason: They are older than a year.}\n"
+    )
+    (home / ".tmux.conf").write_text("set -g status off\nset -g destroy-unattached on\n")
+    yield folder
+
+
+async def dev(shell: Terminal) -> None:
+    """Have an event answered, break the server file and mend it, and send the event again."""
+    await shell.press(f"n8n-bridge dev --fake-n8n --fake-claude {ANSWERS}\n")
+    await shell.shows("nothing yet")
+    await shell.press(OTHER_PANE)
+    await shell.run(". ./.env")
+    await shell.press(EVENT)
+    await shell.shows("answered")
+    await shell.press("sed -i s/answer_within/answer_wihtin/ config/servers/support.yaml\n")
+    await shell.shows("did you mean")
+    await shell.press("sed -i s/answer_wihtin/answer_within/ config/servers/support.yaml\n")
+    await shell.shows("sound again")
+    await shell.press(f"{OTHER_PANE}r")
+    await shell.shows("answered", 2)
+    await shell.press("\r")
+    await shell.shows("older than a year")
+    shown = len(shell.cast.moments)
+    await shell.press("q")
+    await shell.sees(PROMPT)
+    del shell.cast.moments[shown:]
+
+
 @dataclass(frozen=True)
 class Scene:
     """What is there before it begins, and what is typed."""
@@ -84,9 +134,11 @@ class Scene:
     rows: int
     stage: Callable[[Path], contextlib.AbstractAsyncContextManager[Path]]
     play: Callable[[Terminal], Awaitable[None]]
+    command: Sequence[str] = SHELL
 
 
 SCENES = {
     "new": Scene("n8n-bridge new: from nothing to a server", 30, nothing, new),
     "doctor": Scene("n8n-bridge doctor: what is wrong, and how to mend it", 36, broken, doctor),
+    "dev": Scene("n8n-bridge dev: an event, an edit, and again", 32, two_panes, dev, PANES),
 }

@@ -5,24 +5,26 @@ import codecs
 import contextlib
 import os
 import pty
-import re
 import shutil
 import subprocess
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from tests.recordings.cast import Cast, Printed
+import pyte
+
+from tests.recordings.cast import Cast, Moment
 
 KEY_S = 0.04
 READ_S = 1.2
-"""How long a reader is left with something new, if it is short."""
+READ_REPORT_S = 4.0
+"""How long a reader is left with something new: a line, or a screen."""
 PATIENCE_S = 60.0
-STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-Z\\-_])")
 PROMPT = "$ "
+SHELL = ("bash", "--norc", "--noprofile", "-i")
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -36,6 +38,8 @@ class Terminal:
         self._news = asyncio.Event()
         self._began_at = monotonic()
         self._seen = 0
+        self._screen = pyte.Screen(cast.columns, cast.rows)
+        self._stream = pyte.Stream(self._screen)
         asyncio.get_running_loop().add_reader(ours, self._hear)
 
     def _hear(self) -> None:
@@ -46,30 +50,49 @@ class Terminal:
         if not raw:
             asyncio.get_running_loop().remove_reader(self._ours)
         text = self._decoder.decode(raw)
-        self.cast.printed.append(Printed(monotonic() - self._began_at, text))
+        self._stream.feed(text)
+        self._happens("o", text)
         self._news.set()
+
+    def _happens(self, kind: str, text: str) -> None:
+        self.cast.moments.append(Moment(monotonic() - self._began_at, kind, text))
 
     async def press(self, keys: str) -> None:
         """Press keys, one after the other, as fast as people do."""
         for key in keys:
             await asyncio.sleep(KEY_S)
+            self._happens("i", key)
             os.write(self._ours, key.encode())
 
     async def sees(self, text: str, read_s: float = READ_S) -> None:
-        """Wait until a text appears after the last that was waited for, then leave time to read.
+        """Wait until a text is printed after the last that was waited for, then leave time to read.
 
         Raises:
-            AssertionError: it does not appear.
+            AssertionError: it is not printed.
         """
+        await self._waits(lambda: text in self.cast.shown[self._seen :], text)
+        self._seen = self.cast.shown.index(text, self._seen) + len(text)
+        await asyncio.sleep(read_s)
+
+    async def shows(self, text: str, times: int = 1, read_s: float = READ_REPORT_S) -> None:
+        """Wait until a text stands so often on the screen, then leave time to read.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        await self._waits(lambda: "\n".join(self._screen.display).count(text) >= times, text)
+        self._seen = len(self.cast.shown)
+        await asyncio.sleep(read_s)
+
+    async def _waits(self, is_there: Callable[[], bool], text: str) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while (at := self._shown.find(text, self._seen)) < 0:
+                while not is_there():
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
-            raise AssertionError(f"no {text!r} in {self._shown[self._seen :]!r}") from None
-        self._seen = at + len(text)
-        await asyncio.sleep(read_s)
+            screen = "\n".join(self._screen.display)
+            raise AssertionError(f"{text!r} does not appear on this screen:\n{screen}") from None
 
     async def run(self, line: str, read_s: float = READ_S) -> None:
         """Type a line at the shell, and let it end."""
@@ -77,18 +100,16 @@ class Terminal:
         await self.sees("\n", 0)
         await self.sees(PROMPT, read_s)
 
-    @property
-    def _shown(self) -> str:
-        return STEERING.sub("", self.cast.text)
-
 
 @contextlib.asynccontextmanager
-async def terminal(cast: Cast, home: Path, folder: Path) -> AsyncIterator[Terminal]:
+async def terminal(
+    cast: Cast, home: Path, folder: Path, command: Sequence[str] = SHELL
+) -> AsyncIterator[Terminal]:
     """Open a terminal with a shell in a folder below `home`, which is shown as `~`."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (cast.rows, cast.columns))
     shell = subprocess.Popen(
-        [found("bash"), "--norc", "--noprofile", "-i"],
+        [found(command[0]), *command[1:]],
         cwd=folder,
         env=environ_of(home),
         preexec_fn=partial(os.login_tty, theirs),  # noqa: PLW1509 - no thread runs here yet
@@ -112,6 +133,7 @@ def environ_of(home: Path) -> dict[str, str]:
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
         "HISTFILE": "",
+        "TMUX_TMPDIR": str(home),
         "PS1": rf"\[\e[1;34m\]\w\[\e[0m\] {PROMPT}",
     }
 
