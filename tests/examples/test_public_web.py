@@ -58,6 +58,11 @@ async def test_a_redirect_to_a_private_host_is_refused(site: Site) -> None:
         await site.web.get(url)
 
 
+async def test_a_redirect_to_no_address_is_told(site: Site) -> None:
+    with pytest.raises(Failure, match=r"'http://\[oops#' is no address"):
+        await site.web.get(site.redirect("/", "http://[oops#"))
+
+
 async def test_redirects_are_followed_five_times_and_no_more(site: Site) -> None:
     for hop in range(5):
         site.redirect(f"/{hop}", f"/{hop + 1}")
@@ -118,6 +123,7 @@ async def test_a_host_that_says_nothing_is_given_up() -> None:
         ("http://", "no address of the web"),
         ("https://me:secret@a.test/", "holds a password"),
         ("http://[::1", "no address"),
+        ("http://[::1#part", "no address"),
         ("http://nowhere.invalid/", "is not known"),
         ("http://127.0.0.1:9/", "not on the public internet"),
     ],

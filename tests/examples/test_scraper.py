@@ -3,6 +3,7 @@
 import pytest
 
 from bridge.handlers import Failure
+from public_web.crawling import Crawl, Robots
 from scraper.handlers import crawl_site, scrape_page
 from tests.examples.conftest import KeptContext, Site
 
@@ -115,6 +116,24 @@ async def test_a_crawl_ends_at_the_number_of_pages_that_it_may_have(
         site.put(f"/{number}", f"<title>{number}</title><a href=/{number + 1}>next</a>")
     crawled = await crawl_site(ctx, f"{site.url}/0", depth=5, pages_max=3)
     assert [page.title for page in crawled.pages] == ["0", "1", "2"]
+    assert not crawled.is_complete
+
+
+async def test_a_crawl_ends_with_its_time_and_keeps_what_it_has(site: Site) -> None:
+    home = site.put("/", "<title>home</title><a href=/a>a</a>")
+    crawl = Crawl(Robots(site.web), depth_max=2, pages_max=10, delay_s=0, time_s=0)
+    assert [visit.url async for visit in crawl.visits(home)] == [home]
+    assert list(crawl.waiting) == [(f"{site.url}/a", 1)]
+
+
+async def test_addresses_that_lead_nowhere_new_count_too(site: Site, ctx: KeptContext) -> None:
+    links = "".join(f"<a href=/{number}>" for number in range(20))
+    home = site.put("/", f"<title>home</title>{links}")
+    for number in range(20):
+        site.redirect(f"/{number}", "/")
+    crawled = await crawl_site(ctx, home, pages_max=5)
+    assert [page.title for page in crawled.pages] == ["home"]
+    assert len([asked for asked in site.asked if asked not in ("GET /", "GET /robots.txt")]) == 4
     assert not crawled.is_complete
 
 

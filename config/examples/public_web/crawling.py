@@ -16,6 +16,9 @@ ROBOTS_BYTES_MAX = 512_000
 """As much as a crawler must read at least (RFC 9309, 2.5)."""
 
 DELAY_MAX_S = 10.0
+CRAWL_S = 1500.0
+"""After so long it ends with what it has: a little before the `timeout` of the server files."""
+
 SEEN_MAX = 50_000
 """So many addresses of a site are kept in mind; a site can make up any number."""
 
@@ -95,6 +98,8 @@ class Crawl:
     depth_max: int
     pages_max: int
     delay_s: float
+    time_s: float = CRAWL_S
+    site: str = ""
     seen: set[str] = field(default_factory=set)
     waiting: deque[tuple[str, int]] = field(default_factory=deque)
     visited: int = 0
@@ -106,41 +111,31 @@ class Crawl:
         return min(self.visited + len(self.waiting), self.pages_max)
 
     async def visits(self, start: str) -> AsyncIterator[Visit]:
-        """Visit the pages, from the first one on.
+        """Visit the pages, from the first one on; where that redirects to is the site.
 
         Raises:
             Failure: the first page cannot be had.
         """
-        site = ""
-        self.waiting.append((start, 0))
-        self.seen.add(start)
-        while self.waiting and self.visited < self.pages_max:
-            url, depth = self.waiting.popleft()
-            visit = await self._visit(url, depth)
-            if not site:
-                if visit.answer is None or visit.page is None:
-                    raise Failure(visit.fault)
-                site = urlsplit(visit.answer.url).netloc
-            led_to = visit.answer.url if visit.answer else url
-            if led_to != url and not self._is_new(led_to, site):
-                continue
-            self.visited += 1
-            if visit.page and depth < self.depth_max:
-                links = await asyncio.to_thread(visit.page.links)
-                self.waiting += [
-                    (link.url, depth + 1) for link in links if self._is_new(link.url, site)
-                ]
-            self.share = max(self.share, self.visited / self.known)
-            yield visit
-            await asyncio.sleep(max(self.delay_s, await self.robots.delay_s(start)))
-
-    def _is_new(self, url: str, site: str) -> bool:
-        if url in self.seen or urlsplit(url).netloc != site or len(self.seen) >= SEEN_MAX:
-            return False
-        self.seen.add(url)
-        return True
+        now = asyncio.get_running_loop().time
+        until = now() + self.time_s
+        first = await self._visit(start, 0)
+        if first.answer is None or first.page is None:
+            raise Failure(first.fault)
+        self.site = urlsplit(first.answer.url).netloc
+        self.seen |= {start, first.answer.url}
+        await self._follow(first)
+        yield first
+        delay_s = max(self.delay_s, await self.robots.delay_s(first.answer.url))
+        while self.waiting and self.visited < self.pages_max and now() < until:
+            await asyncio.sleep(delay_s)
+            visit = await self._visit(*self.waiting.popleft())
+            led_to = visit.answer.url if visit.answer else visit.url
+            if led_to == visit.url or self._is_new(led_to):
+                await self._follow(visit)
+                yield visit
 
     async def _visit(self, url: str, depth: int) -> Visit:
+        self.visited += 1
         answer = None
         try:
             answer = await self.robots.fetch(url)
@@ -148,3 +143,17 @@ class Crawl:
         except Failure as failure:
             return Visit(url, depth, answer, fault=str(failure))
         return Visit(url, depth, answer, page)
+
+    async def _follow(self, visit: Visit) -> None:
+        """Line up where the links of a page lead."""
+        if visit.page and visit.depth < self.depth_max:
+            links = await asyncio.to_thread(visit.page.links)
+            found = [link.url for link in links if self._is_new(link.url)]
+            self.waiting += [(url, visit.depth + 1) for url in found]
+        self.share = max(self.share, self.visited / self.known)
+
+    def _is_new(self, url: str) -> bool:
+        if url in self.seen or urlsplit(url).netloc != self.site or len(self.seen) >= SEEN_MAX:
+            return False
+        self.seen.add(url)
+        return True

@@ -65,7 +65,7 @@ class PublicWeb:
         """
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await self._follow(urldefrag(url.strip()).url, method)
+                return await self._follow(_target("", url), method)
         except TimeoutError:
             why = f"{url} did not answer within {self.timeout_s:g} s: try again later"
             raise Failure(why) from None
@@ -88,7 +88,7 @@ class PublicWeb:
             target = answer.headers.get("location")
             if answer.status not in REDIRECTS or not target:
                 return answer
-            url = urldefrag(urljoin(url, target)).url
+            url = _target(url, target)
         raise Failure(
             f"{start} redirects more than {REDIRECTS_MAX} times, at last to {url}: "
             "give the address where it should end"
@@ -152,6 +152,13 @@ def is_public(host: str) -> bool:
 def named_private_hosts() -> frozenset[str]:
     """Return the hosts that the server file's `environment` lets be fetched, though private."""
     return frozenset(host.strip() for host in os.environ.get(PRIVATE_HOSTS, "").split(",")) - {""}
+
+
+def _target(base: str, url: str) -> str:
+    try:
+        return urldefrag(urljoin(base, url.strip())).url
+    except ValueError as error:
+        raise Failure(f"{url[:200]!r} is no address: {error}") from error
 
 
 def _request(url: str, method: str) -> httpx2.Request:

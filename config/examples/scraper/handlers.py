@@ -63,7 +63,7 @@ class CrawledSite(BaseModel):
 
     pages: list[CrawledPage]
     skipped: list[SkippedPage]
-    is_complete: bool = Field(description="Whether no page was left out for pages_max.")
+    is_complete: bool = Field(description="Whether none was left out for pages_max, or for time.")
 
 
 async def scrape_page(url: Url) -> ScrapedPage:

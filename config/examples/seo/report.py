@@ -69,7 +69,7 @@ class SiteAudit(BaseModel):
     score: Score
     pages: list[PageAudit]
     skipped: list[SkippedAddress]
-    is_complete: bool = Field(description="Whether no page was left out for pages_max.")
+    is_complete: bool = Field(description="Whether none was left out for pages_max, or for time.")
 
 
 def score(findings: list[Finding]) -> int:
