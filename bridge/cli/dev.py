@@ -58,7 +58,7 @@ class Asked:
     "--fake-claude",
     "answers",
     metavar="ANSWERS.YAML",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Have Claude played by the answers in a file.",
 )
 @click.option("--tunnel", is_flag=True, help="Open a public address with cloudflared.")
@@ -95,20 +95,22 @@ async def _run(
     log = _new_log(given) if sys.stdin.isatty() and sys.stdout.isatty() else None
     if log:
         given = {"BRIDGE_LOG": "console", **given}
-    session = DevSession(plan(given, Manner(keeps_going=True, log=log)), asked, log)
-    development = session.development
-    beside: list[Work] = [
-        session.show,
-        partial(hangups.serve, development.reload),
-        partial(development.reload_at, changes),
-    ]
-    if answer_changes:
-        beside.append(partial(development.play_anew_at, answer_changes))
-    if folders := code_worked_on():
-        beside.append(partial(development.replace_at, code_changes(*folders)))
-    if tunnel:
-        beside.append(partial(tunnel.watch, session.say))
-    await until_stopped(keep_all(session.planned, *beside))
+    planned = plan(given, Manner(keeps_going=True, log=log))
+    with planned.listener:
+        session = DevSession(planned, asked, log)
+        development = session.development
+        beside: list[Work] = [
+            session.show,
+            partial(hangups.serve, development.reload),
+            partial(development.reload_at, changes),
+        ]
+        if answer_changes:
+            beside.append(partial(development.play_anew_at, answer_changes))
+        if folders := code_worked_on():
+            beside.append(partial(development.replace_at, code_changes(*folders)))
+        if tunnel:
+            beside.append(partial(tunnel.watch, session.say))
+        await until_stopped(keep_all(planned, *beside))
 
 
 class DevSession:

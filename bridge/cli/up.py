@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -53,7 +54,8 @@ class Plan:
 
     A tier is started when the one before it runs, and stopped when the one after it has ended.
     `missing_folder` is set where the demo is served because no server files are there. Those
-    that are `reloaded` read them anew at a SIGHUP.
+    that are `reloaded` read them anew at a SIGHUP. The `listener`, which is open where the port is
+    held for the web process, is for the caller to close.
     """
 
     configuration: Configuration
@@ -62,6 +64,7 @@ class Plan:
     missing_folder: Path | None
     tiers: tuple[tuple[Process, ...], ...]
     reloaded: tuple[Child, ...]
+    listener: socket.socket
 
 
 def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
@@ -86,9 +89,10 @@ def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
     configuration = read_configuration(environ, keeps_going=manner.keeps_going)
     settings = configuration.settings
     listener = listen(settings.host, settings.port)
+    if not manner.keeps_going:
+        listener.close()
+    held = (listener.fileno(),) if manner.keeps_going else ()
     options = ("--keep-going",) if manner.keeps_going else ()
-    held = (listener.detach(),) if manner.keeps_going else ()
-    listener.close()
 
     def child(*command: str, files: tuple[int, ...] = ()) -> Child:
         return Child(command, environ, settings.drain_s, Surroundings(None, manner.log, files))
@@ -97,7 +101,8 @@ def plan(given: Mapping[str, str], manner: Manner = AS_UP) -> Plan:
     serving_at = tuple(word for file in held for word in ("--fd", str(file)))
     reloaded = (child("worker", *options), child("web", *options, *serving_at, files=held))
     tiers = (first, stand_in, reloaded)
-    return Plan(configuration, environ, stand_in_port, missing_folder(given), tiers, reloaded)
+    missing = missing_folder(given)
+    return Plan(configuration, environ, stand_in_port, missing, tiers, reloaded, listener)
 
 
 def stand_in_port_of(data_dir: Path) -> int:

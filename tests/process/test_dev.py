@@ -217,7 +217,7 @@ async def test_wrong_answers_are_all_named_and_nothing_starts(
     assert status == 1
     assert [line.partition("answers.yaml:")[2][:2] for line in told.splitlines()] == ["2:", "4:"]
     status, told = await commands.run("dev", "--fake-claude", "none.yaml", environ=environ)
-    assert (status, "'none.yaml' does not exist" in told) == (2, True)
+    assert (status, told) == (1, "none.yaml is no file: name one of answers, or mend its name\n")
 
 
 async def test_a_taken_port_is_named_in_one_line(environ: dict[str, str]) -> None:

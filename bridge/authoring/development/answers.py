@@ -110,6 +110,8 @@ def read_answers(path: Path, servers: Mapping[str, Server], *, knows_all: bool) 
     Raises:
         ConfigurationError: naming all that is wrong, with file and line.
     """
+    if not path.is_file():
+        raise ConfigurationError((f"{path} is no file: name one of answers, or mend its name",))
     document = read_document(path)
     try:
         answers = Answers.model_validate(document.value or {}, by_name=False)

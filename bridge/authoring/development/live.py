@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 from rich.live import Live
@@ -46,18 +47,22 @@ class LiveView:
 
     def show(self, _changed: Sequence[Activity], newest_first: Sequence[Activity]) -> None:
         """Show how things stand now."""
-        self._view = replace(
+        now = replace(
             self._view,
             head=self._head(),
             faults=self._faults(),
             activities=tuple(newest_first),
         )
-        self._keys.put_nowait(REDRAW)
+        if now != self._view:
+            self._view = now
+            self._keys.put_nowait(REDRAW)
 
     async def run(self, resending: Resending) -> None:
         """Draw, and do as keys ask, until the one that ends all; never returns by itself."""
         console = Console()
         terminal = sys.stdin.fileno()
+        redraw = partial(self._keys.put_nowait, REDRAW)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, redraw)
         try:
             while True:
                 with (

@@ -36,5 +36,5 @@ def past_stand_in(servers: Mapping[str, Server], stand_in_url: str) -> tuple[str
         "begin its url with ${BRIDGE_N8N_URL}"
         for server in servers.values()
         for workflow in server.workflows.values()
-        if not workflow.url.startswith(f"{stand_in_url}/")
+        if workflow.url and not workflow.url.startswith(f"{stand_in_url}/")
     )

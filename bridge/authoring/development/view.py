@@ -85,7 +85,8 @@ def render(view: View, width: int, height: int) -> RenderableType:
     """Lay a view out on a terminal of so many columns and lines."""
     above = [*(Text(printable(line), style="bold") for line in view.head), *_faults(view), Text("")]
     below = [*(Text(printable(line), style="yellow") for line in view.said), _help(view)]
-    room = max(height - len(above) - len(below) - 1, 3)
+    taken = sum(max(1, -(-line.cell_len // width)) for line in (*above, *below))
+    room = max(height - taken - 1, 3)
     if view.details is None:
         shown: RenderableType = _table(view, room, has_ids=width >= IDS_FROM)
     else:
@@ -107,8 +108,9 @@ def _table(view: View, room: int, *, has_ids: bool) -> Table:
     first = max(view.at - room + 2, 0)
     shown = view.activities[first : first + room - 1]
     rows = [dict(_cells(each, is_chosen=each is view.chosen)) for each in shown]
+    has_whys = any(row["why"] for row in rows)
     for name in COLUMNS:
-        if has_ids or name != "id":
+        if {"id": has_ids, "why": has_whys}.get(name, True):
             # rich takes room from columns that may wrap: their cells are cut instead.
             table.add_column(name, no_wrap=name not in CUT)
     for row in rows:
