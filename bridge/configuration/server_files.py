@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from bridge.configuration.documents import Document, UnreadableError, read_document
 from bridge.configuration.fields import rule_of
 from bridge.configuration.findings import Finding, Rule, at
-from bridge.configuration.handler_descriptions import describe_handlers
 from bridge.configuration.rules import (
     EXECUTION_UNREACHABLE,
     FOLDER_EMPTY,
@@ -107,6 +106,9 @@ def read_server_files(
         filled, unfilled = variables.fill(document.value)
         server, wrong = _read_server(document, variables, filled, unfilled)
         if server and server.handlers:
+            # Loaded for those that have any: most servers have none.
+            from bridge.configuration.handler_descriptions import describe_handlers
+
             handlers = describe_handlers(document, server, filled, environ)
             filled, wrong = handlers.filled, list(handlers.findings)
             if not wrong:
