@@ -64,7 +64,7 @@ def describe_handlers(
     }
     environment = environment_of(environ, process.variables)
     try:
-        report = _kept_report(json.dumps(asked), process.memory_bytes, environment)
+        report = _kept_report(asked, process.memory_bytes, environment)
     except _NotDescribedError as error:
         said = f"could not be imported: {error}"
         finding = document.finding(HANDLER_UNIMPORTABLE, _place(server, server.handlers[0]), said)
@@ -133,7 +133,9 @@ _kept: dict[str, Any] = {}
 """The last sound report on each handlers that were asked for."""
 
 
-def _kept_report(asked: str, memory_bytes: int, environment: Mapping[str, str]) -> Any:
+def _kept_report(
+    asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[str, str]
+) -> Any:
     """Return the report of handlers, the one of before where nothing can be new in it."""
     key = json.dumps([asked, memory_bytes, *environment.items()])
     if key not in _kept or _kept[key]["code"] != _digests(_kept[key]["code"]):
@@ -153,23 +155,19 @@ def _digests(files: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _report(asked: str, memory_bytes: int, environment: Mapping[str, str]) -> Any:
+def _report(asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[str, str]) -> Any:
     """Return what a process that imports the handlers says of them."""
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        command("describe", str(DESCRIBE_S), str(memory_bytes)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-    )
+    try:
+        process = _started(asked, memory_bytes, environment)
+    except OSError as error:
+        raise _NotDescribedError(f"no process for it could be started: {error.strerror}") from error
     assert process.stdin is not None, "opened as a pipe"
     assert process.stdout is not None, "opened as a pipe"
     overtime = threading.Timer(DESCRIBE_S, _end_group, [process])
     overtime.start()
     try:
         with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(asked.encode())
+            stdin.write(json.dumps(asked).encode())
         text = process.stdout.read(REPORT_BYTES_MAX + 1)
         has_time = overtime.is_alive()
     finally:
@@ -183,6 +181,20 @@ def _report(asked: str, memory_bytes: int, environment: Mapping[str, str]) -> An
         return json.loads(text)
     except ValueError:
         raise _NotDescribedError(_why(status, len(text))) from None
+
+
+def _started(
+    asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command("describe", str(DESCRIBE_S), str(memory_bytes)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=asked["folder"],
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

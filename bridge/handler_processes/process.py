@@ -112,6 +112,7 @@ class HandlerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
+            cwd=self._options.folder,
             env=environment_of(self._environ, self._options.variables),
             pass_fds=[end.fileno()],
             start_new_session=True,  # its own group, which ends as one

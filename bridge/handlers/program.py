@@ -26,7 +26,7 @@ OOM_SCORE = 500
 """How much sooner than others the system ends it for want of memory; 1000 is the most."""
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is made from nothing
     """Run as asked: `serve FD PARENT_PID MEMORY_BYTES` or `describe SECONDS MEMORY_BYTES`."""
     if arguments[0] == "serve":
         end = socket.socket(fileno=int(arguments[1]))
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         report(asked, sink)
 
 
-def _confine(memory_bytes: int) -> None:
+def _confine(memory_bytes: int) -> None:  # pragma: no cover - likewise
     faulthandler.enable()  # a crash tells on stderr where it came about
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
@@ -57,7 +57,7 @@ def _confine(memory_bytes: int) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 
 
-def _end_group_with(end: socket.socket) -> None:
+def _end_group_with(end: socket.socket) -> None:  # pragma: no cover - likewise
     """Leave a process behind that ends all of the group when the other end is closed."""
     if os.fork():
         return

@@ -18,6 +18,7 @@ and from here
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -46,27 +47,34 @@ TOO_LONG = (
 
 
 def serve(end: socket.socket) -> None:
-    """Serve the worker at the other end, until it is done with this process."""
-    asyncio.run(_serve(end))
+    """Serve the worker at the other end; end this process when it is done with it."""
+    asyncio.run(_serve_and_exit(end))
 
 
-async def _serve(end: socket.socket) -> None:
+async def _serve_and_exit(end: socket.socket) -> None:
+    status = await serve_to_the_end(end)
+    os._exit(status)  # threads of handlers that still run are not waited for
+
+
+async def serve_to_the_end(end: socket.socket) -> int:
+    """Serve the worker at the other end until it is done; return the exit status."""
     channel = await HandlerChannel.over(end)
-    messages = channel.messages()
-    asked, _ = await anext(messages)
-    try:
-        served = ServedHandlers(channel, asked)
-        await served.start()
-    except HandlerError as error:
-        await channel.send({"fault": str(error)})
-        os._exit(1)
-    channel.write({"ready": True})
-    receiving = asyncio.create_task(_receive(served, messages))
-    await served.over.wait()
-    receiving.cancel()
-    await served.stop()
-    await channel.flush()
-    os._exit(0)  # threads of its own that still run are not waited for
+    with contextlib.closing(channel):
+        messages = channel.messages()
+        asked, _ = await anext(messages)
+        try:
+            served = ServedHandlers(channel, asked)
+            await served.start()
+        except HandlerError as error:
+            await channel.send({"fault": str(error)})
+            return 1
+        channel.write({"ready": True})
+        receiving = asyncio.create_task(_receive(served, messages))
+        await served.over.wait()
+        receiving.cancel()
+        await served.stop()
+        await channel.flush()
+        return 0
 
 
 async def _receive(served: "ServedHandlers", messages: AsyncIterator[tuple[Head, bytes]]) -> None:

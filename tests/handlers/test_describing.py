@@ -7,6 +7,7 @@ import pytest
 from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
 from tests.handlers.desks import ENVIRON, desk
+from tests.handlers.wrong_handlers import WRONG
 
 SERVER = "name: s\nworkflows:\n  w: {kind: python, handler: 'mod:f', description: It works.}\n"
 
@@ -82,72 +83,6 @@ def test_a_server_whose_code_changes_is_another(tmp_path: Path) -> None:
     assert read("async def f() -> int:\n    return 2\n") != first
 
 
-WRONG = [
-    (
-        "",
-        "handler-missing",
-        "s.yaml:{line}:24",
-        "workflows.{name}.handler names nothing: there is no f in",
-    ),
-    (
-        "f = 1",
-        "handler-not-async",
-        "s.yaml:{line}:24",
-        "workflows.{name}.handler names no function: {name}:f",
-    ),
-    ("def f(): ...", "handler-not-async", "{name}.py:1:1", "f is not async: write `async def`"),
-    (
-        "async def f(\n  a): ...",
-        "handler-untyped",
-        "{name}.py:2:3",
-        "a has no type, so Claude cannot",
-    ),
-    ("async def f(*a: int): ...", "handler-untyped", "{name}.py:1:14", "a takes any number of arg"),
-    (
-        "async def f(**a: int): ...",
-        "handler-untyped",
-        "{name}.py:1:15",
-        "a takes arguments of any na",
-    ),
-    (
-        "async def f(a: int, /): ...",
-        "handler-untyped",
-        "{name}.py:1:13",
-        "a can only be given by its",
-    ),
-    (
-        "class Odd: ...\nasync def f(a: Odd): ...",
-        "handler-untyped",
-        "{name}.py:2:13",
-        "a has a type that JSON cannot hold",
-    ),
-    (
-        "class Odd: ...\nasync def f() -> Odd: ...",
-        "handler-untyped",
-        "{name}.py:2:18",
-        "what it returns has a type that JSON cannot hold",
-    ),
-    (
-        "async def f(a: 'Nothing'): ...",
-        "handler-untyped",
-        "{name}.py:1:1",
-        "f has an annotation that cannot be read: name 'Nothing' is not defined: mend it",
-    ),
-    (
-        "import nothing_like_it",
-        "handler-unimportable",
-        "{name}.py:1:1",
-        "the module cannot be imported: there is no nothing_like_it: install it where the bridge ",
-    ),
-    ("\nx = (", "handler-unimportable", "{name}.py:2:5", "this is no Python: '(' was never closed"),
-    (
-        "def g():\n    raise KeyError('x')\ng()",
-        "handler-unimportable",
-        "{name}.py:2:5",
-        "the module cannot be imported: KeyError: 'x': mend that",
-    ),
-    ("raise SystemExit(2)", "handler-unimportable", "{name}.py:1:1", "SystemExit: 2: mend that"),
-]
 NAMED = {f"mod{number}": wrong for number, wrong in enumerate(WRONG)}
 
 

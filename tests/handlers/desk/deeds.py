@@ -106,6 +106,11 @@ async def end_process(_ctx: Context, _value: object, _seconds: float) -> object:
     os._exit(3)
 
 
+async def cancel_itself(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Be cancelled by nobody but itself."""
+    raise asyncio.CancelledError
+
+
 async def kill_process(_ctx: Context, _value: object, _seconds: float) -> object:
     """End it as the system does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -165,12 +170,12 @@ async def have_children(_ctx: Context, value: object, seconds: float) -> object:
     return child.pid
 
 
-async def report(ctx: Context, value: object, _seconds: float) -> object:
+async def report(ctx: Context, value: object, seconds: float) -> object:
     """Report progress many times."""
     for number in range(1000):
         await ctx.progress(number / 1000, f"{value} {number}")
     await ctx.progress(1, f"{value} all")
-    await asyncio.sleep(1)
+    await asyncio.sleep(max(seconds, 0.5))
     return value
 
 
@@ -194,6 +199,7 @@ DEEDS = {
         raise_error,
         leave,
         end_process,
+        cancel_itself,
         kill_process,
         crash,
         loop,

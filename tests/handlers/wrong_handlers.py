@@ -1,0 +1,68 @@
+"""Handlers with something wrong: the rule that each breaks, where, and what is said of it."""
+
+WRONG = [
+    (
+        "",
+        "handler-missing",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names nothing: there is no f in",
+    ),
+    (
+        "f = 1",
+        "handler-not-async",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names no function: {name}:f",
+    ),
+    ("def f(): ...", "handler-not-async", "{name}.py:1:1", "f is not async: write `async def`"),
+    (
+        "async def f(\n  a): ...",
+        "handler-untyped",
+        "{name}.py:2:3",
+        "a has no type, so Claude cannot",
+    ),
+    ("async def f(*a: int): ...", "handler-untyped", "{name}.py:1:14", "a takes any number of arg"),
+    (
+        "async def f(**a: int): ...",
+        "handler-untyped",
+        "{name}.py:1:15",
+        "a takes arguments of any na",
+    ),
+    (
+        "async def f(a: int, /): ...",
+        "handler-untyped",
+        "{name}.py:1:13",
+        "a can only be given by its",
+    ),
+    (
+        "class Odd: ...\nasync def f(a: Odd): ...",
+        "handler-untyped",
+        "{name}.py:2:13",
+        "a has a type that JSON cannot hold",
+    ),
+    (
+        "class Odd: ...\nasync def f() -> Odd: ...",
+        "handler-untyped",
+        "{name}.py:2:18",
+        "what it returns has a type that JSON cannot hold",
+    ),
+    (
+        "async def f(a: 'Nothing'): ...",
+        "handler-untyped",
+        "{name}.py:1:1",
+        "f has an annotation that cannot be read: name 'Nothing' is not defined: mend it",
+    ),
+    (
+        "import nothing_like_it",
+        "handler-unimportable",
+        "{name}.py:1:1",
+        "the module cannot be imported: there is no nothing_like_it: install it where the bridge ",
+    ),
+    ("\nx = (", "handler-unimportable", "{name}.py:2:5", "this is no Python: '(' was never closed"),
+    (
+        "def g():\n    raise KeyError('x')\ng()",
+        "handler-unimportable",
+        "{name}.py:2:5",
+        "the module cannot be imported: KeyError: 'x': mend that",
+    ),
+    ("raise SystemExit(2)", "handler-unimportable", "{name}.py:1:1", "SystemExit: 2: mend that"),
+]
