@@ -10,7 +10,7 @@ from bridge.formats.json_text import encode
 from bridge.handler_processes.pool import HandlerProcesses
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.models import Json
-from bridge.n8n.outcomes import WebhookOutcome
+from bridge.n8n.outcomes import RunOutcome
 from bridge.runtime import WorkerRuntime
 from bridge.verbs.elicitations import Elicitation
 from bridge.verbs.runs import RunAttempt
@@ -43,7 +43,7 @@ class AmidCall:
 
 async def handled(
     runtime: WorkerRuntime, handlers: HandlerProcesses, sending: RunAttempt
-) -> WebhookOutcome | None:
+) -> RunOutcome | None:
     """Make one attempt to run a handler; None where it may not be started."""
     asked = HandlerRequest(
         server=sending.server,

@@ -9,7 +9,7 @@ from bridge.handler_processes.pool import HandlerProcesses
 from bridge.mcp.occurrence import occurrence
 from bridge.models import CallId, Event, EventId, Json, SubscriptionId
 from bridge.n8n.client import N8n, WorkflowRequest
-from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, WebhookOutcome
+from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, RunOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import WorkerRuntime
@@ -57,7 +57,7 @@ async def run_call(
     expected = workflows.get(hint)
     spare = n8n.spare(expected) if expected and expected.kind is None else None
 
-    async def send(sending: RunAttempt) -> WebhookOutcome | None:
+    async def send(sending: RunAttempt) -> RunOutcome | None:
         nonlocal spare
         if sending.workflow.kind == "python":
             return await handled(runtime, handlers, sending)

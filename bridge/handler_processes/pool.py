@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.configuration.servers import Server
 from bridge.handler_processes.requests import HandlerRequest
-from bridge.n8n.outcomes import NotRun, WebhookOutcome
+from bridge.n8n.outcomes import NotRun, RunOutcome
 
 if TYPE_CHECKING:
     from bridge.handler_processes.keeping import KeptProcess
@@ -49,7 +49,7 @@ class HandlerProcesses:
 
                 self._kept[name] = KeptProcess(server, self._environ)
 
-    async def run(self, asked: HandlerRequest, arguments: bytes) -> WebhookOutcome | None:
+    async def run(self, asked: HandlerRequest, arguments: bytes) -> RunOutcome | None:
         """Make one attempt to run a handler; None where it may not be started.
 
         Cancelling this cancels the handler.

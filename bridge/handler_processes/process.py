@@ -20,7 +20,7 @@ from bridge.handler_processes.output import log_output
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.handlers.channel import BrokenChannelError, HandlerChannel, Head
 from bridge.handlers.launching import command, environment_of
-from bridge.n8n.outcomes import Answered, MaybeRun, Refused, WebhookOutcome, cut_words
+from bridge.n8n.outcomes import Answered, MaybeRun, Refused, RunOutcome, cut_words
 from bridge.n8n.scrub import scrub_outcome, scrub_text
 
 START_S = 120.0
@@ -43,11 +43,11 @@ class HandlerRun:
 
     def __init__(self, asked: HandlerRequest) -> None:
         self.asked = asked
-        self.outcome: asyncio.Future[WebhookOutcome] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[RunOutcome] = asyncio.get_running_loop().create_future()
         self.is_left = False
         self.amid: set[asyncio.Task[None]] = set()
 
-    def end(self, outcome: WebhookOutcome) -> None:
+    def end(self, outcome: RunOutcome) -> None:
         """Let who waits for it have the outcome, once."""
         for task in self.amid:
             task.cancel()
@@ -142,7 +142,7 @@ class HandlerProcess:
             await end(*tasks)
             channel.close()
 
-    async def run(self, asked: HandlerRequest, arguments: bytes) -> WebhookOutcome:
+    async def run(self, asked: HandlerRequest, arguments: bytes) -> RunOutcome:
         """Run a handler with arguments as JSON, to its end, at the latest `timeout_s` from now.
 
         Cancelling this cancels the handler.
@@ -254,7 +254,7 @@ class HandlerProcess:
                 run = self._runs[number]
                 self._do_amid(run, self._ask(run, question, str(head["hook"]), body))
 
-    async def _outcome(self, asked: HandlerRequest, head: Head, body: bytes) -> WebhookOutcome:
+    async def _outcome(self, asked: HandlerRequest, head: Head, body: bytes) -> RunOutcome:
         """Return what the end of a run means."""
         if "raised" in head:
             about = {"server": asked.server, "tool": asked.workflow.name, "call_id": asked.call_id}

@@ -27,9 +27,9 @@ from bridge.n8n.outcomes import (
     ExecutionOutcome,
     Refused,
     ResumeOutcome,
+    RunOutcome,
     StillRunning,
     Unknown,
-    WebhookOutcome,
 )
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.resume_answers import read_resume_answer
@@ -126,7 +126,7 @@ class N8n:
         timeout_s: float,
         mark_sent: MarkSent = _always,
         spare: FreshConnection | None = None,
-    ) -> WebhookOutcome | None:
+    ) -> RunOutcome | None:
         """Make one attempt to run a workflow, within `timeout_s` from connecting to the last byte.
 
         Where `mark_sent` says that no byte may leave, nothing is sent, and there is no outcome.

@@ -14,7 +14,7 @@ from bridge.n8n.outcomes import (
     NotRun,
     Refused,
     ResumeOutcome,
-    WebhookOutcome,
+    RunOutcome,
 )
 
 UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -30,7 +30,7 @@ CAUSES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def unreachable(failure: Exception) -> WebhookOutcome:
+def unreachable(failure: Exception) -> RunOutcome:
     """Return what a failure means: only before the first byte the workflow surely did not run."""
     if isinstance(failure, UNSENDABLE):
         return Refused("`url` or a header of `auth` cannot be sent over HTTP: mend it")

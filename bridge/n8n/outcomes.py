@@ -1,4 +1,4 @@
-"""What n8n's answers mean, as the verbs decide on them."""
+"""What n8n's answers mean, and the ends of handlers, as the verbs decide on them."""
 
 from dataclasses import dataclass
 
@@ -91,7 +91,7 @@ class Refused(Trouble):
     """n8n said no, and would again."""
 
 
-WebhookOutcome = Answered | NotRun | NotRegistered | MaybeRun | Refused
+RunOutcome = Answered | NotRun | NotRegistered | MaybeRun | Refused
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from bridge.n8n.outcomes import (
     Answered,
     ExecutionOutcome,
     ResultFile,
+    RunOutcome,
     StillRunning,
     Succeeded,
-    WebhookOutcome,
 )
 from bridge.n8n.reply_address import secrets_in
 
-AnyOutcome = TypeVar("AnyOutcome", bound=WebhookOutcome | ExecutionOutcome)
+AnyOutcome = TypeVar("AnyOutcome", bound=RunOutcome | ExecutionOutcome)
 
 MARK = "[secret]"
 JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -16,8 +16,8 @@ from bridge.n8n.outcomes import (
     NotRegistered,
     NotRun,
     Refused,
+    RunOutcome,
     Trouble,
-    WebhookOutcome,
 )
 
 Outcome = TypeVar("Outcome")
@@ -80,7 +80,7 @@ def is_credential_fault(answer: N8nAnswer) -> bool:
     return answer.message in CREDENTIAL_FAULTS or (says_jwt and not answer.is_json)
 
 
-WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], WebhookOutcome]], ...] = (
+WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], RunOutcome]], ...] = (
     (
         lambda n8n: n8n.is_success and n8n.message == STARTING_UP,
         gives(NotRun, "n8n is starting up"),
@@ -213,7 +213,7 @@ WEBHOOK: tuple[tuple[Callable[[N8nAnswer], bool], Callable[[N8nAnswer], WebhookO
 
 def read_webhook_answer(
     status: int, content_type: str, body: bytes, disposition: str = ""
-) -> WebhookOutcome:
+) -> RunOutcome:
     """Report what a webhook's answer means; its Content-Disposition names a file."""
     answer = N8nAnswer(status, content_type, body, disposition)
     return next(then(answer) for when, then in WEBHOOK if when(answer))

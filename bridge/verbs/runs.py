@@ -24,9 +24,9 @@ from bridge.n8n.outcomes import (
     NotRegistered,
     NotRun,
     Refused,
+    RunOutcome,
     Succeeded,
     Unknown,
-    WebhookOutcome,
 )
 from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
@@ -128,7 +128,7 @@ class RunAttempt:
     mark_sent: Callable[[], Awaitable[bool]]
 
 
-Send = Callable[[RunAttempt], Coroutine[None, None, WebhookOutcome | None]]
+Send = Callable[[RunAttempt], Coroutine[None, None, RunOutcome | None]]
 """Makes an attempt; None for one whose first byte may not leave."""
 
 
@@ -199,7 +199,7 @@ class Runs:
 
     async def _attempt(
         self, running: Running, workflow: Workflow, send: Send, look: Look
-    ) -> WebhookOutcome | None:
+    ) -> RunOutcome | None:
         """Send, unless an execution is known, and follow it; None when that is for others now."""
         call_id, execution = running.call.call_id, running.call.execution
         if execution is None:
@@ -247,7 +247,7 @@ class Runs:
             return Refused(NO_WORKFLOW, answered.page)
         return Refused(NO_JSON.format(flaw=answered.flaw), str(answered.value))
 
-    async def _settle(self, running: Running, workflow: Workflow, outcome: WebhookOutcome) -> None:
+    async def _settle(self, running: Running, workflow: Workflow, outcome: RunOutcome) -> None:
         match outcome:
             case Answered() if workflow.result == "callback":
                 await self._store.await_callback(running, workflow.timeout_s - running.elapsed_s)

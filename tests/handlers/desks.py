@@ -10,7 +10,7 @@ from bridge.formats.json_text import encode
 from bridge.handler_processes.pool import HandlerProcesses
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.models import CallId, Json
-from bridge.n8n.outcomes import WebhookOutcome
+from bridge.n8n.outcomes import RunOutcome
 
 FOLDER = Path(__file__).parent / "desk"
 KEY = "a-key-that-nobody-else-may-know"
@@ -56,7 +56,7 @@ async def call(
     timeout_s: float = 20,
     call_id: str = "call_1",
     **arguments: Any,
-) -> WebhookOutcome | None:
+) -> RunOutcome | None:
     """Make one attempt of a call."""
 
     async def mark_sent() -> bool:

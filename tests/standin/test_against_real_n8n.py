@@ -19,10 +19,10 @@ from bridge.n8n.outcomes import (
     MaybeRun,
     NotRegistered,
     Refused,
+    RunOutcome,
     StillRunning,
     Succeeded,
     Unknown,
-    WebhookOutcome,
 )
 from bridge.verbs.runs import Followed, execution_in, follow
 from tests.raw_server import raw_server
@@ -229,7 +229,7 @@ async def test_the_bridge_follows_an_execution(n8n: N8n) -> None:
     async def look(_workflow: Workflow, execution: str) -> ExecutionOutcome:
         return await bridge.look_at(base_url, n8n.api_key, execution)
 
-    async def outcome(arguments: dict[str, Json]) -> WebhookOutcome:
+    async def outcome(arguments: dict[str, Json]) -> RunOutcome:
         told = (await n8n.post("/webhook/execution-tool", arguments)).json()
         workflow = Workflow(url=f"{base_url}/webhook/execution-tool", result="execution")
         return await follow(Followed(workflow, execution_in(told) or "", 0, 20), look)
@@ -275,7 +275,7 @@ async def test_the_pdf_tool_fails_on_what_is_no_pdf(n8n: N8n, given: object) -> 
 
 
 async def test_the_bridge_reads_the_answers_right(n8n: N8n) -> None:
-    async def run(name: str, arguments: dict[str, Json]) -> WebhookOutcome:
+    async def run(name: str, arguments: dict[str, Json]) -> RunOutcome:
         workflow = Workflow(url=str(n8n.http.base_url.join(f"/webhook/{name}")))
         outcome = await bridge.run_workflow(WorkflowRequest(workflow, arguments, "call_1", ""), 20)
         assert outcome

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Iterable
 
 from bridge.configuration.servers import Workflow
-from bridge.n8n.outcomes import ExecutionOutcome, WebhookOutcome
+from bridge.n8n.outcomes import ExecutionOutcome, RunOutcome
 from bridge.verbs.runs import RunAttempt
 
 
 class N8n:
     """Answers what it was told when it is sent or looked at, and remembers what it was asked."""
 
-    def __init__(self, *outcomes: WebhookOutcome, seen: Iterable[ExecutionOutcome] = ()) -> None:
+    def __init__(self, *outcomes: RunOutcome, seen: Iterable[ExecutionOutcome] = ()) -> None:
         self._outcomes = list(outcomes)
         self._seen = list(seen)
         self.asked: list[RunAttempt] = []
         self.looked_at: list[str] = []
 
-    async def __call__(self, sending: RunAttempt) -> WebhookOutcome | None:
+    async def __call__(self, sending: RunAttempt) -> RunOutcome | None:
         if not await sending.mark_sent():
             return None
         self.asked.append(sending)
@@ -35,7 +35,7 @@ class Silent:
         self.asked = asyncio.Event()
         self.was_cancelled = False
 
-    async def __call__(self, sending: RunAttempt) -> WebhookOutcome:
+    async def __call__(self, sending: RunAttempt) -> RunOutcome:
         await sending.mark_sent()
         await self._be_silent()
         raise AssertionError("nobody answers")

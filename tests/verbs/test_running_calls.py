@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from bridge.models import Call, CallId, CallStatus
-from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, WebhookOutcome
+from bridge.n8n.outcomes import Answered, MaybeRun, NotRegistered, NotRun, Refused, RunOutcome
 from bridge.runtime import Runtime
 from bridge.store.runs import INTERRUPTED
 from bridge.verbs.runs import RunAttempt
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 SUCCEEDED, FAILED, QUEUED = CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.QUEUED
 
 
-async def run(runtime: Runtime, workflow: str, *outcomes: WebhookOutcome) -> Call:
+async def run(runtime: Runtime, workflow: str, *outcomes: RunOutcome) -> Call:
     """Start a call and make an attempt for each outcome; returns the call as it is then."""
     call = await start(runtime, workflow)
     n8n = N8n(*outcomes)
@@ -37,7 +37,7 @@ async def test_a_call_is_on_record_as_sent_once_its_first_byte_is_to_leave(
     call = await start(web, n=[1, None, "🦀"])
     seen: list[tuple[Call, RunAttempt]] = []
 
-    async def look(sending: RunAttempt) -> WebhookOutcome:
+    async def look(sending: RunAttempt) -> RunOutcome:
         assert not (await read(web, sending.call_id)).sent
         assert await sending.mark_sent()
         seen.append((await read(web, sending.call_id), sending))
@@ -103,7 +103,7 @@ async def test_starting_a_call_wakes_a_worker(web: Runtime) -> None:
 async def test_the_answers_of_n8n_decide_on_a_call(
     web: Runtime,
     workflow: str,
-    outcomes: list[WebhookOutcome],
+    outcomes: list[RunOutcome],
     status: CallStatus,
     attempt: int,
     said: str | None,
@@ -151,7 +151,7 @@ async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None
 async def test_an_attempt_that_outlasts_the_time_of_its_call_is_told_as_such(web: Runtime) -> None:
     call = await start(web, "brief")
 
-    async def outlast(sending: RunAttempt) -> WebhookOutcome:
+    async def outlast(sending: RunAttempt) -> RunOutcome:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(sending.timeout_s):
                 await asyncio.Event().wait()

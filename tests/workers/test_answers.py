@@ -23,7 +23,7 @@ from bridge.n8n.outcomes import (
     Refused,
     ResultFile,
     ResumeOutcome,
-    WebhookOutcome,
+    RunOutcome,
 )
 from bridge.n8n.resume_answers import RESUME, read_resume_answer
 from bridge.n8n.scrub import scrub_outcome
@@ -97,7 +97,7 @@ RESUME_EXAMPLES = [
     ("row", "example"), list(enumerate(WEBHOOK_EXAMPLES)), ids=lambda part: str(part)[:60]
 )
 def test_each_row_of_the_webhook_table_is_the_first_that_its_example_meets(
-    row: int, example: tuple[int, str, bytes, type[WebhookOutcome]]
+    row: int, example: tuple[int, str, bytes, type[RunOutcome]]
 ) -> None:
     status, content_type, body, outcome = example
     answer = N8nAnswer(status, content_type, body)

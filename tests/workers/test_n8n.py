@@ -32,8 +32,8 @@ from bridge.n8n.outcomes import (
     NotRegistered,
     NotRun,
     Refused,
+    RunOutcome,
     Unknown,
-    WebhookOutcome,
 )
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.standin.faults import InjectedFault
@@ -71,7 +71,7 @@ async def run(
     attempt: int = 1,
     timeout_s: float = 10,
     callback_url: str | None = None,
-) -> WebhookOutcome:
+) -> RunOutcome:
     trace = traceparent("", CALL_ID, attempt)
     asked = WorkflowRequest(called, arguments or {}, CALL_ID, trace, callback_url)
     outcome = await n8n.run_workflow(asked, timeout_s)
@@ -243,7 +243,7 @@ async def test_a_workflow_that_is_not_idempotent_never_runs_on_a_used_connection
     assert max(server.carried) == 1
 
 
-async def ask(n8n: N8n, called: Workflow, mark_sent: MarkSent) -> WebhookOutcome | None:
+async def ask(n8n: N8n, called: Workflow, mark_sent: MarkSent) -> RunOutcome | None:
     return await n8n.run_workflow(WorkflowRequest(called, {}, CALL_ID, ""), 10, mark_sent)
 
 
@@ -472,7 +472,7 @@ async def test_giving_up_closes_the_connection(n8n: N8n) -> None:
     ids=str,
 )
 async def test_each_trouble_of_n8n_is_known_for_what_it_is(
-    n8n: N8n, fault: dict[str, Any], outcome: type[WebhookOutcome]
+    n8n: N8n, fault: dict[str, Any], outcome: type[RunOutcome]
 ) -> None:
     async with Standin(has_control=True) as standin, serving(standin) as url:
         standin.faults.add(InjectedFault(path="/webhook/slow-tool", **fault))
