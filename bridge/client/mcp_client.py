@@ -10,6 +10,8 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
+from bridge.configuration.servers import Server
+
 T = TypeVar("T")
 
 TIMEOUT_S = 120.0
@@ -27,6 +29,12 @@ async def connected(
         yield client
 
 
+def connected_to(base: str, server: Server) -> AbstractAsyncContextManager[Client]:
+    """Connect to a server of the bridge at `base`, by the first token of its file."""
+    token = server.tokens[0].value.get_secret_value() if server.tokens else ""
+    return connected(f"{base}/mcp/{server.name}", token)
+
+
 @contextlib.asynccontextmanager
 async def closing(
     http: httpx2.AsyncClient, transport: AbstractAsyncContextManager[T]
@@ -34,6 +42,13 @@ async def closing(
     """Close the HTTP client with the transport that was given it."""
     async with http, transport as streams:
         yield streams
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what an error says; of a group, as clients raise them, the first in it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
 
 
 def sentence(result: CallToolResult) -> str:

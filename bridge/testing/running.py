@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from bridge.client.mcp_client import connected
+from bridge.client.mcp_client import connected_to
 from bridge.client.proofs import proof_for
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
@@ -55,11 +55,8 @@ class RunningBridge:
     def claude_at(self, name: str) -> ClaudeClient:
         """Return the client of a server, connected the first time."""
         if name not in self._clients:
-            tokens = self.servers[name].tokens
-            token = tokens[0].value.get_secret_value() if tokens else ""
-            client = self._portal.wrap_async_context_manager(
-                connected(f"{self.url}/mcp/{name}", token)
-            )
+            connecting = connected_to(self.url, self.servers[name])
+            client = self._portal.wrap_async_context_manager(connecting)
             self._clients[name] = ClaudeClient(self._exits.enter_context(client), self._portal)
         return self._clients[name]
 

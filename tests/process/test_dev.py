@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bridge.client.mcp_client import connected
 from bridge.local.ports import free_port
 from tests import commands
+from tests.claude import use
 from tests.doors.by_hand import open_session, request
 from tests.processes import ROOT, Running, children_of, is_gone, running
 from tests.waiting import wait_until
@@ -145,6 +147,36 @@ async def test_files_are_read_anew_as_far_as_they_are_sound(
     await said(dev, r"^all files are sound again$")
     aside = await send(kept_environ, "aside", {})
     await said(dev, rf"{aside}  dead .*never$")
+
+
+async def test_changed_handlers_are_run_as_they_are_now(
+    dev: Running, kept_environ: dict[str, str], folder: Path
+) -> None:
+    handlers = folder / "servers" / "own" / "handlers.py"
+    handlers.parent.mkdir()
+    handlers.write_text('async def count() -> int:\n    """Count."""\n    return 1\n')
+    own = "name: own\nworkflows: {count: {kind: python, handler: own.handlers:count}}\n"
+    (folder / "servers" / "own.yaml").write_text(own)
+    url = f"http://127.0.0.1:{kept_environ['BRIDGE_PORT']}/mcp/own"
+
+    async def counts() -> object:
+        async with connected(url, "") as claude:
+            return (await use(claude, "count"))["result"]
+
+    async def counts_one() -> bool:
+        try:
+            return await counts() == 1
+        except Exception:  # noqa: BLE001 - the server is not there yet, in whatever words
+            return False
+
+    await wait_until(counts_one, "the handler")
+    assert not dev.has_said("own.yaml:")
+    handlers.write_text(handlers.read_text().replace("1", "2"))
+
+    async def counts_two() -> bool:
+        return await counts() == 2
+
+    await wait_until(counts_two, "the changed handler")
 
 
 async def test_a_broken_file_is_served_once_it_is_mended_and_a_signal_drains_all(

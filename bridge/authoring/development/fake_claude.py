@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,7 @@ from bridge.authoring.development.answers import (
     PlannedCall,
     reply_of,
 )
-from bridge.client.mcp_client import connected, sentence
+from bridge.client.mcp_client import connected_to, reason_of, sentence
 from bridge.configuration.servers import Server
 from bridge.ending import BackgroundTasks, end
 from bridge.models import Json
@@ -84,24 +83,20 @@ class FakeClaude:
         await end(*self._takers.values(), *self._callers)
         await self._answering.end()
 
-    def _connected(self, server: Server) -> AbstractAsyncContextManager[Client]:
-        token = server.tokens[0].value.get_secret_value() if server.tokens else ""
-        return connected(f"{self.base}/mcp/{server.name}", token)
-
     async def _take(self, server: Server, hook: str) -> None:
         """Take one event after the other, over one connection as long as it lasts."""
         wanted = {"wait_seconds": WAIT_S} | ({"hook": hook} if hook else {})
         said = before = now = ""
         while True:
             try:
-                async with self._connected(server) as client:
+                async with connected_to(self.base, server) as client:
                     while True:
                         taken = await _use(client, "take_event", **wanted)
                         if taken["event_id"]:
                             payload = await _payload(client, taken)
                             self._answering.start(self._answer(server, taken, payload))
             except* (*AWAY, RefusedError) as errors:
-                now = f"the fake Claude cannot take events of {server.name}: {_reason(errors)}"
+                now = f"the fake Claude cannot take events of {server.name}: {reason_of(errors)}"
             # What lasts no longer than a pause is a process that is replaced or has yet to reload.
             if now == before != said:
                 self.say(now)
@@ -115,10 +110,10 @@ class FakeClaude:
         for _ in range(TRIES):
             away: BaseException | None = None
             try:
-                async with self._connected(server) as client:
+                async with connected_to(self.base, server) as client:
                     await self._settle(client, server, taken, rule)
             except* RefusedError as errors:
-                self.say(f"{server.name}/{taken['hook']}: {_reason(errors)}")
+                self.say(f"{server.name}/{taken['hook']}: {reason_of(errors)}")
             except* AWAY as errors:
                 away = errors
             if away is None:
@@ -149,11 +144,11 @@ class FakeClaude:
             server = self._servers.get(call.server)
             try:
                 if server:
-                    async with self._connected(server) as client:
+                    async with connected_to(self.base, server) as client:
                         await _use(client, call.workflow, **call.arguments)
             except* (*AWAY, RefusedError) as errors:
                 self.say(
-                    f"the fake Claude's call of {call.server}/{call.workflow}: {_reason(errors)}"
+                    f"the fake Claude's call of {call.server}/{call.workflow}: {reason_of(errors)}"
                 )
             if call.every_s is None:
                 return
@@ -187,11 +182,3 @@ async def _payload(client: Client, taken: Mapping[str, Any]) -> Json:
         text, offset = text + page["text"], page["next_offset"]
     read: Json = json.loads(text)
     return read
-
-
-def _reason(errors: BaseExceptionGroup[BaseException]) -> str:
-    """Return what the first of several errors says."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__

@@ -9,7 +9,7 @@ import httpx2
 
 from bridge.authoring.development.activity import Activity
 from bridge.authoring.development.served import ServedFiles
-from bridge.client.mcp_client import connected, sentence
+from bridge.client.mcp_client import connected_to, reason_of, sentence
 from bridge.client.proofs import proof_for
 from bridge.errors import BridgeError, NotFoundError
 from bridge.formats.json_text import decode, encode, spell
@@ -68,7 +68,7 @@ class Resending:
             async with httpx2.AsyncClient(timeout=SEND_S, trust_env=False) as http:
                 answer = await http.post(url, content=body, headers=headers, params=query)
         except httpx2.HTTPError as error:
-            return f"{activity.place} was not sent again: {str(error) or type(error).__name__}"
+            return f"{activity.place} was not sent again: {reason_of(error)}"
         said = answer.json()
         if answer.is_success:
             return f"sent again to {activity.place} as {said['event_id']}"
@@ -81,12 +81,11 @@ class Resending:
             raise NotFoundError(f"no server file has the workflow {activity.place} any more")
         if not isinstance(content, dict):
             return f"{activity.place} was not run again: its arguments must be an object"
-        token = server.tokens[0].value.get_secret_value() if server.tokens else ""
         try:
-            async with connected(f"{self._base}/mcp/{server.name}", token) as client:
+            async with connected_to(self._base, server) as client:
                 result = await client.call_tool(activity.part, content)
         except Exception as error:  # noqa: BLE001 - a group of whatever the client met
-            return f"{activity.place} was not run again: {_first(error)}"
+            return f"{activity.place} was not run again: {reason_of(error)}"
         if result.is_error:
             return f"{activity.place} has failed: {sentence(result)}"
         joined = (result.structured_content or {}).get("attached_to")
@@ -155,9 +154,3 @@ def _texts(members: Json) -> Mapping[str, str]:
         for name, value in given.items()
         if isinstance(value, str) and value != "[secret]"
     }
-
-
-def _first(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
