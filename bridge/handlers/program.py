@@ -52,7 +52,9 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is
 def _confine(memory_bytes: int) -> None:  # pragma: no cover - likewise
     faulthandler.enable()  # a crash tells on stderr where it came about
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
 

@@ -84,23 +84,25 @@ async def test_a_long_result_arrives_whole(processes: HandlerProcesses) -> None:
     ],
 )
 async def test_a_process_that_breaks_down_takes_with_it_what_ran_there_and_is_started_anew(
-    processes: HandlerProcesses, deed: str, said: str
+    deed: str, said: str
 ) -> None:
-    beside = asyncio.create_task(call(processes, server=SERVER, deed="sleep", seconds=60))
-    await call(processes, server=SERVER, deed="sleep")
+    server, processes = desk(stall_s=1.0), HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": server}):
+        beside = asyncio.create_task(call(processes, server=server, deed="sleep", seconds=60))
+        await call(processes, server=server, deed="sleep")
 
-    outcomes = await asyncio.gather(call(processes, server=SERVER, deed=deed), beside)
+        outcomes = await asyncio.gather(call(processes, server=server, deed=deed), beside)
 
-    for outcome in outcomes:
-        assert isinstance(outcome, MaybeRun)
-        assert outcome.reason == f"the process that ran the handler {said}; it may have run"
+        for outcome in outcomes:
+            assert isinstance(outcome, MaybeRun)
+            assert outcome.reason == f"the process that ran the handler {said}; it may have run"
 
-    async def runs_again() -> bool:
-        outcome = await call(processes, server=SERVER, deed="sleep", value=2)
-        assert isinstance(outcome, NotRun | Answered)
-        return outcome == Answered(2)
+        async def runs_again() -> bool:
+            outcome = await call(processes, server=server, deed="sleep", value=2)
+            assert isinstance(outcome, NotRun | Answered)
+            return outcome == Answered(2)
 
-    await wait_until(runs_again, "the process is started anew")
+        await wait_until(runs_again, "the process is started anew")
 
 
 async def test_what_a_handler_prints_is_logged_and_nothing_else(
