@@ -93,7 +93,8 @@ class Connection(asyncio.Transport):
             return
         if self._head:
             head, self._head = self._head, b""
-            self._transport.writelines((head, data))
+            # An empty part would wait in asyncio's buffer for ever, and the connection with it.
+            self._transport.writelines((head, data) if data else (head,))
         elif data[: len(HEAD)] == HEAD:
             self._head = data
             asyncio.get_running_loop().call_soon(self._write_head)

@@ -191,6 +191,19 @@ async def test_the_head_of_an_answer_leaves_with_what_follows_it_in_its_turn() -
     assert transport.left == [b"HTTP/1.1 200 OK\r\n\r\none", b"two"]
 
 
+async def test_an_answer_without_a_body_keeps_no_connection_from_closing() -> None:
+    async with connected(closing=True) as (transport, peer):
+        connection = connection_on(transport)
+        lost = asyncio.Event()
+        connection.add_end_callback(lost.set)
+        connection.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        connection.write(b"")
+        connection.end()
+        async with asyncio.timeout(10):
+            await lost.wait()
+        assert await asyncio.to_thread(peer.recv, 100) == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
 async def test_the_head_of_an_answer_waits_no_longer_than_its_turn() -> None:
     transport = Recording()
     connection = Connection(transport)
