@@ -71,7 +71,8 @@ def describe_handlers(
         return HandlerDescriptions(filled, folder, findings=(finding,))
     faults = [*report["faults"], *_asked_nowhere(server, report["handlers"])]
     if faults:
-        findings = tuple(dict.fromkeys(_findings(document, server, faults)))
+        told = [_without_secrets(fault, process.secrets) for fault in faults]
+        findings = tuple(dict.fromkeys(_findings(document, server, told)))
         return HandlerDescriptions(filled, folder, findings=findings)
     code = hashlib.sha256(json.dumps(report["code"], sort_keys=True).encode()).hexdigest()
     return HandlerDescriptions(_with(filled, report["handlers"]), folder, code)
@@ -102,6 +103,14 @@ def _findings(
             yield at(rule, fault["sentence"], path, spot["line"], spot["column"])
         else:
             yield document.finding(rule, _place(server, of), fault["sentence"])
+
+
+def _without_secrets(fault: Mapping[str, Any], secrets: Iterable[str]) -> Mapping[str, Any]:
+    """Return a fault that repeats none of what an exception may have said."""
+    sentence = fault["sentence"]
+    for secret in secrets:
+        sentence = sentence.replace(secret, "[secret]")
+    return {**fault, "sentence": sentence}
 
 
 def _asked_nowhere(server: Server, handlers: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

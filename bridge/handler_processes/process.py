@@ -164,7 +164,8 @@ class HandlerProcess:
             return MaybeRun("the handler did not end in time")
         finally:
             self._leave(number)
-        return scrub_outcome(outcome, self._options.secrets)
+        secrets = self._options.secrets
+        return scrub_outcome(outcome, secrets) if secrets else outcome  # a long one takes time
 
     def _leave(self, number: int) -> None:
         """Have a run cancelled that nobody waits for any more."""
@@ -241,10 +242,11 @@ class HandlerProcess:
             case {"ready": _} if not self.started.done():
                 self.started.set_result(None)
             case {"fault": str(fault)}:
-                self._why = fault
+                self._why = scrub_text(fault, self._options.secrets)
             case {"end": int(number)} if number in self._runs:
-                outcome = await self._outcome(self._runs[number].asked, head, body)
-                self._runs.pop(number).end(outcome)
+                run = self._runs[number]
+                run.end(await self._outcome(run.asked, head, body))
+                self._runs.pop(number, None)
                 self._end_in_time()
             case {"progress": int(number)} if number in self._runs:
                 run = self._runs[number]

@@ -157,6 +157,14 @@ def test_a_handler_without_description_is_named(tmp_path: Path) -> None:
     assert found.rule.id == "tool-undescribed"
 
 
+def test_what_is_wrong_with_a_handler_repeats_no_secret(tmp_path: Path) -> None:
+    code = "import os\nraise ValueError('no ' + os.environ['KEY'])\n"
+
+    (found,) = findings(tmp_path, code, f"{SERVER}python: {{environment: {{KEY: env:DESK_KEY}}}}\n")
+
+    assert found.sentence == "the module cannot be imported: ValueError: no [secret]: mend that"
+
+
 def test_a_handler_is_described_without_the_secrets_of_the_bridge(tmp_path: Path) -> None:
     code = "import os\nassert 'BRIDGE_OPERATOR_TOKEN' not in os.environ\nasync def f(): ...\n"
 

@@ -233,10 +233,13 @@ async def test_startup_and_shutdown_are_called_once_a_process(
 
 async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_path: Path) -> None:
     (tmp_path / "desk.yaml").write_text(
-        "name: desk\npython: {startup: 'mod:startup'}\n"
+        "name: desk\npython: {startup: 'mod:startup', environment: {KEY: env:DESK_KEY}}\n"
         "workflows: {work: {kind: python, handler: 'mod:work', description: Works.}}\n"
     )
-    code = "async def startup() -> None: raise OSError('no disk')\nasync def work(): ...\n"
+    code = (
+        "import os\nasync def work(): ...\n"
+        "async def startup() -> None: raise OSError('no disk ' + os.environ['KEY'])\n"
+    )
     (tmp_path / "mod.py").write_text(code)
     server: Server = desk(tmp_path)
     processes = HandlerProcesses(ENVIRON)
@@ -244,4 +247,4 @@ async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_pa
         outcome = await call(processes, server=server)
 
     assert isinstance(outcome, NotRun)
-    assert "startup failed: OSError: no disk" in outcome.reason
+    assert "startup failed: OSError: no disk [secret]" in outcome.reason
