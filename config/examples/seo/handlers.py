@@ -16,7 +16,6 @@ from seo.links import broken_links
 from seo.report import Finding, PageAudit, SiteAudit, SkippedAddress, score
 
 CRAWLING_SHARE = 0.8
-EXAMPLES_MAX = 5
 
 Url = Annotated[str, Field(description="An http or https address.")]
 
