@@ -127,13 +127,20 @@ async def test_calls_of_a_killed_worker_are_failed_or_run_again_and_its_handlers
         await wait_until(lambda: is_gone(child) and is_gone(handlers), "they end with the worker")
 
 
-async def test_a_call_is_cancelled_by_whichever_process_is_asked(tmp_path: Path) -> None:
+async def test_a_call_is_followed_and_cancelled_by_whichever_process_is_asked(
+    tmp_path: Path,
+) -> None:
     async with desk_bridge(tmp_path, webs=2) as bridge, client_of(bridge) as client:
         (worker,) = bridge.workers
-        call_id = await start(client, "once", "sleep", seconds=60)
-        await begun(worker, call_id)
+        call_id = await start(client, "once", "report", value=f"page {KEY}", seconds=60)
 
         async with client_of(bridge, web=1) as other:
+
+            async def has_told_all() -> bool:
+                call = await use(other, "read_call", call_id=call_id)
+                return (call.get("progress"), call.get("message")) == (1, "page [secret] all")
+
+            await wait_until(has_told_all, "the progress is told")
             cancelled = await use(other, "cancel_call", call_id=call_id)
 
         assert cancelled["status"] == "cancelled"

@@ -175,8 +175,7 @@ async def report(ctx: Context, value: object, seconds: float) -> object:
     for number in range(1000):
         await ctx.progress(number / 1000, f"{value} {number}")
     await ctx.progress(1, f"{value} all")
-    await asyncio.sleep(max(seconds, 0.5))
-    return value
+    return await sleep(ctx, value, max(seconds, 0.5))
 
 
 async def ask(ctx: Context, value: object, _seconds: float) -> object:
