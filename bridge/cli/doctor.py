@@ -33,7 +33,7 @@ def _web_address(_context: click.Context, _option: click.Parameter, raw: str | N
     "--public",
     metavar="URL",
     callback=_web_address,
-    help="Also look through the address that n8n and Claude reach the bridge by.",
+    help="Also look, for half a minute, through the address that n8n and Claude reach it by.",
 )
 @click.option("--silence", is_flag=True, help="Listen there for 120 s, for what cuts that late.")
 @click.option("--json", "as_json", is_flag=True, help="One document of JSON, for programs.")
