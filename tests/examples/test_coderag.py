@@ -1,9 +1,11 @@
 """The example coderag: a repository is found again by words, and cited by lines."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 from pathlib import Path
 
 import pytest
@@ -263,3 +265,32 @@ async def test_a_repository_that_is_gone_is_told(repository: Path, ctx: KeptCont
     repository.rename(repository.with_name("elsewhere"))
     with pytest.raises(Failure, match="the repository is gone"):
         await refresh_index(ctx)
+
+
+async def test_an_odd_name_rule_or_folder_spoils_no_refresh(
+    repository: Path, ctx: KeptContext
+) -> None:
+    Path(os.fsdecode(os.fsencode(repository) + b"/b\xff.py")).write_text("odd = 1")
+    (repository / ".gitignore").write_text("!\n*.log\n")
+    (repository / "a\nb.py").write_text("zebra = 1")
+    (repository / "shut").mkdir(mode=0o000)
+    state = await refresh_index(ctx)
+    assert state.changed == [".gitignore", "README.md", "a\nb.py", "berths.py"]
+    [hit] = (await search_code("zebra")).found
+    assert (await read_chunk(hit.citation)).text == "zebra = 1"
+
+
+def test_a_search_never_finds_a_file_half_written(tmp_path: Path) -> None:
+    index = Index(tmp_path / "index.sqlite3")
+    chunks = [Chunk(line, line, "", f"word{line} zebra") for line in range(1, 2000)]
+    index.put("a.py", "digest", chunks)
+    with ThreadPoolExecutor() as pool:
+        again = ("a.py", "digest", chunks)
+        puts = pool.submit(lambda: list(starmap(index.put, [again] * 5)))
+        looks = 0
+        while not puts.done():
+            assert len(index.find("zebra", "*", 2000)) == 1999
+            looks += 1
+    assert looks > 5
+    assert puts.result()
+    index.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import threading
 import zlib
 from pathlib import Path
@@ -159,3 +160,23 @@ async def test_a_cancelled_call_ends_its_process_at_once(ctx: KeptContext) -> No
         await call
     assert readers() == []
     assert len(ctx.reported) < 400
+
+
+async def test_only_what_can_be_opened_is_listed(
+    ctx: KeptContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "documents"
+    monkeypatch.setenv("DOCPARSE_FOLDER", str(folder))
+    with pytest.raises(Failure, match="its operator has to mend DOCPARSE_FOLDER"):
+        await list_documents()
+    (folder / "in").mkdir(parents=True)
+    (folder / "in" / "SCAN.PDF").write_bytes(report(1))
+    (folder / "dir.pdf").mkdir()
+    (folder / "out.pdf").symlink_to("/etc/hostname")
+    (folder / "circle.pdf").symlink_to("circle.pdf")
+    os.mkfifo(folder / "pipe.pdf")
+    Path(os.fsdecode(os.fsencode(folder) + b"/b\xff.pdf")).write_bytes(report(1))
+    assert (await list_documents()).paths == ["in/SCAN.PDF"]
+    for name in ("dir.pdf", "circle.pdf", "pipe.pdf"):
+        with pytest.raises(Failure, match="no file in the folder of documents"):
+            await parse_document(ctx, path=name)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge.handlers import Failure
+from public_web.crawling import Robots
 from public_web.fetching import Answer, PublicWeb, is_public
 from public_web.html import read_html
 from tests.examples.conftest import Site
@@ -123,6 +124,7 @@ async def test_a_host_that_says_nothing_is_given_up() -> None:
         ("http://", "no address of the web"),
         ("https://me:secret@a.test/", "holds a password"),
         ("http://[::1", "no address"),
+        ("http://a.test:65536/", "no port is greater than 65535"),
         ("http://[::1#part", "no address"),
         ("http://nowhere.invalid/", "is not known"),
         ("http://127.0.0.1:9/", "not on the public internet"),
@@ -130,7 +132,8 @@ async def test_a_host_that_says_nothing_is_given_up() -> None:
 )
 async def test_what_is_no_address_of_the_public_web_is_refused(url: str, why: str) -> None:
     with pytest.raises(Failure, match=why) as refused:
-        await PublicWeb().get(url)
+        await Robots(PublicWeb()).fetch(url)
+    assert "robots.txt" not in str(refused.value)
     assert "secret" not in str(refused.value)
 
 

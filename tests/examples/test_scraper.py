@@ -152,3 +152,13 @@ async def test_a_crawl_whose_first_page_cannot_be_had_fails(site: Site, ctx: Kep
         await crawl_site(ctx, f"{site.url}/gone")
     with pytest.raises(Failure, match="no HTML page"):
         await crawl_site(ctx, site.put("/file", "%PDF", content_type="application/pdf"))
+
+
+async def test_numbers_and_texts_that_no_json_can_hold_spoil_no_page(site: Site) -> None:
+    number = f"<table><tr><td colspan={'1' * 5000}>cell</table>"
+    assert (await scrape_page(site.put("/number", number))).tables[0].rows[0][0] == "cell"
+    data = '<script type="application/ld+json">{"a": %s}</script>words'
+    for path, value in {"/half": '"\\ud800"', "/endless": "1e999"}.items():
+        page = await scrape_page(site.put(path, data % value))
+        assert page.structured_data == []
+        assert "block 1 of the JSON-LD cannot be read" in page.notes[0]

@@ -16,7 +16,7 @@ from coderag.index import WORD, Hit, Index
 from coderag.repository import paths_in, text_in
 
 SERVER_FILES = Path(__file__).parent.parent
-CITATION = re.compile(r"(.+):(\d{1,9})(?:-(\d{1,9}))?")
+CITATION = re.compile(r"(.+):(\d{1,9})(?:-(\d{1,9}))?", re.DOTALL)
 LINES_MAX = 400
 EXCERPT_LINES, LINE_CHARS = 8, 200
 

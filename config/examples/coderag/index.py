@@ -49,20 +49,20 @@ class Index:
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._store = sqlite3.connect(
-            file, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-        )
+        self._store = _opened(file)
         self._store.execute("PRAGMA journal_mode = WAL")
         self._store.execute("PRAGMA synchronous = NORMAL")
         self._store.executescript(SCHEMA)
+        self._committed = _opened(file)  # one connection would read what it is amid writing
 
     def close(self) -> None:
         """Close the file."""
+        self._committed.close()
         self._store.close()
 
     def digests(self) -> dict[str, str]:
         """Return the digest that each file had when it was indexed, by its path."""
-        return dict(self._store.execute("SELECT path, digest FROM files"))
+        return dict(self._committed.execute("SELECT path, digest FROM files"))
 
     def put(self, path: str, digest: str, chunks: Sequence[Chunk]) -> None:
         """Put a file in the place of what is known of it, in one step."""
@@ -95,16 +95,20 @@ class Index:
         wanted = " OR ".join(f'"{word}"' for word in words)
         return [
             Hit(path, Chunk(first, last, symbol, text), round(-rank, 3))
-            for path, symbol, text, first, last, rank in self._store.execute(
+            for path, symbol, text, first, last, rank in self._committed.execute(
                 FIND, (wanted, paths, limit)
             )
         ]
 
     def counts(self) -> tuple[int, int]:
         """Return how many files and chunks there are."""
-        (files,) = self._store.execute("SELECT count(*) FROM files").fetchone()
-        (chunks,) = self._store.execute("SELECT count(*) FROM chunks").fetchone()
+        (files,) = self._committed.execute("SELECT count(*) FROM files").fetchone()
+        (chunks,) = self._committed.execute("SELECT count(*) FROM chunks").fetchone()
         return files, chunks
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 def _row(path: str, chunk: Chunk) -> tuple[str | int, ...]:

@@ -23,6 +23,28 @@ def folder() -> Path:
     return (SERVER_FILES / os.environ.get("DOCPARSE_FOLDER", "docparse/samples")).resolve()
 
 
+def paths() -> list[str]:
+    """Return the PDFs of the folder that can be opened by their path, in its order.
+
+    Raises:
+        Failure: there is no folder.
+    """
+    root = folder()
+    if not root.is_dir():
+        raise Failure("there is no folder of documents: its operator has to mend DOCPARSE_FOLDER")
+    files = (file for file in root.rglob("*") if file.suffix.lower() == ".pdf")
+    return sorted(file.relative_to(root).as_posix() for file in files if _can_be_named(root, file))
+
+
+def _can_be_named(root: Path, file: Path) -> bool:
+    """Report whether it is a file of the folder itself, and its name is a text."""
+    try:
+        str(file).encode()
+        return file.is_file() and file.resolve().is_relative_to(root)
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
 def bytes_max() -> int:
     """Return how long a PDF may be."""
     return int(os.environ.get("DOCPARSE_BYTES_MAX", "50000000"))
@@ -59,16 +81,18 @@ class Source:
 def _opened(path: str) -> IO[bytes]:
     """Open a file of the folder; links that lead out of it are no way out."""
     root = folder()
+    no_file = f"{path!r} is no file in the folder of documents: see list_documents"
     try:
         file = (root / path).resolve()
         if not file.is_relative_to(root):
             raise Failure(f"{path!r} is outside the folder of documents: see list_documents")
+        if not file.is_file():  # a pipe would be waited for
+            raise Failure(no_file)
         if file.stat().st_size > bytes_max():
             raise Failure(f"{path!r} is longer than {bytes_max()} bytes: split it")
         return file.open("rb")
-    except (OSError, ValueError) as error:
-        why = f"{path!r} is no file in the folder of documents: see list_documents"
-        raise Failure(why) from error
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle
+        raise Failure(no_file) from error
 
 
 def _stored(body: bytes) -> IO[bytes]:

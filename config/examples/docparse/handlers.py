@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 from pydantic import BaseModel, Field
 
 from bridge.handlers import Context, Failure
-from docparse.documents import Source, folder
+from docparse.documents import Source, paths
 from docparse.parsed import DocumentInfo, Page, ParsedDocument
 
 SERVER_FILES = Path(__file__).parent.parent
@@ -36,12 +36,7 @@ class Documents(BaseModel):
 
 async def list_documents() -> Documents:
     """List the PDFs that parse_document and describe_document take by their path."""
-    return Documents(paths=await asyncio.to_thread(_paths))
-
-
-def _paths() -> list[str]:
-    root = folder()
-    return sorted(file.relative_to(root).as_posix() for file in root.rglob("*.pdf"))
+    return Documents(paths=await asyncio.to_thread(paths))
 
 
 async def describe_document(

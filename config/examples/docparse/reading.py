@@ -78,7 +78,8 @@ def read_page(page: PlumberPage) -> Page:
     try:
         content = content_of(page)
     except Exception as error:  # noqa: BLE001 - a broken page raises anything, and spoils no other
-        content = {"note": f"it cannot be read: {str(error) or type(error).__name__}"}
+        why = str(error) or type(error).__name__
+        content = {"note": f"it cannot be read ({why}): export it anew"}
     width, height = float(page.width), float(page.height)
     return Page(number=page.page_number, width_points=width, height_points=height, **content)
 

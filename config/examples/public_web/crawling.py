@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 from bridge.handlers import Failure
-from public_web.fetching import USER_AGENT, Answer, PublicWeb
+from public_web.fetching import USER_AGENT, Answer, PublicWeb, request_to
 from public_web.html import HtmlPage, read_html
 
 ROBOTS_BYTES_MAX = 512_000
@@ -54,6 +54,7 @@ class Robots:
             raise Failure(f"{url} is closed to crawlers by its robots.txt: ask its owner")
 
     async def _rules(self, url: str) -> Protego:
+        request_to(url)
         host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
         if host not in self.read:
             try:

@@ -96,7 +96,7 @@ class PublicWeb:
 
     async def _send(self, url: str, method: str) -> Answer:
         """Send a request to the first address of its host that answers."""
-        request = _request(url, method)
+        request = request_to(url, method)
         named, why = request.url, ""
         for address in await self._addresses(named):
             request.url = named.copy_with(host=address)
@@ -130,7 +130,10 @@ class PublicWeb:
     async def _read(self, url: str, response: httpx2.Response) -> Answer:
         packing = response.headers.get("content-encoding", "identity")
         if packing.lower() != "identity":
-            raise Failure(f"{url} sends its body packed ({packing}), which nobody asked it for")
+            raise Failure(
+                f"{url} sends its body packed ({packing}), which nobody asked it for: "
+                "its owner has to mend that"
+            )
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
@@ -161,7 +164,12 @@ def _target(base: str, url: str) -> str:
         raise Failure(f"{url[:200]!r} is no address: {error}") from error
 
 
-def _request(url: str, method: str) -> httpx2.Request:
+def request_to(url: str, method: str = "GET") -> httpx2.Request:
+    """Return a request to an address.
+
+    Raises:
+        Failure: the address is none of the web.
+    """
     headers = {"user-agent": USER_AGENT, "accept-encoding": "identity", "accept": "*/*"}
     try:
         request = httpx2.Request(method, url, headers=headers)
@@ -169,6 +177,8 @@ def _request(url: str, method: str) -> httpx2.Request:
         raise Failure(f"{url!r} is no address: {error}") from error
     if request.url.scheme not in ("http", "https") or not request.url.host:
         raise Failure(f"{url!r} is no address of the web: give one with http:// or https://")
+    if (request.url.port or 0) > 65535:
+        raise Failure(f"{url!r} is no address: no port is greater than 65535")
     if request.url.userinfo:
         raise Failure(f"the address at {request.url.host} holds a password: give it without")
     request.extensions["sni_hostname"] = request.url.host

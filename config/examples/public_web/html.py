@@ -120,7 +120,9 @@ class HtmlPage:
         blocks = [n for n in self.root.iter("script") if n.get("type") == "application/ld+json"]
         for number, node in enumerate(blocks, start=1):
             try:
-                values.append(_shallow(json.loads(node.text or "", parse_constant=_no_number)))
+                value = _shallow(json.loads(node.text or "", parse_constant=_no_number))
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+                values.append(value)
             except (ValueError, RecursionError) as error:
                 faults.append(f"block {number} of the JSON-LD cannot be read: {error}")
         return values, faults

@@ -144,5 +144,5 @@ def cells(row: HtmlElement) -> list[str]:
     for cell in row.iterchildren("td", "th"):
         span = squeezed(cell.get("colspan", ""))
         texts.append(text_of(cell))
-        texts += [""] * (min(int(span), COLUMNS_MAX) - 1 if span.isdecimal() else 0)
+        texts += [""] * (min(int(span[:3]), COLUMNS_MAX) - 1 if span.isdecimal() else 0)
     return texts[:COLUMNS_MAX]
