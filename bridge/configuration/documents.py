@@ -101,7 +101,8 @@ def read_document(path: Path, draft: str | None = None) -> Document:
         said = ", ".join(part for part in (error.context, error.problem) if part)
         raise UnreadableError([found.invalid(_at_mark(error), f"YAML: {said}")]) from error
     except yaml.YAMLError as error:
-        raise UnreadableError([found.invalid(FIRST, f"YAML: {error}")]) from error
+        said = " ".join(str(error).split())
+        raise UnreadableError([found.invalid(FIRST, f"YAML: {said}")]) from error
     except RecursionError as error:
         said = "text: it is nested without end"
         raise UnreadableError([found.invalid(FIRST, said)]) from error

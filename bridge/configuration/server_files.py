@@ -12,6 +12,7 @@ from bridge.configuration.fields import rule_of
 from bridge.configuration.findings import Finding, Rule, at
 from bridge.configuration.rules import (
     EXECUTION_UNREACHABLE,
+    FILE_UNREADABLE,
     FOLDER_EMPTY,
     KEY_UNHEEDED,
     NAME_TAKEN,
@@ -132,7 +133,12 @@ def read_server_files(
 
 
 def _documents_at(path: Path, draft: str | None, findings: list[Finding]) -> Iterator[Document]:
-    files = sorted(_files_in(path)) if path.is_dir() else [path]
+    try:
+        files = sorted(_files_in(path)) if path.is_dir() else [path]
+    except OSError as error:
+        said = f"the folder cannot be read: {error.strerror}; let this user read it"
+        findings.append(at(FILE_UNREADABLE, said, path))
+        return
     if not files:
         said = "the folder holds no .yaml, .yml or .json file: add one"
         findings.append(at(FOLDER_EMPTY, said, path))
@@ -145,7 +151,8 @@ def _documents_at(path: Path, draft: str | None, findings: list[Finding]) -> Ite
 
 def _files_in(folder: Path) -> Iterator[Path]:
     for file in folder.iterdir():
-        if file.suffix in _SUFFIXES and not file.name.startswith("."):
+        # To read a pipe that lies in a folder would wait for whoever writes into it.
+        if file.suffix in _SUFFIXES and not file.name.startswith(".") and not file.is_fifo():
             yield file
 
 

@@ -90,8 +90,9 @@ def _is_code(_change: Change, path: str) -> bool:
 
 def _stamps(path: Path) -> Mapping[Path, Stamp | None]:
     """Return what tells one state of the files from the next; what is away has none."""
-    files = [path] if path.is_file() else [*path.glob("*")] if path.is_dir() else []
-    return {file: _stamp(file) for file in files if file.suffix in SUFFIXES}
+    if not path.is_dir():
+        return {path: _stamp(path)}
+    return {file: _stamp(file) for file in path.glob("*") if file.suffix in SUFFIXES}
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -155,6 +155,7 @@ def test_what_is_no_json_is_told_with_its_line(tmp_path: Path, text: str, expect
 
 
 def test_what_is_no_text_or_no_file_is_a_fault(tmp_path: Path) -> None:
+    assert all("\n" not in fault for fault in faults_of(tmp_path, "a: \0"))
     (tmp_path / "a.yaml").write_bytes(b"a: \xff")
     for name in ("a.yaml", "none.yaml"):
         with pytest.raises(ConfigurationError, match=f"{name}:1: the file cannot be read"):

@@ -129,3 +129,10 @@ async def test_one_file_is_watched_and_not_what_lies_beside_it(folder: Path) -> 
         (folder / "other.yaml").write_text("name: other\n")
         (folder / "new").write_text("name: desk\ntitle: Desk\n")
         assert await watched.after(lambda: (folder / "new").replace(file)) == 1
+
+
+async def test_one_file_is_watched_whatever_it_is_called(tmp_path: Path) -> None:
+    file = tmp_path / "answers.txt"
+    file.write_text("answers: []\n")
+    async with watching(file) as watched:
+        await watched.after(lambda: file.write_text("otherwise: leave\n"))

@@ -1,7 +1,10 @@
 """Server files: what they become, and how each fault in them is told."""
 
+import contextlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -269,3 +272,33 @@ def test_no_fault_repeats_a_secret(tmp_path: Path) -> None:
     told = read_server_files(tmp_path, environ).faults
     assert len(told) == 7
     assert "hunter2" not in "\n".join(told)
+
+
+def test_a_pipe_in_the_folder_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "desk.yaml").write_text("name: desk\n")
+    assert read_server_files(tmp_path, ENVIRON).servers.keys() == {"desk"}
+
+
+@contextlib.contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be kept out of files by their modes, as all are but the superuser."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_a_folder_that_may_not_be_read_is_one_fault(tmp_path: Path) -> None:
+    for above in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        above.chmod(0o755)
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    folder.chmod(0)
+    with as_nobody():
+        (fault,) = read_server_files(folder, ENVIRON).faults
+    said = f"{folder}: the folder cannot be read: Permission denied; let this user read it"
+    assert fault == said
