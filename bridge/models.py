@@ -11,6 +11,11 @@ from typing import Any, NewType
 
 from typing_extensions import override
 
+REASON_CHARS_MAX = 1000
+"""How long a reason may be for which an event is given back."""
+PAUSE_S_MAX = 7 * 86_400
+"""How long an event that is given back may rest."""
+
 Json = str | int | float | Decimal | bool | None | list["Json"] | dict[str, "Json"]
 """A JSON value; a Decimal is a number that no double holds."""
 

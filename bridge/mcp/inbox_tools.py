@@ -41,7 +41,17 @@ from bridge.mcp.tools import (
     unless_leaving,
     whole,
 )
-from bridge.models import Event, EventId, EventStatus, LeaseRef, LeaseToken, instant, second
+from bridge.models import (
+    PAUSE_S_MAX,
+    REASON_CHARS_MAX,
+    Event,
+    EventId,
+    EventStatus,
+    LeaseRef,
+    LeaseToken,
+    instant,
+    second,
+)
 from bridge.verbs.acks import ack_of_lease
 from bridge.verbs.takers import Taken
 
@@ -340,8 +350,12 @@ _TOOLS = (
             "event_id lease",
             event_id=_EVENT_ID,
             lease=_LEASE,
-            reason={"type": "string", "maxLength": 1000, "description": "Why, for people."},
-            delay_seconds={"type": "number", "minimum": 0, "maximum": 604800},
+            reason={
+                "type": "string",
+                "maxLength": REASON_CHARS_MAX,
+                "description": "Why, for people.",
+            },
+            delay_seconds={"type": "number", "minimum": 0, "maximum": PAUSE_S_MAX},
             dead={"type": "boolean"},
         ),
         annotations=hints(read_only=False, idempotent=True),

@@ -14,7 +14,7 @@ from bridge.configuration.servers import Hook, Server
 from bridge.configuration.wording import suggestion
 from bridge.errors import ConfigurationError, Fault
 from bridge.formats.pointers import parts_of
-from bridge.models import Json
+from bridge.models import PAUSE_S_MAX, REASON_CHARS_MAX, Json
 from bridge.schemas.compile import faults_in_value
 from bridge.schemas.examples import example_of
 
@@ -24,8 +24,8 @@ NO_SCHEMA: Json = {"answer": "an answer of the fake Claude"}
 class GivenBack(Entry):
     """How an event is given back instead of answered."""
 
-    reason: str = "given back by the fake Claude"
-    delay_s: Pause = Field(0, alias="delay")
+    reason: str = Field("given back by the fake Claude", max_length=REASON_CHARS_MAX)
+    delay_s: Pause = Field(0, alias="delay", le=PAUSE_S_MAX)
     dead: bool = False
 
 

@@ -125,6 +125,8 @@ def test_all_that_does_not_go_with_the_servers_is_named_at_once(
         ),
         ("answers:\n- payload: {type: no}", ["2: answers.0.payload"]),
         ("answers:\n- where: {subject: a}", ["2: answers.0.where"]),
+        ("answers:\n- release: {delay: 8d}", ["2: answers.0.release.delay must be"]),
+        (f"answers:\n- release: {{reason: {'x' * 1001}}}", ["2: answers.0.release.reason must "]),
         ("calls:\n- {workflow: find}", ["2: calls.0 needs `server`"]),
     ],
 )
