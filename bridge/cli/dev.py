@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from bridge.authoring.development.live import LiveView
 from bridge.authoring.development.recent import RecentActivity, follow
 from bridge.authoring.development.resending import Resending
 from bridge.authoring.development.served import ServedFiles
+from bridge.authoring.development.terminal import can_draw
 from bridge.authoring.development.tunnel import Tunnel, open_tunnel
 from bridge.cli.operating import operating
 from bridge.cli.up import (
@@ -34,7 +34,7 @@ from bridge.configuration.settings import Settings, data_dir_of
 from bridge.local.data_folder import in_data_folder
 from bridge.local.file_changes import changes_at, code_changes
 from bridge.local.hangups import Hangups
-from bridge.local.ports import free_port
+from bridge.local.ports import free_port, listen
 from bridge.log import log_into
 
 FAKE_KEY = "any"
@@ -82,7 +82,7 @@ async def dev(given: Mapping[str, str], asked: Asked) -> None:
     if not asked.tunnel:
         await _run(given, asked, hangups)
         return
-    given = {**given, "BRIDGE_PORT": str(_port_of(given))}
+    given = {**given, "BRIDGE_PORT": str(_free_port_of(given))}
     async with open_tunnel(f"http://127.0.0.1:{given['BRIDGE_PORT']}") as tunnel:
         await _run(tunnel.with_settings(given), asked, hangups, tunnel)
 
@@ -92,11 +92,13 @@ async def _run(
 ) -> None:
     changes = changes_of_servers(given)
     answer_changes = changes_at(asked.answers) if asked.answers else None
-    log = _new_log(given) if sys.stdin.isatty() and sys.stdout.isatty() else None
+    log = data_dir_of(given) / "dev.log" if can_draw(given) else None
     if log:
         given = {"BRIDGE_LOG": "console", **given}
     planned = plan(given, Manner(keeps_going=True, log=log))
     with planned.listener:
+        if log:
+            _begin(log)
         session = DevSession(planned, asked, log)
         development = session.development
         beside: list[Work] = [
@@ -177,20 +179,21 @@ class DevSession:
         )
 
 
-def _port_of(given: Mapping[str, str]) -> int:
-    """Return the port that the bridge will listen on, free or not.
+def _free_port_of(given: Mapping[str, str]) -> int:
+    """Return the port that the bridge will listen on; what listens there now must not be public.
 
     Raises:
-        ConfigurationError: the setting names none.
+        ConfigurationError: it is taken, or the setting names none.
     """
-    settings = Settings.from_environ({"BRIDGE_PORT": given.get("BRIDGE_PORT", "")})
-    return settings.port or free_port()
+    names = ("BRIDGE_HOST", "BRIDGE_PORT")
+    settings = Settings.from_environ({name: given.get(name, "") for name in names})
+    port = settings.port or free_port()
+    listen(settings.host, port).close()
+    return port
 
 
-def _new_log(given: Mapping[str, str]) -> Path:
+def _begin(log: Path) -> None:
     """Begin a log in the data folder, in place of the last one."""
-    log = data_dir_of(given) / "dev.log"
     with in_data_folder(log.parent):
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-    return log

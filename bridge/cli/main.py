@@ -4,7 +4,9 @@ A command imports what it runs when it runs, and `--help` imports none of it: al
 than a second to load, and half of that is MCP's, which most commands have no use for.
 """
 
+import io
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from typing_extensions import override
 
 from bridge import __version__
 from bridge.errors import BridgeError, ConfigurationError
-from bridge.log import configure_logging, log_beside
+from bridge.log import configure_logging, log_beside, printable
 
 STAND_IN_DRAIN_S = 1.0
 
@@ -61,7 +63,7 @@ class Commands(click.Group):
         except BridgeError as error:
             faults = error.faults if isinstance(error, ConfigurationError) else (str(error),)
             for fault in faults:
-                click.echo(fault, err=True)
+                click.echo(printable(fault), err=True)
             _tell_client(ctx, faults)
             ctx.exit(1)
         except click.UsageError as error:
@@ -96,6 +98,9 @@ def commands(ctx: click.Context) -> None:
     from bridge.configuration.settings import read_dotenv
     from bridge.rq_prefix import settle_prefix
 
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding != "utf-8":
+        # What is printed may have letters that it lacks, which is no reason to end.
+        sys.stdout.reconfigure(errors="backslashreplace")
     dotenv = read_dotenv(Path(".env"))
     settle_prefix(os.environ, dotenv)
     ctx.obj = dotenv | dict(os.environ)

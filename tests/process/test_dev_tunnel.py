@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,6 +78,16 @@ async def test_the_end_of_a_tunnel_is_told(tmp_path: Path, monkeypatch: pytest.M
     [
         (None, "", "--tunnel needs the program cloudflared, which is not on PATH: install it "),
         (REFUSED, "exit 1", "cloudflared has ended without giving an address: failed to request "),
+        (
+            "x" * 100_000,
+            "exit 1",
+            f"cloudflared has ended without giving an address: {'x' * 300}\n",
+        ),
+        (
+            "\x1b]0;t\x07",
+            "exit 1",
+            r"cloudflared has ended without giving an address: \x1b]0;t\x07",
+        ),
     ],
 )
 async def test_no_tunnel_is_one_sentence_and_nothing_starts(
@@ -88,3 +99,14 @@ async def test_no_tunnel_is_one_sentence_and_nothing_starts(
     assert printed.startswith(told)
     assert printed.count("\n") == 1
     assert not (tmp_path / "data").exists()
+
+
+async def test_what_listens_on_the_port_already_is_not_made_public(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = cloudflared(tmp_path, SAYS.format(address=PUBLIC), "")
+    with socket.create_server(("127.0.0.1", int(environ["BRIDGE_PORT"]))):
+        status, printed = await commands.run("dev", "--tunnel", environ=environ | path)
+    assert (status, printed.count("\n")) == (1, 1)
+    assert printed.startswith(f"cannot listen on 127.0.0.1 port {environ['BRIDGE_PORT']}: ")
+    assert not (tmp_path / "asked").exists()

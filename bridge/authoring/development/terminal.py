@@ -5,6 +5,7 @@ import codecs
 import contextlib
 import os
 import shlex
+import sys
 import tempfile
 import termios
 import tty
@@ -34,6 +35,12 @@ NO_EDITOR = "no editor is named: set EDITOR, to nano say, and start again"
 READ_BYTES = 1024
 
 
+def can_draw(environ: Mapping[str, str]) -> bool:
+    """Report whether there is a terminal that can be drawn on and has keys."""
+    is_dumb = environ.get("TERM") in ("dumb", "unknown")
+    return sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb
+
+
 def keys_in(text: str) -> Iterator[str]:
     """Name the keys that a terminal has sent; what means nothing is passed over."""
     while text:
@@ -52,7 +59,12 @@ def listening(terminal: int, press: Callable[[str], None]) -> Iterator[None]:
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def read() -> None:
-        for key in keys_in(decode(os.read(terminal, READ_BYTES))):
+        pressed = b""
+        with contextlib.suppress(OSError):
+            pressed = os.read(terminal, READ_BYTES)
+        if not pressed:  # the terminal is gone, and would be readable for ever
+            loop.remove_reader(terminal)
+        for key in keys_in(decode(pressed)):
             press(key)
 
     before = termios.tcgetattr(terminal)
@@ -62,26 +74,34 @@ def listening(terminal: int, press: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(terminal)
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it is gone
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def editor_of(environ: Mapping[str, str]) -> list[str]:
     """Return the command of the editor that is asked for.
 
     Raises:
-        ConfigurationError: none is.
+        ConfigurationError: none is, or what is named is no command.
     """
     named = environ.get("VISUAL", "").strip() or environ.get("EDITOR", "").strip()
-    if not named:
+    try:
+        command = shlex.split(named)
+    except ValueError as error:
+        said = (
+            f"the editor {named} is no command ({error}): set EDITOR to nano, say, and start again"
+        )
+        raise ConfigurationError((said,)) from error
+    if not any(command):
         raise ConfigurationError((NO_EDITOR,))
-    return shlex.split(named)
+    return command
 
 
-async def edited(text: str, editor: Sequence[str]) -> str:
+async def edited(text: str, editor: Sequence[str]) -> bytes:
     """Have a text edited in this terminal, and return what was saved.
 
     Raises:
-        ConfigurationError: the editor cannot be started, or has failed.
+        ConfigurationError: the editor cannot be started, has failed, or has left nothing to read.
     """
     with _file_with(text) as file:
         try:
@@ -92,16 +112,21 @@ async def edited(text: str, editor: Sequence[str]) -> str:
         if status := await process.wait():
             said = f"{editor[0]} has failed with status {status}: nothing is sent"
             raise ConfigurationError((said,))
-        return _text_of(file)
+        return _saved_in(file)
 
 
 @contextlib.contextmanager
 def _file_with(text: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "payload.json")
-        file.write_text(text, encoding="utf-8")
+        # Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape in JSON.
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
         yield file
 
 
-def _text_of(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace")
+def _saved_in(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        said = f"nothing is sent, for the editor has left no file to read: {error.strerror}"
+        raise ConfigurationError((said,)) from error

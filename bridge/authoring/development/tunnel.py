@@ -16,6 +16,9 @@ NOT_INSTALLED = (
     "(https://developers.cloudflare.com/tunnel/downloads/), or leave --tunnel out"
 )
 OPEN_S = 30.0
+READ_BYTES = 1 << 16
+SAID_CHARS = 300
+"""So much is repeated of what it says last."""
 END_S = 5.0
 SETTINGS = {"BRIDGE_KEEPALIVE_S": "8", "BRIDGE_TRUSTED_PROXIES": "127.0.0.1"}
 """What a bridge behind it needs: Cloudflare cuts streams that are silent for long, and all of the
@@ -80,21 +83,22 @@ async def _address_in(said: asyncio.StreamReader) -> str:
     Raises:
         ConfigurationError: it ended without one, or took too long.
     """
-    last = ""
+    heard = ""
     try:
         async with asyncio.timeout(OPEN_S):
-            async for line in said:
-                last = line.decode(errors="replace").strip() or last
-                if found := _ADDRESS.search(last):
+            while read := await said.read(READ_BYTES):
+                heard = (heard + read.decode(errors="replace"))[-READ_BYTES:]
+                if found := _ADDRESS.search(heard):
                     return found[0]
         why = "has ended without giving an address"
     except TimeoutError:
         why = f"has given no address within {OPEN_S:g} s"
-    raise ConfigurationError((f"cloudflared {why}: {last or 'it has said nothing'}",))
+    *_, last = ("it has said nothing", *filter(str.strip, heard.splitlines()))
+    raise ConfigurationError((f"cloudflared {why}: {last.strip()[:SAID_CHARS]}",))
 
 
 async def _read_on(said: asyncio.StreamReader) -> None:
-    while await said.read(1 << 16):
+    while await said.read(READ_BYTES):
         pass
 
 
