@@ -183,7 +183,8 @@ class SaidLines(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        self._say("  ".join([record.getMessage(), *map(str, fields_of(record).values())]))
+        values = (f"{name}={plain(value)}" for name, value in fields_of(record).items())
+        self._say("  ".join((record.getMessage(), *values)))
 
 
 def log_into(file: Path, say: Callable[[str], None]) -> None:

@@ -131,11 +131,14 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
         edited = (await screen.shows(rf"sent again to support/ticket as (?!{again})(\S+)"))[1]
         await screen.shows(rf"▶ .* {edited} +answered")
         screen.press("e")
-        await screen.shows("nothing is sent, for what was saved is not valid JSON: a value is expe")
+        await screen.shows("what was saved is not sent: not JSON: a value is expected")
         screen.press(ENTER)
         await screen.shows(r'"subject": "edited"')
         await screen.shows(r"timeline:")
-        screen.press(ENTER + DOWN * 3)
+        await send_signed(environ, {"subject": "invoice"})
+        screen.press(ENTER)
+        await screen.shows(rf"▶ .* {edited} +answered")
+        screen.press(DOWN * 3)
         await screen.shows(rf"▶ .* {call}")
         screen.press("r")
         await screen.shows(r"support/find has run again")
@@ -148,5 +151,31 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
         await screen.shows("all files are sound again")
         screen.press("n" + DOWN + "r")
         await screen.shows("no server file has the hook support/ticket any more")
+        async with on_a_terminal(environ) as second:
+            assert await second.process.wait() == 1
+        assert (tmp_path / "data" / "dev.log").read_bytes()
         screen.press("q")
         assert await screen.process.wait() == 0
+
+
+async def test_details_of_an_event_go_on_as_it_does(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.yaml"
+    answers.write_text("answers: [{hook: ticket, delay: 2s}]")
+    async with on_a_terminal(environ, "--fake-n8n", "--fake-claude", str(answers)) as screen:
+        await screen.shows("nothing yet")
+        sent = await send_signed(environ, {})
+        await screen.shows(rf"▶ .* {sent} +leased")
+        screen.press(ENTER)
+        await screen.shows(rf"{sent}  leased")
+        await screen.shows(rf"{sent}  answered")
+
+
+async def test_a_terminal_that_cannot_be_drawn_on_is_written_to_in_what_letters_it_has(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    poor = {"TERM": "dumb", "PYTHONIOENCODING": "latin-1"}
+    options = ("--fake-n8n", "--fake-claude", str(tmp_path / "answers.yaml"))
+    async with on_a_terminal(environ | poor, *options) as screen:
+        await screen.shows(r"call   support/find  call_\S+  succeeded  by alice  \(queued \\u2192 ")

@@ -28,7 +28,11 @@ class PlainLines:
     """Shows what happens by printing a line a change, with `echo`."""
 
     def __init__(self, echo: Callable[[str], None]) -> None:
-        self.say = echo
+        self._echo = echo
+
+    def say(self, text: str) -> None:
+        """Print a message on one line."""
+        self._echo(printable(text))
 
     def show(self, changed: Sequence[Activity], _newest_first: Sequence[Activity]) -> None:
         """Print what has changed."""

@@ -1,7 +1,6 @@
 """`dev` on a terminal: a view that is drawn anew as things happen, and what its keys do."""
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +15,12 @@ from bridge.authoring.development.resending import Resending, as_text
 from bridge.authoring.development.terminal import edited, editor_of, listening
 from bridge.authoring.development.view import View, render
 from bridge.ending import BackgroundTasks
-from bridge.errors import BridgeError
-from bridge.formats.json_faults import JsonFault
-from bridge.formats.json_text import decode
+from bridge.errors import BridgeError, MalformedError, UnsupportedMediaError
+from bridge.formats.json_text import parse_json
 from bridge.models import Json
 
 REDRAW = ""
+REFRESH = "refresh"
 Lines = Callable[[], tuple[str, ...]]
 
 
@@ -45,7 +44,7 @@ class LiveView:
             self._view = self._view.saying(text)
             self._keys.put_nowait(REDRAW)
 
-    def show(self, _changed: Sequence[Activity], newest_first: Sequence[Activity]) -> None:
+    def show(self, changed: Sequence[Activity], newest_first: Sequence[Activity]) -> None:
         """Show how things stand now."""
         now = replace(
             self._view,
@@ -53,9 +52,10 @@ class LiveView:
             faults=self._faults(),
             activities=tuple(newest_first),
         )
+        is_other = any(each.record_id == self._view.chosen_id for each in changed)
         if now != self._view:
             self._view = now
-            self._keys.put_nowait(REDRAW)
+            self._keys.put_nowait(REFRESH if is_other else REDRAW)
 
     async def run(self, resending: Resending) -> None:
         """Draw, and do as keys ask, until the one that ends all; never returns by itself."""
@@ -78,22 +78,25 @@ class LiveView:
         """Draw, and do as keys ask, until a record is to be edited; return that."""
         while True:
             key = await self._keys.get()
-            self._view = self._view.moved(key)
-            chosen = self._view.chosen
+            self._view = replace(self._view, width=live.console.width).moved(key)
             if key == "quit":
                 signal.raise_signal(signal.SIGTERM)
-            elif key == "back" or (key == "enter" and self._view.details is not None):
-                self._view = replace(self._view, details=None)
-            elif chosen and key == "enter":
-                details = await resending.details_of(chosen)
-                self._view = replace(self._view, details=details, scrolled=0)
-            elif chosen and key == "again":
-                self._sending.start(self._send_again(chosen, resending))
-            elif chosen and key == "edit":
-                return chosen
+            elif chosen := self._view.chosen:
+                if key == "edit":
+                    return chosen
+                await self._act_on(chosen, key, resending)
             if self._keys.empty():
-                size = live.console.size
-                live.update(render(self._view, size.width, size.height), refresh=True)
+                live.update(render(self._view, live.console), refresh=True)
+
+    async def _act_on(self, chosen: Activity, key: str, resending: Resending) -> None:
+        is_open = self._view.details is not None
+        if key == ("enter" if not is_open else REFRESH):
+            details = await resending.details_of(chosen)
+            self._view = replace(self._view, details=details, chosen_id=chosen.record_id)
+        elif key in ("enter", "back"):
+            self._view = replace(self._view, details=None, scrolled=0)
+        elif key == "again":
+            self._sending.start(self._send_again(chosen, resending))
 
     async def _send_again(self, activity: Activity, resending: Resending) -> None:
         self.say(f"{activity.place}: {'running' if activity.is_call else 'sending'} again")
@@ -116,14 +119,12 @@ class LiveView:
             editor = editor_of(self._environ)
             before = as_text(await resending.content_of(activity))
             after = await edited(before, editor)
-            if after.strip() == before.strip():
+            if after.strip() == before.strip().encode(errors="backslashreplace"):
                 self.say("nothing was changed: nothing is sent")
                 return
-            content: Json = decode(after)
-        except json.JSONDecodeError as error:
-            self.say(
-                f"nothing is sent, for what was saved is not valid JSON: {JsonFault.of(error)}"
-            )
+            content = parse_json(after)
+        except (MalformedError, UnsupportedMediaError) as error:
+            self.say(f"what was saved is not sent: {error}")
         except BridgeError as error:
             self.say(str(error))
         else:

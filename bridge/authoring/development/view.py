@@ -6,20 +6,22 @@ Pure: a view is a value, and rendering it asks nothing.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
-from rich.console import Group, RenderableType
+from rich.cells import chop_cells
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from bridge.authoring.development.activity import Activity
 from bridge.log import printable
 
-HELP = (
-    "↑↓ choose   Enter details   r send or run again   e edit, then send or run   n newest   q quit"
-)
-HELP_DETAILS = "↑↓ scroll   Enter back   r send or run again   e edit, then send or run   q quit"
+HELP = "↑↓ choose   Enter details   r again   e edit, then again   n newest   q quit"
+HELP_DETAILS = "↑↓ scroll   Enter back   r again   e edit, then again   q quit"
 SAID = 3
 """So many of the last messages are shown."""
+LEAST = 4
+"""How many lines records have, however much there is to read above them, if there are as many."""
 COLORS = {
     "queued": "yellow",
     "leased": "cyan",
@@ -32,9 +34,9 @@ COLORS = {
     "cancelled": "magenta",
 }
 COLUMNS = ("", "at", "what", "where", "id", "status", "by", "times", "why")
-CUT = frozenset({"times", "why"})
-IDS_FROM = 130
-"""How wide a terminal must be for ids to have room beside the rest."""
+CUT = frozenset({"where", "by", "times", "why"})
+SHOWN_FROM = {"id": 130, "what": 50, "by": 70, "times": 60, "why": 60}
+"""How wide a terminal must be for these to have room beside the rest."""
 MOVES = {"up": -1, "down": 1, "page up": -10, "page down": 10}
 
 
@@ -42,7 +44,8 @@ MOVES = {"up": -1, "down": 1, "page up": -10, "page down": 10}
 class View:
     """What is shown: records newest first, of which the newest is chosen unless one is by id.
 
-    With `details` these are shown of the chosen one, from the line `scrolled` to.
+    With `details` these are shown of the chosen one, broken into rows of a `width`, from the row
+    `scrolled` to.
     """
 
     head: tuple[str, ...]
@@ -52,6 +55,7 @@ class View:
     chosen_id: str = ""
     details: tuple[str, ...] | None = None
     scrolled: int = 0
+    width: int = 80
 
     @property
     def at(self) -> int:
@@ -61,8 +65,14 @@ class View:
 
     @property
     def chosen(self) -> Activity | None:
-        """Return the record that keys act on."""
-        return self.activities[self.at] if self.activities else None
+        """Return the record that keys act on; None when it is not among those kept any more."""
+        found = self.activities[self.at] if self.activities else None
+        return found if found and self.chosen_id in ("", found.record_id) else None
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Return the details, none of them wider than the terminal."""
+        return _broken(self.details or (), self.width)
 
     def saying(self, text: str) -> "View":
         """Return the view with one more message."""
@@ -71,46 +81,59 @@ class View:
     def moved(self, key: str) -> "View":
         """Return the view after a key that moves about in it; as it is after any other."""
         if key == "newest":
-            return replace(self, chosen_id="", details=None)
+            return replace(self, chosen_id="", details=None, scrolled=0)
         if key not in MOVES or not self.activities:
             return self
         if self.details is not None:
-            last = max(len(self.details) - 1, 0)
+            last = max(len(self.rows) - 1, 0)
             return replace(self, scrolled=min(max(self.scrolled + MOVES[key], 0), last))
         to = min(max(self.at + MOVES[key], 0), len(self.activities) - 1)
         return replace(self, chosen_id=self.activities[to].record_id)
 
 
-def render(view: View, width: int, height: int) -> RenderableType:
-    """Lay a view out on a terminal of so many columns and lines."""
-    above = [*(Text(printable(line), style="bold") for line in view.head), *_faults(view), Text("")]
-    below = [*(Text(printable(line), style="yellow") for line in view.said), _help(view)]
-    taken = sum(max(1, -(-line.cell_len // width)) for line in (*above, *below))
-    room = max(height - taken - 1, 3)
+def render(view: View, console: Console) -> RenderableType:
+    """Lay a view out on a terminal, none of it longer than that."""
+    width, height = console.size
+    keys = HELP if view.details is None else HELP_DETAILS
+    faults = [f"✗ {fault}" for fault in view.faults]
+    above = [*_lines(view.head, "bold", console), *_lines(faults, "bold red", console), Text("")]
+    below = [*_lines(view.said, "yellow", console), *_lines([keys], "dim", console)]
+    below = below[-max(height // 2, 1) :]
+    above = _cut(above, max(height - len(below) - LEAST, 0))
+    room = max(height - len(below) - len(above), 1)
     if view.details is None:
-        shown: RenderableType = _table(view, room, has_ids=width >= IDS_FROM)
-    else:
-        shown = _details(view.details[view.scrolled : view.scrolled + room])
-    return Group(*above, shown, *below)
+        return Group(*above, _table(view, room, width), *below)
+    shown = view.rows[view.scrolled : view.scrolled + room]
+    return Group(*above, *(Text(row, no_wrap=True) for row in shown), *below)
 
 
-def _faults(view: View) -> Iterator[Text]:
-    for fault in view.faults:
-        yield Text(f"✗ {printable(fault)}", style="bold red")
+def _lines(texts: Iterable[str], style: str, console: Console) -> Iterator[Text]:
+    """Break texts into lines of a terminal."""
+    for text in texts:
+        yield from Text(printable(text), style).wrap(console, console.width)
 
 
-def _help(view: View) -> Text:
-    return Text(HELP if view.details is None else HELP_DETAILS, style="dim", no_wrap=True)
+def _cut(lines: list[Text], most: int) -> list[Text]:
+    """Return at most so many lines; where some are left out, the last says so."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], Text("…")] if most else []
 
 
-def _table(view: View, room: int, *, has_ids: bool) -> Table:
+@lru_cache(maxsize=1)
+def _broken(lines: tuple[str, ...], width: int) -> tuple[str, ...]:
+    return tuple(row for line in lines for row in chop_cells(printable(line), width) or [""])
+
+
+def _table(view: View, room: int, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     first = max(view.at - room + 2, 0)
-    shown = view.activities[first : first + room - 1]
+    shown = view.activities[first : first + max(room - 1, 1)]
     rows = [dict(_cells(each, is_chosen=each is view.chosen)) for each in shown]
     has_whys = any(row["why"] for row in rows)
     for name in COLUMNS:
-        if {"id": has_ids, "why": has_whys}.get(name, True):
+        has_any = name != "why" or has_whys
+        if has_any and width >= SHOWN_FROM.get(name, 0):
             # rich takes room from columns that may wrap: their cells are cut instead.
             table.add_column(name, no_wrap=name not in CUT)
     for row in rows:
@@ -127,13 +150,9 @@ def _cells(activity: Activity, *, is_chosen: bool) -> Iterator[tuple[str, Text]]
     yield "", Text("▶" if is_chosen else " ", style="bold")
     yield "at", Text(f"{at:%H:%M:%S}", style=style)
     yield "what", Text("call" if activity.is_call else "event", style=style)
-    yield "where", Text(printable(activity.place), style=style)
+    yield "where", Text(printable(activity.place), style, no_wrap=True, overflow="ellipsis")
     yield "id", Text(activity.record_id, style="dim")
     yield "status", Text(f"{activity.state}{attempt}", style=COLORS.get(activity.status, ""))
-    yield "by", Text(printable(activity.who), style=style)
+    yield "by", Text(printable(activity.who), style, no_wrap=True, overflow="ellipsis")
     yield "times", Text(activity.times, style=style, no_wrap=True, overflow="ellipsis")
     yield "why", Text(printable(activity.reason), style="red", no_wrap=True, overflow="ellipsis")
-
-
-def _details(lines: Iterable[str]) -> Text:
-    return Text("\n".join(map(printable, lines)), no_wrap=True, overflow="ellipsis")

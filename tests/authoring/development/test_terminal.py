@@ -24,10 +24,17 @@ def test_the_editor_is_the_one_that_the_environment_names() -> None:
     assert editor_of({"EDITOR": "vi", "VISUAL": "code --wait"}) == ["code", "--wait"]
     with pytest.raises(ConfigurationError, match="no editor is named: set EDITOR"):
         editor_of({"EDITOR": " "})
+    with pytest.raises(ConfigurationError, match="no editor is named: set EDITOR"):
+        editor_of({"EDITOR": "''"})
+    with pytest.raises(
+        ConfigurationError, match=r"the editor vi 'x is no command \(No closing quot"
+    ):
+        editor_of({"EDITOR": "vi 'x"})
 
 
 async def test_an_editor_gets_the_text_and_what_it_saved_comes_back() -> None:
-    assert await edited('{"a": "ä"}', ["sed", "-i", "s/ä/b/"]) == '{"a": "b"}'
+    assert await edited('{"a": "ä"}', ["sed", "-i", "s/ä/b/"]) == b'{"a": "b"}'
+    assert await edited('"\ud83d"', ["true"]) == b'"\\ud83d"'
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,7 @@ async def test_an_editor_gets_the_text_and_what_it_saved_comes_back() -> None:
     [
         ("no-such-editor", "no-such-editor cannot be started: No such file or directory; set EDI"),
         ("false", "false has failed with status 1: nothing is sent"),
+        ("rm", "nothing is sent, for the editor has left no file to read: No such file or dir"),
     ],
 )
 async def test_an_editor_that_does_not_do_is_one_sentence(editor: str, said: str) -> None:

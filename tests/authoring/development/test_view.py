@@ -3,6 +3,8 @@
 import io
 from dataclasses import replace
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from bridge.authoring.development.activity import Activity
@@ -23,7 +25,7 @@ def lines_of(view: View, width: int = 130, height: int = 24) -> list[str]:
     """Draw a view on a terminal of this size; return its lines."""
     console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
     with console.capture() as captured:
-        console.print(render(view, width, height))
+        console.print(render(replace(view, width=width), console))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
@@ -58,7 +60,30 @@ def test_a_long_fault_is_shown_in_full_and_the_rest_fits_on_the_terminal() -> No
     lines = lines_of(View(HEAD, (fault,), numbered(100)), width=80, height=20)
     assert any("END" in line for line in lines)
     assert len(lines) <= 20
-    assert lines[-1] == HELP[:80].rstrip()
+    assert lines[-1] == HELP
+
+
+@pytest.mark.parametrize(("width", "height"), [(200, 50), (80, 24), (40, 10), (20, 6)])
+def test_records_and_keys_have_room_on_any_terminal(width: int, height: int) -> None:
+    made = replace(numbered(1)[0], server="s" * 63, part="h" * 63, who="w" * 60, reason="r" * 900)
+    records = tuple(replace(made, record_id=f"evt_{number}") for number in range(100))
+    head = (f"n8n-bridge dev   http://127.0.0.1:8080   {', '.join('server' for _ in range(500))}",)
+    view = View(head, ("support.yaml:4: " + "wrong " * 99,) * 30, records, ("日本語 " * 40,) * 3)
+    for each in (view, replace(view, details=("x" * 5000, "", "日本語" * 100))):
+        lines = lines_of(each, width, height)
+        assert len(lines) <= height
+        assert all(cell_len(line) <= width for line in lines)
+    if width >= 40:
+        assert any("▶" in line and "leased" in line for line in lines_of(view, width, height))
+        assert lines_of(view, width, height)[-1].endswith("q quit")
+
+
+def test_what_somebody_has_sent_steers_no_terminal() -> None:
+    steering = "\x1b]0;title\x07\x9b31m\u202e\r\n"
+    made = replace(numbered(1)[0], part=steering, who=steering, reason=steering)
+    view = View((steering,), (steering,), (made,), (steering,))
+    drawn = [*lines_of(view), *lines_of(replace(view, details=(steering,)))]
+    assert all(line.isprintable() for line in drawn)
 
 
 def test_nothing_is_shown_as_nothing_yet() -> None:
@@ -96,3 +121,12 @@ def test_details_take_the_place_of_the_records_and_scroll() -> None:
         scrolled = scrolled.moved("page down")
     assert scrolled.scrolled == len(details) - 1
     assert scrolled.chosen == view.chosen
+    long = replace(view, details=("x" * 100 + "END",), width=50)
+    assert "END" in lines_of(long, 50)
+    assert long.moved("down").moved("down").moved("down").scrolled == 2
+
+
+def test_keys_act_on_no_record_when_the_chosen_one_is_kept_no_longer() -> None:
+    view = replace(View(HEAD, activities=numbered(3)), chosen_id="evt_9")
+    assert view.chosen is None
+    assert not any("▶" in line for line in lines_of(view))
