@@ -18,6 +18,7 @@ from bridge.configuration.python_processes import PythonProcess
 from bridge.configuration.rules import HANDLER_ASKS_NOWHERE, HANDLER_UNIMPORTABLE, OF_HANDLERS
 from bridge.configuration.servers import Server
 from bridge.handlers.launching import command, environment_of
+from bridge.handlers.statuses import signal_name
 
 DESCRIBE_S = 60.0
 """How long the modules of a server may take to be imported."""
@@ -216,5 +217,5 @@ def _why(status: int, size_bytes: int) -> str:
     if size_bytes > REPORT_BYTES_MAX:
         return f"their schemas are longer than {REPORT_BYTES_MAX} bytes: simplify them"
     if status < 0:
-        return f"the process that imported it was ended by {signal.Signals(-status).name}"
+        return f"the process that imported it was ended by {signal_name(status)}"
     return f"the process that imported it ended with status {status}"

@@ -18,10 +18,11 @@ from bridge.errors import BridgeError, MalformedError
 from bridge.formats.json_text import encode, off_loop, parse_json
 from bridge.handler_processes.output import log_output
 from bridge.handler_processes.requests import HandlerRequest
-from bridge.handlers.channel import BrokenChannelError, HandlerChannel, Head
+from bridge.handlers.channel import HandlerChannel, Head
 from bridge.handlers.launching import command, environment_of
+from bridge.handlers.statuses import signal_name
 from bridge.n8n.outcomes import Answered, MaybeRun, Refused, RunOutcome, cut_words
-from bridge.n8n.scrub import scrub_outcome, scrub_text
+from bridge.n8n.scrub import scrub, scrub_outcome, scrub_text
 
 START_S = 120.0
 """How long its modules may take to be imported, and `startup` to run."""
@@ -234,7 +235,7 @@ class HandlerProcess:
             async for head, body in channel.messages():
                 self._unanswered = 0
                 await self._receive(head, body)
-        except (BrokenChannelError, KeyError, TypeError):
+        except Exception:  # noqa: BLE001 - it may have sent anything
             self.kill("was ended: it sent what is no message")
 
     async def _receive(self, head: Head, body: bytes) -> None:
@@ -278,7 +279,8 @@ class HandlerProcess:
     async def _ask(self, run: HandlerRun, question: int, hook: str, body: bytes) -> None:
         assert self._channel is not None, "it was asked over it"
         try:
-            payload = await off_loop(len(body), lambda: parse_json(body))
+            secrets = self._options.secrets
+            payload = await off_loop(len(body), lambda: scrub(parse_json(body), secrets))
             value = await run.asked.amid.ask(hook, payload)
         except BridgeError as error:
             self._channel.write({"reply": question, "failure": str(error)})
@@ -309,5 +311,5 @@ def _raised(name: str, words: str) -> Refused:
 def _ended_by(status: int) -> str:
     if status >= 0:
         return f"ended by itself, with status {status}"
-    name = signal.Signals(-status).name
+    name = signal_name(status)
     return f"was killed ({name}), as when memory runs out" if status == -9 else f"crashed ({name})"

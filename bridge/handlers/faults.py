@@ -11,6 +11,8 @@ from typing_extensions import override
 
 Function = Callable[..., Any]
 
+WORDS_CHARS_MAX = 10_000
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -38,6 +40,14 @@ class HandlerError(Exception):
         """Return the sentence, after the place that it is about."""
         spot = self.spot
         return f"{spot.path}:{spot.line}: {self.sentence}" if spot else self.sentence
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an exception says of itself, as far as it is told."""
+    try:
+        return str(error)[:WORDS_CHARS_MAX]
+    except Exception:  # noqa: BLE001 - whoever wrote it may have made any mistake
+        return "(it cannot be put in words: its __str__ raises)"
 
 
 @dataclass(frozen=True)

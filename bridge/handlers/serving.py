@@ -33,13 +33,13 @@ import pydantic_core
 
 from bridge.handlers.channel import HandlerChannel, Head
 from bridge.handlers.context import Failure, HandlerContext
-from bridge.handlers.faults import HandlerError, demand_plain_async
+from bridge.handlers.faults import HandlerError, demand_plain_async, words_of
 from bridge.handlers.loading import find_from, load
 from bridge.handlers.signature import NOT_ASYNC, ArgumentsError, Handler, ResultError
 
 RESULT_BYTES_MAX = 16 * 1024 * 1024
 TRACEBACK_CHARS_MAX = 16_000
-WORDS_CHARS_MAX = 10_000
+NAME_CHARS_MAX = 1000
 TOO_LONG = (
     f"the handler ran, but its result is longer than {RESULT_BYTES_MAX} bytes: let it return less, "
     "or a link"
@@ -71,8 +71,8 @@ async def serve_to_the_end(end: socket.socket) -> int:
         channel.write({"ready": True})
         receiving = asyncio.create_task(_receive(served, messages))
         await served.over.wait()
-        receiving.cancel()
         await served.stop()
+        receiving.cancel()
         await channel.flush()
         return 0
 
@@ -123,6 +123,7 @@ class ServedHandlers:
         self._questions: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._is_stopping = False
+        self._pid = os.getpid()
 
     async def start(self) -> None:
         """Call what is to be called before any handler.
@@ -135,7 +136,8 @@ class ServedHandlers:
                 await self._startup()
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            raise HandlerError("", f"startup failed: {type(error).__name__}: {error}") from error
+            said = f"startup failed: {type(error).__name__}: {words_of(error)}"
+            raise HandlerError("", said) from error
 
     async def stop(self) -> None:
         """Call what is to be called after all handlers."""
@@ -161,10 +163,15 @@ class ServedHandlers:
     async def ask(self, number: int, hook: str, payload: object) -> Any:
         """Ask on a hook amid a run, and return the value of the reply."""
         question = next(self._numbers)
+        if number not in self._runs:
+            raise Failure("the call has ended, so nobody is asked")
         text = pydantic_core.to_json(payload)
+        if len(text) > RESULT_BYTES_MAX:
+            raise Failure(f"the payload is longer than {RESULT_BYTES_MAX} bytes: ask with less")
         answer = self._questions[question] = asyncio.get_running_loop().create_future()
         try:
-            await self.channel.send({"ask": question, "of": number, "hook": hook}, text)
+            head = {"ask": question, "of": number, "hook": hook[:NAME_CHARS_MAX]}
+            await self.channel.send(head, text)
             return await answer
         finally:
             del self._questions[question]
@@ -177,6 +184,8 @@ class ServedHandlers:
         except asyncio.CancelledError:
             ended = {"failure": "the handler was cancelled from within"}, None
         finally:
+            if os.getpid() != self._pid:  # a fork that the handler has not ended
+                os._exit(1)
             del self._runs[number]
             self.channel.write({"end": number, **ended[0]}, ended[1])
             self._note_whether_over()
@@ -201,14 +210,16 @@ async def _outcome(
     try:
         text = handler.dump(await handler.call(body, context))
     except Failure as failure:
-        return {"failure": str(failure)}, None
+        return {"failure": words_of(failure)}, None
     except ArgumentsError as error:
-        return {"failure": f"the arguments are not what the handler takes: {error}"}, None
+        return {"failure": f"the arguments are not what the handler takes: {words_of(error)}"}, None
     except ResultError as error:
-        return {"failure": f"the handler returned what is no JSON: {error}"}, None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told, with all of it
+        return {"failure": f"the handler returned what is no JSON: {words_of(error)}"}, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is told, with all of it, and ends no other
         at = error.__traceback__.tb_next if error.__traceback__ else None  # this line is no news
         told = "".join(traceback.format_exception(error.with_traceback(at)))[-TRACEBACK_CHARS_MAX:]
-        words = str(error)[:WORDS_CHARS_MAX]
-        return {"raised": type(error).__name__, "words": words, "traceback": told}, None
+        name = type(error).__name__[:NAME_CHARS_MAX]
+        return {"raised": name, "words": words_of(error), "traceback": told}, None
     return ({"failure": TOO_LONG}, None) if len(text) > RESULT_BYTES_MAX else ({}, text)

@@ -57,6 +57,10 @@ FAILING: list[tuple[str, object, str]] = [
     ("return_object", None, "the handler returned what is no JSON"),
     ("return_much", 17 * 1024 * 1024, "its result is longer than 16777216 bytes"),
     ("nothing", None, "the handler raised KeyError"),
+    ("fail", "x" * 2_000_000, "xxx…"),
+    ("raise_wordless", None, "the handler raised WordlessError. It says (data from outside, n"),
+    ("interrupt", None, "the handler raised KeyboardInterrupt"),
+    ("ask", "x" * 16 * 1024 * 1024, "the payload is longer than 16777216 bytes: ask with less"),
 ]
 
 
@@ -187,6 +191,27 @@ async def test_a_process_that_the_system_kills_is_said_to_be(processes: HandlerP
     assert "was killed (SIGKILL), as when memory runs out" in outcome.reason
 
 
+async def test_a_process_that_ends_by_a_signal_without_a_name_is_started_anew(
+    processes: HandlerProcesses,
+) -> None:
+    outcome = await call(processes, server=SERVER, deed="end_by_signal", value=40)
+
+    assert isinstance(outcome, MaybeRun)
+    assert "the process that ran the handler crashed (signal 40)" in outcome.reason
+
+    async def runs_again() -> bool:
+        return await call(processes, server=SERVER, deed="sleep", value=2) == Answered(2)
+
+    await wait_until(runs_again, "the process is started anew")
+
+
+async def test_a_fork_that_a_handler_lets_go_on_answers_nobody(processes: HandlerProcesses) -> None:
+    forked = await call(processes, server=SERVER, deed="fork")
+
+    assert isinstance(forked, Answered)
+    assert forked == await call(processes, server=SERVER, deed="tell_pid")
+
+
 async def test_progress_is_passed_on_and_the_newest_counts(processes: HandlerProcesses) -> None:
     witness = Witness()
 
@@ -206,6 +231,27 @@ async def test_the_reply_to_what_a_handler_asks_comes_back_to_it(
 
     assert outcome == Answered({"answer": "yes"})
     assert witness.asked == [("approve", {"q": 1})]
+
+
+async def test_what_a_handler_asks_has_none_of_its_secrets(processes: HandlerProcesses) -> None:
+    witness = Witness("yes")
+
+    await call(processes, server=SERVER, witness=witness, deed="ask", value={"q": f"Is it {KEY}?"})
+
+    assert witness.asked == [("approve", {"q": "Is it [secret]?"})]
+
+
+async def test_a_handler_whose_call_has_ended_asks_nobody(
+    processes: HandlerProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    witness = Witness("yes")
+
+    await call(processes, server=SERVER, witness=witness, deed="ask_too_late", value=1)
+
+    said = "the call has ended, so nobody is asked"
+    await wait_until(lambda: said in lines(caplog), "it is told so")
+    assert witness.asked == []
 
 
 async def test_what_handlers_have_started_ends_with_their_process(tmp_path: Path) -> None:

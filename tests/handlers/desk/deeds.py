@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
+from typing_extensions import override
 
 from bridge.handlers import Context, Failure
 
@@ -117,6 +118,59 @@ async def kill_process(_ctx: Context, _value: object, _seconds: float) -> object
     return None
 
 
+async def end_by_signal(_ctx: Context, value: object, _seconds: float) -> object:
+    """End it by any signal."""
+    os.kill(os.getpid(), int(str(value)))
+    return None
+
+
+class WordlessError(Exception):
+    """Raises whenever somebody reads it."""
+
+    @override
+    def __str__(self) -> str:
+        """Raise."""
+        raise LookupError("no words")
+
+
+async def raise_wordless(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Raise what cannot be put in words."""
+    raise WordlessError
+
+
+async def interrupt(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Raise what asyncio itself would end by."""
+    raise KeyboardInterrupt
+
+
+async def fork(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Fork, and let both go on."""
+    os.fork()
+    return os.getpid()
+
+
+async def tell_pid(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Tell which process it is."""
+    return os.getpid()
+
+
+async def ask_too_late(ctx: Context, value: object, _seconds: float) -> object:
+    """Ask when the call has ended."""
+
+    async def late() -> None:
+        await asyncio.sleep(0.1)
+        try:
+            await ctx.elicit("approve", value)
+        except Failure as failure:
+            print(failure)
+
+    LATE.append(asyncio.create_task(late()))
+    return value
+
+
+LATE: list[asyncio.Task[None]] = []
+
+
 async def crash(_ctx: Context, _value: object, _seconds: float) -> object:
     """Read where no memory is."""
     return ctypes.string_at(0)
@@ -200,6 +254,12 @@ DEEDS = {
         end_process,
         cancel_itself,
         kill_process,
+        end_by_signal,
+        raise_wordless,
+        interrupt,
+        fork,
+        tell_pid,
+        ask_too_late,
         crash,
         loop,
         need_memory,
