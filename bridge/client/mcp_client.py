@@ -23,7 +23,8 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """Connect to a server of a bridge, by its address."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
+    trust = httpx2.create_ssl_context()  # of SSL_CERT_FILE too
+    http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False, verify=trust)
     transport = closing(http, streamable_http_client(address, http_client=http))
     async with Client(transport, read_timeout_seconds=timeout_s) as client:
         yield client

@@ -108,6 +108,7 @@ class N8nApi:
             },
             timeout=ANSWER_MAX_S,
             trust_env=False,
+            verify=httpx2.create_ssl_context(),  # as what runs workflows: SSL_CERT_FILE counts
         )
 
     async def __aenter__(self) -> Self:

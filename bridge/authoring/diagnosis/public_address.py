@@ -74,7 +74,8 @@ def _unreachable(url: str, error: Exception) -> Observation:
     if "certificate" in str(error).lower():
         why = "its certificate is not trusted"
     remedy = (
-        "see that its name leads to the proxy, and that the proxy listens, with its certificate"
+        "see that its name leads to the proxy, and that the proxy listens, with its certificate; "
+        "of a CA of your own, SSL_CERT_FILE names the file"
     )
     return wrong("public.unreachable", url, f"it cannot be reached ({why})", remedy)
 

@@ -1,12 +1,16 @@
 """What `doctor --public` says of a real nginx that is right, and that is wrong in one place."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bridge.authoring.diagnosis.public_stream import HeardStream, judged_stream
 from bridge.local.ports import free_port
@@ -15,6 +19,7 @@ from tests.commands import run
 from tests.proxies.programs import PROGRAMS
 from tests.proxies.trials import ports_of
 from tests.raw_server import raw_server
+from tests.tls import CERTIFICATE, serving_tls
 
 NGINX = PROGRAMS[0]
 KEEPALIVE_S = 2
@@ -177,3 +182,16 @@ async def test_a_public_address_that_is_none_is_wrong_use(
     status, _ = await run("doctor", *options, environ={}, folder=tmp_path)
 
     assert status == 2
+
+
+@pytest.mark.parametrize(("is_named", "finding"), [(True, "public"), (False, "public.unreachable")])
+async def test_a_ca_of_ones_own_is_trusted_where_it_is_named(
+    tmp_path: Path, is_named: bool, finding: str
+) -> None:
+    app = Starlette(routes=[Route("/healthz", lambda _: Response('{"status":"alive"}'))])
+    async with serving_tls(app, tmp_path, "localhost") as (port, _):
+        named = {"SSL_CERT_FILE": str(tmp_path / CERTIFICATE)} if is_named else {}
+        url = f"https://localhost:{port}"
+        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | named
+        _, said = await run("doctor", "--json", "--public", url, environ=environ, folder=tmp_path)
+    assert finding in {each["id"] for each in json.loads(said)["findings"]}
