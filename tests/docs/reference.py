@@ -96,7 +96,7 @@ def command_line() -> str:
         about = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
         usage = " ".join(command.collect_usage_pieces(click.Context(command)))
         rows = [
-            (", ".join(f"`{each}`" for each in option.opts), _takes(option), option.help or "")
+            (", ".join(f"`{each}`" for each in option.opts), _takes(option), _does(option))
             for option in command.params
             if isinstance(option, click.Option) and not option.hidden
         ]
@@ -176,9 +176,18 @@ def _walk(
 def _takes(option: click.Option) -> str:
     if option.is_flag:
         return ""
-    kind = option.type
-    said = " ".join(f"`{each}`" for each in kind.choices) if isinstance(kind, click.Choice) else ""
-    return said or kind.name
+    match option.type:
+        case click.Choice(choices=choices):
+            return " ".join(f"`{each}`" for each in choices)
+        case click.IntRange(min=first, max=last):
+            return f"a number from {first}" + (f" to {last}" if last else "")
+        case kind:
+            return kind.name
+
+
+def _does(option: click.Option) -> str:
+    default = f" By default {option.default}." if option.show_default else ""
+    return f"{option.help or ''}{default}"
 
 
 def _default(value: object) -> str:
