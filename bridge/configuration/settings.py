@@ -48,7 +48,14 @@ def _scheme(text: str) -> str:
     return text.lower()
 
 
+def _key(text: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]*", text.get_secret_value()):
+        raise ValueError("must be a key as n8n shows it, of letters, digits and signs of ASCII")
+    return text
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
 Web = Annotated[str, AfterValidator(_web)]
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 WholeSeconds = Annotated[int, Field(ge=1, le=SECONDS_MAX)]
@@ -122,7 +129,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="the address of n8n, as n8n writes its own addresses. Replies go to this "
         "origin; server files use it as `${BRIDGE_N8N_URL}`",
     )
-    n8n_api_key: SecretStr | None = Field(
+    n8n_api_key: Key | None = Field(
         None,
         description="a key to n8n's API with the scope `execution:read`. `result: execution` "
         "needs it",

@@ -162,7 +162,8 @@ class N8nApi:
             page = self._read(_PAGE, await self._get("/workflows", asked))
             for found in page.data:
                 yield found
-            if not page.next_cursor or page.next_cursor == asked.get("cursor"):
+            # A proxy may answer with the same page, or with an empty one, for ever.
+            if not page.data or page.next_cursor in ("", asked.get("cursor")):
                 return
             asked["cursor"] = page.next_cursor
 
@@ -185,7 +186,7 @@ class N8nApi:
             raise self._refusal(answer.status_code)
         try:
             read: Json = decode(answer.content)
-        except (BridgeError, ValueError) as error:
+        except (ValueError, RecursionError) as error:
             raise self._no_api() from error
         return read
 

@@ -26,6 +26,7 @@ tokens: [{name: alice, token: env:ALICE}]
 hooks:
   ticket:
     auth: {github: env:HOOK}
+    keep: {headers: [x-note], query: true}
     reply:
       type: object
       properties: {category: {enum: [other, billing]}}

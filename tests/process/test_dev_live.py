@@ -107,8 +107,9 @@ async def send_signed(environ: dict[str, str], payload: object) -> str:
     hook = Hook.model_validate({"auth": {"github": SECRETS["HOOK"]}})
     async with httpx2.AsyncClient(trust_env=False) as http:
         url = f"http://127.0.0.1:{environ['BRIDGE_PORT']}/hooks/support/ticket"
-        proof = {"content-type": "application/json", **proof_for(hook, body, time.time())}
-        answer = await http.post(url, content=body, headers=proof)
+        beside = {"content-type": "application/json", "x-note": "日本"}
+        headers = httpx2.Headers(beside | proof_for(hook, body, time.time()), encoding="utf-8")
+        answer = await http.post(url, content=body, headers=headers, params={"a": ["1", "2"]})
     return str(answer.raise_for_status().json()["event_id"])
 
 
@@ -134,6 +135,7 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
         await screen.shows("what was saved is not sent: not JSON: a value is expected")
         screen.press(ENTER)
         await screen.shows(r'"subject": "edited"')
+        await screen.shows(r'"x-note": "日本"')
         await screen.shows(r"timeline:")
         await send_signed(environ, {"subject": "invoice"})
         screen.press(ENTER)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from bridge.configuration.server_files import read_server_files
@@ -236,6 +237,7 @@ async def test_workflows_are_read_page_by_page(n8n: N8n, tmp_path: Path) -> None
     [
         ({"BRIDGE_N8N_API_KEY": "wrong"}, "n8n refuses BRIDGE_N8N_API_KEY"),
         ({"BRIDGE_N8N_API_KEY": ""}, "BRIDGE_N8N_API_KEY is not set"),
+        ({"BRIDGE_N8N_API_KEY": "ké…"}, "BRIDGE_N8N_API_KEY must be a key as n8n shows it, of let"),
         ({"BRIDGE_N8N_URL": ""}, "BRIDGE_N8N_URL is not set"),
         ({"BRIDGE_N8N_URL": "http://127.0.0.1:9"}, "cannot be reached"),
         ({"BRIDGE_N8N_URL": "ftp://127.0.0.1"}, "no address that can be asked"),
@@ -252,9 +254,10 @@ async def test_an_n8n_that_cannot_be_asked_is_one_sentence_and_nothing_is_writte
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_is_no_n8n_is_said_to_be_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["<html>hello</html>", "null", "[" * 100_000])
+async def test_what_is_no_n8n_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     async def page(_request: object) -> PlainTextResponse:
-        return PlainTextResponse("<html>hello</html>", media_type="text/html")
+        return PlainTextResponse(text, media_type="text/html")
 
     app = Starlette(routes=[Route("/{path:path}", page)])
     async with serving_any(app) as url:
@@ -262,6 +265,18 @@ async def test_what_is_no_n8n_is_said_to_be_none(tmp_path: Path) -> None:
         status, said = await discover(n8n, tmp_path / "n8n.yaml", "--yes")
     assert (status, "is not n8n's API" in said) == (1, True)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_pages_without_workflows_come_to_an_end(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def page(request: Request) -> JSONResponse:
+        asked.append(str(request.url))
+        return JSONResponse({"data": [], "nextCursor": f"cursor-{len(asked)}"})
+
+    async with serving_any(Starlette(routes=[Route("/{path:path}", page)])) as url:
+        status, _ = await discover(N8n({"BRIDGE_N8N_URL": url, **api()}), tmp_path / "n8n.yaml")
+    assert (status, len(asked)) == (0, 1)
 
 
 @pytest.mark.parametrize(

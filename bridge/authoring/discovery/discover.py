@@ -7,6 +7,7 @@ from pathlib import Path
 from bridge.authoring.discovery.server_file import Change, change_of, findings_of
 from bridge.authoring.discovery.tools import Choice, Found, FoundTool, PassedOver, tools_of
 from bridge.configuration.findings import Finding, Severity
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.n8n.api import N8nApi, WorkflowRecord
 
@@ -46,13 +47,14 @@ def api_of(environ: Mapping[str, str]) -> N8nApi:
     """Return the API of the n8n that the environment names.
 
     Raises:
-        ConfigurationError: it names none, or no key to it.
+        ConfigurationError: it names none, or no key to it that can be sent.
     """
     url = environ.get("BRIDGE_N8N_URL", "").strip()
     key = environ.get("BRIDGE_N8N_API_KEY", "").strip()
     faults = (*(() if url else (NO_URL,)), *(() if key else (NO_KEY,)))
     if faults:
         raise ConfigurationError(faults)
+    Settings.from_environ({"BRIDGE_N8N_API_KEY": key})
     return N8nApi(url, key)
 
 
