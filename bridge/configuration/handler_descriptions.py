@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,26 +170,20 @@ def _report(asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[st
         process = _started(asked, memory_bytes, environment)
     except OSError as error:
         raise _NotDescribedError(f"no process for it could be started: {error.strerror}") from error
-    assert process.stdin is not None, "opened as a pipe"
-    assert process.stdout is not None, "opened as a pipe"
-    overtime = threading.Timer(DESCRIBE_S, _end_group, [process])
-    overtime.start()
-    try:
-        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(json.dumps(asked).encode())
-        text = process.stdout.read(REPORT_BYTES_MAX + 1)
-        has_time = overtime.is_alive()
-    finally:
-        overtime.cancel()
-        _end_group(process)
-        process.stdout.close()
-        status = process.wait()
-    if not has_time:
-        raise _NotDescribedError(f"that took more than {DESCRIBE_S:g} s")
+    with process:
+        try:
+            text, _ = process.communicate(json.dumps(asked).encode(), timeout=DESCRIBE_S)
+        except subprocess.TimeoutExpired:
+            raise _NotDescribedError(f"that took more than {DESCRIBE_S:g} s") from None
+        finally:
+            _end_group(process)
+    if len(text) > REPORT_BYTES_MAX:
+        said = f"their schemas are longer than {REPORT_BYTES_MAX} bytes: simplify them"
+        raise _NotDescribedError(said)
     try:
         return json.loads(text)
     except ValueError:
-        raise _NotDescribedError(_why(status, len(text))) from None
+        raise _NotDescribedError(_why(process.returncode)) from None
 
 
 def _started(
@@ -213,9 +206,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _why(status: int, size_bytes: int) -> str:
-    if size_bytes > REPORT_BYTES_MAX:
-        return f"their schemas are longer than {REPORT_BYTES_MAX} bytes: simplify them"
+def _why(status: int) -> str:
     if status < 0:
         return f"the process that imported it was ended by {signal_name(status)}"
     return f"the process that imported it ended with status {status}"

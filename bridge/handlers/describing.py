@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bridge.handlers.faults import HandlerError, Source, demand_plain_async
 from bridge.handlers.inlining import inlined
@@ -46,7 +47,8 @@ def _described(handler: Handler) -> dict[str, Any]:
     }
 
 
-def report(asked: dict[str, Any], sink: int) -> None:
-    """Write the description to a descriptor, as JSON."""
+def report(asked: dict[str, Any], sink: int) -> NoReturn:
+    """Write the description to a descriptor, as JSON, and end this process."""
     with open(sink, "w", encoding="utf-8") as writer:
         json.dump(describe(asked), writer)
+    os._exit(0)  # threads of handlers that still run are not waited for

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from typing_extensions import override
 
@@ -59,7 +59,8 @@ class Source:
 
     @classmethod
     def of(cls, function: Function) -> "Source":
-        """Return the source of a function."""
+        """Return the source of a function, of what is within its decorators."""
+        function = inspect.unwrap(function, stop=_wraps_no_code)
         code = function.__code__
         try:
             tree = ast.parse(Path(code.co_filename).read_bytes())
@@ -112,12 +113,22 @@ def demand_plain_async(function: object, named: str, rule: str) -> Function:
     Raises:
         HandlerError: it is none.
     """
+    if not _is_code(function):
+        what = type(function).__name__
+        raise HandlerError(rule, f"names no function: {named} is of the type {what}")
     if inspect.iscoroutinefunction(function):
         return function
-    if not inspect.isfunction(function):
-        raise HandlerError(rule, f"names no function: {named} is something else")
-    said = (
-        f"{function.__name__} is not async: write `async def`, and what blocks through "
-        "`await asyncio.to_thread(…)`"
+    said = f"{function.__name__} " + (
+        "is a generator: return all at once, and tell how far it is by `ctx.progress`"
+        if inspect.isasyncgenfunction(function)
+        else "is not async: write `async def`, and what blocks through `await asyncio.to_thread(…)`"
     )
     raise HandlerError(rule, said, Source.of(function).spot())
+
+
+def _wraps_no_code(function: Any) -> bool:
+    return not _is_code(function.__wrapped__)
+
+
+def _is_code(function: object) -> TypeGuard[Function]:
+    return hasattr(function, "__code__")

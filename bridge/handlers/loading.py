@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bridge.handlers.faults import HandlerError, Spot
+from bridge.handlers.faults import HandlerError, Spot, words_of
 
 UNIMPORTABLE, MISSING = "handler-unimportable", "handler-missing"
 
@@ -25,23 +25,29 @@ def load(named: str, folder: Path) -> Any:
     module_name, _, name = named.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise _unimportable(error, module_name, folder) from error
     try:
         return getattr(module, name)
-    except AttributeError as error:
+    except Exception as error:  # a module's own __getattr__ may raise anything
         said = f"names nothing: there is no {name} in {module_name}"
+        said += _elsewhere(module_name, folder)
         raise HandlerError(MISSING, said) from error
 
 
 def _unimportable(error: BaseException, module_name: str, folder: Path) -> HandlerError:
     if isinstance(error, ModuleNotFoundError) and _is_part_of(module_name, error.name or ""):
+        parent, _, part = (error.name or "").rpartition(".")
+        elsewhere = _elsewhere(parent, folder)
         said = (
-            f"names no module: {error.name} is neither in {folder} nor installed where the bridge "
-            "runs"
+            f"names no module: there is no {part} in {parent}{elsewhere}"
+            if elsewhere
+            else f"names no module: {error.name} is neither in {folder} nor installed where the "
+            "bridge runs"
         )
         return HandlerError(MISSING, said)
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    words = words_of(error)
+    what = f"{type(error).__name__}: {words}" if words else type(error).__name__
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         spot = Spot(error.filename, error.lineno, error.offset or 1)
         return HandlerError(UNIMPORTABLE, f"this is no Python: {error.msg}", spot)
@@ -61,6 +67,19 @@ def _unimportable(error: BaseException, module_name: str, folder: Path) -> Handl
     last = frames[-1]
     spot = Spot(last.filename, last.lineno or 1, (getattr(last, "colno", 0) or 0) + 1)
     return HandlerError(UNIMPORTABLE, said, spot)
+
+
+def _elsewhere(module_name: str, folder: Path) -> str:
+    """Return where a module is that was not found in a folder, as the end of a sentence."""
+    module = sys.modules.get(module_name)
+    if module is None:
+        return ""
+    known = vars(module)
+    places = known.get("__file__"), *known.get("__path__", ())
+    place = next((Path(each) for each in places if each), None)
+    if place and place.is_relative_to(folder):
+        return ""
+    return f", which is {place or 'built in'}: give a module of your own another name"
 
 
 def _is_part_of(module_name: str, missing: str) -> bool:

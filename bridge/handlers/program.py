@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is
         _confine(int(arguments[2]))
         asked: dict[str, Any] = json.load(sys.stdin)
         sink = os.dup(1)
+        # Who asked waits until it is closed: a module may leave a process of its own behind.
+        os.register_at_fork(after_in_child=lambda: os.close(sink))
         with Path(os.devnull).open("r+b") as nothing:
             for each in (0, 1, 2):
                 os.dup2(nothing.fileno(), each)

@@ -2,9 +2,11 @@
 
 import dataclasses
 import inspect
+import json
 import typing
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -65,7 +67,10 @@ class Handler:
         types = _types_of(known, source)
         context_name, fields = None, []
         for name, parameter in inspect.signature(known).parameters.items():
-            if types.get(name) is HandlerContext:
+            if _is_context(types.get(name)):
+                if context_name:
+                    said = f"{name} is a second Context: {context_name} is all that there is"
+                    raise HandlerError(UNTYPED, said, source.spot(name))
                 context_name = name
                 continue
             fields.append((name, *_field(source, parameter, types)))
@@ -121,6 +126,13 @@ class Handler:
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
+def _is_context(annotation: object) -> bool:
+    """Report whether a parameter gets the context, which it may be declared to do without."""
+    is_within = typing.get_origin(annotation) in (typing.Union, UnionType, typing.Annotated)
+    parts = typing.get_args(annotation) if is_within else (annotation,)
+    return HandlerContext in parts
+
+
 def _types_of(function: Function, source: Source) -> Mapping[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
@@ -137,7 +149,10 @@ def _field(
     if said := _MANY.get(parameter.kind):
         raise HandlerError(UNTYPED, f"{name} {said}", source.spot(name))
     if name not in types:
-        said = f"{name} has no type, so Claude cannot know what it is: write `{name}: str`, say"
+        said = (
+            f"{name} has no type, so Claude cannot know what it is: write `{name}: str`, say, or "
+            f"`{name}: Context` for what the bridge itself gives"
+        )
         raise HandlerError(UNTYPED, said, source.spot(name))
     _demand_schema(types[name], name, source, "validation")
     default = parameter.default
@@ -155,7 +170,7 @@ def _adapter_of(fields: list[tuple[str, Any, Any]], source: Source) -> TypeAdapt
             namespace={"__pydantic_config__": ConfigDict(extra="forbid")},
         )
         adapter: TypeAdapter[Any] = TypeAdapter(made)
-        adapter.json_schema()
+        _demand_json(adapter.json_schema())
     except (PydanticUserError, TypeError, ValueError) as error:
         raise HandlerError(UNTYPED, f"{_first_sentence(error)}: mend it", source.spot()) from error
     return adapter
@@ -173,7 +188,7 @@ def _demand_schema(
     """Return what reads and writes values of a type that JSON can hold."""
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        adapter.json_schema(mode=mode)
+        _demand_json(adapter.json_schema(mode=mode))
     except Exception as error:  # pydantic's own, and whatever a type's hooks for it may raise
         whose = "what it returns" if name == "return" else name
         said = (
@@ -182,6 +197,13 @@ def _demand_schema(
         )
         raise HandlerError(UNTYPED, said, source.spot(name)) from error
     return adapter
+
+
+def _demand_json(schema: Any) -> None:
+    try:
+        json.dumps(schema, allow_nan=False)
+    except ValueError as error:
+        raise ValueError("a default or a bound of it is no number that JSON has") from error
 
 
 def _said(error: ValidationError) -> str:
@@ -195,4 +217,4 @@ def _said(error: ValidationError) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
+    return " ".join(str(error).split()).partition(". ")[0].rstrip(".")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.authoring.checking.check import check
 from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
 from tests.handlers.desks import ENVIRON, desk
@@ -69,6 +70,59 @@ def test_what_the_file_says_of_a_handler_counts_before_what_its_signature_does(
     assert server.workflows["w"].description == "It works."
     assert server.workflows["w"].input == {"type": "object", "required": ["n"]}
     assert server.workflows["w"].output == {"type": "string"}
+
+
+def test_a_context_that_a_handler_may_do_without_is_no_argument(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text(
+        "from bridge.handlers import Context\n"
+        "async def f(n: int, ctx: Context | None = None) -> int:\n    return n\n"
+    )
+    (tmp_path / "s.yaml").write_text(SERVER)
+
+    (server,) = read_server_files(tmp_path, ENVIRON).servers.values()
+
+    assert server.workflows["w"].input["properties"] == {"n": {"type": "integer"}}
+
+
+def test_a_module_that_leaves_a_process_behind_is_described_without_it(tmp_path: Path) -> None:
+    code = "import os, time\nif not os.fork():\n    time.sleep(600)\nasync def f() -> int: ...\n"
+
+    assert findings(tmp_path, code) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os\nos.kill(os.getpid(), 40)\n", "was ended by signal 40"),
+        ("import os\nos.closerange(0, 100)\n", "ended with status 1"),
+    ],
+)
+def test_how_a_process_ended_that_imported_handlers_is_said(
+    tmp_path: Path, code: str, said: str
+) -> None:
+    (finding,) = findings(tmp_path, code)
+
+    assert finding.sentence.endswith(f"could not be imported: the process that imported it {said}")
+
+
+def test_check_names_the_argument_of_a_handler_that_it_warns_of(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text("async def f(n: int) -> dict[str, int]: ...\n")
+    (tmp_path / "s.yaml").write_text(SERVER)
+
+    sentences = [each.sentence for each in check(tmp_path, ENVIRON)]
+
+    argument = "workflows.w.input.properties.n"
+    assert any(each.startswith(f"{argument} is required, and has no") for each in sentences)
+
+
+@pytest.mark.parametrize("module", ["random", "bridge.mod"])
+def test_a_module_that_another_of_its_name_hides_is_said_to_be_hidden(
+    tmp_path: Path, module: str
+) -> None:
+    (finding,) = findings(tmp_path, "", SERVER.replace("mod:f", f"{module}:f"))
+
+    assert "/__init__.py: " in finding.sentence or "/random.py: " in finding.sentence
+    assert finding.sentence.endswith(": give a module of your own another name")
 
 
 def test_a_server_whose_code_changes_is_another(tmp_path: Path) -> None:

@@ -13,6 +13,18 @@ WRONG = [
         "s.yaml:{line}:24",
         "workflows.{name}.handler names no function: {name}:f",
     ),
+    (
+        "def __getattr__(name):\n    raise ValueError(name)",
+        "handler-missing",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names nothing: there is no f in",
+    ),
+    (
+        "import functools\nasync def g(a: int): ...\nf = functools.partial(g, 1)",
+        "handler-not-async",
+        "s.yaml:{line}:24",
+        "workflows.{name}.handler names no function: {name}:f is of the type partial",
+    ),
     ("def f(): ...", "handler-not-async", "{name}.py:1:1", "f is not async: write `async def`"),
     (
         "async def f(\n  a): ...",
@@ -63,6 +75,37 @@ WRONG = [
         "handler-unimportable",
         "{name}.py:2:5",
         "the module cannot be imported: KeyError: 'x': mend that",
+    ),
+    (
+        "class OddError(BaseException): ...\nraise OddError",
+        "handler-unimportable",
+        "{name}.py:2:1",
+        "the module cannot be imported: OddError: mend that",
+    ),
+    (
+        "async def f(): yield 1",
+        "handler-not-async",
+        "{name}.py:1:1",
+        "f is a generator: return all",
+    ),
+    (
+        "async def f(a: float = float('nan')): ...",
+        "handler-untyped",
+        "{name}.py:1:1",
+        "a default or a bound of it is no number that JSON has",
+    ),
+    (
+        "from bridge.handlers import Context\nasync def f(a: Context, b: Context): ...",
+        "handler-untyped",
+        "{name}.py:2:25",
+        "b is a second Context: a is all that there is",
+    ),
+    (
+        "import functools\ndef d(g):\n    @functools.wraps(g)\n    async def w(*a, **b): ...\n"
+        "    return w\n@d\nasync def f(a): ...",
+        "handler-untyped",
+        "{name}.py:7:13",
+        "a has no type, so Claude cannot",
     ),
     ("raise SystemExit(2)", "handler-unimportable", "{name}.py:1:1", "SystemExit: 2: mend that"),
 ]

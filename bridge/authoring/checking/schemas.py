@@ -13,7 +13,7 @@ from bridge.authoring.checking.rules import (
     OUTPUT_UNREAD,
     OUTPUT_WRAPPED,
 )
-from bridge.configuration.findings import Finding, Rule
+from bridge.configuration.findings import Finding, Rule, at
 from bridge.configuration.raw import entries, mapping, text
 from bridge.configuration.server_files import ServerFile
 from bridge.errors import Fault
@@ -45,7 +45,9 @@ def unsound_schemas(file: ServerFile) -> Iterator[Finding]:
             if isinstance(schema, Mapping) and not faults_in_schema(schema):
                 for rule, place, predicate in find(schema):
                     whole = ("workflows", name, keyword, *place)
-                    yield file.document.finding(rule, whole, predicate)
+                    # Named in full: what a handler says of itself is not in the file.
+                    said = f"{'.'.join(map(str, whole))} {predicate}"
+                    yield at(rule, said, file.document.path, *file.document.position(whole))
 
 
 def _of_input(schema: Mapping[str, Any]) -> Iterator[Said]:
