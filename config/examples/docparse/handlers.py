@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -16,6 +17,9 @@ from pydantic import BaseModel, Field
 from bridge.handlers import Context, Failure
 from docparse.documents import Source, paths
 from docparse.parsed import DocumentInfo, Page, ParsedDocument
+
+if importlib.util.find_spec("pdfplumber") is None:  # its program would only fail amid a call
+    raise ModuleNotFoundError("No module named 'pdfplumber'", name="pdfplumber")
 
 SERVER_FILES = Path(__file__).parent.parent
 LINE_BYTES_MAX = 16_000_000
