@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.errors import ConfigurationError
-from bridge.log import ConsoleLines, HeldLines, JsonLines, configure_logging
+from bridge.log import ConsoleLines, HeldLines, JsonLines, SaidLines, configure_logging
 from tests.commands import logging_kept
 
 
@@ -153,3 +153,9 @@ def test_an_error_stands_out_on_a_terminal() -> None:
         line = record()
         line.levelno, line.levelname = level, logging.getLevelName(level)
         assert color in ConsoleLines(has_colors=True).format(line)
+
+
+def test_a_warning_that_is_also_shown_to_people_names_its_values() -> None:
+    shown: list[str] = []
+    SaidLines(shown.append).emit(record(child="web", status=1))
+    assert shown == ["hook.received  child=web  status=1"]
