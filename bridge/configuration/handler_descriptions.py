@@ -190,7 +190,7 @@ def _started(
     asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own program
-        command("describe", str(DESCRIBE_S), str(memory_bytes)),
+        command("describe", str(os.getpid()), str(memory_bytes)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -243,7 +243,7 @@ class HandlerProcess:
             case {"ready": _} if not self.started.done():
                 self.started.set_result(None)
             case {"fault": str(fault)}:
-                self._why = scrub_text(fault, self._options.secrets)
+                self._why = cut_words(scrub_text(fault, self._options.secrets))
             case {"end": int(number)} if number in self._runs:
                 run = self._runs[number]
                 run.end(await self._outcome(run.asked, head, body))

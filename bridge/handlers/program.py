@@ -27,7 +27,7 @@ OOM_SCORE = 500
 
 
 def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is made from nothing
-    """Run as asked: `serve FD PARENT_PID MEMORY_BYTES` or `describe SECONDS MEMORY_BYTES`."""
+    """Run as asked: `serve FD PARENT_PID MEMORY_BYTES` or `describe PARENT_PID MEMORY_BYTES`."""
     if arguments[0] == "serve":
         end = socket.socket(fileno=int(arguments[1]))
         _end_group_with(end)
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is
 
         serve(end)
     else:
-        signal.setitimer(signal.ITIMER_REAL, float(arguments[1]))
+        tie_to(int(arguments[1]))
         _confine(int(arguments[2]))
         asked: dict[str, Any] = json.load(sys.stdin)
         sink = os.dup(1)

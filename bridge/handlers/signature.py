@@ -203,7 +203,7 @@ def _demand_json(schema: Any) -> None:
     try:
         json.dumps(schema, allow_nan=False)
     except ValueError as error:
-        raise ValueError("a default or a bound of it is no number that JSON has") from error
+        raise ValueError("a default or a bound is no number that JSON has") from error
 
 
 def _said(error: ValidationError) -> str:

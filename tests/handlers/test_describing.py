@@ -9,6 +9,8 @@ from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
 from tests.handlers.desks import ENVIRON, desk
 from tests.handlers.wrong_handlers import WRONG
+from tests.processes import is_gone, running
+from tests.waiting import wait_until
 
 SERVER = "name: s\nworkflows:\n  w: {kind: python, handler: 'mod:f', description: It works.}\n"
 
@@ -88,6 +90,18 @@ def test_a_module_that_leaves_a_process_behind_is_described_without_it(tmp_path:
     code = "import os, time\nif not os.fork():\n    time.sleep(600)\nasync def f() -> int: ...\n"
 
     assert findings(tmp_path, code) == ()
+
+
+async def test_a_process_that_imports_handlers_ends_with_who_started_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    code = f"import os, pathlib, time\npathlib.Path({str(told)!r}).write_text(str(os.getpid()))\n"
+    (tmp_path / "mod.py").write_text(f"{code}time.sleep(50)\n")
+    (tmp_path / "s.yaml").write_text(SERVER)
+    async with running("check", str(tmp_path), environ=ENVIRON) as checking:
+        await wait_until(lambda: told.exists() and told.read_text(), "the module is imported")
+        checking.process.kill()
+
+    await wait_until(lambda: is_gone(int(told.read_text())), "the import ends too")
 
 
 @pytest.mark.parametrize(

@@ -294,3 +294,22 @@ async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_pa
 
     assert isinstance(outcome, NotRun)
     assert "startup failed: OSError: no disk [secret]" in outcome.reason
+
+
+async def test_shutdown_may_take_longer_than_a_loop_may_stand_still(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    (tmp_path / "desk.yaml").write_text(
+        "name: desk\npython: {shutdown: 'mod:shutdown', stall: 0.5s}\n"
+        "workflows: {work: {kind: python, handler: 'mod:work', description: Works.}}\n"
+    )
+    (tmp_path / "mod.py").write_text(
+        "import asyncio\nasync def work() -> int: return 1\n"
+        "async def shutdown():\n    await asyncio.sleep(1.5)\n    print('shut down')\n"
+    )
+    server, processes = desk(tmp_path), HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": server}):
+        assert await call(processes, server=server) == Answered(1)
+
+    assert lines(caplog) == ["shut down"]

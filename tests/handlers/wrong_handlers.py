@@ -92,7 +92,7 @@ WRONG = [
         "async def f(a: float = float('nan')): ...",
         "handler-untyped",
         "{name}.py:1:1",
-        "a default or a bound of it is no number that JSON has",
+        "a default or a bound is no number that JSON has",
     ),
     (
         "from bridge.handlers import Context\nasync def f(a: Context, b: Context): ...",
