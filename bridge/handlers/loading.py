@@ -23,6 +23,10 @@ def load(named: str, folder: Path) -> Any:
         HandlerError: it cannot be imported, or is not there.
     """
     module_name, _, name = named.partition(":")
+    top = module_name.partition(".")[0]
+    if top in sys.stdlib_module_names:  # which of the two is found depends on what is loaded before
+        said = f"names a module of Python itself: give yours another name than {top}"
+        raise HandlerError(MISSING, said)
     try:
         module = importlib.import_module(module_name)
     except BaseException as error:

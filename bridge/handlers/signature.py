@@ -38,12 +38,22 @@ class ResultError(Exception):
     """What a handler returned cannot be told as JSON."""
 
 
-class _Untitled(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes of names: Claude reads the names."""
+class _Plain(GenerateJsonSchema):
+    """Leaves out what says nothing more.
+
+    These are the titles that pydantic makes of names, which Claude reads anyway, and OpenAPI's
+    discriminators, which lead nowhere where definitions are inlined.
+    """
 
     @override
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    @override
+    def tagged_union_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().tagged_union_schema(schema)
+        made.pop("discriminator", None)
+        return made
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Handler:
 
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of its arguments."""
-        schema = self.arguments.json_schema(schema_generator=_Untitled)
+        schema = self.arguments.json_schema(schema_generator=_Plain)
         schema.pop("title", None)
         return {"type": "object", "additionalProperties": False, **schema}
 
@@ -91,7 +101,7 @@ class Handler:
         """Return the JSON Schema of what it returns; None for anything."""
         if self.result is None:
             return None
-        schema = self.result.json_schema(mode="serialization", schema_generator=_Untitled)
+        schema = self.result.json_schema(mode="serialization", schema_generator=_Plain)
         return schema or None
 
     def call(self, text: bytes, context: HandlerContext) -> Awaitable[Any]:

@@ -86,6 +86,21 @@ def test_a_context_that_a_handler_may_do_without_is_no_argument(tmp_path: Path) 
     assert server.workflows["w"].input["properties"] == {"n": {"type": "integer"}}
 
 
+def test_nothing_in_a_schema_refers_to_what_is_inlined(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text(
+        "from typing import Annotated, Literal\nfrom pydantic import BaseModel, Field\n"
+        "class Cat(BaseModel):\n    kind: Literal['cat']\n"
+        "class Dog(BaseModel):\n    kind: Literal['dog']\n"
+        "async def f(a: Annotated[Cat | Dog, Field(discriminator='kind')]) -> int: ...\n"
+    )
+    (tmp_path / "s.yaml").write_text(SERVER)
+
+    (server,) = read_server_files(tmp_path, ENVIRON).servers.values()
+
+    assert len(server.workflows["w"].input["properties"]["a"]["oneOf"]) == 2
+    assert "$defs" not in str(server.workflows["w"].input)
+
+
 def test_a_module_that_leaves_a_process_behind_is_described_without_it(tmp_path: Path) -> None:
     code = "import os, time\nif not os.fork():\n    time.sleep(600)\nasync def f() -> int: ...\n"
 
@@ -129,14 +144,21 @@ def test_check_names_the_argument_of_a_handler_that_it_warns_of(tmp_path: Path) 
     assert any(each.startswith(f"{argument} is required, and has no") for each in sentences)
 
 
-@pytest.mark.parametrize("module", ["random", "bridge.mod"])
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("queue", "names a module of Python itself: give yours another name than queue"),
+        ("bridge.mod", "/__init__.py: give a module of your own another name"),
+    ],
+)
 def test_a_module_that_another_of_its_name_hides_is_said_to_be_hidden(
-    tmp_path: Path, module: str
+    tmp_path: Path, module: str, said: str
 ) -> None:
+    (tmp_path / "queue.py").write_text("async def f() -> int: ...\n")
+
     (finding,) = findings(tmp_path, "", SERVER.replace("mod:f", f"{module}:f"))
 
-    assert "/__init__.py: " in finding.sentence or "/random.py: " in finding.sentence
-    assert finding.sentence.endswith(": give a module of your own another name")
+    assert finding.sentence.endswith(said)
 
 
 def test_a_server_whose_code_changes_is_another(tmp_path: Path) -> None:
