@@ -16,9 +16,9 @@ from typing import ParamSpec, TypeVar
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge import app as bridge_app
 from bridge.__main__ import main
 from bridge.app import BridgeApp
+from bridge.cli import web as web_command
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
@@ -124,7 +124,7 @@ def arm(point: str) -> None:
         app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
         return app
 
-    vars(bridge_app)["BridgeApp"] = create_deadly_app
+    vars(web_command)["BridgeApp"] = create_deadly_app
 
 
 if __name__ == "__main__":
