@@ -84,7 +84,8 @@ class AckConnection:
         """Return what is known of an answer when its connection, or its stream, has ended.
 
         `is_complete` says that the response ends where the answer does: a proxy that closes before
-        may do so because its client has left.
+        may do so because its client has left. After it, one that does not tell resets connections
+        when it likes, as HAProxy does: that says nothing of an answer all of which was on its way.
         """
         connection = self.connection
         if place is None:
@@ -92,7 +93,8 @@ class AckConnection:
         if connection is None:
             return AckState.IN_DOUBT
         if connection.is_broken or not connection.has_taken(place):
-            return AckState.LOST
+            may_have_arrived = is_complete and not self.is_clients and connection.is_sent_whole
+            return AckState.IN_DOUBT if may_have_arrived else AckState.LOST
         is_proven = self.is_clients and (is_complete or not self.is_proxied)
         return (
             AckState.RECEIVED if connection.is_closed_by_peer and is_proven else AckState.IN_DOUBT

@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import contextlib
 import fcntl
 import logging
 import socket
@@ -40,6 +41,9 @@ GONE_AFTER_S = 60
 """How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
 
 
+SIOCOUTQNSD = 0x894B
+"""Asks Linux for the bytes that have not been sent yet (linux/sockios.h)."""
+
 HEAD = b"HTTP/1.1 "
 """How the head of an answer begins. A part of a body may too: it would wait as shortly."""
 
@@ -49,7 +53,8 @@ class Connection(asyncio.Transport):
 
     How much the peer has acknowledged can be measured only while the socket is open. So it is
     measured once more in the moment that the peer closes in good order (FIN); of a connection that
-    ends otherwise (RST, time-out) nothing is known to have been taken.
+    ends otherwise (RST, time-out) nothing is known to have been taken; `is_sent_whole` says whether
+    all had left this system by then.
 
     `close` lets the other side read what was written: to close with bytes unread makes the system
     send a reset, which destroys the answer on its way. So where the protocol must linger, writing
@@ -67,7 +72,8 @@ class Connection(asyncio.Transport):
 
     __slots__ = (
         *("_end_callbacks", "_head", "_is_over", "_protocol", "_taken_bytes", "_transport"),
-        *("_written_bytes", "is_broken", "is_closed_by_peer", "is_lingering", "rest"),
+        *("_written_bytes", "is_broken", "is_closed_by_peer", "is_lingering", "is_sent_whole"),
+        "rest",
     )
 
     def __init__(
@@ -85,6 +91,7 @@ class Connection(asyncio.Transport):
         self.rest: Rest | None = None
         self.is_closed_by_peer = False
         self.is_broken = False
+        self.is_sent_whole = False
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -109,7 +116,8 @@ class Connection(asyncio.Transport):
     @override
     def write_eof(self) -> None:
         self._write_head()
-        self._transport.write_eof()
+        with contextlib.suppress(OSError):  # the peer has reset it, which is heard of next
+            self._transport.write_eof()
 
     @override
     def close(self) -> None:
@@ -167,7 +175,8 @@ class Connection(asyncio.Transport):
         self._write_head()
         if self._is_over or self._transport.is_closing():
             return self._taken_bytes
-        waiting_bytes = self._transport.get_write_buffer_size() + self._unacknowledged_bytes()
+        unacknowledged_bytes = self._queued_bytes(termios.TIOCOUTQ)
+        waiting_bytes = self._transport.get_write_buffer_size() + unacknowledged_bytes
         return self._written_bytes - waiting_bytes
 
     def is_taken(self) -> bool:
@@ -201,7 +210,9 @@ class Connection(asyncio.Transport):
 
     def is_lost(self, error: Exception | None) -> None:
         """Record the end: an `error` before the peer has closed breaks it."""
-        self.is_broken |= error is not None and not self.is_closed_by_peer
+        if error is not None and not self.is_closed_by_peer:
+            self.is_broken = True
+            self.is_sent_whole = not self._queued_bytes(SIOCOUTQNSD)
         self._protocol = None
         self._end()
 
@@ -210,10 +221,11 @@ class Connection(asyncio.Transport):
         if not self.is_taken():
             self.abort()
 
-    def _unacknowledged_bytes(self) -> int:
+    def _queued_bytes(self, request: int) -> int:
+        """Ask the system how much of what was written is in one of its queues."""
         count = array.array("i", [0])
         try:
-            fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, count)
+            fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), request, count)
         except OSError:
             return 0
         return count[0]

@@ -71,17 +71,34 @@ async def is_handed_over(redis: Redis) -> bool:
     return await is_leased(redis) and not held
 
 
-@pytest.mark.parametrize("headers", [{}, PROXIED], ids=["direct", "proxied"])
+LOSING = pytest.mark.parametrize(
+    ("headers", "losing"),
+    [({}, (RESET, UNREAD)), (PROXIED, (UNREAD,))],
+    ids=["direct", "proxied"],
+)
+"""How an answer is lost; a proxy resets its own connections when it likes."""
+
+
+@LOSING
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_lease_goes_back_only_if_its_answer_was_not_taken_whole(
-    workshop: Workshop, redis: Redis, wire: str, headers: dict[str, str]
+    workshop: Workshop, redis: Redis, wire: str, headers: dict[str, str], losing: tuple[str, ...]
 ) -> None:
     await send(workshop)
-    for leave in (RESET, UNREAD):
+    for leave in losing:
         await take(workshop, redis, wire, leave, **headers)
         await wait_until(lambda: is_back(redis), f"it is back after {leave}")
     await take(workshop, redis, wire, IN_GOOD_ORDER, **headers)
     await wait_until(lambda: is_handed_over(redis), "it is the client's")
+
+
+@pytest.mark.parametrize("wire", ["2026", "2025"])
+async def test_a_lease_stays_where_a_proxy_resets_a_connection_that_has_carried_its_answer(
+    workshop: Workshop, redis: Redis, wire: str
+) -> None:
+    await send(workshop)
+    await take(workshop, redis, wire, RESET, **PROXIED)
+    await wait_until(lambda: is_handed_over(redis), "it is its taker's")
 
 
 async def make(
