@@ -48,7 +48,7 @@ def test_a_form_is_an_object_and_a_repeated_field_a_list() -> None:
     assert json.loads(body.content) == value
 
 
-@given(TEXTS)
+@given(TEXTS.filter(lambda text: not text.startswith("\ufeff")))  # a mark is none of the text
 def test_a_text_is_a_string(text: str) -> None:
     value, body = read_payload(text.encode(), "text/plain; charset=utf-8")
 

@@ -201,7 +201,7 @@ OTHER_TOKEN = Change(claude={"token": "another-token-of-another-server"})
             *("error", "n8n.unreachable", "cannot be reached (ConnectError)", "start n8n"),
         ),
         (
-            Change(environ={"BRIDGE_N8N_API_KEY": "another key"}),
+            Change(environ={"BRIDGE_N8N_API_KEY": "another-key"}),
             *("error", "n8n.key", "n8n refuses BRIDGE_N8N_API_KEY", "make a new key"),
         ),
         (
