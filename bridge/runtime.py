@@ -235,7 +235,7 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
     beat = Heartbeat(client, runtime.process)
     await runtime.stores.processes.beat()
     beat.start()
-    going_on = asyncio.create_task(_say_that_the_loop_runs(beat))
+    going_on = asyncio.create_task(beat.follow_loop())
     logger.info("process.started", extra={"process_id": runtime.process})
     try:
         yield
@@ -246,12 +246,6 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(LEAVE_S):
                 await runtime.stores.processes.leave()
-
-
-async def _say_that_the_loop_runs(beat: Heartbeat) -> None:
-    while True:
-        beat.loop_runs()
-        await asyncio.sleep(BEAT_S)
 
 
 def _wire(

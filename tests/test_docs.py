@@ -14,8 +14,9 @@ from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, read_dotenv
 from bridge.mcp.endpoint import tools_of
 from bridge.store.counters import Totals
+from bridge.store.histograms import Counted
 from bridge.store.keys import KEYS
-from bridge.web.metrics import Snapshot
+from bridge.web.metrics import registry_of
 from bridge.web.problems import STATUS
 from tests.docs import reference
 from tests.docs.blocks import (
@@ -123,10 +124,14 @@ def test_every_tool_is_documented() -> None:
     assert set(tools_of(Server(name="any"))) <= quoted(section(CLAUDE, "What Claude sees"))
 
 
+SOME_MEMORY = {"used_memory": 1, "maxmemory": 0}
+
+
 def test_every_metric_is_documented() -> None:
-    some = {("calls", "server", "tool", "status"): 1.0, ("call_ms", "server", "tool"): 1.0}
-    families = Snapshot(Totals(some, {}, 0, 0, 0, {}), 0).collect()
-    exposed = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in families}
+    families = registry_of(Totals(Counted({}, {}, {}), memory=SOME_MEMORY), 0, {}).collect()
+    named = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in families}
+    exposed = {name for name in named if name.startswith("n8n_bridge_")}
+    assert len(exposed) > 30
     assert exposed <= quoted(section(OPERATING, "Metrics"))
 
 

@@ -18,10 +18,27 @@ CONCURRENCY = 1000
 @click.option(
     "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    help="Show this process's own numbers to Prometheus on a port.",
+)
+@click.option(
+    "--metrics-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address of that port; whoever reaches it may read them.",
+)
 @click.option("--keep-going", "keeps_going", is_flag=True, hidden=True)
 @click.pass_obj
 def worker(
-    environ: Mapping[str, str], concurrency: int, *, is_reloading: bool, keeps_going: bool
+    environ: Mapping[str, str],
+    concurrency: int,
+    metrics_port: int | None,
+    metrics_host: str,
+    *,
+    is_reloading: bool,
+    keeps_going: bool,
 ) -> None:
     """Run one worker process: calls n8n's workflows and sends Claude's replies."""
     import asyncio
@@ -33,6 +50,7 @@ def worker(
 
     from bridge.configuration.current import Servers
     from bridge.configuration.load import process_configuration
+    from bridge.meters import show_meters
     from bridge.reload import Reloader
     from workers.main import run_worker
 
@@ -44,6 +62,8 @@ def worker(
         changes = changes_at(servers_dir_of(environ))
     configuration = process_configuration(environ, keeps_going=keeps_going)
     settings, servers = configuration.settings, Servers(configuration.servers)
+    if metrics_port:
+        show_meters(metrics_host, metrics_port)
     reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(run_worker(reloader, concurrency))

@@ -1,9 +1,12 @@
 """What n8n's answers mean, and the ends of handlers, as the verbs decide on them."""
 
+import re
 from dataclasses import dataclass
 
 from bridge.formats.file_pages import is_text
 from bridge.models import Json
+
+_HUMP = re.compile(r"(?<=[a-z])([A-Z])")
 
 RESULT_FILE_PATH = "/files/0"
 """Where read_call gives the file that a workflow answered with; it can be one only."""
@@ -173,6 +176,11 @@ class Unknown(Trouble):
 
 class AskAgain(Trouble):
     """n8n could not tell now: ask again later."""
+
+
+def outcome_name(outcome: RunOutcome | ResumeOutcome) -> str:
+    """Return what an outcome is called in the numbers: `maybe_run` say."""
+    return _HUMP.sub(r"_\1", type(outcome).__name__).lower()
 
 
 ExecutionOutcome = StillRunning | Succeeded | Failed | Dropped | Unknown | AskAgain

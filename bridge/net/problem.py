@@ -5,11 +5,14 @@ from http import HTTPStatus
 
 from starlette.responses import Response
 
+from bridge.meters import REFUSED
+
 
 def problem(
     status: int, detail: str, headers: dict[str, str] | None = None, **members: object
 ) -> Response:
     """Return a problem document; `members` stand beside the standard ones."""
+    REFUSED.labels(str(int(status))).inc()
     document = {
         "title": HTTPStatus(status).phrase,
         "status": int(status),

@@ -1,10 +1,11 @@
 """Totals on record: counted in the very steps that change things, so they are exact and survive."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bridge.store.breakers import is_open
+from bridge.store.histograms import Counted, Histogram, Name, counted_of
 from bridge.store.steps import Steps, step
 
 OPENED = "reply_circuits_opened"
@@ -20,46 +21,81 @@ class InboxRow(NamedTuple):
     size: int
 
 
+class OldestRow(NamedTuple):
+    """How long ago the oldest event came that is queued on a hook; 0 where none is."""
+
+    server: str
+    hook: str
+    age_ms: int
+
+
+class CallsRow(NamedTuple):
+    """How many calls of a workflow run, and how many wait for their turn."""
+
+    server: str
+    workflow: str
+    running: int
+    waiting: int
+
+
 class TotalsRow(NamedTuple):
     """Every total by its labels, and what is there right now."""
 
     counted: dict[str, float]
     inboxes: list[InboxRow]
+    oldest: list[OldestRow]
+    calls: list[CallsRow]
     due_calls: int
     due_replies: int
-    live_processes: int
+    late_ms: int
+    sessions: int
+    live_processes: list[str]
     breakers: dict[str, bytes]
     identity: str | None
+    memory: dict[str, int]
 
 
 @step("totals.read")
-async def _read(steps: Steps, *, hooks: Sequence[tuple[str, str]]) -> TotalsRow:
-    """Read every total, and the size of the inboxes of some hooks."""
+async def _read(
+    steps: Steps, *, hooks: Sequence[tuple[str, str]], workflows: Sequence[tuple[str, str]]
+) -> TotalsRow:
+    """Read every total, and how some hooks and workflows stand."""
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What was counted since the store was made, by (name, labels…), and what is there now."""
+    """What was counted since the store was made, and what is there now.
 
-    counted: dict[tuple[str, ...], float]
-    inboxes: dict[tuple[str, str, str], int]
-    due_calls: int
-    due_replies: int
-    live_processes: int
-    circuits: dict[str, bool]
+    `oldest_s` is by server and hook, `calls` by server and tool: how many run and how many wait for
+    their turn. `late_s` says for how long the call has been due that waits longest for a worker,
+    `memory` is empty where Redis does not let itself be asked.
+    """
+
+    counted: Counted
+    inboxes: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    oldest_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    calls: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    due_calls: int = 0
+    due_replies: int = 0
+    late_s: float = 0
+    sessions: int = 0
+    live_processes: tuple[str, ...] = ()
+    circuits: dict[str, bool] = field(default_factory=dict)
     """Of each failing origin, whether replies to it rest."""
+    memory: dict[str, int] = field(default_factory=dict)
     made_at_s: float = 0
     """When the store was made, or was found to be another than before."""
 
-    def with_zeros(self, known: Iterable[tuple[str, ...]]) -> "Totals":
-        """Add a zero for each of these totals that was never counted, a calm origin for each."""
+    def with_zeros(self, known: Iterable[Name], histograms: Iterable[Name]) -> "Totals":
+        """Add a zero for each of these that was never counted, a calm origin for each."""
         known = tuple(known)
         calm = dict.fromkeys((each[1] for each in known if each[0] == OPENED), False)
-        return replace(
-            self,
-            counted=dict.fromkeys(known, 0.0) | self.counted,
-            circuits=calm | self.circuits,
+        counted = replace(
+            self.counted,
+            totals=dict.fromkeys(known, 0.0) | self.counted.totals,
+            histograms={each: Histogram() for each in histograms} | self.counted.histograms,
         )
+        return replace(self, counted=counted, circuits=calm | self.circuits)
 
 
 class Counters:
@@ -68,16 +104,25 @@ class Counters:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def read(self, hooks: Iterable[tuple[str, str]]) -> Totals:
-        """Read every total, and the size of the inbox of each (server, hook)."""
-        row = await _read(self._steps, hooks=list(hooks))
+    async def read(
+        self, hooks: Iterable[tuple[str, str]], workflows: Iterable[tuple[str, str]] = ()
+    ) -> Totals:
+        """Read every total, and how each (server, hook) and (server, workflow) stands."""
+        row = await _read(self._steps, hooks=list(hooks), workflows=list(workflows))
         made_at_ms = (row.identity or "").rpartition(" ")[2]
         return Totals(
-            counted={tuple(name.split("|")): total for name, total in row.counted.items()},
+            counted=counted_of(row.counted),
             inboxes={(each.server, each.hook, each.status): each.size for each in row.inboxes},
+            oldest_s={(each.server, each.hook): each.age_ms / 1000 for each in row.oldest},
+            calls={
+                (each.server, each.workflow): (each.running, each.waiting) for each in row.calls
+            },
             due_calls=row.due_calls,
             due_replies=row.due_replies,
-            live_processes=row.live_processes,
+            late_s=row.late_ms / 1000,
+            sessions=row.sessions,
+            live_processes=tuple(row.live_processes),
             circuits={origin: is_open(circuit) for origin, circuit in row.breakers.items()},
+            memory=row.memory,
             made_at_s=int(made_at_ms or 0) / 1000,
         )

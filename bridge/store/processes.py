@@ -1,5 +1,6 @@
 """Processes on record: who is alive, what each holds, and what a dead one leaves."""
 
+import asyncio
 import logging
 import sys
 import threading
@@ -11,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from typing_extensions import override
 
+from bridge.meters import LOOP_LAG
 from bridge.models import ProcessId
 from bridge.store import layout
 from bridge.store.steps import Steps, step
@@ -146,6 +148,15 @@ class Heartbeat(threading.Thread):
     def loop_runs(self) -> None:
         """Record that the event loop goes on."""
         self._beats_alone = 0
+
+    async def follow_loop(self) -> None:
+        """Record at each beat that the event loop goes on, and how late it was."""
+        now = asyncio.get_running_loop().time
+        while True:
+            self.loop_runs()
+            due_at = now() + self._beat_s
+            await asyncio.sleep(self._beat_s)
+            LOOP_LAG.observe(max(now() - due_at, 0))
 
     @override
     def run(self) -> None:

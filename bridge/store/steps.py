@@ -11,6 +11,7 @@ import functools
 import itertools
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, get_type_hints
@@ -25,6 +26,7 @@ from typing_extensions import override
 
 from bridge.ending import end
 from bridge.errors import OutdatedError, StoreUnavailableError
+from bridge.meters import ROUND_TRIP
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
 from bridge.store.round_trips import Command, RoundTrips
@@ -193,6 +195,7 @@ class Steps:
             *(_command_of(run) for run in runs),
             *self._errands([step.errand for step in batch if step.errand]),
         ]
+        began_at = time.perf_counter()
         try:
             answers = await round_trips.take(commands)
         except (RedisError, OSError) as error:
@@ -200,6 +203,7 @@ class Steps:
             fault = fault_of(error) or RedisFault(f"the store does not answer: {error}")
             self._refused.clear()
             return [step for step in batch if not self._refuse(step, fault)]
+        ROUND_TRIP.observe(time.perf_counter() - began_at)
         again = [
             step
             for run, answer in zip(runs, answers[len(new) :], strict=False)

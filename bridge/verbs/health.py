@@ -38,6 +38,8 @@ class Health:
             return (self._steps.fault or SILENT).sentence
         return ""
 
-    async def totals(self, hooks: Iterable[tuple[str, str]]) -> Totals:
-        """Read the totals of all processes, and how the inboxes of these hooks stand."""
-        return await self._counters.read(hooks)
+    async def totals(
+        self, hooks: Iterable[tuple[str, str]], workflows: Iterable[tuple[str, str]]
+    ) -> Totals:
+        """Read the totals of all processes, and how these hooks and workflows stand."""
+        return await self._counters.read(hooks, workflows)

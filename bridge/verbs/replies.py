@@ -12,6 +12,7 @@ from typing import TypeVar
 from bridge.backoff import delay_before
 from bridge.errors import ConflictError, InvalidError, NotFoundError, TransientError
 from bridge.formats.json_text import decode
+from bridge.meters import REPLY_ATTEMPTS
 from bridge.models import (
     Event,
     EventId,
@@ -31,6 +32,7 @@ from bridge.n8n.outcomes import (
     Delivered,
     Finished,
     ResumeOutcome,
+    outcome_name,
 )
 from bridge.n8n.reply_address import ReplyAddress, ReplyAddresses
 from bridge.queue import Queue
@@ -152,6 +154,7 @@ class Replies:
             await self._store.put_off(sending, delay_s, "n8n has failed too often to be asked now")
             return None
         outcome = await send(address, decode(sending.value), sending.event_id, left_s)
+        REPLY_ATTEMPTS.labels(outcome_name(outcome)).inc()
         await self._tell_breaker(address.origin, sending, outcome)
         return judge(sending, outcome, left_s, random.random())
 

@@ -13,6 +13,7 @@ from bridge.configuration.current import Servers
 from bridge.configuration.servers import Workflow
 from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
+from bridge.meters import CALL_ATTEMPTS
 from bridge.models import CallId, CallStatus, Json, new_lease_token, traceparent
 from bridge.n8n.outcomes import (
     Answered,
@@ -27,6 +28,7 @@ from bridge.n8n.outcomes import (
     RunOutcome,
     Succeeded,
     Unknown,
+    outcome_name,
 )
 from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
@@ -248,6 +250,7 @@ class Runs:
         return Refused(NO_JSON.format(flaw=answered.flaw), str(answered.value))
 
     async def _settle(self, running: Running, workflow: Workflow, outcome: RunOutcome) -> None:
+        CALL_ATTEMPTS.labels(outcome_name(outcome)).inc()
         match outcome:
             case Answered() if workflow.result == "callback":
                 await self._store.await_callback(running, workflow.timeout_s - running.elapsed_s)

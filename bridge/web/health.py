@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.web.events import demand_token
-from bridge.web.metrics import registry_of, zeros
+from bridge.web.metrics import empty_histograms, registry_of, zeros
 from bridge.web.middleware import state_of
 
 
@@ -34,9 +34,15 @@ async def show_metrics(request: Request) -> Response:
     runtime = state_of(request).runtime
     demand_token(request, runtime.settings.metrics_token, "BRIDGE_METRICS_TOKEN")
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    hooks = [(server.name, hook) for server in runtime.servers.values() for hook in server.hooks]
-    totals = await runtime.health.totals(hooks)
+    servers = list(runtime.servers.values())
+    hooks = [(server.name, hook) for server in servers for hook in server.hooks]
+    limits = {
+        (server.name, name): workflow.concurrency
+        for server in servers
+        for name, workflow in server.workflows.items()
+    }
+    totals = await runtime.health.totals(hooks, limits)
     origins = ReplyAddresses.of(runtime.settings).origins.values()
-    known = totals.with_zeros(zeros(runtime.servers.values(), origins))
-    registry = registry_of(known, len(state_of(request).streams))
+    known = totals.with_zeros(zeros(servers, origins), empty_histograms(servers))
+    registry = registry_of(known, len(state_of(request).streams), limits)
     return Response(encode(registry), media_type=content_type)

@@ -30,6 +30,7 @@ from bridge.formats.json_text import decode, encode
 from bridge.formats.payloads import read_content
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.log import audit
+from bridge.meters import INGEST
 from bridge.models import Event, Json, new_lease_token
 from bridge.n8n.scrub import MARK
 from bridge.net.connection import Connection, connection_of
@@ -54,13 +55,15 @@ async def receive_event(request: Request) -> Response:
     if greeting := answer_slack(hook, incoming.content.payload):
         return greeting
     event, is_duplicate = await runtime.intake.accept(server, hook, incoming)
+    took_s = time.perf_counter() - started
+    INGEST.observe(took_s)
     audit(
         f"{server.name}/hooks/{hook.name}",
         "event",
         event.event_id,
         "duplicate" if is_duplicate else "done",
         bytes=incoming.content.size_bytes,
-        duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        duration_ms=round(took_s * 1000, 2),
     )
     wait_s = preferred_wait_s(request.headers.getlist("prefer")) if "prefer" in headers else 0
     if wait_s:

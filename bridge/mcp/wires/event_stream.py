@@ -8,6 +8,7 @@ from types import MappingProxyType
 from sse_starlette.event import ServerSentEvent
 from starlette.types import Message, Receive, Scope, Send
 
+from bridge.meters import KEEPALIVES
 from bridge.net.connection import Connection, connection_of
 from bridge.net.draining import NO_TOKEN, OpenStreams, Token
 
@@ -17,7 +18,7 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-KEEPALIVE = b": keepalive\n\n"
+_KEEPALIVE = b": keepalive\n\n"
 FAREWELL_S = 1.0
 """How long a stream may take for its last words when the process drains."""
 
@@ -41,6 +42,12 @@ def event(
 ) -> bytes:
     """Format one event."""
     return ServerSentEvent(data, event=name, id=event_id, retry=retry_ms, sep="\n").encode()
+
+
+def keepalive() -> bytes:
+    """Return a sign of life, which is counted."""
+    KEEPALIVES.inc()
+    return _KEEPALIVE
 
 
 class EventStream:

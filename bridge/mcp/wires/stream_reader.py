@@ -20,7 +20,7 @@ from bridge.errors import TransientError
 from bridge.mcp.exchange import encode, error_message
 from bridge.mcp.http_acks import SURE_AFTER_S, TAKEN_AGAIN_S, AckConnection, HttpAck, HttpAcks
 from bridge.mcp.session_notifications import SessionNotifications
-from bridge.mcp.wires.event_stream import KEEPALIVE, Last, event
+from bridge.mcp.wires.event_stream import Last, event, keepalive
 from bridge.models import FRAME_ID, Frame, Owed
 from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING
@@ -122,7 +122,7 @@ class StreamReader:
                     while not is_due:
                         notices = await self._pause(woken)
                         if notices & COMMENTED:
-                            yield KEEPALIVE
+                            yield keepalive()
                         is_due = bool(notices & LOOKED_AT) or _now() >= self._look_at
         finally:
             await asyncio.shield(self._leave())

@@ -35,7 +35,7 @@ from bridge.mcp.exchange import Answer, Exchange, NullChannel, answer, encode, e
 from bridge.mcp.http_acks import AckedAnswer, HttpAck, is_there
 from bridge.mcp.requests import McpRequest
 from bridge.mcp.tools import LAST_WAIT_S, Caller
-from bridge.mcp.wires.event_stream import KEEPALIVE, EventStream, Last, Source, event
+from bridge.mcp.wires.event_stream import EventStream, Last, Source, event, keepalive
 from bridge.models import Message
 
 OPEN_WITHIN_S = 4.0
@@ -191,7 +191,7 @@ async def _frames(
             await asyncio.wait({waiting}, timeout=max(due_at - _now(), 0))
             if _now() >= due_at:
                 due_at = _now() + request.caller.runtime.settings.keepalive_s
-                yield KEEPALIVE
+                yield keepalive()
             if not waiting.done():
                 continue
             frame = waiting.result()
@@ -217,7 +217,7 @@ async def _frames(
 
 
 def _chunk(frame: Message | None) -> bytes:
-    return event(encode(frame).decode()) if frame else KEEPALIVE
+    return event(encode(frame).decode()) if frame else keepalive()
 
 
 async def _frames_first(answered: Answer) -> AsyncGenerator[bytes, None]:

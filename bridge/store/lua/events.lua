@@ -51,7 +51,7 @@ function events.move(event_id, e, status, what, details, ...)
   redis.call('HSET', event, 'status', status,
     'timeline', timeline.longer(event, e.timeline or '', what, details), ...)
   questions.mark(event_id, e.call, status == 'queued' or status == 'delayed')
-  counters.add(1, 'events', e.server, e.hook, status)
+  counters.add(1, e.lease_class and 'lease' or 'events', e.server, e.hook, e.lease_class or status)
   signals.notify('events:' .. e.server)
   signals.notify('event:' .. event_id)
 end
@@ -59,11 +59,9 @@ end
 -- The oldest event of an inbox, and its order number as a number.
 function events.oldest(inbox)
   while true do
-    local first = redis.call('ZRANGE', inbox, 0, 0, 'WITHSCORES')
-    if not first[1] or redis.call('EXISTS', keys.event(first[1])) == 1 then
-      return first[1], tonumber(first[2])
-    end
-    redis.call('ZREM', inbox, first[1])
+    local id, order = unpack(redis.call('ZRANGE', inbox, 0, 0, 'WITHSCORES'))
+    if not id or redis.call('EXISTS', keys.event(id)) == 1 then return id, tonumber(order) end
+    redis.call('ZREM', inbox, id)
   end
 end
 
@@ -96,6 +94,8 @@ function events.answer(claim, value)
   local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
   if not e.is_mine or not is_open then return {outcome = 'lost', detail = e.status} end
   events.end_lease(event_id, claim.token, e.holder)
+  local taken_at = timeline.last(e.timeline or '', 'taken')
+  e.lease_class = taken_at and counters.class(clock.now_ms - taken_at)
   events.move(event_id, e, 'answered', 'answered', {by = claim.taker},
     'settled_with', claim.token)
   redis.call('ZREM', keys.event_deadlines(), event_id)

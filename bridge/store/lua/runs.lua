@@ -89,8 +89,9 @@ function runs.finish(call_id, c, status, failure, blame, by)
   if c.status == 'queued' or c.awaited_by then redis.call('ZREM', keys.due_calls(), call_id) end
   runs.release(call_id, c)
   runs.joinable_for(c, c.attach_ms)
-  counters.add(1, 'calls', c.server, c.workflow, status)
-  counters.add(clock.now_ms - c.created_at, 'call_ms', c.server, c.workflow)
+  local took_ms, attempts = clock.now_ms - c.created_at, math.min(c.attempt, 20)
+  counters.add(1, 'ended', c.server, c.workflow, status, attempts, counters.class(took_ms))
+  counters.add(took_ms, 'call_ms', c.server, c.workflow)
   signals.notify('call:' .. call_id)
   return runs.make_room(call_id, c)
 end

@@ -26,6 +26,14 @@ function timeline.longer(key, lines, what, details)
   return lines:sub(1, from) .. lines:sub(lines:find('\n', from + 1, true) + 1)
 end
 
+-- When something happened last, by the lines of a record; nil where they do not tell. A text within
+-- a line cannot look like its name, for its quotes are escaped.
+function timeline.last(lines, what)
+  local named = '"what":"' .. what .. '"'
+  local at = lines:match('.*"at":(%d+)[^\n]*' .. named) or lines:match('.*' .. named .. '[^\n]*"at":(%d+)')
+  return tonumber(at)
+end
+
 -- Read the history of an event: when it came, the lines, and how many were left out.
 -- step timeline.of_event(event_id) -> {began_at?, lines?, left_out?}
 function timeline.of_event(event_id) return timeline.read(keys.event(event_id), 'received_at') end

@@ -28,7 +28,7 @@ function waiters.lease(event_id, taker)
   local e = records.fields(key, 'server', 'hook', 'lease_s', 'order', 'call', 'attempt', 'timeline')
   redis.call('ZREM', keys.inbox(e.server, e.hook, 'queued'), event_id)
   redis.call('ZADD', keys.inbox(e.server, e.hook, 'leased'), e.order, event_id)
-  counters.add(1, 'events', e.server, e.hook, 'leased')
+  counters.add(1, 'queue', e.server, e.hook, counters.class(clock.now_ms - e.order / 1000))
   redis.call('HSET', key, 'status', 'leased', 'lease', taker.token, 'leased_by', taker.principal,
     'holder', taker.process, 'attempt', e.attempt + 1, 'timeline', timeline.longer(key,
       e.timeline or '', 'taken', {by = taker.principal, attempt = e.attempt + 1}))
