@@ -10,6 +10,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    disable_created_metrics,
     start_http_server,
 )
 
@@ -85,6 +86,7 @@ def show_meters(host: str, port: int) -> None:
 
 def _begin_at_zero() -> None:
     """Show each series from the start: a rise from nothing is no rise to an alarm."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     for status in REFUSED_WITH:
         REFUSED.labels(str(status))
     for outcome in CALL_OUTCOMES:

@@ -33,6 +33,7 @@ from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
 from bridge.store.keepalives import Keepalives
 from bridge.store.layout import MARK
+from bridge.store.minutes import MinuteStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.pool import CONNECT_S, open_pool
@@ -83,6 +84,7 @@ class Stores:
     sessions: SessionStores
     operators: OperatorStore
     counters: Counters
+    minutes: MinuteStore
     processes: ProcessStore
 
     @classmethod
@@ -107,6 +109,7 @@ class Stores:
             ),
             operators=OperatorStore(steps),
             counters=Counters(steps),
+            minutes=MinuteStore(steps),
             processes=ProcessStore(steps, process),
         )
 
@@ -329,7 +332,7 @@ class _Parts:
             direct_replies=DirectReplies(direct, self.signals, self.queue),
             callbacks=Callbacks(stores.calls, schemas, self.servers),
             operators=Operators(stores.operators, stores.events, stores.calls, replies),
-            health=Health(self.steps, stores.processes, stores.counters, losses),
+            health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
             receivers=self.receivers,
         )
 

@@ -34,6 +34,7 @@ class Sweeper:
         self._steady_since = math.inf
         self._last = -math.inf
         self._is_our_turn = False
+        self._minute_ends_at = -math.inf
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
@@ -70,6 +71,8 @@ class Sweeper:
                 "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
             )
             await self._wake_deliveries()
+        if _now() >= self._minute_ends_at:
+            self._minute_ends_at = _now() + await runtime.stores.minutes.keep()
         if is_steady:
             dead = await runtime.stores.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.

@@ -54,6 +54,8 @@ KEYS = (
     Key(
         "counters", "counters", "hash", "counters", False, "never: totals since the store was made"
     ),
+    Key("counted", "counted", "hash", "minutes", True, "25 h after the last minute was kept"),
+    Key("minute", "minute:{minute}", "hash", "minutes", True, "25 h after the minute"),
     Key("event", "event:{id}", "hash", "events", True, "event_ttl_s after it would expire"),
     Key("inbox", "inbox:{server}:{hook}:{status}", "zset", "events", False, "with its events"),
     Key("idempotency", "idempotency:{digest}", "hash", "events", True, "24 h after first use"),

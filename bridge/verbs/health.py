@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from bridge.errors import TransientError
 from bridge.redis_faults import SILENT
 from bridge.store.counters import Counters, Totals
+from bridge.store.minutes import MinuteStore
 from bridge.store.processes import ProcessStore
 from bridge.store.steps import Steps
+from bridge.verbs.charts import DAY, HOUR, Chart, read_chart
 from bridge.verbs.store_losses import StoreLosses
 
 ANSWER_S = 2.0
@@ -17,11 +19,17 @@ class Health:
     """Finds out how a process stands with its store."""
 
     def __init__(
-        self, steps: Steps, processes: ProcessStore, counters: Counters, losses: StoreLosses
+        self,
+        steps: Steps,
+        processes: ProcessStore,
+        counters: Counters,
+        minutes: MinuteStore,
+        losses: StoreLosses,
     ) -> None:
         self._steps = steps
         self._processes = processes
         self._counters = counters
+        self._minutes = minutes
         self._losses = losses
 
     @property
@@ -43,3 +51,11 @@ class Health:
     ) -> Totals:
         """Read the totals of all processes, and how these hooks and workflows stand."""
         return await self._counters.read(hooks, workflows)
+
+    async def last_hour(self) -> Chart:
+        """Read what each of the last 60 minutes brought."""
+        return await read_chart(self._minutes, HOUR)
+
+    async def last_day(self) -> Chart:
+        """Read what each quarter of an hour of the last day brought."""
+        return await read_chart(self._minutes, DAY)

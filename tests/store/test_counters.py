@@ -89,7 +89,7 @@ async def test_how_old_an_event_was_when_it_was_taken_and_how_long_it_was_held_i
     await web.redis.zadd(inbox, {event.event_id: event.order - 60_000_000})
     claim = await web.take()
     assert claim
-    lines = (await web.redis.hget(key, "timeline")).decode()
+    lines = str(await web.redis.hget(key, "timeline"), "utf-8")  # type: ignore[arg-type]
     earlier = re.sub(r'"at":(\d+)', lambda at: f'"at":{int(at[1]) - 3000}', lines)
     await web.redis.hset(key, "timeline", earlier)
     for _ in range(2):
@@ -111,7 +111,8 @@ async def test_what_an_earlier_version_counted_without_its_time_is_counted_along
         f"calls|{SERVER}|parse|succeeded": 3,
         f"call_ms|{SERVER}|parse": 9000,
     }
-    await web.redis.hset(f"{PREFIX}counters", mapping=earlier)
+    for name, total in earlier.items():
+        await web.redis.hset(f"{PREFIX}counters", name, total)
     finished = await run_sent(web)
     await web.runs.finish(finished, CallStatus.SUCCEEDED)
     await web.taken()

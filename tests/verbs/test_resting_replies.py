@@ -116,7 +116,7 @@ async def test_opening_and_closing_are_logged_and_counted_once(
     said = [record.message for record in caplog.records if "circuit" in record.message]
     assert said == ["reply.circuit_opened", "reply.circuit_closed"]
     assert totals.circuits == {N8N: True}
-    assert totals.counted["reply_circuits_opened", N8N] == 1
+    assert totals.counted.totals["reply_circuits_opened", N8N] == 1
     assert (await web.stores.counters.read([])).circuits == {}
 
 

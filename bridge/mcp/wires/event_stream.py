@@ -18,7 +18,7 @@ HEADERS = (
     (b"x-accel-buffering", b"no"),
 )
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_KEEPALIVE = b": keepalive\n\n"
+KEEPALIVE = b": keepalive\n\n"
 FAREWELL_S = 1.0
 """How long a stream may take for its last words when the process drains."""
 
@@ -47,7 +47,7 @@ def event(
 def keepalive() -> bytes:
     """Return a sign of life, which is counted."""
     KEEPALIVES.inc()
-    return _KEEPALIVE
+    return KEEPALIVE
 
 
 class EventStream:

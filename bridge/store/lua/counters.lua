@@ -11,8 +11,8 @@ function counters.add(by, ...)
   counters.added[name] = (counters.added[name] or 0) + by
 end
 
--- The class of a time in a histogram: it has taken 2 ^ class milliseconds at most, and more than half
--- of that. A total that bears one stands beside those of its other classes, and costs no command.
+-- The class of a time in a histogram: at most 2 ^ class milliseconds, more than half of them. It
+-- stands in the name of a total that is counted anyway, so it costs no command.
 function counters.class(ms) return select(2, math.frexp(math.max(ms, 1) - 0.5)) end
 
 -- Write what was added, once behind all runs of a step (OWED in assembly.py).

@@ -83,6 +83,12 @@ function events.end_lease(event_id, token, holder)
   redis.call('SREM', keys.held(holder or ''), 'event ' .. event_id .. ' ' .. (token or ''))
 end
 
+-- The class of how long ago an event was taken; nil where its timeline does not tell.
+function events.lease_class(e)
+  local taken_at = timeline.last(e.timeline or '', 'taken')
+  return taken_at and counters.class(clock.now_ms - taken_at)
+end
+
 -- Settle an event with its answer, which becomes its reply.
 -- step events.answer(claim: {event_id, token, server, taker}, value) -> {outcome, detail}
 function events.answer(claim, value)
@@ -94,8 +100,7 @@ function events.answer(claim, value)
   local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
   if not e.is_mine or not is_open then return {outcome = 'lost', detail = e.status} end
   events.end_lease(event_id, claim.token, e.holder)
-  local taken_at = timeline.last(e.timeline or '', 'taken')
-  e.lease_class = taken_at and counters.class(clock.now_ms - taken_at)
+  e.lease_class = events.lease_class(e)
   events.move(event_id, e, 'answered', 'answered', {by = claim.taker},
     'settled_with', claim.token)
   redis.call('ZREM', keys.event_deadlines(), event_id)

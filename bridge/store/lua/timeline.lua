@@ -30,8 +30,8 @@ end
 -- a line cannot look like its name, for its quotes are escaped.
 function timeline.last(lines, what)
   local named = '"what":"' .. what .. '"'
-  local at = lines:match('.*"at":(%d+)[^\n]*' .. named) or lines:match('.*' .. named .. '[^\n]*"at":(%d+)')
-  return tonumber(at)
+  return tonumber(lines:match('.*"at":(%d+)[^\n]*' .. named)
+    or lines:match('.*' .. named .. '[^\n]*"at":(%d+)'))
 end
 
 -- Read the history of an event: when it came, the lines, and how many were left out.

@@ -40,6 +40,15 @@ async def series(door: RunningApp) -> dict[str, float]:
         'n8n_bridge_calls_total{server="desk",status="failed",tool="stamp"}',
         'n8n_bridge_calls_total{server="desk",status="cancelled",tool="stamp"}',
         'n8n_bridge_call_duration_seconds_count{server="desk",tool="stamp"}',
+        'n8n_bridge_call_duration_seconds_bucket{le="1.024",server="desk",tool="stamp"}',
+        'n8n_bridge_call_attempts_count{server="desk",tool="stamp"}',
+        'n8n_bridge_calls_running{server="desk",tool="stamp"}',
+        'n8n_bridge_event_age_when_taken_seconds_count{hook="letter",server="desk"}',
+        'n8n_bridge_lease_duration_seconds_count{hook="letter",server="desk"}',
+        'n8n_bridge_oldest_queued_seconds{hook="letter",server="desk"}',
+        'n8n_bridge_refused_total{status="408"}',
+        'n8n_bridge_call_outcomes_total{outcome="maybe_run"}',
+        'n8n_bridge_processes_by_kind{kind="worker"}',
         'n8n_bridge_reply_circuits_opened_total{origin="http://n8n:5678"}',
         'n8n_bridge_reply_circuit_open{origin="http://n8n:5678"}',
         'n8n_bridge_inbox{hook="letter",server="desk",status="dead"}',
@@ -63,3 +72,35 @@ async def test_a_store_that_was_lost_is_told_by_readiness_and_by_the_metrics(
     assert ready.status_code == 200
     assert "it was emptied (FLUSHALL)" in ready.json()["warning"]
     assert (await series(door))["n8n_bridge_store_made_timestamp_seconds"] > before
+
+
+async def test_a_refusal_is_counted_by_its_status_alone(door: RunningApp) -> None:
+    before = await series(door)
+
+    for path in ("/hooks/desk/letter", "/hooks/desk/no-such", "/hooks/no-such/at-all", "/x" * 99):
+        await door.client.post(path, json={}, headers={"user-agent": "stranger"})
+
+    after = await series(door)
+    assert after.keys() == before.keys(), "nothing that a stranger sends makes a new series"
+    grown = {name: after[name] - before[name] for name in after if "refused" in name}
+    assert {name: rise for name, rise in grown.items() if rise} == {
+        'n8n_bridge_refused_total{status="401"}': 1,
+        'n8n_bridge_refused_total{status="404"}': 3,
+    }
+
+
+async def test_the_time_that_an_event_takes_to_be_on_disk_is_told(door: RunningApp) -> None:
+    before = await series(door)
+
+    letter = await door.client.post(
+        "/hooks/desk/letter", json={}, headers={"authorization": "Bearer hook"}
+    )
+
+    assert letter.status_code == 202
+    after = await series(door)
+    count = "n8n_bridge_ingest_seconds_count"
+    assert after[count] == before[count] + 1
+    assert after['n8n_bridge_oldest_queued_seconds{hook="letter",server="desk"}'] < 60
+    assert after["n8n_bridge_redis_round_trip_seconds_count"] > 0
+    assert after["n8n_bridge_redis_memory_bytes"] > 0
+    assert after['n8n_bridge_processes_by_kind{kind="web"}'] == 1
