@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -210,6 +211,7 @@ class McpEndpoint:
         tool = self._tools_in(context.lifespan_context.scope).get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"unknown tool: {show(params.name)}")
+        began_at = time.perf_counter()
         given = params.arguments or {}
         if tool.name not in self.server.workflows:
             given = without_blanks(tool.input, given)
@@ -224,10 +226,13 @@ class McpEndpoint:
         except BridgeError as error:
             outcome = ToolOutcome(failure(f"{error}; try again in a few seconds"))
         if tool.name in self.server.workflows or not tool.annotations.read_only_hint:
-            self._record(tool, context, given, outcome.result)
+            took_s = time.perf_counter() - began_at
+            self._record(tool, context, given, outcome.result, took_s)
         return outcome
 
-    def _record(self, tool: Tool, context: Context, given: Arguments, told: HandlerResult) -> None:
+    def _record(
+        self, tool: Tool, context: Context, given: Arguments, told: HandlerResult, took_s: float
+    ) -> None:
         """Put an act on record, by the id of the event or the call that it was done to."""
         caller = context.lifespan_context
         structured = getattr(told, "structured_content", None) or {}
@@ -238,7 +243,8 @@ class McpEndpoint:
             which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
         outcome = "refused" if getattr(told, "is_error", False) else "done"
         if which:  # a take that found nothing was no act
-            audit(str(caller.principal), tool.name, str(which), outcome)
+            took_ms = round(took_s * 1000, 2)
+            audit(str(caller.principal), tool.name, str(which), outcome, duration_ms=took_ms)
 
     async def _run(
         self, tool: Tool, context: Context, given: Arguments

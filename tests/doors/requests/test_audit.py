@@ -257,6 +257,8 @@ async def test_each_tool_and_method_that_acts_leaves_one_line(
     lines = await lines_of((TOOLS | METHODS)[name], flow, caplog)
     assert lines.count((ALICES, name, "done")) == 1
     assert [what for _, what, _ in lines].count(name) == 1
+    timed = [line for line in caplog.records if getattr(line, "what", "") in TOOLS]
+    assert all(vars(line)["duration_ms"] > 0 for line in timed), "a tool says how long it took"
 
 
 @pytest.mark.parametrize("route", HTTP)
