@@ -163,7 +163,8 @@ class Event:
 
     `merged` counts the later requests that became part of it, the newest of which gave the payload;
     `execution` is n8n's, as `workflow/execution` or the execution's id alone, where it is known;
-    `kept` holds the `headers` and the `query` that the hook shows beside the payload.
+    `kept` holds the `headers` and the `query` that the hook shows beside the payload; `trace` is
+    the one that its request is part of, as `trace_of` returns it.
     """
 
     event_id: EventId
@@ -180,6 +181,12 @@ class Event:
     merged: int = 0
     execution: str = ""
     kept: dict[str, Json] = field(default_factory=dict, hash=False)
+    trace: str = ""
+
+    @property
+    def names(self) -> dict[str, str | int]:
+        """Where it came in, and its id."""
+        return {"server": self.server, "hook": self.hook, "event_id": self.event_id}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def worker(
     from bridge.configuration.load import process_configuration
     from bridge.meters import show_meters
     from bridge.reload import Reloader
+    from bridge.span_export import begin_tracing
     from workers.main import run_worker
 
     changes = None
@@ -62,6 +63,7 @@ def worker(
         changes = changes_at(servers_dir_of(environ))
     configuration = process_configuration(environ, keeps_going=keeps_going)
     settings, servers = configuration.settings, Servers(configuration.servers)
+    begin_tracing(environ, "worker")
     if metrics_port:
         show_meters(metrics_host, metrics_port)
     reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)

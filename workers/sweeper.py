@@ -71,13 +71,13 @@ class Sweeper:
                 "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
             )
             await self._wake_deliveries()
-        if _now() >= self._minute_ends_at:
-            self._minute_ends_at = _now() + await runtime.stores.minutes.keep()
         if is_steady:
             dead = await runtime.stores.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.
             for dead_process in dead if self._has_been_steady() else ():
                 await self._hand_on(dead_process)
+        if _now() >= self._minute_ends_at:
+            self._minute_ends_at = _now() + await runtime.stores.minutes.keep()
 
     async def _wake_calls(self) -> None:
         await self._wake("run_call", await self._runtime.stores.runs.sweep(LIMIT, DUE_AGAIN_S))

@@ -22,6 +22,7 @@ from bridge.mcp.wires.stdio import Stdio
 from bridge.redis_faults import SILENT
 from bridge.reload import Reloader, Step
 from bridge.runtime import open_runtime
+from bridge.span_export import begin_tracing
 
 PATIENCE_S = 5.0
 """How long a request waits for a Redis that is away, before it is answered with an error."""
@@ -53,6 +54,7 @@ async def serve_stdio(
     told = ProcessSignals(asyncio.Event(), Hangups())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.stop.set)
+    begin_tracing(environ, "stdio")
     with HeldLines(ConfigurationError) as held:
         await serve_client(
             environ, name, streams, told, is_channel=is_channel, on_open=held.write_out

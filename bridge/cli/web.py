@@ -10,6 +10,7 @@ from bridge.local.hangups import Hangups
 from bridge.local.ports import listen, make_room
 from bridge.net.serve import serve
 from bridge.reload import Reloader
+from bridge.span_export import begin_tracing
 
 
 def run_web(
@@ -28,6 +29,7 @@ def run_web(
         ConfigurationError: it cannot start.
     """
     configuration = process_configuration(environ, keeps_going=keeps_going)
+    begin_tracing(environ, "web")
     settings, servers = configuration.settings, Servers(configuration.servers)
     make_room(settings.streams_max)
     listener = socket.socket(fileno=fd) if fd else listen(settings.host, settings.port)

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import functools
 import json
+import time
 from typing import Any
 
 import mcp_types as types
@@ -35,6 +36,7 @@ from bridge.mcp.tools import (
 from bridge.models import Call, CallStatus, second, trace_of
 from bridge.schemas.compile import is_read_by_clients
 from bridge.store.signals import Signal
+from bridge.tracing import EndedSpan, current_trace
 from bridge.verbs.acks import ack_of
 from bridge.verbs.calls import CallRequest
 
@@ -126,10 +128,15 @@ async def start(
         call_id=caller.call_id,
         tool_use=tool_use if isinstance(tool_use, str) else "",
         promised=promised,
-        trace=trace_of(meta.get("traceparent")) or trace_of(caller.traceparent),
+        trace=trace_of(meta.get("traceparent")) or trace_of(caller.traceparent) or current_trace(),
         scope=caller.scope,
     )
-    return await caller.runtime.calls.start(asked)
+    began_at_s = time.time()
+    call = await caller.runtime.calls.start(asked)
+    if not call.attached:
+        names = {"server": caller.principal.server, "tool": workflow.name, "call_id": call.call_id}
+        EndedSpan(f"call {workflow.name}", asked.trace, call.call_id, began_at_s, names).record()
+    return call
 
 
 async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | None) -> Call:

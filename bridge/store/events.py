@@ -57,6 +57,7 @@ class NewEvent:
     coalesce_for_s: float = 0
     call_id: str = ""
     kept: str = ""
+    trace: str = ""
     window_s: int = IDEMPOTENCY_WINDOW_S
 
     @property
@@ -120,6 +121,7 @@ class NewEvent:
             reply=Reply(ReplyStatus.NONE, None, 0, None),
             execution=self.execution,
             kept=decode(self.kept) if self.kept else {},
+            trace=self.trace,
         )
 
 
@@ -139,6 +141,7 @@ class EventRow(NamedTuple):
     merged: int | None
     execution: str | None
     kept: str | None
+    trace: str | None
     reply: Reply
 
     def event(self) -> Event:
@@ -158,6 +161,7 @@ class EventRow(NamedTuple):
             merged=self.merged or 0,
             execution=self.execution or "",
             kept=decode(self.kept) if self.kept else {},
+            trace=self.trace or "",
         )
 
 

@@ -41,6 +41,7 @@ class ReplyLease:
     last_failure: str
     server: str
     hook: str
+    trace: str = ""
 
 
 class SendingRow(NamedTuple):
@@ -56,6 +57,7 @@ class SendingRow(NamedTuple):
     last_failure: str | None
     server: str
     hook: str
+    trace: str | None
 
 
 class ListedReplyRow(NamedTuple):
@@ -162,6 +164,7 @@ class ReplyStore:
             last_failure=row.last_failure or "",
             server=row.server,
             hook=row.hook,
+            trace=row.trace or "",
         )
 
     async def settle(

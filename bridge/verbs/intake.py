@@ -1,6 +1,7 @@
 """The verb of what comes in: accept a payload, once."""
 
 import hashlib
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +17,12 @@ from bridge.formats.payloads import (
     resolve,
     summarize,
 )
-from bridge.models import Event, Json, new_event_id
+from bridge.models import Event, Json, new_event_id, trace_of
 from bridge.n8n.reply_address import ReplyAddresses, execution_of, secrets_in
 from bridge.n8n.scrub import scrub, scrub_text
 from bridge.schemas.checks import SchemaCache
 from bridge.store.events import EventStore, NewEvent
+from bridge.tracing import EndedSpan
 
 SECRET_MIN_CHARS = 6
 """A shorter secret would be found in all kinds of words."""
@@ -45,6 +47,7 @@ class Incoming:
     reply_deadline: str = ""
     are_headers_proved: bool = True
     call_id: str = ""
+    traceparent: str = ""
 
 
 class Intake:
@@ -79,9 +82,12 @@ class Intake:
             incoming = replace(incoming, content=content)
             await self._check(hook, content, hidden)
         kept = _without(incoming.content, hidden)
+        began_at_s = time.time()
         outcome, event = await self._store.accept(self._new_event(server, hook, incoming, kept))
         if event is None:
             raise ConflictError("this Idempotency-Key was used with another body or reply address")
+        if outcome == "accepted":
+            _record_span(event, incoming.traceparent if event.trace else "", began_at_s)
         return event, outcome == "duplicate"
 
     def _new_event(self, server: Server, hook: Hook, incoming: Incoming, kept: Content) -> NewEvent:
@@ -106,6 +112,7 @@ class Intake:
             files=content.files,
             rate=hook.limits.rate if hook.limits else None,
             call_id=incoming.call_id,
+            trace=trace_of(incoming.traceparent),
             queued_max=hook.limits.queued if hook.limits else None,
             execution=execution_of(incoming.idempotency_key, incoming.reply_url),
             coalesce=_coalescing(server, hook, incoming),
@@ -141,6 +148,11 @@ class Intake:
                 replace(each, detail=scrub_text(each.detail, hidden)) for each in error.faults
             )
             raise InvalidError(error.summary, tuple(faults), error.has_more) from None
+
+
+def _record_span(event: Event, under: str, began_at_s: float) -> None:
+    name, event_id = f"event {event.hook}", event.event_id
+    EndedSpan(name, event.trace, event_id, began_at_s, event.names, under=under).record()
 
 
 async def _inner_json(content: Content) -> Content | None:

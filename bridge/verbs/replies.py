@@ -5,6 +5,7 @@ import contextlib
 import logging
 import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -39,6 +40,7 @@ from bridge.queue import Queue
 from bridge.store.breakers import Breakers
 from bridge.store.replies import DirectReplyStore, ReplyLease, ReplyStore
 from bridge.store.signals import Signals
+from bridge.tracing import EndedSpan
 
 TOO_LATE = "the time in which n8n waits for the reply is over"
 SOON_FIRST_S, SOON_CAP_S = 0.1, 5.0
@@ -92,6 +94,26 @@ def _again(
         case Again():
             unknown = unknown or outcome.unknown
     return Verdict(ReplyStatus.PENDING, outcome.reason, within(left_s, delay_s), unknown)
+
+
+def _record_attempt(sending: ReplyLease, outcome: ResumeOutcome, began_at_s: float) -> None:
+    name = outcome_name(outcome)
+    EndedSpan(
+        f"reply {sending.hook}",
+        sending.trace,
+        sending.event_id,
+        began_at_s,
+        {
+            "server": sending.server,
+            "hook": sending.hook,
+            "event_id": sending.event_id,
+            "attempt": sending.attempt,
+            "outcome": name,
+        },
+        part=f"reply {sending.attempt}",
+        failure="" if isinstance(outcome, Delivered) else name,
+        asks_n8n=True,
+    ).record()
 
 
 def within(left_s: float, delay_s: float) -> float:
@@ -153,8 +175,10 @@ class Replies:
             delay_s = within(left_s, rest_s * (1 + random.random() / 4))
             await self._store.put_off(sending, delay_s, "n8n has failed too often to be asked now")
             return None
+        began_at_s = time.time()
         outcome = await send(address, decode(sending.value), sending.event_id, left_s)
         REPLY_ATTEMPTS.labels(outcome_name(outcome)).inc()
+        _record_attempt(sending, outcome, began_at_s)
         await self._tell_breaker(address.origin, sending, outcome)
         return judge(sending, outcome, left_s, random.random())
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from bridge.n8n.outcomes import (
 from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
 from bridge.store.signals import Signals
+from bridge.tracing import EndedSpan
 from bridge.verbs.held_calls import HeldCalls
 
 Look = Callable[[Workflow, str], Awaitable[ExecutionOutcome]]
@@ -183,11 +185,13 @@ class Runs:
             await self._store.await_callback(running, left_s)
             return
         try:
+            began_at_s = time.time()
             outcome = await self._attempt(running, workflow, send, look)
         except BaseException:
             await self._store.abandon(call_id, running.token)
             raise
         if outcome is not None:
+            _record_attempt(running, outcome, began_at_s)
             await self._settle(running, workflow, outcome)
         elif self._held.is_handing_over:
             await self._store.abandon(call_id, running.token)
@@ -305,6 +309,26 @@ class Runs:
             running, CallStatus.FAILED, failure=reason, is_bridge_fault=is_bridge_fault
         ):
             _log_end(running, CallStatus.FAILED)
+
+
+def _record_attempt(running: Running, outcome: RunOutcome, began_at_s: float) -> None:
+    call, name = running.call, outcome_name(outcome)
+    EndedSpan(
+        f"attempt {call.workflow}",
+        call.trace,
+        call.call_id,
+        began_at_s,
+        {
+            "server": call.principal.server,
+            "tool": call.workflow,
+            "call_id": call.call_id,
+            "attempt": call.attempt,
+            "outcome": name,
+        },
+        part=str(call.attempt),
+        failure="" if isinstance(outcome, Answered) else name,
+        asks_n8n=True,
+    ).record()
 
 
 def _log_end(running: Running, status: CallStatus) -> None:

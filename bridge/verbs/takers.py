@@ -24,6 +24,7 @@ from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.store.claims import ClaimRequest, ClaimStore
 from bridge.store.processes import DIED
 from bridge.store.signals import Signal, Signals
+from bridge.tracing import EndedSpan
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +224,9 @@ class Takers:
 
 
 def _log(event: Event, principal: Principal) -> None:
+    name, part = f"queue {event.hook}", f"take {event.attempt}"
+    began_at_s = event.received_at_ms / 1000
+    EndedSpan(name, event.trace, event.event_id, began_at_s, event.names, part).record()
     logger.info(
         "event.taken",
         extra={

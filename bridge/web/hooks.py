@@ -127,6 +127,7 @@ async def _read(
         reply_url=headers.get("bridge-reply-url", ""),
         reply_deadline=_deadline(headers.get("bridge-reply-deadline", "")),
         call_id=headers.get("bridge-call-id", ""),
+        traceparent=headers.get("traceparent", ""),
         are_headers_proved=proof.covers_headers,
     )
 

@@ -34,7 +34,9 @@ RECORDS = {
 """The families whose keys are a record each, with a layout of its own in `v`."""
 
 COLLECTIONS = {
+    "counted",
     "counters",
+    "minute",
     "takers",
     "breakers",
     "places",

@@ -14,7 +14,7 @@ local events = {}
 -- What every step returns of an event itself.
 events.FIELDS = {
   'id', 'server', 'hook', 'status', 'attempt', 'received_at', 'order', 'media_type', 'summary',
-  'reason', 'merged', 'execution', 'kept',
+  'reason', 'merged', 'execution', 'kept', 'trace',
 }
 
 -- What is to be read of an event that is moved.

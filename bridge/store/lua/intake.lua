@@ -17,7 +17,8 @@ local intake = {}
 -- step intake.accept(new: {event_id, server, hook, content, media_type, summary, kept, all_files,
 --   file_sizes: json, digest, idempotency, window_s, reply_url, reply_deadline_ms, default_reply,
 --   lease_s, max_attempts, answer_within_s: number, ttl_s: number, rate_count: number,
---   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id})
+--   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id,
+--   trace})
 --   -> {outcome, detail?, order?, received_at?, event?: events.row}
 function intake.accept(new)
   local answer = intake.earlier(new)
@@ -114,9 +115,9 @@ function intake.write(new)
   intake.keep_files(new, id, lives_s)
   redis.call('HSET', event, 'id', id, 'server', new.server, 'hook', new.hook, 'status', 'queued',
     'attempt', 0, 'order', order, 'received_at', clock.now_ms, 'body', new.content,
-    'media_type', new.media_type, 'summary', new.summary, 'lease_s', new.lease_s,
+    'kept', new.kept, 'media_type', new.media_type, 'summary', new.summary, 'lease_s', new.lease_s,
     'max_attempts', new.max_attempts, 'ttl_s', new.ttl_s, 'open_s', new.answer_within_s,
-    'execution', new.execution, 'call', new.call_id, 'kept', new.kept, 'v', layouts.now)
+    'execution', new.execution, 'call', new.call_id, 'trace', new.trace, 'v', layouts.now)
   questions.mark(id, new.call_id, true)
   redis.call('HSET', reply, 'status', 'none', 'attempts', 0, 'url', new.reply_url,
     'deadline', new.reply_deadline_ms, 'default', new.default_reply, 'v', layouts.now)

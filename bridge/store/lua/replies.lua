@@ -32,7 +32,7 @@ end
 
 -- Become the one sender of a pending reply. `left_ms` is what n8n still waits, where it said so.
 -- step replies.lease(event_id, token, process) -> {url?, value, left_ms?, age_ms, attempt,
---   tried_before?, unknown?, last_failure?, server, hook}?
+--   tried_before?, unknown?, last_failure?, server, hook, trace?}?
 function replies.lease(event_id, token, process)
   local key = keys.reply(event_id)
   local r = records.fields(key, 'status', 'lease', 'url', 'value', 'deadline', 'attempts',
@@ -42,8 +42,8 @@ function replies.lease(event_id, token, process)
     r.attempts = r.attempts + 1
     replies.give(event_id, token, process, 'attempts', r.attempts)
   end
-  local event = records.fields(keys.event(event_id), 'server', 'hook')
-  r.server, r.hook, r.attempt = event.server, event.hook, r.attempts
+  local event = records.fields(keys.event(event_id), 'server', 'hook', 'trace')
+  r.server, r.hook, r.trace, r.attempt = event.server, event.hook, event.trace, r.attempts
   r.left_ms = r.deadline and r.deadline ~= '' and r.deadline - clock.now_ms or nil
   r.age_ms = clock.now_ms - (r.redriven_at or r.answered_at or clock.now_ms)
   return r

@@ -46,8 +46,6 @@ async def series(door: RunningApp) -> dict[str, float]:
         'n8n_bridge_event_age_when_taken_seconds_count{hook="letter",server="desk"}',
         'n8n_bridge_lease_duration_seconds_count{hook="letter",server="desk"}',
         'n8n_bridge_oldest_queued_seconds{hook="letter",server="desk"}',
-        'n8n_bridge_refused_total{status="408"}',
-        'n8n_bridge_call_outcomes_total{outcome="maybe_run"}',
         'n8n_bridge_processes_by_kind{kind="worker"}',
         'n8n_bridge_reply_circuits_opened_total{origin="http://n8n:5678"}',
         'n8n_bridge_reply_circuit_open{origin="http://n8n:5678"}',
@@ -72,6 +70,20 @@ async def test_a_store_that_was_lost_is_told_by_readiness_and_by_the_metrics(
     assert ready.status_code == 200
     assert "it was emptied (FLUSHALL)" in ready.json()["warning"]
     assert (await series(door))["n8n_bridge_store_made_timestamp_seconds"] > before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'n8n_bridge_refused_total{status="408"}',
+        'n8n_bridge_call_outcomes_total{outcome="maybe_run"}',
+        'n8n_bridge_reply_outcomes_total{outcome="again"}',
+    ],
+)
+async def test_what_a_process_counts_of_itself_is_told_before_it_first_happens(
+    door: RunningApp, name: str
+) -> None:
+    assert name in await series(door)
 
 
 async def test_a_refusal_is_counted_by_its_status_alone(door: RunningApp) -> None:
