@@ -5,11 +5,21 @@ from dataclasses import replace
 
 import click
 
+from bridge.cli.listing import Listed, act_on_named
 from bridge.cli.operating import Operation, operate
+from bridge.cli.options import (
+    Bulk,
+    Chosen,
+    Shown,
+    acting,
+    choosing,
+    demand_one_way,
+    filters,
+    listing,
+    with_payload,
+)
 from bridge.cli.options import as_json as json_option
-from bridge.cli.options import each, filters, limited, with_payload
 from bridge.cli.output import (
-    after,
     call_row,
     execution_rows,
     print_record,
@@ -18,11 +28,14 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
-from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
 from bridge.verbs.operators import RecordFilter
+from bridge.verbs.records import RecordKind, Records
 
 COLUMNS = "call_id server principal workflow status attempt created_at duration_ms"
+LISTED = Listed(RecordKind.CALLS, Records.calls, call_row, COLUMNS, "call_id")
+OPEN = (CallStatus.QUEUED, CallStatus.RUNNING)
+MADE = "made it"
 
 Environ = Mapping[str, str]
 
@@ -33,25 +46,12 @@ def calls() -> None:
 
 
 @calls.command("ls")
-@filters("workflow", list(CallStatus))
-@limited
-@json_option
+@choosing("workflow", list(CallStatus), MADE)
+@listing
 @click.pass_obj
-def list_calls(
-    environ: Environ,
-    chosen: RecordFilter,
-    since: float | None,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """List calls, oldest first."""
-
-    async def work(operation: Operation) -> None:
-        wanted = replace(chosen, after=await after(operation, since), limit=limit)
-        found = await operation.operators.calls(wanted)
-        print_rows([call_row(call) for call in found], COLUMNS, as_json=as_json)
-
-    operate(environ, work)
+def list_calls(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+    """List calls, newest first."""
+    LISTED.show(environ, chosen, shown)
 
 
 @calls.command("show")
@@ -74,22 +74,30 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
 
 
 @calls.command("cancel")
-@click.argument("call_ids", nargs=-1, required=True)
-@json_option
+@click.argument("call_ids", nargs=-1)
+@choosing("workflow", OPEN, MADE)
+@acting
 @click.pass_obj
-def cancel_calls(environ: Environ, call_ids: tuple[str, ...], as_json: bool) -> None:
-    """End calls, sent or not; what n8n has already done stays done."""
+def cancel_calls(
+    environ: Environ,
+    call_ids: tuple[str, ...],
+    chosen: Chosen,
+    bulk: Bulk,
+) -> None:
+    """End calls, sent or not: those named, or all that the options choose.
+
+    What n8n has already done stays done.
+    """
+    demand_one_way(call_ids, bulk, is_chosen=not chosen.is_any, kind="calls")
 
     async def cancel(operation: Operation, call_id: str) -> dict[str, object]:
-        status = await operation.operators.cancel(call_id)
-        audit(OPERATOR, "calls cancel", call_id, "done")
-        return {"status": status}
+        return {"status": await operation.operators.cancel(call_id)}
 
-    async def work(operation: Operation) -> bool:
-        return await each(call_ids, lambda one: cancel(operation, one), json_lines=as_json)
-
-    if not operate(environ, work):
-        raise SystemExit(1)
+    if call_ids:
+        act_on_named(environ, "calls cancel", call_ids, cancel, as_json=bulk.as_json)
+    else:
+        open_ones = replace(chosen, statuses=chosen.statuses or OPEN)
+        LISTED.act_on_chosen(environ, "calls cancel", open_ones, cancel, bulk)
 
 
 @calls.command("tail")

@@ -5,11 +5,21 @@ from dataclasses import replace
 
 import click
 
+from bridge.cli.listing import Listed, act_on_named
 from bridge.cli.operating import Operation, operate
+from bridge.cli.options import (
+    Bulk,
+    Chosen,
+    Shown,
+    acting,
+    choosing,
+    demand_one_way,
+    filters,
+    listing,
+    with_payload,
+)
 from bridge.cli.options import as_json as json_option
-from bridge.cli.options import each, filters, limited, with_payload
 from bridge.cli.output import (
-    after,
     event_row,
     execution_rows,
     print_record,
@@ -18,12 +28,14 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
-from bridge.log import OPERATOR, audit
 from bridge.models import Event, EventStatus
 from bridge.verbs.operators import RecordFilter
+from bridge.verbs.records import RecordKind, Records
 
 COLUMNS = "event_id server hook status attempt received_at reply.status"
-PAGE = 200
+LISTED = Listed(RecordKind.EVENTS, Records.events, event_row, COLUMNS, "event_id")
+SET_ASIDE = (EventStatus.DEAD, EventStatus.EXPIRED)
+TAKEN = "taken it last"
 
 Environ = Mapping[str, str]
 
@@ -34,25 +46,12 @@ def events() -> None:
 
 
 @events.command("ls")
-@filters("hook", list(EventStatus))
-@limited
-@json_option
+@choosing("hook", list(EventStatus), TAKEN)
+@listing
 @click.pass_obj
-def list_events(
-    environ: Environ,
-    chosen: RecordFilter,
-    since: float | None,
-    limit: int,
-    as_json: bool,
-) -> None:
-    """List events, oldest first."""
-
-    async def work(operation: Operation) -> None:
-        wanted = replace(chosen, after=await after(operation, since), limit=limit)
-        found = await operation.operators.events(wanted)
-        print_rows([event_row(event) for event in found], COLUMNS, as_json=as_json)
-
-    operate(environ, work)
+def list_events(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+    """List events, newest first."""
+    LISTED.show(environ, chosen, shown)
 
 
 @events.command("show")
@@ -77,35 +76,27 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
 
 @events.command("redrive")
 @click.argument("event_ids", nargs=-1)
-@filters("hook", [EventStatus.DEAD, EventStatus.EXPIRED])
-@json_option
+@choosing("hook", SET_ASIDE, TAKEN)
+@acting
 @click.pass_obj
 def redrive_events(
     environ: Environ,
     event_ids: tuple[str, ...],
-    chosen: RecordFilter,
-    since: float | None,
-    as_json: bool,
+    chosen: Chosen,
+    bulk: Bulk,
 ) -> None:
     """Queue dead and expired events anew: those named, or all that the options choose."""
-    if bool(event_ids) == any((chosen.server, chosen.part, chosen.status, since)):
-        raise click.UsageError("name events, or choose them by --status, --hook, --server, --since")
+    demand_one_way(event_ids, bulk, is_chosen=not chosen.is_any, kind="events")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         event_status, reply_status = await operation.operators.redrive(event_id)
-        audit(OPERATOR, "events redrive", event_id, "done")
         return {"status": event_status, "reply_status": reply_status}
 
-    async def work(operation: Operation) -> bool:
-        ids = list(event_ids)
-        for status in () if ids else [chosen.status] if chosen.status else ["dead", "expired"]:
-            seen = await after(operation, since)
-            wanted = replace(chosen, status=status, after=seen, limit=PAGE)
-            ids += await _chosen(operation, wanted)
-        return await each(ids, lambda one: redrive(operation, one), json_lines=as_json)
-
-    if not operate(environ, work):
-        raise SystemExit(1)
+    if event_ids:
+        act_on_named(environ, "events redrive", event_ids, redrive, as_json=bulk.as_json)
+    else:
+        aside = replace(chosen, statuses=chosen.statuses or SET_ASIDE)
+        LISTED.act_on_chosen(environ, "events redrive", aside, redrive, bulk)
 
 
 @events.command("tail")
@@ -128,12 +119,3 @@ def tail_events(
         print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
 
     tail(environ, chosen, since, look, show)
-
-
-async def _chosen(operation: Operation, wanted: RecordFilter) -> list[str]:
-    """Name every event that is wanted, before any of them is put elsewhere."""
-    ids: list[str] = []
-    while found := await operation.operators.events(wanted):
-        ids += [event.event_id for event in found]
-        wanted = replace(wanted, after=found[-1].order)
-    return ids

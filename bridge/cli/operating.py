@@ -25,9 +25,11 @@ from bridge.store.operators import OperatorStore
 from bridge.store.pool import open_pool
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
+from bridge.store.searching import SearchStore
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 from bridge.verbs.operators import Operators
+from bridge.verbs.records import Records
 from bridge.verbs.replies import Replies
 from bridge.verbs.tokens import Tokens
 
@@ -42,6 +44,7 @@ class Operation:
     """One command's hold on the bridge."""
 
     operators: Operators
+    records: Records
     tokens: Tokens
     settings: Settings
     servers: Mapping[str, Server]
@@ -91,6 +94,7 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
             )
             yield Operation(
                 Operators(OperatorStore(steps), EventStore(steps), CallStore(steps), replies),
+                Records(SearchStore(steps), OperatorStore(steps), files.servers),
                 Tokens(TokenStore(steps), settings),
                 settings,
                 files.servers,

@@ -1,19 +1,22 @@
-"""What the operators' commands have in common: filters, `--json`, and how many were put back."""
+"""The options that the operators' commands have in common: which records, how many, shown how."""
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import click
+from typing_extensions import override
 
-from bridge.cli.output import print_json
-from bridge.errors import RejectedError
 from bridge.formats.quantities import seconds
 from bridge.verbs.operators import RecordFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
 
 LIMIT = 20
+LIMIT_MAX = 10_000
+SINCE = "Only of the last 30m, 2h, 1d, …"
 
 
 def duration(_context: click.Context, _option: click.Parameter, raw: str | None) -> float | None:
@@ -24,21 +27,60 @@ def duration(_context: click.Context, _option: click.Parameter, raw: str | None)
         raise click.BadParameter(str(error)) from error
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which records a command is about, as its options choose them; ages in seconds."""
+
+    server: str | None
+    part: str | None
+    statuses: tuple[str, ...]
+    principal: str | None
+    text: str
+    since_s: float | None
+    until_s: float | None
+
+    @property
+    def is_any(self) -> bool:
+        """Report whether no option was given."""
+        return self == Chosen(None, None, (), None, "", None, None)
+
+    @override
+    def __str__(self) -> str:
+        """Spell the options as they were given, for the audit."""
+        given = {
+            "server": self.server,
+            "part": self.part,
+            "status": ",".join(self.statuses),
+            "principal": self.principal,
+            "since_s": self.since_s,
+            "until_s": self.until_s,
+            "search": self.text and "…",
+        }
+        return " ".join(f"{name}={value}" for name, value in given.items() if value) or "all"
+
+
+def _of_place(part: str) -> list[Option]:
+    return [
+        click.option("--server", help="Only of this server."),
+        click.option(f"--{part}", "part", help=f"Only of this {part}."),
+    ]
+
+
+def _named(statuses: Sequence[str]) -> click.Choice[str]:
+    return click.Choice([str(status) for status in statuses])
+
+
+def _with(options: Sequence[Option], command: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.reduce(lambda made, option: option(made), reversed(options), command)
+
+
 def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[..., Any]]:
-    """Add the options that choose records; `part` is `hook` or `workflow`.
+    """Add the options of `tail`; `part` is `hook` or `workflow`.
 
     The command gets them as `chosen`, a RecordFilter, and `since`, in seconds.
     """
-    options = (
-        click.option("--server", help="Only of this server."),
-        click.option(f"--{part}", "part", help=f"Only of this {part}."),
-        click.option(
-            "--status",
-            type=click.Choice([str(status) for status in statuses]),
-            help="Only in this status.",
-        ),
-        click.option("--since", callback=duration, help="Only of the last 30m, 2h, 1d, …"),
-    )
+    status = click.option("--status", type=_named(statuses), help="Only in this status.")
+    options = [*_of_place(part), status, click.option("--since", callback=duration, help=SINCE)]
 
     def add(command: Command) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -47,30 +89,113 @@ def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[
         ) -> Any:
             return command(*args, chosen=RecordFilter(server, part, status), **given)
 
-        return functools.reduce(lambda made, option: option(made), reversed(options), choose)
+        return _with(options, choose)
 
     return add
 
 
-limited = click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=LIMIT, show_default=True, help="At most."
-)
+def choosing(
+    part: str, statuses: Sequence[str], principal: str
+) -> Callable[[Command], Callable[..., Any]]:
+    """Add the options that choose records; `principal` is what the one of that name has done.
+
+    The command gets them as `chosen`, of the class Chosen.
+    """
+    options = [
+        *_of_place(part),
+        click.option(
+            "--status",
+            "statuses",
+            type=_named(statuses),
+            multiple=True,
+            help="Only in this status.",
+        ),
+        click.option("--principal", help=f"Only of whom has {principal}."),
+        click.option("--search", "text", default="", help="Only with this text in id or summary."),
+        click.option("--since", "since_s", callback=duration, help=SINCE),
+        click.option("--until", "until_s", callback=duration, help="Only older than 30m, 2h, …"),
+    ]
+
+    def add(command: Command) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def choose(*args: Any, **given: Any) -> Any:
+            chosen = Chosen(**{each.name: given.pop(each.name) for each in fields(Chosen)})
+            return command(*args, chosen=chosen, **given)
+
+        return _with(options, choose)
+
+    return add
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a list is shown: from a cursor on, so many, or only how many there are."""
+
+    limit: int
+    cursor: int | None
+    counts: bool
+    as_json: bool
+
+
+def listing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a list is shown; the command gets them as `shown`."""
+
+    @functools.wraps(command)
+    def show(
+        *args: Any, limit: int, cursor: int | None, counts: bool, as_json: bool, **given: Any
+    ) -> Any:
+        return command(*args, shown=Shown(limit, cursor, counts, as_json), **given)
+
+    options = [
+        click.option(
+            "--limit",
+            type=click.IntRange(1, LIMIT_MAX),
+            default=LIMIT,
+            show_default=True,
+            help="At most.",
+        ),
+        click.option("--cursor", type=click.IntRange(1), help="Go on where a list ended."),
+        click.option("--count", "counts", is_flag=True, help="Only how many there are, by status."),
+        as_json,
+    ]
+    return _with(options, show)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="A line of JSON a record.")
 with_payload = click.option("--payload", is_flag=True, help="With what it carries.")
 
 
-async def each(
-    ids: Sequence[str], act: Callable[[str], Awaitable[dict[str, object]]], *, json_lines: bool
-) -> bool:
-    """Do something to each record and say how it went; False when one of them was refused."""
-    all_done = True
-    for one in ids:
-        try:
-            told = {"id": one, "done": True, **await act(one)}
-        except RejectedError as error:
-            all_done, told = False, {"id": one, "done": False, "reason": str(error)}
-        if json_lines:
-            print_json(told)
-        else:
-            click.echo(f"{one}  {told.get('reason') or told.get('status')}")
-    return all_done
+@dataclass(frozen=True)
+class Bulk:
+    """How something is done to many at once: to so many at most, or only said."""
+
+    limit: int | None
+    is_dry: bool
+    as_json: bool
+
+
+def acting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of what is done to many at once; the command gets them as `bulk`."""
+
+    @functools.wraps(command)
+    def act(*args: Any, limit: int | None, dry_run: bool, as_json: bool, **given: Any) -> Any:
+        return command(*args, bulk=Bulk(limit, dry_run, as_json), **given)
+
+    options = [
+        click.option("--limit", type=click.IntRange(1), help="At most so many, the newest."),
+        click.option("--dry-run", is_flag=True, help="Only show which it would be."),
+        as_json,
+    ]
+    return _with(options, act)
+
+
+def demand_one_way(ids: Sequence[str], bulk: Bulk, *, is_chosen: bool, kind: str) -> None:
+    """Refuse a command that neither names records nor chooses them, or does both.
+
+    Raises:
+        UsageError: naming both ways.
+    """
+    if bool(ids) == is_chosen:
+        raise click.UsageError(f"name {kind}, or choose them by --server, --status, --since, …")
+    if ids and (bulk.limit or bulk.is_dry):
+        raise click.UsageError("--limit and --dry-run are for records that are chosen, not named")

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import click
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.operating import Operation, operate
 from bridge.formats.json_text import spell
-from bridge.models import Call, Event, ListedReply, Reply, Timeline, instant
+from bridge.models import Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.operators import RecordFilter
 
@@ -46,10 +47,10 @@ def reply_row(reply: Reply) -> dict[str, object]:
     }
 
 
-def listed_reply_row(listed: ListedReply) -> dict[str, object]:
-    """Return a reply with the event that it answers."""
-    place = {"event_id": listed.event_id, "server": listed.server, "hook": listed.hook}
-    return place | reply_row(listed.reply)
+def listed_reply_row(event: Event) -> dict[str, object]:
+    """Return the reply of an event with the place that it belongs to."""
+    place = {"event_id": event.event_id, "server": event.server, "hook": event.hook}
+    return place | reply_row(event.reply)
 
 
 def call_row(call: Call) -> dict[str, object]:
@@ -88,24 +89,44 @@ def timeline_rows(timeline: Timeline) -> dict[str, object]:
     }
 
 
-def print_json(row: Row) -> None:
+def print_json(row: Row, *, err: bool = False) -> None:
     """Print a record as one line of JSON."""
-    click.echo(spell(row))
+    click.echo(spell(row), err=err)
 
 
 def print_rows(rows: Sequence[Row], columns: str, *, as_json: bool, has_head: bool = True) -> None:
     """Print records: these columns of each, or all of it as JSON."""
     if as_json:
-        for row in rows:
-            print_json(row)
+        click.echo("\n".join(map(spell, rows)), nl=bool(rows))
         return
     names = columns.split()
-    table = Table(*names, box=None, pad_edge=False, show_header=has_head, header_style="bold")
-    for column in table.columns:
-        column.no_wrap = True
-    for row in rows:
-        table.add_row(*(_cell(_member(row, name)) for name in names))
-    _console().print(table)
+    cells = [[_plain(_member(row, name)) for name in names] for row in rows]
+    if has_head:
+        cells.insert(0, names)
+    widths = _fitted([max(map(cell_len, column)) for column in zip(*cells, strict=True)])
+    lines = ["  ".join(map(_filled, line, widths)).rstrip() for line in cells]
+    if has_head:
+        lines[0] = click.style(lines[0], bold=True)
+    click.echo("\n".join(lines), nl=bool(lines))
+
+
+def _fitted(widths: list[int]) -> list[int]:
+    """Shorten the widest columns until a line of them fits on the terminal."""
+    spare = _console().width - sum(widths) - 2 * (len(widths) - 1)
+    while spare < 0 and max(widths) > 1:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+        spare += 1
+    return widths
+
+
+def _filled(cell: str, width: int) -> str:
+    """Return a cell at the width of its column, cut where it is longer."""
+    return (
+        set_cell_size(cell, width - 1) + "…"
+        if cell_len(cell) > width
+        else set_cell_size(cell, width)
+    )
 
 
 def print_record(row: Row, *, as_json: bool) -> None:

@@ -1,23 +1,24 @@
 """`n8n-bridge replies`: Claude's answers that are still on their way, or were given up."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import click
 
+from bridge.cli.listing import Listed, act_on_named
 from bridge.cli.operating import Operation, operate
+from bridge.cli.options import Bulk, Chosen, Shown, acting, choosing, demand_one_way, listing
 from bridge.cli.options import as_json as json_option
-from bridge.cli.options import each, limited
-from bridge.cli.output import listed_reply_row, print_record, print_rows, reply_row
-from bridge.log import OPERATOR, audit
+from bridge.cli.output import listed_reply_row, print_record, reply_row
 from bridge.models import EventId, ReplyStatus, instant
+from bridge.verbs.records import REPLIED, RecordKind, Records
 
 COLUMNS = "event_id server hook status attempts last_failure"
-PAGE = 200
+LISTED = Listed(RecordKind.REPLIES, Records.replies, listed_reply_row, COLUMNS, "event_id")
+DEAD = (ReplyStatus.DEAD,)
+ANSWERED = "taken its event last"
 
 Environ = Mapping[str, str]
-
-server_option = click.option("--server", default="", help="Only of this server.")
-hook_option = click.option("--hook", default="", help="Only of this hook.")
 
 
 @click.group()
@@ -26,30 +27,12 @@ def replies() -> None:
 
 
 @replies.command("ls")
-@server_option
-@hook_option
-@click.option(
-    "--status",
-    type=click.Choice(["dead", "pending"]),
-    default="dead",
-    show_default=True,
-    help="Only in this status.",
-)
-@limited
-@json_option
+@choosing("hook", REPLIED, ANSWERED)
+@listing
 @click.pass_obj
-def list_replies(
-    environ: Environ, server: str, hook: str, status: str, limit: int, as_json: bool
-) -> None:
-    """List replies that are dead or pending, oldest first."""
-
-    async def work(operation: Operation) -> None:
-        found = await operation.operators.replies.list(
-            ReplyStatus(status), server=server, hook=hook, limit=limit
-        )
-        print_rows([listed_reply_row(reply) for reply in found], COLUMNS, as_json=as_json)
-
-    operate(environ, work)
+def list_replies(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+    """List replies, of the newest event first: dead ones, unless --status says otherwise."""
+    LISTED.show(environ, replace(chosen, statuses=chosen.statuses or DEAD), shown)
 
 
 @replies.command("show")
@@ -79,41 +62,25 @@ def show_reply(environ: Environ, event_id: str, as_json: bool) -> None:
 
 @replies.command("redrive")
 @click.argument("event_ids", nargs=-1)
-@server_option
-@hook_option
+@choosing("hook", DEAD, ANSWERED)
 @click.option("--all", "everything", is_flag=True, help="Every dead reply.")
-@json_option
+@acting
 @click.pass_obj
 def redrive_replies(
     environ: Environ,
     event_ids: tuple[str, ...],
-    server: str,
-    hook: str,
+    chosen: Chosen,
     everything: bool,
-    as_json: bool,
+    bulk: Bulk,
 ) -> None:
     """Send dead replies again: those of the events named, or all that the options choose."""
-    if bool(event_ids) == any((server, hook, everything)):
-        raise click.UsageError("name events, or choose replies by --server, --hook or --all")
+    demand_one_way(event_ids, bulk, is_chosen=everything or not chosen.is_any, kind="events")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
-        status = await operation.operators.replies.redrive(EventId(event_id))
-        audit(OPERATOR, "replies redrive", event_id, "done")
-        return {"status": status}
+        return {"status": await operation.operators.replies.redrive(EventId(event_id))}
 
-    async def work(operation: Operation) -> bool:
-        ids = list(event_ids) or await _dead(operation, server, hook)
-        return await each(ids, lambda one: redrive(operation, one), json_lines=as_json)
-
-    if not operate(environ, work):
-        raise SystemExit(1)
-
-
-async def _dead(operation: Operation, server: str, hook: str) -> list[str]:
-    """Name every dead reply that is meant, before any of them is put elsewhere."""
-    ids: list[str] = []
-    while found := await operation.operators.replies.list(
-        ReplyStatus.DEAD, server=server, hook=hook, skip=len(ids), limit=PAGE
-    ):
-        ids += [reply.event_id for reply in found]
-    return ids
+    if event_ids:
+        act_on_named(environ, "replies redrive", event_ids, redrive, as_json=bulk.as_json)
+    else:
+        dead = replace(chosen, statuses=DEAD)
+        LISTED.act_on_chosen(environ, "replies redrive", dead, redrive, bulk)

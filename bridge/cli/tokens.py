@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import click
 
 from bridge.auth.authentication import Scope
+from bridge.cli.listing import act_on_named
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
-from bridge.cli.options import duration, each
+from bridge.cli.options import duration
 from bridge.cli.output import print_record, print_rows
 from bridge.errors import NotFoundError
 from bridge.log import OPERATOR, audit
@@ -91,14 +92,9 @@ def revoke_tokens(environ: Environ, token_ids: tuple[str, ...], as_json: bool) -
 
     async def revoke(operation: Operation, token_id: str) -> dict[str, object]:
         token = await operation.tokens.revoke(token_id)
-        audit(OPERATOR, "tokens revoke", token_id, "done")
         return {"status": "revoked", "server": token.principal.server, "name": token.principal.name}
 
-    async def work(operation: Operation) -> bool:
-        return await each(token_ids, lambda one: revoke(operation, one), json_lines=as_json)
-
-    if not operate(environ, work):
-        raise SystemExit(1)
+    act_on_named(environ, "tokens revoke", token_ids, revoke, as_json=as_json)
 
 
 def token_row(token: StoredToken) -> dict[str, object]:

@@ -75,8 +75,15 @@ class OperatorStore:
 
     async def hooks(self) -> list[tuple[str, str]]:
         """Name each (server, hook) that has ever received an event, configured or not."""
+        return await self._counted("events")
+
+    async def workflows(self) -> list[tuple[str, str]]:
+        """Name each (server, workflow) of which a call has ever ended, configured or not."""
+        return await self._counted("calls")
+
+    async def _counted(self, total: str) -> list[tuple[str, str]]:
         counted = [name.split("|") for name in await _totals(self._steps)]
-        return sorted({(name[1], name[2]) for name in counted if name[0] == "events"})
+        return sorted({(name[1], name[2]) for name in counted if name[0] == total})
 
     async def callers(self) -> list[Principal]:
         """Name every principal whose calls may still be on record."""

@@ -1,0 +1,159 @@
+"""What the operators' commands do with many records: list and count them, and act on all chosen."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from bridge.cli.operating import Operation, operate
+from bridge.cli.options import LIMIT_MAX, Bulk, Chosen, Shown
+from bridge.cli.output import Row, print_json, print_rows
+from bridge.errors import RejectedError
+from bridge.log import OPERATOR, audit
+from bridge.models import instant
+from bridge.verbs.records import Page, RecordKind, Records, RecordSearch
+
+WITHIN_S = 30.0
+"""For how long one command looks for records before it says how far it came."""
+
+Environ = Mapping[str, str]
+Search = Callable[[Records, RecordSearch, int, float], Awaitable[Page[Any]]]
+Act = Callable[[Operation, str], Awaitable[dict[str, object]]]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One kind of record as commands show it: how it is found, and what of it is shown."""
+
+    kind: RecordKind
+    search: Search
+    row: Callable[[Any], dict[str, object]]
+    columns: str
+    id_of: str
+
+    def show(self, environ: Environ, chosen: Chosen, shown: Shown) -> None:
+        """Print the newest records that are chosen, or how many there are."""
+
+        async def work(operation: Operation) -> None:
+            wanted = await _wanted(operation, chosen, shown.cursor)
+            if shown.counts:
+                await self._count(operation, wanted, as_json=shown.as_json)
+                return
+            page = await self.search(operation.records, wanted, shown.limit, WITHIN_S)
+            rows = [self.row(record) for record in page.rows]
+            print_rows(rows, self.columns, as_json=shown.as_json)
+            _tell_of_more(page.cursor, is_cut=page.is_cut, as_json=shown.as_json)
+
+        operate(environ, work)
+
+    async def _count(self, operation: Operation, wanted: RecordSearch, *, as_json: bool) -> None:
+        counts = await operation.records.count(self.kind, wanted, WITHIN_S)
+        row = {"total": counts.total, **dict(sorted(counts.by_status.items()))}
+        if as_json:
+            print_json(row)
+        else:
+            click.echo("  ".join(f"{name} {count}" for name, count in row.items()))
+        _tell_of_more(counts.cursor, is_cut=counts.cursor is not None, as_json=as_json)
+
+    def act_on_chosen(
+        self, environ: Environ, command: str, chosen: Chosen, act: Act, bulk: Bulk
+    ) -> None:
+        """Act on every record that is chosen, the oldest first, with one line in the audit.
+
+        They are all named before the first of them is put elsewhere.
+        """
+
+        async def work(operation: Operation) -> bool:
+            found = await self._chosen(operation, chosen, bulk.limit)
+            if bulk.is_dry:
+                print_rows([self.row(one) for one in found], self.columns, as_json=bulk.as_json)
+                click.echo(f"{command} would be done to {len(found)}", err=True)
+                return True
+            ids = [str(self.row(one)[self.id_of]) for one in reversed(found)]
+            refused = await _each(ids, lambda one: act(operation, one), as_json=bulk.as_json)
+            done = len(ids) - refused
+            audit(OPERATOR, command, str(chosen), "done", done_count=done, refused_count=refused)
+            return not refused
+
+        if not operate(environ, work):
+            raise SystemExit(1)
+
+    async def _chosen(self, operation: Operation, chosen: Chosen, limit: int | None) -> list[Any]:
+        wanted = await _wanted(operation, chosen, None)
+        found: list[Any] = []
+        while limit is None or len(found) < limit:
+            most = LIMIT_MAX if limit is None else min(limit - len(found), LIMIT_MAX)
+            page = await self.search(operation.records, wanted, most, WITHIN_S)
+            found += page.rows
+            if page.cursor is None:
+                break
+            wanted = replace(wanted, before=page.cursor)
+        return found
+
+
+def act_on_named(
+    environ: Environ, command: str, ids: Sequence[str], act: Act, *, as_json: bool
+) -> None:
+    """Act on the records of these ids, with a line in the audit for each."""
+
+    async def work(operation: Operation) -> bool:
+        async def audited(one: str) -> dict[str, object]:
+            told = await act(operation, one)
+            audit(OPERATOR, command, one, "done")
+            return told
+
+        return not await _each(ids, audited, as_json=as_json)
+
+    if not operate(environ, work):
+        raise SystemExit(1)
+
+
+async def _each(
+    ids: Sequence[str], act: Callable[[str], Awaitable[dict[str, object]]], *, as_json: bool
+) -> int:
+    """Do something to each record and print how it went; returns how many were refused."""
+    refused = 0
+    for one in ids:
+        try:
+            told: Row = {"id": one, "done": True, **await act(one)}
+        except RejectedError as error:
+            refused += 1
+            told = {"id": one, "done": False, "reason": str(error)}
+        if as_json:
+            print_json(told)
+        else:
+            click.echo(f"{one}  {told.get('reason') or told.get('status')}")
+    return refused
+
+
+async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> RecordSearch:
+    since, until = (
+        await _order_at(operation, chosen.since_s),
+        await _order_at(operation, chosen.until_s),
+    )
+    bounds = [bound for bound in (until, cursor) if bound is not None]
+    return RecordSearch(
+        server=chosen.server,
+        part=chosen.part,
+        statuses=chosen.statuses,
+        principal=chosen.principal,
+        text=chosen.text,
+        since=since or 0,
+        before=min(bounds, default=None),
+    )
+
+
+async def _order_at(operation: Operation, age_s: float | None) -> int | None:
+    return None if age_s is None else await operation.operators.order_at(age_s)
+
+
+def _tell_of_more(cursor: int | None, *, is_cut: bool, as_json: bool) -> None:
+    """Report on stderr where the list goes on, and how far a search came that took too long."""
+    if cursor is None:
+        return
+    if as_json:
+        print_json({"next_cursor": cursor, "is_cut": is_cut}, err=True)
+    else:
+        far = f"looked back to {instant(cursor // 1000)}, " if is_cut else ""
+        click.echo(f"{far}more with --cursor {cursor}", err=True)

@@ -1,0 +1,247 @@
+"""Records as operators look for them: events, calls and replies, newest first or counted."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from bridge.configuration.servers import Server
+from bridge.errors import NotFoundError
+from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
+from bridge.store.operators import OperatorStore
+from bridge.store.searching import Counted, SearchStore, WantedCalls, WantedEvents
+
+Found = TypeVar("Found")
+
+WITHIN_S = 2.0
+"""For how long a search looks on before it returns what it has found."""
+STEP_ROWS = 500
+"""So many records are read in one step at most."""
+ANSWERED = (EventStatus.ANSWERED, EventStatus.EXPIRED, EventStatus.DEAD)
+"""Where an event may stand that has a reply: also a default one."""
+REPLIED = (ReplyStatus.PENDING, ReplyStatus.DELIVERED, ReplyStatus.DEAD)
+
+
+class RecordKind(StrEnum):
+    """What there are records of."""
+
+    EVENTS = "events"
+    CALLS = "calls"
+    REPLIES = "replies"
+
+
+@dataclass(frozen=True)
+class RecordSearch:
+    """Which records are looked for; what is None or empty stands for any.
+
+    `part` is a workflow for calls, else a hook. `principal` made the call, or took the event last.
+    `text` is part of an id or the summary, letters of ASCII small or capital. Order numbers bound
+    the time: `since` is the least, `before` is above the greatest, and a page's cursor.
+    """
+
+    server: str | None = None
+    part: str | None = None
+    statuses: Sequence[str] = ()
+    principal: str | None = None
+    text: str = ""
+    since: int = 0
+    before: int | None = None
+
+
+@dataclass(frozen=True)
+class Page(Generic[Found]):
+    """Records, newest first; `cursor` is where the next page begins.
+
+    It is None once every record has been looked at, which a search has also done that found
+    nothing. `is_cut` says that time was up before the page was full.
+    """
+
+    rows: list[Found]
+    cursor: int | None
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records there are by status; `cursor` as in a page, None for a whole count."""
+
+    by_status: dict[str, int] = field(hash=False)
+    cursor: int | None
+
+    @property
+    def total(self) -> int:
+        """How many there are in all."""
+        return sum(self.by_status.values())
+
+
+class Records:
+    """Looks for records on behalf of operators, whomever the records belong to."""
+
+    def __init__(
+        self, store: SearchStore, operators: OperatorStore, servers: Mapping[str, Server]
+    ) -> None:
+        self._store = store
+        self._operators = operators
+        self._servers = servers
+
+    async def events(
+        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+    ) -> Page[Event]:
+        """Return the newest events that are wanted, without payloads and answers.
+
+        Raises:
+            NotFoundError: there is no such server or hook; names those there are.
+        """
+        return await self._event_page(RecordKind.EVENTS, wanted, limit, within_s)
+
+    async def replies(
+        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+    ) -> Page[Event]:
+        """Return the newest events that have a reply that is wanted, likewise."""
+        return await self._event_page(RecordKind.REPLIES, wanted, limit, within_s)
+
+    async def calls(
+        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+    ) -> Page[Call]:
+        """Return the newest calls that are wanted, without arguments and results.
+
+        Raises:
+            NotFoundError: there is no such server or workflow; names those there are.
+        """
+        asked = await self._wanted_calls(wanted)
+
+        async def look(before: int | None, most: int) -> tuple[list[Call], int | None]:
+            found = await self._store.calls(asked, before, most)
+            return [row.call() for row in found.rows], found.next
+
+        page = await _page(look, wanted.before, limit, within_s)
+        if not page.rows and page.cursor is None:
+            await self._demand_names(RecordKind.CALLS, wanted)
+        return page
+
+    async def count(
+        self, kind: RecordKind, wanted: RecordSearch, within_s: float = WITHIN_S
+    ) -> Counts:
+        """Count the records that are wanted, by the status that `kind` has.
+
+        Raises:
+            NotFoundError: as for the records themselves.
+        """
+        if kind is RecordKind.CALLS:
+            calls = await self._wanted_calls(wanted)
+            counts = await _counts(
+                lambda before: self._store.count_calls(calls, before), wanted.before, within_s
+            )
+        else:
+            events = await self._wanted_events(kind, wanted)
+            counts = await _counts(
+                lambda before: self._store.count_events(events, before), wanted.before, within_s
+            )
+        if not counts.total and counts.cursor is None:
+            await self._demand_names(kind, wanted)
+        return counts
+
+    async def _event_page(
+        self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
+    ) -> Page[Event]:
+        asked = await self._wanted_events(kind, wanted)
+
+        async def look(before: int | None, most: int) -> tuple[list[Event], int | None]:
+            found = await self._store.events(asked, before, most)
+            return [row.event() for row in found.rows], found.next
+
+        page = await _page(look, wanted.before, limit, within_s)
+        if not page.rows and page.cursor is None:
+            await self._demand_names(kind, wanted)
+        return page
+
+    async def _wanted_events(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents:
+        of_replies = kind is RecordKind.REPLIES
+        return WantedEvents(
+            places=[
+                (server, hook)
+                for server, hook in await self._operators.hooks()
+                if wanted.server in (None, server) and wanted.part in (None, hook)
+            ],
+            statuses=ANSWERED if of_replies else wanted.statuses or tuple(EventStatus),
+            replies=(wanted.statuses or REPLIED) if of_replies else (),
+            principal=wanted.principal or "",
+            text=wanted.text,
+            since=wanted.since,
+        )
+
+    async def _wanted_calls(self, wanted: RecordSearch) -> WantedCalls:
+        return WantedCalls(
+            callers=[
+                (caller.server, caller.name)
+                for caller in await self._operators.callers()
+                if wanted.server in (None, caller.server)
+                and wanted.principal in (None, caller.name)
+            ],
+            statuses=wanted.statuses or tuple(CallStatus),
+            workflow=wanted.part or "",
+            text=wanted.text,
+            since=wanted.since,
+        )
+
+    async def _demand_names(self, kind: RecordKind, wanted: RecordSearch) -> None:
+        """Refuse names that neither a server file nor a record has."""
+        known = await self._known(kind)
+        if wanted.server is not None:
+            servers = {server for server, _ in known}
+            _demand("server", wanted.server, servers)
+            known = {place for place in known if place[0] == wanted.server}
+        if wanted.part is not None:
+            part = "workflow" if kind is RecordKind.CALLS else "hook"
+            _demand(part, wanted.part, {name for _, name in known if name})
+
+    async def _known(self, kind: RecordKind) -> set[tuple[str, str]]:
+        """Return each (server, hook or workflow) there is; a server has one without a name too."""
+        hooks, workflows = await self._operators.hooks(), await self._operators.workflows()
+        callers = await self._operators.callers()
+        known = {(caller.server, "") for caller in callers} | {(name, "") for name in self._servers}
+        known |= {(server, "") for server, _ in (*hooks, *workflows)}
+        if kind is RecordKind.CALLS:
+            return known.union(
+                workflows, ((s.name, name) for s in self._servers.values() for name in s.workflows)
+            )
+        return known.union(
+            hooks, ((s.name, name) for s in self._servers.values() for name in s.hooks)
+        )
+
+
+def _demand(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        there = ", ".join(sorted(known)) or "none"
+        raise NotFoundError(f"there is no {what} {name}; there are: {there}")
+
+
+async def _page(
+    look: Callable[[int | None, int], Awaitable[tuple[Sequence[Found], int | None]]],
+    before: int | None,
+    limit: int,
+    within_s: float,
+) -> Page[Found]:
+    """Look on until the page is full, time is up, or nothing is left to be looked at."""
+    rows: list[Found] = []
+    until = time.monotonic() + within_s
+    while True:
+        found, before = await look(before, min(limit - len(rows), STEP_ROWS))
+        rows += found
+        is_full, is_late = len(rows) >= limit, time.monotonic() >= until
+        if is_full or is_late or before is None:
+            return Page(rows, before, is_cut=before is not None and not is_full)
+
+
+async def _counts(
+    look: Callable[[int | None], Awaitable[Counted]], before: int | None, within_s: float
+) -> Counts:
+    by_status: dict[str, int] = {}
+    until = time.monotonic() + within_s
+    while True:
+        counted, before = await look(before)
+        for status, count in counted.items():
+            by_status[status] = by_status.get(status, 0) + count
+        if before is None or time.monotonic() >= until:
+            return Counts(by_status, before)
