@@ -163,6 +163,8 @@ def _plain(value: object) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else spell(value)
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

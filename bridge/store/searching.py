@@ -107,37 +107,38 @@ async def _count_calls(
 
 
 class SearchStore:
-    """Speaks Redis for searches: each of its methods looks at some LOOK_AT records.
+    """Speaks Redis for searches: each of its methods looks at some `look_at` records.
 
     `before` is the order number to look on from; None begins with the newest.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, look_at: int = LOOK_AT) -> None:
         self._steps = steps
+        self._look_at = look_at
 
     async def events(self, wanted: WantedEvents, before: int | None, limit: int) -> FoundEvents:
         """Find at most `limit` events, newest first, without payloads and answers."""
         return await _events(
-            self._steps, wanted=wanted, before=_spelled(before), look_at=LOOK_AT, limit=limit
+            self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
 
     async def count_events(self, wanted: WantedEvents, before: int | None) -> Counted:
         """Count events by their status, or that of their replies where these are wanted."""
         row = await _count_events(
-            self._steps, wanted=wanted, before=_spelled(before), look_at=LOOK_AT
+            self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at
         )
         return row.counted()
 
     async def calls(self, wanted: WantedCalls, before: int | None, limit: int) -> FoundCalls:
         """Find at most `limit` calls, newest first, without arguments and results."""
         return await _calls(
-            self._steps, wanted=wanted, before=_spelled(before), look_at=LOOK_AT, limit=limit
+            self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
 
     async def count_calls(self, wanted: WantedCalls, before: int | None) -> Counted:
         """Count calls by their status."""
         row = await _count_calls(
-            self._steps, wanted=wanted, before=_spelled(before), look_at=LOOK_AT
+            self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at
         )
         return row.counted()
 
