@@ -35,7 +35,7 @@ from bridge.verbs.records import RecordKind, Records
 COLUMNS = "call_id server principal workflow status attempt created_at duration_ms"
 LISTED = Listed(RecordKind.CALLS, Records.calls, call_row, COLUMNS, "call_id")
 OPEN = (CallStatus.QUEUED, CallStatus.RUNNING)
-MADE = "made it"
+BY = "Only what this principal made."
 
 Environ = Mapping[str, str]
 
@@ -46,7 +46,7 @@ def calls() -> None:
 
 
 @calls.command("ls")
-@choosing("workflow", list(CallStatus), MADE)
+@choosing("workflow", list(CallStatus), BY)
 @listing
 @click.pass_obj
 def list_calls(environ: Environ, chosen: Chosen, shown: Shown) -> None:
@@ -75,7 +75,7 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
 
 @calls.command("cancel")
 @click.argument("call_ids", nargs=-1)
-@choosing("workflow", OPEN, MADE)
+@choosing("workflow", OPEN, BY)
 @acting
 @click.pass_obj
 def cancel_calls(

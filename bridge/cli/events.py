@@ -35,7 +35,7 @@ from bridge.verbs.records import RecordKind, Records
 COLUMNS = "event_id server hook status attempt received_at reply.status"
 LISTED = Listed(RecordKind.EVENTS, Records.events, event_row, COLUMNS, "event_id")
 SET_ASIDE = (EventStatus.DEAD, EventStatus.EXPIRED)
-TAKEN = "taken it last"
+BY = "Only what this principal took last."
 
 Environ = Mapping[str, str]
 
@@ -46,7 +46,7 @@ def events() -> None:
 
 
 @events.command("ls")
-@choosing("hook", list(EventStatus), TAKEN)
+@choosing("hook", list(EventStatus), BY)
 @listing
 @click.pass_obj
 def list_events(environ: Environ, chosen: Chosen, shown: Shown) -> None:
@@ -76,7 +76,7 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
 
 @events.command("redrive")
 @click.argument("event_ids", nargs=-1)
-@choosing("hook", SET_ASIDE, TAKEN)
+@choosing("hook", SET_ASIDE, BY)
 @acting
 @click.pass_obj
 def redrive_events(

@@ -12,13 +12,13 @@ from bridge.cli.output import Row, print_json, print_rows
 from bridge.errors import RejectedError
 from bridge.log import OPERATOR, audit
 from bridge.models import instant
-from bridge.verbs.records import Page, RecordKind, Records, RecordSearch
+from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch
 
 WITHIN_S = 30.0
 """For how long one command looks for records before it says how far it came."""
 
 Environ = Mapping[str, str]
-Search = Callable[[Records, RecordSearch, int, float], Awaitable[Page[Any]]]
+Search = Callable[[Records, RecordSearch, int, float], Awaitable[RecordPage[Any]]]
 Act = Callable[[Operation, str], Awaitable[dict[str, object]]]
 
 
@@ -68,7 +68,7 @@ class Listed:
             found = await self._chosen(operation, chosen, bulk.limit)
             if bulk.is_dry:
                 print_rows([self.row(one) for one in found], self.columns, as_json=bulk.as_json)
-                click.echo(f"{command} would be done to {len(found)}", err=True)
+                _tell_rehearsed(command, len(found), as_json=bulk.as_json)
                 return True
             ids = [str(self.row(one)[self.id_of]) for one in reversed(found)]
             refused = await _each(ids, lambda one: act(operation, one), as_json=bulk.as_json)
@@ -146,6 +146,13 @@ async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> R
 
 async def _order_at(operation: Operation, age_s: float | None) -> int | None:
     return None if age_s is None else await operation.operators.order_at(age_s)
+
+
+def _tell_rehearsed(command: str, count: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"would_do": command, "count": count}, err=True)
+    else:
+        click.echo(f"{command}: {count} would be done; nothing was changed", err=True)
 
 
 def _tell_of_more(cursor: int | None, *, is_cut: bool, as_json: bool) -> None:

@@ -46,17 +46,16 @@ class Chosen:
 
     @override
     def __str__(self) -> str:
-        """Spell the options as they were given, for the audit."""
+        """Return the place and the other options, for the audit, which shows no text of records."""
+        place = (self.server or "*") + (f"/{self.part}" if self.part else "")
         given = {
-            "server": self.server,
-            "part": self.part,
             "status": ",".join(self.statuses),
             "principal": self.principal,
             "since_s": self.since_s,
             "until_s": self.until_s,
             "search": self.text and "…",
         }
-        return " ".join(f"{name}={value}" for name, value in given.items() if value) or "all"
+        return " ".join([place, *(f"{name}={value}" for name, value in given.items() if value)])
 
 
 def _of_place(part: str) -> list[Option]:
@@ -97,7 +96,7 @@ def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[
 def choosing(
     part: str, statuses: Sequence[str], principal: str
 ) -> Callable[[Command], Callable[..., Any]]:
-    """Add the options that choose records; `principal` is what the one of that name has done.
+    """Add the options that choose records; `principal` is the help of that option.
 
     The command gets them as `chosen`, of the class Chosen.
     """
@@ -110,7 +109,7 @@ def choosing(
             multiple=True,
             help="Only in this status.",
         ),
-        click.option("--principal", help=f"Only of whom has {principal}."),
+        click.option("--principal", help=principal),
         click.option("--search", "text", default="", help="Only with this text in id or summary."),
         click.option("--since", "since_s", callback=duration, help=SINCE),
         click.option("--until", "until_s", callback=duration, help="Only older than 30m, 2h, …"),

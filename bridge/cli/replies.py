@@ -16,7 +16,7 @@ from bridge.verbs.records import REPLIED, RecordKind, Records
 COLUMNS = "event_id server hook status attempts last_failure"
 LISTED = Listed(RecordKind.REPLIES, Records.replies, listed_reply_row, COLUMNS, "event_id")
 DEAD = (ReplyStatus.DEAD,)
-ANSWERED = "taken its event last"
+BY = "Only to what this principal took last."
 
 Environ = Mapping[str, str]
 
@@ -27,7 +27,7 @@ def replies() -> None:
 
 
 @replies.command("ls")
-@choosing("hook", REPLIED, ANSWERED)
+@choosing("hook", REPLIED, BY)
 @listing
 @click.pass_obj
 def list_replies(environ: Environ, chosen: Chosen, shown: Shown) -> None:
@@ -62,7 +62,7 @@ def show_reply(environ: Environ, event_id: str, as_json: bool) -> None:
 
 @replies.command("redrive")
 @click.argument("event_ids", nargs=-1)
-@choosing("hook", DEAD, ANSWERED)
+@choosing("hook", DEAD, BY)
 @click.option("--all", "everything", is_flag=True, help="Every dead reply.")
 @acting
 @click.pass_obj

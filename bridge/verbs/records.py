@@ -50,7 +50,7 @@ class RecordSearch:
 
 
 @dataclass(frozen=True)
-class Page(Generic[Found]):
+class RecordPage(Generic[Found]):
     """Records, newest first; `cursor` is where the next page begins.
 
     It is None once every record has been looked at, which a search has also done that found
@@ -87,7 +87,7 @@ class Records:
 
     async def events(
         self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
-    ) -> Page[Event]:
+    ) -> RecordPage[Event]:
         """Return the newest events that are wanted, without payloads and answers.
 
         Raises:
@@ -97,13 +97,13 @@ class Records:
 
     async def replies(
         self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
-    ) -> Page[Event]:
+    ) -> RecordPage[Event]:
         """Return the newest events that have a reply that is wanted, likewise."""
         return await self._event_page(RecordKind.REPLIES, wanted, limit, within_s)
 
     async def calls(
         self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
-    ) -> Page[Call]:
+    ) -> RecordPage[Call]:
         """Return the newest calls that are wanted, without arguments and results.
 
         Raises:
@@ -144,7 +144,7 @@ class Records:
 
     async def _event_page(
         self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
-    ) -> Page[Event]:
+    ) -> RecordPage[Event]:
         asked = await self._wanted_events(kind, wanted)
 
         async def look(before: int | None, most: int) -> tuple[list[Event], int | None]:
@@ -222,7 +222,7 @@ async def _page(
     before: int | None,
     limit: int,
     within_s: float,
-) -> Page[Found]:
+) -> RecordPage[Found]:
     """Look on until the page is full, time is up, or nothing is left to be looked at."""
     rows: list[Found] = []
     until = time.monotonic() + within_s
@@ -231,7 +231,7 @@ async def _page(
         rows += found
         is_full, is_late = len(rows) >= limit, time.monotonic() >= until
         if is_full or is_late or before is None:
-            return Page(rows, before, is_cut=before is not None and not is_full)
+            return RecordPage(rows, before, is_cut=before is not None and not is_full)
 
 
 async def _counts(

@@ -19,6 +19,7 @@ from tests.bench import (
     lists,
     primary,
     real_n8n,
+    records,
     start,
     streams,
     takers,
@@ -43,6 +44,7 @@ ROWS: Mapping[str, Callable[[Scale], Coroutine[None, None, Row]]] = {
     "crowd": crowd.measure,
     "start": start.measure,
     "growth": growth.measure,
+    "records": records.measure,
     "primary": primary.measure,
     "costs": costs.measure,
 }

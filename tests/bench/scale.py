@@ -19,6 +19,7 @@ class Scale:
     real_sessions: tuple[int, ...] = (1, 8)
     queued: tuple[int, ...] = (0, 100_000)
     handshakes: tuple[int, ...] = (1_000, 100_000)
+    on_record: int = 200_000
     takers: tuple[int, int] = (100, 1000)
     crowd: int = 10_000
     crowd_wait_s: float = 60.0
@@ -53,6 +54,7 @@ SHORT = Scale(
     real_sessions=(1, 2),
     queued=(0, 300),
     handshakes=(10, 300),
+    on_record=300,
     takers=(2, 5),
     crowd=20,
     crowd_wait_s=0.2,

@@ -74,3 +74,23 @@ async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: 
             assert await lines(command, it) == [("operator", command, it, "done")]
         for command in ("events ls", "calls ls", "replies ls", "tokens ls"):
             assert await lines(command) == []
+
+
+async def test_what_is_done_to_many_leaves_one_line_with_their_count(redis_url: str) -> None:
+    environ = {"BRIDGE_REDIS_URL": redis_url}
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        for _ in range(3):
+            await dead_event(web)
+        redrive = ("events", "redrive", "--hook", "ticket", "--search", "evt", "--json")
+        _, said = await run(*redrive, "--dry-run", environ=environ)
+        assert "audit" not in said
+        _, said = await run(*redrive, environ=environ)
+
+    lines = [json.loads(line) for line in said.splitlines()]
+    (act,) = [line for line in lines if line.get("logger") == "audit"]
+    assert (act["what"], act["which"], act["outcome"]) == (
+        "events redrive",
+        "*/ticket status=dead,expired search=…",
+        "done",
+    )
+    assert (act["done_count"], act["refused_count"]) == (3, 0)

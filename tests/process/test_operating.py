@@ -62,12 +62,22 @@ async def test_events_are_listed_shown_and_redriven(
         await web.accept(hook="letter")
 
         status, rows = await told("events", "ls", environ=environ)
-        assert (status, [row["status"] for row in rows]) == (0, ["dead", "queued"])
+        assert (status, [row["status"] for row in rows]) == (0, ["queued", "dead"])
         _, rows = await told("events", "ls", "--hook", "ticket", environ=environ)
         assert [row["event_id"] for row in rows] == [dead]
-        _, rows = await told("events", "ls", "--limit", "1", "--since", "1h", environ=environ)
+        page = ("events", "ls", "--limit", "1", "--since", "1h")
+        _, (row, more) = await told(*page, environ=environ)
+        assert (row["status"], more["is_cut"]) == ("queued", False)
+        _, rows = await told(*page, "--cursor", str(more["next_cursor"]), environ=environ)
+        assert rows[0]["event_id"] == dead
+        _, rows = await told("events", "ls", "--search", dead[4:].lower(), environ=environ)
         assert [row["event_id"] for row in rows] == [dead]
-        assert (await told("events", "ls", "--server", "none", environ=environ)) == (0, [])
+        _, rows = await told("events", "ls", "--until", "1h", environ=environ)
+        assert rows == []
+        assert await told("events", "ls", "--count", environ=environ) == (
+            0,
+            [{"total": 2, "dead": 1, "queued": 1}],
+        )
 
         status, (row,) = await told("events", "show", dead, environ=environ)
         assert (status, row["reason"], "payload" in row) == (0, "cannot", False)
@@ -89,9 +99,45 @@ async def test_all_dead_events_of_a_hook_are_redriven_at_once(
 ) -> None:
     async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
         dead = [await dead_event(web) for _ in range(3)]
-        status, rows = await told("events", "redrive", "--status", "dead", environ=environ)
-        assert (status, [row["id"] for row in rows]) == (0, dead)
+        redrive = ("events", "redrive", "--status", "dead")
+        status, rows = await told(*redrive, "--dry-run", "--limit", "2", environ=environ)
+        assert (status, [row.get("event_id") for row in rows]) == (0, [dead[2], dead[1], None])
+        assert rows[-1] == {"would_do": "events redrive", "count": 2}
+        assert {await web.status(event_id) for event_id in dead} == {"dead"}
+        status, rows = await told(*redrive, "--limit", "1", environ=environ)
+        assert (status, [row["id"] for row in rows]) == (0, dead[2:])
+        status, rows = await told(*redrive, environ=environ)
+        assert (status, [row["id"] for row in rows]) == (0, dead[:2])
         assert {await web.status(event_id) for event_id in dead} == {"queued"}
+
+
+async def test_open_calls_of_a_workflow_are_cancelled_at_once(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        ours = [(await web.calls.create(new_call())).call_id for _ in range(2)]
+        other = await web.calls.create(new_call(workflow="other"))
+        cancel = ("calls", "cancel", "--workflow", "parse")
+        status, rows = await told(*cancel, environ=environ)
+        assert (status, [row["id"] for row in rows]) == (0, ours)
+        _, (row,) = await told("calls", "ls", "--status", "queued", environ=environ)
+        assert row["call_id"] == other.call_id
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("events", "ls", "--server", "none"), "there is no server none; there are: "),
+        (("events", "redrive", "--hook", "none"), "there is no hook none; there are: "),
+        (("calls", "ls", "--count", "--workflow", "x"), "there is no workflow x; there are: "),
+        (("replies", "ls", "--server", "none"), "there is no server none; there are: "),
+    ],
+)
+async def test_a_name_that_nothing_has_is_a_fault_that_names_those_there_are(
+    command: tuple[str, ...], says: str, environ: dict[str, str]
+) -> None:
+    status, said = await run(*command, environ=environ)
+    assert (status, said.startswith(says)) == (1, True)
 
 
 async def test_people_get_a_table_in_which_nothing_steers_their_terminal(
@@ -162,7 +208,11 @@ async def test_calls_are_found_behind_as_many_others_as_one_page_holds(
             await web.calls.create(new_call(workflow=workflow))
         wanted = ("calls", "ls", "--workflow", "parse")
         found = [
-            [row["call_id"] for row in (await told(*wanted, "--limit", most, environ=environ))[1]]
+            [
+                row["call_id"]
+                for row in (await told(*wanted, "--limit", most, environ=environ))[1]
+                if "call_id" in row
+            ]
             for most in ("10", "1")
         ]
     assert len(found[0]) == 2
@@ -246,6 +296,8 @@ async def test_what_is_not_there_is_status_1(
         ("events", "redrive", "evt_1", "--status", "dead"),
         ("replies", "redrive"),
         ("calls", "cancel"),
+        ("calls", "cancel", "call_1", "--dry-run"),
+        ("events", "ls", "--cursor", "x"),
         ("calls", "show"),
     ],
 )

@@ -21,7 +21,7 @@ from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
-from bridge.verbs.records import Page, RecordKind, Records, RecordSearch
+from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch
 from tests.store.call_records import new_call
 from tests.store.machine import StoreMachine, check
 from tests.store.records import ALICE, SERVER, held, new_event, wish
@@ -166,12 +166,12 @@ class SearchMachine(StoreMachine):
         )
 
 
-def rows_of(page: Page[Event] | Page[Call]) -> Page[tuple[int, str]]:
+def rows_of(page: RecordPage[Event] | RecordPage[Call]) -> RecordPage[tuple[int, str]]:
     """Return the order number and the id of each record of a page."""
     rows: list[tuple[int, str]] = [
         (row.order, row.event_id if isinstance(row, Event) else row.call_id) for row in page.rows
     ]
-    return Page(rows, page.cursor, page.is_cut)
+    return RecordPage(rows, page.cursor, page.is_cut)
 
 
 @pytest.mark.timeout(300)
