@@ -24,6 +24,8 @@ EVERY_S = 0.5
 GAP_S = 2.0
 DUE_AGAIN_S = 10.0
 LIMIT = 500
+GATHER_S = 5.0
+"""How often calls are gathered for operators."""
 
 
 class Sweeper:
@@ -35,6 +37,7 @@ class Sweeper:
         self._last = -math.inf
         self._is_our_turn = False
         self._minute_ends_at = -math.inf
+        self._gathers_at = -math.inf
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
@@ -71,6 +74,9 @@ class Sweeper:
                 "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
             )
             await self._wake_deliveries()
+        if _now() >= self._gathers_at:
+            more = await runtime.stores.operators.gather_calls()
+            self._gathers_at = _now() + (0 if more else GATHER_S)
         if is_steady:
             dead = await runtime.stores.processes.dead()
             # An answer that was long in coming tells of an outage, not of deaths.

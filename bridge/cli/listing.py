@@ -1,6 +1,7 @@
 """What the operators' commands do with many records: list and count them, and act on all chosen."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,35 +62,51 @@ class Listed:
     ) -> None:
         """Act on every record that is chosen, the oldest first, with one line in the audit.
 
-        They are all named before the first of them is put elsewhere.
+        They are all named before the first of them is changed.
         """
 
         async def work(operation: Operation) -> bool:
-            found = await self._chosen(operation, chosen, bulk.limit)
+            ids: list[str] = []
+            async for rows in self._chosen(operation, chosen, bulk.limit):
+                if bulk.is_dry:
+                    print_rows(rows, self.columns, as_json=bulk.as_json, has_head=not ids)
+                ids += [str(row[self.id_of]) for row in rows]
             if bulk.is_dry:
-                print_rows([self.row(one) for one in found], self.columns, as_json=bulk.as_json)
-                _tell_rehearsed(command, len(found), as_json=bulk.as_json)
+                _tell_rehearsed(command, len(ids), as_json=bulk.as_json)
                 return True
-            ids = [str(self.row(one)[self.id_of]) for one in reversed(found)]
-            refused = await _each(ids, lambda one: act(operation, one), as_json=bulk.as_json)
-            done = len(ids) - refused
-            audit(OPERATOR, command, str(chosen), "done", done_count=done, refused_count=refused)
-            return not refused
+            tally = BulkTally()
+            try:
+                await _each(ids[::-1], lambda one: act(operation, one), tally, bulk.as_json)
+            finally:
+                outcome = "done" if tally.done + tally.refused == len(ids) else "interrupted"
+                counts = {"done_count": tally.done, "refused_count": tally.refused}
+                audit(OPERATOR, command, str(chosen), outcome, **counts)
+            return not tally.refused
 
         if not operate(environ, work):
             raise SystemExit(1)
 
-    async def _chosen(self, operation: Operation, chosen: Chosen, limit: int | None) -> list[Any]:
+    async def _chosen(
+        self, operation: Operation, chosen: Chosen, limit: int | None
+    ) -> AsyncIterator[list[dict[str, object]]]:
+        """Yield the rows of all that is chosen, newest first, at most LIMIT_MAX at a time."""
         wanted = await _wanted(operation, chosen, None)
-        found: list[Any] = []
-        while limit is None or len(found) < limit:
-            most = LIMIT_MAX if limit is None else min(limit - len(found), LIMIT_MAX)
-            page = await self.search(operation.records, wanted, most, WITHIN_S)
-            found += page.rows
+        left = math.inf if limit is None else limit
+        while left > 0:
+            page = await self.search(operation.records, wanted, int(min(left, LIMIT_MAX)), WITHIN_S)
+            yield [self.row(record) for record in page.rows]
             if page.cursor is None:
                 break
+            left -= len(page.rows)
             wanted = replace(wanted, before=page.cursor)
-        return found
+
+
+@dataclass
+class BulkTally:
+    """How many acts were done, and how many refused."""
+
+    done: int = 0
+    refused: int = 0
 
 
 def act_on_named(
@@ -103,28 +120,32 @@ def act_on_named(
             audit(OPERATOR, command, one, "done")
             return told
 
-        return not await _each(ids, audited, as_json=as_json)
+        tally = BulkTally()
+        await _each(ids, audited, tally, as_json)
+        return not tally.refused
 
     if not operate(environ, work):
         raise SystemExit(1)
 
 
 async def _each(
-    ids: Sequence[str], act: Callable[[str], Awaitable[dict[str, object]]], *, as_json: bool
-) -> int:
-    """Do something to each record and print how it went; returns how many were refused."""
-    refused = 0
+    ids: Sequence[str],
+    act: Callable[[str], Awaitable[dict[str, object]]],
+    tally: BulkTally,
+    as_json: bool,
+) -> None:
+    """Do something to each record and print how it went."""
     for one in ids:
         try:
             told: Row = {"id": one, "done": True, **await act(one)}
+            tally.done += 1
         except RejectedError as error:
-            refused += 1
             told = {"id": one, "done": False, "reason": str(error)}
+            tally.refused += 1
         if as_json:
             print_json(told)
         else:
             click.echo(f"{one}  {told.get('reason') or told.get('status')}")
-    return refused
 
 
 async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> RecordSearch:

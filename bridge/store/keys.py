@@ -118,6 +118,8 @@ KEYS = (
     Key(
         "callers", "callers", "zset", "calls", False, "three times result_ttl_s after the last call"
     ),
+    Key("calls_of", "calls_of:{server}", "zset", "calls", True, "with the lists it is made of"),
+    Key("gathered", "gathered", "string", "calls", False, "never: how far those are whole"),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),
     Key("questions", "questions:{id}", "zset", "events", True, "with its call"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),

@@ -8,6 +8,9 @@ from bridge.models import EventId, Json, Moment, Principal, Timeline
 from bridge.store.replies import read_attempts
 from bridge.store.steps import Steps, step
 
+GATHERED_MAX = 2000
+"""So many calls are gathered in one step."""
+
 
 class RedrivenRow(NamedTuple):
     """What became of the wish to redrive an event, and where the event stands."""
@@ -42,6 +45,11 @@ async def _totals(steps: Steps) -> list[str]:
 @step("operators.callers")
 async def _callers(steps: Steps) -> list[str]:
     """Name the principals whose calls may still be on record, as JSON."""
+
+
+@step("gathering.gather")
+async def _gather(steps: Steps, *, limit: int) -> bool:
+    """Gather new calls of all principals; says whether more are left."""
 
 
 @step("timeline.of_event")
@@ -89,6 +97,13 @@ class OperatorStore:
         """Name every principal whose calls may still be on record."""
         rows = [json.loads(row) for row in await _callers(self._steps)]
         return [Principal(server, name) for server, name in rows]
+
+    async def gather_calls(self, limit: int = GATHERED_MAX) -> bool:
+        """Have new calls of all principals in the list of their server; True where more are left.
+
+        Searches find those that are not there yet all the same, only more slowly.
+        """
+        return await _gather(self._steps, limit=limit)
 
     async def timeline_of_event(self, event_id: str) -> Timeline:
         """Read what happened to an event that is on record, and to its reply."""

@@ -1,6 +1,7 @@
 """Records as operators look for them: of all principals, newest first, some way back in a step."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,34 +10,60 @@ from bridge.store.events import EventRow
 from bridge.store.steps import Steps, step
 
 LOOK_AT = 1000
-"""So many records, or some more, are looked at in one step."""
+"""So many records are looked at in one step."""
 
 
 @dataclass(frozen=True)
 class WantedEvents:
     """Which events are looked for: of these (server, hook), in one of these statuses.
 
-    `replies` are statuses of their replies; none stands for any, as an empty text does. `principal`
-    took it last, `text` is in an id or the summary, `since` is the least order number.
+    No `replies`, which are statuses too, stand for any, as an empty text does. `principal` took it
+    last, `text` is in an id or the summary, `since` is the least order number.
     """
 
     places: Sequence[tuple[str, str]]
-    statuses: Sequence[str]
-    replies: Sequence[str]
+    among: Sequence[str]
+    among_replies: Sequence[str]
     principal: str
     text: str
     since: int
 
+    @property
+    def statuses(self) -> Mapping[str, bool]:
+        """The statuses as a set, as Lua has sets."""
+        return dict.fromkeys(self.among, True)
+
+    @property
+    def replies(self) -> Mapping[str, bool]:
+        """Those of replies, likewise."""
+        return dict.fromkeys(self.among_replies, True)
+
 
 @dataclass(frozen=True)
 class WantedCalls:
-    """Which calls are looked for: of these (server, principal), in one of these statuses."""
+    """Which calls are looked for: of all principals of these servers, or of one, likewise."""
 
-    callers: Sequence[tuple[str, str]]
-    statuses: Sequence[str]
+    of_servers: Sequence[str]
+    principal: str
+    among: Sequence[str]
     workflow: str
     text: str
     since: int
+
+    @property
+    def callers(self) -> Sequence[tuple[str, str]]:
+        """The callers where the principal is named."""
+        return [(server, self.principal) for server in self.of_servers if self.principal]
+
+    @property
+    def servers(self) -> Mapping[str, bool]:
+        """The servers where it is not, as a set."""
+        return {} if self.principal else dict.fromkeys(self.of_servers, True)
+
+    @property
+    def statuses(self) -> Mapping[str, bool]:
+        """The statuses as a set."""
+        return dict.fromkeys(self.among, True)
 
 
 class FoundEvents(NamedTuple):
@@ -60,22 +87,15 @@ class Counted(NamedTuple):
     next: int | None
 
 
-class CountRow(NamedTuple):
-    """How many have a status."""
-
-    status: str
-    number: int
-
-
 class CountsRow(NamedTuple):
-    """The counts of one step."""
+    """The counts of one step, as JSON."""
 
-    counts: list[CountRow]
+    counts: bytes
     next: int | None
 
     def counted(self) -> Counted:
         """Return the counts by status."""
-        return Counted(dict(self.counts), self.next)
+        return Counted(json.loads(self.counts), self.next)
 
 
 @step("searching.events")
@@ -107,7 +127,7 @@ async def _count_calls(
 
 
 class SearchStore:
-    """Speaks Redis for searches: each of its methods looks at some `look_at` records.
+    """Speaks Redis for searches: each of its methods looks at `look_at` records at most.
 
     `before` is the order number to look on from; None begins with the newest.
     """

@@ -164,22 +164,19 @@ class Records:
                 for server, hook in await self._operators.hooks()
                 if wanted.server in (None, server) and wanted.part in (None, hook)
             ],
-            statuses=ANSWERED if of_replies else wanted.statuses or tuple(EventStatus),
-            replies=(wanted.statuses or REPLIED) if of_replies else (),
+            among=ANSWERED if of_replies else wanted.statuses or tuple(EventStatus),
+            among_replies=(wanted.statuses or REPLIED) if of_replies else (),
             principal=wanted.principal or "",
             text=wanted.text,
             since=wanted.since,
         )
 
     async def _wanted_calls(self, wanted: RecordSearch) -> WantedCalls:
+        servers = {caller.server for caller in await self._operators.callers()}
         return WantedCalls(
-            callers=[
-                (caller.server, caller.name)
-                for caller in await self._operators.callers()
-                if wanted.server in (None, caller.server)
-                and wanted.principal in (None, caller.name)
-            ],
-            statuses=wanted.statuses or tuple(CallStatus),
+            of_servers=sorted(s for s in servers if wanted.server in (None, s)),
+            among=wanted.statuses or tuple(CallStatus),
+            principal=wanted.principal or "",
             workflow=wanted.part or "",
             text=wanted.text,
             since=wanted.since,
@@ -189,25 +186,30 @@ class Records:
         """Refuse names that neither a server file nor a record has."""
         known = await self._known(kind)
         if wanted.server is not None:
-            servers = {server for server, _ in known}
-            _demand("server", wanted.server, servers)
-            known = {place for place in known if place[0] == wanted.server}
-        if wanted.part is not None:
-            part = "workflow" if kind is RecordKind.CALLS else "hook"
-            _demand(part, wanted.part, {name for _, name in known if name})
+            _demand("server", wanted.server, {server for server, _ in known})
+        parts = {part for server, part in known if part and wanted.server in (None, server)}
+        if wanted.part is not None and kind is not RecordKind.CALLS:
+            _demand("hook", wanted.part, parts)
+        elif wanted.part is not None and wanted.before is None:
+            # Behind a cursor no call may be left of a workflow that no file has and none of whose
+            # calls has ended yet.
+            _demand("workflow", wanted.part, parts)
 
     async def _known(self, kind: RecordKind) -> set[tuple[str, str]]:
         """Return each (server, hook or workflow) there is; a server has one without a name too."""
+        is_of_calls = kind is RecordKind.CALLS
         hooks, workflows = await self._operators.hooks(), await self._operators.workflows()
-        callers = await self._operators.callers()
-        known = {(caller.server, "") for caller in callers} | {(name, "") for name in self._servers}
-        known |= {(server, "") for server, _ in (*hooks, *workflows)}
-        if kind is RecordKind.CALLS:
-            return known.union(
-                workflows, ((s.name, name) for s in self._servers.values() for name in s.workflows)
-            )
-        return known.union(
-            hooks, ((s.name, name) for s in self._servers.values() for name in s.hooks)
+        servers = {server for server, _ in (*hooks, *workflows)} | set(self._servers)
+        servers |= {caller.server for caller in await self._operators.callers()}
+        in_files = {
+            (name, part)
+            for name, server in self._servers.items()
+            for part in (server.workflows if is_of_calls else server.hooks)
+        }
+        return (
+            {(server, "") for server in servers}
+            | in_files
+            | set(workflows if is_of_calls else hooks)
         )
 
 

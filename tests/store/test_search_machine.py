@@ -128,6 +128,10 @@ class SearchMachine(StoreMachine):
             self.run(self.calls.cancel(CallId(call_id), "enough"))
             self.becomes(call_id, "cancelled")
 
+    @rule(limit=st.sampled_from((1, 3, 1000)))
+    def gather(self, limit: int) -> None:
+        self.run(OperatorStore(self.steps).gather_calls(limit))
+
     @rule(name=st.sampled_from(sorted(WALKS)), limit=st.sampled_from((1, 3, 50)))
     def go_on(self, name: str, limit: int) -> None:
         kind, wanted = WALKS[name]

@@ -1,4 +1,4 @@
-"""The sweeper takes nobody for dead because of what Redis did."""
+"""The sweeper takes nobody for dead because of what Redis did, and writes what operators read."""
 
 import pytest
 from redis.asyncio import Redis
@@ -7,6 +7,7 @@ from bridge.configuration.settings import Settings
 from bridge.runtime import open_runtime
 from bridge.store import pool
 from bridge.store.processes import BEAT_S, DeadProcess, ProcessStore
+from tests.store.call_records import new_call
 from tests.waiting import wait_until
 from workers.sweeper import Sweeper
 
@@ -48,3 +49,14 @@ async def test_an_answer_that_redis_was_long_about_declares_nobody_dead(
     both = {runtime.process, other.process}
     assert [{dead_process.process for dead_process in answer} for answer in answers] == [both]
     assert set(known) == {process.encode() for process in both}
+
+
+async def test_the_sweeper_gathers_new_calls_for_operators(redis_url: str) -> None:
+    settings = Settings(redis_url=redis_url)
+    async with (
+        open_runtime(settings, {}, "worker", PATIENCE_S) as runtime,
+        Redis.from_url(redis_url) as client,
+    ):
+        call = await runtime.workers.stores.calls.create(new_call())
+        await Sweeper(runtime.workers)._sweep_in_turn()
+        assert await client.zrange("{bridge}:calls_of:support", 0, -1) == [call.call_id.encode()]

@@ -6,8 +6,9 @@
 local calls = require 'calls'
 local clock = require 'clock'
 local events = require 'events'
+local gathering = require 'gathering'
 local keys = require 'keys'
-local records = require 'records'
+local merging = require 'merging'
 local searching = {}
 
 -- Where events of a hook may stand that have a status; one that waits to be queued counts as such.
@@ -19,69 +20,10 @@ searching.INBOXES = {
 -- What is read of an event to decide on it; a text is looked for in all behind the first two.
 searching.OF_EVENT = {'status', 'leased_by', 'summary', 'reason', 'execution', 'call'}
 
--- The same of a call.
+-- The same of a call, behind the first four.
 searching.OF_CALL = {
   'status', 'workflow', 'finished_at', 'ttl_s', 'failure', 'message', 'execution', 'trace',
 }
-
--- Read the next page of an index, twice as long as the one before: what is read again and again
--- holds most of what there is. `floor` is how far down all of it is known.
-function searching.read_on(source, since)
-  source.size = 2 * source.size
-  local page = redis.call('ZREVRANGEBYSCORE', source.index, '(' .. source.before, since,
-    'WITHSCORES', 'LIMIT', 0, source.size)
-  source.found, source.at, source.is_over = {}, 1, #page < 2 * source.size
-  for i = 1, #page, 2 do
-    local order = tonumber(page[i + 1])
-    source.found[#source.found + 1] = {id = page[i], order = order, index = source.index}
-    source.before = clock.digits(order)
-  end
-  source.floor = source.is_over and -1 or source.found[#source.found].order
-end
-
--- Take what is known of some indexes down to the highest of their floors, newest first.
-function searching.known(sources)
-  local floor, known = -1, {}
-  for _, source in ipairs(sources) do floor = math.max(floor, source.floor) end
-  for _, source in ipairs(sources) do
-    local next = source.found[source.at]
-    while next and next.order >= floor do
-      known[#known + 1], source.at = next, source.at + 1
-      next = source.found[source.at]
-    end
-  end
-  table.sort(known, function(one, other) return one.order > other.order end)
-  return known
-end
-
--- The newest members of some indexes together that are older than `before`, down to `since`: some
--- `look_at` of them, fewer only where there are no more.
-function searching.newest(indexes, before, since, look_at)
-  local sources, found = {}, {}
-  local size = math.max(5, math.ceil(look_at / #indexes / 2))
-  for i, index in ipairs(indexes) do
-    sources[i] = {index = index, before = before, size = size, found = {}, at = 1}
-  end
-  repeat
-    for _, source in ipairs(sources) do
-      local is_used_up = not source.found[source.at]
-      if is_used_up and not source.is_over then searching.read_on(source, since) end
-    end
-    local known = searching.known(sources)
-    for _, one in ipairs(known) do found[#found + 1] = one end
-  until #known == 0 or #found >= look_at
-  return found
-end
-
--- Look at them one by one until `look` says that it is enough. Returns the order number to look on
--- from; there is none where no more are left.
-function searching.each(indexes, before, since, look_at, look)
-  local found = searching.newest(indexes, before, since, look_at)
-  for _, one in ipairs(found) do
-    if look(one.id, one.index) then return clock.digits(one.order) end
-  end
-  return #found >= look_at and clock.digits(found[#found].order) or nil
-end
 
 -- What is read of a record: where no text is looked for the first `decisive` fields are enough.
 function searching.read_of(fields, decisive, text)
@@ -98,20 +40,14 @@ function searching.mentions(text, id, found, decisive)
   return false
 end
 
--- Texts as a set.
-function searching.set(texts)
-  local set = {}
-  for _, text in ipairs(texts) do set[text] = true end
-  return set
-end
-
 -- The inboxes of the events that are wanted.
-function searching.inboxes(wanted)
+function searching.inboxes(wanted, before)
   local found = {}
   for _, at in ipairs(wanted.places) do
-    for _, status in ipairs(wanted.statuses) do
+    for status in pairs(wanted.statuses) do
       for _, inbox in ipairs(searching.INBOXES[status]) do
-        found[#found + 1] = keys.inbox(at[1], at[2], inbox)
+        local index = keys.inbox(at[1], at[2], inbox)
+        found[#found + 1] = merging.source(index, before, wanted.since)
       end
     end
   end
@@ -120,16 +56,15 @@ end
 
 -- Look at the events that are wanted: `look(event_id, status, reply_status)`, newest first.
 function searching.each_event(wanted, before, look_at, look)
-  local replies, text = searching.set(wanted.replies), wanted.text:lower()
+  local text, of_replies = wanted.text:lower(), next(wanted.replies)
   local fields = searching.read_of(searching.OF_EVENT, 2, text)
-  local inboxes = searching.inboxes(wanted)
-  return searching.each(inboxes, before, wanted.since, look_at, function(id, inbox)
+  return merging.each(searching.inboxes(wanted, before), look_at, function(id, inbox)
     local e = redis.call('HMGET', keys.event(id), unpack(fields))
     if not e[1] then redis.call('ZREM', inbox, id) return end
     if wanted.principal ~= '' and e[2] ~= wanted.principal then return end
     if not searching.mentions(text, id, e, 2) then return end
-    local reply = #wanted.replies > 0 and redis.call('HGET', keys.reply(id), 'status')
-    if #wanted.replies > 0 and not replies[reply] then return end
+    local reply = of_replies and redis.call('HGET', keys.reply(id), 'status')
+    if of_replies and not wanted.replies[reply] then return end
     return look(id, e[1] == 'delayed' and 'queued' or e[1], reply)
   end)
 end
@@ -143,8 +78,8 @@ function searching.event(event_id)
   return row
 end
 
--- Find at most `limit` events, looking at some `look_at`. Of `places`, each {server, hook}, and
--- `statuses` all are named; of `replies`, which are statuses too, none stands for any.
+-- Find at most `limit` events, looking at so many. Of `places`, each {server, hook}, all are named.
+-- Statuses are sets; an empty one of `replies` stands for any reply, and for none.
 -- step searching.events(wanted: {places: json, statuses: json, replies: json, principal, text,
 --   since}, before, look_at: number, limit: number) -> {rows: [searching.event], next?}
 function searching.events(wanted, before, look_at, limit)
@@ -156,73 +91,76 @@ function searching.events(wanted, before, look_at, limit)
   return {rows = rows, next = next}
 end
 
--- Count events, likewise: how many are in each status, or their replies where these are wanted.
+-- Count events, likewise: how many are in each status, or their replies where these are wanted, as
+-- JSON.
 -- step searching.count_events(wanted: {places: json, statuses: json, replies: json, principal,
---   text, since}, before, look_at: number) -> {counts: [{status, number}], next?}
+--   text, since}, before, look_at: number) -> {counts, next?}
 function searching.count_events(wanted, before, look_at)
   local counts = {}
   local next = searching.each_event(wanted, before, look_at, function(_, status, reply_status)
     local counted = reply_status or status
     counts[counted] = (counts[counted] or 0) + 1
   end)
-  return {counts = searching.listed(counts), next = next}
+  return {counts = cjson.encode(counts), next = next}
 end
 
--- Counts as a list.
-function searching.listed(counts)
-  local rows = {}
-  for status, number in pairs(counts) do rows[#rows + 1] = {status = status, number = number} end
-  return rows
+-- Where the calls that are wanted stand: in the lists of their callers where these are named, else
+-- in those of the servers, as far as they were gathered, and in those of all who have newer ones.
+function searching.lists(wanted, before)
+  local found, upto = {}, gathering.upto()
+  for _, caller in ipairs(wanted.callers) do
+    found[#found + 1] = merging.source(keys.calls(caller[1], caller[2]), before, wanted.since)
+  end
+  local is_gathered = before ~= '+inf' and tonumber(before) <= upto + 1
+  for server in pairs(wanted.servers) do
+    local older = is_gathered and before or clock.digits(upto + 1)
+    found[#found + 1] = merging.source(keys.calls_of(server), older, wanted.since)
+  end
+  if is_gathered or not next(wanted.servers) then return found end
+  local since = clock.digits(math.max(upto + 1, tonumber(wanted.since)))
+  for _, caller in ipairs(gathering.callers()) do
+    local is_wanted = wanted.servers[caller.server]
+    found[#found + 1] = is_wanted and merging.source(caller.calls, before, since) or nil
+  end
+  return found
 end
 
 -- Look at the calls that are wanted: `look(call_id, status)`, newest first.
 function searching.each_call(wanted, before, look_at, look)
-  local indexes, statuses, text = {}, searching.set(wanted.statuses), wanted.text:lower()
-  for i, caller in ipairs(wanted.callers) do indexes[i] = keys.calls(caller[1], caller[2]) end
+  local text = wanted.text:lower()
   local fields = searching.read_of(searching.OF_CALL, 4, text)
-  return searching.each(indexes, before, wanted.since, look_at, function(id, index)
+  return merging.each(searching.lists(wanted, before), look_at, function(id, index)
     local c = redis.call('HMGET', keys.call(id), unpack(fields))
     if not c[1] then redis.call('ZREM', index, id) return end
     if wanted.workflow ~= '' and c[2] ~= wanted.workflow then return end
     local status = calls.seen(id, {status = c[1], finished_at = c[3], ttl_s = c[4]}).status
-    if not statuses[status] then return end
-    if not searching.mentions(text, id, c, 4) then return end
-    return look(id, status)
+    return wanted.statuses[status] and searching.mentions(text, id, c, 4) and look(id, status)
   end)
 end
 
--- A call without its arguments, which a list does not show.
-function searching.call(call_id)
-  local names = {'ttl_s'}
-  for _, name in ipairs(calls.FIELDS) do
-    if name ~= 'arguments' then names[#names + 1] = name end
-  end
-  local c = calls.seen(call_id, records.fields(keys.call(call_id), unpack(names)))
-  c.arguments = ''
-  return c
-end
-
--- Find at most `limit` calls of these callers, each {server, principal}, looking at some `look_at`.
--- step searching.calls(wanted: {callers: json, statuses: json, workflow, text, since}, before,
---   look_at: number, limit: number) -> {rows: [calls.find], next?}
+-- Find at most `limit` calls, looking at so many: of `callers`, each {server, principal}, or of
+-- all of `servers`, a set. They come without arguments, which a list does not show.
+-- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow, text,
+--   since}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
   local next = searching.each_call(wanted, before, look_at, function(call_id)
-    rows[#rows + 1] = searching.call(call_id)
+    rows[#rows + 1] = calls.find(call_id)
+    rows[#rows].arguments = ''
     return #rows == limit
   end)
   return {rows = rows, next = next}
 end
 
--- Count calls, likewise: how many are in each status.
--- step searching.count_calls(wanted: {callers: json, statuses: json, workflow, text,
---   since}, before, look_at: number) -> {counts: [{status, number}], next?}
+-- Count calls, likewise: how many are in each status, as JSON.
+-- step searching.count_calls(wanted: {callers: json, servers: json, statuses: json, workflow, text,
+--   since}, before, look_at: number) -> {counts, next?}
 function searching.count_calls(wanted, before, look_at)
   local counts = {}
   local next = searching.each_call(wanted, before, look_at, function(_, status)
     counts[status] = (counts[status] or 0) + 1
   end)
-  return {counts = searching.listed(counts), next = next}
+  return {counts = cjson.encode(counts), next = next}
 end
 
 return searching

@@ -1,0 +1,59 @@
+-- Several indexes by order number, read together as one: newest first, as far as it is asked for.
+local clock = require 'clock'
+local merging = {}
+
+-- An index, or the part of it that is older than `before`, down to `since`.
+function merging.source(index, before, since)
+  return {index = index, before = before, since = since, found = {}, at = 1}
+end
+
+-- Read the next page of an index, twice as long as the one before: what is read again and again
+-- holds most of what there is. `floor` is how far down all of it is known.
+function merging.read_on(source)
+  source.size = 2 * source.size
+  local page = redis.call('ZREVRANGEBYSCORE', source.index, '(' .. source.before, source.since,
+    'WITHSCORES', 'LIMIT', 0, source.size)
+  source.found, source.at, source.is_over = {}, 1, #page < 2 * source.size
+  for i = 1, #page, 2 do
+    local order = tonumber(page[i + 1])
+    source.found[#source.found + 1] = {id = page[i], order = order, index = source.index}
+    source.before = clock.digits(order)
+  end
+  source.floor = source.is_over and -1 or source.found[#source.found].order
+end
+
+-- Take what is known of some indexes down to the highest of their floors, newest first; nothing
+-- where no more is left.
+function merging.known(sources)
+  local floor, known = -1, {}
+  for _, source in ipairs(sources) do
+    if not source.found[source.at] and not source.is_over then merging.read_on(source) end
+    floor = math.max(floor, source.floor)
+  end
+  for _, source in ipairs(sources) do
+    local next = source.found[source.at]
+    while next and next.order >= floor do
+      known[#known + 1], source.at = next, source.at + 1
+      next = source.found[source.at]
+    end
+  end
+  table.sort(known, function(one, other) return one.order > other.order end)
+  return known
+end
+
+-- Look at the members of some sources together, newest first, until `look` says that it is enough
+-- or so many were looked at. Returns the order number to look on from, if any may be left.
+function merging.each(sources, look_at, look)
+  local looked = 0
+  for _, source in ipairs(sources) do source.size = math.ceil(look_at / #sources / 2) end
+  repeat
+    local known = merging.known(sources)
+    for _, one in ipairs(known) do
+      looked = looked + 1
+      local is_enough = look(one.id, one.index)
+      if is_enough or looked == look_at then return clock.digits(one.order) end
+    end
+  until #known == 0
+end
+
+return merging

@@ -1,0 +1,60 @@
+"""The list of a server's calls: gathered behind the steps, whole, and no longer than its calls."""
+
+from bridge.store.operators import OperatorStore
+from bridge.store.searching import SearchStore
+from bridge.verbs.records import Records, RecordSearch
+from tests.store.call_records import new_call
+from tests.store.records import ALICE, BOB, STRANGER, Desk
+
+SUPPORT = "{bridge}:calls_of:support"
+SALES = "{bridge}:calls_of:sales"
+
+
+async def test_calls_of_all_principals_are_in_the_list_of_their_server(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    ours = [await web.calls.create(new_call(caller)) for caller in (ALICE, BOB, ALICE)]
+    theirs = await web.calls.create(new_call(STRANGER))
+
+    assert await operators.gather_calls() is False
+
+    orders = [(call.call_id.encode(), float(call.order)) for call in ours]
+    assert await web.redis.zrange(SUPPORT, 0, -1, withscores=True) == orders
+    assert await web.redis.zrange(SALES, 0, -1) == [theirs.call_id.encode()]
+    assert await web.redis.ttl(SUPPORT) >= await web.redis.ttl("{bridge}:calls:support:bob") > 0
+
+
+async def test_many_calls_are_gathered_some_at_a_time_and_none_is_left_out(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    made = [(await web.calls.create(new_call(who))).call_id for who in (ALICE, BOB) * 10]
+    records = Records(SearchStore(web.steps, look_at=4), operators, {})
+
+    while await operators.gather_calls(3):
+        found = await records.calls(RecordSearch(), 100)
+        assert [call.call_id for call in found.rows] == made[::-1]
+
+    assert await web.redis.zcard(SUPPORT) == 20
+    found = await records.calls(RecordSearch(), 100)
+    assert [call.call_id for call in found.rows] == made[::-1]
+
+
+async def test_gathering_again_changes_nothing(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    await web.calls.create(new_call())
+    await operators.gather_calls()
+    before = await web.everything()
+
+    assert await operators.gather_calls() is False
+    assert await web.everything() == before
+
+
+async def test_the_list_does_not_grow_with_calls_that_are_gone(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    gone = [await web.calls.create(new_call()) for _ in range(3)]
+    await operators.gather_calls()
+    await web.redis.delete(*(f"{{bridge}}:call:{call.call_id}" for call in gone))
+
+    new = [await web.calls.create(new_call()) for _ in range(3)]
+    await operators.gather_calls()
+
+    ids = [call.call_id.encode() for call in new]
+    assert await web.redis.zrange(SUPPORT, 0, -1) == ids
