@@ -18,18 +18,19 @@ function gathering.callers()
   return callers
 end
 
--- How far to gather at once: not beyond the order number where there are more than `limit` calls.
-function gathering.goal(callers, from, limit)
-  local upto, count = clock.last_order, nil
-  repeat
-    if count then upto = from + math.max(1, math.floor((upto - from) * limit / count / 2)) end
-    count = 0
-    for _, caller in ipairs(callers) do
-      count = count + redis.call('ZCOUNT', caller.calls, '(' .. clock.digits(from),
-        clock.digits(upto))
-    end
-  until count <= limit
-  return upto
+-- The calls between two order numbers, {caller, ids with order numbers} each; nil where there are
+-- more than `limit`.
+function gathering.between(callers, from, upto, limit)
+  local found, count = {}, 0
+  local behind, last = '(' .. clock.digits(from), clock.digits(upto)
+  for _, caller in ipairs(callers) do
+    local page = redis.call('ZRANGEBYSCORE', caller.calls, behind, last, 'WITHSCORES',
+      'LIMIT', 0, limit + 1)
+    count = count + #page / 2
+    if count > limit then return end
+    if #page > 0 then found[#found + 1] = {caller = caller, page = page} end
+  end
+  return found
 end
 
 -- The order number in front of all calls, where nothing has been gathered yet.
@@ -42,33 +43,31 @@ function gathering.beginning(callers)
   return before
 end
 
--- Add calls, {order number, id} each, to the list of their server, which lives as long as that of
--- their principal. As many of the oldest are looked at, so that it does not grow with those gone.
-function gathering.add(server, added, life_s)
-  local list = keys.calls_of(server)
-  for _, call in ipairs(added) do redis.call('ZADD', list, call[1], call[2]) end
-  for _, oldest in ipairs(redis.call('ZRANGE', list, 0, #added)) do
+-- Add calls of a caller, ids with order numbers, to the list of the server, which lives as long. As
+-- many of its oldest are looked at, so that it does not grow with those that are gone.
+function gathering.add(caller, page)
+  local list, life_s = keys.calls_of(caller.server), math.max(redis.call('TTL', caller.calls), 1)
+  for i = 1, #page, 2 do redis.call('ZADD', list, page[i + 1], page[i]) end
+  for _, oldest in ipairs(redis.call('ZRANGE', list, 0, #page / 2)) do
     if redis.call('EXISTS', keys.call(oldest)) == 0 then redis.call('ZREM', list, oldest) end
   end
   if redis.call('TTL', list) < life_s then redis.call('EXPIRE', list, life_s) end
 end
 
--- Gather the calls that are new, at most `limit` of them. Returns whether more are left.
+-- Gather the calls that are new, at most `limit` of them: where there are more, those of a shorter
+-- time. Returns whether more are left.
 -- step gathering.gather(limit: number) -> bool
 function gathering.gather(limit)
-  local from = gathering.upto()
-  if from >= clock.last_order then return false end
+  local from, upto = gathering.upto(), clock.last_order
+  if from >= upto then return false end
   local callers = gathering.callers()
   if from == 0 then from = gathering.beginning(callers) end
-  local upto = gathering.goal(callers, from, limit)
-  for _, caller in ipairs(callers) do
-    local found, added = redis.call('ZRANGEBYSCORE', caller.calls, '(' .. clock.digits(from),
-      clock.digits(upto), 'WITHSCORES'), {}
-    for i = 1, #found, 2 do added[#added + 1] = {found[i + 1], found[i]} end
-    if #added > 0 then
-      gathering.add(caller.server, added, math.max(redis.call('TTL', caller.calls), 1))
-    end
+  local found = gathering.between(callers, from, upto, limit)
+  while not found do
+    upto = from + math.ceil((upto - from) / 4)
+    found = gathering.between(callers, from, upto, limit)
   end
+  for _, new in ipairs(found) do gathering.add(new.caller, new.page) end
   redis.call('SET', keys.gathered(), clock.digits(upto))
   return upto < clock.last_order
 end

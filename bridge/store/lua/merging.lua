@@ -4,7 +4,7 @@ local merging = {}
 
 -- An index, or the part of it that is older than `before`, down to `since`.
 function merging.source(index, before, since)
-  return {index = index, before = before, since = since, found = {}, at = 1}
+  return {index = index, before = before, since = since, size = 1, found = {}, at = 1}
 end
 
 -- Read the next page of an index, twice as long as the one before: what is read again and again
@@ -45,13 +45,11 @@ end
 -- or so many were looked at. Returns the order number to look on from, if any may be left.
 function merging.each(sources, look_at, look)
   local looked = 0
-  for _, source in ipairs(sources) do source.size = math.ceil(look_at / #sources / 2) end
   repeat
     local known = merging.known(sources)
     for _, one in ipairs(known) do
       looked = looked + 1
-      local is_enough = look(one.id, one.index)
-      if is_enough or looked == look_at then return clock.digits(one.order) end
+      if look(one.id, one.index) or looked == look_at then return clock.digits(one.order) end
     end
   until #known == 0
 end

@@ -17,7 +17,8 @@ searching.INBOXES = {
   expired = {'expired'},
 }
 
--- What is read of an event to decide on it; a text is looked for in all behind the first two.
+-- What is read of an event to decide on it. A text is looked for in all behind the first two, which
+-- are enough without one.
 searching.OF_EVENT = {'status', 'leased_by', 'summary', 'reason', 'execution', 'call'}
 
 -- The same of a call, behind the first four.
@@ -25,19 +26,14 @@ searching.OF_CALL = {
   'status', 'workflow', 'finished_at', 'ttl_s', 'failure', 'message', 'execution', 'trace',
 }
 
--- What is read of a record: where no text is looked for the first `decisive` fields are enough.
-function searching.read_of(fields, decisive, text)
-  return {unpack(fields, 1, text == '' and decisive or #fields)}
-end
-
 -- Is what is looked for in the id of a record, or in what was read behind its decisive fields?
 -- Letters of ASCII are alike, small and capital.
 function searching.mentions(text, id, found, decisive)
-  if text == '' or id:lower():find(text, 1, true) then return true end
+  local is_in = text == '' or id:lower():find(text, 1, true)
   for i = decisive + 1, #found do
-    if found[i] and found[i]:lower():find(text, 1, true) then return true end
+    is_in = is_in or found[i] and found[i]:lower():find(text, 1, true)
   end
-  return false
+  return is_in
 end
 
 -- The inboxes of the events that are wanted.
@@ -57,9 +53,9 @@ end
 -- Look at the events that are wanted: `look(event_id, status, reply_status)`, newest first.
 function searching.each_event(wanted, before, look_at, look)
   local text, of_replies = wanted.text:lower(), next(wanted.replies)
-  local fields = searching.read_of(searching.OF_EVENT, 2, text)
+  local count = text == '' and 2 or #searching.OF_EVENT
   return merging.each(searching.inboxes(wanted, before), look_at, function(id, inbox)
-    local e = redis.call('HMGET', keys.event(id), unpack(fields))
+    local e = redis.call('HMGET', keys.event(id), unpack(searching.OF_EVENT, 1, count))
     if not e[1] then redis.call('ZREM', inbox, id) return end
     if wanted.principal ~= '' and e[2] ~= wanted.principal then return end
     if not searching.mentions(text, id, e, 2) then return end
@@ -119,18 +115,18 @@ function searching.lists(wanted, before)
   if is_gathered or not next(wanted.servers) then return found end
   local since = clock.digits(math.max(upto + 1, tonumber(wanted.since)))
   for _, caller in ipairs(gathering.callers()) do
-    local is_wanted = wanted.servers[caller.server]
-    found[#found + 1] = is_wanted and merging.source(caller.calls, before, since) or nil
+    if wanted.servers[caller.server] and redis.call('ZCOUNT', caller.calls, since, '+inf') > 0 then
+      found[#found + 1] = merging.source(caller.calls, before, since)
+    end
   end
   return found
 end
 
 -- Look at the calls that are wanted: `look(call_id, status)`, newest first.
 function searching.each_call(wanted, before, look_at, look)
-  local text = wanted.text:lower()
-  local fields = searching.read_of(searching.OF_CALL, 4, text)
+  local text, count = wanted.text:lower(), wanted.text == '' and 4 or #searching.OF_CALL
   return merging.each(searching.lists(wanted, before), look_at, function(id, index)
-    local c = redis.call('HMGET', keys.call(id), unpack(fields))
+    local c = redis.call('HMGET', keys.call(id), unpack(searching.OF_CALL, 1, count))
     if not c[1] then redis.call('ZREM', index, id) return end
     if wanted.workflow ~= '' and c[2] ~= wanted.workflow then return end
     local status = calls.seen(id, {status = c[1], finished_at = c[3], ttl_s = c[4]}).status
