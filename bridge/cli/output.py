@@ -103,7 +103,7 @@ def print_rows(rows: Sequence[Row], columns: str, *, as_json: bool, has_head: bo
     cells = [[_plain(_member(row, name)) for name in names] for row in rows]
     if has_head:
         cells.insert(0, names)
-    widths = _fitted([max(map(cell_len, column)) for column in zip(*cells, strict=True)])
+    widths = _fitted([max(map(_width, column)) for column in zip(*cells, strict=True)])
     lines = ["  ".join(map(_filled, line, widths)).rstrip() for line in cells]
     if has_head:
         lines[0] = click.style(lines[0], bold=True)
@@ -122,11 +122,12 @@ def _fitted(widths: list[int]) -> list[int]:
 
 def _filled(cell: str, width: int) -> str:
     """Return a cell at the width of its column, cut where it is longer."""
-    return (
-        set_cell_size(cell, width - 1) + "…"
-        if cell_len(cell) > width
-        else set_cell_size(cell, width)
-    )
+    spare = width - _width(cell)
+    return cell + " " * spare if spare >= 0 else set_cell_size(cell, width - 1) + "…"
+
+
+def _width(cell: str) -> int:
+    return len(cell) if cell.isascii() else cell_len(cell)
 
 
 def print_record(row: Row, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 
 WITHIN_S = 2.0
 """For how long a search looks on before it returns what it has found."""
-STEP_ROWS = 500
+STEP_ROWS = 1000
 """So many records are read in one step at most."""
 ANSWERED = (EventStatus.ANSWERED, EventStatus.EXPIRED, EventStatus.DEAD)
 """Where an event may stand that has a reply: also a default one."""
