@@ -87,7 +87,7 @@ class OperatorStore:
 
     async def workflows(self) -> list[tuple[str, str]]:
         """Name each (server, workflow) of which a call has ever ended, configured or not."""
-        return await self._counted("calls")
+        return await self._counted("call_ms")
 
     async def _counted(self, total: str) -> list[tuple[str, str]]:
         counted = [name.split("|") for name in await _totals(self._steps)]

@@ -80,7 +80,7 @@ class FoundCalls(NamedTuple):
     next: int | None
 
 
-class Counted(NamedTuple):
+class CountedRecords(NamedTuple):
     """How many of those looked at have each status, and the order number to look on from."""
 
     counts: dict[str, int]
@@ -93,9 +93,9 @@ class CountsRow(NamedTuple):
     counts: bytes
     next: int | None
 
-    def counted(self) -> Counted:
+    def counted(self) -> CountedRecords:
         """Return the counts by status."""
-        return Counted(json.loads(self.counts), self.next)
+        return CountedRecords(json.loads(self.counts), self.next)
 
 
 @step("searching.events")
@@ -142,7 +142,7 @@ class SearchStore:
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
 
-    async def count_events(self, wanted: WantedEvents, before: int | None) -> Counted:
+    async def count_events(self, wanted: WantedEvents, before: int | None) -> CountedRecords:
         """Count events by their status, or that of their replies where these are wanted."""
         row = await _count_events(
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at
@@ -155,7 +155,7 @@ class SearchStore:
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
 
-    async def count_calls(self, wanted: WantedCalls, before: int | None) -> Counted:
+    async def count_calls(self, wanted: WantedCalls, before: int | None) -> CountedRecords:
         """Count calls by their status."""
         row = await _count_calls(
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at

@@ -10,7 +10,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
 from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
 from bridge.store.operators import OperatorStore
-from bridge.store.searching import Counted, SearchStore, WantedCalls, WantedEvents
+from bridge.store.searching import CountedRecords, SearchStore, WantedCalls, WantedEvents
 
 Found = TypeVar("Found")
 
@@ -237,7 +237,7 @@ async def _page(
 
 
 async def _counts(
-    look: Callable[[int | None], Awaitable[Counted]], before: int | None, within_s: float
+    look: Callable[[int | None], Awaitable[CountedRecords]], before: int | None, within_s: float
 ) -> Counts:
     by_status: dict[str, int] = {}
     until = time.monotonic() + within_s

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import NotFoundError
-from bridge.models import Event, LeaseToken, ReplyStatus
+from bridge.models import CallStatus, Event, LeaseToken, ReplyStatus
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
 from bridge.verbs.records import RecordKind, Records, RecordSearch
@@ -184,14 +184,14 @@ async def test_whatever_is_looked_for_is_looked_for_as_it_is(
         (RecordKind.EVENTS, {"part": "x"}, "there is no hook x; there are: ticket"),
         (RecordKind.REPLIES, {"part": "x"}, "there is no hook x; there are: ticket"),
         (RecordKind.CALLS, {"server": "x"}, "there is no server x; there are: support"),
-        (RecordKind.CALLS, {"part": "x"}, "there is no workflow x; there are: none"),
+        (RecordKind.CALLS, {"part": "x"}, "there is no workflow x; there are: parse"),
     ],
 )
 async def test_a_name_that_nothing_has_is_refused_and_those_there_are_named(
     kind: RecordKind, wanted: dict[str, str], says: str, web: Desk, records: Records
 ) -> None:
     await web.accept()
-    await web.calls.create(new_call())
+    await web.runs.finish(await run(web), CallStatus.FAILED)
 
     with pytest.raises(NotFoundError) as refused:
         await records.count(kind, RecordSearch(**wanted))  # type: ignore[arg-type] # as asked
