@@ -8,6 +8,7 @@ const common = {
   interpreter: "none",
   exec_mode: "fork",
   kill_timeout: 40000, // BRIDGE_DRAIN_S and ten seconds; PM2's own 1.6 s kill what still drains
+  treekill: false, // else PM2 ends what a process has started before that process itself
 };
 
 module.exports = {

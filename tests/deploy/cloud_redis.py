@@ -21,7 +21,7 @@ QUOTED = "p%40ss%2Fword"
 
 @contextlib.asynccontextmanager
 async def cloud_redis(folder: Path) -> AsyncIterator[str]:
-    """Run one whose only user is that of docs/deploying.md; returns its address, as the docs have it.
+    """Run one whose only user is that of docs/deploying.md; returns its address.
 
     TLS ends before the Valkey, whose program here speaks none.
     """
@@ -30,8 +30,8 @@ async def cloud_redis(folder: Path) -> AsyncIterator[str]:
     context.load_cert_chain(file)
     async with EmbeddedValkey(folder / "valkey") as valkey:
         async with Redis.from_url(valkey.url) as redis:
-            await redis.execute_command("ACL", "SETUSER", *user())
-            await redis.execute_command("ACL", "SETUSER", "default", "off")
+            for rights in (user(), ["default", "off"]):
+                await redis.execute_command("ACL", "SETUSER", *rights)  # type: ignore[no-untyped-call]
         path = unquote(urlsplit(valkey.url).path)
 
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,9 @@ async def cloud_redis(folder: Path) -> AsyncIterator[str]:
 
 def user() -> list[str]:
     """Return the user that the docs give the bridge, with its password."""
-    (rights,) = re.findall(r"^user (bridge .+)$", (ROOT / "docs/deploying.md").read_text(), re.M)
+    (rights,) = re.findall(
+        r"^user (bridge .+)$", (ROOT / "docs/deploying.md").read_text(), re.MULTILINE
+    )
     return [word.replace("PASSWORD", PASSWORD) for word in rights.split()]
 
 

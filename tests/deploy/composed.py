@@ -49,7 +49,7 @@ class Composed:
         is_web = name.startswith("web")
         environ = {**outside(), **service["environment"], "BRIDGE_DATA_DIR": str(self.folder)}
         if is_web:
-            assert (environ["BRIDGE_HOST"], environ["BRIDGE_PORT"]) == ("0.0.0.0", "8080")  # noqa: S104 - of a container
+            assert (environ["BRIDGE_HOST"], environ["BRIDGE_PORT"]) == ("0.0.0.0", "8080")
             environ |= {"BRIDGE_HOST": address, "BRIDGE_PORT": str(self.port)}
             self.addresses["web"].append(address)
         is_ready = self._answers if is_web else has_started

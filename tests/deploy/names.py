@@ -2,22 +2,20 @@
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import cast
 
+from dns.message import from_wire, make_response
+from dns.rcode import NXDOMAIN
+from dns.rrset import from_text_list
 from typing_extensions import override
 
-FOUND, UNKNOWN = 0x8180, 0x8183
-A_RECORD = struct.pack(">HHHIH", 0xC00C, 1, 1, 600, 4)
+TOLD_FOR_S = 600
+"""As Docker says, though it may know better a moment later."""
 
 
 class Names(asyncio.DatagramProtocol):
-    """Answers each question with the addresses that a name has at that moment.
-
-    Source: RFC 1035, 4.1.
-    """
+    """Answers each question with the addresses that a name has at that moment."""
 
     def __init__(self, addresses: Mapping[str, Sequence[str]]) -> None:
         self._addresses = addresses
@@ -28,15 +26,13 @@ class Names(asyncio.DatagramProtocol):
 
     @override
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        end = data.index(b"\0", 12)
-        name, at = [], 12
-        while at < end:
-            name.append(data[at + 1 : at + 1 + data[at]].decode())
-            at += 1 + data[at]
-        found = self._addresses.get(".".join(name), ())
-        header = struct.pack(">HHHHH", FOUND if found else UNKNOWN, 1, len(found), 0, 0)
-        records = b"".join(A_RECORD + socket.inet_aton(address) for address in found)
-        self._transport.sendto(data[:2] + header + data[12 : end + 5] + records, addr)
+        query = from_wire(data)
+        answer, (question,) = make_response(query), query.question
+        if found := self._addresses.get(question.name.to_text(omit_final_dot=True)):
+            answer.answer.append(from_text_list(question.name, TOLD_FOR_S, "IN", "A", found))
+        else:
+            answer.set_rcode(NXDOMAIN)
+        self._transport.sendto(answer.to_wire(), addr)
 
 
 @contextlib.asynccontextmanager

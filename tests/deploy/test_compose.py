@@ -14,6 +14,7 @@ import pytest
 
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
+from tests.bridge_processes import label_of
 from tests.claude import Spread, Wire, claude, use
 from tests.deploy.cloud_redis import cloud_redis
 from tests.deploy.compose import FILE, services
@@ -105,7 +106,7 @@ async def test_nothing_is_lost_and_nothing_fails_while_every_process_is_replaced
                     )
                 load.over.set()
             assert load.wrong == []
-            ran = Counter(seen.body["label"] for seen in n8n.seen.of("/webhook/slow-tool"))
+            ran = Counter(map(label_of, n8n.seen.of("/webhook/slow-tool")))
             assert ran == Counter(load.labels)
             assert await statuses(whole, load) == {"queued": len(load.event_urls)}
             assert min(len(load.event_urls), len(load.labels)) > 10

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tests.docs.pages import ROOT, pages
 
-CHECKED = ("sh", "yaml", "json", "ini", "python")
+CHECKED = ("sh", "yaml", "json", "python")
 """Languages whose blocks tests/docs/test_blocks.py runs, or has read by what would read them."""
 
 SHOWN_ONLY = {
@@ -24,11 +24,12 @@ NOT_RUN = {
     "claude": "Claude Code wants an account; `make hosts` runs it. Its addresses are looked at",
     "docker": "not where the tests run; the image is built and started by the job `image` of CI",
     "git": "it would clone this repository from the internet",
-    "honcho": "not a dependency; tests/unit/test_deployment.py reads the Procfile that it reads",
+    "honcho": "it runs until it is ended; tests/deploy/test_procfile.py has it run the Procfile",
+    "kubectl": "there is no cluster where the tests run; tests/deploy reads the manifests",
     "npm": "it would install from the internet; `make hosts` does so",
     "openssl": "not on every machine",
     "pipx": "nothing is published yet; `make wheel` installs and starts the wheel",
-    "systemctl": "there is no systemd where the tests run; the units are read below",
+    "systemctl": "systemd runs nothing where the tests run; tests/deploy has it read the units",
     "uvx": "nothing is published yet; `make wheel` installs and starts the wheel",
 }
 """Programs that are not run here, and why."""

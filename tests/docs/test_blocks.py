@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import base64
-import configparser
 import itertools
 import json
 import re
@@ -148,14 +147,6 @@ def is_sound(block: Block, file: Path) -> None:
 def test_lines_for_a_dotenv_file_are_settings(block: Block, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(block.text)
     Settings.from_environ(read_dotenv(tmp_path / ".env"), DEMO_VARIABLES)
-
-
-@pytest.mark.parametrize("block", blocks("ini"), ids=str)
-def test_units_start_commands_that_there_are(block: Block) -> None:
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.read_string(block.text)
-    for command in simple_commands(unit["Service"]["ExecStart"].replace("%i", "8081")):
-        look_at(command)
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)

@@ -20,6 +20,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 OURS = "n8n-claude-bridge/n8n-claude-bridge"
 NAMED_IN = {
     *("README.md", "pyproject.toml", "config/server.json", "config/deploy/Dockerfile"),
+    *(f"config/deploy/kubernetes/{name}.yaml" for name in ("kustomization", "web", "worker")),
     *(".github/CONTRIBUTING.md", ".github/SECURITY.md", ".github/workflows/release.yml"),
     *(".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/config.yml", "docs/deploying.md"),
 }
@@ -86,6 +87,8 @@ def test_the_registry_is_told_the_version_and_how_to_prove_whose_it_is() -> None
     assert {each["identifier"] for each in on_pypi} == {PROJECT["name"]}
     (image,) = (each for each in packages if each["registryType"] == "oci")
     assert image["identifier"] == f"ghcr.io/{OURS}:{__version__}"
+    kustomization = yaml.safe_load((IMAGE / "kubernetes" / "kustomization.yaml").read_text())
+    assert kustomization["images"] == [{"name": f"ghcr.io/{OURS}", "newTag": __version__}]
     assert SERVER["name"] == f"io.github.{OURS.partition('/')[0]}/bridge"
     assert f"<!-- mcp-name: {SERVER['name']} -->" in (ROOT / "README.md").read_text()
     label = f'io.modelcontextprotocol.server.name="{SERVER["name"]}"'
