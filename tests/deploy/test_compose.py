@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
@@ -19,7 +22,9 @@ from tests.claude import Spread, Wire, claude, use
 from tests.deploy.cloud_redis import cloud_redis
 from tests.deploy.compose import FILE, services
 from tests.deploy.composed import NGINX, Composed, composed
+from tests.processes import ROOT
 
+SETUP = ROOT / "config" / "deploy" / "n8n"
 CLAUDE, N8N = "the-token-of-claude", "the-token-of-the-hook"
 TOKENS = {"BRIDGE_DEMO_TOKEN": CLAUDE, "BRIDGE_DEMO_HOOK_TOKEN": N8N}
 CALL_S = 0.5
@@ -77,6 +82,21 @@ def test_n8n_is_told_the_address_that_the_bridge_knows_it_by() -> None:
             for name in ("web-1", "web-2", "worker-1", "worker-2")
         }
         assert known == {read["n8n"]["environment"]["WEBHOOK_URL"]}
+
+
+def test_a_new_n8n_has_the_workflows_that_the_demo_names_and_one_that_asks_its_hook() -> None:
+    workflows = json.loads((SETUP / "workflows.json").read_text())
+    nodes = [node for workflow in workflows for node in workflow["nodes"]]
+    paths = {node["parameters"].get("path") for node in nodes if node["type"].endswith(".webhook")}
+    demo = yaml.safe_load((ROOT / "config" / "servers" / "demo.yaml").read_text())
+    called = {each["url"].rpartition("/")[2] for each in demo["workflows"].values()}
+    assert paths == called | {"ask-claude"}
+    (asking,) = (node for node in nodes if node["type"].endswith(".httpRequest"))
+    assert asking["parameters"]["url"] == f"http://proxy:8080/hooks/{demo['name']}/question"
+    script = (SETUP / "setup.sh").read_text()
+    assert f'id: "{asking["credentials"]["httpHeaderAuth"]["id"]}"' in script
+    (published,) = re.findall(r"for id in (.+); do", script)
+    assert published.split() == [workflow["id"] for workflow in workflows]
 
 
 def test_only_this_machine_reaches_what_is_published() -> None:
