@@ -1,6 +1,8 @@
-"""The Procfile, as honcho runs it."""
+"""The Procfile, as honcho runs it, and whether the image finds its processes well."""
 
+import asyncio
 import contextlib
+import json
 import os
 import re
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from bridge.local.ports import free_port
+from tests.deploy.dockerfile import steps
 from tests.processes import Running, running
 from tests.waiting import wait_until
 
@@ -39,9 +42,25 @@ async def test_honcho_starts_two_of_each_which_drain_before_it_would_kill_them(
             return False
 
         await wait_until(are_ready, "both webs are ready", START_S)
+        ports = (port, port + 1, free_port())
+        assert [await is_healthy(each) for each in ports] == [True, True, False]
         await wait_until(lambda: started.output.count('"worker.started"') == 2, "workers", START_S)
     drained = re.findall(r'(\w+\.\d) +\| .*"process\.stopped"', started.output)
     assert sorted(drained) == ["web.1", "web.2", "worker.1", "worker.2"], started.output
+
+
+async def is_healthy(port: int) -> bool:
+    """Run what the image asks of a web process in it."""
+    (asked,) = (rest for step, rest in steps() if step == "HEALTHCHECK")
+    program, *arguments = json.loads(asked.partition("CMD ")[2])
+    assert program == "python"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *arguments,
+        env={"BRIDGE_PORT": str(port)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait() == 0
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,10 +17,10 @@ import uvloop
 
 from bridge.configuration.demo import HOOK_TOKEN, TOKEN
 from bridge.local.ports import free_port
+from tests.deploy.dockerfile import steps
 from tests.processes import ROOT
 from tests.wheels import try_demo
 
-DOCKERFILE = ROOT / "config" / "deploy" / "Dockerfile"
 PLACES = ("/source", "/opt/bridge")
 OF_ITS_ROOT = ("groupadd",)
 
@@ -45,14 +44,6 @@ def main() -> None:
         program, data = root / "opt" / "bridge" / "bin" / "n8n-bridge", root / "data"
         uvloop.run(try_demo(str(program), inside(root, folder), environ(data)))
     click.echo("the image's steps make a bridge that serves its demo")
-
-
-def steps() -> Iterator[tuple[str, str]]:
-    """Yield the instructions of the Dockerfile, each on one line."""
-    lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
-    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
-        step, _, rest = line.partition(" ")
-        yield step, " ".join(rest.split())
 
 
 def inside(root: Path, path: Path) -> Path:
