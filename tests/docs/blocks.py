@@ -35,6 +35,7 @@ NOT_RUN = {
 """Programs that are not run here, and why."""
 
 NOT_OURS = {
+    "rule_files": "Prometheus's own configuration; tests/process/test_monitoring.py runs it",
     "entryPoints": "Traefik's own configuration; `make proxies` gives it the same as options",
     "tunnel": "cloudflared's configuration, which wants an account at Cloudflare",
 }
