@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
+from bridge.console.routes import ROUTES as CONSOLE
 from bridge.errors import BridgeError
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.http_acks import HttpAcks
@@ -23,6 +24,7 @@ from bridge.net.draining import OpenStreams
 from bridge.net.request_body import BodyBudget
 from bridge.reload import Reloader, Step
 from bridge.runtime import Runtime, open_runtime
+from bridge.verbs.logins import Logins
 from bridge.verbs.operators import warn_of_stranded
 from bridge.web import callbacks, events, health, hooks, openapi
 from bridge.web import events as operators
@@ -96,6 +98,7 @@ ROUTES = (
     _get("/sse/{server}", sse.get),
     _get("/sse/{server}/clients/{client}", sse.get),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
+    *CONSOLE,
     # It looks its server up, so it is asked last.
     _confirm("/hooks/{server}/{hook}"),
 )
@@ -104,8 +107,8 @@ ROUTES = (
 class BridgeApp(Starlette):
     """The web app of one process, with what its routes find there.
 
-    `runtime` and `documents` are there from the moment on that the process is ready. `reloader` has
-    the servers replaced while it runs.
+    `runtime`, `documents` and `logins` are there from the moment on that the process is ready.
+    `reloader` has the servers replaced while it runs.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class BridgeApp(Starlette):
         )
         self.runtime: Runtime
         self.documents: ClientDocuments
+        self.logins: Logins
         super().__init__(
             middleware=[
                 Middleware(HostGuard, settings=settings),
@@ -153,6 +157,7 @@ class BridgeApp(Starlette):
         async with opening as runtime:
             self.runtime, self.web.runtime, self.mcp.runtime = runtime, runtime.web, runtime.mcp
             self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
+            self.logins = Logins(runtime.web.authenticator.grants, settings)
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())
             self._warn_of_stranded()

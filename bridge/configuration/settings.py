@@ -246,8 +246,16 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     operator_token: SecretStr | None = Field(
         None,
-        description="the token that `POST /events/{event_id}/redrive` asks for. Without it only "
-        "loopback may redrive",
+        description="the token that `POST /events/{event_id}/redrive` asks for, and by which "
+        "operators log in at `/console`. Without it only loopback may redrive",
+    )
+    viewer_token: SecretStr | None = Field(
+        None,
+        description="the token by which people log in at `/console` who may look and change "
+        "nothing. They see no payload, result or answer",
+    )
+    viewer_payloads: bool = Field(
+        False, description="`1` to show those who may only look payloads, results and answers too"
     )
     allow_unsafe_redis: bool = Field(
         False, description="`1` to start even on a Redis that may lose what it was given"

@@ -90,6 +90,10 @@ class Grants:
         self._reuse_ends = settings.oauth_reuse_ends_grant
         self.issuer = settings.public_url or ""
 
+    async def sealing_key(self) -> bytes:
+        """Return the key of the store's that seals what strangers carry."""
+        return await self._store.key()
+
     def server_of(self, resource: str | None) -> str | None:
         """Name the server that a resource is; None for anything else."""
         named = (resource or "").rstrip("/")

@@ -92,9 +92,15 @@ def refuse_guess(request: Request, why: str) -> Response | None:
     return problem(429, detail, {"Retry-After": str(braking.retry_after_s)})
 
 
+def status_of(error: BridgeError) -> HTTPStatus:
+    """Return the status that an error of ours demands: the most specific class decides."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 def answer_error(request: Request, error: Exception) -> Response:
-    """Turn an error of ours into its problem document: the most specific class decides."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    """Turn an error of ours into its problem document."""
+    assert isinstance(error, BridgeError), "registered for no other"
+    status = status_of(error)
     headers: dict[str, str] = {}
     members: dict[str, object] = {}
     is_guess = isinstance(error, UnprovenError) or getattr(error, "is_guess", False)

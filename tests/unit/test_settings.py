@@ -18,9 +18,13 @@ PROMISED = """
     BRIDGE_EVENT_WEBHOOKS BRIDGE_EVENT_WEBHOOK_ORIGINS BRIDGE_OAUTH BRIDGE_OAUTH_ISSUER
     BRIDGE_OAUTH_APP_SCHEMES BRIDGE_OAUTH_REUSE_ENDS_GRANT
     BRIDGE_PROXY_TELLS_OF_LEAVING BRIDGE_LOG BRIDGE_METRICS_TOKEN BRIDGE_OPERATOR_TOKEN
+    BRIDGE_VIEWER_TOKEN BRIDGE_VIEWER_PAYLOADS
     BRIDGE_ALLOW_UNSAFE_REDIS
 """
-ANY_TEXT = {"host", "servers_dir", "data_dir", "n8n_api_key", "metrics_token", "operator_token"}
+ANY_TEXT = {
+    *("host", "servers_dir", "data_dir"),
+    *("n8n_api_key", "metrics_token", "operator_token", "viewer_token"),
+}
 CHECKED = sorted(variable(field) for field in Settings.model_fields.keys() - ANY_TEXT)
 
 

@@ -1,0 +1,115 @@
+"""Timelines over three systems: n8n's execution, the event, Claude's calls, n8n's runs, the reply.
+
+Nothing says for which event a call was made. What is known is who held the event and when, so the
+calls that a principal made while it held one stand in its timeline, and are said to be no more.
+"""
+
+from dataclasses import dataclass, field
+
+from bridge.console.values import shown_text
+from bridge.console.visits import Visit, root_of
+from bridge.formats.json_text import spell
+from bridge.models import Call, Event, Moment, Timeline
+from bridge.n8n.reply_address import link_to
+from bridge.verbs.records import RecordSearch
+
+NEIGHBOURS_MAX = 20
+LOOKED_AT_MAX = 5
+N8N, CLAUDE, BRIDGE = "n8n", "Claude", "bridge"
+PLACES = {
+    **dict.fromkeys(("accepted", "merged", "executing", "reply_tried"), N8N),
+    **dict.fromkeys(("created", "joined", "taken", "extended", "released", "answered"), CLAUDE),
+}
+"""Whose doing each moment is; of all others it is the bridge's."""
+CONTENTS = frozenset({"default_reply", "message"})
+"""What of a moment is part of a payload or a result."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a timeline: whose doing it is, and where to see more of it."""
+
+    at_ms: int
+    place: str
+    what: str
+    said: dict[str, str] = field(default_factory=dict, hash=False)
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Holding:
+    """That a principal held an event; `until_ms` is None while it does."""
+
+    principal: str
+    from_ms: int
+    until_ms: int | None
+
+    def covers(self, at_ms: int) -> bool:
+        """Report whether it held it at a moment."""
+        return self.from_ms <= at_ms and (self.until_ms is None or at_ms <= self.until_ms)
+
+
+def holding_of(timeline: Timeline) -> Holding | None:
+    """Return who held an event last, and when."""
+    held: Holding | None = None
+    for moment in timeline.moments:
+        if moment.what == "taken":
+            held = Holding(str(moment.said.get("by", "")), moment.at_ms, None)
+        elif held and held.until_ms is None and moment.what != "extended":
+            held = Holding(held.principal, held.from_ms, moment.at_ms)
+    return held
+
+
+async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[Step]:
+    """Return what happened to an event, with the calls made by whoever held it last."""
+    steps = [_step(visit, moment) for moment in timeline.moments]
+    sent_by = link_to(event.execution, visit.runtime.settings.n8n_url)
+    if event.execution and steps:
+        steps[0] = Step(steps[0].at_ms, N8N, steps[0].what, {"execution": event.execution}, sent_by)
+    held = holding_of(timeline)
+    if held and held.principal:
+        wanted = RecordSearch(
+            server=event.server,
+            principal=held.principal,
+            since=held.from_ms * 1000,
+            before=None if held.until_ms is None else held.until_ms * 1000 + 999,
+        )
+        calls = await visit.runtime.records.calls(wanted, NEIGHBOURS_MAX)
+        steps += [_call_step(visit, call) for call in calls.rows]
+    return sorted(steps, key=lambda step: step.at_ms)
+
+
+async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[Step]:
+    """Return what happened to a call, with the events that were held when it was made."""
+    steps = [_step(visit, moment) for moment in timeline.moments]
+    wanted = RecordSearch(
+        server=call.principal.server, principal=call.principal.name, before=call.order
+    )
+    events = await visit.runtime.records.events(wanted, LOOKED_AT_MAX)
+    for event in events.rows:
+        _, held_by = await visit.runtime.operators.event(event.event_id)
+        held = holding_of(held_by)
+        if held and held.principal == call.principal.name and held.covers(call.created_at_ms):
+            steps.append(_event_step(visit, event, held))
+    return sorted(steps, key=lambda step: step.at_ms)
+
+
+def _step(visit: Visit, moment: Moment) -> Step:
+    said = {
+        name: shown_text(value if isinstance(value, str) else spell(value))
+        for name, value in moment.said.items()
+        if visit.login.sees_payloads or name not in CONTENTS
+    }
+    return Step(moment.at_ms, PLACES.get(moment.what, BRIDGE), moment.what, said)
+
+
+def _call_step(visit: Visit, call: Call) -> Step:
+    said = {"workflow": call.workflow, "status": call.status}
+    link = f"{root_of(visit.request)}/calls/{call.call_id}"
+    return Step(call.created_at_ms, CLAUDE, "called meanwhile", said, link)
+
+
+def _event_step(visit: Visit, event: Event, held: Holding) -> Step:
+    said = {"hook": event.hook, "status": event.status}
+    link = f"{root_of(visit.request)}/events/{event.event_id}"
+    return Step(held.from_ms, CLAUDE, "event held meanwhile", said, link)

@@ -1,0 +1,135 @@
+"""The lists of events, calls and replies: what is asked for, and the newest that are so."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from bridge.console.visits import Visit
+from bridge.errors import MalformedError, NotFoundError
+from bridge.formats.cursors import order_after
+from bridge.formats.quantities import seconds
+from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
+from bridge.verbs.records import Page, RecordKind, RecordSearch
+from bridge.web.problems import status_of
+
+ROWS = 50
+TEXT_CHARS_MAX = 200
+WINDOWS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days"}
+IDS_ALONE = "A viewer looks for ids alone, which begin with evt_ or call_: summaries are payloads."
+_ID = re.compile(r"(evt|call)_[\w-]*")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One kind of records, and what may be asked of them."""
+
+    kind: RecordKind
+    part: str
+    statuses: tuple[StrEnum, ...]
+
+
+EVENTS = Listing(RecordKind.EVENTS, "hook", tuple(EventStatus))
+CALLS = Listing(RecordKind.CALLS, "workflow", tuple(CallStatus))
+REPLIES = Listing(RecordKind.REPLIES, "hook", tuple(ReplyStatus)[1:])
+
+NOTHING: Page[Event] = Page([], None, is_cut=False)
+
+
+async def show_events(visit: Visit) -> Response:
+    """Show the events that are asked for."""
+    return await _show(visit, EVENTS)
+
+
+async def show_calls(visit: Visit) -> Response:
+    """Show the calls that are asked for."""
+    return await _show(visit, CALLS)
+
+
+async def show_replies(visit: Visit) -> Response:
+    """Show the replies that are asked for."""
+    return await _show(visit, REPLIES)
+
+
+async def _show(visit: Visit, listing: Listing) -> Response:
+    asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
+    found: Page[Event] | Page[Call] = NOTHING
+    fault, status = "", HTTPStatus.OK
+    try:
+        found = await _find(visit, listing, asked)
+    except (MalformedError, NotFoundError) as error:
+        fault, status = str(error), status_of(error)
+    from_newest = {name: text for name, text in asked.items() if name != "before"}
+    return visit.page(
+        "list.html",
+        status,
+        listing=listing,
+        asked=asked,
+        fault=fault,
+        found=found,
+        windows=WINDOWS,
+        servers=sorted(visit.runtime.servers),
+        parts=_parts(visit, listing),
+        here=f"?{urlencode(from_newest)}",
+        further=f"?{urlencode(from_newest | {'before': found.cursor})}" if found.cursor else "",
+    )
+
+
+async def _find(
+    visit: Visit, listing: Listing, asked: Mapping[str, str]
+) -> Page[Event] | Page[Call]:
+    records, wanted = visit.runtime.records, await _wanted(visit, listing, asked)
+    match listing.kind:
+        case RecordKind.EVENTS:
+            return await records.events(wanted, ROWS)
+        case RecordKind.CALLS:
+            return await records.calls(wanted, ROWS)
+        case RecordKind.REPLIES:
+            return await records.replies(wanted, ROWS)
+
+
+async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> RecordSearch:
+    text, status = asked.get("q", "").strip()[:TEXT_CHARS_MAX], asked.get("status")
+    if status and status not in listing.statuses:
+        known = ", ".join(listing.statuses)
+        raise MalformedError(f"there is no status {status} of {listing.kind}; there are: {known}")
+    if text and not visit.login.sees_payloads and not _ID.fullmatch(text):
+        raise MalformedError(IDS_ALONE)
+    bounds = [order_after(asked["before"])] if "before" in asked else []
+    bounds += [await _order(visit, asked["until"])] if "until" in asked else []
+    return RecordSearch(
+        server=asked.get("server"),
+        part=asked.get(listing.part),
+        statuses=(status,) if status else (),
+        principal=asked.get("principal"),
+        text=text,
+        since=await _order(visit, asked["since"]) if "since" in asked else 0,
+        before=min(bounds, default=None),
+    )
+
+
+async def _order(visit: Visit, text: str) -> int:
+    """Return the order number of a moment: so long ago, or a time in UTC."""
+    try:
+        return await visit.runtime.operators.order_at(seconds(text))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise MalformedError(
+            "that is no time: write how long ago, such as 2h, or a moment as 2030-01-31T12:00"
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(round(moment.timestamp() * 1_000_000), 0)
+
+
+def _parts(visit: Visit, listing: Listing) -> list[str]:
+    servers = visit.runtime.servers.values()
+    named = (server.workflows if listing.part == "workflow" else server.hooks for server in servers)
+    return sorted({name for names in named for name in names})

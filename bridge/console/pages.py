@@ -1,0 +1,27 @@
+"""Which page answers at which address, and to whom."""
+
+from collections.abc import Mapping
+
+from bridge.console.actions import cancel_call, redrive_event, redrive_reply
+from bridge.console.details import show_call, show_event, show_reply
+from bridge.console.listing import show_calls, show_events, show_replies
+from bridge.console.login import log_out, show_login, take_login
+from bridge.console.rendering import show_file
+from bridge.console.visits import Endpoint, acting, looking, offered, taking
+
+PAGES: Mapping[tuple[str, str], Endpoint] = {
+    ("GET", "/console"): looking(show_events),
+    ("GET", "/console/static/{name}"): show_file,
+    ("GET", "/console/login"): offered(show_login),
+    ("POST", "/console/login"): offered(take_login),
+    ("POST", "/console/logout"): taking(log_out),
+    ("GET", "/console/events"): looking(show_events),
+    ("GET", "/console/events/{event_id}"): looking(show_event),
+    ("POST", "/console/events/{event_id}/redrive"): acting(redrive_event),
+    ("GET", "/console/calls"): looking(show_calls),
+    ("GET", "/console/calls/{call_id}"): looking(show_call),
+    ("POST", "/console/calls/{call_id}/cancel"): acting(cancel_call),
+    ("GET", "/console/replies"): looking(show_replies),
+    ("GET", "/console/replies/{event_id}"): looking(show_reply),
+    ("POST", "/console/replies/{event_id}/redrive"): acting(redrive_reply),
+}

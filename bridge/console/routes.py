@@ -1,0 +1,44 @@
+"""The addresses of the operators' pages.
+
+What makes a page is loaded when the first one is asked for: most processes are never asked for any.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
+
+
+def _pages() -> Mapping[tuple[str, str], Endpoint]:
+    from bridge.console.pages import PAGES
+
+    return PAGES
+
+
+def _route(method: str, path: str) -> Route:
+    async def answer(request: Request) -> ASGIApp:
+        return await (await asyncio.to_thread(_pages))[method, path](request)
+
+    return Route(path, answer, methods=[method])
+
+
+ROUTES = (
+    _route("GET", "/console"),
+    _route("GET", "/console/static/{name}"),
+    _route("GET", "/console/login"),
+    _route("POST", "/console/login"),
+    _route("POST", "/console/logout"),
+    _route("GET", "/console/events"),
+    _route("GET", "/console/events/{event_id}"),
+    _route("POST", "/console/events/{event_id}/redrive"),
+    _route("GET", "/console/calls"),
+    _route("GET", "/console/calls/{call_id}"),
+    _route("POST", "/console/calls/{call_id}/cancel"),
+    _route("GET", "/console/replies"),
+    _route("GET", "/console/replies/{event_id}"),
+    _route("POST", "/console/replies/{event_id}/redrive"),
+)
