@@ -41,7 +41,8 @@ from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import demand_safety
-from bridge.store.sessions import IN_USE_S, SessionLimits, SessionStore, StreamStore
+from bridge.store.searching import SearchStore
+from bridge.store.sessions import SessionLimits, SessionStore, StreamStore
 from bridge.store.signals import Signals
 from bridge.store.steps import Steps
 from bridge.store.subscriptions import SubscriptionStore
@@ -55,9 +56,10 @@ from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
 from bridge.verbs.operators import Operators
 from bridge.verbs.pushes import Pushes
+from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
 from bridge.verbs.runs import Runs
-from bridge.verbs.sessions import Sessions, SessionStores
+from bridge.verbs.sessions import Sessions, SessionStores, limits_of
 from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from bridge.verbs.takers import Takers
@@ -127,6 +129,7 @@ class WebRuntime:
     direct_replies: DirectReplies
     callbacks: Callbacks
     operators: Operators
+    records: Records
     health: Health
     receivers: Receivers
 
@@ -264,7 +267,7 @@ def _wire(
         servers,
         steps,
         signals,
-        Stores.of(steps, signals, process, _session_limits(settings)),
+        Stores.of(steps, signals, process, limits_of(settings)),
         Queue(client),
         SchemaCache(steps.patience_s),
         ReplyAddresses.of(settings),
@@ -332,6 +335,7 @@ class _Parts:
             direct_replies=DirectReplies(direct, self.signals, self.queue),
             callbacks=Callbacks(stores.calls, schemas, self.servers),
             operators=Operators(stores.operators, stores.events, stores.calls, replies),
+            records=Records(SearchStore(self.steps), stores.operators, self.servers),
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
             receivers=self.receivers,
         )
@@ -386,12 +390,3 @@ class _Parts:
             queue=self.queue,
             signals=self.signals,
         )
-
-
-def _session_limits(settings: Settings) -> SessionLimits:
-    return SessionLimits(
-        idle_s=settings.session_idle_s,
-        of_principal=settings.principal_sessions_max,
-        of_all=settings.sessions_max,
-        in_use_s=max(IN_USE_S, 3 * settings.keepalive_s),
-    )

@@ -26,7 +26,7 @@ CONTENTS = frozenset({"default_reply", "message"})
 
 
 @dataclass(frozen=True)
-class Step:
+class JourneyStep:
     """One line of a timeline: whose doing it is, and where to see more of it."""
 
     at_ms: int
@@ -60,12 +60,14 @@ def holding_of(timeline: Timeline) -> Holding | None:
     return held
 
 
-async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[Step]:
+async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[JourneyStep]:
     """Return what happened to an event, with the calls made by whoever held it last."""
     steps = [_step(visit, moment) for moment in timeline.moments]
     sent_by = link_to(event.execution, visit.runtime.settings.n8n_url)
     if event.execution and steps:
-        steps[0] = Step(steps[0].at_ms, N8N, steps[0].what, {"execution": event.execution}, sent_by)
+        steps[0] = JourneyStep(
+            steps[0].at_ms, N8N, steps[0].what, {"execution": event.execution}, sent_by
+        )
     held = holding_of(timeline)
     if held and held.principal:
         wanted = RecordSearch(
@@ -79,7 +81,7 @@ async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[
     return sorted(steps, key=lambda step: step.at_ms)
 
 
-async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[Step]:
+async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[JourneyStep]:
     """Return what happened to a call, with the events that were held when it was made."""
     steps = [_step(visit, moment) for moment in timeline.moments]
     wanted = RecordSearch(
@@ -94,22 +96,22 @@ async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[Ste
     return sorted(steps, key=lambda step: step.at_ms)
 
 
-def _step(visit: Visit, moment: Moment) -> Step:
+def _step(visit: Visit, moment: Moment) -> JourneyStep:
     said = {
         name: shown_text(value if isinstance(value, str) else spell(value))
         for name, value in moment.said.items()
         if visit.login.sees_payloads or name not in CONTENTS
     }
-    return Step(moment.at_ms, PLACES.get(moment.what, BRIDGE), moment.what, said)
+    return JourneyStep(moment.at_ms, PLACES.get(moment.what, BRIDGE), moment.what, said)
 
 
-def _call_step(visit: Visit, call: Call) -> Step:
+def _call_step(visit: Visit, call: Call) -> JourneyStep:
     said = {"workflow": call.workflow, "status": call.status}
     link = f"{root_of(visit.request)}/calls/{call.call_id}"
-    return Step(call.created_at_ms, CLAUDE, "called meanwhile", said, link)
+    return JourneyStep(call.created_at_ms, CLAUDE, "called meanwhile", said, link)
 
 
-def _event_step(visit: Visit, event: Event, held: Holding) -> Step:
+def _event_step(visit: Visit, event: Event, held: Holding) -> JourneyStep:
     said = {"hook": event.hook, "status": event.status}
     link = f"{root_of(visit.request)}/events/{event.event_id}"
-    return Step(held.from_ms, CLAUDE, "event held meanwhile", said, link)
+    return JourneyStep(held.from_ms, CLAUDE, "event held meanwhile", said, link)

@@ -21,7 +21,7 @@ SECRET = "[secret]"  # noqa: S105 - what stands in place of one
 
 
 @dataclass(frozen=True)
-class Node:
+class ValueNode:
     """A value in a tree; `kind` is `object`, `list`, `text`, `plain` or `secret`.
 
     `left_out` says how many members, or characters of a text, are not shown.
@@ -30,7 +30,7 @@ class Node:
     name: str
     kind: str
     text: str = ""
-    members: tuple["Node", ...] = ()
+    members: tuple["ValueNode", ...] = ()
     left_out: int = 0
 
 
@@ -40,7 +40,7 @@ class ShownValue:
 
     size_bytes: int
     is_cut: bool
-    tree: Node
+    tree: ValueNode
     raw: str
 
 
@@ -96,7 +96,7 @@ class _Tree:
     def __init__(self) -> None:
         self._left = NODES_MAX
 
-    def node(self, name: str, value: Json) -> Node:
+    def node(self, name: str, value: Json) -> ValueNode:
         self._left -= 1
         if isinstance(value, dict):
             return self._container(name, "object", value)
@@ -105,13 +105,13 @@ class _Tree:
         if isinstance(value, str):
             cut = value[:TEXT_CHARS_MAX]
             kind = "secret" if value == SECRET else "text"
-            return Node(name, kind, cut, left_out=len(value) - len(cut))
-        return Node(name, "plain", spelled(value))
+            return ValueNode(name, kind, cut, left_out=len(value) - len(cut))
+        return ValueNode(name, "plain", spelled(value))
 
-    def _container(self, name: str, kind: str, value: Mapping[str, Json]) -> Node:
+    def _container(self, name: str, kind: str, value: Mapping[str, Json]) -> ValueNode:
         members = []
         for own, each in value.items():
             if self._left <= 0:
                 break
             members.append(self.node(own, each))
-        return Node(name, kind, str(len(value)), tuple(members), len(value) - len(members))
+        return ValueNode(name, kind, str(len(value)), tuple(members), len(value) - len(members))

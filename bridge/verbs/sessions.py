@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
 from bridge.formats.json_text import encode
 from bridge.models import CallId, Frame, Message, Owed, Principal, Session
 from bridge.store.outbox import Outbox
 from bridge.store.processes import DIED, LIFE_S
 from bridge.store.sessions import (
+    IN_USE_S,
     Reading,
+    SessionLimits,
     SessionStore,
     StreamStore,
     new_session_id,
@@ -74,6 +77,16 @@ def cancel_note(request_id: object) -> str:
     A digest, for the id is the client's own and may be of any length and spelling.
     """
     return "cancel-" + hashlib.sha256(str(request_id).encode()).hexdigest()[:32]
+
+
+def limits_of(settings: Settings) -> SessionLimits:
+    """Return how many sessions the settings let there be, and for how long."""
+    return SessionLimits(
+        idle_s=settings.session_idle_s,
+        of_principal=settings.principal_sessions_max,
+        of_all=settings.sessions_max,
+        in_use_s=max(IN_USE_S, 3 * settings.keepalive_s),
+    )
 
 
 @dataclass(frozen=True)
