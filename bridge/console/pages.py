@@ -6,11 +6,12 @@ from bridge.console.actions import cancel_call, redrive_event, redrive_reply
 from bridge.console.details import show_call, show_event, show_reply
 from bridge.console.listing import show_calls, show_events, show_replies
 from bridge.console.login import log_out, show_login, take_login
+from bridge.console.now import show_now
 from bridge.console.rendering import show_file
 from bridge.console.visits import Endpoint, acting, looking, offered, taking
 
 PAGES: Mapping[tuple[str, str], Endpoint] = {
-    ("GET", "/console"): looking(show_events),
+    ("GET", "/console"): looking(show_now),
     ("GET", "/console/static/{name}"): show_file,
     ("GET", "/console/login"): offered(show_login),
     ("POST", "/console/login"): offered(take_login),

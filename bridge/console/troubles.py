@@ -1,0 +1,88 @@
+"""What is wrong right now, as the store tells of it, and what to do about each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridge.console.rendering import duration
+from bridge.console.visits import Visit
+from bridge.models import EventStatus, ReplyStatus
+from bridge.store.counters import Totals
+from bridge.verbs.operators import stranded
+
+OLD_S = 900
+LATE_S = 10
+FULL = 0.8
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is wrong; `path` leads to more of it within the console."""
+
+    sentence: str
+    remedy: str
+    path: str = ""
+
+
+async def troubles_of(visit: Visit, totals: Totals) -> list[Trouble]:
+    """Return what is wrong, the worst first."""
+    found = [*_of_processes(visit, totals), *_of_waiting(totals), *_of_memory(totals)]
+    dead = sum(n for (_, _, status), n in totals.inboxes.items() if status == EventStatus.DEAD)
+    if dead:
+        said = f"events are set aside ({dead:,}): no attempt is left, or Claude gave them up"
+        found.append(Trouble(said, "look why, mend it, redrive them", "/events?status=dead"))
+    if await visit.runtime.operators.replies.list(ReplyStatus.DEAD, limit=1):
+        said = "replies are dead: n8n has not taken them"
+        found.append(Trouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
+    return [*found, *await _stranded(visit)]
+
+
+def _of_processes(visit: Visit, totals: Totals) -> Iterator[Trouble]:
+    if not any(name.startswith("worker-") for name in totals.live_processes):
+        yield Trouble("no worker is alive: calls and replies wait", "start one: n8n-bridge worker")
+    if warning := visit.runtime.health.warning:
+        yield Trouble(f"{warning[:1].lower()}{warning[1:]}", "see what Redis lost, and why")
+    for origin, rests in totals.circuits.items():
+        if rests:
+            yield Trouble(
+                f"replies to {origin} rest, for it has failed too often",
+                "start n8n again; one reply after the other finds out when it is back",
+            )
+
+
+def _of_waiting(totals: Totals) -> Iterator[Trouble]:
+    for (server, hook), age_s in totals.oldest_s.items():
+        if age_s >= OLD_S:
+            yield Trouble(
+                f"an event has waited on {server}/{hook} for {duration(round(age_s * 1000))}",
+                "nobody takes it: see that a client of Claude's is connected and asked to",
+                f"/events?server={server}&hook={hook}&status=queued",
+            )
+    if totals.late_s >= LATE_S:
+        late = duration(round(totals.late_s * 1000))
+        yield Trouble(
+            f"calls have been due for {late} and no worker has begun them",
+            "start more workers, or raise their --concurrency",
+            "/calls?status=queued",
+        )
+
+
+def _of_memory(totals: Totals) -> Iterator[Trouble]:
+    used, most = totals.memory.get("used_memory", 0), totals.memory.get("maxmemory", 0)
+    if most and used / most >= FULL:
+        yield Trouble(
+            f"Redis has used {used / most:.0%} of the memory that it may",
+            "raise its maxmemory, or keep records for less long (BRIDGE_EVENT_TTL_S)",
+        )
+
+
+async def _stranded(visit: Visit) -> list[Trouble]:
+    stores = visit.request.app.runtime.stores
+    found = await stranded(stores.operators, stores.counters, visit.runtime.servers)
+    return [
+        Trouble(
+            f"{each.queued} events wait on {each.server}/{each.hook}, which no server file has",
+            "give a hook that name again, or let them expire",
+            f"/events?server={each.server}&hook={each.hook}",
+        )
+        for each in found
+    ]

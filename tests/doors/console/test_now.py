@@ -1,0 +1,74 @@
+"""The console's first page: how things stand, what is wrong, and what the last hour brought."""
+
+import re
+
+from redis.asyncio import Redis
+
+from bridge.store.keys import PREFIX
+from tests.doors.console.operating import Desktop, desktop
+
+
+def standing(page: str) -> dict[str, str]:
+    """Return the numbers of the moment by what they count."""
+    return dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page))
+
+
+async def keep_a_minute(redis_url: str, desk: Desktop, ago: int, **rises: int) -> None:
+    """Write what a minute brought, as the sweeper would."""
+    minute = await desk.door.runtime.stores.minutes.now() - ago
+    named = {name.replace("__", "|"): rise for name, rise in rises.items()}
+    async with Redis.from_url(redis_url) as redis:
+        await redis.hset(f"{PREFIX}minute:{minute}", mapping=named)
+        await redis.expire(f"{PREFIX}minute:{minute}", 600)
+
+
+async def test_the_first_page_tells_what_waits_and_runs(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        for number in range(4):
+            await desk.send(number)
+        await desk.set_aside()
+        await desk.take()
+        await desk.call()
+        await desk.log_in()
+        told = standing(await desk.show(""))
+    assert told["events queued"] == "2"
+    assert (told["leased"], told["dead"], told["calls waiting"]) == ("1", "1", "1")
+    assert (told["web processes"], told["sessions"]) == ("1", "0")
+    assert told["oldest queued"] != "none"
+
+
+async def test_what_is_wrong_stands_there_with_its_remedy_and_a_way_to_it(redis_url: str) -> None:
+    n8n = "http://127.0.0.1:5678"
+    async with desktop(redis_url, n8n_url=n8n) as desk:
+        await desk.log_in()
+        page = await desk.show("")
+        assert "No worker is alive" in page
+        assert "set aside" not in page
+        await desk.send({})
+        await desk.set_aside()
+        await desk.send({}, **{"bridge-reply-url": f"{n8n}/webhook-waiting/7"})
+        await desk.dead_reply()
+        page = await desk.show("")
+        assert "Events are set aside (1)" in page
+        assert "Replies are dead" in page
+        assert 'href="/console/events?status=dead"' in page
+
+
+async def test_charts_tell_of_an_hour_and_of_a_day(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        await keep_a_minute(
+            redis_url, desk, 2, queue__desk__letters__9=7, lease__desk__letters__9=5
+        )
+        await keep_a_minute(redis_url, desk, 200, queue__desk__letters__9=30)
+        await keep_a_minute(redis_url, desk, 3, ended__desk__stamp__failed__1__12=2)
+        await keep_a_minute(redis_url, desk, 3, events__desk__letters__queued=11)
+        await desk.log_in()
+        hour, day = await desk.show(""), await desk.show("?window=day")
+    assert "The last hour" in hour
+    assert "11 queued" in hour
+    assert "5 answered + 0 dead + 0 expired" in hour
+    assert "0 succeeded + 2 failed" in hour
+    assert "The last 24 hours" in day
+    for page in (hour, day):
+        assert page.count("<svg") == 6
+        assert "NaN" not in page
