@@ -1,6 +1,5 @@
 """`n8n-bridge tokens`: what lets Claude clients in, beside the tokens of the server files."""
 
-import re
 from collections.abc import Mapping
 
 import click
@@ -15,9 +14,9 @@ from bridge.errors import NotFoundError
 from bridge.log import OPERATOR, audit
 from bridge.models import instant
 from bridge.store.tokens import StoredToken
+from bridge.verbs.tokens import NAME, NAME_RULE
 
 COLUMNS = "token_id server name rights hooks workflows created_at expires_at"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
 
 Environ = Mapping[str, str]
 
@@ -66,7 +65,7 @@ def add_token(
     one principal: make a second one, put it in place, and revoke the first.
     """
     if not NAME.fullmatch(name):
-        raise click.BadParameter("must be letters, digits and _.@-, at most 128", param_hint="NAME")
+        raise click.BadParameter(NAME_RULE, param_hint="NAME")
     if expires == 0:
         raise click.BadParameter("must be more than no time", param_hint="--expires")
     scope = _scope(acts, hooks, workflows)

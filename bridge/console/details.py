@@ -24,9 +24,9 @@ async def show_event(visit: Visit) -> Response:
         n8n_link=link_to(event.execution, visit.runtime.settings.n8n_url),
         steps=await event_journey(visit, event, timeline),
         left_out=timeline.left_out,
-        payload=shown_value(payload),
-        kept=shown_value(encode(event.kept)) if sees and event.kept else None,
-        answer=shown_value(event.reply.value or b"") if sees else None,
+        payload=await shown_value(payload),
+        kept=await shown_value(encode(event.kept)) if sees and event.kept else None,
+        answer=await shown_value(event.reply.value or b"") if sees else None,
         may_redrive=event.status in SET_ASIDE or event.reply.status is ReplyStatus.DEAD,
     )
 
@@ -53,7 +53,7 @@ async def show_call(visit: Visit) -> Response:
         n8n_link=link_to(call.execution or "", visit.runtime.settings.n8n_url),
         steps=await call_journey(visit, call, timeline),
         left_out=timeline.left_out,
-        arguments=shown_value(call.arguments) if sees else None,
-        result=shown_value(call.result or b"") if sees else None,
+        arguments=await shown_value(call.arguments) if sees else None,
+        result=await shown_value(call.result or b"") if sees else None,
         may_cancel=not call.status.is_final,
     )

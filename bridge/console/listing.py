@@ -1,6 +1,7 @@
 """The lists of events, calls and replies: what is asked for, and the newest that are so."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from bridge.web.problems import status_of
 
 ROWS = 50
 TEXT_CHARS_MAX = 200
+FOLLOWED_WITHIN_S = 0.15
+"""A list that takes longer to find is not found anew by itself: it would take Redis's time away."""
 WINDOWS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days"}
 IDS_ALONE = "A viewer looks for ids alone, which begin with evt_ or call_: summaries are payloads."
 _ID = re.compile(r"(evt|call)_[\w-]*")
@@ -59,11 +62,12 @@ async def show_replies(visit: Visit) -> Response:
 async def _show(visit: Visit, listing: Listing) -> Response:
     asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
     found: Page[Event] | Page[Call] = NOTHING
-    fault, status = "", HTTPStatus.OK
+    fault, status, began_at = "", HTTPStatus.OK, time.monotonic()
     try:
         found = await _find(visit, listing, asked)
     except (MalformedError, NotFoundError) as error:
         fault, status = str(error), status_of(error)
+    is_quick = time.monotonic() - began_at < FOLLOWED_WITHIN_S
     from_newest = {name: text for name, text in asked.items() if name != "before"}
     return visit.page(
         "list.html",
@@ -72,6 +76,7 @@ async def _show(visit: Visit, listing: Listing) -> Response:
         asked=asked,
         fault=fault,
         found=found,
+        is_followed=is_quick and "before" not in asked,
         windows=WINDOWS,
         servers=sorted(visit.runtime.servers),
         parts=_parts(visit, listing),

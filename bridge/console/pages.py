@@ -8,7 +8,18 @@ from bridge.console.listing import show_calls, show_events, show_replies
 from bridge.console.login import log_out, show_login, take_login
 from bridge.console.now import show_now
 from bridge.console.rendering import show_file
+from bridge.console.tokens import add_token, revoke_token, show_tokens
+from bridge.console.trials import (
+    run_workflow,
+    send_event,
+    show_hook,
+    show_servers,
+    show_workflow,
+)
 from bridge.console.visits import Endpoint, acting, looking, offered, taking
+
+HOOK = "/console/servers/{server}/hooks/{hook}"
+WORKFLOW = "/console/servers/{server}/workflows/{workflow}"
 
 PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console"): looking(show_now),
@@ -22,6 +33,14 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/calls"): looking(show_calls),
     ("GET", "/console/calls/{call_id}"): looking(show_call),
     ("POST", "/console/calls/{call_id}/cancel"): acting(cancel_call),
+    ("GET", "/console/servers"): looking(show_servers),
+    ("GET", HOOK): looking(show_hook),
+    ("POST", HOOK): acting(send_event),
+    ("GET", WORKFLOW): looking(show_workflow),
+    ("POST", WORKFLOW): acting(run_workflow),
+    ("GET", "/console/tokens"): looking(show_tokens),
+    ("POST", "/console/tokens"): acting(add_token),
+    ("POST", "/console/tokens/{token_id}/revoke"): acting(revoke_token),
     ("GET", "/console/replies"): looking(show_replies),
     ("GET", "/console/replies/{event_id}"): looking(show_reply),
     ("POST", "/console/replies/{event_id}/redrive"): acting(redrive_reply),

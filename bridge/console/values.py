@@ -1,19 +1,22 @@
 """Payloads, results and answers as pages show them: a tree and a text, bounded, without secrets.
 
 No more of a value is read than is shown, however long it is. What carries a secret by its name, or
-by how it looks, is left out of both.
+by how it looks, is left out of both. To find out takes a while for texts that were made for it, so
+what is no trifle is looked at beside the loop.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic_core import from_json
 
-from bridge.formats.json_text import decode, spell
+from bridge.formats.json_text import decode, off_loop, spell
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.models import Json
 
 READ_BYTES = 64 * 1024
+TRIFLE_BYTES = 1024
 NODES_MAX = 1000
 DEPTH_MAX = 30
 TEXT_CHARS_MAX = 4000
@@ -24,7 +27,7 @@ SECRET = "[secret]"  # noqa: S105 - what stands in place of one
 class ValueNode:
     """A value in a tree; `kind` is `object`, `list`, `text`, `plain` or `secret`.
 
-    `left_out` says how many members, or characters of a text, are not shown.
+    `left_out` says how many members are not shown.
     """
 
     name: str
@@ -44,18 +47,17 @@ class ShownValue:
     raw: str
 
 
-def shown_value(content: bytes) -> ShownValue | None:
+async def shown_value(content: bytes) -> ShownValue | None:
     """Return what to show of JSON that is on record; None where there is none."""
     if not content:
         return None
+    return await off_loop(len(content), functools.partial(_shown, content), TRIFLE_BYTES)
+
+
+def _shown(content: bytes) -> ShownValue:
     is_cut = len(content) > READ_BYTES
     value = masked(_beginning(content) if is_cut else decode(content))
-    return ShownValue(len(content), is_cut, _Tree().node("", value), spelled(value))
-
-
-def spelled(value: Json) -> str:
-    """Return a value as JSON in which people find their own letters."""
-    return spell(value)
+    return ShownValue(len(content), is_cut, _Tree().node("", value), spell(value))
 
 
 def shown_text(text: str) -> str:
@@ -63,15 +65,19 @@ def shown_text(text: str) -> str:
     if not holds_a_secret(text):
         return text
     try:
-        return spelled(masked(from_json(text.removesuffix("…"), allow_partial="trailing-strings")))
+        return spell(masked(from_json(text.removesuffix("…"), allow_partial="trailing-strings")))
     except ValueError:
         return SECRET
 
 
 def masked(value: Json, *, is_secret: bool = False, depth: int = 0) -> Json:
-    """Return a value with a mark in place of each text that carries a secret."""
+    """Return a value with a mark in place of each text that carries a secret; long ones are cut."""
     if isinstance(value, str):
-        return SECRET if is_secret or holds_a_secret(value) else value
+        text = value[:TEXT_CHARS_MAX]
+        if is_secret or holds_a_secret(text):
+            return SECRET
+        left_out = len(value) - len(text)
+        return f"{text}… and {left_out} characters more" if left_out else value
     if not isinstance(value, dict | list):
         return value
     if depth == DEPTH_MAX:
@@ -103,10 +109,8 @@ class _Tree:
         if isinstance(value, list):
             return self._container(name, "list", {str(i): each for i, each in enumerate(value)})
         if isinstance(value, str):
-            cut = value[:TEXT_CHARS_MAX]
-            kind = "secret" if value == SECRET else "text"
-            return ValueNode(name, kind, cut, left_out=len(value) - len(cut))
-        return ValueNode(name, "plain", spelled(value))
+            return ValueNode(name, "secret" if value == SECRET else "text", value)
+        return ValueNode(name, "plain", spell(value))
 
     def _container(self, name: str, kind: str, value: Mapping[str, Json]) -> ValueNode:
         members = []

@@ -18,7 +18,7 @@ from bridge.web.middleware import state_of
 from bridge.web.problems import status_of
 
 COOKIE = "bridge-console"
-FORM_BYTES_MAX = 16_384
+FORM_BYTES_MAX = 256 * 1024
 FIELDS_MAX = 100
 STALE = "this form is of another login: open the page again, and send it from there"
 FOREIGN = "this form was sent by a page of another site"

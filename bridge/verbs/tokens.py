@@ -1,5 +1,6 @@
 """Tokens: made, revoked and listed, and who is let in by one, of whichever kind."""
 
+import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ from bridge.store.tokens import REVOKED, StoredToken, TokenStore
 from bridge.verbs.oauth_grants import WIRES, Grants, resources_of
 
 PREFIX = "nb_"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
+NAME_RULE = "must be letters, digits and _.@-, at most 128"
 NEEDED = "send the header `Authorization: Bearer TOKEN`, with a token of this server"
 WRONG = f"that is no token of this server, or no more: {NEEDED}"
 

@@ -1,6 +1,7 @@
 """The console's first page: how things stand, what is wrong, and what the last hour brought."""
 
 import re
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -16,7 +17,7 @@ def standing(page: str) -> dict[str, str]:
 async def keep_a_minute(redis_url: str, desk: Desktop, ago: int, **rises: int) -> None:
     """Write what a minute brought, as the sweeper would."""
     minute = await desk.door.runtime.stores.minutes.now() - ago
-    named = {name.replace("__", "|"): rise for name, rise in rises.items()}
+    named: dict[Any, Any] = {name.replace("__", "|"): rise for name, rise in rises.items()}
     async with Redis.from_url(redis_url) as redis:
         await redis.hset(f"{PREFIX}minute:{minute}", mapping=named)
         await redis.expire(f"{PREFIX}minute:{minute}", 600)

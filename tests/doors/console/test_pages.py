@@ -48,6 +48,18 @@ async def test_a_wrong_filter_is_a_fault_that_says_what_there_is(redis_url: str)
         assert "no cursor" in await desk.show("/events?before=x", 400)
 
 
+@pytest.mark.parametrize("within_s", [60, 0])
+async def test_a_list_follows_what_comes_in_where_that_takes_no_time(
+    redis_url: str, within_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.console.listing.FOLLOWED_WITHIN_S", within_s)
+    async with desktop(redis_url) as desk:
+        await desk.log_in()
+        page = await desk.show("/events")
+        assert ('hx-get="/console/events?"' in page) == (within_s > 0)
+        assert ("is not followed" in page) == (within_s == 0)
+
+
 async def test_older_pages_go_on_where_the_newer_ended_whatever_comes_meanwhile(
     redis_url: str,
 ) -> None:
@@ -61,7 +73,6 @@ async def test_older_pages_go_on_where_the_newer_ended_whatever_comes_meanwhile(
         page = await desk.show(older[1].replace("&amp;", "&"))
         assert ids(newest) + ids(page) == sent[::-1]
         assert 'rel="next"' not in page
-        assert "hx-get" in newest
         assert "hx-get" not in page
 
 
