@@ -16,7 +16,7 @@ from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.cursors import order_after
 from bridge.formats.quantities import seconds
 from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
-from bridge.verbs.records import Page, RecordKind, RecordSearch
+from bridge.verbs.records import RecordKind, RecordPage, RecordSearch
 from bridge.web.problems import status_of
 
 ROWS = 50
@@ -41,7 +41,7 @@ EVENTS = Listing(RecordKind.EVENTS, "hook", tuple(EventStatus))
 CALLS = Listing(RecordKind.CALLS, "workflow", tuple(CallStatus))
 REPLIES = Listing(RecordKind.REPLIES, "hook", tuple(ReplyStatus)[1:])
 
-NOTHING: Page[Event] = Page([], None, is_cut=False)
+NOTHING: RecordPage[Event] = RecordPage([], None, is_cut=False)
 
 
 async def show_events(visit: Visit) -> Response:
@@ -61,7 +61,7 @@ async def show_replies(visit: Visit) -> Response:
 
 async def _show(visit: Visit, listing: Listing) -> Response:
     asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
-    found: Page[Event] | Page[Call] = NOTHING
+    found: RecordPage[Event] | RecordPage[Call] = NOTHING
     fault, status, began_at = "", HTTPStatus.OK, time.monotonic()
     try:
         found = await _find(visit, listing, asked)
@@ -87,7 +87,7 @@ async def _show(visit: Visit, listing: Listing) -> Response:
 
 async def _find(
     visit: Visit, listing: Listing, asked: Mapping[str, str]
-) -> Page[Event] | Page[Call]:
+) -> RecordPage[Event] | RecordPage[Call]:
     records, wanted = visit.runtime.records, await _wanted(visit, listing, asked)
     match listing.kind:
         case RecordKind.EVENTS:

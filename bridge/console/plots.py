@@ -26,7 +26,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """The points of a series, as SVG writes them, a piece for each stretch that is known."""
 
     series: str
@@ -42,7 +42,7 @@ class Plot:
     total: str
     series: tuple[str, ...]
     bars: tuple[Bar, ...] = ()
-    lines: tuple[Line, ...] = ()
+    lines: tuple[PlotLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def lines(title: str, series: Mapping[str, Sequence[float | None]], total: str) 
     known = [value for values in series.values() for value in values if value is not None]
     top = max(known, default=0) or 1
     drawn = tuple(
-        Line(name, tuple(" ".join(piece) for piece in _pieces(values, top)))
+        PlotLine(name, tuple(" ".join(piece) for piece in _pieces(values, top)))
         for name, values in series.items()
     )
     return Plot(title, seconds(max(known)) if known else "", total, tuple(series), lines=drawn)

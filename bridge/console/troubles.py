@@ -15,7 +15,7 @@ FULL = 0.8
 
 
 @dataclass(frozen=True)
-class Trouble:
+class StoreTrouble:
     """One thing that is wrong; `path` leads to more of it within the console."""
 
     sentence: str
@@ -23,63 +23,65 @@ class Trouble:
     path: str = ""
 
 
-async def troubles_of(visit: Visit, totals: Totals) -> list[Trouble]:
+async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
     """Return what is wrong, the worst first."""
     found = [*_of_processes(visit, totals), *_of_waiting(totals), *_of_memory(totals)]
     dead = sum(n for (_, _, status), n in totals.inboxes.items() if status == EventStatus.DEAD)
     if dead:
         said = f"events are set aside ({dead:,}): no attempt is left, or Claude gave them up"
-        found.append(Trouble(said, "look why, mend it, redrive them", "/events?status=dead"))
+        found.append(StoreTrouble(said, "look why, mend it, redrive them", "/events?status=dead"))
     if await visit.runtime.operators.replies.list(ReplyStatus.DEAD, limit=1):
         said = "replies are dead: n8n has not taken them"
-        found.append(Trouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
+        found.append(StoreTrouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
     return [*found, *await _stranded(visit)]
 
 
-def _of_processes(visit: Visit, totals: Totals) -> Iterator[Trouble]:
+def _of_processes(visit: Visit, totals: Totals) -> Iterator[StoreTrouble]:
     if not any(name.startswith("worker-") for name in totals.live_processes):
-        yield Trouble("no worker is alive: calls and replies wait", "start one: n8n-bridge worker")
+        yield StoreTrouble(
+            "no worker is alive: calls and replies wait", "start one: n8n-bridge worker"
+        )
     if warning := visit.runtime.health.warning:
-        yield Trouble(f"{warning[:1].lower()}{warning[1:]}", "see what Redis lost, and why")
+        yield StoreTrouble(f"{warning[:1].lower()}{warning[1:]}", "see what Redis lost, and why")
     for origin, rests in totals.circuits.items():
         if rests:
-            yield Trouble(
+            yield StoreTrouble(
                 f"replies to {origin} rest, for it has failed too often",
                 "start n8n again; one reply after the other finds out when it is back",
             )
 
 
-def _of_waiting(totals: Totals) -> Iterator[Trouble]:
+def _of_waiting(totals: Totals) -> Iterator[StoreTrouble]:
     for (server, hook), age_s in totals.oldest_s.items():
         if age_s >= OLD_S:
-            yield Trouble(
+            yield StoreTrouble(
                 f"an event has waited on {server}/{hook} for {duration(round(age_s * 1000))}",
                 "nobody takes it: see that a client of Claude's is connected and asked to",
                 f"/events?server={server}&hook={hook}&status=queued",
             )
     if totals.late_s >= LATE_S:
         late = duration(round(totals.late_s * 1000))
-        yield Trouble(
+        yield StoreTrouble(
             f"calls have been due for {late} and no worker has begun them",
             "start more workers, or raise their --concurrency",
             "/calls?status=queued",
         )
 
 
-def _of_memory(totals: Totals) -> Iterator[Trouble]:
+def _of_memory(totals: Totals) -> Iterator[StoreTrouble]:
     used, most = totals.memory.get("used_memory", 0), totals.memory.get("maxmemory", 0)
     if most and used / most >= FULL:
-        yield Trouble(
+        yield StoreTrouble(
             f"Redis has used {used / most:.0%} of the memory that it may",
             "raise its maxmemory, or keep records for less long (BRIDGE_EVENT_TTL_S)",
         )
 
 
-async def _stranded(visit: Visit) -> list[Trouble]:
+async def _stranded(visit: Visit) -> list[StoreTrouble]:
     stores = visit.request.app.runtime.stores
     found = await stranded(stores.operators, stores.counters, visit.runtime.servers)
     return [
-        Trouble(
+        StoreTrouble(
             f"{each.queued} events wait on {each.server}/{each.hook}, which no server file has",
             "give a hook that name again, or let them expire",
             f"/events?server={each.server}&hook={each.hook}",
