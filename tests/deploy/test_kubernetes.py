@@ -11,6 +11,7 @@ import yaml
 
 from bridge.authoring.checking.check import check, errors
 from bridge.configuration.settings import Settings
+from tests.docs.commands_shown import look_at
 from tests.processes import ROOT
 
 FOLDER = ROOT / "config" / "deploy" / "kubernetes"
@@ -93,6 +94,12 @@ def test_a_pod_may_do_nothing_but_its_work_and_writes_to_its_volumes_alone(name:
     }
     written = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
     assert written == {"/data", "/tmp"}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_pod_runs_a_command_that_there_is(name: str) -> None:
+    (container,) = pod(name)["containers"]
+    look_at(["n8n-bridge", *container["args"]])
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.configuration.settings import Settings
 from tests.deploy.compose import FILE
+from tests.docs.commands_shown import look_at
 from tests.npm import node
 from tests.processes import ROOT
 
@@ -45,6 +46,12 @@ def test_systemd_gives_a_process_the_time_to_drain_and_ends_its_children_after_i
     (stop_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
     assert int(stop_s) > LONGEST_STOP_S
     assert "\nKillMode=mixed\n" in text
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_runs_a_command_that_there_is(unit: Path) -> None:
+    (started,) = re.findall(r"^ExecStart=(.+)$", unit.read_text(), re.MULTILINE)
+    look_at(started.replace("%i", "8081").split())
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
