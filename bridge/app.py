@@ -26,8 +26,7 @@ from bridge.reload import Reloader, Step
 from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.logins import Logins
 from bridge.verbs.operators import warn_of_stranded
-from bridge.web import callbacks, events, health, hooks, openapi
-from bridge.web import events as operators
+from bridge.web import callbacks, events, health, hooks, openapi, operators, pauses
 from bridge.web.middleware import (
     ErrorAnswers,
     HostGuard,
@@ -77,7 +76,17 @@ ROUTES = (
     Route("/metrics", health.show_metrics),
     Route("/callbacks/{call_id}", callbacks.receive_callback, methods=["POST"]),
     Route("/events/{event_id}", events.show_event, name="show_event"),
-    Route("/events/{event_id}/redrive", operators.redrive_event, methods=["POST"]),
+    Route("/events/{event_id}/redrive", events.redrive_event, methods=["POST"]),
+    Route("/events/{event_id}/release", operators.release_event, methods=["POST"]),
+    Route("/events/{event_id}/expire", operators.expire_event, methods=["POST"]),
+    Route("/events/{event_id}/run-again", operators.run_event_again, methods=["POST"]),
+    Route("/calls/{call_id}/cancel", operators.cancel_call, methods=["POST"]),
+    Route("/calls/{call_id}/run-again", operators.run_call_again, methods=["POST"]),
+    Route("/pauses", pauses.list_pauses, methods=["GET"]),
+    Route("/pauses/{server}", pauses.pause, methods=["POST"]),
+    Route("/pauses/{server}", pauses.resume, methods=["DELETE"]),
+    Route("/pauses/{server}/{part}", pauses.pause, methods=["POST"]),
+    Route("/pauses/{server}/{part}", pauses.resume, methods=["DELETE"]),
     Route("/openapi.json", openapi.show_openapi),
     Route("/.well-known/oauth-protected-resource/{wire}/{server}", metadata.show_resource),
     Route("/.well-known/oauth-authorization-server", metadata.show_authorization_server),

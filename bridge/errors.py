@@ -167,6 +167,16 @@ class TooManyTakersError(TransientError):
         )
 
 
+class PausedError(TransientError):
+    """Operators have paused the hook, or all of its server: it hands out no event."""
+
+    def __init__(self, place: str, since: str) -> None:
+        super().__init__(
+            f"{place} is paused by an operator since {since}: its events stay queued, and nobody "
+            "is handed one until an operator resumes it"
+        )
+
+
 class FullError(TransientError):
     """As many events wait on the hook as may; nothing was stored."""
 

@@ -158,13 +158,36 @@ class ListedReply:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """A place in which operators let nothing begin.
+
+    It is `server`, or `server/part` for the hook and the workflow that have that name. `by` is who
+    paused it, at a moment of Redis's clock.
+    """
+
+    place: str
+    by: str
+    at_ms: int
+
+    def covers(self, server: str, part: str) -> bool:
+        """Report whether a hook or a workflow is paused by it."""
+        return self.place in (server, f"{server}/{part}")
+
+
+def paused_since(at_ms: int) -> str:
+    """Return the words for what is paused, and since when."""
+    return f"paused by an operator since {second(at_ms)}"
+
+
+@dataclass(frozen=True)
 class Event:
     """One payload received on a hook; times are on Redis's clock, `attempt` counts leases.
 
     `merged` counts the later requests that became part of it, the newest of which gave the payload;
     `execution` is n8n's, as `workflow/execution` or the execution's id alone, where it is known;
     `kept` holds the `headers` and the `query` that the hook shows beside the payload; `trace` is
-    the one that its request is part of, as `trace_of` returns it.
+    the one that its request is part of, as `trace_of` returns it. `paused_at_ms` is since when
+    its hook is paused, while it is queued there.
     """
 
     event_id: EventId
@@ -182,6 +205,7 @@ class Event:
     execution: str = ""
     kept: dict[str, Json] = field(default_factory=dict, hash=False)
     trace: str = ""
+    paused_at_ms: int | None = None
 
     @property
     def names(self) -> dict[str, str | int]:
@@ -222,7 +246,8 @@ class Call:
 
     `execution` is n8n's own id of the run, where the webhook has told it; `file_bytes` is how long
     the file is that it ended with, 0 where it did not. `attached` says that whoever asked has
-    joined it; `is_shared_task` that it is the task of one who has.
+    joined it; `is_shared_task` that it is the task of one who has. `paused_at_ms` is since when its
+    workflow is paused, while it waits for that to end.
     """
 
     call_id: CallId
@@ -248,6 +273,7 @@ class Call:
     is_shared_task: bool = False
     questions: tuple[Question, ...] = ()
     file_bytes: int = 0
+    paused_at_ms: int | None = None
 
     @property
     def asks(self) -> bool:

@@ -58,6 +58,7 @@ from bridge.verbs.operators import Operators
 from bridge.verbs.pushes import Pushes
 from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
+from bridge.verbs.running_again import RunningAgain
 from bridge.verbs.runs import Runs
 from bridge.verbs.sessions import Sessions, SessionStores, limits_of
 from bridge.verbs.store_losses import StoreLosses
@@ -130,6 +131,7 @@ class WebRuntime:
     callbacks: Callbacks
     operators: Operators
     records: Records
+    running_again: RunningAgain
     health: Health
     receivers: Receivers
 
@@ -336,17 +338,13 @@ class _Parts:
             callbacks=Callbacks(stores.calls, schemas, self.servers),
             operators=Operators(stores.operators, stores.events, stores.calls, replies),
             records=Records(SearchStore(self.steps), stores.operators, self.servers),
+            running_again=RunningAgain(stores.operators.again, self.intake(), schemas, self.queue),
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
             receivers=self.receivers,
         )
 
     def mcp(self, authenticator: Authenticator, events: Events) -> McpRuntime:
-        settings, stores, signals, schemas = (
-            self.settings,
-            self.stores,
-            self.signals,
-            self.schemas,
-        )
+        settings, stores, signals, schemas = self.settings, self.stores, self.signals, self.schemas
         acks = Acks(stores.claims, stores.calls)
         return McpRuntime(
             settings=settings,

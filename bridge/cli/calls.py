@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import BinaryIO
 
 import click
 
+from bridge.cli.editing import edited, written
 from bridge.cli.listing import Listed, act_on_named
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import (
@@ -28,11 +30,13 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
+from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
+from bridge.verbs.running_again import read_arguments
 
-COLUMNS = "call_id server principal workflow status attempt created_at duration_ms"
+COLUMNS = "call_id server principal workflow status paused_since attempt created_at duration_ms"
 LISTED = Listed(RecordKind.CALLS, Records.calls, call_row, COLUMNS, "call_id")
 OPEN = (CallStatus.QUEUED, CallStatus.RUNNING)
 BY = "Only what this principal made."
@@ -98,6 +102,33 @@ def cancel_calls(
     else:
         open_ones = replace(chosen, statuses=chosen.statuses or OPEN)
         LISTED.act_on_chosen(environ, "calls cancel", open_ones, cancel, bulk)
+
+
+@calls.command("run-again")
+@click.argument("call_id")
+@edited("arguments")
+@json_option
+@click.pass_obj
+def run_call_again(
+    environ: Environ, call_id: str, file: BinaryIO | None, edit: bool, as_json: bool
+) -> None:
+    """Run a call again as new, with its own arguments or others; each of the two names the other.
+
+    The new call is the same principal's, who finds it in list_calls, and is checked against the
+    workflow's schema as it is now.
+    """
+
+    async def work(operation: Operation) -> Call:
+        again = operation.running_again
+        earlier = await again.arguments(call_id) if edit else None
+        value = written(earlier, file, edit=edit)
+        arguments = None if value is None else read_arguments(value.value)
+        ttl_s = operation.settings.result_ttl_s
+        call = await again.run_call(call_id, OPERATOR, operation.servers, ttl_s, arguments)
+        audit(OPERATOR, "calls run-again", call_id, call.call_id)
+        return call
+
+    print_record(call_row(operate(environ, work)), as_json=as_json)
 
 
 @calls.command("tail")

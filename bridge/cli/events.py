@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import BinaryIO
 
 import click
 
+from bridge.cli.editing import edited, written
 from bridge.cli.listing import Listed, act_on_named
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import (
@@ -28,11 +30,13 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
-from bridge.models import Event, EventStatus
+from bridge.formats.payloads import Content
+from bridge.log import OPERATOR, audit
+from bridge.models import Body, Event, EventStatus
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
 
-COLUMNS = "event_id server hook status attempt received_at reply.status"
+COLUMNS = "event_id server hook status paused_since attempt received_at reply.status"
 LISTED = Listed(RecordKind.EVENTS, Records.events, event_row, COLUMNS, "event_id")
 SET_ASIDE = (EventStatus.DEAD, EventStatus.EXPIRED)
 BY = "Only what this principal took last."
@@ -97,6 +101,60 @@ def redrive_events(
     else:
         aside = replace(chosen, statuses=chosen.statuses or SET_ASIDE)
         LISTED.act_on_chosen(environ, "events redrive", aside, redrive, bulk)
+
+
+@events.command("run-again")
+@click.argument("event_id")
+@edited("payload")
+@json_option
+@click.pass_obj
+def run_event_again(
+    environ: Environ, event_id: str, file: BinaryIO | None, edit: bool, as_json: bool
+) -> None:
+    """Bring an event's payload to its hook again as new; each of the two events names the other.
+
+    It is checked against the hook's schema as it is now. Nobody in n8n waits for the answer: it
+    stays with the event. To have a workflow go on that still waits, redrive the event itself.
+    """
+
+    async def work(operation: Operation) -> Event:
+        again = operation.running_again
+        earlier = await again.payload(event_id) if edit else None
+        value = written(earlier, file, edit=edit)
+        content = Content(value.value, Body(value.text, "application/json")) if value else None
+        event = await again.run_event(event_id, OPERATOR, operation.servers, content)
+        audit(OPERATOR, "events run-again", event_id, event.event_id)
+        return event
+
+    print_record(event_row(operate(environ, work)), as_json=as_json)
+
+
+@events.command("release")
+@click.argument("event_ids", nargs=-1, required=True)
+@json_option
+@click.pass_obj
+def release_events(environ: Environ, event_ids: tuple[str, ...], as_json: bool) -> None:
+    """Queue leased events again; their takers may still answer, until others have taken them."""
+
+    async def release(operation: Operation, event_id: str) -> dict[str, object]:
+        status = await operation.operators.release(event_id, OPERATOR)
+        return {"status": status}
+
+    act_on_named(environ, "events release", event_ids, release, as_json=as_json)
+
+
+@events.command("expire")
+@click.argument("event_ids", nargs=-1, required=True)
+@json_option
+@click.pass_obj
+def expire_events(environ: Environ, event_ids: tuple[str, ...], as_json: bool) -> None:
+    """End the time of events: n8n gets the hook's default reply, where there is one."""
+
+    async def expire(operation: Operation, event_id: str) -> dict[str, object]:
+        status, reply_status = await operation.operators.expire(event_id)
+        return {"status": status, "reply_status": reply_status}
+
+    act_on_named(environ, "events expire", event_ids, expire, as_json=as_json)
 
 
 @events.command("tail")

@@ -259,6 +259,22 @@ def _replies() -> click.Command:
     return replies
 
 
+@commands.later("pause")
+def _pause() -> click.Command:
+    """Let nothing begin in a server, a hook or a workflow; what comes waits."""
+    from bridge.cli.pausing import pause
+
+    return pause
+
+
+@commands.later("resume")
+def _resume() -> click.Command:
+    """Have a paused server, hook or workflow go on with what waits."""
+    from bridge.cli.pausing import resume
+
+    return resume
+
+
 @commands.later("tokens")
 def _tokens() -> click.Command:
     """Make, list and revoke tokens of Claude clients."""

@@ -18,6 +18,7 @@ from bridge.local.valkey import address_in
 from bridge.models import new_process_id
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
+from bridge.schemas.checks import SchemaCache
 from bridge.store.breakers import Breakers
 from bridge.store.calls import CallStore
 from bridge.store.events import EventStore
@@ -28,9 +29,11 @@ from bridge.store.safety import demand_safety
 from bridge.store.searching import SearchStore
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
+from bridge.verbs.intake import Intake
 from bridge.verbs.operators import Operators
 from bridge.verbs.records import Records
 from bridge.verbs.replies import Replies
+from bridge.verbs.running_again import RunningAgain
 from bridge.verbs.tokens import Tokens
 
 T = TypeVar("T")
@@ -45,6 +48,7 @@ class Operation:
 
     operators: Operators
     records: Records
+    running_again: RunningAgain
     tokens: Tokens
     settings: Settings
     servers: Mapping[str, Server]
@@ -84,17 +88,21 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     async with Redis.from_pool(open_pool(url)) as client:
         steps = Steps(client, PATIENCE_S)
         async with steps.running():
-            process = new_process_id("operator")
+            process, queue, store = new_process_id("operator"), Queue(client), OperatorStore(steps)
+            events, addresses = EventStore(steps), ReplyAddresses.of(settings)
             replies = Replies(
                 ReplyStore(steps, process),
                 Breakers(steps),
-                Queue(client),
-                ReplyAddresses.of(settings),
+                queue,
+                addresses,
                 settings.reply_retry_s,
             )
+            schemas = SchemaCache(PATIENCE_S)
+            intake = Intake(events, schemas, addresses, settings.event_ttl_s)
             yield Operation(
-                Operators(OperatorStore(steps), EventStore(steps), CallStore(steps), replies),
-                Records(SearchStore(steps), OperatorStore(steps), files.servers),
+                Operators(store, events, CallStore(steps), replies),
+                Records(SearchStore(steps), store, files.servers),
+                RunningAgain(store.again, intake, schemas, queue),
                 Tokens(TokenStore(steps), settings),
                 settings,
                 files.servers,

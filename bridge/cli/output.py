@@ -30,12 +30,17 @@ def event_row(event: Event) -> dict[str, object]:
         "server": event.server,
         "hook": event.hook,
         "status": event.status,
+        "paused_since": _moment(event.paused_at_ms),
         "attempt": event.attempt,
         "received_at": instant(event.received_at_ms),
         "merged": event.merged,
         "reason": event.reason,
         "reply": reply_row(event.reply),
     }
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else instant(at_ms, "seconds")
 
 
 def reply_row(reply: Reply) -> dict[str, object]:
@@ -61,6 +66,7 @@ def call_row(call: Call) -> dict[str, object]:
         "principal": call.principal.name,
         "workflow": call.workflow,
         "status": call.status,
+        "paused_since": _moment(call.paused_at_ms),
         "attempt": call.attempt,
         "created_at": instant(call.created_at_ms),
         "duration_ms": call.age_ms,

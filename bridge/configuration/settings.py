@@ -246,8 +246,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     operator_token: SecretStr | None = Field(
         None,
-        description="the token that `POST /events/{event_id}/redrive` asks for, and by which "
-        "operators log in at `/console`. Without it only loopback may redrive",
+        description="the token that operators' acts ask for over HTTP, such as `POST "
+        "/events/{event_id}/redrive` and `/pauses`, and by which they log in at `/console`. "
+        "Without it only loopback may act",
     )
     viewer_token: SecretStr | None = Field(
         None,

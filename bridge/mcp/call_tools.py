@@ -33,7 +33,7 @@ from bridge.mcp.tools import (
     whole,
 )
 from bridge.mcp.workflow_tools import EXPIRED, described_file, with_image
-from bridge.models import Call, CallId, CallStatus, instant, second
+from bridge.models import Call, CallId, CallStatus, instant, paused_since, second
 from bridge.n8n.outcomes import RESULT_FILE_PATH
 
 
@@ -126,6 +126,8 @@ def _standing(call: Call) -> dict[str, Any]:
         described["progress"] = call.progress
     if not call.status.is_final and call.message:
         described["message"] = call.message
+    if call.paused_at_ms:
+        described["paused"] = paused_since(call.paused_at_ms)
     if call.status is CallStatus.EXPIRED:
         described["failure"] = EXPIRED
     elif call.status.is_final and call.failure:
@@ -142,12 +144,13 @@ def _result(caller: Caller, call: Call, offset: int, detailed: bool) -> dict[str
 
 
 def _row(call: Call) -> dict[str, Any]:
-    return {
+    row = {
         "call_id": call.call_id,
         "tool": call.workflow,
         "status": call.status,
         "created_at": second(call.created_at_ms),
     }
+    return row | ({"paused": paused_since(call.paused_at_ms)} if call.paused_at_ms else {})
 
 
 def _detailed_row(call: Call) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import functools
 from typing import Any
 
 from bridge.configuration.servers import Server
-from bridge.errors import NotFoundError
+from bridge.errors import NotFoundError, PausedError
 from bridge.formats.file_pages import page_bytes
 from bridge.formats.json_text import show
 from bridge.mcp.tool_results import (
@@ -69,6 +69,9 @@ async def list_events(context: Context, given: Arguments) -> Told:
         "events": [describe(event) for event in listing.events],
         "next_cursor": listing.next_cursor,
     }
+    if paused := [event for event in listing.events if event.paused_at_ms]:
+        place, at_ms = f"{caller.server.name}/{paused[0].hook}", paused[0].paused_at_ms
+        told["paused"] = str(PausedError(place, second(at_ms or 0)))
     return ToolOutcome(success(unless_held(told, "events", held_by(given))))
 
 
@@ -90,7 +93,10 @@ async def take_event(context: Context, given: Arguments) -> Told:
         caller.presence(),
         caller.scope,
     )
-    taken = await unless_leaving(caller.leaving, taking)
+    try:
+        taken = await unless_leaving(caller.leaving, taking)
+    except PausedError as error:
+        return ToolOutcome(success({"event_id": None, "paused": str(error)}))
     if taken is None:
         return ToolOutcome(success({"event_id": None}))
     return _taken(caller, taken)

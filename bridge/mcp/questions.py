@@ -6,14 +6,14 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from bridge.configuration.servers import Server
-from bridge.errors import InvalidError, LeaseLostError, MalformedError
+from bridge.errors import InvalidError, LeaseLostError, MalformedError, PausedError
 from bridge.formats.json_text import parse_json, spell
 from bridge.formats.long_json import LongJson, page
 from bridge.formats.payloads import read_kept
 from bridge.log import audit
 from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload
 from bridge.mcp.tools import Caller, Schema
-from bridge.models import Call, Json, Question
+from bridge.models import Call, Json, Question, paused_since
 
 FORM_TYPES = frozenset({"string", "number", "integer", "boolean"})
 FREE_FORM: Schema = {
@@ -33,6 +33,9 @@ def input_required(caller: Caller, question: Question) -> dict[str, Any]:
 def next_step(call: Call, caller: Caller) -> str:
     """Report what to do about a call that has not ended."""
     then = "read_call with this call_id and wait_seconds 60"
+    if call.paused_at_ms:
+        since = paused_since(call.paused_at_ms)
+        return f"{call.workflow} is {since}: this call waits until it is resumed. Call {then}."
     if call.question is None:
         return f"Not finished yet. Call {then}."
     if call.question.is_taken:
@@ -76,7 +79,8 @@ async def take_answer(caller: Caller, question: Question, response: object) -> N
     """Answer a task's open question as its user did, on record; one that is settled is left.
 
     Raises:
-        MCPError: the answer breaks the hook's reply schema; the question stays open.
+        MCPError: the answer breaks the hook's reply schema, or the hook is paused; the question
+            stays open.
     """
     questions, event_id = caller.runtime.questions, question.event_id
     try:
@@ -90,7 +94,7 @@ async def take_answer(caller: Caller, question: Question, response: object) -> N
                 return
     except LeaseLostError:
         return
-    except InvalidError as error:
+    except (InvalidError, PausedError) as error:
         audit(str(caller.principal), "tasks/update", event_id, "refused")
         raise MCPError(types.INVALID_PARAMS, str(error)) from error
     audit(str(caller.principal), "tasks/update", event_id, "done")

@@ -27,7 +27,7 @@ from bridge.mcp.workflow_tools import (
     tell,
     with_image,
 )
-from bridge.models import Call, CallId, CallStatus, instant
+from bridge.models import Call, CallId, CallStatus, instant, paused_since
 
 POLL_INTERVAL_MS = 2000
 
@@ -135,7 +135,9 @@ def _state(call: Call, ttl_s: int) -> dict[str, Any]:
 
 
 def _progress(call: Call) -> str:
-    """Report what the workflow last reported of itself; empty when it has not."""
+    """Report what the workflow last reported of itself, or that it is paused; empty for neither."""
+    if call.paused_at_ms:
+        return paused_since(call.paused_at_ms)
     share = "" if call.progress is None else f"{call.progress:.0%}"
     return ": ".join(told for told in (share, call.message) if told)
 

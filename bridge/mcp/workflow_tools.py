@@ -33,7 +33,7 @@ from bridge.mcp.tools import (
     success,
     unless_leaving,
 )
-from bridge.models import Call, CallStatus, second, trace_of
+from bridge.models import Call, CallStatus, paused_since, second, trace_of
 from bridge.schemas.compile import is_read_by_clients
 from bridge.store.signals import Signal
 from bridge.tracing import EndedSpan, current_trace
@@ -168,6 +168,8 @@ async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | N
 
 
 def _how_it_stands(call: Call) -> str:
+    if call.paused_at_ms:
+        return f"{call.workflow} is {paused_since(call.paused_at_ms)}; the call waits"
     told = f": {call.message}" if call.message else ""
     share = f" {call.progress:.0%}" if call.progress is not None else ""
     return f"{call.workflow} is {call.status}{share}, {call.age_ms / 1000:.0f} s so far{told}"

@@ -103,6 +103,7 @@ class CallRow(NamedTuple):
     execution: str | None
     trace: str | None
     shared_task: str | None
+    paused_at: int | None
 
     def call(self) -> Call:
         """Return the call, without its result."""
@@ -126,6 +127,7 @@ class CallRow(NamedTuple):
             execution=self.execution,
             trace=self.trace or "",
             is_shared_task=self.shared_task is not None,
+            paused_at_ms=self.paused_at,
             result=None,
         )
 

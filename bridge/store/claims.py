@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.errors import TooManyTakersError
-from bridge.models import Body, Event, EventId, LeaseToken, Principal, ProcessId
+from bridge.errors import PausedError, TooManyTakersError
+from bridge.models import Body, Event, EventId, LeaseToken, Principal, ProcessId, second
 from bridge.store.events import EventRow
+from bridge.store.pauses import read_pauses
 from bridge.store.steps import Steps, step
 
 
@@ -36,13 +37,15 @@ class ClaimRequest:
 class TakenRow(NamedTuple):
     """An event with its payload, or why there is none.
 
-    `in turn`: others stand in line for it; `too many`: one more may not wait, until `free_in_ms`.
+    `in turn`: others stand in line for it; `too many`: one more may not wait, until `free_in_ms`;
+    `none`: there is none to take, while some places are `paused`, which may be why.
     """
 
     outcome: str
     free_in_ms: int | None
     body: bytes | None
     event: EventRow | None
+    paused: bytes | None
 
     def taken(self) -> tuple[Event, Body] | None:
         """Return the event and its payload."""
@@ -50,6 +53,12 @@ class TakenRow(NamedTuple):
             return None
         event = self.event.event()
         return event, Body(self.body, event.media_type)
+
+    def demand_open(self, server: str, hooks: Sequence[str]) -> None:
+        """Raise a PausedError where one of these hooks is paused."""
+        for pause in read_pauses(self.paused):
+            if any(pause.covers(server, hook) for hook in hooks):
+                raise PausedError(pause.place, second(pause.at_ms))
 
 
 class WaitingRow(NamedTuple):
@@ -138,6 +147,7 @@ class ClaimStore:
 
         Raises:
             TooManyTakersError: as many of the principal wait as may.
+            PausedError: there is none now, and a hook that it asks for is paused.
         """
         found = await self._take(wish, principal, token)
         while found and found.outcome == "in turn":
@@ -147,6 +157,8 @@ class ClaimStore:
             )
         if found and found.outcome == "too many":
             raise TooManyTakersError(wish.most, (found.free_in_ms or 0) / 1000)
+        if found and found.paused:
+            found.demand_open(wish.server, wish.only or [hook for hook, _ in wish.hooks])
         return found.taken() if found else None
 
     async def _take(
@@ -168,7 +180,7 @@ class ClaimStore:
     async def take_one(
         self, event_id: EventId, principal: Principal, token: LeaseToken
     ) -> tuple[Event, Body] | None:
-        """Lease this very event, past everyone in line; None when it is not queued."""
+        """Lease this very event, past all in line; None when it is not queued, or is paused."""
         found = await _take_one(
             self._steps,
             event_id=event_id,

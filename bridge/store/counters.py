@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from bridge.models import Pause
 from bridge.store.breakers import is_open
 from bridge.store.histograms import Counted, Histogram, Name, counted_of
+from bridge.store.pauses import read_pauses
 from bridge.store.steps import Steps, step
 
 OPENED = "reply_circuits_opened"
@@ -53,6 +55,7 @@ class TotalsRow(NamedTuple):
     breakers: dict[str, bytes]
     identity: str | None
     memory: dict[str, int]
+    paused: bytes | None
 
 
 @step("totals.read")
@@ -83,6 +86,7 @@ class Totals:
     circuits: dict[str, bool] = field(default_factory=dict)
     """Of each failing origin, whether replies to it rest."""
     memory: dict[str, int] = field(default_factory=dict)
+    paused: tuple[Pause, ...] = ()
     made_at_s: float = 0
     """When the store was made, or was found to be another than before."""
 
@@ -124,5 +128,6 @@ class Counters:
             live_processes=tuple(row.live_processes),
             circuits={origin: is_open(circuit) for origin, circuit in row.breakers.items()},
             memory=row.memory,
+            paused=tuple(read_pauses(row.paused)),
             made_at_s=int(made_at_ms or 0) / 1000,
         )

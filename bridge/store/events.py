@@ -143,6 +143,7 @@ class EventRow(NamedTuple):
     kept: str | None
     trace: str | None
     reply: Reply
+    paused_at: int | None
 
     def event(self) -> Event:
         """Return the event."""
@@ -162,6 +163,7 @@ class EventRow(NamedTuple):
             execution=self.execution or "",
             kept=decode(self.kept) if self.kept else {},
             trace=self.trace or "",
+            paused_at_ms=self.paused_at if self.status in ("queued", "delayed") else None,
         )
 
 

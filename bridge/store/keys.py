@@ -51,6 +51,7 @@ KEYS = (
     Key("order", "order", "string", "steps", False, "never: the last order number given"),
     Key("identity", "identity", "string", "identity", False, "never: the name of the store"),
     Key("layout", "layout", "string", "identity", False, "never: how new records are laid out"),
+    Key("paused", "paused", "string", "operators", False, "once nothing is paused any more"),
     Key(
         "counters", "counters", "hash", "counters", False, "never: totals since the store was made"
     ),

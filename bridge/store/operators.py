@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.models import EventId, Json, Moment, Principal, Timeline
+from bridge.store.again import AgainStore
+from bridge.store.pauses import PauseStore
 from bridge.store.replies import read_attempts
 from bridge.store.steps import Steps, step
 
@@ -13,7 +15,7 @@ GATHERED_MAX = 2000
 
 
 class RedrivenRow(NamedTuple):
-    """What became of the wish to redrive an event, and where the event stands."""
+    """What became of the wish to redrive or expire an event, and where the event stands."""
 
     outcome: str
     status: str | None
@@ -30,6 +32,11 @@ class TimelineRow(NamedTuple):
 @step("claims.redrive")
 async def _redrive(steps: Steps, *, event_id: EventId, token: str) -> RedrivenRow:
     """Queue a dead or expired event anew."""
+
+
+@step("operators.expire")
+async def _expire(steps: Steps, *, event_id: EventId, reason: str) -> RedrivenRow:
+    """Expire an event that is not settled."""
 
 
 @step("operators.now_ms")
@@ -67,6 +74,8 @@ class OperatorStore:
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
+        self.pauses = PauseStore(steps)
+        self.again = AgainStore(steps)
 
     async def redrive(self, event_id: EventId, token: str) -> tuple[str, str]:
         """Queue a dead or expired event anew, all its attempts and its time before it.
@@ -75,6 +84,11 @@ class OperatorStore:
         `unknown`. The same `token` again is the same wish.
         """
         row = await _redrive(self._steps, event_id=event_id, token=token)
+        return row.outcome, row.status or ""
+
+    async def expire(self, event_id: EventId, reason: str) -> tuple[str, str]:
+        """Expire an event: `expired`, or `refused` for one that is settled, or `unknown`."""
+        row = await _expire(self._steps, event_id=event_id, reason=reason)
         return row.outcome, row.status or ""
 
     async def now_ms(self) -> int:

@@ -44,7 +44,8 @@ class Running:
 class RunRow(NamedTuple):
     """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began.
 
-    `lacks` says why it is not to be run as it is: `wanting`, its `turn` or a `place`.
+    `lacks` says why it is not to be run as it is: `wanting`, `resuming` (its workflow is paused),
+    its `turn` or a `place`.
     """
 
     lacks: str
@@ -71,6 +72,11 @@ async def _lease(
 @step("outcomes.drop")
 async def _drop(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
     """Cancel a call that nobody waits for."""
+
+
+@step("resting.take")
+async def _rest(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
+    """Have a call rest while its workflow is paused: in how many milliseconds it is due again."""
 
 
 @step("turns.take")
@@ -155,7 +161,8 @@ class RunStore:
         A call for which no worker has a place stands in line for one, in fair turn. One whose
         workflow runs as often as it may stands in line too: the one that came first is due as soon
         as another ends. One whose workflow has a rate is given the next moment that is free, keeps
-        it, and is due then. With `sends` it is on record as sent in the same step.
+        it, and is due then. One whose workflow is paused rests. With `sends` it is on record as
+        sent in the same step.
         """
         await self._announced()
         while row := await self._leased(call_id, token, sends=sends):
@@ -183,7 +190,7 @@ class RunStore:
             left = await _drop(self._steps, call_id=call_id, failure=UNWANTED)
             await passed_on(self._steps, call_id, left)
             return False
-        take = _take_turn if lacks == "turn" else _take_place
+        take = {"resuming": _rest, "turn": _take_turn, "place": _take_place}[lacks]
         again_ms = round(LOOK_AGAIN_S * 1000)
         return not await take(self._steps, call_id=call_id, look_again_ms=again_ms)
 

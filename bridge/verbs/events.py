@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bridge.configuration.servers import Server
-from bridge.errors import InvalidError, LeaseLostError, NotFoundError
+from bridge.errors import InvalidError, LeaseLostError, NotFoundError, PausedError
 from bridge.formats.cursors import order_after
 from bridge.formats.file_pages import FilePage, file_page
 from bridge.formats.json_text import encode
@@ -21,6 +21,7 @@ from bridge.models import (
     Principal,
     ReplyStatus,
     new_lease_token,
+    second,
 )
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
@@ -176,11 +177,15 @@ class Questions:
         Raises:
             NotFoundError: unknown, or another server's.
             LeaseLostError: somebody else has taken it, or it is settled.
+            PausedError: its hook is paused.
         """
         event = await self._events.find(server.name, event_id)
         token = new_lease_token()
         found = await self._store.take_one(event.event_id, principal, token)
         if found is None:
+            event = await self._events.find(server.name, event_id)
+            if event.paused_at_ms:
+                raise PausedError(f"{server.name}/{event.hook}", second(event.paused_at_ms))
             raise LeaseLostError(f"this event is not queued any more: it is {event.status}")
         event, body = found
         return Taken(event, read_kept(body.content), token)

@@ -90,6 +90,19 @@ class Intake:
             _record_span(event, incoming.traceparent if event.trace else "", began_at_s)
         return event, outcome == "duplicate"
 
+    async def anew(self, server: Server, hook: Hook, incoming: Incoming) -> NewEvent:
+        """Make an event of a payload that came before: it counts against no limit of its hook.
+
+        Raises:
+            InvalidError: the payload breaks the hook's schema.
+        """
+        content = incoming.content
+        if hook.payload is not None:
+            content = await self._as_wanted(hook, content)
+            await self._check(hook, content, ())
+        new = self._new_event(server, hook, replace(incoming, content=content), content)
+        return replace(new, rate=None, queued_max=None, coalesce="")
+
     def _new_event(self, server: Server, hook: Hook, incoming: Incoming, kept: Content) -> NewEvent:
         content = incoming.content
         key, digest = _identity(hook, incoming)

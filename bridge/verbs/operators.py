@@ -24,11 +24,12 @@ from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
+from bridge.verbs.pausing import CANCELLED, Pausing
 from bridge.verbs.replies import Replies
 
 logger = logging.getLogger(__name__)
 
-CANCELLED = "cancelled by an operator"
+EXPIRED = "expired by an operator"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Operators:
         self._events = events
         self._calls = calls
         self.replies = replies
+        self.pausing = Pausing(store.pauses, store, calls)
 
     async def order_at(self, ago_s: float) -> int:
         """Return the order number of the moment `ago_s` seconds ago."""
@@ -120,6 +122,37 @@ class Operators:
             raise ConflictError(f"nothing was set aside: the event is {status}{settled}")
         logger.info("event.redriven", extra=_place(event))
         return EventStatus.QUEUED, event.reply.status
+
+    async def release(self, event_id: str, by: str) -> EventStatus:
+        """Queue a leased event again; its taker may still answer, until another has taken it.
+
+        Raises:
+            NotFoundError: there is no such event.
+            ConflictError: nobody has taken it.
+        """
+        event, _ = await self.event(event_id)
+        outcome, status = await self._store.pauses.take_back_event(event.event_id, by)
+        if outcome != "released":
+            raise ConflictError(f"nobody has taken the event: it is {status or 'gone'}")
+        logger.info("event.released", extra=_place(event) | {"status": status})
+        return EventStatus(status)
+
+    async def expire(self, event_id: str) -> tuple[EventStatus, ReplyStatus]:
+        """End the time of an event; n8n gets the hook's default reply, if there is one.
+
+        A dead one stays dead. Returns where event and reply stand then.
+
+        Raises:
+            NotFoundError: there is no such event.
+            ConflictError: it is settled.
+        """
+        event, _ = await self.event(event_id)
+        outcome, status = await self._store.expire(event.event_id, EXPIRED)
+        if outcome != "expired":
+            raise ConflictError(f"the event is settled: it is {status or 'gone'}")
+        logger.info("event.expired", extra=_place(event))
+        event, _ = await self.event(event_id)
+        return event.status, event.reply.status
 
     async def calls(self, wanted: RecordFilter) -> list[Call]:
         """List calls of all principals, oldest first."""

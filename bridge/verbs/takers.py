@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.ending import end
-from bridge.errors import StoreUnavailableError, TooManyTakersError, TransientError
+from bridge.errors import PausedError, StoreUnavailableError, TooManyTakersError, TransientError
 from bridge.formats.long_json import LongJson
 from bridge.formats.payloads import read_kept
-from bridge.models import Event, Json, LeaseToken, Principal, new_lease_token
+from bridge.models import Body, Event, Json, LeaseToken, Principal, new_lease_token
 from bridge.store.claims import ClaimRequest, ClaimStore
 from bridge.store.processes import DIED
 from bridge.store.signals import Signal, Signals
@@ -166,20 +166,23 @@ class Takers:
 
         Raises:
             TooManyTakersError: as many of the principal wait as may.
+            PausedError: there was none, and a hook that was asked for is paused.
         """
         hooks = [(name, each.priority) for name, each in server.hooks.items()]
         only = [name for name in (hook,) if name] or sorted(scope.hooks or ())
         if scope.hooks is not None and not only:
             return None
-        ends_at = _now() + wait_s
+        ends_at, found = _now() + wait_s, None
         while True:
             waiter, left_s = secrets.token_hex(8), max(ends_at - _now(), 0)
             wish = ClaimRequest(server.name, hooks, only, waiter, left_s, self._principal_max)
             with self._waiters.subscribed(waiter, *presence.signals) as woken:
                 if await presence.is_there():
-                    taken = await self._stand_in_line(wish, principal, woken, ends_at, presence)
-                    if taken is not None:
-                        return taken
+                    found = await self._stand_in_line(wish, principal, woken, ends_at, presence)
+                    if isinstance(found, Taken):
+                        return found
+                if isinstance(found, PausedError) and _now() >= ends_at:
+                    raise found
                 if _now() >= ends_at:
                     return None
                 left_s = ends_at - _now()
@@ -192,13 +195,13 @@ class Takers:
         woken: Signal,
         ends_at: float,
         presence: Presence,
-    ) -> Taken | None:
+    ) -> Taken | PausedError | None:
         """Wait for an event until the time is over or the taker has left; then leave the line."""
         token = new_lease_token()
         try:
             while True:
-                found = await self._store.take(wish, principal, token)
-                if found is not None:
+                found = await self._look(wish, principal, token)
+                if isinstance(found, tuple):
                     event, body = found
                     self._waiters.took(wish)
                     _log(event, principal)
@@ -220,7 +223,16 @@ class Takers:
             raise
         if wish.wait_s > 0:
             await self._waiters.leave(wish, token)
-        return None
+        return found
+
+    async def _look(
+        self, wish: ClaimRequest, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | PausedError | None:
+        """Take an event if there is one, or a place in line; a pause ends no waiting."""
+        try:
+            return await self._store.take(wish, principal, token)
+        except PausedError as paused:
+            return paused
 
 
 def _log(event: Event, principal: Principal) -> None:

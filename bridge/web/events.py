@@ -11,7 +11,7 @@ from bridge.auth.authentication import Sender, bearer, is_proved, proof_headers
 from bridge.errors import NotFoundError, UnauthorizedError, UnprovenError
 from bridge.formats.json_text import decode, encode
 from bridge.log import OPERATOR, audit
-from bridge.models import Event, EventId, Reply, instant
+from bridge.models import Event, EventId, Reply, instant, paused_since
 from bridge.net.connection import is_proxied
 from bridge.runtime import WebRuntime
 from bridge.web.middleware import LOOPBACK, state_of
@@ -58,7 +58,7 @@ def describe(event: Event, elapsed_ms: int) -> dict[str, object]:
         "received_at": instant(event.received_at_ms),
         "elapsed_ms": elapsed_ms,
         "reply": _describe_reply(event.reply),
-    }
+    } | ({"paused": paused_since(event.paused_at_ms)} if event.paused_at_ms else {})
 
 
 def _describe_reply(reply: Reply) -> dict[str, object]:

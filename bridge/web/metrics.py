@@ -127,6 +127,9 @@ class Snapshot(Collector):
         resting = {(origin,): float(rests) for origin, rests in totals.circuits.items()}
         says = "Failing origins: 1 while replies to them rest."
         yield _gauge("reply_circuit_open", says, ("origin",), resting)
+        paused = {pause.place.partition("/")[::2]: 1.0 for pause in totals.paused}
+        says = "Places that operators have paused: 1 each; part is empty for a whole server."
+        yield _gauge("paused", says, ("server", "part"), paused)
         kinds = Counter(process.partition("-")[0] for process in totals.live_processes)
         alive = {(kind,): float(kinds[kind]) for kind in KINDS}
         yield _gauge("processes_by_kind", "Processes alive, by kind.", ("kind",), alive)

@@ -14,7 +14,11 @@ from tests.process.test_operating import dead_event, dead_reply
 from tests.store.call_records import new_call
 from tests.store.records import WEB, desk
 
-ACTING = {"events redrive", "calls cancel", "replies redrive", "tokens add", "tokens revoke"}
+ACTING = {
+    *("events redrive", "calls cancel", "replies redrive", "tokens add", "tokens revoke"),
+    *("events run-again", "events release", "events expire", "calls run-again"),
+    *("pause", "resume"),
+}
 TELLING = {
     f"{kind} {verb}"
     for kind, verbs in {
@@ -32,6 +36,13 @@ RUNNING = {
 """What runs the bridge or reads its files; what comes in by them is on record at its door."""
 
 
+FILE = """\
+name: support
+hooks: {h: {auth: {bearer: env:HOOK}}}
+workflows: {w: {url: http://127.0.0.1:9/webhook/w}}
+"""
+
+
 def named(group: click.Group, before: str = "") -> Iterator[str]:
     """Name every command, those of groups behind the group's name."""
     for name, listed in group.commands.items():
@@ -47,7 +58,7 @@ def test_it_is_said_of_every_command_whether_it_acts() -> None:
 
 
 async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text("name: support\nhooks: {h: {auth: {bearer: env:HOOK}}}\n")
+    (tmp_path / "s.yaml").write_text(FILE)
     environ = {"BRIDGE_REDIS_URL": redis_url, "BRIDGE_SERVERS": str(tmp_path), "HOOK": "h"}
 
     async def lines(command: str, *arguments: str) -> list[tuple[str, str, str, str]]:
@@ -65,11 +76,23 @@ async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: 
             "events redrive": await dead_event(web),
             "replies redrive": await dead_reply(web),
             "calls cancel": (await web.calls.create(new_call())).call_id,
+            "events release": (await web.taken()).event_id,
+            "events expire": (await web.accept(hook="h")).event_id,
         }
         (added,) = await lines("tokens add", "support", "ann")
         assert (added[0], added[1], added[3]) == ("operator", "tokens add", "done")
-        which["tokens revoke"] = added[2]
-        assert which.keys() | {"tokens add"} == ACTING
+        which |= {"tokens revoke": added[2], "pause": "support/h", "resume": "support/h"}
+        again = {
+            "events run-again": (await web.accept(hook="h")).event_id,
+            "calls run-again": (
+                await web.calls.create(new_call(workflow="w", arguments=b"{}"))
+            ).call_id,
+        }
+        for command, it in again.items():
+            ((*said, as_new),) = await lines(command, it)
+            assert said == ["operator", command, it]
+            assert as_new.startswith(it.partition("_")[0])
+        assert which.keys() | again.keys() | {"tokens add"} == ACTING
         for command, it in which.items():
             assert await lines(command, it) == [("operator", command, it, "done")]
         for command in ("events ls", "calls ls", "replies ls", "tokens ls"):

@@ -42,6 +42,7 @@ class CallsModel:
     concurrency: int = 2
     slots: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
+    is_paused: bool = False
 
     def lease(self, call_id: str, token: str, process: str) -> bool:
         """Have a worker run a call, unless it is not to be run now."""
@@ -49,6 +50,10 @@ class CallsModel:
         is_forgotten = call.is_unwaited and not call.is_promised and not call.is_sent
         if call.status == "queued" and is_forgotten:
             self._end(call, "cancelled")
+            return False
+        if call.status == "queued" and self.is_paused:
+            self.slots.discard(call_id)
+            self.turns.add(call_id)
             return False
         if call.status == "queued" and not self._has_slot(call_id):
             return False
@@ -100,6 +105,23 @@ class CallsModel:
         call.is_awaited = True
         return True
 
+    def resume(self) -> bool:
+        """Have calls begin again."""
+        was_paused, self.is_paused = self.is_paused, False
+        self._admit()
+        return was_paused
+
+    def take_back(self, call_id: str) -> bool:
+        """Queue a running call again that runs nothing twice by it."""
+        call = self.calls[call_id]
+        is_repeatable = call.is_idempotent and call.attempt < call.max_attempts
+        if call.status != "running" or call.is_awaited or (call.is_sent and not is_repeatable):
+            return False
+        if not call.is_sent:
+            call.attempt -= 1
+        self._queue(call)
+        return True
+
     def cancel(self, call_id: str) -> bool:
         """End an open call."""
         call = self.calls[call_id]
@@ -135,6 +157,8 @@ class CallsModel:
 
     def _admit(self) -> None:
         """Return free slots to those who stand in line, the oldest call first."""
+        if self.is_paused:
+            return
         for call_id in self.calls:
             if call_id in self.turns and len(self.slots) < self.concurrency:
                 self.turns.discard(call_id)

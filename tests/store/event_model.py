@@ -63,6 +63,7 @@ class InboxModel:
     held: set[tuple[str, str, str]] = field(default_factory=set)
     line: list[WaiterModel] = field(default_factory=list)
     left: set[WaiterModel] = field(default_factory=set)
+    paused: set[str] = field(default_factory=set)
 
     def accept(self, event: EventModel, key: str, digest: str) -> tuple[str, str | None]:
         """Tell the outcome and the id of the event that stands for the request."""
@@ -127,7 +128,9 @@ class InboxModel:
         queued = [
             event
             for event in self.events.values()
-            if event.status == "queued" and only in (None, event.hook)
+            if event.status == "queued"
+            and only in (None, event.hook)
+            and event.hook not in self.paused
         ]
         return min(queued, key=lambda e: (-self.priorities[e.hook], e.order), default=None)
 
@@ -138,6 +141,16 @@ class InboxModel:
             return None
         self._lease(event, token, principal, process)
         return event.event_id
+
+    def take_back(self, event_id: str) -> str:
+        """Queue an event again that is leased; its taker may still answer."""
+        event = self.events[event_id]
+        if event.status != "leased":
+            return "refused"
+        self._let_go(event, event.lease or "")
+        event.status = "queued"
+        event.attempt -= 1
+        return "released"
 
     def _lease(self, event: EventModel, token: str, principal: str, process: str) -> None:
         event.status, event.lease, event.leased_by = "leased", token, principal
@@ -212,7 +225,7 @@ class InboxModel:
             return
         if event.status == "leased" and entry in self.held:
             self.held.remove(entry)
-        elif event.status == "queued":
+        elif event.status == "queued" and event.hook not in self.paused:
             event.status, event.is_lapsed = "leased", False
             event.attempt += 1
         else:

@@ -6,6 +6,7 @@ from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, ru
 
 from bridge.models import CallId, CallStatus, LeaseToken, ProcessId, new_call_id, new_lease_token
 from bridge.store.calls import CallStore
+from bridge.store.pauses import PauseStore
 from bridge.store.runs import Running, RunStore
 from tests.store.call_model import OPEN, CallModel, CallsModel, RunClaim
 from tests.store.call_records import new_call
@@ -30,6 +31,7 @@ class CallMachine(StoreMachine):
         self.final: dict[str, str] = {}
         self.running: dict[RunClaim, Running] = {}
         self.calls = CallStore(self.steps)
+        self.pauses = PauseStore(self.steps)
         self.runs = {name: RunStore(self.steps, ProcessId(name)) for name in PROCESSES}
 
     @rule(
@@ -106,6 +108,22 @@ class CallMachine(StoreMachine):
     def cancel(self, call_id: str) -> None:
         expected = self.model.cancel(call_id)
         assert self.do_once(lambda: self.calls.cancel(CallId(call_id), "no more")) == expected
+
+    @rule()
+    def pause(self) -> None:
+        self.model.is_paused = True
+        self.do_once(lambda: self.pauses.begin(f"{SERVER}/parse", "operator"))
+
+    @rule()
+    def resume(self) -> None:
+        expected = self.model.resume()
+        lift = self.pauses.lift
+        assert self.do_once(lambda: lift(f"{SERVER}/parse", SERVER, ["parse"])) == expected
+
+    @rule(call_id=ids)
+    def an_operator_takes_a_call_back(self, call_id: str) -> None:
+        expected = self.model.take_back(call_id)
+        assert self.do_once(lambda: self.pauses.take_back_call(call_id, "operator")) == expected
 
     @rule(claim=claims)
     def abandon(self, claim: RunClaim) -> None:
@@ -188,7 +206,7 @@ class CallMachine(StoreMachine):
         running = {each.call_id for each in self.model.calls.values() if each.status == "running"}
         assert running <= set(slots)
         assert len(slots) <= self.model.concurrency
-        assert not turns or len(slots) == self.model.concurrency
+        assert not turns or self.model.is_paused or len(slots) == self.model.concurrency
 
     def ids_that_wait(self) -> set[str]:
         return {

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, consumes, invariant, multiple, rule
 from typing_extensions import override
 
+from bridge.errors import PausedError
 from bridge.models import (
+    Body,
+    Event,
     EventId,
     LeaseRef,
     LeaseToken,
@@ -105,7 +108,8 @@ class EventMachine(StoreMachine):
         wish = ClaimRequest(SERVER, tuple(PRIORITIES.items()), (only,) if only else (), "")
 
         async def step() -> tuple[str, str, int] | None:
-            found = await self.takers[process].take(wish, Principal(SERVER, principal), token)
+            store = self.takers[process]
+            found = await self.unless_paused(store, wish, Principal(SERVER, principal), token)
             return (found[0].event_id, found[0].status, found[0].attempt) if found else None
 
         event_id = self.model.take(only, token, principal, process)
@@ -133,12 +137,23 @@ class EventMachine(StoreMachine):
 
         async def step() -> str | None:
             store = self.takers[waiter.process]
-            found = await store.take(self.wish_of(waiter), principal, LeaseToken(waiter.token))
+            wish, token = self.wish_of(waiter), LeaseToken(waiter.token)
+            found = await self.unless_paused(store, wish, principal, token)
             return found[0].event_id if found else None
 
         expected = self.model.look(waiter)
         assert self.do(step) == expected
         return expected
+
+    async def unless_paused(
+        self, store: ClaimStore, wish: ClaimRequest, principal: Principal, token: LeaseToken
+    ) -> tuple[Event, Body] | None:
+        asked = wish.only or PRIORITIES
+        try:
+            return await store.take(wish, principal, token)
+        except PausedError:
+            assert self.model.paused & set(asked)
+            return None
 
     def wish_of(self, waiter: WaiterModel) -> ClaimRequest:
         only = (waiter.only,) if waiter.only else ()
@@ -148,9 +163,12 @@ class EventMachine(StoreMachine):
     def do(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Take a step, and have all served in line, as who was woken by it does."""
         answer = super().do(step)
+        self.serve()
+        return answer
+
+    def serve(self) -> None:
         self.model.serve()
         self.run(self.takers["web-1"].match(SERVER, tuple(PRIORITIES.items())))
-        return answer
 
     @rule(waiter=waiters)
     def leave_the_line(self, waiter: WaiterModel) -> None:
@@ -200,6 +218,31 @@ class EventMachine(StoreMachine):
             return outcome
 
         assert self.do(step) == expected[0]
+
+    @rule(hook=hooks)
+    def pause(self, hook: str) -> None:
+        self.model.paused.add(hook)
+        self.do_once(lambda: self.operators.pauses.begin(f"{SERVER}/{hook}", "operator"))
+
+    @rule(hook=hooks)
+    def resume(self, hook: str) -> None:
+        was_paused = hook in self.model.paused
+        self.model.paused.discard(hook)
+        pauses, place = self.operators.pauses, f"{SERVER}/{hook}"
+        assert self.do_once(lambda: pauses.lift(place, SERVER, [hook])) == was_paused
+        self.serve()
+
+    @rule(event_id=ids)
+    def an_operator_takes_an_event_back(self, event_id: str) -> None:
+        expected = self.model.take_back(event_id)
+
+        async def step() -> str:
+            outcome, _ = await self.operators.pauses.take_back_event(event_id, "operator")
+            return outcome
+
+        assert self.do_once(step) == expected
+        self.serve()
+        self.forget_last()
 
     @rule(claim=claims)
     def abandon(self, claim: Claim) -> None:

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from bridge.models import EventId
 from bridge.store.operators import OperatorStore
-from tests.store.records import ADDRESS, HOSTILE, Desk
+from tests.store.records import ADDRESS, HOSTILE, Desk, new_event
 
 
 @pytest.fixture
@@ -89,3 +89,28 @@ async def test_hooks_and_callers_are_known_by_what_they_sent(
     await web.accept()
     await web.accept(hook="letter")
     assert await operators.hooks() == [("support", "letter"), ("support", "ticket")]
+
+
+async def test_an_operator_expires_what_is_not_settled_and_n8n_gets_the_default(
+    web: Desk, operators: OperatorStore, redis: Redis
+) -> None:
+    held = await web.taken(reply_url=ADDRESS, default_reply="0")
+    assert await operators.expire(held.event_id, "by ann") == ("expired", "expired")
+    assert await operators.expire(held.event_id, "by ann") == ("refused", "expired")
+    event = await web.events.read(held.event_id)
+    assert event
+    assert (event.reason, event.reply.status, event.reply.value) == ("by ann", "pending", b"0")
+    assert await redis.zscore("{bridge}:event_deadlines", held.event_id) is None
+    assert await web.events.answer(held, b"1") == ("lost", "expired")
+    assert await operators.expire(EventId("evt_none"), "by ann") == ("unknown", "")
+
+
+async def test_an_event_run_again_has_the_files_of_the_earlier_one(
+    web: Desk, operators: OperatorStore, redis: Redis
+) -> None:
+    earlier = await web.accept(files=(b"one", b"two"))
+    new = new_event(earlier.event_id.encode())
+    event = await operators.again.event(earlier.event_id, "ann", new, has_files=True)
+    for number, content in enumerate((b"one", b"two")):
+        assert await web.events.read_file(event.event_id, number, 0, 9) == (content, 3)
+        assert await redis.ttl(f"{{bridge}}:file:{event.event_id}:{number}") > 600

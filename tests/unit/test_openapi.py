@@ -12,7 +12,16 @@ from bridge.web.openapi import DOCUMENT
 from bridge.web.problems import STATUS
 
 OPENAPI: dict[str, Any] = json.loads(DOCUMENT)
-ROOTS = ("/hooks/", "/events/", "/callbacks/", "/healthz", "/readyz", "/openapi.json")
+ROOTS = (
+    "/hooks/",
+    "/events/",
+    "/calls/",
+    "/callbacks/",
+    "/pauses",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+)
 METHODS = {"get", "post", "put", "delete", "patch"}
 
 

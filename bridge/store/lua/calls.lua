@@ -2,6 +2,7 @@
 local clock = require 'clock'
 local keys = require 'keys'
 local layouts = require 'layouts'
+local pauses = require 'pauses'
 local questions = require 'questions'
 local records = require 'records'
 local signals = require 'signals'
@@ -15,8 +16,9 @@ calls.FIELDS = {
   'execution', 'trace', 'shared_task',
 }
 
--- A call as every step returns it. A call that is not there has no fields.
--- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS}
+-- A call as every step returns it; `paused_at` says since when its workflow is, while it waits for
+-- that; one whose execution is known is followed on. A call that is not there has no fields.
+-- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS, paused_at?}
 function calls.find(call_id)
   return calls.seen(call_id, records.fields(keys.call(call_id), 'ttl_s', unpack(calls.FIELDS)))
 end
@@ -24,8 +26,9 @@ end
 -- The same of a call that was read; one whose result was dropped has expired.
 function calls.seen(call_id, c)
   if c.finished_at and clock.now_ms > c.finished_at + c.ttl_s * 1000 then c.status = 'expired' end
-  c.call_id = call_id
-  c.age_ms = (c.finished_at or clock.now_ms) - (c.created_at or clock.now_ms)
+  c.call_id, c.age_ms = call_id, (c.finished_at or clock.now_ms) - (c.created_at or clock.now_ms)
+  local is_new = c.status == 'queued' and not c.execution and c.workflow
+  c.paused_at = is_new and pauses.since(c.server, c.workflow) or nil
   return c
 end
 

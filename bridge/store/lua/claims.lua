@@ -3,6 +3,7 @@ local clock = require 'clock'
 local events = require 'events'
 local keys = require 'keys'
 local layouts = require 'layouts'
+local pauses = require 'pauses'
 local processes = require 'processes'
 local records = require 'records'
 local waiters = require 'waiters'
@@ -15,9 +16,10 @@ function claims.taken(event_id)
 end
 
 -- Take an event, or stand in line for one. While others stand in line for what is queued, nothing
--- is taken past them: `in turn` says to come again once `waiters.match` has served them.
+-- is taken past them: `in turn` says to come again once `waiters.match` has served them. Where
+-- nothing is taken, `paused` says what is paused anywhere, which may be why.
 -- step claims.take(wish: {server, hooks: json, lines: json, token, principal, process, waiter,
---   wait_ms: number, most: number}) -> {outcome, body?, event?: events.row, free_in_ms?}?
+--   wait_ms: number, most: number}) -> {outcome, body?, event?: events.row, free_in_ms?, paused?}?
 function claims.take(wish)
   local answer = claims.given(wish)
   if answer ~= nil then return answer end
@@ -27,9 +29,10 @@ function claims.take(wish)
     waiters.lease(event_id, wish)
     return claims.taken(event_id)
   end
-  if wish.wait_ms == 0 then return end
+  local none = layouts.kept[3] and {outcome = 'none', paused = layouts.kept[3]}
+  if wish.wait_ms == 0 then return none end
   local is_new = redis.call('HEXISTS', keys.takers(wish.process), wish.waiter) == 0
-  return is_new and claims.refusal(wish) or claims.stand_in_line(wish)
+  return is_new and claims.refusal(wish) or claims.stand_in_line(wish) or none
 end
 
 -- What the token of a wish took already: an answer, false for an event that was given up since, and
@@ -80,17 +83,18 @@ function claims.join(wish, line, place)
   local part = keys.waiters(wish.server, line, wish.process)
   redis.call('ZADD', part, 'NX', place, wish.waiter)
   waiters.place_process(wish.server, line, wish.process)
-  redis.call('EXPIRE', part, waiters.KEPT_S)
-  redis.call('EXPIRE', keys.line(wish.server, line), waiters.KEPT_S)
+  local all = {part, keys.line(wish.server, line)}
+  for _, key in ipairs(all) do redis.call('EXPIRE', key, waiters.KEPT_S) end
 end
 
--- Take this very event, past all who stand in line.
+-- Take this very event, past all who stand in line, unless its hook is paused.
 -- step claims.take_one(event_id, token, principal, process)
---   -> {outcome, body?, event?: events.row, free_in_ms?}?
+--   -> {outcome, body?, event?: events.row, free_in_ms?, paused?}?
 function claims.take_one(event_id, token, principal, process)
   local taken = redis.call('GET', keys.taken(token))
   if taken then return redis.call('EXISTS', keys.event(taken)) == 1 and claims.taken(taken) end
-  if redis.call('HGET', keys.event(event_id), 'status') ~= 'queued' then return end
+  local e = records.fields(keys.event(event_id), 'status', 'server', 'hook')
+  if e.status ~= 'queued' or pauses.since(e.server, e.hook) then return end
   waiters.lease(event_id, {principal = principal, token = token, process = process})
   return claims.taken(event_id)
 end
@@ -121,16 +125,18 @@ function claims.handed_over(event_id, token)
   redis.call('SREM', keys.held(holder), 'event ' .. event_id .. ' ' .. token)
 end
 
--- Answer for an event on its way to its taker. One that came back meanwhile is leased to it again.
+-- Answer for an event on its way to its taker. One that came back meanwhile is leased to it again,
+-- unless its hook is paused: its taker may answer it all the same, until another takes it.
 -- step claims.hold(event_id, token, process) -> nothing
 function claims.hold(event_id, token, process)
-  local e = records.fields(keys.event(event_id), 'status', 'lease', 'holder', 'leased_by')
+  local e = records.fields(keys.event(event_id), 'status', 'lease', 'holder', 'leased_by', 'server',
+    'hook')
   local what = 'event ' .. event_id .. ' ' .. token
   if e.lease ~= token then return end
   if e.status == 'leased' and redis.call('SREM', keys.held(e.holder), what) == 1 then
     redis.call('HSET', keys.event(event_id), 'holder', process)
     processes.hold(process, what)
-  elseif e.status == 'queued' then
+  elseif e.status == 'queued' and not pauses.since(e.server, e.hook) then
     waiters.lease(event_id, {principal = e.leased_by, token = token, process = process})
   end
 end

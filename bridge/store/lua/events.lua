@@ -5,6 +5,7 @@
 local clock = require 'clock'
 local counters = require 'counters'
 local keys = require 'keys'
+local pauses = require 'pauses'
 local questions = require 'questions'
 local records = require 'records'
 local signals = require 'signals'
@@ -23,11 +24,11 @@ events.MOVED = {'server', 'hook', 'status', 'order', 'call', 'timeline'}
 -- When a reply is due that nobody has begun to bring: the process that took it may have died.
 events.REPLY_DUE_MS = 2000
 
--- An event with its reply, but without its payload.
--- row events.row(event_id) -> {events.FIELDS, reply: events.reply}
+-- An event with its reply, but without its payload; `paused_at` says since when its hook is.
+-- row events.row(event_id) -> {events.FIELDS, reply: events.reply, paused_at?}
 function events.row(event_id)
   local row = redis.call('HMGET', keys.event(event_id), unpack(events.FIELDS))
-  row[#row + 1] = events.reply(event_id)
+  row[#row + 1], row[#row + 2] = events.reply(event_id), pauses.since(row[2], row[3])
   return row
 end
 
@@ -137,15 +138,16 @@ function events.sweep_deadlines(limit)
   return due
 end
 
--- Expire one event. A dead one stays dead, but n8n need not wait for it any longer either.
-function events.expire(event_id)
+-- Expire one event, because nobody answered it in time or for another reason. A dead one stays
+-- dead, but n8n need not wait for it any longer either.
+function events.expire(event_id, reason)
   local e = records.fields(keys.event(event_id), 'holder', 'lease', unpack(events.MOVED))
   events.end_lease(event_id, e.lease, e.holder)
   local reply = records.fields(keys.reply(event_id), 'url', 'default')
   local default = reply.default ~= '' and reply.default or nil
   if e.status ~= 'dead' then
     events.move(event_id, e, 'expired', 'expired', {default_reply = default},
-      'reason', 'nobody answered in time')
+      'reason', reason or 'nobody answered in time')
   else
     timeline.add(keys.event(event_id), 'expired', {default_reply = default})
   end

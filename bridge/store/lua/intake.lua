@@ -35,10 +35,7 @@ function intake.accept(new)
     redis.call('HSET', seen, 'id', into or new.event_id, 'digest', new.digest, 'v', layouts.now)
     redis.call('EXPIRE', seen, new.window_s)
   end
-  if into then
-    intake.merge(new, into)
-    return {outcome = 'merged', event = events.row(into)}
-  end
+  if into then return intake.merge(new, into) end
   local order = intake.write(new)
   if not is_unheard then
     subscriptions.wake(new.server, new.hook)
@@ -85,6 +82,7 @@ function intake.merge(new, into)
     'timeline', timeline.longer(event, e.timeline or '', 'merged', details))
   intake.keep_files(new, into, math.max(redis.call('TTL', event), 1))
   redis.call('SET', keys.merged(new.event_id), into, 'EX', 60)
+  return {outcome = 'merged', event = events.row(into)}
 end
 
 -- Why a hook takes in no more, and in how many milliseconds it may again.

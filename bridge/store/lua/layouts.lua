@@ -3,8 +3,9 @@
 local keys = require 'keys'
 local layouts = {}
 
--- The layout of the store and the last order number given (clock.last_order), read at once.
-layouts.kept = redis.call('MGET', keys.layout(), keys.order())
+-- The layout of the store, the last order number given (clock.last_order), and what is paused
+-- (pauses.at), read at once.
+layouts.kept = redis.call('MGET', keys.layout(), keys.order(), keys.paused())
 
 -- The layout of the store, which each new record names in `v`; one that names none is in the first.
 -- Every step begins with a look at it (GUARD in layout.py): of a later one it takes nothing.

@@ -31,10 +31,8 @@ function merging.known(sources)
     floor = math.max(floor, source.floor)
   end
   for _, source in ipairs(sources) do
-    local next = source.found[source.at]
-    while next and next.order >= floor do
-      known[#known + 1], source.at = next, source.at + 1
-      next = source.found[source.at]
+    while source.found[source.at] and source.found[source.at].order >= floor do
+      known[#known + 1], source.at = source.found[source.at], source.at + 1
     end
   end
   table.sort(known, function(one, other) return one.order > other.order end)

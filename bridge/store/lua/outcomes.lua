@@ -47,6 +47,20 @@ function outcomes.cancel(call_id, failure)
   return {is_done = true, others_wait = runs.finish(call_id, c, 'cancelled', failure, '', '')}
 end
 
+-- Queue a running call again that an operator takes from its worker, where it was not sent or may
+-- run twice; one that is followed, or may not run twice, goes on.
+-- step outcomes.take_back(call_id, by) -> {is_done: bool, others_wait: bool}
+function outcomes.take_back(call_id, by)
+  local c = runs.read(call_id)
+  local is_repeatable = c.idempotent == '1' and tonumber(c.attempt) < tonumber(c.max_attempts)
+  local is_followed = c.execution or c.awaited_by
+  if c.status ~= 'running' or is_followed or c.sent_at and not is_repeatable then return {} end
+  runs.take_back(call_id, c)
+  if not c.sent_at then c.attempt = c.attempt - 1 end
+  c.timeline = timeline.longer(keys.call(call_id), c.timeline or '', 'released', {by = by})
+  return {is_done = true, others_wait = runs.requeue(call_id, c, 0)}
+end
+
 -- Cancel a call that nobody waits for and that was never sent; an equal one runs anew.
 -- step outcomes.drop(call_id, failure) -> {is_done: bool, others_wait: bool}
 function outcomes.drop(call_id, failure)

@@ -4,6 +4,7 @@
 local clock = require 'clock'
 local events = require 'events'
 local keys = require 'keys'
+local pauses = require 'pauses'
 local records = require 'records'
 local pushes = {}
 
@@ -16,7 +17,9 @@ function pushes.due(push)
   local rows, next_ms, looked = {}, nil, 0
   for _, hook in ipairs(push.hooks) do
     local inbox = keys.inbox(push.server, hook, 'queued')
-    for _, event_id in ipairs(redis.call('ZRANGE', inbox, 0, push.most - looked - 1)) do
+    local is_open = not pauses.since(push.server, hook)
+    local first = is_open and redis.call('ZRANGE', inbox, 0, push.most - looked - 1) or {}
+    for _, event_id in ipairs(first) do
       local is_told, due_ms = pushes.claim(event_id, push)
       if is_told then rows[#rows + 1] = events.row(event_id) end
       if due_ms then

@@ -20,7 +20,7 @@ runs.FIELDS = {
 -- What a worker is given of a call, beside what every step returns of one, and is decided by then.
 runs.LEASED = {
   'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
-  'started_at', 'secret', 'timeline', 'sent_with',
+  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since',
 }
 
 -- A call, as the steps of a run read it.
@@ -106,8 +106,8 @@ function runs.requeue(call_id, c, delay_ms)
 end
 
 -- Take a queued call to run it, or one that waits for a callback to look after it; nothing if it is
--- neither. Where it cannot be run as it is, `lacks` says what it lacks: `wanting`, a `turn` or a
--- `place`. With `sends` bytes leave at once.
+-- neither. Where it cannot be run as it is, `lacks` says what it lacks: `wanting`, `resuming`, a
+-- `turn` or a `place`. With `sends` bytes leave at once.
 -- step runs.lease(run: {call_id, token, process, unwaited_ms: number, places: number, sends: bool})
 --   -> {lacks, is_sent: bool, elapsed_ms, secret, call: calls.find}?
 function runs.lease(run)
@@ -133,6 +133,7 @@ end
 -- turn nor place beforehand.
 function runs.lacks(run, c)
   if not runs.is_wanted(run, c) then return 'wanting' end
+  if calls.seen(run.call_id, c).paused_at then return 'resuming' end
   local slots, is_unlimited = keys.slots(c.server, c.workflow), c.rate_count == '0' or c.execution
   if is_unlimited and runs.has_room(run, c) then return end
   local may_go = is_unlimited or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
@@ -159,8 +160,9 @@ function runs.start(run, c)
   local until_ms = clock.now_ms + c.timeout_ms + 60000
   redis.call('ZADD', keys.slots(c.server, c.workflow), until_ms, call_id)
   if run.places > 0 then places.give(call_id, c, until_ms) end
-  if c.sends_at then redis.call('HDEL', call, 'sends_at') end
+  if c.sends_at or c.rests_since then redis.call('HDEL', call, 'sends_at', 'rests_since') end
   c.status, c.attempt, c.started_at = 'running', c.attempt + 1, c.started_at or clock.now_ms
+  if c.rests_since then c.started_at = c.started_at + clock.now_ms - c.rests_since end
   c.updated_at = clock.now_ms
   local details = {attempt = c.attempt, by = run.process}
   c.timeline = timeline.longer(call, c.timeline or '', 'started', details)

@@ -9,6 +9,7 @@ local events = require 'events'
 local gathering = require 'gathering'
 local keys = require 'keys'
 local merging = require 'merging'
+local pauses = require 'pauses'
 local searching = {}
 
 -- Where events of a hook may stand that have a status; one that waits to be queued counts as such.
@@ -66,11 +67,12 @@ function searching.each_event(wanted, before, look_at, look)
 end
 
 -- An event with its reply, but without payload and answer, which a list does not show.
--- row searching.event(event_id) -> {events.FIELDS, reply: events.reply}
+-- row searching.event(event_id) -> {events.FIELDS, reply: events.reply, paused_at?}
 function searching.event(event_id)
   local row = redis.call('HMGET', keys.event(event_id), unpack(events.FIELDS))
   local reply = redis.call('HMGET', keys.reply(event_id), 'status', 'attempts', 'last_failure')
   row[#row + 1] = {reply[1], false, reply[2], reply[3]}
+  row[#row + 1] = pauses.since(row[2], row[3])
   return row
 end
 
@@ -140,12 +142,11 @@ end
 --   since}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
-  local next = searching.each_call(wanted, before, look_at, function(call_id)
+  return {rows = rows, next = searching.each_call(wanted, before, look_at, function(call_id)
     rows[#rows + 1] = calls.find(call_id)
     rows[#rows].arguments = ''
     return #rows == limit
-  end)
-  return {rows = rows, next = next}
+  end)}
 end
 
 -- Count calls, likewise: how many are in each status, as JSON.

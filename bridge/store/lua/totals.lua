@@ -1,6 +1,7 @@
 -- Totals, as they are read all together, beside what is there right now.
 local clock = require 'clock'
 local keys = require 'keys'
+local pauses = require 'pauses'
 local processes = require 'processes'
 local totals = {}
 
@@ -9,7 +10,8 @@ local totals = {}
 -- step totals.read(hooks: json, workflows: json) -> {counted: [text],
 --   inboxes: [{server, hook, status, size}], oldest: [{server, hook, age_ms: int}],
 --   calls: [{server, workflow, running, waiting}], due_calls, due_replies, late_ms: int,
---   sessions, live_processes: [text], breakers: [text], identity?, memory: [text]}
+--   sessions, live_processes: [text], breakers: [text], identity?,
+--   memory: [text], paused?}
 function totals.read(hooks, workflows)
   local inboxes, oldest = totals.inboxes(hooks)
   local due = redis.call('ZRANGE', keys.due_calls(), 0, 0, 'WITHSCORES')[2]
@@ -23,6 +25,7 @@ function totals.read(hooks, workflows)
       clock.now_ms - processes.LIFE_MS, '+inf'),
     breakers = redis.call('HGETALL', keys.breakers()),
     identity = redis.call('GET', keys.identity()), memory = totals.memory(),
+    paused = pauses.read(),
   }
 end
 

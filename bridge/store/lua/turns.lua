@@ -4,6 +4,7 @@
 -- line in the order they came.
 local clock = require 'clock'
 local keys = require 'keys'
+local pauses = require 'pauses'
 local records = require 'records'
 local signals = require 'signals'
 local turns = {}
@@ -31,19 +32,23 @@ function turns.take(call_id, look_again_ms)
   return waits_ms
 end
 
--- Has a call a slot, or can it have one now? If not, it stands in line from here on. Of `c` it
--- takes server, workflow, concurrency and order.
+-- Has a call a slot, or can it have one now? If not, it stands in line from here on. One that is
+-- followed while its workflow is paused needs none of those that are free: no other begins.
 function turns.has_slot(call_id, c)
   local slots = keys.slots(c.server, c.workflow)
-  if not redis.call('ZSCORE', slots, call_id) then
+  if c.execution and pauses.since(c.server, c.workflow) then
+    turns.keep(call_id, c, turns.KEPT_MS)
+  elseif not redis.call('ZSCORE', slots, call_id) then
     redis.call('ZADD', keys.turns(c.server, c.workflow), c.order, call_id)
     turns.admit(call_id, c)
   end
   return redis.call('ZSCORE', slots, call_id)
 end
 
--- Give free slots to those first in line; a call but the one that asks is due at once.
+-- Give free slots to those first in line; a call but the one that asks is due at once. A workflow
+-- that is paused has none.
 function turns.admit(asking, c)
+  if pauses.since(c.server, c.workflow) then return end
   local slots, line = keys.slots(c.server, c.workflow), keys.turns(c.server, c.workflow)
   redis.call('ZREMRANGEBYSCORE', slots, '-inf', clock.now_ms)
   while redis.call('ZCARD', slots) < tonumber(c.concurrency) do

@@ -11,6 +11,7 @@ local clock = require 'clock'
 local counters = require 'counters'
 local events = require 'events'
 local keys = require 'keys'
+local pauses = require 'pauses'
 local processes = require 'processes'
 local questions = require 'questions'
 local records = require 'records'
@@ -42,11 +43,8 @@ end
 -- Have a process stand in a line where the first of its takers stands, or not at all without one.
 function waiters.place_process(server, line, process)
   local first = redis.call('ZRANGE', keys.waiters(server, line, process), 0, 0, 'WITHSCORES')
-  if first[1] then
-    redis.call('ZADD', keys.line(server, line), first[2], process)
-  else
-    redis.call('ZREM', keys.line(server, line), process)
-  end
+  if first[1] then return redis.call('ZADD', keys.line(server, line), first[2], process) end
+  redis.call('ZREM', keys.line(server, line), process)
 end
 
 -- Take a dead process out of a line, and forget all its takers.
@@ -111,9 +109,10 @@ function waiters.serve(first, event_id)
   signals.notify('taker:' .. first.waiter)
 end
 
--- Wake the first in each line for a hook. Dead processes hear nothing, so they are passed over.
+-- Wake the first in each line for a hook, unless it is paused. Dead processes hear nothing, so they
+-- are passed over.
 function waiters.wake_first(server, hook)
-  for _, line in ipairs({'hook-' .. hook, 'any'}) do
+  for _, line in ipairs(pauses.since(server, hook) and {} or {'hook-' .. hook, 'any'}) do
     for _, process in ipairs(redis.call('ZRANGE', keys.line(server, line), 0, -1)) do
       local first = redis.call('ZRANGE', keys.waiters(server, line, process), 0, 0)[1]
       if first and processes.lives(process) then
@@ -136,7 +135,7 @@ function waiters.best_for(server, hooks, lines)
   for _, line in ipairs(lines) do wanted[line] = true end
   for _, hook in ipairs(hooks) do
     local name, priority = hook[1], hook[2]
-    if wanted.any or wanted['hook-' .. name] then
+    if (wanted.any or wanted['hook-' .. name]) and not pauses.since(server, name) then
       local id, order = events.oldest(keys.inbox(server, name, 'queued'))
       local is_better = id and (not best or priority > best.priority
         or (priority == best.priority and order < best.order))
@@ -150,8 +149,9 @@ end
 function waiters.first_of_all(server, hooks)
   local first
   for _, hook in ipairs(hooks) do
-    local inbox = keys.inbox(server, hook[1], 'queued')
-    local found = events.oldest(inbox) and waiters.first_for(server, hook[1])
+    local is_open = not pauses.since(server, hook[1])
+    local found = is_open and events.oldest(keys.inbox(server, hook[1], 'queued'))
+      and waiters.first_for(server, hook[1])
     if found and (not first or found.order < first.order) then first = found end
   end
   return first

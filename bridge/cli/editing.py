@@ -1,0 +1,45 @@
+"""What is to come in the place of a payload or of arguments: from a file, or as it was edited."""
+
+import json
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from bridge.formats.json_text import ParsedJson, read_json, spell
+from bridge.models import Json
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def edited(what: str) -> Callable[[Command], Command]:
+    """Add the options by which `what` is another than before: `file` and `edit`."""
+    from_file = click.option(
+        f"--{what}", "file", type=click.File("rb"), help="JSON of a file, or - for standard input."
+    )
+    by_hand = click.option("--edit", is_flag=True, help="Edit it first, in $EDITOR.")
+    return lambda command: from_file(by_hand(command))
+
+
+def written(earlier: Json, file: BinaryIO | None, *, edit: bool) -> ParsedJson | None:
+    """Read what is to come in the place of what was before; None for the same.
+
+    Raises:
+        MalformedError: it is no JSON.
+    """
+    if edit and file:
+        raise click.UsageError("edit it, or take it from a file")
+    if edit:
+        text = click.edit(_to_edit(earlier), extension=".json")
+        if text is None:
+            raise click.Abort
+        return read_json(text.encode())
+    return read_json(file.read()) if file else None
+
+
+def _to_edit(value: Json) -> str:
+    """Format a value on many lines, but on one where it has numbers that no double holds."""
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except TypeError:
+        return spell(value)
