@@ -27,6 +27,8 @@ async def show_event(visit: Visit) -> Response:
         payload=await shown_value(payload),
         kept=await shown_value(encode(event.kept)) if sees and event.kept else None,
         answer=await shown_value(event.reply.value or b"") if sees else None,
+        may_release=event.status is EventStatus.LEASED,
+        may_expire=event.status in (EventStatus.QUEUED, EventStatus.LEASED),
         may_redrive=event.status in SET_ASIDE or event.reply.status is ReplyStatus.DEAD,
     )
 

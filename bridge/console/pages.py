@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from bridge.console.actions import cancel_call, redrive_event, redrive_reply
+from bridge.console.actions import (
+    cancel_call,
+    expire_event,
+    pause_or_resume,
+    redrive_event,
+    redrive_reply,
+    release_event,
+    run_call_again,
+    run_event_again,
+)
 from bridge.console.details import show_call, show_event, show_reply
 from bridge.console.listing import show_calls, show_events, show_replies
 from bridge.console.login import log_out, show_login, take_login
@@ -30,9 +39,14 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/events"): looking(show_events),
     ("GET", "/console/events/{event_id}"): looking(show_event),
     ("POST", "/console/events/{event_id}/redrive"): acting(redrive_event),
+    ("POST", "/console/events/{event_id}/release"): acting(release_event),
+    ("POST", "/console/events/{event_id}/expire"): acting(expire_event),
+    ("POST", "/console/events/{event_id}/run-again"): acting(run_event_again),
     ("GET", "/console/calls"): looking(show_calls),
     ("GET", "/console/calls/{call_id}"): looking(show_call),
     ("POST", "/console/calls/{call_id}/cancel"): acting(cancel_call),
+    ("POST", "/console/calls/{call_id}/run-again"): acting(run_call_again),
+    ("POST", "/console/pauses"): acting(pause_or_resume),
     ("GET", "/console/servers"): looking(show_servers),
     ("GET", HOOK): looking(show_hook),
     ("POST", HOOK): acting(send_event),

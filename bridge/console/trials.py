@@ -24,8 +24,9 @@ Take = Callable[[Json], Awaitable[Response]]
 
 
 async def show_servers(visit: Visit) -> Response:
-    """Show every server with its hooks and workflows."""
-    return visit.page("servers.html", servers=list(visit.runtime.servers.values()))
+    """Show every server with its hooks and workflows, and what is paused."""
+    pauses = await visit.runtime.operators.pausing.listed()
+    return visit.page("servers.html", servers=list(visit.runtime.servers.values()), pauses=pauses)
 
 
 async def show_hook(visit: Visit) -> Response:

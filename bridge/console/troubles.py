@@ -33,7 +33,7 @@ async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
     if await visit.runtime.operators.replies.list(ReplyStatus.DEAD, limit=1):
         said = "replies are dead: n8n has not taken them"
         found.append(StoreTrouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
-    return [*found, *await _stranded(visit)]
+    return [*found, *await _stranded(visit), *await _paused(visit)]
 
 
 def _of_processes(visit: Visit, totals: Totals) -> Iterator[StoreTrouble]:
@@ -87,4 +87,14 @@ async def _stranded(visit: Visit) -> list[StoreTrouble]:
             f"/events?server={each.server}&hook={each.hook}",
         )
         for each in found
+    ]
+
+
+async def _paused(visit: Visit) -> list[StoreTrouble]:
+    pauses = await visit.runtime.operators.pausing.listed()
+    return [
+        StoreTrouble(
+            f"{each.place} is paused by {each.by}", "resume it when it may go on", "/servers"
+        )
+        for each in pauses
     ]

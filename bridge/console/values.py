@@ -39,10 +39,14 @@ class ValueNode:
 
 @dataclass(frozen=True)
 class ShownValue:
-    """What a page shows of a value that has `size_bytes`; `is_cut` where that is not all."""
+    """What a page shows of a value that has `size_bytes`.
+
+    `is_cut` where that is its beginning alone; `is_whole` where nothing at all is left out.
+    """
 
     size_bytes: int
     is_cut: bool
+    is_whole: bool
     tree: ValueNode
     raw: str
 
@@ -56,8 +60,10 @@ async def shown_value(content: bytes) -> ShownValue | None:
 
 def _shown(content: bytes) -> ShownValue:
     is_cut = len(content) > READ_BYTES
-    value = masked(_beginning(content) if is_cut else decode(content))
-    return ShownValue(len(content), is_cut, _Tree().node("", value), spell(value))
+    kept = _beginning(content) if is_cut else decode(content)
+    value = masked(kept)
+    is_whole = not is_cut and value == kept
+    return ShownValue(len(content), is_cut, is_whole, _Tree().node("", value), spell(value))
 
 
 def shown_text(text: str) -> str:

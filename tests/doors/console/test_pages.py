@@ -8,6 +8,7 @@ import pytest
 from bridge.console.listing import ROWS
 from bridge.console.values import READ_BYTES
 from tests.doors.console.operating import VIEWER, acts, desktop
+from tests.doors.console.posting import post
 
 N8N = "http://127.0.0.1:5678"
 HOSTILE = "</td><script src=//evil.example></script><img src=x onerror=alert(1)>{{7*7}}"
@@ -187,3 +188,45 @@ async def test_forms_redrive_and_cancel_and_leave_a_line_each(
             ("operator", "console replies redrive", reply, "done"),
             ("operator", "console calls cancel", call, "done"),
         ]
+
+
+async def test_an_event_is_released_expired_and_run_again_edited(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        event_id = await desk.send({"about": "plans"})
+        await desk.take()
+        await desk.log_in()
+        path = f"/events/{event_id}"
+        for act, then in (("release", "queued"), ("expire", "expired")):
+            assert (await desk.act(path, act)).status_code == 303
+            assert f"status {then}" in await desk.show(path)
+        again = await post(desk, f"{path}/run-again", {"json": '{"about": "prices"}'}, path)
+        page = await desk.show(again.headers["location"].removeprefix("/console"))
+        assert event_id not in again.headers["location"]
+        assert "prices" in page
+
+
+async def test_a_call_is_run_again_and_a_payload_with_a_secret_is_not_to_be_edited(
+    redis_url: str,
+) -> None:
+    async with desktop(redis_url) as desk:
+        call_id = await desk.call(arguments=b'{"letter": "Dear bridge"}')
+        secret = await desk.send({"password": "hunter-two"})
+        await desk.log_in()
+        again = await desk.act(f"/calls/{call_id}", "run-again")
+        assert again.headers["location"].startswith("/console/calls/call_")
+        assert call_id not in again.headers["location"]
+        assert "<textarea" in await desk.show(f"/calls/{call_id}")
+        assert "<textarea" not in await desk.show(f"/events/{secret}")
+
+
+async def test_a_hook_is_paused_and_resumed_and_the_first_page_says_so(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        await desk.log_in()
+        form = {"place": "desk/letters", "act": "pause", "begun": "release"}
+        assert (await post(desk, "/pauses", form, "/servers")).status_code == 303
+        assert "desk/letters is paused by operator" in (await desk.show("")).replace("Desk", "desk")
+        form = {"place": "desk/letters", "act": "resume"}
+        assert (await post(desk, "/pauses", form, "/servers")).status_code == 303
+        assert "is paused" not in await desk.show("")
+        for wrong, status in (({"act": "pause"}, 404), ({}, 400), ({"begun": "x"}, 400)):
+            assert (await post(desk, "/pauses", wrong, "/servers")).status_code == status
