@@ -46,7 +46,7 @@ _UNQUOTED_MAX = 3
 _USER = re.compile(r"://[^/@\s]*@")
 _ASSIGNED = re.compile(r"(?:^|[?#&;\s])([^?#&;=\s]{1,60})=.")
 _MEMBER = re.compile(r'"([^"]{1,60})"\s*:')
-_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]*")  # once a word: `eyJ-eyJ-…` is one
 _BEARER = re.compile(r"\bbearer\s+(\S+)", re.IGNORECASE)
 _BASIC = re.compile(r"\bbasic\s+([A-Za-z0-9+/_-]+=*)", re.IGNORECASE)
 _TOKEN = re.compile(r".*[0-9]|.{20}")

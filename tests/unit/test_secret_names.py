@@ -1,6 +1,7 @@
 """What is told of a sender holds no secret of its own, by its name or by what it looks like."""
 
 import base64
+import time
 
 import pytest
 
@@ -125,3 +126,13 @@ def test_a_value_that_carries_a_credential_is_known(text: str) -> None:
 )
 def test_any_other_value_is_left(text: str) -> None:
     assert not holds_a_secret(text)
+
+
+@pytest.mark.parametrize("text", ["eyJ-", "eyJ.", "bearer ", "basic ", "a=", '"', "://", "%25"])
+def test_no_value_takes_long_to_look_at(text: str) -> None:
+    value = text * (65_536 // len(text))
+    began_at = time.process_time()
+
+    holds_a_secret(value)
+
+    assert time.process_time() - began_at < 0.5
