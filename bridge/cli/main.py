@@ -261,7 +261,7 @@ def _replies() -> click.Command:
 
 @commands.later("pause")
 def _pause() -> click.Command:
-    """Let nothing begin in a server, a hook or a workflow; what comes waits."""
+    """Let nothing begin in a place; what comes waits. Without a place, list what is paused."""
     from bridge.cli.pausing import pause
 
     return pause
@@ -269,7 +269,7 @@ def _pause() -> click.Command:
 
 @commands.later("resume")
 def _resume() -> click.Command:
-    """Have a paused server, hook or workflow go on with what waits."""
+    """Have a paused place go on: what waits is handed out and run, oldest first."""
     from bridge.cli.pausing import resume
 
     return resume

@@ -177,7 +177,7 @@ async def test_changed_handlers_are_run_as_they_are_now(
     async def counts_two() -> bool:
         return await counts() == 2
 
-    await wait_until(counts_two, "the changed handler")
+    await wait_until(counts_two, "the changed handler", 30)
 
 
 async def test_a_broken_file_is_served_once_it_is_mended_and_a_signal_drains_all(

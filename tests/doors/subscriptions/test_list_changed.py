@@ -158,7 +158,7 @@ async def test_a_burst_is_told_a_few_times_and_its_end_is_not_missed(
         await send(http, web, n)
     took_s = now() - began_at
     told = await until_quiet(heard)
-    assert 1 <= len(told) <= 2 + took_s / PAUSE_S
+    assert 1 <= len(told) <= 4 + took_s / PAUSE_S  # the last are told after the last was sent
     assert set(told) == {UPDATED}
 
 
