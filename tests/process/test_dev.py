@@ -156,7 +156,8 @@ async def test_changed_handlers_are_run_as_they_are_now(
     handlers = folder / "servers" / "own" / "handlers.py"
     handlers.parent.mkdir()
     handlers.write_text('async def count() -> int:\n    """Count."""\n    return 1\n')
-    own = "name: own\nworkflows: {count: {kind: python, handler: own.handlers:count}}\n"
+    count = "{kind: python, handler: own.handlers:count, attach: false}"
+    own = f"name: own\nworkflows: {{count: {count}}}\n"
     (folder / "servers" / "own.yaml").write_text(own)
     url = f"http://127.0.0.1:{kept_environ['BRIDGE_PORT']}/mcp/own"
 
@@ -177,7 +178,7 @@ async def test_changed_handlers_are_run_as_they_are_now(
     async def counts_two() -> bool:
         return await counts() == 2
 
-    await wait_until(counts_two, "the changed handler", 30)
+    await wait_until(counts_two, "the changed handler")
 
 
 async def test_a_broken_file_is_served_once_it_is_mended_and_a_signal_drains_all(
