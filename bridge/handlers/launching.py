@@ -15,8 +15,9 @@ def command(*arguments: str) -> tuple[str, ...]:
         f"import sys; {root!r} in sys.path or sys.path.insert(0, {root!r}); "
         "from bridge.handlers.program import main; main(sys.argv[1:])"
     )
-    # -P keeps the folder it is started in off sys.path; -u has what is printed come at once.
-    return (sys.executable, "-P", "-u", "-c", code, *arguments)
+    # -P keeps the folder it is started in off sys.path; -u has what is printed come at once; -B,
+    # for bytecode is taken for that of any source of the same size and second: changes were missed.
+    return (sys.executable, "-P", "-u", "-B", "-c", code, *arguments)
 
 
 def environment_of(environ: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
