@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
 import httpx2
+from anyio import BrokenResourceError
 from mcp.client import Client
+from mcp.client._transport import Transport, TransportStreams
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import (
@@ -50,6 +52,19 @@ class Spread(httpx2.AsyncBaseTransport):
 
 
 @contextlib.asynccontextmanager
+async def leaving_quietly(transport: Transport) -> AsyncIterator[TransportStreams]:
+    """Open a transport of HTTP+SSE, whose reader fails where a message comes while it is left."""
+    is_left = False
+    try:
+        async with transport as streams:
+            yield streams
+            is_left = True
+    except* BrokenResourceError:
+        if not is_left:
+            raise
+
+
+@contextlib.asynccontextmanager
 async def claude(
     server: str, token: str, wire: Wire, spread: Spread, origin: str
 ) -> AsyncIterator[Client]:
@@ -66,7 +81,8 @@ async def claude(
         return http
 
     if wire == "sse":
-        transport = sse_client(f"{origin}/sse/{server}", httpx_client_factory=ready_made)
+        piped = sse_client(f"{origin}/sse/{server}", httpx_client_factory=ready_made)
+        transport = leaving_quietly(piped)
     else:
         streamable = streamable_http_client(f"{origin}/mcp/{server}", http_client=http)
         transport = closing(http, streamable)
