@@ -90,6 +90,14 @@ class ReplyStatus(StrEnum):
     DEAD = "dead"
 
 
+class SubscriptionStatus(StrEnum):
+    """Whether a subscription's receiver takes what it is sent; a suspended one is sent nothing."""
+
+    ACTIVE = "active"
+    FAILING = "failing"
+    SUSPENDED = "suspended"
+
+
 class CallStatus(StrEnum):
     """Where one run of a workflow stands."""
 
@@ -145,16 +153,6 @@ class ReplyAttempt:
     at_ms: int
     status: ReplyStatus
     failure: str | None
-
-
-@dataclass(frozen=True)
-class ListedReply:
-    """A reply as operators see it, with the place that it belongs to."""
-
-    event_id: EventId
-    server: str
-    hook: str
-    reply: Reply
 
 
 @dataclass(frozen=True)

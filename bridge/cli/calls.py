@@ -30,6 +30,7 @@ from bridge.cli.output import (
     timeline_rows,
 )
 from bridge.formats.json_text import decode
+from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
 from bridge.verbs.operators import RecordFilter
@@ -138,7 +139,7 @@ def run_call_again(
 def tail_calls(
     environ: Environ,
     chosen: RecordFilter,
-    since: float | None,
+    since: PastMoment | None,
     as_json: bool,
 ) -> None:
     """Follow calls as they are made, until Ctrl-C."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -84,7 +85,7 @@ def check_command(
 
 
 async def _with_history(operation: Operation, made: Report, since: str) -> Report:
-    after = await operation.operators.order_at(seconds(since))
+    after = await operation.operators.order_at(timedelta(seconds=seconds(since)))
     found = await HistoryCheck(operation.operators, since, after).of(made.files)
     return made.with_more(found.findings, found.compared)
 

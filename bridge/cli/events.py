@@ -31,6 +31,7 @@ from bridge.cli.output import (
 )
 from bridge.formats.json_text import decode
 from bridge.formats.payloads import Content
+from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Body, Event, EventStatus
 from bridge.verbs.operators import RecordFilter
@@ -164,7 +165,7 @@ def expire_events(environ: Environ, event_ids: tuple[str, ...], as_json: bool) -
 def tail_events(
     environ: Environ,
     chosen: RecordFilter,
-    since: float | None,
+    since: PastMoment | None,
     as_json: bool,
 ) -> None:
     """Follow events as they come in, until Ctrl-C."""

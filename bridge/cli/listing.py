@@ -11,6 +11,7 @@ from bridge.cli.operating import Operation, operate
 from bridge.cli.options import LIMIT_MAX, Bulk, Chosen, Shown
 from bridge.cli.output import Row, print_json, print_rows
 from bridge.errors import RejectedError
+from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import instant
 from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch
@@ -150,8 +151,8 @@ async def _each(
 
 async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> RecordSearch:
     since, until = (
-        await _order_at(operation, chosen.since_s),
-        await _order_at(operation, chosen.until_s),
+        await _order_at(operation, chosen.since),
+        await _order_at(operation, chosen.until),
     )
     bounds = [bound for bound in (until, cursor) if bound is not None]
     return RecordSearch(
@@ -165,8 +166,8 @@ async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> R
     )
 
 
-async def _order_at(operation: Operation, age_s: float | None) -> int | None:
-    return None if age_s is None else await operation.operators.order_at(age_s)
+async def _order_at(operation: Operation, when: PastMoment | None) -> int | None:
+    return None if when is None else await operation.operators.order_at(when)
 
 
 def _tell_rehearsed(command: str, count: int, *, as_json: bool) -> None:

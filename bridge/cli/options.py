@@ -9,6 +9,7 @@ import click
 from typing_extensions import override
 
 from bridge.formats.quantities import seconds
+from bridge.formats.times import PastMoment, moment, spelled
 from bridge.verbs.operators import RecordFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -16,7 +17,8 @@ Option = Callable[[Any], Any]
 
 LIMIT = 20
 LIMIT_MAX = 10_000
-SINCE = "Only of the last 30m, 2h, 1d, …"
+SINCE = "Only of the last 30m, 2h, …, or since a moment in UTC."
+UNTIL = "Only older than 30m, 2h, …, or than a moment in UTC."
 
 
 def duration(_context: click.Context, _option: click.Parameter, raw: str | None) -> float | None:
@@ -27,17 +29,27 @@ def duration(_context: click.Context, _option: click.Parameter, raw: str | None)
         raise click.BadParameter(str(error)) from error
 
 
+def past_moment(
+    _context: click.Context, _option: click.Parameter, raw: str | None
+) -> PastMoment | None:
+    """Read how long ago, or when, as an option was given."""
+    try:
+        return None if raw is None else moment(raw)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @dataclass(frozen=True)
 class Chosen:
-    """Which records a command is about, as its options choose them; ages in seconds."""
+    """Which records a command is about, as its options choose them."""
 
     server: str | None
     part: str | None
     statuses: tuple[str, ...]
     principal: str | None
     text: str
-    since_s: float | None
-    until_s: float | None
+    since: PastMoment | None
+    until: PastMoment | None
 
     @property
     def is_any(self) -> bool:
@@ -51,8 +63,8 @@ class Chosen:
         given = {
             "status": ",".join(self.statuses),
             "principal": self.principal,
-            "since_s": self.since_s,
-            "until_s": self.until_s,
+            "since": self.since and spelled(self.since),
+            "until": self.until and spelled(self.until),
             "search": self.text and "…",
         }
         return " ".join([place, *(f"{name}={value}" for name, value in given.items() if value)])
@@ -76,10 +88,10 @@ def _with(options: Sequence[Option], command: Callable[..., Any]) -> Callable[..
 def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[..., Any]]:
     """Add the options of `tail`; `part` is `hook` or `workflow`.
 
-    The command gets them as `chosen`, a RecordFilter, and `since`, in seconds.
+    The command gets them as `chosen`, a RecordFilter, and `since`.
     """
     status = click.option("--status", type=_named(statuses), help="Only in this status.")
-    options = [*_of_place(part), status, click.option("--since", callback=duration, help=SINCE)]
+    options = [*_of_place(part), status, click.option("--since", callback=past_moment, help=SINCE)]
 
     def add(command: Command) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -111,8 +123,8 @@ def choosing(
         ),
         click.option("--principal", help=principal),
         click.option("--search", "text", default="", help="Only with this text in id or summary."),
-        click.option("--since", "since_s", callback=duration, help=SINCE),
-        click.option("--until", "until_s", callback=duration, help="Only older than 30m, 2h, …"),
+        click.option("--since", callback=past_moment, help=SINCE),
+        click.option("--until", callback=past_moment, help=UNTIL),
     ]
 
     def add(command: Command) -> Callable[..., Any]:

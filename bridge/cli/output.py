@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from bridge.cli.operating import Operation, operate
 from bridge.formats.json_text import spell
+from bridge.formats.times import PastMoment
 from bridge.models import Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.operators import RecordFilter
@@ -195,15 +197,10 @@ class Ordered(Protocol):
 Record = TypeVar("Record", bound=Ordered)
 
 
-async def after(operation: Operation, since_s: float | None) -> int:
-    """Return the order number where the last `since_s` seconds of records begin; None is all."""
-    return 0 if since_s is None else await operation.operators.order_at(since_s)
-
-
 def tail(
     environ: Mapping[str, str],
     chosen: RecordFilter,
-    since_s: float | None,
+    since: PastMoment | None,
     look: Callable[[Operation, RecordFilter], Awaitable[Sequence[Record]]],
     show: Callable[[Sequence[Record], bool], None],
 ) -> None:
@@ -213,7 +210,7 @@ def tail(
     """
 
     async def work(operation: Operation) -> None:
-        seen, is_first = await after(operation, since_s or 0), True
+        seen, is_first = await operation.operators.order_at(since or timedelta()), True
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

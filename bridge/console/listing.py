@@ -2,11 +2,11 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -14,9 +14,9 @@ from starlette.responses import Response
 from bridge.console.visits import Visit
 from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.cursors import order_after
-from bridge.formats.quantities import seconds
-from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
-from bridge.verbs.records import RecordKind, RecordPage, RecordSearch
+from bridge.formats.times import moment
+from bridge.models import CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
+from bridge.verbs.records import RecordPage, Records, RecordSearch
 from bridge.web.problems import status_of
 
 ROWS = 50
@@ -32,14 +32,19 @@ _ID = re.compile(r"(evt|call)_[\w-]*")
 class Listing:
     """One kind of records, and what may be asked of them."""
 
-    kind: RecordKind
+    kind: str
     part: str
     statuses: tuple[StrEnum, ...]
+    by: str
+    find: Callable[[Records, RecordSearch, int], Awaitable[RecordPage[Any]]]
 
 
-EVENTS = Listing(RecordKind.EVENTS, "hook", tuple(EventStatus))
-CALLS = Listing(RecordKind.CALLS, "workflow", tuple(CallStatus))
-REPLIES = Listing(RecordKind.REPLIES, "hook", tuple(ReplyStatus)[1:])
+EVENTS = Listing("events", "hook", tuple(EventStatus), "Taken by", Records.events)
+CALLS = Listing("calls", "workflow", tuple(CallStatus), "Made by", Records.calls)
+REPLIES = Listing("replies", "hook", tuple(ReplyStatus)[1:], "Taken by", Records.replies)
+SUBSCRIPTIONS = Listing(
+    "subscriptions", "hook", tuple(SubscriptionStatus), "Made by", Records.subscriptions
+)
 
 NOTHING: RecordPage[Event] = RecordPage([], None, is_cut=False)
 
@@ -59,12 +64,18 @@ async def show_replies(visit: Visit) -> Response:
     return await _show(visit, REPLIES)
 
 
+async def show_subscriptions(visit: Visit) -> Response:
+    """Show the webhook subscriptions that are asked for."""
+    return await _show(visit, SUBSCRIPTIONS)
+
+
 async def _show(visit: Visit, listing: Listing) -> Response:
     asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
-    found: RecordPage[Event] | RecordPage[Call] = NOTHING
+    found: RecordPage[Any] = NOTHING
     fault, status, began_at = "", HTTPStatus.OK, time.monotonic()
     try:
-        found = await _find(visit, listing, asked)
+        wanted = await _wanted(visit, listing, asked)
+        found = await listing.find(visit.runtime.records, wanted, ROWS)
     except (MalformedError, NotFoundError) as error:
         fault, status = str(error), status_of(error)
     is_quick = time.monotonic() - began_at < FOLLOWED_WITHIN_S
@@ -83,19 +94,6 @@ async def _show(visit: Visit, listing: Listing) -> Response:
         here=f"?{urlencode(from_newest)}",
         further=f"?{urlencode(from_newest | {'before': found.cursor})}" if found.cursor else "",
     )
-
-
-async def _find(
-    visit: Visit, listing: Listing, asked: Mapping[str, str]
-) -> RecordPage[Event] | RecordPage[Call]:
-    records, wanted = visit.runtime.records, await _wanted(visit, listing, asked)
-    match listing.kind:
-        case RecordKind.EVENTS:
-            return await records.events(wanted, ROWS)
-        case RecordKind.CALLS:
-            return await records.calls(wanted, ROWS)
-        case RecordKind.REPLIES:
-            return await records.replies(wanted, ROWS)
 
 
 async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> RecordSearch:
@@ -119,19 +117,10 @@ async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> R
 
 
 async def _order(visit: Visit, text: str) -> int:
-    """Return the order number of a moment: so long ago, or a time in UTC."""
     try:
-        return await visit.runtime.operators.order_at(seconds(text))
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
+        return await visit.runtime.operators.order_at(moment(text))
     except ValueError as error:
-        raise MalformedError(
-            "that is no time: write how long ago, such as 2h, or a moment as 2030-01-31T12:00"
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(round(moment.timestamp() * 1_000_000), 0)
+        raise MalformedError(f"that is no time: it {error}") from error
 
 
 def _parts(visit: Visit, listing: Listing) -> list[str]:

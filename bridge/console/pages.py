@@ -13,7 +13,12 @@ from bridge.console.actions import (
     run_event_again,
 )
 from bridge.console.details import show_call, show_event, show_reply
-from bridge.console.listing import show_calls, show_events, show_replies
+from bridge.console.listing import (
+    show_calls,
+    show_events,
+    show_replies,
+    show_subscriptions,
+)
 from bridge.console.login import log_out, show_login, take_login
 from bridge.console.now import show_now
 from bridge.console.rendering import show_file
@@ -55,6 +60,7 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/tokens"): looking(show_tokens),
     ("POST", "/console/tokens"): acting(add_token),
     ("POST", "/console/tokens/{token_id}/revoke"): acting(revoke_token),
+    ("GET", "/console/subscriptions"): looking(show_subscriptions),
     ("GET", "/console/replies"): looking(show_replies),
     ("GET", "/console/replies/{event_id}"): looking(show_reply),
     ("POST", "/console/replies/{event_id}/redrive"): acting(redrive_reply),

@@ -51,6 +51,7 @@ ROUTES = (
     _route("GET", "/console/tokens"),
     _route("POST", "/console/tokens"),
     _route("POST", "/console/tokens/{token_id}/revoke"),
+    _route("GET", "/console/subscriptions"),
     _route("GET", "/console/replies"),
     _route("GET", "/console/replies/{event_id}"),
     _route("POST", "/console/replies/{event_id}/redrive"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.console.rendering import duration
 from bridge.console.visits import Visit
-from bridge.models import EventStatus, ReplyStatus
+from bridge.models import EventStatus
 from bridge.store.counters import Totals
 from bridge.verbs.operators import stranded
 
@@ -30,8 +30,8 @@ async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
     if dead:
         said = f"events are set aside ({dead:,}): no attempt is left, or Claude gave them up"
         found.append(StoreTrouble(said, "look why, mend it, redrive them", "/events?status=dead"))
-    if await visit.runtime.operators.replies.list(ReplyStatus.DEAD, limit=1):
-        said = "replies are dead: n8n has not taken them"
+    if totals.dead_replies:
+        said = f"replies are dead ({totals.dead_replies:,}): n8n has not taken them"
         found.append(StoreTrouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
     return [*found, *await _stranded(visit), *await _paused(visit)]
 

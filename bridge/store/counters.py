@@ -49,6 +49,7 @@ class TotalsRow(NamedTuple):
     calls: list[CallsRow]
     due_calls: int
     due_replies: int
+    dead_replies: int
     late_ms: int
     sessions: int
     live_processes: list[str]
@@ -80,6 +81,7 @@ class Totals:
     calls: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     due_calls: int = 0
     due_replies: int = 0
+    dead_replies: int = 0
     late_s: float = 0
     sessions: int = 0
     live_processes: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ class Counters:
             },
             due_calls=row.due_calls,
             due_replies=row.due_replies,
+            dead_replies=row.dead_replies,
             late_s=row.late_ms / 1000,
             sessions=row.sessions,
             live_processes=tuple(row.live_processes),

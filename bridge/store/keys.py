@@ -77,6 +77,7 @@ KEYS = (
     Key("attempts", "attempts:{id}", "list", "replies", True, "with its reply"),
     Key("dead_replies", "dead_replies", "zset", "replies", False, "with its dead replies"),
     Key("subscription", "subscription:{id}", "hash", "subscriptions", True, "a day, renewed"),
+    Key("subscriptions", "subscriptions", "zset", "subscriptions", True, "with its last one"),
     Key(
         "subscribers",
         "subscribers:{server}:{hook}",

@@ -9,9 +9,7 @@ from bridge.models import (
     Event,
     EventId,
     LeaseToken,
-    ListedReply,
     ProcessId,
-    Reply,
     ReplyAttempt,
     ReplyStatus,
 )
@@ -60,15 +58,6 @@ class SendingRow(NamedTuple):
     trace: str | None
 
 
-class ListedReplyRow(NamedTuple):
-    """A reply in a list."""
-
-    event_id: str
-    server: str
-    hook: str
-    reply: Reply
-
-
 @step("replies.lease")
 async def _lease(
     steps: Steps, *, event_id: EventId, token: LeaseToken, process: ProcessId
@@ -106,13 +95,6 @@ async def _abandon(steps: Steps, *, event_id: str, token: str) -> None:
 @step("replies.redrive")
 async def _redrive(steps: Steps, *, event_id: EventId) -> str:
     """Make a dead reply pending and due now."""
-
-
-@step("replies.list")
-async def _list(
-    steps: Steps, *, status: ReplyStatus, server: str, hook: str, skip: int, limit: int
-) -> list[ListedReplyRow]:
-    """Read a page of dead or pending replies."""
 
 
 @step("replies.attempts")
@@ -212,18 +194,6 @@ class ReplyStore:
         no more, or `unknown`.
         """
         return await _redrive(self._steps, event_id=event_id)
-
-    async def listed(
-        self, status: ReplyStatus, *, server: str, hook: str, skip: int, limit: int
-    ) -> list[ListedReply]:
-        """List dead replies, those first that died first, or pending ones by when they are due.
-
-        An empty `server` or `hook` stands for any. One that is being sent right now is in no list.
-        """
-        rows = await _list(
-            self._steps, status=status, server=server, hook=hook, skip=skip, limit=limit
-        )
-        return [ListedReply(EventId(row.event_id), row.server, row.hook, row.reply) for row in rows]
 
     async def attempts(self, event_id: EventId) -> list[ReplyAttempt]:
         """Read how the last attempts to send a reply ended, oldest first."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bridge.models import SubscriptionId, SubscriptionStatus
 from bridge.store.calls import CallRow
 from bridge.store.events import EventRow
 from bridge.store.steps import Steps, step
@@ -66,6 +67,23 @@ class WantedCalls:
         return dict.fromkeys(self.among, True)
 
 
+@dataclass(frozen=True)
+class WantedSubscriptions:
+    """Which subscriptions are looked for, likewise; empty texts and no statuses stand for any."""
+
+    server: str
+    hook: str
+    principal: str
+    statuses: Sequence[SubscriptionStatus]
+    text: str
+    since: int
+
+    @property
+    def among(self) -> Mapping[str, bool]:
+        """The statuses as a set."""
+        return dict.fromkeys(self.statuses, True)
+
+
 class FoundEvents(NamedTuple):
     """Some events, and the order number to look on from; None where no more are left."""
 
@@ -77,6 +95,32 @@ class FoundCalls(NamedTuple):
     """The same of calls."""
 
     rows: list[CallRow]
+    next: int | None
+
+
+class ListedSubscription(NamedTuple):
+    """A subscription without its secrets: `host` is the receiver's, moments are in milliseconds.
+
+    `behind` counts the events of its hook that it was not sent yet.
+    """
+
+    subscription_id: SubscriptionId
+    server: str
+    hook: str
+    principal: str
+    host: str
+    status: SubscriptionStatus
+    behind: int
+    expires_at_ms: int
+    last_delivery_at_ms: int | None
+    failed_since_ms: int | None
+    last_error: str | None
+
+
+class FoundSubscriptions(NamedTuple):
+    """The same of subscriptions."""
+
+    rows: list[ListedSubscription]
     next: int | None
 
 
@@ -126,6 +170,13 @@ async def _count_calls(
     """Count calls that are older than `before`."""
 
 
+@step("subscribed.find")
+async def _subscriptions(
+    steps: Steps, *, wanted: WantedSubscriptions, before: str, look_at: int, limit: int
+) -> FoundSubscriptions:
+    """Find subscriptions that are older than `before`."""
+
+
 class SearchStore:
     """Speaks Redis for searches: each of its methods looks at `look_at` records at most.
 
@@ -161,6 +212,14 @@ class SearchStore:
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at
         )
         return row.counted()
+
+    async def subscriptions(
+        self, wanted: WantedSubscriptions, before: int | None, limit: int
+    ) -> FoundSubscriptions:
+        """Find at most `limit` subscriptions, those made last first."""
+        return await _subscriptions(
+            self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
+        )
 
 
 def _spelled(before: int | None) -> str:

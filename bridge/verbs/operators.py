@@ -6,9 +6,11 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bridge.configuration.servers import Server
 from bridge.errors import ConflictError, NotFoundError, TransientError
+from bridge.formats.times import PastMoment
 from bridge.models import (
     Call,
     CallId,
@@ -62,9 +64,11 @@ class Operators:
         self.replies = replies
         self.pausing = Pausing(store.pauses, store, calls)
 
-    async def order_at(self, ago_s: float) -> int:
-        """Return the order number of the moment `ago_s` seconds ago."""
-        return round(await self._store.now_ms() * 1000 - ago_s * 1_000_000)
+    async def order_at(self, when: PastMoment) -> int:
+        """Return the order number of a moment, by Redis's clock where it is so long ago."""
+        if isinstance(when, datetime):
+            return max(round(when.timestamp() * 1_000_000), 0)
+        return await self._store.now_ms() * 1000 - when // timedelta(microseconds=1)
 
     async def servers(self) -> set[str]:
         """Return the names of all servers that have ever received an event or have calls on record.

@@ -8,9 +8,16 @@ from typing import Generic, TypeVar
 
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
-from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus
+from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
 from bridge.store.operators import OperatorStore
-from bridge.store.searching import CountedRecords, SearchStore, WantedCalls, WantedEvents
+from bridge.store.searching import (
+    CountedRecords,
+    ListedSubscription,
+    SearchStore,
+    WantedCalls,
+    WantedEvents,
+    WantedSubscriptions,
+)
 
 Found = TypeVar("Found")
 
@@ -118,6 +125,34 @@ class Records:
         page = await _page(look, wanted.before, limit, within_s)
         if not page.rows and page.cursor is None:
             await self._demand_names(RecordKind.CALLS, wanted)
+        return page
+
+    async def subscriptions(
+        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+    ) -> RecordPage[ListedSubscription]:
+        """Return the newest webhook subscriptions that are wanted.
+
+        Raises:
+            NotFoundError: there is no such server or hook; names those there are.
+        """
+        asked = WantedSubscriptions(
+            server=wanted.server or "",
+            hook=wanted.part or "",
+            principal=wanted.principal or "",
+            statuses=[SubscriptionStatus(status) for status in wanted.statuses],
+            text=wanted.text,
+            since=wanted.since,
+        )
+
+        async def look(
+            before: int | None, most: int
+        ) -> tuple[list[ListedSubscription], int | None]:
+            found = await self._store.subscriptions(asked, before, most)
+            return found.rows, found.next
+
+        page = await _page(look, wanted.before, limit, within_s)
+        if not page.rows and page.cursor is None:
+            await self._demand_names(RecordKind.EVENTS, wanted)
         return page
 
     async def count(

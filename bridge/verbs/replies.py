@@ -20,7 +20,6 @@ from bridge.models import (
     EventStatus,
     Json,
     LeaseToken,
-    ListedReply,
     ReplyAttempt,
     ReplyStatus,
     new_lease_token,
@@ -222,15 +221,6 @@ class Replies:
     async def attempts(self, event_id: EventId) -> list[ReplyAttempt]:
         """Read how the last 50 attempts to deliver a reply ended, oldest first."""
         return await self._store.attempts(event_id)
-
-    async def list(
-        self, status: ReplyStatus, *, server: str = "", hook: str = "", skip: int = 0, limit: int
-    ) -> list[ListedReply]:
-        """List replies that are dead, or pending and not being sent right now; oldest first.
-
-        An empty `server` or `hook` stands for any.
-        """
-        return await self._store.listed(status, server=server, hook=hook, skip=skip, limit=limit)
 
 
 def _log(sending: ReplyLease, verdict: Verdict) -> None:

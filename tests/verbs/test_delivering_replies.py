@@ -18,6 +18,7 @@ from bridge.n8n.outcomes import (
 )
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.runtime import Runtime
+from bridge.verbs.records import RecordSearch
 from tests.verbs.desk import ADDRESS, answered
 
 
@@ -205,9 +206,9 @@ async def test_what_cannot_be_redriven_is_refused_with_the_reason(web: Runtime) 
     await web.workers.replies.deliver(late, Sender())
     with pytest.raises(ConflictError, match="waits for the reply is over"):
         await web.workers.replies.redrive(late)
-    assert [
-        each.event_id for each in await web.workers.replies.list(ReplyStatus.DEAD, limit=5)
-    ] == [late]
+    dead = await web.web.records.replies(RecordSearch(statuses=(ReplyStatus.DEAD,)), 5)
+    assert [each.event_id for each in dead.rows] == [late]
+    assert (await web.web.health.totals([], [])).dead_replies == 1
 
 
 async def test_two_who_deliver_at_once_send_once(web: Runtime, worker: Runtime) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from bridge.authoring.development.activity import Activity, of_call, of_event
@@ -37,7 +38,9 @@ class RecentActivity:
 
     async def begin(self, ago_s: float) -> None:
         """Keep in mind those that came in the last `ago_s` seconds, and from now on."""
-        self._after_events = self._after_calls = await self._operators.order_at(ago_s)
+        self._after_events = self._after_calls = await self._operators.order_at(
+            timedelta(seconds=ago_s)
+        )
 
     @property
     def newest_first(self) -> list[Activity]:

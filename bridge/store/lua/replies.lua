@@ -129,31 +129,6 @@ function replies.redrive(event_id)
   return 'pending'
 end
 
--- List a page of the dead replies, those first that died first, or of the pending ones by when they
--- are due. An empty server or hook stands for any.
--- step replies.list(status, server, hook, skip: number, limit: number)
---   -> [{event_id, server, hook, reply: events.reply}]
-function replies.list(status, server, hook, skip, limit)
-  local index = status == 'dead' and keys.dead_replies() or keys.due_replies()
-  local rows, skipped = {}, 0
-  for _, event_id in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local found = redis.call('HGET', keys.reply(event_id), 'status')
-    if not found then redis.call('ZREM', index, event_id) end
-    local row = found == status and replies.listed(event_id, server, hook)
-    if row then skipped = skipped + 1 end
-    if row and skipped > skip then rows[#rows + 1] = row end
-    if #rows == limit then break end
-  end
-  return rows
-end
-
--- A reply as it is listed; nil where it is of another server or hook.
-function replies.listed(event_id, server, hook)
-  local e = records.fields(keys.event(event_id), 'server', 'hook')
-  if (server ~= '' and server ~= e.server) or (hook ~= '' and hook ~= e.hook) then return end
-  return {event_id = event_id, server = e.server, hook = e.hook, reply = events.reply(event_id)}
-end
-
 -- Read how the last attempts ended, oldest first, as JSON.
 -- step replies.attempts(event_id) -> [text]
 function replies.attempts(event_id) return redis.call('LRANGE', keys.attempts(event_id), 0, -1) end

@@ -23,6 +23,21 @@ function subscriptions.due_at(subscription_id, at_ms)
   signals.notify('due_subscriptions')
 end
 
+-- List a subscription among all, in the order they were made; those first in the list leave it once
+-- they have ended.
+function subscriptions.list(subscription_id, ttl_s)
+  local all = keys.subscriptions()
+  if not redis.call('ZSCORE', all, subscription_id) then
+    redis.call('ZADD', all, clock.next_order(), subscription_id)
+  end
+  for _, oldest in ipairs(redis.call('ZRANGE', all, 0, 1)) do
+    if redis.call('EXISTS', keys.subscription(oldest)) == 0 then
+      redis.call('ZREM', all, oldest)
+    end
+  end
+  redis.call('EXPIRE', all, ttl_s)
+end
+
 -- Begin or renew a subscription; nothing where the principal has `most` others. Messages are signed
 -- with the secret before the newest one too, for a while.
 -- step subscriptions.keep(new: {subscription_id, server, hook, principal, token, url, secret,
@@ -50,6 +65,7 @@ function subscriptions.keep(new, most, rotation_ms, index_ttl_s)
     redis.call('ZADD', index, expires_at, id)
     redis.call('EXPIRE', index, index_ttl_s)
   end
+  subscriptions.list(id, index_ttl_s)
   subscriptions.due_at(id, clock.now_ms)
   return {
     cursor = s.cursor or new.cursor, expires_at_ms = expires_at, is_old = s.secret and 1 or 0,
@@ -64,6 +80,7 @@ function subscriptions.forget(subscription_id)
   local key = keys.subscription(subscription_id)
   local s = records.fields(key, 'server', 'hook', 'principal', 'lease', 'holder')
   redis.call('ZREM', keys.due_subscriptions(), subscription_id)
+  redis.call('ZREM', keys.subscriptions(), subscription_id)
   if not s.server then return false end
   redis.call('ZREM', keys.subscribers(s.server, s.hook), subscription_id)
   redis.call('ZREM', keys.subscribed(s.server, s.principal), subscription_id)

@@ -9,7 +9,8 @@ local totals = {}
 -- some workflows run or wait for their turn, each {server, workflow}.
 -- step totals.read(hooks: json, workflows: json) -> {counted: [text],
 --   inboxes: [{server, hook, status, size}], oldest: [{server, hook, age_ms: int}],
---   calls: [{server, workflow, running, waiting}], due_calls, due_replies, late_ms: int,
+--   calls: [{server, workflow, running, waiting}], due_calls, due_replies, dead_replies,
+--   late_ms: int,
 --   sessions, live_processes: [text], breakers: [text], identity?,
 --   memory: [text], paused?}
 function totals.read(hooks, workflows)
@@ -18,7 +19,7 @@ function totals.read(hooks, workflows)
   return {
     counted = redis.call('HGETALL', keys.counters()), inboxes = inboxes, oldest = oldest,
     calls = totals.calls(workflows), due_calls = redis.call('ZCARD', keys.due_calls()),
-    due_replies = redis.call('ZCARD', keys.due_replies()),
+    due_replies = redis.call('ZCARD', keys.due_replies()), dead_replies = totals.dead_replies(),
     late_ms = math.max(clock.now_ms - (due or clock.now_ms), 0),
     sessions = redis.call('ZCARD', keys.sessions()),
     live_processes = redis.call('ZRANGEBYSCORE', keys.processes(),
@@ -42,6 +43,16 @@ function totals.inboxes(hooks)
     oldest[#oldest + 1] = {server = at[1], hook = at[2], age_ms = age_ms}
   end
   return sizes, oldest
+end
+
+-- How many replies are dead. Those first in their list are gone from it once they have expired.
+function totals.dead_replies()
+  local dead = keys.dead_replies()
+  for _, oldest in ipairs(redis.call('ZRANGE', dead, 0, 99)) do
+    if redis.call('EXISTS', keys.reply(oldest)) == 1 then break end
+    redis.call('ZREM', dead, oldest)
+  end
+  return redis.call('ZCARD', dead)
 end
 
 -- How many calls of some workflows hold a slot, and how many wait for one.

@@ -32,6 +32,7 @@ async def test_events_are_listed_newest_first_and_filtered(redis_url: str) -> No
             f"q={first}": [first],
             "status=dead": [first],
             "status=queued": [second],
+            "status=queued&since=2001-01-31T12:00:00Z": [second],
             "server=desk&hook=letters": [second, first],
             "principal=alice": [first],
             "since=1h": [second, first],
