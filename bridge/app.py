@@ -166,6 +166,8 @@ class BridgeApp(Starlette):
         async with opening as runtime:
             self.runtime, self.web.runtime, self.mcp.runtime = runtime, runtime.web, runtime.mcp
             self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
+            runtime.load.streams = self.mcp.streams.__len__
+            runtime.load.is_draining = self.mcp.streams.draining.is_set
             self.logins = Logins(runtime.web.authenticator.grants, settings)
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())

@@ -37,6 +37,7 @@ from bridge.store.minutes import MinuteStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.pool import CONNECT_S, open_pool
+from bridge.store.presence import PresenceStore, ProcessLoad
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
@@ -55,6 +56,7 @@ from bridge.verbs.health import Health
 from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
 from bridge.verbs.operators import Operators
+from bridge.verbs.presence import Attendance
 from bridge.verbs.pushes import Pushes
 from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
@@ -133,6 +135,7 @@ class WebRuntime:
     records: Records
     running_again: RunningAgain
     health: Health
+    presence: Attendance
     receivers: Receivers
 
 
@@ -183,6 +186,7 @@ class Runtime:
     steps: Steps
     stores: Stores
     losses: StoreLosses
+    load: ProcessLoad
     web: WebRuntime
     mcp: McpRuntime
     workers: WorkerRuntime
@@ -240,7 +244,7 @@ async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
         socket_connect_timeout=BEAT_S,
         retry=BlockingRetry(NoBackoff(), 0),
     )
-    beat = Heartbeat(client, runtime.process)
+    beat = Heartbeat(client, runtime.process, runtime.load.report, runtime.load.late)
     await runtime.stores.processes.beat()
     beat.start()
     going_on = asyncio.create_task(beat.follow_loop())
@@ -285,6 +289,7 @@ def _wire(
         steps=steps,
         stores=parts.stores,
         losses=losses,
+        load=ProcessLoad(),
         web=parts.web(process, authenticator, events, replies, losses),
         mcp=parts.mcp(authenticator, events),
         workers=parts.workers(authenticator, events, replies),
@@ -340,6 +345,7 @@ class _Parts:
             records=Records(SearchStore(self.steps), stores.operators, self.servers),
             running_again=RunningAgain(stores.operators.again, self.intake(), schemas, self.queue),
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
+            presence=Attendance(PresenceStore(self.steps)),
             receivers=self.receivers,
         )
 

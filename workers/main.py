@@ -81,12 +81,13 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
         handlers = HandlerProcesses(reloader.environ)
         await stack.enter_async_context(handlers.running(servers))
         sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
-        runtime.stores.runs.places = concurrency
+        runtime.stores.runs.places = runtime.load.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
         client = await stack.enter_async_context(Redis.from_pool(open_pool(settings.redis_url)))
         functions = jobs(runtime.workers, n8n, handlers)
         worker = AsyncWorker([QUEUE_NAME], connection, client, functions, at_once)
+        runtime.load.calls, runtime.load.is_draining = worker.running, stop.is_set
         # What is loaded now stays: collections that look through it again would stop the process
         # for a tenth of a second each.
         gc.collect()

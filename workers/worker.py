@@ -163,6 +163,10 @@ class AsyncWorker(BaseWorker):
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._taking, self._telling = Insistence("take"), Insistence("books")
 
+    def running(self) -> int:
+        """Return how many jobs run now."""
+        return len(self._running)
+
     @override
     def _set_ip_address(self, connection: Redis) -> None:
         try:

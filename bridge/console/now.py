@@ -29,6 +29,7 @@ async def show_now(visit: Visit) -> Response:
         "now.html",
         standing=_standing(totals),
         processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
+        takers=await runtime.presence.takers(servers),
         troubles=await troubles_of(visit, totals),
         is_day=is_day,
         plots=_plots(chart, "quarter of an hour" if is_day else "minute"),

@@ -21,6 +21,7 @@ from bridge.console.listing import (
 )
 from bridge.console.login import log_out, show_login, take_login
 from bridge.console.now import show_now
+from bridge.console.processes import show_processes
 from bridge.console.rendering import show_file
 from bridge.console.tokens import add_token, revoke_token, show_tokens
 from bridge.console.trials import (
@@ -57,6 +58,7 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("POST", HOOK): acting(send_event),
     ("GET", WORKFLOW): looking(show_workflow),
     ("POST", WORKFLOW): acting(run_workflow),
+    ("GET", "/console/processes"): looking(show_processes),
     ("GET", "/console/tokens"): looking(show_tokens),
     ("POST", "/console/tokens"): acting(add_token),
     ("POST", "/console/tokens/{token_id}/revoke"): acting(revoke_token),

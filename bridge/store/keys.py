@@ -136,6 +136,7 @@ KEYS = (
     Key("fair_turns", "fair_turns:{server}", "hash", "calls", True, "a day after the last wait"),
     Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
     Key("processes", "processes", "zset", "processes", False, "with its processes"),
+    Key("report", "report:{process}", "string", "processes", True, "a minute after it was told"),
     Key("held", "held:{process}", "set", "processes", False, "once its process is forgotten"),
     Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),
     Key("sessions", "sessions", "zset", "sessions", True, "with its last session"),

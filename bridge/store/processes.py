@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,8 +52,8 @@ class DeadRow(NamedTuple):
 
 
 @step("processes.beat")
-async def _beat(steps: Steps, *, process: ProcessId) -> None:
-    """Record that a process lives."""
+async def _beat(steps: Steps, *, process: ProcessId, report: str) -> None:
+    """Record that a process lives, and what it says of itself."""
 
 
 @step("leaving.leave")
@@ -100,7 +101,7 @@ class ProcessStore:
 
     async def beat(self) -> None:
         """Report that this process lives."""
-        await _beat(self._steps, process=self.process)
+        await _beat(self._steps, process=self.process, report="")
 
     async def leave(self) -> None:
         """Report that this process ends; what it still holds is for others at once."""
@@ -131,15 +132,24 @@ class Heartbeat(threading.Thread):
 
     The loop says by `loop_runs` that it goes on. Where it has not for `hung_s`, in beats, the
     process is no longer said to live, so that others take over what it holds; it is again as soon
-    as the loop goes on.
+    as the loop goes on. `report` is asked at each beat what the process has to say, `on_lag` told
+    by how much the loop was late.
     """
 
     def __init__(
-        self, redis: Redis, process: ProcessId, beat_s: float = BEAT_S, hung_s: float = HUNG_S
+        self,
+        redis: Redis,
+        process: ProcessId,
+        report: Callable[[], str] = str,
+        on_lag: Callable[[float], None] = LOOP_LAG.observe,
+        beat_s: float = BEAT_S,
+        hung_s: float = HUNG_S,
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self._redis = redis
         self._process = process
+        self._report = report
+        self._on_lag = on_lag
         self._beat_s = beat_s
         self._patient_beats = round(hung_s / beat_s)
         self._beats_alone = 0
@@ -156,7 +166,7 @@ class Heartbeat(threading.Thread):
             self.loop_runs()
             due_at = now() + self._beat_s
             await asyncio.sleep(self._beat_s)
-            LOOP_LAG.observe(max(now() - due_at, 0))
+            self._on_lag(max(now() - due_at, 0))
 
     @override
     def run(self) -> None:
@@ -172,7 +182,8 @@ class Heartbeat(threading.Thread):
 
     def _beat(self) -> None:
         try:
-            self._redis.eval(_beat.script.text, 0, *_beat.arguments({"process": self._process}))
+            told = {"process": self._process, "report": self._report()}
+            self._redis.eval(_beat.script.text, 0, *_beat.arguments(told))
         except RedisError:
             self._redis.connection_pool.disconnect()
 

@@ -15,7 +15,7 @@ function leaving.leave(process)
     local taker = waiters.leave_lines(process, waiter)
     if taker then claims.abandon_taken(taker.token) end
   end
-  redis.call('UNLINK', keys.takers(process), keys.named(process))
+  redis.call('UNLINK', keys.takers(process), keys.named(process), keys.report(process))
   redis.call('HDEL', keys.places(), process)
   local holds_more = redis.call('EXISTS', keys.held(process)) == 1
   if holds_more then redis.call('ZADD', keys.processes(), 0, process) end

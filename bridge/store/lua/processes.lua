@@ -24,9 +24,12 @@ function processes.hold(process, what)
   redis.call('ZADD', keys.processes(), 'NX', clock.now_ms, process)
 end
 
--- Record that a process lives.
--- step processes.beat(process) -> nothing
-function processes.beat(process) redis.call('ZADD', keys.processes(), clock.now_ms, process) end
+-- Record that a process lives, and what it says of itself, if anything.
+-- step processes.beat(process, report) -> nothing
+function processes.beat(process, report)
+  redis.call('ZADD', keys.processes(), clock.now_ms, process)
+  if report ~= '' then redis.call('SET', keys.report(process), report, 'EX', 60) end
+end
 
 -- Become or stay the one process that sweeps, for so long, and have the store go on to the latest
 -- layout that it may: `raised_to`, where that is another than before.
