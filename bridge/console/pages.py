@@ -19,6 +19,7 @@ from bridge.console.listing import (
     show_replies,
     show_subscriptions,
 )
+from bridge.console.live import follow
 from bridge.console.login import log_out, show_login, take_login
 from bridge.console.now import show_now
 from bridge.console.processes import show_processes
@@ -42,6 +43,7 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/login"): offered(show_login),
     ("POST", "/console/login"): offered(take_login),
     ("POST", "/console/logout"): taking(log_out),
+    ("GET", "/console/live"): offered(follow),
     ("GET", "/console/events"): looking(show_events),
     ("GET", "/console/events/{event_id}"): looking(show_event),
     ("POST", "/console/events/{event_id}/redrive"): acting(redrive_event),

@@ -26,12 +26,20 @@ def _route(method: str, path: str) -> Route:
     return Route(path, answer, methods=[method])
 
 
+def _stream(path: str) -> Route:
+    """Route GET alone: by the HEAD that the framework adds, a stream would open and stay."""
+    route = _route("GET", path)
+    route.methods = {"GET"}
+    return route
+
+
 ROUTES = (
     _route("GET", "/console"),
     _route("GET", "/console/static/{name}"),
     _route("GET", "/console/login"),
     _route("POST", "/console/login"),
     _route("POST", "/console/logout"),
+    _stream("/console/live"),
     _route("GET", "/console/events"),
     _route("GET", "/console/events/{event_id}"),
     _route("POST", "/console/events/{event_id}/redrive"),

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
 
 from bridge.auth.authentication import is_same
 from bridge.console.rendering import HEADERS, page
@@ -28,7 +29,7 @@ OFF = (
     "look, and start the bridge again."
 )
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def acting(act: Show) -> Endpoint:
 def offered(endpoint: Endpoint) -> Endpoint:
     """Return an endpoint that is there where anybody can log in, and whose faults are pages."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> ASGIApp:
         try:
             if request.app.logins.are_offered:
                 return await endpoint(request)

@@ -114,6 +114,24 @@ class Browser:
         """Keep a cookie for an address."""
         await self.ask("Network.setCookie", url=url, name=name, value=value, path=path)
 
+    async def open(self, url: str) -> None:
+        """Open an address; return once all of it is there."""
+        self._loaded.clear()
+        self.url = url
+        await self.ask("Page.navigate", url=url)
+        await asyncio.wait_for(self._loaded.wait(), LOADED_WITHIN_S)
+
+    async def run(self, script: str) -> Any:
+        """Run a script within the page; return its value.
+
+        Raises:
+            BrowserError: it fails.
+        """
+        found = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True)
+        if "exceptionDetails" in found:
+            raise BrowserError(f"{script}: {found['result'].get('description')}")
+        return found["result"].get("value")
+
     async def see(self, url: str, look: Look, file: Path) -> None:
         """Open an address and keep how all of it looks.
 
@@ -124,14 +142,10 @@ class Browser:
         await self.ask("Emulation.setDeviceMetricsOverride", **size, mobile=look.width < 500)
         schemes = [{"name": "prefers-color-scheme", "value": look.scheme}]
         await self.ask("Emulation.setEmulatedMedia", features=schemes)
-        self._loaded.clear()
-        self.url = url
-        await self.ask("Page.navigate", url=url)
-        await asyncio.wait_for(self._loaded.wait(), LOADED_WITHIN_S)
-        wide = "document.documentElement.scrollWidth - innerWidth"
-        found = await self.ask("Runtime.evaluate", expression=wide)
-        if found["result"]["value"] > 0:
-            raise BrowserError(f"{url} is {found['result']['value']} px too wide for {look.width}")
+        await self.open(url)
+        too_wide = await self.run("document.documentElement.scrollWidth - innerWidth")
+        if too_wide > 0:
+            raise BrowserError(f"{url} is {too_wide} px too wide for {look.width}")
         shot = await self.ask("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(shot["data"]))
 

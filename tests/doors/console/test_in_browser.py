@@ -1,0 +1,157 @@
+"""The console as a browser has it: what is clicked, and what pages do by themselves."""
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from bridge.app import BridgeApp
+from bridge.configuration.settings import Settings
+from tests.apps import RunningApp
+from tests.doors.conftest import DESK
+from tests.doors.console.operating import OPERATOR, TOKENS, Desktop
+from tests.screenshots.browser import Browser, browser
+from tests.serving import serving
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="there is no Chromium on this machine"
+)
+WITHIN_S = 15
+"""How long a busy machine may take."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A browser before a console of a bridge, which others use meanwhile."""
+
+    chromium: Browser
+    desk: Desktop
+
+    @property
+    def console(self) -> str:
+        """Where the console is."""
+        return f"{self.desk.browser.base_url}/console"
+
+    async def log_in(self, page: str = "") -> None:
+        """Open a page, and fill the form that it leads to."""
+        await self.chromium.open(f"{self.console}{page}")
+        await self.chromium.run(f"document.querySelector('#token').value = '{OPERATOR}'")
+        await self.click("button.main")
+        await self.shows("main#content")
+
+    async def click(self, selector: str) -> None:
+        """Click what is there, and let the page that comes of it load."""
+        await self.chromium.run(f"document.querySelector('{selector}').click()")
+
+    async def shows(self, selector: str, text: str = "") -> None:
+        """Wait until something is there, and a text in it."""
+        found = f"document.querySelector('{selector}')?.textContent.includes('{text}')"
+        await wait_until(lambda: self._is(found), f"{text or 'anything'} in {selector}", WITHIN_S)
+
+    async def text(self, selector: str) -> str:
+        """Return what is written somewhere."""
+        return str(await self.chromium.run(f"document.querySelector('{selector}').textContent"))
+
+    async def _is(self, condition: str) -> Any:
+        with contextlib.suppress(Exception):  # between two pages there is none to ask
+            return await self.chromium.run(condition)
+
+
+@contextlib.asynccontextmanager
+async def bridge(redis_url: str, port: int = 0, **settings: Any) -> AsyncIterator[Desktop]:
+    """Serve a bridge with a console."""
+    app = BridgeApp(Settings(redis_url=redis_url, **(TOKENS | settings)), {DESK.name: DESK})
+    async with serving(app, port) as address, httpx2.AsyncClient(base_url=address) as client:
+        yield Desktop(RunningApp(app, client))
+
+
+@pytest.fixture(scope="module")
+async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """Return the browser of a module."""
+    async with browser(tmp_path_factory.mktemp("chromium")) as found:
+        yield found
+
+
+@pytest.fixture
+async def screen(redis_url: str, chromium: Browser) -> AsyncIterator[Screen]:
+    """Return a browser that has not logged in."""
+    await chromium.ask("Network.clearBrowserCookies")
+    chromium.complaints.clear()
+    async with bridge(redis_url) as desk:
+        yield Screen(chromium, desk)
+        assert not chromium.complaints
+        await chromium.open("about:blank")
+
+
+async def test_from_the_login_to_a_record_that_goes_on_before_ones_eyes(screen: Screen) -> None:
+    desk = screen.desk
+    event_id = await desk.send({"subject": "hello"})
+    await screen.log_in("/events?status=queued")
+    await screen.click(f"#{event_id}")
+    await screen.shows("#standing .status", "queued")
+    await desk.take()
+    await screen.shows("#standing .status", "leased")
+    await screen.shows(".timeline", "taken")
+    await screen.click("#act-events-" + event_id + "-run-again")
+    await screen.shows(".timeline", "runs again")
+
+
+async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(screen: Screen) -> None:
+    desk, run = screen.desk, screen.chromium.run
+    first = await desk.send({})
+    await screen.log_in("/events")
+    await run(f"document.querySelector('#{first}').focus()")
+    second = await desk.send({})
+    await screen.shows(f"#{second}")
+    assert await run("document.activeElement.id") == first
+    await run(f"getSelection().selectAllChildren(document.querySelector('#{first}'))")
+    third = await desk.send({})
+    await screen.shows(".news", "1 new")
+    assert await run("getSelection().toString()") == first
+    await screen.click(".news")
+    await screen.shows(f"#{third}")
+    assert await run("document.querySelector('.news')") is None
+
+
+async def test_a_form_that_is_being_filled_in_stays_as_it_is(screen: Screen) -> None:
+    desk, run = screen.desk, screen.chromium.run
+    event_id = await desk.send({"subject": "hello"})
+    await screen.log_in(f"/events/{event_id}")
+    await run("document.querySelector('#edited').closest('details').open = true")
+    await run("document.querySelector('#edited').value = 'half of it'")
+    await desk.take()
+    await screen.shows("#standing .status", "leased")
+    assert await run("document.querySelector('#edited').value") == "half of it"
+    assert await run("document.querySelector('#edited').checkVisibility()")
+
+
+async def test_rows_stay_where_they_are_under_somebody_who_has_scrolled(screen: Screen) -> None:
+    desk, run = screen.desk, screen.chromium.run
+    for number in range(50):
+        await desk.send(number)
+    await screen.log_in("/events")
+    await run("scrollTo(0, document.body.scrollHeight)")
+    seen, last = await run("scrollY"), await screen.text("tbody tr:last-child")
+    await desk.send({})
+    await screen.shows(".news", "1 new")
+    assert (await run("scrollY"), await screen.text("tbody tr:last-child")) == (seen, last)
+
+
+async def test_a_page_goes_on_with_another_process_and_ends_with_its_login(
+    screen: Screen, redis_url: str
+) -> None:
+    async with bridge(redis_url) as first:
+        await Screen(screen.chromium, first).log_in("/events")
+        port = first.browser.base_url.port or 0
+    async with bridge(redis_url, port) as second:
+        event_id = await second.send({})
+        await screen.shows(f"#{event_id}")
+    async with bridge(redis_url, port, operator_token=SecretStr("another-operator-token")):
+        await screen.shows("#token")
+    screen.chromium.complaints.clear()  # of servers that were away
