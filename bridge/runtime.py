@@ -6,11 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
-import redis
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.retry import Retry as BlockingRetry
 
 from bridge.configuration.current import Servers
 from bridge.configuration.servers import Server
@@ -36,7 +32,7 @@ from bridge.store.layout import MARK
 from bridge.store.minutes import MinuteStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
-from bridge.store.pool import CONNECT_S, open_pool
+from bridge.store.pool import RedisConnections
 from bridge.store.presence import PresenceStore, ProcessLoad
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
@@ -182,6 +178,7 @@ class Runtime:
     """One process of the bridge, by what each part of it works with."""
 
     process: ProcessId
+    connections: RedisConnections
     redis: Redis
     steps: Steps
     stores: Stores
@@ -212,23 +209,18 @@ async def open_runtime(
     url = settings.redis_url
     assert url is not None, "whoever opens a runtime has named its Redis"
     process = new_process_id(kind, MARK)
-    client = Redis.from_pool(open_pool(url))
-    ear = Redis.from_url(
-        url,
-        socket_timeout=None,
-        socket_connect_timeout=CONNECT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    connections = RedisConnections(url)
+    client, ear = connections.client, connections.listener()
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     steps, signals = Steps(client, patience_s, is_insistent=kind == "worker"), Signals(ear)
-    runtime = _wire(settings, Servers.of(servers), process, client, steps, signals)
+    runtime = _wire(settings, Servers.of(servers), process, connections, steps, signals)
     checks = contextlib.aclosing(runtime.mcp.schemas)
-    async with client, ear, checks, steps.running(), signals.running():
+    async with client, ear, checks, connections.following(), steps.running(), signals.running():
         await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
         await runtime.mcp.authenticator.tokens.demand_guards(servers)
         async with (
             runtime.losses.watching(),
-            _on_record(runtime, url),
+            _on_record(runtime),
             runtime.mcp.takers.running(),
             runtime.workers.runs.running(),
         ):
@@ -236,14 +228,9 @@ async def open_runtime(
 
 
 @contextlib.asynccontextmanager
-async def _on_record(runtime: Runtime, url: str) -> AsyncIterator[None]:
+async def _on_record(runtime: Runtime) -> AsyncIterator[None]:
     """Be known as a living process while the block lasts."""
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=BEAT_S,
-        socket_connect_timeout=BEAT_S,
-        retry=BlockingRetry(NoBackoff(), 0),
-    )
+    client = runtime.connections.blocking(BEAT_S)
     beat = Heartbeat(client, runtime.process, runtime.load.report, runtime.load.late)
     await runtime.stores.processes.beat()
     beat.start()
@@ -264,7 +251,7 @@ def _wire(
     settings: Settings,
     servers: Servers,
     process: ProcessId,
-    client: Redis,
+    connections: RedisConnections,
     steps: Steps,
     signals: Signals,
 ) -> Runtime:
@@ -274,7 +261,7 @@ def _wire(
         steps,
         signals,
         Stores.of(steps, signals, process, limits_of(settings)),
-        Queue(client),
+        Queue(connections.client),
         SchemaCache(steps.patience_s),
         ReplyAddresses.of(settings),
         Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
@@ -285,7 +272,8 @@ def _wire(
     replies = parts.replies()
     return Runtime(
         process=process,
-        redis=client,
+        connections=connections,
+        redis=connections.client,
         steps=steps,
         stores=parts.stores,
         losses=losses,

@@ -207,20 +207,23 @@ class Replicated:
         if len(named) < len(self.sentinels) or len(set(named)) != 1:
             return False
         try:
-            told = [await s.ask("SENTINEL", "MASTER", NAME) for s in self.sentinels]
-            role = await (await self.primary()).ask("ROLE")
-            return (
-                all(each["flags"] == "master" for each in map(_pairs, told))
-                and all(
-                    int(_pairs(each)["num-other-sentinels"]) == len(self.sentinels) - 1
-                    and int(_pairs(each)["num-slaves"]) >= len(self.servers) - 1
-                    for each in told
-                )
-                and role[0] == "master"
-                and len(role[2]) == len(self.servers) - 1
-            )
+            told = [_pairs(await s.ask("SENTINEL", "MASTER", NAME)) for s in self.sentinels]
+            primary, *replicas = await self.primary(), *await self.replicas()
+            role, offset, followers = await primary.ask("ROLE")
+            followed = [await replica.ask("ROLE") for replica in replicas]
         except RedisError:
             return False
+        return (
+            all(
+                each["flags"] == "master"
+                and int(each["num-other-sentinels"]) == len(self.sentinels) - 1
+                and int(each["num-slaves"]) >= len(replicas)
+                for each in told
+            )
+            and (role, len(followers)) == ("master", len(replicas))
+            and all(tuple(each[1:4]) == (*primary.address, "connected") for each in followed)
+            and all(each[4] >= offset for each in followed)
+        )
 
     async def _named(self) -> list[tuple[str, int]]:
         """Return whom each Sentinel that answers names as the primary."""

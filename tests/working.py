@@ -17,7 +17,6 @@ from bridge.queue import QUEUE_NAME
 from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from workers import bookkeeping
-from workers.bookkeeping import connect
 from workers.jobs import jobs
 from workers.sweeper import Sweeper
 from workers.worker import AsyncWorker
@@ -52,9 +51,8 @@ async def working(
     settings: Settings, *servers: Server, receivers: Receivers | None = None
 ) -> AsyncIterator[None]:
     """Run the calls and deliver the replies of these servers; what runs at the end is given up."""
-    assert settings.redis_url is not None
     named, stop = {server.name: server for server in servers}, asyncio.Event()
-    with hurried(), await asyncio.to_thread(connect, settings.redis_url) as connection:
+    with hurried():
         async with (
             open_runtime(settings, named, "worker", PATIENCE_S) as opened,
             N8n() as n8n,
@@ -62,6 +60,7 @@ async def working(
             runtime = with_receivers(opened, receivers) if receivers else opened
             sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
             jobs_of = jobs(runtime.workers, n8n, HandlerProcesses({}))
+            connection = opened.connections.blocking()
             worker = AsyncWorker([QUEUE_NAME], connection, opened.redis, jobs_of)
             running = asyncio.create_task(worker.run(stop, drain_s=0))
             try:

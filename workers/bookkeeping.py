@@ -7,12 +7,9 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import uuid4
 
-import redis
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import worker_registration
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
@@ -148,12 +145,6 @@ return ids
 """
 
 logger = logging.getLogger(__name__)
-
-
-def connect(url: str) -> redis.Redis:
-    """Make the blocking client of one worker; it does not retry, for the worker does."""
-    client: redis.Redis = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
-    return client
 
 
 class Bookkeeping:

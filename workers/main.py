@@ -18,9 +18,7 @@ from bridge.n8n.client import N8n
 from bridge.queue import QUEUE_NAME
 from bridge.reload import Reloader, Step
 from bridge.runtime import open_runtime
-from bridge.store.pool import open_pool
 from bridge.store.steps import Steps
-from workers.bookkeeping import connect
 from workers.jobs import jobs
 from workers.sweeper import Sweeper
 from workers.worker import AsyncWorker
@@ -70,8 +68,6 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    assert settings.redis_url is not None, "the command names a Redis"
-    connection = await asyncio.to_thread(connect, settings.redis_url)
     async with contextlib.AsyncExitStack() as stack:
         opening = stack.enter_async_context(open_runtime(settings, servers, "worker", PATIENCE_S))
         runtime = await unless_stopped(stop, opening)
@@ -84,7 +80,8 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
         runtime.stores.runs.places = runtime.load.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
-        client = await stack.enter_async_context(Redis.from_pool(open_pool(settings.redis_url)))
+        client = await stack.enter_async_context(Redis.from_pool(runtime.connections.pool()))
+        connection = runtime.connections.blocking()
         functions = jobs(runtime.workers, n8n, handlers)
         worker = AsyncWorker([QUEUE_NAME], connection, client, functions, at_once)
         runtime.load.calls, runtime.load.is_draining = worker.running, stop.is_set

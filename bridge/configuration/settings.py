@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 
 from bridge.configuration.wording import predicate, suggestion
 from bridge.errors import ConfigurationError
-from bridge.formats.addresses import Network, host, network, origin, redis_address, web_address
+from bridge.formats.addresses import Network, host, network, origin, web_address
 from bridge.formats.quantities import SECONDS_MAX
+from bridge.formats.redis_addresses import redis_address
 
 DEMO_VARIABLES = frozenset({"BRIDGE_DEMO_TOKEN", "BRIDGE_DEMO_HOOK_TOKEN"})
 """What the demo server's file asks for; `up` makes up what is not set."""
@@ -81,8 +82,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     redis_url: Annotated[str, AfterValidator(redis_address)] | None = Field(
         None,
-        description="the address of Redis, as `redis://`, `rediss://` or `unix://`. Without it "
-        "`up` starts a Valkey, which `stdio` joins; `web` and `worker` need it",
+        description="the address of Redis, as `redis://`, `rediss://` or `unix://`, or of its "
+        "Sentinels, as `redis+sentinel://HOST:PORT,HOST:PORT/NAME/0` (`rediss+sentinel://`). "
+        "Without it `up` starts a Valkey, which `stdio` joins; `web` and `worker` need it",
     )
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(

@@ -4,13 +4,6 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-_USERINFO = r"(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"
-_REDIS = re.compile(
-    rf"rediss?://{_USERINFO}(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{{1,5}})?(?:/[0-9]*)?(?:\?[^\s#]*)?"
-    rf"|unix://{_USERINFO}/[^\s#?@]+(?:\?[^\s#]*)?"
-)
-"""Source: RFC 3986, 3.2.1, for what may stand before the host as it is."""
-
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -80,24 +73,6 @@ def web_address(text: str) -> SplitResult:
     if "@" in parts.netloc:
         raise ValueError("must hold no user or password before its host")
     return parts
-
-
-def redis_address(text: str) -> str:
-    """Return the address of a Redis whose parts are where they seem to be.
-
-    Raises:
-        ValueError: a user or password holds what ends it early, or the rest is no address.
-    """
-    schemes = ("redis://", "rediss://", "unix://")
-    if not text.startswith(schemes):
-        raise ValueError(f"must start with one of {', '.join(schemes)}")
-    if not _REDIS.fullmatch(text) or _split(text) is None:
-        raise ValueError(
-            "must read redis://USER:PASSWORD@HOST:PORT/NUMBER (or unix://USER:PASSWORD@/PATH), "
-            "with all but letters and digits of the user and the password percent-encoded "
-            "(@ as %40, / as %2F, # as %23, % as %25)"
-        )
-    return text
 
 
 def _split(text: str) -> SplitResult | None:

@@ -1,39 +1,190 @@
 """The connections of one process to Redis, whose address says more than where it is."""
 
+import contextlib
 import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool
+import redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.connection import Connection as BlockingConnection
+from redis.exceptions import ReadOnlyError, RedisError
+from redis.retry import Retry as BlockingRetry
+from redis.utils import str_if_bytes
+from typing_extensions import override
 
 from bridge.errors import ConfigurationError
+from bridge.formats.redis_addresses import SentinelAddress
+from bridge.store.primary import Place, Primary
 from bridge.store.steps import StepConnection
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
 
 
-def open_pool(url: str) -> BlockingConnectionPool:
-    """Make the connections of a process.
+class PrimaryConnection(Connection):
+    """A connection to whichever server is the primary as it is made, also when it is made again."""
+
+    def __init__(self, *, primary: Primary, **options: Any) -> None:
+        super().__init__(**options)
+        self._primary = primary
+
+    @property
+    def place(self) -> Place:
+        """Return where it leads to."""
+        return self.host, int(self.port)
+
+    @override
+    async def _connect(self) -> None:
+        self.host, self.port = await self._primary.find()
+        await super()._connect()  # type: ignore[no-untyped-call]
+        self._primary.hold(self)
+
+    @override
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        await super().on_connect_check_health(check_health)
+        await self.send_command("HELLO", check_health=False)
+        _demand_primary(await self.read_response())
+
+    def drop(self) -> None:
+        """Break it off; whoever waits on it finds out."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class BlockingPrimaryConnection(BlockingConnection):
+    """The same for threads."""
+
+    def __init__(self, *, primary: Primary, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        self._primary = primary
+
+    @property
+    def place(self) -> Place:
+        """Return where it leads to."""
+        return self.host, int(self.port)
+
+    @override
+    def _connect(self) -> socket.socket:
+        self.host, self.port = self._primary.find_blocking()
+        connected: socket.socket = super()._connect()  # type: ignore[no-untyped-call]
+        self._primary.hold(self)
+        return connected
+
+    @override
+    def on_connect_check_health(self, check_health: bool = True) -> None:
+        super().on_connect_check_health(check_health)
+        self.send_command("HELLO", check_health=False)  # type: ignore[no-untyped-call]
+        _demand_primary(self.read_response())
+
+    def drop(self) -> None:
+        """Break it off; whoever waits on it finds out."""
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+
+class RedisConnections:
+    """How one process is connected to Redis: by one address, and to one primary.
 
     Raises:
         ConfigurationError: the address has an option that there is not, or a wrong value of one.
     """
-    try:
+
+    def __init__(self, url: str) -> None:
+        named = SentinelAddress.of(url)
+        self._url = named.server_url if named else url
+        self._primary = Primary(named) if named else None
+        with _naming_wrong_options():
+            pool = self.pool()
+            pool.make_connection()  # type: ignore[no-untyped-call]
+        self.client = Redis.from_pool(pool)
+
+    def pool(self) -> BlockingConnectionPool:
+        """Make connections for steps and short commands."""
         pool = BlockingConnectionPool.from_url(
-            url,
+            self._url,
             max_connections=8,
             timeout=ANSWER_S,
             socket_timeout=ANSWER_S,
             socket_connect_timeout=CONNECT_S,
             retry=Retry(NoBackoff(), 0),
         )
-        kind = pool.connection_class
-        pool.connection_class = type(kind.__name__, (StepConnection, kind), {})
-        pool.make_connection()  # type: ignore[no-untyped-call]
+        self._lead(pool, PrimaryConnection, StepConnection)
+        return pool
+
+    def listener(self) -> Redis:
+        """Make a client that waits for whatever is published, for as long as it takes."""
+        client: Redis = Redis.from_url(
+            self._url,
+            socket_timeout=None,
+            socket_connect_timeout=CONNECT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._lead(client.connection_pool, PrimaryConnection)
+        return client
+
+    def blocking(self, answer_s: float | None = None) -> redis.Redis:
+        """Make a client for a thread; it does not retry."""
+        client: redis.Redis = redis.Redis.from_url(
+            self._url,
+            socket_timeout=answer_s,
+            socket_connect_timeout=answer_s,
+            retry=BlockingRetry(NoBackoff(), 0),
+        )
+        self._lead(client.connection_pool, BlockingPrimaryConnection)
+        return client
+
+    @contextlib.asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Leave a primary that is replaced, at once, while the block lasts."""
+        if self._primary is None:
+            yield
+        else:
+            async with self._primary.followed():
+                yield
+
+    def _lead(self, pool: Any, ours: type, *others: type) -> None:
+        """Have a pool make connections of other kinds too, of ours where there are Sentinels."""
+        kinds = others
+        if self._primary is not None:
+            pool.connection_kwargs["primary"] = self._primary
+            kinds = (*others, ours)
+        if kinds:
+            kind = pool.connection_class
+            pool.connection_class = type(kind.__name__, (*kinds, kind), {})
+
+
+def open_pool(url: str) -> BlockingConnectionPool:
+    """Make the connections of a process that soon ends.
+
+    Raises:
+        ConfigurationError: the address has an option that there is not, or a wrong value of one.
+    """
+    return RedisConnections(url).pool()
+
+
+@contextlib.contextmanager
+def _naming_wrong_options() -> Iterator[None]:
+    try:
+        yield
     except (TypeError, ValueError, RedisError) as error:
         named = re.search(r"'\w+'", str(error))
         fault = "BRIDGE_REDIS_URL has an option after its ? that there is not, or a wrong value"
         raise ConfigurationError((fault + (f": {named[0]}" if named else ""),)) from None
-    return pool
+
+
+def _demand_primary(told: Any) -> None:
+    """Refuse a server that says in its answer to HELLO that it follows another.
+
+    Raises:
+        ReadOnlyError: it does.
+    """
+    if isinstance(told, list):  # as RESP2 has it
+        told = dict(zip(told[::2], told[1::2], strict=True))
+    if str_if_bytes(told.get(b"role", told.get("role"))) == "replica":
+        raise ReadOnlyError("READONLY this server is a replica now")

@@ -143,7 +143,7 @@ class Signals:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=False) as ear:
                     await ear.subscribe(WAKE_CHANNEL)
-                    async for message in _messages(ear):
+                    async for message in messages(ear):
                         if message["type"] == "subscribe":
                             is_lost = False
                             ready.set()
@@ -173,8 +173,8 @@ class Signals:
                 woken.notify(name)
 
 
-async def _messages(ear: PubSub) -> AsyncIterator[dict[str, Any]]:
-    """Yield what a connection brings.
+async def messages(ear: PubSub) -> AsyncIterator[dict[str, Any]]:
+    """Yield what a connection brings to which something is published.
 
     Raises:
         RedisError: it is silent, and does not even answer a ping.

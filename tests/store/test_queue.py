@@ -12,8 +12,8 @@ from rq.queue import Queue as RqQueue
 from rq.serializers import JSONSerializer
 
 from bridge.queue import QUEUE_NAME, Queue, WakeUp, job_id_of, wake_up_of
+from bridge.store.pool import RedisConnections
 from tests.waiting import wait_until
-from workers.bookkeeping import connect
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 def enqueued(redis_url: str) -> list[Job]:
     """Read the queue as RQ does."""
-    with connect(redis_url) as connection:
+    with RedisConnections(redis_url).blocking() as connection:
         return RqQueue(QUEUE_NAME, connection=connection, serializer=JSONSerializer).get_jobs()
 
 

@@ -17,11 +17,10 @@ from rq.serializers import JSONSerializer
 
 from bridge.local.valkey import EmbeddedValkey
 from bridge.queue import QUEUE_NAME, WakeUp, job_id_of
-from bridge.store.pool import open_pool
+from bridge.store.pool import RedisConnections, open_pool
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers import bookkeeping
-from workers.bookkeeping import connect
 from workers.worker import AsyncWorker, JobFunction, printable
 
 
@@ -73,7 +72,7 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url) as client:
+    with RedisConnections(redis_url).blocking() as client:
         yield client
 
 
@@ -291,7 +290,7 @@ async def test_a_drain_hands_unfinished_jobs_back_to_the_front_in_order(
 async def test_jobs_outlive_a_redis_that_is_killed(tmp_path: Path) -> None:
     gate = Gate()
     async with EmbeddedValkey(tmp_path) as server:
-        with connect(server.url) as redis:
+        with RedisConnections(server.url).blocking() as redis:
             queue = queue_of(redis)
             for number in range(100):
                 enqueue(queue, "gate", f"early {number}")
@@ -319,7 +318,7 @@ async def test_a_redis_that_stays_away_does_not_hold_up_the_end(
     async def lose(folder: str, number: signal.Signals, drain_s: float, jobs: int) -> None:
         gate = Gate()
         async with EmbeddedValkey(tmp_path / folder) as server:
-            with connect(server.url) as redis:
+            with RedisConnections(server.url).blocking() as redis:
                 pid = redis.info("server")["process_id"]
                 for _ in range(jobs):
                     enqueue(queue_of(redis), "gate")
@@ -348,7 +347,7 @@ async def test_a_redis_that_stays_away_does_not_hold_up_the_end(
 async def test_what_runs_has_the_whole_time_to_drain_though_redis_is_away(tmp_path: Path) -> None:
     gate = Gate()
     async with EmbeddedValkey(tmp_path) as server:
-        with connect(server.url) as redis:
+        with RedisConnections(server.url).blocking() as redis:
             enqueue(queue_of(redis), "gate")
             async with asyncio.timeout(30), working(redis, {"gate": gate}, drain_s=600):
                 await wait_until(lambda: gate.entered, "the job runs")
@@ -392,7 +391,7 @@ async def test_a_worker_runs_on_a_store_whose_folder_has_a_space_in_its_name(
     tmp_path: Path,
 ) -> None:
     async with EmbeddedValkey(tmp_path / "my data") as server:
-        with connect(server.url) as redis:
+        with RedisConnections(server.url).blocking() as redis:
             job = enqueue(queue_of(redis), "succeed")
             async with working(redis, {"succeed": succeed}):
                 await wait_until(gone(job), "the job is done")

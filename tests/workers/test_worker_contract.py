@@ -13,9 +13,9 @@ from rq import Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from bridge.store.pool import RedisConnections
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
-from workers.bookkeeping import connect
 from workers.worker import AsyncWorker
 
 JOBS = "tests.workers.contract_jobs"
@@ -42,7 +42,7 @@ async def stock(redis_url: str) -> AsyncIterator[None]:
 async def ours(redis_url: str) -> AsyncIterator[None]:
     functions = (contract_jobs.succeed, contract_jobs.fail, contract_jobs.wait)
     stop = asyncio.Event()
-    with connect(redis_url) as connection:
+    with RedisConnections(redis_url).blocking() as connection:
         client = AsyncRedis.from_url(redis_url)
         worker = AsyncWorker(
             queues=["bridge"],
@@ -67,7 +67,7 @@ def working(request: pytest.FixtureRequest) -> Working:
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url) as client:
+    with RedisConnections(redis_url).blocking() as client:
         yield client
 
 
