@@ -151,4 +151,4 @@ def tail_calls(
         rows = [call_row(call) for call in found]
         print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
 
-    tail(environ, chosen, since, look, show)
+    tail(environ, RecordKind.CALLS, chosen, since, look, show)

@@ -177,4 +177,4 @@ def tail_events(
         rows = [event_row(event) for event in found]
         print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
 
-    tail(environ, chosen, since, look, show)
+    tail(environ, RecordKind.EVENTS, chosen, since, look, show)

@@ -154,13 +154,15 @@ async def _wanted(operation: Operation, chosen: Chosen, cursor: int | None) -> R
         await _order_at(operation, chosen.since),
         await _order_at(operation, chosen.until),
     )
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError("nothing is newer than --since and older than --until")
     bounds = [bound for bound in (until, cursor) if bound is not None]
     return RecordSearch(
         server=chosen.server,
         part=chosen.part,
         statuses=chosen.statuses,
         principal=chosen.principal,
-        text=chosen.text,
+        text=chosen.text or "",
         since=since or 0,
         before=min(bounds, default=None),
     )

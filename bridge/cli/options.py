@@ -39,6 +39,13 @@ def past_moment(
         raise click.BadParameter(str(error)) from error
 
 
+def filled(_context: click.Context, _option: click.Parameter, raw: str | None) -> str | None:
+    """Refuse an empty text: a variable that is not set would choose every record there is."""
+    if raw == "":
+        raise click.BadParameter("is empty; leave the option away to choose any")
+    return raw
+
+
 @dataclass(frozen=True)
 class Chosen:
     """Which records a command is about, as its options choose them."""
@@ -47,14 +54,14 @@ class Chosen:
     part: str | None
     statuses: tuple[str, ...]
     principal: str | None
-    text: str
+    text: str | None
     since: PastMoment | None
     until: PastMoment | None
 
     @property
     def is_any(self) -> bool:
         """Report whether no option was given."""
-        return self == Chosen(None, None, (), None, "", None, None)
+        return self == Chosen(None, None, (), None, None, None, None)
 
     @override
     def __str__(self) -> str:
@@ -72,8 +79,8 @@ class Chosen:
 
 def _of_place(part: str) -> list[Option]:
     return [
-        click.option("--server", help="Only of this server."),
-        click.option(f"--{part}", "part", help=f"Only of this {part}."),
+        click.option("--server", callback=filled, help="Only of this server."),
+        click.option(f"--{part}", "part", callback=filled, help=f"Only of this {part}."),
     ]
 
 
@@ -121,8 +128,10 @@ def choosing(
             multiple=True,
             help="Only in this status.",
         ),
-        click.option("--principal", help=principal),
-        click.option("--search", "text", default="", help="Only with this text in id or summary."),
+        click.option("--principal", callback=filled, help=principal),
+        click.option(
+            "--search", "text", callback=filled, help="Only with this text in id or summary."
+        ),
         click.option("--since", callback=past_moment, help=SINCE),
         click.option("--until", callback=past_moment, help=UNTIL),
     ]

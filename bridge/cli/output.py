@@ -20,6 +20,7 @@ from bridge.formats.times import PastMoment
 from bridge.models import Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.operators import RecordFilter
+from bridge.verbs.records import RecordKind, RecordSearch
 
 WIDE = 200
 Row = Mapping[str, object]
@@ -199,6 +200,7 @@ Record = TypeVar("Record", bound=Ordered)
 
 def tail(
     environ: Mapping[str, str],
+    kind: RecordKind,
     chosen: RecordFilter,
     since: PastMoment | None,
     look: Callable[[Operation, RecordFilter], Awaitable[Sequence[Record]]],
@@ -210,6 +212,8 @@ def tail(
     """
 
     async def work(operation: Operation) -> None:
+        place = RecordSearch(server=chosen.server, part=chosen.part)
+        await operation.records.demand_names(kind, place)
         seen, is_first = await operation.operators.order_at(since or timedelta()), True
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

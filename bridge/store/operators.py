@@ -9,6 +9,7 @@ from bridge.store.again import AgainStore
 from bridge.store.pauses import PauseStore
 from bridge.store.replies import read_attempts
 from bridge.store.steps import Steps, step
+from bridge.store.tokens import TokenStore
 
 GATHERED_MAX = 2000
 """So many calls are gathered in one step."""
@@ -76,6 +77,7 @@ class OperatorStore:
         self._steps = steps
         self.pauses = PauseStore(steps)
         self.again = AgainStore(steps)
+        self.tokens = TokenStore(steps)
 
     async def redrive(self, event_id: EventId, token: str) -> tuple[str, str]:
         """Queue a dead or expired event anew, all its attempts and its time before it.

@@ -2,13 +2,21 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
-from bridge.models import Call, CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
+from bridge.models import (
+    Call,
+    CallStatus,
+    Event,
+    EventStatus,
+    Principal,
+    ReplyStatus,
+    SubscriptionStatus,
+)
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import (
     CountedRecords,
@@ -98,15 +106,15 @@ class Records:
         """Return the newest events that are wanted, without payloads and answers.
 
         Raises:
-            NotFoundError: there is no such server or hook; names those there are.
+            NotFoundError: there is no such server, hook or principal; names those there are.
         """
-        return await self._event_page(RecordKind.EVENTS, wanted, limit, within_s)
+        return await self._demanded_page(RecordKind.EVENTS, wanted, limit, within_s)
 
     async def replies(
         self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
     ) -> RecordPage[Event]:
         """Return the newest events that have a reply that is wanted, likewise."""
-        return await self._event_page(RecordKind.REPLIES, wanted, limit, within_s)
+        return await self._demanded_page(RecordKind.REPLIES, wanted, limit, within_s)
 
     async def calls(
         self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
@@ -114,17 +122,11 @@ class Records:
         """Return the newest calls that are wanted, without arguments and results.
 
         Raises:
-            NotFoundError: there is no such server or workflow; names those there are.
+            NotFoundError: there is no such server, workflow or principal; names those there are.
         """
-        asked = await self._wanted_calls(wanted)
-
-        async def look(before: int | None, most: int) -> tuple[list[Call], int | None]:
-            found = await self._store.calls(asked, before, most)
-            return [row.call() for row in found.rows], found.next
-
-        page = await _page(look, wanted.before, limit, within_s)
+        page = await self._call_page(wanted, limit, within_s)
         if not page.rows and page.cursor is None:
-            await self._demand_names(RecordKind.CALLS, wanted)
+            await self.demand_names(RecordKind.CALLS, wanted)
         return page
 
     async def subscriptions(
@@ -152,7 +154,7 @@ class Records:
 
         page = await _page(look, wanted.before, limit, within_s)
         if not page.rows and page.cursor is None:
-            await self._demand_names(RecordKind.EVENTS, wanted)
+            await self.demand_names(RecordKind.EVENTS, replace(wanted, principal=None))
         return page
 
     async def count(
@@ -174,8 +176,56 @@ class Records:
                 lambda before: self._store.count_events(events, before), wanted.before, within_s
             )
         if not counts.total and counts.cursor is None:
-            await self._demand_names(kind, wanted)
+            await self.demand_names(kind, wanted)
         return counts
+
+    async def demand_names(self, kind: RecordKind, wanted: RecordSearch) -> None:
+        """Refuse names that neither a server file nor a record has.
+
+        Raises:
+            NotFoundError: naming those there are.
+        """
+        known = await self._known(kind)
+        servers = {server for server, _ in known}
+        if wanted.server not in {None, *servers}:
+            raise _unknown("server", wanted.server, servers)
+        parts = {part for server, part in known if part and wanted.server in (None, server)}
+        one = RecordSearch(server=wanted.server, part=wanted.part)
+        if wanted.part not in {None, *parts} and not await self._is_on_record(kind, one):
+            what = "workflow" if kind is RecordKind.CALLS else "hook"
+            raise _unknown(what, wanted.part, parts)
+        names = await self._principals(wanted.server)
+        one = RecordSearch(server=wanted.server, principal=wanted.principal)
+        if wanted.principal not in {None, *names} and not await self._is_on_record(kind, one):
+            raise _unknown("principal", wanted.principal, names)
+
+    async def _is_on_record(self, kind: RecordKind, wanted: RecordSearch) -> bool:
+        """Report whether any record is wanted; a search that takes too long may find one yet."""
+        page: RecordPage[Event] | RecordPage[Call]
+        if kind is RecordKind.CALLS:
+            page = await self._call_page(wanted, 1, WITHIN_S)
+        else:
+            page = await self._event_page(RecordKind.EVENTS, wanted, 1, WITHIN_S)
+        return bool(page.rows) or page.is_cut
+
+    async def _demanded_page(
+        self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
+    ) -> RecordPage[Event]:
+        page = await self._event_page(kind, wanted, limit, within_s)
+        if not page.rows and page.cursor is None:
+            await self.demand_names(kind, wanted)
+        return page
+
+    async def _call_page(
+        self, wanted: RecordSearch, limit: int, within_s: float
+    ) -> RecordPage[Call]:
+        asked = await self._wanted_calls(wanted)
+
+        async def look(before: int | None, most: int) -> tuple[list[Call], int | None]:
+            found = await self._store.calls(asked, before, most)
+            return [row.call() for row in found.rows], found.next
+
+        return await _page(look, wanted.before, limit, within_s)
 
     async def _event_page(
         self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
@@ -186,10 +236,7 @@ class Records:
             found = await self._store.events(asked, before, most)
             return [row.event() for row in found.rows], found.next
 
-        page = await _page(look, wanted.before, limit, within_s)
-        if not page.rows and page.cursor is None:
-            await self._demand_names(kind, wanted)
-        return page
+        return await _page(look, wanted.before, limit, within_s)
 
     async def _wanted_events(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents:
         of_replies = kind is RecordKind.REPLIES
@@ -217,19 +264,6 @@ class Records:
             since=wanted.since,
         )
 
-    async def _demand_names(self, kind: RecordKind, wanted: RecordSearch) -> None:
-        """Refuse names that neither a server file nor a record has."""
-        known = await self._known(kind)
-        if wanted.server is not None:
-            _demand("server", wanted.server, {server for server, _ in known})
-        parts = {part for server, part in known if part and wanted.server in (None, server)}
-        if wanted.part is not None and kind is not RecordKind.CALLS:
-            _demand("hook", wanted.part, parts)
-        elif wanted.part is not None and wanted.before is None:
-            # Behind a cursor no call may be left of a workflow that no file has and none of whose
-            # calls has ended yet.
-            _demand("workflow", wanted.part, parts)
-
     async def _known(self, kind: RecordKind) -> set[tuple[str, str]]:
         """Return each (server, hook or workflow) there is; a server has one without a name too."""
         is_of_calls = kind is RecordKind.CALLS
@@ -247,11 +281,21 @@ class Records:
             | set(workflows if is_of_calls else hooks)
         )
 
+    async def _principals(self, server: str | None) -> set[str]:
+        """Return the names of all tokens, and of all who have calls on record."""
+        in_files = (
+            Principal(name, token.name)
+            for name, each in self._servers.items()
+            for token in each.tokens
+        )
+        made = (token.principal for token in await self._operators.tokens.list())
+        every = (*in_files, *made, *await self._operators.callers())
+        return {each.name for each in every if server in (None, each.server)}
 
-def _demand(what: str, name: str, known: Iterable[str]) -> None:
-    if name not in known:
-        there = ", ".join(sorted(known)) or "none"
-        raise NotFoundError(f"there is no {what} {name}; there are: {there}")
+
+def _unknown(what: str, name: str | None, known: Iterable[str]) -> NotFoundError:
+    there = ", ".join(sorted(known)) or "none"
+    return NotFoundError(f"there is no {what} {name}; there are: {there}")
 
 
 async def _page(

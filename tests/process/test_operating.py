@@ -131,6 +131,9 @@ async def test_open_calls_of_a_workflow_are_cancelled_at_once(
         (("events", "redrive", "--hook", "none"), "there is no hook none; there are: "),
         (("calls", "ls", "--count", "--workflow", "x"), "there is no workflow x; there are: "),
         (("replies", "ls", "--server", "none"), "there is no server none; there are: "),
+        (("calls", "cancel", "--principal", "x"), "there is no principal x; there are: "),
+        (("calls", "ls", "--workflow", "x", "--until", "1s"), "there is no workflow x; there are"),
+        (("events", "tail", "--server", "none"), "there is no server none; there are: "),
     ],
 )
 async def test_a_name_that_nothing_has_is_a_fault_that_names_those_there_are(
@@ -298,6 +301,10 @@ async def test_what_is_not_there_is_status_1(
         ("calls", "cancel"),
         ("calls", "cancel", "call_1", "--dry-run"),
         ("events", "ls", "--cursor", "x"),
+        ("events", "redrive", "--principal", ""),
+        ("calls", "cancel", "--server", "support", "--search", ""),
+        ("events", "tail", "--hook", ""),
+        ("calls", "ls", "--since", "1h", "--until", "2h"),
         ("calls", "show"),
     ],
 )

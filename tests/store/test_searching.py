@@ -2,10 +2,12 @@
 
 import pytest
 
+from bridge.auth.authentication import Scope
 from bridge.errors import NotFoundError
-from bridge.models import CallStatus, Event, LeaseToken, ReplyStatus
+from bridge.models import CallStatus, Event, LeaseToken, Principal, ReplyStatus
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
+from bridge.store.tokens import TokenStore
 from bridge.verbs.records import RecordKind, Records, RecordSearch
 from tests.store.call_records import new_call, run
 from tests.store.records import ADDRESS, ALICE, BOB, HOSTILE, STRANGER, Desk
@@ -185,6 +187,9 @@ async def test_whatever_is_looked_for_is_looked_for_as_it_is(
         (RecordKind.REPLIES, {"part": "x"}, "there is no hook x; there are: ticket"),
         (RecordKind.CALLS, {"server": "x"}, "there is no server x; there are: support"),
         (RecordKind.CALLS, {"part": "x"}, "there is no workflow x; there are: parse"),
+        (RecordKind.CALLS, {"part": "x", "before": 9}, "there is no workflow x; there are: parse"),
+        (RecordKind.EVENTS, {"principal": "x"}, "there is no principal x; there are: alice, eve"),
+        (RecordKind.CALLS, {"principal": "x"}, "there is no principal x; there are: alice, eve"),
     ],
 )
 async def test_a_name_that_nothing_has_is_refused_and_those_there_are_named(
@@ -192,7 +197,20 @@ async def test_a_name_that_nothing_has_is_refused_and_those_there_are_named(
 ) -> None:
     await web.accept()
     await web.runs.finish(await run(web), CallStatus.FAILED)
+    await TokenStore(web.steps).add("digest", Principal("support", "eve"), Scope(), None)
 
     with pytest.raises(NotFoundError) as refused:
         await records.count(kind, RecordSearch(**wanted))  # type: ignore[arg-type] # as asked
     assert str(refused.value) == says
+
+
+async def test_a_name_that_one_record_alone_has_is_none_to_refuse(
+    web: Desk, records: Records
+) -> None:
+    await web.accept()
+    await web.take(principal=Principal("support", "~one/who logged in"))
+    await web.calls.create(new_call(workflow="open"))
+
+    assert await events(records, principal="~one/who logged in", text="none") == []
+    assert await calls(records, part="open", text="none") == []
+    assert await calls(records, part="open", before=9) == []
