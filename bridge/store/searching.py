@@ -18,15 +18,15 @@ LOOK_AT = 1000
 class WantedEvents:
     """Which events are looked for: of these (server, hook), in one of these statuses.
 
-    No `replies`, which are statuses too, stand for any, as an empty text does. `principal` took it
-    last, `text` is in an id or the summary, `since` is the least order number.
+    No `replies`, which are statuses too, stand for any, as no `texts` do. `principal` took it last,
+    one of `texts` is in an id or the summary, `since` is the least order number.
     """
 
     places: Sequence[tuple[str, str]]
     among: Sequence[str]
     among_replies: Sequence[str]
     principal: str
-    text: str
+    texts: Sequence[str]
     since: int
 
     @property
@@ -48,7 +48,7 @@ class WantedCalls:
     principal: str
     among: Sequence[str]
     workflow: str
-    text: str
+    texts: Sequence[str]
     since: int
 
     @property

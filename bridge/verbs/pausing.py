@@ -120,13 +120,13 @@ class Pausing:
 
     async def _parts(self, place: str, servers: Mapping[str, Server]) -> tuple[str, list[str]]:
         """Find a server and the hooks and workflows that a place names."""
-        server, _, part = place.partition("/")
+        server, slash, part = place.partition("/")
         known = await self._known(servers)
         parts = [each for owner, each in known if owner == server]
         if server not in servers and not parts:
             names = sorted(servers.keys() | {owner for owner, _ in known})
             raise NotFoundError(f"no server {server}; there are: {', '.join(names) or 'none'}")
-        if part and part not in parts:
+        if slash and part not in parts:
             there = ", ".join(parts) or "none"
             raise NotFoundError(f"no hook or workflow {part} in {server}; there are: {there}")
         return server, [part] if part else parts

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError
+from bridge.formats.json_text import encode, spell
 from bridge.models import (
     Call,
     CallStatus,
@@ -62,6 +63,13 @@ class RecordSearch:
     text: str = ""
     since: int = 0
     before: int | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text as people write it, and as it may stand in the JSON of a summary; or none."""
+        in_json = (spell(self.text), encode(self.text).decode())
+        every = (self.text, *(each[1:-1] for each in in_json))
+        return tuple(dict.fromkeys(every)) if self.text else ()
 
 
 @dataclass(frozen=True)
@@ -249,7 +257,7 @@ class Records:
             among=ANSWERED if of_replies else wanted.statuses or tuple(EventStatus),
             among_replies=(wanted.statuses or REPLIED) if of_replies else (),
             principal=wanted.principal or "",
-            text=wanted.text,
+            texts=wanted.texts,
             since=wanted.since,
         )
 
@@ -260,7 +268,7 @@ class Records:
             among=wanted.statuses or tuple(CallStatus),
             principal=wanted.principal or "",
             workflow=wanted.part or "",
-            text=wanted.text,
+            texts=wanted.texts,
             since=wanted.since,
         )
 

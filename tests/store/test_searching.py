@@ -4,6 +4,8 @@ import pytest
 
 from bridge.auth.authentication import Scope
 from bridge.errors import NotFoundError
+from bridge.formats.json_text import encode, spell
+from bridge.formats.payloads import summarize
 from bridge.models import CallStatus, Event, LeaseToken, Principal, ReplyStatus
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
@@ -69,6 +71,18 @@ async def test_a_text_is_found_in_ids_and_summaries_of_events(web: Desk, records
     for text in ("kim", "[HAS]", "abc9/41", one.event_id, one.event_id.upper()[5:15]):
         assert await events(records, text=text) == ids(one)
     assert await events(records, text="queued") == []
+
+
+async def test_a_text_is_found_as_people_write_it_though_a_summary_is_json(
+    web: Desk, records: Records
+) -> None:
+    written = 'Kim said: "50% off\nC:\\new" — Müller/日本'
+    spelled = await web.accept(summary=summarize(spell({"note": written}).encode()))
+    in_ascii = await web.accept(summary=summarize(encode({"note": written})))
+    await web.accept()
+
+    for text in (written, '"50%', "C:\\NEW", "off\nC", "Müller/日本", 'said: \\"50%'):
+        assert await events(records, text=text) == ids(in_ascii, spelled)
 
 
 async def test_a_text_is_found_in_ids_and_failures_of_calls(web: Desk, records: Records) -> None:

@@ -97,6 +97,8 @@ async def test_only_places_that_there_are_are_paused_and_only_paused_ones_resume
 ) -> None:
     with pytest.raises(NotFoundError, match="no server shop; there are: desk"):
         await pause(web, "shop")
+    with pytest.raises(NotFoundError, match="no hook or workflow  in desk; there are: alarm"):
+        await pause(web, "desk/")
     with pytest.raises(NotFoundError, match="no hook or workflow none in desk; there are: alarm"):
         await pause(web, "desk/none")
     await pause(web, "desk")

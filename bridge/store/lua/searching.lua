@@ -27,14 +27,14 @@ searching.OF_CALL = {
   'status', 'workflow', 'finished_at', 'ttl_s', 'failure', 'message', 'execution', 'trace',
 }
 
--- Is what is looked for in the id of a record, or in what was read behind its decisive fields?
--- Letters of ASCII are alike, small and capital.
-function searching.mentions(text, id, found, decisive)
-  local is_in = text == '' or id:lower():find(text, 1, true)
-  for i = decisive + 1, #found do
-    is_in = is_in or found[i] and found[i]:lower():find(text, 1, true)
+-- Is one of some texts in the id of a record, or in what was read behind its decisive fields? No
+-- texts are in all. Letters of ASCII are alike, small and capital.
+function searching.mentions(texts, id, found, decisive)
+  for i = decisive + 1, #found do id = id .. '\0' .. (found[i] or '') end
+  for _, text in ipairs(texts) do
+    if id:lower():find(text:lower(), 1, true) then return true end
   end
-  return is_in
+  return #texts == 0
 end
 
 -- The inboxes of the events that are wanted.
@@ -53,13 +53,12 @@ end
 
 -- Look at the events that are wanted: `look(event_id, status, reply_status)`, newest first.
 function searching.each_event(wanted, before, look_at, look)
-  local text, of_replies = wanted.text:lower(), next(wanted.replies)
-  local count = text == '' and 2 or #searching.OF_EVENT
+  local of_replies, count = next(wanted.replies), #wanted.texts == 0 and 2 or #searching.OF_EVENT
   return merging.each(searching.inboxes(wanted, before), look_at, function(id, inbox)
     local e = redis.call('HMGET', keys.event(id), unpack(searching.OF_EVENT, 1, count))
     if not e[1] then redis.call('ZREM', inbox, id) return end
     if wanted.principal ~= '' and e[2] ~= wanted.principal then return end
-    if not searching.mentions(text, id, e, 2) then return end
+    if not searching.mentions(wanted.texts, id, e, 2) then return end
     local reply = of_replies and redis.call('HGET', keys.reply(id), 'status')
     if of_replies and not wanted.replies[reply] then return end
     return look(id, e[1] == 'delayed' and 'queued' or e[1], reply)
@@ -78,8 +77,9 @@ end
 
 -- Find at most `limit` events, looking at so many. Of `places`, each {server, hook}, all are named.
 -- Statuses are sets; an empty one of `replies` stands for any reply, and for none.
--- step searching.events(wanted: {places: json, statuses: json, replies: json, principal, text,
---   since}, before, look_at: number, limit: number) -> {rows: [searching.event], next?}
+-- step searching.events(wanted: {places: json, statuses: json, replies: json, principal,
+--   texts: json, since}, before, look_at: number, limit: number)
+--   -> {rows: [searching.event], next?}
 function searching.events(wanted, before, look_at, limit)
   local rows = {}
   local next = searching.each_event(wanted, before, look_at, function(event_id)
@@ -92,7 +92,7 @@ end
 -- Count events, likewise: how many are in each status, or their replies where these are wanted, as
 -- JSON.
 -- step searching.count_events(wanted: {places: json, statuses: json, replies: json, principal,
---   text, since}, before, look_at: number) -> {counts, next?}
+--   texts: json, since}, before, look_at: number) -> {counts, next?}
 function searching.count_events(wanted, before, look_at)
   local counts = {}
   local next = searching.each_event(wanted, before, look_at, function(_, status, reply_status)
@@ -126,20 +126,20 @@ end
 
 -- Look at the calls that are wanted: `look(call_id, status)`, newest first.
 function searching.each_call(wanted, before, look_at, look)
-  local text, count = wanted.text:lower(), wanted.text == '' and 4 or #searching.OF_CALL
+  local texts, count = wanted.texts, #wanted.texts == 0 and 4 or #searching.OF_CALL
   return merging.each(searching.lists(wanted, before), look_at, function(id, index)
     local c = redis.call('HMGET', keys.call(id), unpack(searching.OF_CALL, 1, count))
     if not c[1] then redis.call('ZREM', index, id) return end
     if wanted.workflow ~= '' and c[2] ~= wanted.workflow then return end
     local status = calls.seen(id, {status = c[1], finished_at = c[3], ttl_s = c[4]}).status
-    return wanted.statuses[status] and searching.mentions(text, id, c, 4) and look(id, status)
+    return wanted.statuses[status] and searching.mentions(texts, id, c, 4) and look(id, status)
   end)
 end
 
 -- Find at most `limit` calls, looking at so many: of `callers`, each {server, principal}, or of
 -- all of `servers`, a set. They come without arguments, which a list does not show.
--- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow, text,
---   since}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
+-- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow,
+--   texts: json, since}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
   return {rows = rows, next = searching.each_call(wanted, before, look_at, function(call_id)
@@ -150,8 +150,8 @@ function searching.calls(wanted, before, look_at, limit)
 end
 
 -- Count calls, likewise: how many are in each status, as JSON.
--- step searching.count_calls(wanted: {callers: json, servers: json, statuses: json, workflow, text,
---   since}, before, look_at: number) -> {counts, next?}
+-- step searching.count_calls(wanted: {callers: json, servers: json, statuses: json, workflow,
+--   texts: json, since}, before, look_at: number) -> {counts, next?}
 function searching.count_calls(wanted, before, look_at)
   local counts = {}
   local next = searching.each_call(wanted, before, look_at, function(_, status)
