@@ -24,6 +24,7 @@ from bridge.store.claims import ClaimStore
 from bridge.store.counters import Counters
 from bridge.store.event_feed import ArrivalStore, PushStore
 from bridge.store.events import EventStore
+from bridge.store.findings import FindingStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
@@ -48,6 +49,7 @@ from bridge.verbs.acks import Acks
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.elicitations import Elicitations
 from bridge.verbs.events import Events, Questions
+from bridge.verbs.findings import Findings
 from bridge.verbs.health import Health
 from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
@@ -132,6 +134,7 @@ class WebRuntime:
     running_again: RunningAgain
     health: Health
     presence: Attendance
+    findings: Findings
     receivers: Receivers
 
 
@@ -333,6 +336,9 @@ class _Parts:
             records=Records(SearchStore(self.steps), stores.operators, self.servers),
             running_again=RunningAgain(stores.operators.again, self.intake(), schemas, self.queue),
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
+            findings=Findings(
+                FindingStore(self.steps), TokenStore(self.steps), self.settings, self.servers
+            ),
             presence=Attendance(PresenceStore(self.steps)),
             receivers=self.receivers,
         )

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from bridge.authoring.diagnosis.doctor import counted, diagnose
-from bridge.authoring.diagnosis.observations import Level, Observation
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.cli.output import print_json
+from bridge.diagnosis.observations import Level, Observation
 from bridge.formats.addresses import web_address
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red", Level.SKIPPED: "blue"}

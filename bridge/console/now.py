@@ -24,12 +24,16 @@ async def show_now(visit: Visit) -> Response:
         [(server.name, workflow) for server in servers for workflow in server.workflows],
     )
     is_day = visit.request.query_params.get("window") == "day"
+    findings = await runtime.findings.last()
+    if findings.is_due:
+        visit.request.app.mcp.tasks.start(runtime.findings.look())
     chart = await (runtime.health.last_day() if is_day else runtime.health.last_hour())
     return visit.page(
         "now.html",
         standing=_standing(totals),
         processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
         takers=await runtime.presence.takers(servers),
+        findings=findings,
         troubles=await troubles_of(visit, totals),
         is_day=is_day,
         plots=_plots(chart, "quarter of an hour" if is_day else "minute"),

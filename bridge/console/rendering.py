@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -78,6 +79,15 @@ def in_bytes(size: int) -> str:
     return f"{size / 1024:.1f} KiB" if size < 1024**2 else f"{size / 1024**2:.1f} MiB"
 
 
+def quoted(text: str) -> Markup:
+    """Return a sentence with what stands between backticks as code."""
+    parts = (escape(part) for part in text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
 _templates = Environment(
     loader=PackageLoader("bridge.console"),
     autoescape=True,
@@ -90,6 +100,7 @@ _templates.filters |= {
     "shown_text": shown_text,
     "duration": duration,
     "bytes": in_bytes,
+    "quoted": quoted,
 }
 _templates.globals["version"] = __version__
 _templates.globals["versions"] = {name: file.version for name, file in FILES.items()}

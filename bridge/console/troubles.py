@@ -11,7 +11,6 @@ from bridge.verbs.operators import stranded
 
 OLD_S = 900
 LATE_S = 10
-FULL = 0.8
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class StoreTrouble:
 
 async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
     """Return what is wrong, the worst first."""
-    found = [*_of_processes(visit, totals), *_of_waiting(totals), *_of_memory(totals)]
+    found = [*_of_processes(visit, totals), *_of_waiting(totals)]
     dead = sum(n for (_, _, status), n in totals.inboxes.items() if status == EventStatus.DEAD)
     if dead:
         said = f"events are set aside ({dead:,}): no attempt is left, or Claude gave them up"
@@ -65,15 +64,6 @@ def _of_waiting(totals: Totals) -> Iterator[StoreTrouble]:
             f"calls have been due for {late} and no worker has begun them",
             "start more workers, or raise their --concurrency",
             "/calls?status=queued",
-        )
-
-
-def _of_memory(totals: Totals) -> Iterator[StoreTrouble]:
-    used, most = totals.memory.get("used_memory", 0), totals.memory.get("maxmemory", 0)
-    if most and used / most >= FULL:
-        yield StoreTrouble(
-            f"Redis has used {used / most:.0%} of the memory that it may",
-            "raise its maxmemory, or keep records for less long (BRIDGE_EVENT_TTL_S)",
         )
 
 

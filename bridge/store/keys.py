@@ -136,6 +136,8 @@ KEYS = (
     Key("fair_turns", "fair_turns:{server}", "hash", "calls", True, "a day after the last wait"),
     Key("due_calls", "due_calls", "zset", "calls", False, "with its queued calls"),
     Key("processes", "processes", "zset", "processes", False, "with its processes"),
+    Key("findings", "findings", "hash", "findings", True, "an hour after the last look"),
+    Key("findings_turn", "findings_turn", "string", "findings", True, "30 s after it was taken"),
     Key("report", "report:{process}", "string", "processes", True, "a minute after it was told"),
     Key("held", "held:{process}", "set", "processes", False, "once its process is forgotten"),
     Key("session", "session:{id}", "hash", "sessions", True, "a day after its last request"),

@@ -12,16 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bridge.auth.authentication import bearer, owner_of
-from bridge.authoring.diagnosis.observations import (
+from bridge.authoring.diagnosis.records import has_tokens_on_record, is_on_record
+from bridge.authoring.diagnosis.setup import Setup
+from bridge.configuration.servers import Server
+from bridge.diagnosis.observations import (
     Observation,
     doubtful,
     passed_over,
     right,
     wrong,
 )
-from bridge.authoring.diagnosis.records import has_tokens_on_record, is_on_record
-from bridge.authoring.diagnosis.setup import Setup
-from bridge.configuration.servers import Server
 from bridge.formats.addresses import DEFAULT_PORTS, is_loopback
 
 OF_USER, OF_FOLDER = ".claude.json", ".mcp.json"

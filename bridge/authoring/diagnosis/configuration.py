@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator
 
 from bridge.authoring.checking.check import errors
-from bridge.authoring.diagnosis.observations import (
-    Observation,
-    doubtful,
-    passed_over,
-    right,
-    wrong,
-)
 from bridge.authoring.diagnosis.records import has_tokens_on_record
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.configuration.findings import Severity
 from bridge.configuration.load import is_reachable, unguarded
 from bridge.configuration.rules import SECRET_SHORT
 from bridge.configuration.settings import servers_dir_of
+from bridge.diagnosis.observations import (
+    Observation,
+    doubtful,
+    right,
+    wrong,
+)
+from bridge.diagnosis.tokens import of_tokens
 
 SETTINGS = "settings"
 FILES = "server files"
@@ -55,23 +55,7 @@ async def check_tokens(setup: Setup) -> AsyncIterator[Observation]:
     """Look for servers that anybody may use, and for secrets that can be guessed."""
     open_to_all = dict(unguarded(setup.settings, setup.servers.values()))
     for name in open_to_all:
-        is_guarded = await has_tokens_on_record(setup, name)
-        if is_guarded is None:
-            yield passed_over(
-                "tokens.unknown",
-                f"server {name}",
-                "its file has no tokens, and whether there are any on record is unknown",
-                "let `doctor` reach Redis",
-            )
-        elif is_guarded:
-            yield right("tokens", f"server {name}", "its tokens are on record")
-        else:
-            yield wrong(
-                "tokens.none",
-                f"server {name}",
-                "it has no tokens, but more than this machine can reach it",
-                f"add `tokens` to its file, or make one with `n8n-bridge tokens add {name} NAME`",
-            )
+        yield of_tokens(name, is_guarded=await has_tokens_on_record(setup, name))
     short = [each for each in setup.report.findings if each.rule is SECRET_SHORT]
     for each in short:
         say = wrong if each.severity is Severity.ERROR else doubtful

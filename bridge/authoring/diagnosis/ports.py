@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from bridge.authoring.diagnosis.observations import Observation, right, wrong
-from bridge.authoring.diagnosis.setup import Setup, asking
+from bridge.authoring.diagnosis.setup import Setup
+from bridge.diagnosis.checks import asking
+from bridge.diagnosis.observations import Observation, right, wrong
 from bridge.errors import ConfigurationError
 from bridge.local.ports import listen
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from bridge.authoring.diagnosis.observations import Observation, doubtful, passed_over, right, wrong
-from bridge.authoring.diagnosis.setup import Setup, asking
+from bridge.authoring.diagnosis.setup import Setup
+from bridge.diagnosis.checks import asking
+from bridge.diagnosis.observations import Observation, doubtful, passed_over, right, wrong
 from bridge.formats.addresses import DEFAULT_PORTS, is_loopback
 
 CLIENTS = {"n8n": "axios/1.12.0", "Claude Code": "claude-code/2.1.330", "claude.ai": "Claude-User"}

@@ -15,16 +15,17 @@ from mcp_types import (
 )
 
 from bridge import __version__
-from bridge.authoring.diagnosis.observations import (
+from bridge.authoring.diagnosis.public_address import is_bridge
+from bridge.authoring.diagnosis.setup import Setup
+from bridge.configuration.servers import Server
+from bridge.diagnosis.checks import asking
+from bridge.diagnosis.observations import (
     Observation,
     doubtful,
     passed_over,
     right,
     wrong,
 )
-from bridge.authoring.diagnosis.public_address import is_bridge
-from bridge.authoring.diagnosis.setup import Setup, asking
-from bridge.configuration.servers import Server
 
 FIRST_BYTE_S = 5.0
 """The bridge acknowledges at once; what has not come by then is held back."""

@@ -4,11 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
-import httpx2
-
-from bridge import __version__
 from bridge.authoring.checking.check import Report, report
 from bridge.configuration.demo import FILE, demo_tokens, with_demo
 from bridge.configuration.servers import Server
@@ -16,7 +12,6 @@ from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.valkey import address_in
 
-ANSWER_S = 5.0
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
@@ -73,19 +68,6 @@ class Setup:
         host = EVERYWHERE.get(self.settings.host, self.settings.host)
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{self.settings.port}"
-
-
-def asking() -> httpx2.AsyncClient:
-    """Return a client that asks once, follows nothing, and waits for no answer for long."""
-    headers = {"User-Agent": f"n8n-claude-bridge/{__version__}"}
-    trust = httpx2.create_ssl_context()  # of SSL_CERT_FILE too; proxies are nobody's wish here
-    return httpx2.AsyncClient(timeout=ANSWER_S, trust_env=False, verify=trust, headers=headers)
-
-
-def without_user(url: str) -> str:
-    """Return an address without the user and the password in it, and without options."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _sound(environ: Mapping[str, str]) -> Settings:

@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from bridge.authoring.diagnosis.configuration import check_settings
 from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
-from bridge.authoring.diagnosis.observations import Observation, right
-from bridge.authoring.diagnosis.redis_store import judged
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.cli.doctor import INDENT, wrapped
+from bridge.diagnosis.observations import Observation, right
+from bridge.diagnosis.redis_store import judged
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.serving import serving as serving_standin
@@ -464,7 +464,7 @@ async def test_a_check_that_fails_says_so_without_a_secret_and_ends_no_other(
 
     assert [each.id for each in seen] == ["first", "doctor.failed", "settings"]
     assert seen[1].severity == "error"
-    assert "this check failed: LookupError (doctor.py:" in seen[1].sentence
+    assert "this check failed: LookupError (checks.py:" in seen[1].sentence
     assert "test_doctor.py:" in seen[1].sentence
     assert "report it" in seen[1].remedy
     assert TOKEN not in seen[1].sentence

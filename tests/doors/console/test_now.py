@@ -5,8 +5,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from bridge.local.ports import free_port
 from bridge.store.keys import PREFIX
 from tests.doors.console.operating import Desktop, desktop
+from tests.waiting import wait_until
 
 
 def standing(page: str) -> dict[str, str]:
@@ -73,3 +75,36 @@ async def test_charts_tell_of_an_hour_and_of_a_day(redis_url: str) -> None:
     for page in (hour, day):
         assert page.count("<svg") == 6
         assert "NaN" not in page
+
+
+async def test_what_doctor_finds_wrong_stands_there_with_its_remedy_and_age(redis_url: str) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    async with desktop(redis_url, n8n_url=nowhere) as desk:
+        await desk.log_in()
+        first = await desk.show("")
+
+        async def was_looked_at() -> bool:
+            return "were looked at" in await desk.show("")
+
+        await wait_until(was_looked_at, "the first look")
+        page = await desk.show("")
+        others = await desk.show("")
+    assert "for the first time" in first
+    assert "it cannot be reached (ConnectError)" in page
+    assert "Start n8n, or mend BRIDGE_N8N_URL" in page
+    assert "ago, as <code>n8n-bridge doctor</code> does" in others
+
+
+async def test_one_of_all_who_open_the_page_looks_and_not_again_within_half_a_minute(
+    redis_url: str,
+) -> None:
+    async with desktop(redis_url) as desk:
+        findings = desk.door.runtime.web.findings
+        asked = [await findings.last() for _ in range(3)]
+        assert [each.is_due for each in asked] == [True, False, False]
+        await findings.look()
+        assert not (await findings.last()).is_due
+        async with Redis.from_url(redis_url) as redis:
+            await redis.delete(f"{PREFIX}findings_turn")
+            await redis.hincrby(f"{PREFIX}findings", "at", -31_000)
+        assert (await findings.last()).is_due

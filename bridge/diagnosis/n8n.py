@@ -1,19 +1,21 @@
 """n8n: whether it is where the settings say, answers webhooks, and takes the key to its API."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
 
 import httpx2
 
-from bridge.authoring.diagnosis.observations import (
+from bridge.configuration.servers import Server
+from bridge.configuration.settings import Settings
+from bridge.diagnosis.checks import asking
+from bridge.diagnosis.observations import (
     Observation,
     doubtful,
     passed_over,
     right,
     wrong,
 )
-from bridge.authoring.diagnosis.setup import Setup, asking
 from bridge.errors import BridgeError
 from bridge.n8n.api import N8nApi
 from bridge.n8n.reply_address import ReplyAddresses
@@ -39,11 +41,11 @@ NEW_KEY = "make a key that has it in n8n under Settings, n8n API, and set BRIDGE
 MEND = "start n8n, or mend BRIDGE_N8N_URL"
 
 
-async def check_n8n(setup: Setup) -> AsyncIterator[Observation]:
+async def check_n8n(settings: Settings) -> AsyncIterator[Observation]:
     """Ask n8n whether it is there, and whether it is n8n."""
-    url = setup.settings.n8n_url
+    url = settings.n8n_url
     if url is None:
-        say = passed_over if setup.settings.redis_url is None else doubtful
+        say = passed_over if settings.redis_url is None else doubtful
         yield say(
             "n8n.none",
             "n8n",
@@ -61,12 +63,14 @@ async def check_n8n(setup: Setup) -> AsyncIterator[Observation]:
             return
     yield _of_health(url, health)
     yield _of_webhook(url, webhook)
-    yield _of_replies(setup, url)
+    yield _of_replies(settings, url)
 
 
-async def check_n8n_key(setup: Setup) -> AsyncIterator[Observation]:
+async def check_n8n_key(
+    settings: Settings, servers: Iterable[Server]
+) -> AsyncIterator[Observation]:
     """Ask n8n's API for what the bridge asks of it, to learn what its key may."""
-    url, key = setup.settings.n8n_url, setup.settings.n8n_api_key
+    url, key = settings.n8n_url, settings.n8n_api_key
     if url is None or key is None:
         yield passed_over(
             "n8n.no_key",
@@ -81,7 +85,7 @@ async def check_n8n_key(setup: Setup) -> AsyncIterator[Observation]:
     except BridgeError as error:
         yield passed_over("n8n.api", "n8n API", str(error))
         return
-    yield _of_statuses(setup, statuses)
+    yield _of_statuses(statuses, follows=_follows_executions(servers))
 
 
 def _of_health(url: str, answer: httpx2.Response) -> Observation:
@@ -113,8 +117,8 @@ def _of_webhook(url: str, answer: httpx2.Response) -> Observation:
     )
 
 
-def _of_replies(setup: Setup, url: str) -> Observation:
-    origins = sorted(set(ReplyAddresses.of(setup.settings).origins.values()))
+def _of_replies(settings: Settings, url: str) -> Observation:
+    origins = sorted(set(ReplyAddresses.of(settings).origins.values()))
     return right(
         "n8n.replies",
         url,
@@ -124,12 +128,12 @@ def _of_replies(setup: Setup, url: str) -> Observation:
     )
 
 
-def _of_statuses(setup: Setup, statuses: dict[str, int]) -> Observation:
+def _of_statuses(statuses: dict[str, int], *, follows: bool) -> Observation:
     if HTTPStatus.UNAUTHORIZED in statuses.values():
         remedy = "make a new key in n8n under Settings, n8n API"
         return wrong("n8n.key", "n8n API", "n8n refuses BRIDGE_N8N_API_KEY", remedy)
     lacking = [scope for scope, status in statuses.items() if status == HTTPStatus.FORBIDDEN]
-    if EXECUTIONS in lacking and _follows_executions(setup):
+    if EXECUTIONS in lacking and follows:
         sentence = f"the key lacks the scope {EXECUTIONS}, and there are {USED_FOR[EXECUTIONS]}"
         return wrong("n8n.scope", "n8n API", sentence, NEW_KEY)
     if len(lacking) == len(statuses):
@@ -145,9 +149,9 @@ def _of_statuses(setup: Setup, statuses: dict[str, int]) -> Observation:
     return right("n8n.key", "n8n API", f"the key is taken, and may {held}", hint)
 
 
-def _follows_executions(setup: Setup) -> bool:
+def _follows_executions(servers: Iterable[Server]) -> bool:
     return any(
         workflow.result == "execution"
-        for server in setup.servers.values()
+        for server in servers
         for workflow in server.workflows.values()
     )

@@ -1,18 +1,19 @@
 """Redis: whether it answers, keeps what it is given, has room, and is near."""
 
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
-from bridge.authoring.diagnosis.observations import (
+from bridge.configuration.settings import Settings
+from bridge.diagnosis.observations import (
     Observation,
     doubtful,
     passed_over,
     right,
     wrong,
 )
-from bridge.authoring.diagnosis.setup import Setup, without_user
 from bridge.redis_faults import sentence_of
 from bridge.store.pool import open_pool
 from bridge.store.safety import Risk, risks_of
@@ -27,22 +28,13 @@ MIB = 2**20
 REACH = "start it, or mend BRIDGE_REDIS_URL"
 
 
-async def check_redis(setup: Setup) -> AsyncIterator[Observation]:
-    """Look at the store; nothing is written."""
-    url = setup.redis_url
-    if url is None:
-        yield passed_over(
-            "redis.none",
-            "redis",
-            "BRIDGE_REDIS_URL is not set, and no `up` has run here, which brings a Valkey",
-            "name the Redis that `web` and `worker` share, or run `n8n-bridge up`",
-        )
-        return
-    subject = without_user(url) if setup.settings.redis_url else "the Valkey of `up`"
+async def check_redis(url: str, settings: Settings) -> AsyncIterator[Observation]:
+    """Look at the store at an address, that of the settings or of `up`; nothing is written."""
+    subject = without_user(url) if settings.redis_url else "the Valkey of `up`"
     try:
         async with Redis.from_pool(open_pool(url)) as redis:
             for risk in (risks := await risks_of(redis)):
-                yield _of_risk(subject, risk, is_allowed=setup.settings.allow_unsafe_redis)
+                yield _of_risk(subject, risk, is_allowed=settings.allow_unsafe_redis)
             if not risks:
                 yield right("redis.safety", subject, "it has each write on disk and evicts nothing")
             for seen in judged(subject, await vitals_of(redis)):
@@ -52,10 +44,16 @@ async def check_redis(setup: Setup) -> AsyncIterator[Observation]:
             "redis.vitals", subject, "it does not let its state be read", "allow INFO and TIME"
         )
     except (RedisError, OSError) as error:
-        if setup.settings.redis_url is None:
+        if settings.redis_url is None:
             yield passed_over("redis.down", subject, "it does not run now")
         else:
             yield wrong("redis.unreachable", subject, sentence_of(error), REACH)
+
+
+def without_user(url: str) -> str:
+    """Return an address without the user and the password in it, and without options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def judged(subject: str, seen: Vitals) -> Iterator[Observation]:
