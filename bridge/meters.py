@@ -54,6 +54,11 @@ KEEPALIVES = Counter(
     "Signs of life written to streams that had nothing else to say.",
     registry=REGISTRY,
 )
+OUTBOX_FRAMES = Counter(
+    "n8n_bridge_outbox_frames",
+    "Frames put into outboxes, from which clients may have them again.",
+    registry=REGISTRY,
+)
 CALL_ATTEMPTS = Counter(
     "n8n_bridge_call_outcomes",
     "Attempts of calls, by what n8n's answer was found to mean.",

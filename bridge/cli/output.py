@@ -120,13 +120,16 @@ def print_rows(rows: Sequence[Row], columns: str, *, as_json: bool, has_head: bo
 
 
 def _fitted(widths: list[int]) -> list[int]:
-    """Shorten the widest columns until a line of them fits on the terminal."""
-    spare = _console().width - sum(widths) - 2 * (len(widths) - 1)
-    while spare < 0 and max(widths) > 1:
-        widest = widths.index(max(widths))
-        widths[widest] -= 1
+    """Shorten the widest columns until a line of them fits on the terminal.
+
+    The first one is what people copy: half an id is none.
+    """
+    name, *others = widths
+    spare = _console().width - sum(widths) - 2 * len(others)
+    while spare < 0 and max(others, default=0) > 1:
+        others[others.index(max(others))] -= 1
         spare += 1
-    return widths
+    return [name, *others]
 
 
 def _filled(cell: str, width: int) -> str:

@@ -12,6 +12,8 @@ from bridge.store.steps import Steps, step
 
 OPENED = "reply_circuits_opened"
 """The name of the total of an origin's failures."""
+DROPPED = "outbox_dropped"
+"""The name of the total of frames that made room for later ones."""
 
 
 class InboxRow(NamedTuple):

@@ -3,6 +3,7 @@
 import secrets
 from typing import NamedTuple
 
+from bridge.meters import OUTBOX_FRAMES
 from bridge.models import Frame
 from bridge.store.sessions import Reading
 from bridge.store.steps import Steps, step
@@ -129,6 +130,7 @@ class Outbox:
             bytes_max=BYTES_MAX,
             ttl_s=OUTBOX_TTL_S,
         )
+        OUTBOX_FRAMES.inc()
 
     async def read(self, reading: Reading, after: str) -> list[Frame] | None:
         """Read the frames that follow the one named `after`.

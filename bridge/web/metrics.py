@@ -17,7 +17,7 @@ from typing_extensions import override
 from bridge.configuration.servers import Server
 from bridge.meters import REGISTRY
 from bridge.models import CallStatus, EventStatus, ReplyStatus
-from bridge.store.counters import OPENED, Totals
+from bridge.store.counters import DROPPED, OPENED, Totals
 
 HOOK = ("server", "hook")
 TOOL = ("server", "tool")
@@ -26,6 +26,7 @@ COUNTERS = {
     "replies": ("Replies that were delivered or are dead.", (*HOOK, "status")),
     "reply_circuits_opened": ("Times that replies to an origin began to rest.", ("origin",)),
     "calls": ("Calls that have ended, by how.", (*TOOL, "status")),
+    DROPPED: ("Frames that made room for later ones in full outboxes.", ()),
 }
 HISTOGRAMS = {
     "queue": ("event_age_when_taken_seconds", "How old events were when they were taken.", HOOK),
@@ -55,6 +56,7 @@ def zeros(servers: Iterable[Server], origins: Iterable[str]) -> Iterator[tuple[s
             yield ("call_ms", server.name, tool)
             yield from (("calls", server.name, tool, status) for status in CALL_STATUSES)
     yield from ((OPENED, origin) for origin in origins)
+    yield (DROPPED,)
 
 
 def empty_histograms(servers: Iterable[Server]) -> Iterator[tuple[str, ...]]:

@@ -164,6 +164,19 @@ async def test_people_get_a_table_in_which_nothing_steers_their_terminal(
     assert SECRET not in listed + shown
 
 
+async def test_an_id_is_shown_whole_however_narrow_the_terminal(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        event, call = await web.accept(), await web.calls.create(new_call())
+        for columns in ("80", "20"):
+            narrow = environ | {"FORCE_COLOR": "1", "COLUMNS": columns}
+            _, listed = await run("events", "ls", environ=narrow)
+            assert event.event_id in listed
+            _, listed = await run("calls", "ls", environ=narrow)
+            assert call.call_id in listed
+
+
 async def test_dead_replies_are_listed_shown_and_redriven(
     redis_url: str, environ: dict[str, str]
 ) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from bridge.models import CallId, Frame, Owed, ProcessId
 from bridge.store import outbox as store
+from bridge.store.counters import DROPPED, Counters
 from bridge.store.outbox import Outbox
 from bridge.store.sessions import Reading, StreamStore
 from tests.store.records import Desk
@@ -40,12 +41,14 @@ async def test_the_oldest_frames_make_room_when_there_are_too_many(
 
 
 async def test_the_oldest_frames_make_room_when_they_are_too_long(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    web: Desk, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "BYTES_MAX", 10)
     for content in (b"1234", b"567890", b"abc", b"d"):
         await outbox.append("one", "standing", content)
     assert [frame.content for frame in await read(outbox)] == [b"567890", b"abc", b"d"]
+    counted = (await Counters(web.steps).read(())).counted.totals
+    assert counted[(DROPPED,)] == 1
 
 
 async def test_the_newest_frame_is_kept_however_long(

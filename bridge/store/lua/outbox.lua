@@ -1,5 +1,6 @@
 -- Outboxes: the frames of a stream on their way to its client, kept so that any process can send
 -- them again; and what a client answered or cancelled, kept for the process that asked.
+local counters = require 'counters'
 local keys = require 'keys'
 local layouts = require 'layouts'
 local signals = require 'signals'
@@ -53,6 +54,7 @@ function outbox.make_room(frames, dropped, newest_id, bytes, frames_max, bytes_m
     local fits = is_small and redis.call('XLEN', frames) <= frames_max
     if oldest.frame_id == newest_id or fits then return end
     redis.call('XDEL', frames, oldest.frame_id)
+    counters.add(1, 'outbox_dropped')
     if oldest.request ~= '' and redis.call('HLEN', dropped) < frames_max then
       redis.call('HSET', dropped, oldest.request, oldest.frame_id)
     end

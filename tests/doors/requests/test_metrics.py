@@ -50,6 +50,7 @@ async def series(door: RunningApp) -> dict[str, float]:
         'n8n_bridge_reply_circuits_opened_total{origin="http://n8n:5678"}',
         'n8n_bridge_reply_circuit_open{origin="http://n8n:5678"}',
         'n8n_bridge_inbox{hook="letter",server="desk",status="dead"}',
+        "n8n_bridge_outbox_dropped_total",
     ],
 )
 async def test_a_counter_stands_at_zero_before_its_first_event(door: RunningApp, name: str) -> None:
@@ -75,6 +76,7 @@ async def test_a_store_that_was_lost_is_told_by_readiness_and_by_the_metrics(
 @pytest.mark.parametrize(
     "name",
     [
+        "n8n_bridge_outbox_frames_total",
         'n8n_bridge_refused_total{status="408"}',
         'n8n_bridge_call_outcomes_total{outcome="maybe_run"}',
         'n8n_bridge_reply_outcomes_total{outcome="again"}',
