@@ -39,6 +39,7 @@ class Child:
     """One process of the bridge; what it logs goes into a file of its name.
 
     `trees` are the folders whose code it runs: each start takes the next, the first after the last.
+    `prefix` is a command that becomes another one, on another host say.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class Child:
         folder: Path,
         is_ready: "Callable[[Child], Awaitable[bool]]",
         trees: Sequence[Path] = (ROOT,),
+        prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.tree = trees[0]
         """The folder of the code that it runs, or will."""
         self._trees = itertools.cycle(trees)
-        self.url = f"http://127.0.0.1:{environ.get('BRIDGE_PORT', '')}"
+        host, port = environ.get("BRIDGE_HOST", "127.0.0.1"), environ.get("BRIDGE_PORT", "")
+        self.url = f"http://{host}:{port}"
+        self._prefix = prefix
         self._command = command
         self._environ = environ
         self._log = folder / f"{name}.log"
@@ -84,6 +88,7 @@ class Child:
                 folder=tree,
                 environ={**self._environ, "PYTHONPATH": str(tree)},
                 files=(nothing.fileno(), log.fileno(), log.fileno()),
+                prefix=self._prefix,
             )
 
         async def is_ready() -> bool:

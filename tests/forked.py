@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -59,19 +59,25 @@ class Process(Protocol):
 
 
 async def start_python(
-    *arguments: str, folder: Path, environ: Mapping[str, str], files: Files
+    *arguments: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    files: Files,
+    prefix: Sequence[str] = (),
 ) -> Process:
     """Run `python -m` with these arguments: forked while tests run, else started.
 
-    The code is that of this tree, unless the environment names another (`PYTHONPATH`).
+    The code is that of this tree, unless the environment names another (`PYTHONPATH`). A command
+    that becomes another one may come before it; then it is not forked.
     """
     tree = Path(environ.get("PYTHONPATH", ROOT))
-    if Forks.current is not None and tree.is_dir() and "RQ_KEY_PREFIX" not in environ:
+    is_of_the_fork = tree.is_dir() and "RQ_KEY_PREFIX" not in environ and not prefix
+    if Forks.current is not None and is_of_the_fork:
         forks = Forks.current.setdefault(tree, Forks(tree))
         return await forks.fork(arguments, folder, environ, files)
     stdin, stdout, stderr = files
     return await asyncio.create_subprocess_exec(
-        *tied_to_parent(sys.executable, "-m", *arguments),
+        *tied_to_parent(*prefix, sys.executable, "-m", *arguments),
         cwd=folder,
         env=dict(environ),
         stdin=stdin,

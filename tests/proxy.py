@@ -1,4 +1,4 @@
-"""A TCP proxy to whichever of several ports accepts, as a balancer is; it can also make trouble."""
+"""A TCP proxy to whichever of several addresses accepts, as a balancer is; it can make trouble."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,22 @@ CHUNK_BYTES = 65536
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing then sends RST."""
 
+LOOPBACK = "127.0.0.1"
+
+Address = tuple[str, int]
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
-    """Carries each connection to the next port that accepts one; `url` is its own address.
+    """Carries each connection to the next address that accepts one; `url` is its own.
 
     After `ceiling_s`, if given, a connection ends, whatever flows on it.
     """
 
-    def __init__(self, ports: Sequence[int], ceiling_s: float | None = None) -> None:
+    def __init__(self, addresses: Sequence[Address], ceiling_s: float | None = None) -> None:
         self.url = ""
         self._ceiling_s = ceiling_s
-        self._ports = list(ports)
+        self._addresses = list(addresses)
         self._turns = itertools.count()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -81,11 +84,15 @@ class Proxy:
 
     async def _connect(self) -> Streams | None:
         start = next(self._turns)
-        for turn in range(len(self._ports)):
-            port = self._ports[(start + turn) % len(self._ports)]
+        for turn in range(len(self._addresses)):
+            address = self._addresses[(start + turn) % len(self._addresses)]
             with contextlib.suppress(OSError):
-                return await asyncio.open_connection("127.0.0.1", port)
+                return await self.open(address)
         return None
+
+    async def open(self, address: Address) -> Streams:
+        """Connect to where an address leads."""
+        return await asyncio.open_connection(*address)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
@@ -101,12 +108,19 @@ class Proxy:
 
 @contextlib.asynccontextmanager
 async def proxying(*ports: int, ceiling_s: float | None = None) -> AsyncIterator[Proxy]:
-    """Run a proxy on a port of its own; what is still open in the end is reset."""
-    proxy = Proxy(ports, ceiling_s)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    """Run a proxy to ports of loopback; what is still open in the end is reset."""
+    proxy = Proxy([(LOOPBACK, port) for port in ports], ceiling_s)
+    async with accepting(proxy):
         yield proxy
+
+
+@contextlib.asynccontextmanager
+async def accepting(proxy: Proxy) -> AsyncIterator[None]:
+    """Run a proxy on a port of its own; what is still open in the end is reset."""
+    server = await asyncio.start_server(proxy.accept, LOOPBACK, 0)
+    proxy.url = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield
     finally:
         server.close()
         await proxy.end()

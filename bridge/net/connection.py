@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import fcntl
 import logging
-import socket
 import termios
 from collections.abc import Awaitable, Callable, Container
 from typing import Any, Literal
@@ -14,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bridge.net.vanishing import patience
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,6 @@ Rest = Callable[[Send], Awaitable[None]]
 
 STALLED_AFTER_S = 30.0
 """How long a client may take nothing of what waits for it: two signs of life of a stream."""
-GONE_AFTER_S = 60
-"""How long what was sent may stay unacknowledged: so long a client that vanished is waited for."""
-
 
 SIOCOUTQNSD = 0x894B
 """Asks Linux for the bytes that have not been sent yet (linux/sockios.h)."""
@@ -329,9 +327,8 @@ class ConnectionProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Have the system end it for a client that is gone without a word."""
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            option = transport.get_extra_info("socket")
-            option.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER_S * 1000)
+        for option in patience():
+            transport.get_extra_info("socket").setsockopt(*option)
         super().connection_made(Connection(transport, self))
         self.flow = BareFlow(self.transport)
 

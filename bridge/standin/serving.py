@@ -1,4 +1,4 @@
-"""Serves a stand-in on a loopback port, from inside another program's event loop."""
+"""Serves a stand-in on a port, from inside another program's event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,12 +16,14 @@ N8N_KEEPS_IDLE_S = 5
 
 
 @asynccontextmanager
-async def serving(standin: Standin, port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    standin: Standin, port: int = 0, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
     """Serve a stand-in and give its base address; at the end open connections are broken.
 
     A stand-in can be served again, on the port it had, as n8n after a restart.
     """
-    listener = listen("127.0.0.1", port)
+    listener = listen(host, port)
     config = uvicorn.Config(
         create_app(standin),
         http=BreakableProtocol,
@@ -33,7 +35,7 @@ async def serving(standin: Standin, port: int = 0) -> AsyncIterator[str]:
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         standin.stop_runs()
         server.should_exit = server.force_exit = True

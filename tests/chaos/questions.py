@@ -1,6 +1,7 @@
 """n8n asks and waits, Claude answers: every event is sent until it is accepted, then left alone."""
 
 import asyncio
+import contextlib
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +38,16 @@ class Sender:
             await asyncio.sleep(self.client.random.uniform(0, 1))
 
     async def _ask(self, key: str) -> None:
-        parked = await self.bridge.park("reply", "again")
+        parked = await self._park()
         event = self.book.events[key] = EventRecord(key, parked["id"])
         times = 2 if self.client.random.random() < SENT_TWICE else 1
         await asyncio.gather(*(self._send(event, parked["replyUrl"]) for _ in range(times)))
+
+    async def _park(self) -> dict[str, str]:
+        while True:
+            with contextlib.suppress(httpx2.TransportError):  # n8n is just starting again
+                return await self.bridge.park("reply", "again")
+            await asyncio.sleep(PAUSE_S)
 
     async def _send(self, event: EventRecord, reply_url: str) -> None:
         headers = {

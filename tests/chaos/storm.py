@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Awaitable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -68,12 +68,16 @@ class Storm:
 
         Only faults of these kinds strike, if any are given.
         """
+        tormentor = Tormentor(self.bridge, self.proxies, self.book, Random(f"{self.seed} faults"))
+        await self.go_through(tormentor.run(seconds, self.scale.fault_gap_s, kinds))
+
+    async def go_through(self, trouble: Awaitable[None]) -> None:
+        """Have everyone work while there is trouble, and then until all is settled."""
         stop = asyncio.Event()
         taking = [asyncio.create_task(taker.run()) for taker in self.takers]
         working = [asyncio.create_task(caller.run(stop)) for caller in self.callers]
         working += [asyncio.create_task(sender.run(stop)) for sender in self.senders]
-        tormentor = Tormentor(self.bridge, self.proxies, self.book, Random(f"{self.seed} faults"))
-        await tormentor.run(seconds, self.scale.fault_gap_s, kinds)
+        await trouble
         stop.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):

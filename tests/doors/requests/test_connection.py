@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from bridge.net import connection
 from bridge.net.connection import Connection, ConnectionProtocol
+from bridge.net.vanishing import GONE_AFTER_S
 from tests.proxy import RESET
 from tests.serving import serving_any
 from tests.waiting import wait_until
@@ -156,7 +157,7 @@ async def test_a_client_that_vanishes_is_not_waited_for_long(
     monkeypatch.setattr(connection, "Connection", Seen)
     async with serving_any(Starlette()) as address, httpx2.AsyncClient() as http:
         await http.get(address)
-    assert found == [connection.GONE_AFTER_S * 1000]
+    assert found == [GONE_AFTER_S * 1000]
 
 
 class Recording(asyncio.Transport):

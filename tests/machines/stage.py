@@ -1,0 +1,137 @@
+"""The bridge on many machines: each of its processes on a host of its own.
+
+This process is n8n's host: the stand-in is in it, and so is the ledger. Claude's clients and the
+senders are in it too, but all that they send leaves from a host of their own.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from bridge.standin.serving import serving as serving_standin
+from bridge.standin.standin import Standin
+from tests.bridge_processes import Bridge, Child, end, environment, has_started
+from tests.chaos.scale import Scale
+from tests.chaos.server_file import SERVER, server_file
+from tests.chaos.storm import Storm
+from tests.claude import UNLIMITED
+from tests.machines.balancer import Balancer
+from tests.machines.hosts import Host, Network, network
+from tests.machines.store import HostedValkey
+from tests.proxy import accepting
+
+N8N, CLIENTS, PRIMARY = "n8n", "clients", "primary"
+WEBS = ("web-0", "web-1")
+WORKERS = ("worker-0", "worker-1", "worker-2")
+NAMES = (N8N, CLIENTS, PRIMARY, *WEBS, *WORKERS)
+
+N8N_PORT, WEB_PORT = 5678, 8080
+
+
+class ServedN8n:
+    """The stand-in on its host, where it can lose its power."""
+
+    def __init__(self, standin: Standin, address: str) -> None:
+        self._standin = standin
+        self._address = address
+        self._serving = contextlib.AsyncExitStack()
+
+    async def start(self) -> str:
+        """Start it, with what has parked; returns its address."""
+        serving = serving_standin(self._standin, N8N_PORT, self._address)
+        return await self._serving.enter_async_context(serving)
+
+    async def stop(self) -> None:
+        """Break off all that it does."""
+        await self._serving.aclose()
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The hosts, n8n on its own, and the storm on all of them."""
+
+    network: Network
+    n8n: ServedN8n
+    storm: Storm
+
+
+@contextlib.asynccontextmanager
+async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machines]:
+    """Set the stage, with everyone connected.
+
+    Raises:
+        NoHostsError: there are no hosts on this system.
+    """
+    async with network(*NAMES) as hosts, contextlib.AsyncExitStack() as stack:
+        hosts[N8N].enter()
+        n8n = await stack.enter_async_context(Standin(has_control=True))
+        served = ServedN8n(n8n, hosts[N8N].address)
+        stack.push_async_callback(served.stop)
+        n8n_url = await served.start()
+        valkey = HostedValkey(folder / "valkey", hosts[PRIMARY])
+        await stack.enter_async_context(valkey)
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
+        )
+        environ = environment(folder, valkey.url, n8n_url) | {"BRIDGE_KEEPALIVE_S": "5"}
+        file = folder / "servers" / f"{SERVER}.json"
+        file.write_text(json.dumps(server_file(n8n_url)))
+        webs = [(hosts[name].address, WEB_PORT) for name in WEBS]
+        proxies = [Balancer(hosts[CLIENTS], webs) for _ in range(3)]
+        steady = Balancer(hosts[N8N], webs)
+        for proxy in (*proxies, steady):
+            await stack.enter_async_context(accepting(proxy))
+        environ["BRIDGE_PUBLIC_URL"] = steady.url
+        bridge = Bridge(valkey, n8n, n8n_url, http, folder, environ)
+        stack.push_async_callback(end, bridge)
+        try:
+            await start(bridge, hosts)
+            storm = Storm(seed, scale, bridge, [*proxies], steady, stack)
+            await storm.gather()
+            yield Machines(hosts, served, storm)
+        except BaseException as error:
+            error.add_note(bridge.last_words())
+            raise
+
+
+async def start(bridge: Bridge, hosts: Network) -> None:
+    """Start a process of the bridge on each host that is for one."""
+
+    async def answers(web: Child) -> bool:
+        try:
+            return (await bridge.http.get(f"{web.url}/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    for name in WEBS:
+        own = {"BRIDGE_HOST": hosts[name].address, "BRIDGE_PORT": str(WEB_PORT)}
+        web = Child(
+            name,
+            ("web",),
+            bridge.environ | own,
+            bridge.folder,
+            answers,
+            prefix=hosts[name].prefix,
+        )
+        bridge.webs.append(web)
+    for name in WORKERS:
+        worker = Child(
+            name,
+            ("worker",),
+            bridge.environ,
+            bridge.folder,
+            has_started,
+            prefix=hosts[name].prefix,
+        )
+        bridge.workers.append(worker)
+    await asyncio.gather(*(child.start() for child in (*bridge.webs, *bridge.workers)))
+
+
+def host_of(child: Child, hosts: Network) -> Host:
+    """Return the host that a process is on."""
+    return hosts[child.name]
