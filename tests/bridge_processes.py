@@ -50,6 +50,7 @@ class Child:
         folder: Path,
         is_ready: "Callable[[Child], Awaitable[bool]]",
         trees: Sequence[Path] = (ROOT,),
+        *,
         prefix: Sequence[str] = (),
     ) -> None:
         self.name = name
@@ -119,13 +120,12 @@ class Child:
 
 @dataclass
 class Bridge:
-    """A bridge under test: its store, its n8n, its processes.
+    """A bridge under test: its n8n, its processes, and its store where that is one server.
 
     Of several `trees` the first process of a kind runs the first, the second the second, and each
     goes on to the next whenever it is started again.
     """
 
-    valkey: EmbeddedValkey
     n8n: Standin
     n8n_url: str
     http: httpx2.AsyncClient
@@ -134,6 +134,7 @@ class Bridge:
     trees: Sequence[Path] = (ROOT,)
     webs: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
+    valkey: EmbeddedValkey = field(init=False)
 
     async def add_web(self, point: str | None = None) -> Child:
         """Start one more web process on a port of its own; workers know the first one's."""
@@ -244,7 +245,8 @@ async def running_bridge(
             httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
         )
         environ = environment(folder, valkey.url, n8n_url) | settings
-        bridge = Bridge(valkey, n8n, n8n_url, http, folder, environ)
+        bridge = Bridge(n8n, n8n_url, http, folder, environ)
+        bridge.valkey = valkey
         stack.push_async_callback(end, bridge)
         try:
             await asyncio.gather(

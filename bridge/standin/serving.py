@@ -16,9 +16,7 @@ N8N_KEEPS_IDLE_S = 5
 
 
 @asynccontextmanager
-async def serving(
-    standin: Standin, port: int = 0, host: str = "127.0.0.1"
-) -> AsyncIterator[str]:
+async def serving(standin: Standin, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve a stand-in and give its base address; at the end open connections are broken.
 
     A stand-in can be served again, on the port it had, as n8n after a restart.

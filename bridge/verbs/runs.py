@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -293,11 +294,9 @@ class Runs:
             _log_end(running, CallStatus.SUCCEEDED)
 
     async def _again(self, running: Running, workflow: Workflow, reason: str, *, ran: bool) -> None:
-        tries = (
-            running.call.attempt + 1
-            if ran
-            else 2 + int(running.elapsed_s // workflow.retry.first_s)
-        )
+        # What did not run is no attempt: there the time that has passed says how often it doubled.
+        passed = 1 + running.elapsed_s / workflow.retry.first_s
+        tries = running.call.attempt + 1 if ran else 2 + int(math.log2(passed))
         delay_s = delay_before(tries, workflow.retry.first_s, workflow.retry.cap_s, random.random())
         if running.elapsed_s + delay_s >= workflow.timeout_s:
             await self._fail(running, _timed_out(workflow, reason))

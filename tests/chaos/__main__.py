@@ -30,14 +30,15 @@ def chaos(*, is_written: bool) -> None:
     """
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     seconds = float(os.environ.get("CHAOS_SECONDS") or SECONDS)
-    click.echo(f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g}")
+    command = f"CHAOS_SEED={seed} CHAOS_SECONDS={seconds:g} make chaos"
+    click.echo(command)
     with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as temporary:
         kept = Path(os.environ.get("CHAOS_FOLDER") or temporary)
         kept.mkdir(exist_ok=True)
         ledger = asyncio.run(_run(kept, seed, seconds))
     with tempfile.TemporaryDirectory(prefix="bridge-chaos-") as folder:
         rolled = asyncio.run(_roll(Path(folder), seed))
-    lines = [*ledger_lines(ledger, seed, seconds), "", rolled.sentence]
+    lines = [*ledger_lines(ledger, command), "", rolled.sentence]
     click.echo("\n".join(lines))
     for fault, names in (
         ("lost", ledger.lost),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from tests.journeys import INTERRUPTED
 
+BROKEN_OFF = "the connection to n8n broke before it had answered; the workflow may have run"
+
 
 @dataclass
 class CallRecord:
@@ -25,6 +27,11 @@ class CallRecord:
     def was_interrupted(self) -> bool:
         """Report whether the bridge said that it may have run, and stopped there."""
         return INTERRUPTED in self.failure
+
+    @property
+    def was_broken_off(self) -> bool:
+        """Report whether n8n broke off when it may have run."""
+        return self.failure.endswith(BROKEN_OFF)
 
     @property
     def took_s(self) -> float:

@@ -108,9 +108,14 @@ class Ledger:
 
     def is_honest(self, call: CallRecord) -> bool:
         """Report whether a failure is one that the promises allow."""
-        if call.was_interrupted:
+        if call.was_interrupted or (call.was_broken_off and self.has_n8n_failed):
             return call.tool in ONCE
         return "timed out" in call.failure and not self.called_back(call)
+
+    @property
+    def has_n8n_failed(self) -> bool:
+        """Report whether a fault struck n8n itself."""
+        return any("n8n" in name for _, name in self.book.faults)
 
     def called_back(self, call: CallRecord) -> bool:
         """Report whether n8n's own call back for a call was taken."""

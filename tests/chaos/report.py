@@ -12,15 +12,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 LEDGER = "ledger"
 
 
-def ledger_lines(
-    ledger: Ledger, seed: str, seconds: float, program: str = "chaos"
-) -> Iterator[str]:
-    """Write the ledger."""
-    name = program.upper()
-    yield (
-        f"`{name}_SEED={seed} {name}_SECONDS={seconds:g} make {program}`, "
-        f"{datetime.now(UTC).date()}, {machine()}."
-    )
+def ledger_lines(ledger: Ledger, command: str) -> Iterator[str]:
+    """Write the ledger of what a command ran."""
+    yield f"`{command}`, {datetime.now(UTC).date()}, {machine()}."
     yield from ("", "| | calls | events |", "|---|---:|---:|")
     yield from (f"| {name} | {calls} | {events} |" for name, calls, events in rows(ledger))
     faults = Counter(name for _, name in ledger.book.faults)

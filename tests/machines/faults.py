@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from tests.machines.hosts import Host
@@ -12,8 +13,9 @@ from tests.machines.stage import CLIENTS, N8N, PRIMARY, WEBS, WORKERS, Machines
 SHORT_S, LONG_S = (1.0, 5.0), (8.0, 15.0)
 """A process that is not heard of for 6 s is taken for dead by the others."""
 
-PAUSE_S = (1.0, 5.0)
+PAUSE_S = 3.0
 
+Span = Callable[[], float]
 Begin = Callable[[], "contextlib.AbstractAsyncContextManager[None]"]
 
 
@@ -30,38 +32,33 @@ def faults(machines: Machines, random: Random) -> list[NetworkFault]:
     network = machines.network
     web, worker = network[random.choice(WEBS)], network[random.choice(WORKERS)]
     n8n, clients, primary = network[N8N], network[CLIENTS], network[PRIMARY]
-    several = [web, worker, primary]
     return [
         *(
-            NetworkFault(f"cut off {kind(host)}", lambda host=host: network.cut(host))
+            NetworkFault(f"cut off {kind(host)}", partial(network.cut, host))
             for host in (web, worker, n8n, clients, primary)
         ),
         *(
             NetworkFault(
-                f"{kind(host)} not heard", lambda host=host: network.lost([host], network.but(host))
+                f"{kind(host)} not heard", partial(network.lost, [host], network.but(host))
             )
-            for host in several
+            for host in (web, worker, primary)
         ),
         *(
             NetworkFault(
-                f"{kind(host)} hears nothing",
-                lambda host=host: network.lost(network.but(host), [host]),
+                f"{kind(host)} hears none", partial(network.lost, network.but(host), [host])
             )
-            for host in several
+            for host in (web, worker, primary)
         ),
         *(
-            NetworkFault(
-                f"{kind(host)} cut off from the store",
-                lambda host=host: network.lost([host], [primary]),
-            )
+            NetworkFault(f"{kind(host)} without store", partial(network.lost, [host], [primary]))
             for host in (web, worker)
         ),
-        NetworkFault("worker cut off from n8n", lambda: network.lost([worker], [n8n])),
+        NetworkFault("worker without n8n", partial(network.lost, [worker], [n8n])),
         *(
-            NetworkFault(f"thin line to {kind(host)}", lambda host=host: network.thinned(host))
-            for host in several
+            NetworkFault(f"thin line of {kind(host)}", partial(network.thinned, host))
+            for host in (web, worker, primary)
         ),
-        NetworkFault("n8n loses its power", lambda: powerless(machines)),
+        NetworkFault("n8n loses its power", partial(powerless, machines)),
     ]
 
 
@@ -74,18 +71,29 @@ async def powerless(machines: Machines) -> AsyncIterator[None]:
         yield
 
 
-async def strike(machines: Machines, rounds: int, random: Random) -> None:
-    """Have a fault in each round, for a span of time, and then a pause; each comes in turn."""
+def in_turn(machines: Machines, rounds: int, random: Random) -> Iterator[NetworkFault]:
+    """Choose a fault for each round: every one comes before any comes again."""
     coming: list[NetworkFault] = []
     for _ in range(rounds):
         if not coming:
             coming = faults(machines, random)
             random.shuffle(coming)
-        fault = coming.pop()
+        yield coming.pop()
+
+
+def of_kinds(machines: Machines, kinds: Sequence[str], random: Random) -> Iterator[NetworkFault]:
+    """Choose the faults of these kinds, in this order."""
+    found = {fault.name: fault for fault in faults(machines, random)}
+    return (found[kind] for kind in kinds)
+
+
+async def strike(machines: Machines, chosen: Iterable[NetworkFault], span_s: Span) -> None:
+    """Have these faults, one after the other, each for a span of time and with a pause after it."""
+    for fault in chosen:
         machines.storm.book.strike(fault.name)
         async with fault.begin():
-            await asyncio.sleep(random.uniform(*random.choice((SHORT_S, LONG_S))))
-        await asyncio.sleep(random.uniform(*PAUSE_S))
+            await asyncio.sleep(span_s())
+        await asyncio.sleep(PAUSE_S)
 
 
 def kind(host: Host) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from bridge.local.valkey import DURABLE
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.bridge_processes import Bridge, Child, end, environment, has_started
@@ -22,15 +23,16 @@ from tests.chaos.storm import Storm
 from tests.claude import UNLIMITED
 from tests.machines.balancer import Balancer
 from tests.machines.hosts import Host, Network, network
-from tests.machines.store import HostedValkey
 from tests.proxy import accepting
+from tests.sentinels import Place, Server
 
 N8N, CLIENTS, PRIMARY = "n8n", "clients", "primary"
 WEBS = ("web-0", "web-1")
 WORKERS = ("worker-0", "worker-1", "worker-2")
 NAMES = (N8N, CLIENTS, PRIMARY, *WEBS, *WORKERS)
 
-N8N_PORT, WEB_PORT = 5678, 8080
+N8N_PORT, WEB_PORT, STORE_PORT = 5678, 8080, 6379
+PASSWORD = "the-password-of-the-store"
 
 
 class ServedN8n:
@@ -73,12 +75,11 @@ async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machi
         served = ServedN8n(n8n, hosts[N8N].address)
         stack.push_async_callback(served.stop)
         n8n_url = await served.start()
-        valkey = HostedValkey(folder / "valkey", hosts[PRIMARY])
-        await stack.enter_async_context(valkey)
+        store = await stack.enter_async_context(serving_store(folder, hosts[PRIMARY]))
         http = await stack.enter_async_context(
             httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
         )
-        environ = environment(folder, valkey.url, n8n_url) | {"BRIDGE_KEEPALIVE_S": "5"}
+        environ = environment(folder, store.url, n8n_url) | {"BRIDGE_KEEPALIVE_S": "5"}
         file = folder / "servers" / f"{SERVER}.json"
         file.write_text(json.dumps(server_file(n8n_url)))
         webs = [(hosts[name].address, WEB_PORT) for name in WEBS]
@@ -87,7 +88,7 @@ async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machi
         for proxy in (*proxies, steady):
             await stack.enter_async_context(accepting(proxy))
         environ["BRIDGE_PUBLIC_URL"] = steady.url
-        bridge = Bridge(valkey, n8n, n8n_url, http, folder, environ)
+        bridge = Bridge(n8n, n8n_url, http, folder, environ)
         stack.push_async_callback(end, bridge)
         try:
             await start(bridge, hosts)
@@ -99,6 +100,20 @@ async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machi
             raise
 
 
+@contextlib.asynccontextmanager
+async def serving_store(folder: Path, host: Host) -> AsyncIterator[Server]:
+    """Run a Valkey on a host."""
+    store = Server(
+        "store", Place(host.address, STORE_PORT, host.prefix), folder / "store", PASSWORD
+    )
+    store.configure(DURABLE)
+    try:
+        await store.start()
+        yield store
+    finally:
+        await store.kill()
+
+
 async def start(bridge: Bridge, hosts: Network) -> None:
     """Start a process of the bridge on each host that is for one."""
 
@@ -108,30 +123,13 @@ async def start(bridge: Bridge, hosts: Network) -> None:
         except httpx2.TransportError:
             return False
 
-    for name in WEBS:
-        own = {"BRIDGE_HOST": hosts[name].address, "BRIDGE_PORT": str(WEB_PORT)}
-        web = Child(
-            name,
-            ("web",),
-            bridge.environ | own,
-            bridge.folder,
-            answers,
-            prefix=hosts[name].prefix,
-        )
+    for host in (hosts[name] for name in WEBS):
+        environ = bridge.environ | {"BRIDGE_HOST": host.address, "BRIDGE_PORT": str(WEB_PORT)}
+        web = Child(host.name, ("web",), environ, bridge.folder, answers, prefix=host.prefix)
         bridge.webs.append(web)
-    for name in WORKERS:
+    for host in (hosts[name] for name in WORKERS):
         worker = Child(
-            name,
-            ("worker",),
-            bridge.environ,
-            bridge.folder,
-            has_started,
-            prefix=hosts[name].prefix,
+            host.name, ("worker",), bridge.environ, bridge.folder, has_started, prefix=host.prefix
         )
         bridge.workers.append(worker)
     await asyncio.gather(*(child.start() for child in (*bridge.webs, *bridge.workers)))
-
-
-def host_of(child: Child, hosts: Network) -> Host:
-    """Return the host that a process is on."""
-    return hosts[child.name]

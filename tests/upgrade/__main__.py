@@ -21,11 +21,12 @@ def upgrade() -> None:
     """Run for UPGRADE_SECONDS with the seed UPGRADE_SEED; status 1 when a promise was broken."""
     seed = os.environ.get("UPGRADE_SEED") or secrets.token_hex(4)
     seconds = float(os.environ.get("UPGRADE_SECONDS") or SECONDS)
-    click.echo(f"The earlier version is {COMMIT}; UPGRADE_SEED={seed} UPGRADE_SECONDS={seconds:g}")
+    command = f"UPGRADE_SEED={seed} UPGRADE_SECONDS={seconds:g} make upgrade"
+    click.echo(f"The earlier version is {COMMIT}; {command}")
     with tempfile.TemporaryDirectory(prefix="bridge-upgrade-") as made:
         folder = Path(made)
         ledger = asyncio.run(rage(folder, unpack(folder / "earlier"), seed, seconds))
-    click.echo("\n".join(ledger_lines(ledger, seed, seconds, "upgrade")))
+    click.echo("\n".join(ledger_lines(ledger, command)))
     for fault, names in (("lost", ledger.lost), ("twice", ledger.twice), ("wrong", ledger.wrong)):
         for name in names:
             click.echo(f"{fault}: {name}", err=True)

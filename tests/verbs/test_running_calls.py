@@ -135,6 +135,21 @@ async def test_a_webhook_that_stays_unknown_is_given_up(web: Runtime) -> None:
     assert (ended.status, ended.failure) == (FAILED, "not active")
 
 
+@pytest.mark.parametrize("away_s", [0, 10, 40])
+async def test_a_call_that_n8n_was_away_for_is_tried_again_in_about_the_time_that_it_was(
+    web: Runtime, away_s: float
+) -> None:
+    call = await run(web, "stamp", NotRun("refused"))
+    await back_date(web, call.call_id, away_s)
+    n8n = N8n(NotRun("no answer in time"))
+
+    await web.workers.runs.run(call.call_id, n8n, n8n.look)
+
+    due_at_ms = await web.redis.zscore("{bridge}:due_calls", call.call_id)
+    seconds, micros = await web.redis.time()
+    assert due_at_ms / 1000 - seconds - micros / 1e6 < 2 * away_s + 3
+
+
 async def test_a_call_whose_time_is_over_is_not_sent_again(web: Runtime) -> None:
     call = await run(web, "stamp", NotRun("refused"))
     await back_date(web, call.call_id, 1201)
