@@ -145,7 +145,7 @@ async def test_a_call_that_n8n_was_away_for_is_tried_again_in_about_the_time_tha
 
     await web.workers.runs.run(call.call_id, n8n, n8n.look)
 
-    due_at_ms = await web.redis.zscore("{bridge}:due_calls", call.call_id)
+    due_at_ms = await web.redis.zscore("{bridge}:due_calls", call.call_id) or 0
     seconds, micros = await web.redis.time()
     assert due_at_ms / 1000 - seconds - micros / 1e6 < 2 * away_s + 3
 
