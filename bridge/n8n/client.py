@@ -34,7 +34,7 @@ from bridge.n8n.outcomes import (
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.resume_answers import read_resume_answer
 from bridge.n8n.webhook_answers import read_webhook_answer
-from bridge.net.vanishing import watch
+from bridge.net.vanishing import WATCHED
 
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 CONNECT_MAX_S = 10.0
@@ -97,7 +97,7 @@ class N8n:
                 max_keepalive_connections=KEPT_IDLE_MAX,
                 keepalive_expiry=KEPT_IDLE_S,
             ),
-            socket_options=watch(),
+            socket_options=WATCHED,
         )
 
     async def __aenter__(self) -> Self:

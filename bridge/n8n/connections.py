@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from bridge.ending import BackgroundTasks
 from bridge.formats.addresses import DEFAULT_PORTS
-from bridge.net.vanishing import watch
+from bridge.net.vanishing import WATCHED
 
 FRESH_S = 2.0
 """For how long a connection counts as one that n8n has not closed, though nothing was sent on it.
@@ -163,7 +163,7 @@ class FreshConnection(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(within_s):
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 opened = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S)
-                for option in watch():
+                for option in WATCHED:
                     opened.setsockopt(*option)
                 _, exchange = await loop.create_connection(
                     _Exchange, sock=opened, ssl=tls, server_hostname=name

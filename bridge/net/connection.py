@@ -14,7 +14,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bridge.net.vanishing import patience
+from bridge.net.vanishing import PATIENT
 
 logger = logging.getLogger(__name__)
 
@@ -327,7 +327,7 @@ class ConnectionProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Have the system end it for a client that is gone without a word."""
-        for option in patience():
+        for option in PATIENT:
             transport.get_extra_info("socket").setsockopt(*option)
         super().connection_made(Connection(transport, self))
         self.flow = BareFlow(self.transport)

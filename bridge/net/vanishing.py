@@ -15,24 +15,22 @@ AGAIN_S = 10
 GONE_AFTER_S = 60
 """How long the other end may acknowledge nothing: so long one that vanished is waited for."""
 
-Option = tuple[int, int, int]
 
-
-def patience() -> list[Option]:
-    """Return the option that ends a connection whose other end acknowledges nothing."""
-    return _known(TCP_USER_TIMEOUT=GONE_AFTER_S * 1000)
-
-
-def watch() -> list[Option]:
-    """Return the options of a connection on which nothing may be sent for long either."""
-    asking = _known(TCP_KEEPIDLE=IDLE_S, TCP_KEEPINTVL=AGAIN_S)
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *asking, *patience()]
-
-
-def _known(**options: int) -> list[Option]:
+def _known(**options: int) -> list[tuple[int, int, int]]:
     """Return those options of TCP that this system has."""
     return [
         (socket.IPPROTO_TCP, getattr(socket, name), value)
         for name, value in options.items()
         if hasattr(socket, name)
     ]
+
+
+PATIENT = _known(TCP_USER_TIMEOUT=GONE_AFTER_S * 1000)
+"""End a connection whose other end acknowledges nothing."""
+
+WATCHED = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *_known(TCP_KEEPIDLE=IDLE_S, TCP_KEEPINTVL=AGAIN_S),
+    *PATIENT,
+]
+"""The same for one on which nothing may be sent for long either."""
