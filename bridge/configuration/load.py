@@ -51,7 +51,7 @@ def read_configuration(environ: Mapping[str, str], *, keeps_going: bool = False)
         settings = Settings.from_environ(environ, files.variables)
     except ConfigurationError as error:
         raise ConfigurationError((*error.faults, *faults)) from error
-    faults += tuple(faults_of_oauth(settings))
+    faults += tuple(faults_between(settings))
     if faults:
         raise ConfigurationError(faults)
     return Configuration(
@@ -97,7 +97,13 @@ def log_warnings(warnings: Iterable[str], short_secrets: Iterable[str]) -> None:
         logger.warning("secret.short", extra={"warning": secret})
 
 
-def faults_of_oauth(settings: Settings) -> Iterator[str]:
+def faults_between(settings: Settings) -> Iterator[str]:
+    """Name what settings want of one another and lack."""
+    yield from _faults_of_oauth(settings)
+    yield from _faults_of_console(settings)
+
+
+def _faults_of_oauth(settings: Settings) -> Iterator[str]:
     """Name what OAuth lacks: its tokens are for the public address, and TLS keeps them secret.
 
     Source: RFC 8414, 2; RFC 9728, 1.2; MCP 2025-11-25, "Authorization".
@@ -115,6 +121,24 @@ def faults_of_oauth(settings: Settings) -> Iterator[str]:
             yield f"{name} must be https:// for OAuth, but on loopback"
     if settings.public_url is None:
         yield "BRIDGE_PUBLIC_URL is not set, but OAuth's tokens are made out to it"
+
+
+def _faults_of_console(settings: Settings) -> Iterator[str]:
+    """Name what logging in at an issuer lacks."""
+    client = "BRIDGE_CONSOLE_CLIENT_ID", settings.console_client_id
+    roles = (
+        "BRIDGE_CONSOLE_OPERATORS or BRIDGE_CONSOLE_VIEWERS",
+        settings.console_operators or settings.console_viewers,
+    )
+    issuer = settings.console_issuer
+    for name, given in (client, roles):
+        if issuer and not given:
+            yield f"{name} is not set, but needed for BRIDGE_CONSOLE_ISSUER"
+        if given and not issuer:
+            yield f"{name} is set, but does nothing without BRIDGE_CONSOLE_ISSUER"
+    parts = urlsplit(issuer or "")
+    if issuer and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        yield "BRIDGE_CONSOLE_ISSUER must be https://, but on loopback"
 
 
 def short_in_settings(environ: Mapping[str, str]) -> Iterator[str]:

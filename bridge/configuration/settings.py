@@ -55,6 +55,13 @@ def _key(text: SecretStr) -> SecretStr:
     return text
 
 
+def _claim(text: str) -> str:
+    name, _, value = text.partition("=")
+    if not name.strip() or not value.strip():
+        raise ValueError("must be claims with their values, such as groups=bridge-operators")
+    return f"{name.strip()}={value.strip()}"
+
+
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Web = Annotated[str, AfterValidator(_web)]
@@ -63,6 +70,7 @@ WholeSeconds = Annotated[int, Field(ge=1, le=SECONDS_MAX)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(host)], ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], BeforeValidator(_split)]
 Schemes = Annotated[tuple[Annotated[str, AfterValidator(_scheme)], ...], BeforeValidator(_split)]
+Claims = Annotated[tuple[Annotated[str, AfterValidator(_claim)], ...], BeforeValidator(_split)]
 Networks = Annotated[
     tuple[Annotated[Network, BeforeValidator(network)], ...], BeforeValidator(_split)
 ]
@@ -259,6 +267,30 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     viewer_payloads: bool = Field(
         False, description="`1` to show those who may only look payloads, results and answers too"
+    )
+    console_issuer: Web | None = Field(
+        None,
+        description="the OpenID issuer with which people log in at `/console`, such as "
+        "`https://login.example.com/realms/main`",
+    )
+    console_client_id: str = Field(
+        "", description="the name of the bridge as a client of `BRIDGE_CONSOLE_ISSUER`"
+    )
+    console_client_secret: SecretStr | None = Field(
+        None, description="the secret of the bridge as such a client, if it was given one"
+    )
+    console_scopes: str = Field(
+        "openid email profile",
+        description="what is asked of that issuer, with blanks. Some tell of groups only if "
+        "`groups` is among them",
+    )
+    console_operators: Claims = Field(
+        (),
+        description="what makes somebody who has logged in there an operator: claims with their "
+        "values, with commas, such as `groups=bridge-operators, email=ann@example.com`",
+    )
+    console_viewers: Claims = Field(
+        (), description="what makes somebody a viewer who is no operator, likewise"
     )
     allow_unsafe_redis: bool = Field(
         False, description="`1` to start even on a Redis that may lose what it was given"

@@ -22,6 +22,7 @@ from bridge.console.listing import (
 from bridge.console.live import follow
 from bridge.console.login import log_out, show_login, take_login
 from bridge.console.now import show_now
+from bridge.console.openid import come_back, leave
 from bridge.console.processes import show_processes
 from bridge.console.rendering import show_file
 from bridge.console.tokens import add_token, revoke_token, show_tokens
@@ -43,6 +44,8 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/login"): offered(show_login),
     ("POST", "/console/login"): offered(take_login),
     ("POST", "/console/logout"): taking(log_out),
+    ("GET", "/console/openid"): offered(leave),
+    ("GET", "/console/openid/back"): offered(come_back),
     ("GET", "/console/live"): offered(follow),
     ("GET", "/console/events"): looking(show_events),
     ("GET", "/console/events/{event_id}"): looking(show_event),

@@ -39,6 +39,8 @@ ROUTES = (
     _route("GET", "/console/login"),
     _route("POST", "/console/login"),
     _route("POST", "/console/logout"),
+    _route("GET", "/console/openid"),
+    _route("GET", "/console/openid/back"),
     _stream("/console/live"),
     _route("GET", "/console/events"),
     _route("GET", "/console/events/{event_id}"),

@@ -23,10 +23,10 @@ FORM_BYTES_MAX = 256 * 1024
 FIELDS_MAX = 100
 STALE = "this form is of another login: open the page again, and send it from there"
 FOREIGN = "this form was sent by a page of another site"
-LOOKS_ONLY = "a viewer changes nothing: log in with the operator's token"
+LOOKS_ONLY = "a viewer changes nothing: log in as an operator"
 OFF = (
     "The console is off: set BRIDGE_OPERATOR_TOKEN, or BRIDGE_VIEWER_TOKEN for those who may only "
-    "look, and start the bridge again."
+    "look, or BRIDGE_CONSOLE_ISSUER, and start the bridge again."
 )
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
@@ -66,6 +66,21 @@ Show = Callable[[Visit], Awaitable[Response]]
 def root_of(request: Request) -> str:
     """Return where browsers find the console, the path of BRIDGE_PUBLIC_URL before it."""
     return urlsplit(state_of(request).runtime.settings.public_url or "").path + "/console"
+
+
+def is_secure(request: Request) -> bool:
+    """Report whether the browser came by https, be it only as far as a proxy."""
+    public = urlsplit(state_of(request).runtime.settings.public_url or "")
+    is_public = public.scheme == "https" and request.url.hostname == public.hostname
+    forwarded = request.headers.get("x-forwarded-proto", request.url.scheme)
+    return is_public or forwarded == "https"
+
+
+def address_of(request: Request) -> str:
+    """Return where browsers find the console: BRIDGE_PUBLIC_URL, or else where this one came."""
+    public_url = state_of(request).runtime.settings.public_url
+    origin = f"{'https' if is_secure(request) else 'http'}://{request.headers['host']}"
+    return (public_url or origin).rstrip("/") + "/console"
 
 
 def redirect(request: Request, path: str) -> Response:

@@ -14,7 +14,7 @@ from bridge.authoring.checking.tokens import Costs, costly_tools, costs_of
 from bridge.authoring.checking.workflows import unsound_workflows
 from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding, Severity, anywhere
-from bridge.configuration.load import faults_of_oauth, is_reachable_by, short_in_settings
+from bridge.configuration.load import faults_between, is_reachable_by, short_in_settings
 from bridge.configuration.rules import OF_STARTS, SECRET_SHORT, SETTING_WRONG
 from bridge.configuration.server_files import TO_FOLLOW, ServerFile, ServerFiles, read_server_files
 from bridge.configuration.settings import Settings, servers_dir_of
@@ -108,7 +108,7 @@ def _of_settings(environ: Mapping[str, str], files: ServerFiles) -> Iterator[Fin
     except ConfigurationError as error:
         yield from (anywhere(SETTING_WRONG, fault) for fault in error.faults)
     else:
-        yield from (anywhere(SETTING_WRONG, fault) for fault in faults_of_oauth(settings))
+        yield from (anywhere(SETTING_WRONG, fault) for fault in faults_between(settings))
     yield from (anywhere(SECRET_SHORT, short) for short in short_in_settings(environ))
 
 
