@@ -62,12 +62,13 @@ class Provider:
         )
 
     async def _metadata(self, _request: Request) -> Response:
+        at = self.issuer.rstrip("/")
         return JSONResponse(
             {
                 "issuer": self.issuer,
-                "authorization_endpoint": f"{self.issuer}/auth",
-                "token_endpoint": f"{self.issuer}/token",
-                "jwks_uri": f"{self.issuer}/certs",
+                "authorization_endpoint": f"{at}/auth",
+                "token_endpoint": f"{at}/token",
+                "jwks_uri": f"{at}/certs",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],

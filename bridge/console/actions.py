@@ -6,7 +6,7 @@ from bridge.console.visits import Visit
 from bridge.errors import MalformedError
 from bridge.formats.json_text import encode, parse_json
 from bridge.formats.payloads import JSON, Content
-from bridge.log import OPERATOR, audit
+from bridge.log import audit
 from bridge.models import Body, EventId
 from bridge.verbs.pausing import Begun
 from bridge.verbs.running_again import read_arguments
@@ -16,15 +16,15 @@ async def redrive_event(visit: Visit) -> Response:
     """Queue an event anew that was set aside, or send its dead reply again."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.redrive(event_id)
-    audit(OPERATOR, "console events redrive", event_id, "done")
+    audit(visit.login.who, "console events redrive", event_id, "done")
     return visit.back_to(f"/events/{event_id}")
 
 
 async def release_event(visit: Visit) -> Response:
     """Take a leased event from its taker."""
     event_id = visit.request.path_params["event_id"]
-    await visit.runtime.operators.release(event_id, OPERATOR)
-    audit(OPERATOR, "console events release", event_id, "done")
+    await visit.runtime.operators.release(event_id, visit.login.who)
+    audit(visit.login.who, "console events release", event_id, "done")
     return visit.back_to(f"/events/{event_id}")
 
 
@@ -32,7 +32,7 @@ async def expire_event(visit: Visit) -> Response:
     """End the time of an event."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.expire(event_id)
-    audit(OPERATOR, "console events expire", event_id, "done")
+    audit(visit.login.who, "console events expire", event_id, "done")
     return visit.back_to(f"/events/{event_id}")
 
 
@@ -44,8 +44,10 @@ async def run_event_again(visit: Visit) -> Response:
         value = parse_json(visit.form["json"].encode())
         edited = Content(value, Body(encode(value), JSON))
     runtime = visit.runtime
-    event = await runtime.running_again.run_event(event_id, OPERATOR, runtime.servers, edited)
-    audit(OPERATOR, "console events run-again", event_id, event.event_id)
+    event = await runtime.running_again.run_event(
+        event_id, visit.login.who, runtime.servers, edited
+    )
+    audit(visit.login.who, "console events run-again", event_id, event.event_id)
     return visit.back_to(f"/events/{event.event_id}")
 
 
@@ -53,7 +55,7 @@ async def redrive_reply(visit: Visit) -> Response:
     """Send a dead reply again."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.replies.redrive(EventId(event_id))
-    audit(OPERATOR, "console replies redrive", event_id, "done")
+    audit(visit.login.who, "console replies redrive", event_id, "done")
     return visit.back_to(f"/replies/{event_id}")
 
 
@@ -61,7 +63,7 @@ async def cancel_call(visit: Visit) -> Response:
     """End a call, sent or not."""
     call_id = visit.request.path_params["call_id"]
     await visit.runtime.operators.cancel(call_id)
-    audit(OPERATOR, "console calls cancel", call_id, "done")
+    audit(visit.login.who, "console calls cancel", call_id, "done")
     return visit.back_to(f"/calls/{call_id}")
 
 
@@ -73,9 +75,9 @@ async def run_call_again(visit: Visit) -> Response:
         edited = read_arguments(parse_json(visit.form["json"].encode()))
     runtime = visit.runtime
     call = await runtime.running_again.run_call(
-        call_id, OPERATOR, runtime.servers, runtime.settings.result_ttl_s, edited
+        call_id, visit.login.who, runtime.servers, runtime.settings.result_ttl_s, edited
     )
-    audit(OPERATOR, "console calls run-again", call_id, call.call_id)
+    audit(visit.login.who, "console calls run-again", call_id, call.call_id)
     return visit.back_to(f"/calls/{call.call_id}")
 
 
@@ -91,10 +93,10 @@ async def pause_or_resume(visit: Visit) -> Response:
         raise MalformedError(f"what was begun must {', '.join(Begun)}")
     match visit.form.get("act"):
         case "pause":
-            await pausing.pause(place, OPERATOR, Begun(begun), servers)
+            await pausing.pause(place, visit.login.who, Begun(begun), servers)
         case "resume":
             await pausing.resume(place, servers)
         case _:
             raise MalformedError("say whether to pause or to resume")
-    audit(OPERATOR, f"console {visit.form['act']}", place, "done")
+    audit(visit.login.who, f"console {visit.form['act']}", place, "done")
     return visit.back_to("/servers")

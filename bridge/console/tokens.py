@@ -9,7 +9,7 @@ from bridge.configuration.servers import Server
 from bridge.console.visits import Visit
 from bridge.errors import ConflictError, MalformedError, NotFoundError
 from bridge.formats.quantities import seconds
-from bridge.log import OPERATOR, audit
+from bridge.log import audit
 from bridge.verbs.tokens import NAME, NAME_RULE
 from bridge.web.problems import status_of
 
@@ -25,7 +25,7 @@ async def add_token(visit: Visit) -> Response:
         token, kept = await visit.runtime.authenticator.tokens.add(_server(visit), *_asked(visit))
     except (ConflictError, MalformedError, NotFoundError) as error:
         return await _page(visit, status_of(error), fault=str(error))
-    audit(OPERATOR, "console tokens add", kept.token_id, "done")
+    audit(visit.login.who, "console tokens add", kept.token_id, "done")
     return await _page(visit, made=token, made_id=kept.token_id)
 
 
@@ -33,7 +33,7 @@ async def revoke_token(visit: Visit) -> Response:
     """Make a token good for nothing."""
     token_id = visit.request.path_params["token_id"]
     await visit.runtime.authenticator.tokens.revoke(token_id)
-    audit(OPERATOR, "console tokens revoke", token_id, "done")
+    audit(visit.login.who, "console tokens revoke", token_id, "done")
     return visit.back_to("/tokens")
 
 

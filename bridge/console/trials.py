@@ -41,7 +41,7 @@ async def send_event(visit: Visit) -> Response:
     async def send(payload: Json) -> Response:
         content = Content(payload, Body(encode(payload), JSON))
         event, _ = await visit.runtime.intake.accept(server, hook, Incoming(content))
-        audit(OPERATOR, "console hooks send", event.event_id, "done")
+        audit(visit.login.who, "console hooks send", event.event_id, "done")
         return visit.back_to(f"/events/{event.event_id}")
 
     return await _tried(
@@ -65,7 +65,7 @@ async def run_workflow(visit: Visit) -> Response:
             Principal(server.name, OPERATOR), workflow, arguments, new_call_id(), promised=True
         )
         call = await visit.request.app.runtime.mcp.calls.start(asked)
-        audit(OPERATOR, "console workflows run", call.call_id, "done")
+        audit(visit.login.who, "console workflows run", call.call_id, "done")
         return visit.back_to(f"/calls/{call.call_id}")
 
     return await _tried(

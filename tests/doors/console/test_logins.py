@@ -124,7 +124,17 @@ async def test_forms_count_from_pages_of_the_same_login_alone(redis_url: str) ->
             path, data={"csrf": own[1]}, headers={"origin": "https://evil.example"}
         )
         assert answer.status_code == 403
-        assert (await desk.browser.post(path, data={"csrf": own[1]})).status_code == 303
+        nearby = {"origin": "http://localhost:3000"}  # another program of this machine
+        for foreign in (nearby, nearby | {"sec-fetch-site": "same-site"}):
+            answer = await desk.browser.post(path, data={"csrf": own[1]}, headers=foreign)
+            assert answer.status_code == 403
+            login = await desk.browser.post(
+                "/console/login", data={"token": OPERATOR}, headers=foreign
+            )
+            assert (login.status_code, "set-cookie" in login.headers) == (403, False)
+        here = {"origin": str(desk.browser.base_url).rstrip("/")}
+        answer = await desk.browser.post(path, data={"csrf": own[1]}, headers=here)
+        assert answer.status_code == 303
 
 
 async def test_a_viewer_looks_and_changes_nothing(redis_url: str) -> None:
