@@ -118,6 +118,38 @@ def test_oauth_on_loopback_needs_no_tls(tmp_path: Path) -> None:
     assert read_configuration(environ(tmp_path, "name: s\n", **given)).settings.oauth
 
 
+ISSUER = {
+    "BRIDGE_CONSOLE_ISSUER": "https://id.example",
+    "BRIDGE_CONSOLE_CLIENT_ID": "bridge",
+    "BRIDGE_CONSOLE_VIEWERS": "groups=staff, realm_access.roles = auditor",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"BRIDGE_CONSOLE_ISSUER": "http://id.example"}, "must be https://"),
+        ({"BRIDGE_CONSOLE_CLIENT_ID": ""}, "BRIDGE_CONSOLE_CLIENT_ID is not set"),
+        ({"BRIDGE_CONSOLE_VIEWERS": ""}, "BRIDGE_CONSOLE_OPERATORS or BRIDGE_CONSOLE_VIEWERS is"),
+        ({"BRIDGE_CONSOLE_VIEWERS": "staff"}, "must be claims with their values"),
+        (
+            {"BRIDGE_CONSOLE_ISSUER": "", "BRIDGE_CONSOLE_CLIENT_ID": ""},
+            "does nothing without BRIDGE_CONSOLE_ISSUER",
+        ),
+    ],
+)
+def test_an_issuer_for_the_console_without_what_it_needs_stops_the_start(
+    tmp_path: Path, changes: dict[str, str], fault: str
+) -> None:
+    (told,) = faults_of(environ(tmp_path, "name: s\n", **(ISSUER | changes)))
+    assert fault in told
+
+
+def test_claims_are_read_with_blanks_around_them(tmp_path: Path) -> None:
+    settings = read_configuration(environ(tmp_path, "name: s\n", **ISSUER)).settings
+    assert settings.console_viewers == ("groups=staff", "realm_access.roles=auditor")
+
+
 DROPPED = """\
 name: s
 description: d
