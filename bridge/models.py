@@ -220,6 +220,11 @@ class Moment:
     said: dict[str, Json]
 
 
+def origin_of(tool_use: str, client: str) -> str:
+    """Return what a timeline keeps of a use of a tool; nothing where its client gives it no id."""
+    return f"{tool_use[:100]} of {client[:100]}" if tool_use else ""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """What happened to a record, oldest first; of a long one `left_out` are not kept."""
@@ -357,11 +362,15 @@ class Owed:
 
 @dataclass(frozen=True)
 class LeaseRef:
-    """The right that a writer claims: an event's id, its lease's token and the principal."""
+    """The right that a writer claims: an event's id, its lease's token and the principal.
+
+    `origin` is by which use of a tool it claims that, as `origin_of` says it.
+    """
 
     event_id: EventId
     token: LeaseToken
     principal: Principal
+    origin: str = ""
 
     @property
     def server(self) -> str:

@@ -4,7 +4,7 @@ Nothing says for which event a call was made. What is known is who held the even
 calls that a principal made while it held one stand in its timeline, and are said to be no more.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.console.values import shown_text
 from bridge.console.visits import Visit, root_of
@@ -65,9 +65,8 @@ async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[
     steps = [_step(visit, moment) for moment in timeline.moments]
     sent_by = link_to(event.execution, visit.runtime.settings.n8n_url)
     if event.execution and steps:
-        steps[0] = JourneyStep(
-            steps[0].at_ms, N8N, steps[0].what, {"execution": event.execution}, sent_by
-        )
+        said = {"execution": event.execution}
+        steps[0] = replace(steps[0], place=N8N, said=said, link=sent_by)
     held = holding_of(timeline)
     if held and held.principal:
         wanted = RecordSearch(
@@ -102,7 +101,8 @@ def _step(visit: Visit, moment: Moment) -> JourneyStep:
         for name, value in moment.said.items()
         if visit.login.sees_payloads or name not in CONTENTS
     }
-    return JourneyStep(moment.at_ms, PLACES.get(moment.what, BRIDGE), moment.what, said)
+    link = link_to(said.get("execution", ""), visit.runtime.settings.n8n_url)
+    return JourneyStep(moment.at_ms, PLACES.get(moment.what, BRIDGE), moment.what, said, link)
 
 
 def _call_step(visit: Visit, call: Call) -> JourneyStep:

@@ -26,8 +26,10 @@ FOLLOWED_WITHIN_S = 0.15
 FOLLOWED_SHARE = 0.025
 """How much of its time Redis may spend on finding a list anew for one who follows it."""
 WINDOWS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days"}
-IDS_ALONE = "A viewer looks for ids alone, which begin with evt_ or call_: summaries are payloads."
-_ID = re.compile(r"(evt|call)_[\w-]*")
+IDS_ALONE = (
+    "A viewer looks for ids alone, which begin with evt_, call_ or toolu_: summaries are payloads."
+)
+_ID = re.compile(r"(evt|call|toolu)_[\w-]*")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ async def show_subscriptions(visit: Visit) -> Response:
     return await _show(visit, SUBSCRIPTIONS)
 
 
+def is_id(text: str) -> bool:
+    """Report whether a text looks like an id that tells nothing of a payload, or its beginning."""
+    return _ID.fullmatch(text) is not None
+
+
 async def _show(visit: Visit, listing: Listing) -> Response:
     asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
     found: RecordPage[Any] = NOTHING
@@ -104,7 +111,7 @@ async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> R
     if status and status not in listing.statuses:
         known = ", ".join(listing.statuses)
         raise MalformedError(f"there is no status {status} of {listing.kind}; there are: {known}")
-    if text and not visit.login.sees_payloads and not _ID.fullmatch(text):
+    if text and not visit.login.sees_payloads and not is_id(text):
         raise MalformedError(IDS_ALONE)
     bounds = [order_after(asked["before"])] if "before" in asked else []
     bounds += [await _order(visit, asked["until"])] if "until" in asked else []

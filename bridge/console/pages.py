@@ -13,6 +13,7 @@ from bridge.console.actions import (
     run_event_again,
 )
 from bridge.console.details import show_call, show_event, show_reply
+from bridge.console.finding import show_found
 from bridge.console.listing import (
     show_calls,
     show_events,
@@ -63,6 +64,7 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("POST", HOOK): acting(send_event),
     ("GET", WORKFLOW): looking(show_workflow),
     ("POST", WORKFLOW): acting(run_workflow),
+    ("GET", "/console/find"): looking(show_found),
     ("GET", "/console/processes"): looking(show_processes),
     ("GET", "/console/tokens"): looking(show_tokens),
     ("POST", "/console/tokens"): acting(add_token),

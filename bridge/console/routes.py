@@ -58,6 +58,7 @@ ROUTES = (
     _route("POST", "/console/servers/{server}/hooks/{hook}"),
     _route("GET", "/console/servers/{server}/workflows/{workflow}"),
     _route("POST", "/console/servers/{server}/workflows/{workflow}"),
+    _route("GET", "/console/find"),
     _route("GET", "/console/processes"),
     _route("GET", "/console/tokens"),
     _route("POST", "/console/tokens"),

@@ -36,6 +36,7 @@ from bridge.mcp.tools import (
     held_by,
     hints,
     is_detailed,
+    origin,
     seconds,
     success,
     unless_leaving,
@@ -82,7 +83,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
     if "event_id" in given:
         await caller.demand_event(given["event_id"])
         one = await caller.runtime.questions.take(
-            caller.server, caller.principal, given["event_id"]
+            caller.server, caller.principal, given["event_id"], origin(context)
         )
         return _taken(caller, one)
     taking = caller.runtime.takers.take(
@@ -90,7 +91,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
         caller.principal,
         hook,
         seconds(given, "wait_seconds"),
-        caller.presence(),
+        dataclasses.replace(caller.presence(), origin=origin(context)),
         caller.scope,
     )
     try:
@@ -143,7 +144,7 @@ async def read_part(
 async def reply_to_event(context: Context, given: Arguments) -> Told:
     """Settle an event with Claude's answer."""
     caller = context.lifespan_context
-    held = await _held(context, given)
+    held = dataclasses.replace(await _held(context, given), origin=origin(context))
     status = await caller.runtime.events.reply(caller.server, held, given["reply"])
     return _done(context, given, status=EventStatus.ANSWERED, reply_status=status)
 

@@ -16,7 +16,7 @@ from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, NotFoundError, RejectedError, TransientError
 from bridge.formats.json_text import spell
-from bridge.models import Call, CallId, Message, Principal, new_call_id
+from bridge.models import Call, CallId, Message, Principal, new_call_id, origin_of
 from bridge.runtime import McpRuntime
 from bridge.store.signals import Signal
 from bridge.verbs.acks import NOTHING, ack_of
@@ -146,6 +146,7 @@ def handed_over(
 
 
 Context = ServerRequestContext[Caller]
+TOOL_USE_META_KEY = "claudecode/toolUseId"
 Arguments = dict[str, Any]
 Schema = dict[str, Any]
 Told = ToolOutcome[types.CallToolResult]
@@ -347,3 +348,14 @@ def refusing() -> Iterator[None]:
     except BridgeError as error:
         sentence = f"{error}; try again in a few seconds"
         raise MCPError(types.INTERNAL_ERROR, sentence) from error
+
+
+def tool_use_of(context: Context) -> str:
+    """Return the client's own id of this use of a tool; empty where it gives none."""
+    tool_use = (context.meta or {}).get(TOOL_USE_META_KEY)
+    return tool_use if isinstance(tool_use, str) else ""
+
+
+def origin(context: Context) -> str:
+    """Return what a timeline keeps of this use of a tool."""
+    return origin_of(tool_use_of(context), context.lifespan_context.client)

@@ -31,6 +31,7 @@ from bridge.mcp.tools import (
     failure,
     hints,
     success,
+    tool_use_of,
     unless_leaving,
 )
 from bridge.models import Call, CallStatus, paused_since, second, trace_of
@@ -41,7 +42,6 @@ from bridge.verbs.acks import ack_of
 from bridge.verbs.calls import CallRequest
 
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
-TOOL_USE_META_KEY = "claudecode/toolUseId"
 ATTACHED_META_KEY = "n8n-claude-bridge/attached"
 
 HANDLE: Schema = {"required": ["call_id", "status"]}
@@ -120,13 +120,13 @@ async def start(
     """Start a call for this very request, or join the earlier one that it repeats."""
     caller = context.lifespan_context
     meta = context.meta or {}
-    tool_use = meta.get(TOOL_USE_META_KEY)
     asked = CallRequest(
         principal=caller.principal,
         workflow=workflow,
         arguments=given,
         call_id=caller.call_id,
-        tool_use=tool_use if isinstance(tool_use, str) else "",
+        tool_use=tool_use_of(context),
+        client=caller.client,
         promised=promised,
         trace=trace_of(meta.get("traceparent")) or trace_of(caller.traceparent) or current_trace(),
         scope=caller.scope,

@@ -28,7 +28,8 @@ class NewCall:
     `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
     `promised` says that the caller may come back for it without waiting. At most `concurrency`
     calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
-    one has ended `timeout_s` after its first attempt.
+    one has ended `timeout_s` after its first attempt. `origin` is by which use of a tool it was
+    asked for, as `origin_of` says it.
     """
 
     call_id: CallId
@@ -47,6 +48,7 @@ class NewCall:
     concurrency: int = 20
     rate: Rate | None = None
     timeout_s: float = 1200
+    origin: str = ""
 
     @property
     def server(self) -> str:

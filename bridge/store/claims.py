@@ -18,7 +18,7 @@ class ClaimRequest:
     """What a taker asks for: the server's hooks with their priorities; no `only` is any of them.
 
     It stands in line under the name `waiter` for `wait_s`, not at all for 0, and not as one more of
-    its principal than `most`.
+    its principal than `most`. `origin` is by which use of a tool it asks, as `origin_of` says it.
     """
 
     server: str
@@ -27,6 +27,7 @@ class ClaimRequest:
     waiter: str
     wait_s: float = 0
     most: int = 1000
+    origin: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -81,13 +82,20 @@ async def _take(
     waiter: str,
     wait_ms: int,
     most: int,
+    origin: str,
 ) -> TakenRow | None:
     """Lease the oldest event of the highest priority, or stand in line for one."""
 
 
 @step("claims.take_one")
 async def _take_one(
-    steps: Steps, *, event_id: EventId, token: LeaseToken, principal: str, process: ProcessId
+    steps: Steps,
+    *,
+    event_id: EventId,
+    token: LeaseToken,
+    principal: str,
+    process: ProcessId,
+    origin: str,
 ) -> TakenRow | None:
     """Lease this very event."""
 
@@ -175,10 +183,11 @@ class ClaimStore:
             waiter=wish.waiter,
             wait_ms=math.ceil(wish.wait_s * 1000),
             most=wish.most,
+            origin=wish.origin,
         )
 
     async def take_one(
-        self, event_id: EventId, principal: Principal, token: LeaseToken
+        self, event_id: EventId, principal: Principal, token: LeaseToken, origin: str = ""
     ) -> tuple[Event, Body] | None:
         """Lease this very event, past all in line; None when it is not queued, or is paused."""
         found = await _take_one(
@@ -187,6 +196,7 @@ class ClaimStore:
             token=token,
             principal=principal.name,
             process=self._process,
+            origin=origin,
         )
         return found.taken() if found else None
 

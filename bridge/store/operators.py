@@ -135,11 +135,13 @@ class OperatorStore:
 
 
 def _timeline(began: str, row: TimelineRow) -> Timeline:
-    """Read a timeline; that it began costs no line of its own, for the record says when."""
+    """Read a timeline; that it began has no line where there is no more to say than when."""
     if row.began_at is None:
         return Timeline((), 0)
     lines = (row.lines or b"").decode(errors="ignore").split("\n")[:-1]
-    moments = (Moment(row.began_at, began, {}), *(_moment(json.loads(line)) for line in lines))
+    moments = tuple(_moment(json.loads(line)) for line in lines)
+    if not moments or moments[0].what != began:
+        moments = (Moment(row.began_at, began, {}), *moments)
     return Timeline(moments, row.left_out or 0)
 
 

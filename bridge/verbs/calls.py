@@ -18,7 +18,7 @@ from bridge.configuration.servers import Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import encode
-from bridge.models import Call, CallId, CallStatus, Json, Principal
+from bridge.models import Call, CallId, CallStatus, Json, Principal, origin_of
 from bridge.n8n.outcomes import cut_words
 from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
@@ -41,7 +41,8 @@ class CallRequest:
 
     `tool_use` is the client's own id of it, empty if it gave none; `promised` says that the
     client may come back for the result without waiting. `trace` is the trace that the request is
-    part of, empty for none; `scope` is what the principal may see of the call.
+    part of, empty for none; `scope` is what the principal may see of the call. `client` is how
+    the client is called.
     """
 
     principal: Principal
@@ -52,6 +53,7 @@ class CallRequest:
     promised: bool = False
     trace: str = ""
     scope: Scope = EVERYTHING
+    client: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Calls:
             rate=workflow.rate,
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
+            origin=origin_of(asked.tool_use, asked.client),
         )
         hint = target_of(asked.principal.server, workflow.name)
         call = await self._store.create(new, self._queue.waking("run_call", new.call_id, hint))

@@ -171,7 +171,9 @@ class Questions:
         self._store = store
         self._events = events
 
-    async def take(self, server: Server, principal: Principal, event_id: str) -> Taken:
+    async def take(
+        self, server: Server, principal: Principal, event_id: str, origin: str = ""
+    ) -> Taken:
         """Lease this very event.
 
         Raises:
@@ -181,7 +183,7 @@ class Questions:
         """
         event = await self._events.find(server.name, event_id)
         token = new_lease_token()
-        found = await self._store.take_one(event.event_id, principal, token)
+        found = await self._store.take_one(event.event_id, principal, token, origin)
         if found is None:
             event = await self._events.find(server.name, event_id)
             if event.paused_at_ms:

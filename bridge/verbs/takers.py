@@ -116,11 +116,13 @@ class Presence:
     """Whether a taker's client would get an answer now.
 
     `is_there` may ask Redis; so where that is so, `changes` is the wake for when it may have become
-    something else, and it is asked only then.
+    something else, and it is asked only then. `origin` is by which use of a tool it takes, as
+    `origin_of` says it.
     """
 
     is_there: Callable[[], Awaitable[bool]]
     changes: str = ""
+    origin: str = ""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -172,10 +174,10 @@ class Takers:
         only = [name for name in (hook,) if name] or sorted(scope.hooks or ())
         if scope.hooks is not None and not only:
             return None
-        ends_at, found = _now() + wait_s, None
+        ends_at, most, found = _now() + wait_s, self._principal_max, None
         while True:
             waiter, left_s = secrets.token_hex(8), max(ends_at - _now(), 0)
-            wish = ClaimRequest(server.name, hooks, only, waiter, left_s, self._principal_max)
+            wish = ClaimRequest(server.name, hooks, only, waiter, left_s, most, presence.origin)
             with self._waiters.subscribed(waiter, *presence.signals) as woken:
                 if await presence.is_there():
                     found = await self._stand_in_line(wish, principal, woken, ends_at, presence)

@@ -40,7 +40,7 @@ function calls.life_s(ttl_s, timeout_ms) return 2 * ttl_s + math.ceil(timeout_ms
 -- for that, `attach_use` the same and the client's own id of this use of the tool.
 -- step calls.create(new: {call_id, server, caller, workflow, arguments, max_attempts,
 --   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
---   concurrency, rate_count, rate_ms, timeout_ms: number, trace})
+--   concurrency, rate_count, rate_ms, timeout_ms: number, trace, origin})
 --   -> {is_attached: bool, call: calls.find}
 function calls.create(new)
   local is_new = redis.call('EXISTS', keys.call(new.call_id)) == 0
@@ -73,7 +73,7 @@ function calls.join(new, earlier)
   end
   if redis.call('HGET', call, 'joined_by') ~= new.call_id then
     redis.call('HSET', call, 'joined_by', new.call_id)
-    timeline.add(call, 'joined')
+    timeline.add(call, 'joined', {tool_use = new.origin})
   end
 end
 
@@ -81,6 +81,8 @@ end
 -- seconds, should no worker have been woken for it.
 function calls.write(new)
   local call, order, now_ms = keys.call(new.call_id), clock.next_order(), clock.now_ms
+  local asked = new.origin ~= '' and {'timeline',
+    timeline.longer(call, '', 'created', {tool_use = new.origin})} or {}
   redis.call('HSET', call, 'server', new.server, 'principal', new.caller,
     'workflow', new.workflow, 'status', 'queued', 'attempt', 0, 'order', order,
     'created_at', now_ms, 'updated_at', now_ms, 'waited_at', now_ms,
@@ -88,7 +90,7 @@ function calls.write(new)
     'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
     'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
-    'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now)
+    'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now, unpack(asked))
   if new.promised then redis.call('HSET', call, 'promised', 1) end
   redis.call('EXPIRE', call, calls.life_s(new.ttl_s, new.timeout_ms))
   for _, digest in ipairs({new.attach, new.attach_use}) do

@@ -19,7 +19,8 @@ end
 -- is taken past them: `in turn` says to come again once `waiters.match` has served them. Where
 -- nothing is taken, `paused` says what is paused anywhere, which may be why.
 -- step claims.take(wish: {server, hooks: json, lines: json, token, principal, process, waiter,
---   wait_ms: number, most: number}) -> {outcome, body?, event?: events.row, free_in_ms?, paused?}?
+--   wait_ms: number, most: number, origin})
+--   -> {outcome, body?, event?: events.row, free_in_ms?, paused?}?
 function claims.take(wish)
   local answer = claims.given(wish)
   if answer ~= nil then return answer end
@@ -71,8 +72,9 @@ function claims.stand_in_line(wish)
   for _, line in ipairs(lines) do claims.join(wish, line, order) end
   claims.join(wish, own, clock.digits(clock.now_ms + wish.wait_ms))
   lines[#lines + 1] = own
-  redis.call('HSETNX', keys.takers(wish.process), wish.waiter, cjson.encode({server = wish.server,
-    lines = lines, principal = wish.principal, token = wish.token, v = layouts.now}))
+  redis.call('HSETNX', keys.takers(wish.process), wish.waiter, cjson.encode({v = layouts.now,
+    server = wish.server, lines = lines, principal = wish.principal, token = wish.token,
+    origin = wish.origin}))
   redis.call('EXPIRE', keys.takers(wish.process), waiters.KEPT_S)
   redis.call('SREM', keys.named(wish.process), wish.waiter)
   redis.call('ZADD', keys.processes(), clock.now_ms, wish.process)
@@ -88,14 +90,15 @@ function claims.join(wish, line, place)
 end
 
 -- Take this very event, past all who stand in line, unless its hook is paused.
--- step claims.take_one(event_id, token, principal, process)
+-- step claims.take_one(event_id, token, principal, process, origin)
 --   -> {outcome, body?, event?: events.row, free_in_ms?, paused?}?
-function claims.take_one(event_id, token, principal, process)
+function claims.take_one(event_id, token, principal, process, origin)
   local taken = redis.call('GET', keys.taken(token))
   if taken then return redis.call('EXISTS', keys.event(taken)) == 1 and claims.taken(taken) end
   local e = records.fields(keys.event(event_id), 'status', 'server', 'hook')
   if e.status ~= 'queued' or pauses.since(e.server, e.hook) then return end
-  waiters.lease(event_id, {principal = principal, token = token, process = process})
+  local taker = {principal = principal, token = token, process = process, origin = origin}
+  waiters.lease(event_id, taker)
   return claims.taken(event_id)
 end
 

@@ -91,7 +91,7 @@ function events.lease_class(e)
 end
 
 -- Settle an event with its answer, which becomes its reply.
--- step events.answer(claim: {event_id, token, server, taker}, value) -> {outcome, detail}
+-- step events.answer(claim: {event_id, token, server, taker, origin}, value) -> {outcome, detail}
 function events.answer(claim, value)
   local event_id, e = claim.event_id, events.claimed(claim)
   local reply = records.fields(keys.reply(event_id), 'value', 'status', 'url')
@@ -102,7 +102,7 @@ function events.answer(claim, value)
   if not e.is_mine or not is_open then return {outcome = 'lost', detail = e.status} end
   events.end_lease(event_id, claim.token, e.holder)
   e.lease_class = events.lease_class(e)
-  events.move(event_id, e, 'answered', 'answered', {by = claim.taker},
+  events.move(event_id, e, 'answered', 'answered', {by = claim.taker, tool_use = claim.origin},
     'settled_with', claim.token)
   redis.call('ZREM', keys.event_deadlines(), event_id)
   local status = (reply.url or '') ~= '' and 'pending' or 'none'

@@ -19,21 +19,22 @@ searching.INBOXES = {
 }
 
 -- What is read of an event to decide on it. A text is looked for in all behind the first two, which
--- are enough without one.
-searching.OF_EVENT = {'status', 'leased_by', 'summary', 'reason', 'execution', 'call'}
+-- are enough without one; in the timeline, only among uses of tools.
+searching.OF_EVENT = {
+  'status', 'leased_by', 'timeline', 'summary', 'reason', 'execution', 'call',
+}
 
 -- The same of a call, behind the first four.
-searching.OF_CALL = {
-  'status', 'workflow', 'finished_at', 'ttl_s', 'failure', 'message', 'execution', 'trace',
+searching.OF_CALL = {'status', 'workflow', 'finished_at', 'ttl_s',
+  'timeline', 'failure', 'message', 'execution', 'trace',
 }
 
 -- Is one of some texts in the id of a record, or in what was read behind its decisive fields? No
 -- texts are in all. Letters of ASCII are alike, small and capital.
 function searching.mentions(texts, id, found, decisive)
-  for i = decisive + 1, #found do id = id .. '\0' .. (found[i] or '') end
-  for _, text in ipairs(texts) do
-    if id:lower():find(text:lower(), 1, true) then return true end
-  end
+  id = id .. ((found[decisive + 1] or '') .. '"tool_use":""'):gsub('.-"tool_use":"([^"]*)"', ' %1')
+  for i = decisive + 2, #found do id = id .. '\0' .. (found[i] or '') end
+  for _, text in ipairs(texts) do if id:lower():find(text:lower(), 1, true) then return true end end
   return #texts == 0
 end
 

@@ -22,8 +22,8 @@ local waiters = {}
 -- For how long a line outlives the last taker that came to it, in seconds.
 waiters.KEPT_S = 600
 
--- Lease a queued event to a taker: {principal, token, process}. What the token took is remembered
--- for a minute, so that the step may be repeated.
+-- Lease a queued event to a taker: {principal, token, process, origin?}. What the token took is
+-- remembered for a minute, so that the step may be repeated.
 function waiters.lease(event_id, taker)
   local key = keys.event(event_id)
   local e = records.fields(key, 'server', 'hook', 'lease_s', 'order', 'call', 'attempt', 'timeline')
@@ -31,8 +31,8 @@ function waiters.lease(event_id, taker)
   redis.call('ZADD', keys.inbox(e.server, e.hook, 'leased'), e.order, event_id)
   counters.add(1, 'queue', e.server, e.hook, counters.class(clock.now_ms - e.order / 1000))
   redis.call('HSET', key, 'status', 'leased', 'lease', taker.token, 'leased_by', taker.principal,
-    'holder', taker.process, 'attempt', e.attempt + 1, 'timeline', timeline.longer(key,
-      e.timeline or '', 'taken', {by = taker.principal, attempt = e.attempt + 1}))
+    'holder', taker.process, 'attempt', e.attempt + 1, 'timeline', timeline.longer(key, e.timeline
+    or '', 'taken', {by = taker.principal, attempt = e.attempt + 1, tool_use = taker.origin}))
   redis.call('ZADD', keys.event_leases(), clock.now_ms + e.lease_s * 1000, event_id)
   processes.hold(taker.process, 'event ' .. event_id .. ' ' .. taker.token)
   redis.call('SET', keys.taken(taker.token), event_id, 'EX', 60)
