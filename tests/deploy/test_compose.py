@@ -99,6 +99,29 @@ def test_a_new_n8n_has_the_workflows_that_the_demo_names_and_one_that_asks_its_h
     assert published.split() == [workflow["id"] for workflow in workflows]
 
 
+@pytest.mark.parametrize(("token", "makes"), [("", False), ("a token", True)])
+def test_an_n8n_that_was_started_without_the_demo_s_token_is_given_it_by_a_later_start(
+    token: str, makes: bool, tmp_path: Path
+) -> None:
+    """Else it would send none for ever: what is there is made once."""
+    (tmp_path / ".n8n").mkdir()
+    for command in ("n8n", "node"):
+        (tmp_path / command).write_text(f'#!/bin/sh\necho {command} "$@" >> {tmp_path}/ran\n')
+        (tmp_path / command).chmod(0o755)
+    environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    for _ in range(2):
+        subprocess.run(
+            ["sh", SETUP / "setup.sh"],
+            env=environ | {"BRIDGE_DEMO_HOOK_TOKEN": token},
+            check=True,
+            capture_output=True,
+        )
+
+    ran = (tmp_path / "ran").read_text() if makes else ""
+    assert ran.count("n8n import:credentials") == int(makes)
+    assert (tmp_path / "ran").exists() == (tmp_path / ".n8n/bridge-demo").exists() == makes
+
+
 def test_only_this_machine_reaches_what_is_published() -> None:
     ports = [port for service in services({}).values() for port in service.get("ports", ())]
     assert ports

@@ -1,10 +1,15 @@
 #!/bin/sh
 # Gives a new n8n the demo's workflows and the token that they send, and publishes them: once, so
-# that what is changed or deleted later stays so.
+# that what is changed or deleted later stays so. Without a token there is no demo yet: a start with
+# one makes up for it.
 set -eu
 made="$HOME/.n8n/bridge-demo"
 here=$(dirname "$0")
 if [ -e "$made" ]; then exit; fi
+if [ -z "$BRIDGE_DEMO_HOOK_TOKEN" ]; then
+  echo "BRIDGE_DEMO_HOOK_TOKEN is not set: the demo's workflows are not made" >&2
+  exit
+fi
 
 credential=$(mktemp)
 node -e 'console.log(JSON.stringify([{
