@@ -18,7 +18,7 @@ from bridge import __version__
 from bridge.errors import ConfigurationError
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-REFUSED_WITH = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
+REFUSED_WITH = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429, 431, 500, 503)
 CALL_OUTCOMES = ("answered", "not_run", "not_registered", "maybe_run", "refused")
 REPLY_OUTCOMES = ("delivered", "again_soon", "again_once", "finished", "dead", "again")
 

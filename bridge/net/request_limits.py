@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import OpenFiles
 from bridge.net.connection import ConnectionProtocol
-from bridge.net.problem import problem
+from bridge.net.problem import count_refusal, problem
 from bridge.net.request_body import unread_coding
 
 logger = logging.getLogger(__name__)
@@ -336,6 +336,7 @@ class LimitedProtocol(ConnectionProtocol):
         if not may_answer:
             self.transport.abort()
             return
+        count_refusal(refusal.status)
         answer = problem(refusal.status, refusal.detail, {"connection": "close"})
         headers = [*self.server_state.default_headers, *answer.raw_headers]
         head = [STATUS_LINE[refusal.status], *(b"%s: %s\r\n" % pair for pair in headers)]

@@ -28,7 +28,7 @@ from bridge.auth.throttle import GuessThrottle
 from bridge.configuration.settings import Settings
 from bridge.net.client_address import Clients
 from bridge.net.draining import OpenStreams
-from bridge.net.problem import problem
+from bridge.net.problem import count_refusal, problem
 from bridge.net.request_body import BodyBudget
 from bridge.runtime import WebRuntime
 
@@ -110,18 +110,18 @@ class HostGuard:
             scope["headers"] = given
             first = dict(reversed(given))
             if [name for name, _ in given].count(b"host") != 1:
-                await problem(400, "the request must have one Host")(scope, receive, send)
+                await _refuse(400, "the request must have one Host")(scope, receive, send)
                 return
             host = first[b"host"].decode("latin-1")
             origin = first[b"origin"].decode("latin-1") if b"origin" in first else None
             if not self._is_known_host(host):
                 detail = f"the Host {host[:SHOWN_CHARS]} is not known here: {HOW_TO_LET_A_HOST_IN}"
-                await problem(421, detail)(scope, receive, send)
+                await _refuse(421, detail)(scope, receive, send)
                 return
             if origin is not None and not self._is_known_origin(origin):
                 shown = origin[:SHOWN_CHARS]
                 detail = f"the Origin {shown} is not known here: {HOW_TO_LET_AN_ORIGIN_IN}"
-                await problem(403, detail)(scope, receive, send)
+                await _refuse(403, detail)(scope, receive, send)
                 return
             if origin is not None:
                 send = readable_by(origin, send)
@@ -152,6 +152,12 @@ class HostGuard:
         except ValueError:
             return False
         return parts.scheme in {"http", "https"} and self._is_known_host(parts.netloc)
+
+
+def _refuse(status: int, detail: str) -> Response:
+    """Return a refusal that no layer below sees."""
+    count_refusal(status)
+    return problem(status, detail)
 
 
 AGAIN_S = 1
@@ -197,6 +203,8 @@ class ReadinessMiddleware:
     Those that ask whether the process is ready wait for nothing, and whether it is alive is
     answered at any time. One that drains says that it is not ready, answers what still comes, and
     has the client open its next connection elsewhere.
+
+    Every answer passes here, so refusals are counted here; probes are none.
     """
 
     def __init__(self, app: ASGIApp, opening: Readiness, patience_s: float) -> None:
@@ -210,7 +218,12 @@ class ReadinessMiddleware:
         is_plain = self._opening.is_open and scope["path"] != "/readyz"
         if not is_plain and scope["type"] == "http" and scope["path"] != "/healthz":
             answer = await self._refusal(scope["path"]) or self._app
-        await answer(scope, receive, self._closing(send))
+        try:
+            await answer(scope, receive, self._watched(scope, send))
+        except Exception:
+            if scope["type"] == "http":
+                count_refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
 
     async def _refusal(self, path: str) -> Response | None:
         again = {"Retry-After": str(AGAIN_S)}
@@ -223,11 +236,14 @@ class ReadinessMiddleware:
             return problem(503, "this process is ending; another one answers", again)
         return None
 
-    def _closing(self, send: Send) -> Send:
+    def _watched(self, scope: Scope, send: Send) -> Send:
         async def send_on(message: Message) -> None:
-            if self._opening.is_draining and message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (b"connection", b"close")]
-                message = {**message, "headers": headers}
+            if message["type"] == "http.response.start":
+                if message["status"] >= 400 and scope["path"] not in OPEN_PATHS:
+                    count_refusal(message["status"])
+                if self._opening.is_draining:
+                    headers = [*message.get("headers", ()), (b"connection", b"close")]
+                    message = {**message, "headers": headers}
             await send(message)
 
         return send_on

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.configuration.servers import Server
+from bridge.web.middleware import Readiness, ReadinessMiddleware
 from tests.apps import RunningApp, running_app
 
 DESK = Server.model_validate(
@@ -101,6 +102,55 @@ async def test_a_refusal_is_counted_by_its_status_alone(door: RunningApp) -> Non
         'n8n_bridge_refused_total{status="401"}': 1,
         'n8n_bridge_refused_total{status="404"}': 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/mcp/desk", {"accept": "text/html"}, 406),
+        ("POST", "/mcp/desk", {"accept": "application/json, text/event-stream"}, 400),
+        ("POST", "/console/login", {}, 404),
+        ("POST", "/hooks/desk/letter", {"host": "elsewhere"}, 421),
+        ("PUT", "/metrics", {}, 405),
+    ],
+)
+async def test_a_refusal_is_counted_once_at_whichever_door(
+    method: str, path: str, headers: dict[str, str], status: int, door: RunningApp
+) -> None:
+    before = await series(door)
+
+    refused = await door.client.request(method, path, content="{", headers=headers)
+
+    assert refused.status_code == status
+    after = await series(door)
+    grown = {name: after[name] - before[name] for name in after if "refused" in name}
+    told = {name: rise for name, rise in grown.items() if rise}
+    assert told == {f'n8n_bridge_refused_total{{status="{status}"}}': 1}
+
+
+async def test_a_bug_is_counted_as_the_500_that_it_is_answered_with(door: RunningApp) -> None:
+    async def fail(*_: object) -> None:
+        raise LookupError("a bug")
+
+    opening = Readiness()
+    opening.open()
+    before = await series(door)
+    scope = {"type": "http", "path": "/hooks/desk/letter"}
+    with pytest.raises(LookupError):
+        await ReadinessMiddleware(fail, opening, 0)(scope, fail, fail)  # type: ignore[arg-type]
+
+    name = 'n8n_bridge_refused_total{status="500"}'
+    assert (await series(door))[name] == before[name] + 1
+
+
+async def test_probes_of_a_process_that_is_not_ready_are_no_refusals(door: RunningApp) -> None:
+    before = await series(door)
+    door.app.readiness.drain()
+
+    assert (await door.client.get("/readyz")).status_code == 503
+    assert (await series(door))['n8n_bridge_refused_total{status="503"}'] == before[
+        'n8n_bridge_refused_total{status="503"}'
+    ]
 
 
 async def test_the_time_that_an_event_takes_to_be_on_disk_is_told(door: RunningApp) -> None:
