@@ -33,6 +33,11 @@ CHOSEN: Final[ContextVar[SpanContext | None]] = ContextVar("chosen", default=Non
 """The ids of the span that is being made."""
 
 
+def are_spans_sent() -> bool:
+    """Report whether this process sends spans."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def current_trace() -> str:
     """Return the trace of what is being served, as `models.trace_of` does; empty without one."""
     span = trace.get_current_span().get_span_context()
@@ -68,7 +73,7 @@ class EndedSpan:
 
     def record(self) -> None:
         """Send it, if spans are sent."""
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        if not are_spans_sent():
             return
         own = self._span(self.part)
         above = self._span("") if self.part else self._above()

@@ -246,6 +246,11 @@ async def list_events(
     """Read at most `limit` events of each hook and status, behind an order number."""
 
 
+@step("events.taken_at")
+async def _taken_at(steps: Steps, *, event_id: EventId) -> int | None:
+    """Read when an event was taken last."""
+
+
 @step("events.answer")
 async def _answer(steps: Steps, *, claim: LeaseRef, value: bytes) -> Settled:
     """Settle an event with its answer."""
@@ -343,6 +348,10 @@ class EventStore:
             self._steps, server=server, hooks=hooks, statuses=kept, after=after, limit=limit
         )
         return sorted((row.event() for row in rows), key=lambda event: event.order)[:limit]
+
+    async def taken_at_ms(self, event_id: EventId) -> int | None:
+        """Read when an event was taken last; None where its timeline does not tell any more."""
+        return await _taken_at(self._steps, event_id=event_id)
 
     async def answer(self, held: LeaseRef, value: bytes) -> tuple[str, str]:
         """Settle an event: (`answered`, reply status) or (`lost`, status of the event)."""

@@ -27,6 +27,7 @@ from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
+from bridge.tracing import EndedSpan, are_spans_sent
 from bridge.verbs.takers import Taken
 
 logger = logging.getLogger(__name__)
@@ -124,8 +125,13 @@ class Events:
         meant = await self._schemas.mended(
             hook.reply if hook else None, value, "the reply breaks this hook's schema"
         )
+        taken_at_ms = await self._store.taken_at_ms(held.event_id) if are_spans_sent() else None
         outcome, status = await self._store.answer(held, encode(meant))
         _demand_held(outcome, status)
+        if taken_at_ms is not None:
+            name, part = f"lease {event.hook}", f"answer {event.attempt}"
+            began_at_s = taken_at_ms / 1000
+            EndedSpan(name, event.trace, event.event_id, began_at_s, event.names, part).record()
         if status == ReplyStatus.PENDING:
             await self._queue.wake("deliver_reply", held.event_id)
         _log("event.answered", held, hook=event.hook, reply_status=status)

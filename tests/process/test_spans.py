@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 
 CALLED, ASKED = "0af7651916cd43dd8448eb211c80319c", "4bf92f3577b34da6a3ce929d0e0e4736"
 FOREIGN = "b7ad6b7169203331"
+EVENT_SPANS = ("event question", "queue question", "lease question", "reply question")
 SECRET = "a payload that no span may hold"
 
 
@@ -103,7 +104,7 @@ async def test_a_call_is_one_trace_to_n8n_and_an_event_is_one_back(
 ) -> None:
     wanted = [
         *((CALLED, name) for name in ("tools/call inline", "call inline", "attempt inline")),
-        *((ASKED, name) for name in ("event question", "queue question", "reply question")),
+        *((ASKED, name) for name in EVENT_SPANS),
     ]
     async with running_bridge(
         tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_BSP_SCHEDULE_DELAY="100"
@@ -111,19 +112,21 @@ async def test_a_call_is_one_trace_to_n8n_and_an_event_is_one_back(
         got, _ = await asyncio.gather(call_a_tool(bridge), ask_claude(bridge))
         await wait_until(lambda: all(receiver.named(*each) for each in wanted), "spans came", 20)
 
-    asked, call, attempt, event, queue, reply = (receiver.named(*each) for each in wanted)
+    asked, call, attempt, event, queue, lease, reply = (receiver.named(*each) for each in wanted)
     assert asked
     assert call
     assert attempt
     assert event
     assert queue
+    assert lease
     assert reply
     assert asked.parent_span_id.hex() == FOREIGN
     assert call.parent_span_id == asked.span_id
     assert attempt.parent_span_id == call.span_id
     assert got == f"00-{CALLED}-{attempt.span_id.hex()}-01"
     assert event.parent_span_id.hex() == FOREIGN
-    assert queue.parent_span_id == reply.parent_span_id == event.span_id
+    assert {each.parent_span_id for each in (queue, lease, reply)} == {event.span_id}
+    assert event.start_time_unix_nano < lease.start_time_unix_nano < lease.end_time_unix_nano
     said = {each.key: each.value for each in attempt.attributes}
     assert said["server"].string_value == SERVER
     assert said["outcome"].string_value == "answered"

@@ -90,6 +90,12 @@ function events.lease_class(e)
   return taken_at and counters.class(clock.now_ms - taken_at)
 end
 
+-- When an event was taken last, in milliseconds since 1970; nil where its timeline does not tell.
+-- step events.taken_at(event_id) -> int?
+function events.taken_at(event_id)
+  return timeline.last(redis.call('HGET', keys.event(event_id), 'timeline') or '', 'taken')
+end
+
 -- Settle an event with its answer, which becomes its reply.
 -- step events.answer(claim: {event_id, token, server, taker, origin}, value) -> {outcome, detail}
 function events.answer(claim, value)
