@@ -27,6 +27,7 @@ CallId = NewType("CallId", str)
 LeaseToken = NewType("LeaseToken", str)
 ProcessId = NewType("ProcessId", str)
 SubscriptionId = NewType("SubscriptionId", str)
+BulkId = NewType("BulkId", str)
 
 
 def new_event_id() -> EventId:
@@ -37,6 +38,11 @@ def new_event_id() -> EventId:
 def new_call_id() -> CallId:
     """Mint an unguessable call id (128 random bits, url-safe)."""
     return CallId("call_" + secrets.token_urlsafe(16))
+
+
+def new_bulk_id() -> BulkId:
+    """Mint an unguessable id of a bulk act (128 random bits, url-safe)."""
+    return BulkId("bulk_" + secrets.token_urlsafe(16))
 
 
 def new_lease_token() -> LeaseToken:

@@ -35,7 +35,7 @@ LASTING: Mapping[str, Any] = {"timeout": -1, "result_ttl": 0, "failure_ttl": FAI
 """How long RQ lets a job run and keeps what became of it."""
 
 MODULE = "workers.jobs"
-JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences"})
+JOBS = frozenset({"run_call", "deliver_reply", "deliver_occurrences", "run_bulk"})
 NONCE_CHARS = 6
 
 

@@ -39,13 +39,13 @@ from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
 from bridge.store.safety import demand_safety
-from bridge.store.searching import SearchStore
 from bridge.store.sessions import SessionLimits, SessionStore, StreamStore
 from bridge.store.signals import Signals
 from bridge.store.steps import Steps
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks
+from bridge.verbs.bulks import Bulks
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.elicitations import Elicitations
 from bridge.verbs.events import Events, Questions
@@ -53,6 +53,7 @@ from bridge.verbs.findings import Findings
 from bridge.verbs.health import Health
 from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
+from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
 from bridge.verbs.presence import Attendance
 from bridge.verbs.pushes import Pushes
@@ -132,6 +133,7 @@ class WebRuntime:
     operators: Operators
     records: Records
     running_again: RunningAgain
+    bulks: Bulks
     health: Health
     presence: Attendance
     findings: Findings
@@ -171,6 +173,7 @@ class WorkerRuntime:
     runs: Runs
     replies: Replies
     deliveries: SubscriptionDeliveries
+    bulks: Bulks
     stores: Stores
     queue: Queue
     signals: Signals
@@ -273,6 +276,7 @@ def _wire(
     authenticator = Authenticator(TokenStore(steps), GrantStore(steps), servers, settings, signals)
     events = Events(parts.stores.events, parts.queue, parts.schemas)
     replies = parts.replies()
+    operating = parts.operating(replies)
     return Runtime(
         process=process,
         connections=connections,
@@ -281,9 +285,9 @@ def _wire(
         stores=parts.stores,
         losses=losses,
         load=ProcessLoad(),
-        web=parts.web(process, authenticator, events, replies, losses),
+        web=parts.web(process, authenticator, events, operating, losses),
         mcp=parts.mcp(authenticator, events),
-        workers=parts.workers(authenticator, events, replies),
+        workers=parts.workers(authenticator, events, replies, operating.bulks),
     )
 
 
@@ -313,28 +317,33 @@ class _Parts:
     def intake(self) -> Intake:
         return Intake(self.stores.events, self.schemas, self.addresses, self.settings.event_ttl_s)
 
+    def operating(self, replies: Replies) -> OperatorVerbs:
+        return OperatorVerbs.of(
+            self.steps, self.queue, self.servers, self.settings, self.schemas, replies
+        )
+
     def web(
         self,
         process: ProcessId,
         authenticator: Authenticator,
         events: Events,
-        replies: Replies,
+        operating: OperatorVerbs,
         losses: StoreLosses,
     ) -> WebRuntime:
-        stores, schemas = self.stores, self.schemas
-        direct = DirectReplyStore(self.steps, process)
+        stores, direct = self.stores, DirectReplyStore(self.steps, process)
         return WebRuntime(
             settings=self.settings,
             servers=self.servers,
-            schemas=schemas,
+            schemas=self.schemas,
             authenticator=authenticator,
             intake=self.intake(),
             events=events,
             direct_replies=DirectReplies(direct, self.signals, self.queue),
-            callbacks=Callbacks(stores.calls, schemas, self.servers),
-            operators=Operators(stores.operators, stores.events, stores.calls, replies),
-            records=Records(SearchStore(self.steps), stores.operators, self.servers),
-            running_again=RunningAgain(stores.operators.again, self.intake(), schemas, self.queue),
+            callbacks=Callbacks(stores.calls, self.schemas, self.servers),
+            operators=operating.operators,
+            records=operating.records,
+            running_again=operating.running_again,
+            bulks=operating.bulks,
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
             findings=Findings(
                 FindingStore(self.steps), TokenStore(self.steps), self.settings, self.servers
@@ -364,7 +373,7 @@ class _Parts:
         )
 
     def workers(
-        self, authenticator: Authenticator, events: Events, replies: Replies
+        self, authenticator: Authenticator, events: Events, replies: Replies, bulks: Bulks
     ) -> WorkerRuntime:
         deliveries = SubscriptionDeliveries(
             self.stores.subscriptions,
@@ -384,6 +393,7 @@ class _Parts:
             runs=Runs(self.stores.runs, self.signals, self.schemas, self.servers),
             replies=replies,
             deliveries=deliveries,
+            bulks=bulks,
             stores=self.stores,
             queue=self.queue,
             signals=self.signals,

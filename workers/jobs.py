@@ -109,6 +109,12 @@ async def deliver_occurrences(runtime: WorkerRuntime, _n8n: N8n, subscription_id
     await runtime.deliveries.deliver(SubscriptionId(subscription_id), write)
 
 
+async def run_bulk(runtime: WorkerRuntime, bulk_id: str) -> None:
+    """Work on a bulk act for a while, and leave the rest to whoever comes next."""
+    if await runtime.bulks.run(bulk_id):
+        await runtime.queue.wake("run_bulk", bulk_id)
+
+
 def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
     """Return what n8n is told, with the address to report to for workflows that do."""
     workflow, callback_url, settings = sending.workflow, None, runtime.settings
@@ -126,5 +132,6 @@ def jobs(runtime: WorkerRuntime, n8n: N8n, handlers: HandlerProcesses) -> Mappin
         run_call: partial(run_call, runtime, n8n, handlers, Targets(runtime.servers)),
         deliver_reply: partial(deliver_reply, runtime, n8n),
         deliver_occurrences: partial(deliver_occurrences, runtime, n8n),
+        run_bulk: partial(run_bulk, runtime),
     }
     return {f"{__name__}.{named.__name__}": function for named, function in functions.items()}

@@ -25,7 +25,7 @@ GAP_S = 2.0
 DUE_AGAIN_S = 10.0
 LIMIT = 500
 GATHER_S = 5.0
-"""How often calls are gathered for operators."""
+"""How often calls are gathered for operators, and their bulk acts looked after."""
 
 
 class Sweeper:
@@ -76,6 +76,7 @@ class Sweeper:
             await self._wake_deliveries()
         if _now() >= self._gathers_at:
             more = await runtime.stores.operators.gather_calls()
+            await self._wake("run_bulk", await runtime.bulks.due(LIMIT, DUE_AGAIN_S))
             self._gathers_at = _now() + (0 if more else GATHER_S)
         if is_steady:
             dead = await runtime.stores.processes.dead()

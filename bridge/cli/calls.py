@@ -1,16 +1,16 @@
 """`n8n-bridge calls`: what Claude has run, how it went, and ending it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import BinaryIO
 
 import click
 
-from bridge.cli.editing import edited, written
-from bridge.cli.listing import Listed, act_on_named
+from bridge.cli.acting import Wish, act_on, act_on_chosen
+from bridge.cli.editing import demand_no_edit, edited, written
+from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import (
-    Bulk,
+    Acting,
     Chosen,
     Shown,
     acting,
@@ -33,13 +33,13 @@ from bridge.formats.json_text import decode
 from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
+from bridge.verbs.bulks import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
 from bridge.verbs.running_again import read_arguments
 
 COLUMNS = "call_id server principal workflow status paused_since attempt created_at duration_ms"
 LISTED = Listed(RecordKind.CALLS, Records.calls, call_row, COLUMNS, "call_id")
-OPEN = (CallStatus.QUEUED, CallStatus.RUNNING)
 BY = "Only what this principal made."
 
 Environ = Mapping[str, str]
@@ -80,56 +80,59 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
 
 @calls.command("cancel")
 @click.argument("call_ids", nargs=-1)
-@choosing("workflow", OPEN, BY)
+@choosing("workflow", POSSIBLE[RecordKind.CALLS, ActKind.CANCEL], BY)
 @acting
 @click.pass_obj
-def cancel_calls(
-    environ: Environ,
-    call_ids: tuple[str, ...],
-    chosen: Chosen,
-    bulk: Bulk,
-) -> None:
+def cancel_calls(environ: Environ, call_ids: tuple[str, ...], chosen: Chosen, how: Acting) -> None:
     """End calls, sent or not: those named, or all that the options choose.
 
     What n8n has already done stays done.
     """
-    demand_one_way(call_ids, bulk, is_chosen=not chosen.is_any, kind="calls")
 
     async def cancel(operation: Operation, call_id: str) -> dict[str, object]:
         return {"status": await operation.operators.cancel(call_id)}
 
-    if call_ids:
-        act_on_named(environ, "calls cancel", call_ids, cancel, as_json=bulk.as_json)
-    else:
-        open_ones = replace(chosen, statuses=chosen.statuses or OPEN)
-        LISTED.act_on_chosen(environ, "calls cancel", open_ones, cancel, bulk)
+    act_on(environ, Wish(LISTED, ActKind.CANCEL), call_ids, cancel, chosen, how)
 
 
 @calls.command("run-again")
-@click.argument("call_id")
+@click.argument("call_id", required=False)
 @edited("arguments")
-@json_option
+@choosing("workflow", POSSIBLE[RecordKind.CALLS, ActKind.RUN_AGAIN], BY)
+@acting
 @click.pass_obj
 def run_call_again(
-    environ: Environ, call_id: str, file: BinaryIO | None, edit: bool, as_json: bool
+    environ: Environ,
+    call_id: str | None,
+    file: BinaryIO | None,
+    edit: bool,
+    chosen: Chosen,
+    how: Acting,
 ) -> None:
-    """Run a call again as new, with its own arguments or others; each of the two names the other.
+    """Run calls again as new: the one named, with other arguments where wanted, or all chosen.
 
-    The new call is the same principal's, who finds it in list_calls, and is checked against the
-    workflow's schema as it is now.
+    Each of the two calls names the other. The new one is the same principal's, who finds it in
+    list_calls, and is checked against the workflow's schema as it is now.
     """
+    ids = (call_id,) if call_id else ()
+    demand_one_way(ids, how, is_chosen=not chosen.is_any, kind="a call")
+    if call_id is None:
+        demand_no_edit(file, edit=edit)
+        act_on_chosen(environ, Wish(LISTED, ActKind.RUN_AGAIN), chosen, how)
+        return
+    named = call_id
 
     async def work(operation: Operation) -> Call:
         again = operation.running_again
-        earlier = await again.arguments(call_id) if edit else None
+        earlier = await again.arguments(named) if edit else None
         value = written(earlier, file, edit=edit)
         arguments = None if value is None else read_arguments(value.value)
         ttl_s = operation.settings.result_ttl_s
-        call = await again.run_call(call_id, OPERATOR, operation.servers, ttl_s, arguments)
-        audit(OPERATOR, "calls run-again", call_id, call.call_id)
+        call = await again.run_call(named, OPERATOR, operation.servers, ttl_s, arguments)
+        audit(OPERATOR, "calls run-again", named, call.call_id)
         return call
 
-    print_record(call_row(operate(environ, work)), as_json=as_json)
+    print_record(call_row(operate(environ, work)), as_json=how.as_json)
 
 
 @calls.command("tail")

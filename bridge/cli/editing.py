@@ -37,6 +37,16 @@ def written(earlier: Json, file: BinaryIO | None, *, edit: bool) -> ParsedJson |
     return read_json(file.read()) if file else None
 
 
+def demand_no_edit(file: BinaryIO | None, *, edit: bool) -> None:
+    """Refuse what is to come in the place of many.
+
+    Raises:
+        UsageError: there is something.
+    """
+    if edit or file:
+        raise click.UsageError("name one record to edit it: those that are chosen run as they were")
+
+
 def _to_edit(value: Json) -> str:
     """Format a value on many lines, but on one where it has numbers that no double holds."""
     try:

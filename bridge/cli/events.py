@@ -1,17 +1,18 @@
 """`n8n-bridge events`: what came in, what became of it, and putting it back."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import BinaryIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import click
 
-from bridge.cli.editing import edited, written
-from bridge.cli.listing import Listed, act_on_named
+from bridge.cli.acting import Wish, act_on, act_on_chosen
+from bridge.cli.editing import demand_no_edit, edited, written
+from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import (
-    Bulk,
+    Acting,
     Chosen,
+    Command,
     Shown,
     acting,
     choosing,
@@ -34,13 +35,18 @@ from bridge.formats.payloads import Content
 from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Body, Event, EventStatus
+from bridge.verbs.bulks import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
 
 COLUMNS = "event_id server hook status paused_since attempt received_at reply.status"
 LISTED = Listed(RecordKind.EVENTS, Records.events, event_row, COLUMNS, "event_id")
-SET_ASIDE = (EventStatus.DEAD, EventStatus.EXPIRED)
 BY = "Only what this principal took last."
+
+
+def _chosen_for(act: ActKind) -> Callable[[Command], Callable[..., Any]]:
+    return choosing("hook", POSSIBLE[RecordKind.EVENTS, act], BY)
+
 
 Environ = Mapping[str, str]
 
@@ -81,81 +87,98 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
 
 @events.command("redrive")
 @click.argument("event_ids", nargs=-1)
-@choosing("hook", SET_ASIDE, BY)
+@_chosen_for(ActKind.REDRIVE)
 @acting
 @click.pass_obj
 def redrive_events(
-    environ: Environ,
-    event_ids: tuple[str, ...],
-    chosen: Chosen,
-    bulk: Bulk,
+    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
 ) -> None:
     """Queue dead and expired events anew: those named, or all that the options choose."""
-    demand_one_way(event_ids, bulk, is_chosen=not chosen.is_any, kind="events")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         event_status, reply_status = await operation.operators.redrive(event_id)
         return {"status": event_status, "reply_status": reply_status}
 
-    if event_ids:
-        act_on_named(environ, "events redrive", event_ids, redrive, as_json=bulk.as_json)
-    else:
-        aside = replace(chosen, statuses=chosen.statuses or SET_ASIDE)
-        LISTED.act_on_chosen(environ, "events redrive", aside, redrive, bulk)
+    act_on(environ, Wish(LISTED, ActKind.REDRIVE), event_ids, redrive, chosen, how)
 
 
 @events.command("run-again")
-@click.argument("event_id")
+@click.argument("event_id", required=False)
 @edited("payload")
-@json_option
+@_chosen_for(ActKind.RUN_AGAIN)
+@acting
 @click.pass_obj
 def run_event_again(
-    environ: Environ, event_id: str, file: BinaryIO | None, edit: bool, as_json: bool
+    environ: Environ,
+    event_id: str | None,
+    file: BinaryIO | None,
+    edit: bool,
+    chosen: Chosen,
+    how: Acting,
 ) -> None:
-    """Bring an event's payload to its hook again as new; each of the two events names the other.
+    """Bring payloads to their hooks again as new: of the event named, or of all that are chosen.
 
-    It is checked against the hook's schema as it is now. Nobody in n8n waits for the answer: it
-    stays with the event. To have a workflow go on that still waits, redrive the event itself.
+    Each of the two events names the other. The payload is checked against the hook's schema as it
+    is now; that of the event named may be another. Nobody in n8n waits for the answer: it stays
+    with the event. To have a workflow go on that still waits, redrive the event itself.
     """
+    ids = (event_id,) if event_id else ()
+    demand_one_way(ids, how, is_chosen=not chosen.is_any, kind="an event")
+    if event_id is None:
+        demand_no_edit(file, edit=edit)
+        act_on_chosen(environ, Wish(LISTED, ActKind.RUN_AGAIN), chosen, how)
+        return
+    named = event_id
 
     async def work(operation: Operation) -> Event:
         again = operation.running_again
-        earlier = await again.payload(event_id) if edit else None
+        earlier = await again.payload(named) if edit else None
         value = written(earlier, file, edit=edit)
         content = Content(value.value, Body(value.text, "application/json")) if value else None
-        event = await again.run_event(event_id, OPERATOR, operation.servers, content)
-        audit(OPERATOR, "events run-again", event_id, event.event_id)
+        event = await again.run_event(named, OPERATOR, operation.servers, content)
+        audit(OPERATOR, "events run-again", named, event.event_id)
         return event
 
-    print_record(event_row(operate(environ, work)), as_json=as_json)
+    print_record(event_row(operate(environ, work)), as_json=how.as_json)
 
 
 @events.command("release")
-@click.argument("event_ids", nargs=-1, required=True)
-@json_option
+@click.argument("event_ids", nargs=-1)
+@_chosen_for(ActKind.RELEASE)
+@acting
 @click.pass_obj
-def release_events(environ: Environ, event_ids: tuple[str, ...], as_json: bool) -> None:
-    """Queue leased events again; their takers may still answer, until others have taken them."""
+def release_events(
+    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
+) -> None:
+    """Queue leased events again: those named, or all that the options choose.
+
+    Their takers may still answer, until others have taken them.
+    """
 
     async def release(operation: Operation, event_id: str) -> dict[str, object]:
-        status = await operation.operators.release(event_id, OPERATOR)
-        return {"status": status}
+        return {"status": await operation.operators.release(event_id, OPERATOR)}
 
-    act_on_named(environ, "events release", event_ids, release, as_json=as_json)
+    act_on(environ, Wish(LISTED, ActKind.RELEASE), event_ids, release, chosen, how)
 
 
 @events.command("expire")
-@click.argument("event_ids", nargs=-1, required=True)
-@json_option
+@click.argument("event_ids", nargs=-1)
+@_chosen_for(ActKind.EXPIRE)
+@acting
 @click.pass_obj
-def expire_events(environ: Environ, event_ids: tuple[str, ...], as_json: bool) -> None:
-    """End the time of events: n8n gets the hook's default reply, where there is one."""
+def expire_events(
+    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
+) -> None:
+    """End the time of events: of those named, or of all open ones that the options choose.
+
+    n8n gets the hook's default reply, where there is one.
+    """
 
     async def expire(operation: Operation, event_id: str) -> dict[str, object]:
         status, reply_status = await operation.operators.expire(event_id)
         return {"status": status, "reply_status": reply_status}
 
-    act_on_named(environ, "events expire", event_ids, expire, as_json=as_json)
+    act_on(environ, Wish(LISTED, ActKind.EXPIRE), event_ids, expire, chosen, how)
 
 
 @events.command("tail")

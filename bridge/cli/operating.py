@@ -20,16 +20,13 @@ from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.breakers import Breakers
-from bridge.store.calls import CallStore
-from bridge.store.events import EventStore
-from bridge.store.operators import OperatorStore
 from bridge.store.pool import open_pool
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
-from bridge.store.searching import SearchStore
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
-from bridge.verbs.intake import Intake
+from bridge.verbs.bulks import Bulks
+from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
 from bridge.verbs.records import Records
 from bridge.verbs.replies import Replies
@@ -49,6 +46,7 @@ class Operation:
     operators: Operators
     records: Records
     running_again: RunningAgain
+    bulks: Bulks
     tokens: Tokens
     settings: Settings
     servers: Mapping[str, Server]
@@ -88,21 +86,16 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     async with Redis.from_pool(open_pool(url)) as client:
         steps = Steps(client, PATIENCE_S)
         async with steps.running():
-            process, queue, store = new_process_id("operator"), Queue(client), OperatorStore(steps)
-            events, addresses = EventStore(steps), ReplyAddresses.of(settings)
-            replies = Replies(
-                ReplyStore(steps, process),
-                Breakers(steps),
-                queue,
-                addresses,
-                settings.reply_retry_s,
-            )
+            queue, addresses = Queue(client), ReplyAddresses.of(settings)
+            store = ReplyStore(steps, new_process_id("operator"))
+            replies = Replies(store, Breakers(steps), queue, addresses, settings.reply_retry_s)
             schemas = SchemaCache(PATIENCE_S)
-            intake = Intake(events, schemas, addresses, settings.event_ttl_s)
+            verbs = OperatorVerbs.of(steps, queue, files.servers, settings, schemas, replies)
             yield Operation(
-                Operators(store, events, CallStore(steps), replies),
-                Records(SearchStore(steps), store, files.servers),
-                RunningAgain(store.again, intake, schemas, queue),
+                verbs.operators,
+                verbs.records,
+                verbs.running_again,
+                verbs.bulks,
                 Tokens(TokenStore(steps), settings),
                 settings,
                 files.servers,

@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import click
-from typing_extensions import override
 
 from bridge.formats.quantities import seconds
-from bridge.formats.times import PastMoment, moment, spelled
+from bridge.formats.times import PastMoment, moment
 from bridge.verbs.operators import RecordFilter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,24 +56,12 @@ class Chosen:
     text: str | None
     since: PastMoment | None
     until: PastMoment | None
+    bulk: str | None = None
 
     @property
     def is_any(self) -> bool:
         """Report whether no option was given."""
         return self == Chosen(None, None, (), None, None, None, None)
-
-    @override
-    def __str__(self) -> str:
-        """Return the place and the other options, for the audit, which shows no text of records."""
-        place = (self.server or "*") + (f"/{self.part}" if self.part else "")
-        given = {
-            "status": ",".join(self.statuses),
-            "principal": self.principal,
-            "since": self.since and spelled(self.since),
-            "until": self.until and spelled(self.until),
-            "search": self.text and "…",
-        }
-        return " ".join([place, *(f"{name}={value}" for name, value in given.items() if value)])
 
 
 def _of_place(part: str) -> list[Option]:
@@ -134,6 +121,7 @@ def choosing(
         ),
         click.option("--since", callback=past_moment, help=SINCE),
         click.option("--until", callback=past_moment, help=UNTIL),
+        click.option("--bulk", callback=filled, help="Only what this bulk act was done to."),
     ]
 
     def add(command: Command) -> Callable[..., Any]:
@@ -186,30 +174,34 @@ with_payload = click.option("--payload", is_flag=True, help="With what it carrie
 
 
 @dataclass(frozen=True)
-class Bulk:
-    """How something is done to many at once: to so many at most, or only said."""
+class Acting:
+    """How something is done to many at once: to so many at most, or only said, or unasked."""
 
     limit: int | None
     is_dry: bool
+    is_sure: bool
     as_json: bool
 
 
 def acting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of what is done to many at once; the command gets them as `bulk`."""
+    """Add the options of what is done to many at once; the command gets them as `how`."""
 
     @functools.wraps(command)
-    def act(*args: Any, limit: int | None, dry_run: bool, as_json: bool, **given: Any) -> Any:
-        return command(*args, bulk=Bulk(limit, dry_run, as_json), **given)
+    def act(
+        *args: Any, limit: int | None, dry_run: bool, sure: bool, as_json: bool, **given: Any
+    ) -> Any:
+        return command(*args, how=Acting(limit, dry_run, sure, as_json), **given)
 
     options = [
         click.option("--limit", type=click.IntRange(1), help="At most so many, the newest."),
         click.option("--dry-run", is_flag=True, help="Only show which it would be."),
+        click.option("--yes", "sure", is_flag=True, help="Do not ask on a terminal."),
         as_json,
     ]
     return _with(options, act)
 
 
-def demand_one_way(ids: Sequence[str], bulk: Bulk, *, is_chosen: bool, kind: str) -> None:
+def demand_one_way(ids: Sequence[str], how: Acting, *, is_chosen: bool, kind: str) -> None:
     """Refuse a command that neither names records nor chooses them, or does both.
 
     Raises:
@@ -217,5 +209,5 @@ def demand_one_way(ids: Sequence[str], bulk: Bulk, *, is_chosen: bool, kind: str
     """
     if bool(ids) == is_chosen:
         raise click.UsageError(f"name {kind}, or choose them by --server, --status, --since, …")
-    if ids and (bulk.limit or bulk.is_dry):
+    if ids and (how.limit or how.is_dry):
         raise click.UsageError("--limit and --dry-run are for records that are chosen, not named")

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import click
 
-from bridge.cli.listing import Listed, act_on_named
+from bridge.cli.acting import Wish, act_on
+from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
-from bridge.cli.options import Bulk, Chosen, Shown, acting, choosing, demand_one_way, listing
+from bridge.cli.options import Acting, Chosen, Shown, acting, choosing, listing
 from bridge.cli.options import as_json as json_option
 from bridge.cli.output import listed_reply_row, print_record, reply_row
 from bridge.models import EventId, ReplyStatus, instant
+from bridge.verbs.bulks import ActKind
 from bridge.verbs.records import REPLIED, RecordKind, Records
 
 COLUMNS = "event_id server hook status attempts last_failure"
@@ -71,16 +73,12 @@ def redrive_replies(
     event_ids: tuple[str, ...],
     chosen: Chosen,
     everything: bool,
-    bulk: Bulk,
+    how: Acting,
 ) -> None:
     """Send dead replies again: those of the events named, or all that the options choose."""
-    demand_one_way(event_ids, bulk, is_chosen=everything or not chosen.is_any, kind="events")
 
     async def redrive(operation: Operation, event_id: str) -> dict[str, object]:
         return {"status": await operation.operators.replies.redrive(EventId(event_id))}
 
-    if event_ids:
-        act_on_named(environ, "replies redrive", event_ids, redrive, as_json=bulk.as_json)
-    else:
-        dead = replace(chosen, statuses=DEAD)
-        LISTED.act_on_chosen(environ, "replies redrive", dead, redrive, bulk)
+    those = replace(chosen, statuses=DEAD) if everything else chosen
+    act_on(environ, Wish(LISTED, ActKind.REDRIVE), event_ids, redrive, those, how)

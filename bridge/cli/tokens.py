@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import click
 
 from bridge.auth.authentication import Scope
-from bridge.cli.listing import act_on_named
+from bridge.cli.acting import act_on_named
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import as_json as json_option
 from bridge.cli.options import duration

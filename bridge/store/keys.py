@@ -190,6 +190,11 @@ KEYS = (
         "oauth_grant", "oauth_grant:{id}", "hash", "grants", True, "30 days after its last refresh"
     ),
     Key("oauth_token", "oauth_token:{digest}", "string", "grants", True, "an hour, or its grant's"),
+    Key("bulk", "bulk:{id}", "hash", "bulks", True, "an hour, once confirmed 7 days"),
+    Key("bulk_left", "bulk_left:{id}", "zset", "bulks", True, "with its bulk act, or done"),
+    Key("bulk_done", "bulk_done:{id}", "zset", "bulks", True, "with its bulk act"),
+    Key("bulks", "bulks", "zset", "bulks", True, "7 days after the last was counted"),
+    Key("due_bulks", "due_bulks", "zset", "bulks", False, "with its bulk acts that run"),
     Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
 )
 

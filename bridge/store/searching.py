@@ -19,7 +19,8 @@ class WantedEvents:
     """Which events are looked for: of these (server, hook), in one of these statuses.
 
     No `replies`, which are statuses too, stand for any, as no `texts` do. `principal` took it last,
-    one of `texts` is in an id or the summary, `since` is the least order number.
+    one of `texts` is in an id or the summary, `since` is the least order number. Of a `bulk` act
+    those are looked for that it was done to, wherever they are.
     """
 
     places: Sequence[tuple[str, str]]
@@ -28,6 +29,7 @@ class WantedEvents:
     principal: str
     texts: Sequence[str]
     since: int
+    bulk: str = ""
 
     @property
     def statuses(self) -> Mapping[str, bool]:
@@ -50,6 +52,7 @@ class WantedCalls:
     workflow: str
     texts: Sequence[str]
     since: int
+    bulk: str = ""
 
     @property
     def callers(self) -> Sequence[tuple[str, str]]:

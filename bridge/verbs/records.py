@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from bridge.configuration.servers import Server
-from bridge.errors import NotFoundError
+from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.json_text import encode, spell
 from bridge.models import (
     Call,
@@ -36,6 +36,9 @@ STEP_ROWS = 1000
 """So many records are read in one step at most."""
 ANSWERED = (EventStatus.ANSWERED, EventStatus.EXPIRED, EventStatus.DEAD)
 """Where an event may stand that has a reply: also a default one."""
+ALONE = (
+    "what a bulk act was done to is narrowed by status, time and text, not by place or principal"
+)
 REPLIED = (ReplyStatus.PENDING, ReplyStatus.DELIVERED, ReplyStatus.DEAD)
 
 
@@ -53,7 +56,8 @@ class RecordSearch:
 
     `part` is a workflow for calls, else a hook. `principal` made the call, or took the event last.
     `text` is part of an id or the summary, letters of ASCII small or capital. Order numbers bound
-    the time: `since` is the least, `before` is above the greatest, and a page's cursor.
+    the time: `since` is the least, `before` is above the greatest, and a page's cursor. `bulk` is
+    the id of a bulk act that was done to them.
     """
 
     server: str | None = None
@@ -63,6 +67,7 @@ class RecordSearch:
     text: str = ""
     since: int = 0
     before: int | None = None
+    bulk: str | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -246,12 +251,22 @@ class Records:
 
         return await _page(look, wanted.before, limit, within_s)
 
+    async def wanted(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents | WantedCalls:
+        """Return where records are looked for that are wanted.
+
+        Raises:
+            MalformedError: a place is named beside a bulk act.
+        """
+        if kind is RecordKind.CALLS:
+            return await self._wanted_calls(wanted)
+        return await self._wanted_events(kind, wanted)
+
     async def _wanted_events(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents:
-        of_replies = kind is RecordKind.REPLIES
+        of_replies, is_placed = kind is RecordKind.REPLIES, _is_placed(wanted)
         return WantedEvents(
             places=[
                 (server, hook)
-                for server, hook in await self._operators.hooks()
+                for server, hook in (await self._operators.hooks() if is_placed else ())
                 if wanted.server in (None, server) and wanted.part in (None, hook)
             ],
             among=ANSWERED if of_replies else wanted.statuses or tuple(EventStatus),
@@ -259,10 +274,12 @@ class Records:
             principal=wanted.principal or "",
             texts=wanted.texts,
             since=wanted.since,
+            bulk=wanted.bulk or "",
         )
 
     async def _wanted_calls(self, wanted: RecordSearch) -> WantedCalls:
-        servers = {caller.server for caller in await self._operators.callers()}
+        callers = await self._operators.callers() if _is_placed(wanted) else ()
+        servers = {caller.server for caller in callers}
         return WantedCalls(
             of_servers=sorted(s for s in servers if wanted.server in (None, s)),
             among=wanted.statuses or tuple(CallStatus),
@@ -270,6 +287,7 @@ class Records:
             workflow=wanted.part or "",
             texts=wanted.texts,
             since=wanted.since,
+            bulk=wanted.bulk or "",
         )
 
     async def _known(self, kind: RecordKind) -> set[tuple[str, str]]:
@@ -299,6 +317,13 @@ class Records:
         made = (token.principal for token in await self._operators.tokens.list())
         every = (*in_files, *made, *await self._operators.callers())
         return {each.name for each in every if server in (None, each.server)}
+
+
+def _is_placed(wanted: RecordSearch) -> bool:
+    """Report whether records are looked for where they are, and not in the list of a bulk act."""
+    if wanted.bulk and (wanted.server or wanted.part or wanted.principal):
+        raise MalformedError(ALONE)
+    return wanted.bulk is None
 
 
 def _unknown(what: str, name: str | None, known: Iterable[str]) -> NotFoundError:

@@ -55,10 +55,12 @@ class RunningAgain:
         servers: Mapping[str, Server],
         ttl_s: int,
         arguments: dict[str, Json] | None = None,
+        new_id: CallId | None = None,
     ) -> Call:
         """Run a call again for its principal, with other arguments where some are given.
 
         It joins no other call, and none joins it; its result is kept though nobody waits for it.
+        With the `new_id` of one that has been run again so, it is that one.
 
         Raises:
             NotFoundError: the call, or its workflow, is not there any more.
@@ -70,6 +72,7 @@ class RunningAgain:
         broken = "the arguments break this tool's input schema"
         await self._schemas.check(workflow.input, given, broken)
         new = _new_call(earlier, workflow, encode(given), ttl_s)
+        new = replace(new, call_id=new_id or new.call_id)
         hint = target_of(earlier.principal.server, workflow.name)
         waking = self._queue.waking("run_call", new.call_id, hint)
         call = await self._store.call(earlier.call_id, by, new, waking)
@@ -78,12 +81,17 @@ class RunningAgain:
         return call
 
     async def run_event(
-        self, event_id: str, by: str, servers: Mapping[str, Server], edited: Content | None = None
+        self,
+        event_id: str,
+        by: str,
+        servers: Mapping[str, Server],
+        edited: Content | None = None,
+        new_id: EventId | None = None,
     ) -> Event:
         """Bring an event's payload again to its hook, or another in its place.
 
         Nobody in n8n waits for the answer, which is kept with the event: whoever sent the first one
-        has been answered, or has given up.
+        has been answered, or has given up. With the `new_id` of one that was made so, it is that.
 
         Raises:
             NotFoundError: the event, or its hook, is not there any more.
@@ -94,7 +102,7 @@ class RunningAgain:
         content = edited or Content(await _value_of(body), body)
         incoming = Incoming(content, kept=earlier.kept)
         new = await self._intake.anew(server, hook, incoming)
-        new = replace(new, execution=earlier.execution)
+        new = replace(new, execution=earlier.execution, event_id=new_id or new.event_id)
         return await self._store.event(earlier.event_id, by, new, has_files=edited is None)
 
     async def _call(self, call_id: str) -> Call:

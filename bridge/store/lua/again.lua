@@ -24,9 +24,11 @@ function again.call(of, by, new)
   return calls.find(new.call_id)
 end
 
--- Have an event and the one that was made of it name each other.
+-- Have an event and the one that was made of it name each other, once.
 -- step again.link_events(of, event_id, by) -> nothing
 function again.link_events(of, event_id, by)
+  local lines = redis.call('HGET', keys.event(event_id), 'timeline') or ''
+  if timeline.last(lines, 'runs_again') then return end
   again.link(keys.event(of), of, keys.event(event_id), event_id, by)
 end
 

@@ -11,15 +11,11 @@ end
 -- holds most of what there is. `floor` is how far down all of it is known.
 function merging.read_on(source)
   source.size = 2 * source.size
-  local page = redis.call('ZREVRANGEBYSCORE', source.index, '(' .. source.before, source.since,
-    'WITHSCORES', 'LIMIT', 0, source.size)
-  source.found, source.at, source.is_over = {}, 1, #page < 2 * source.size
-  for i = 1, #page, 2 do
-    local order = tonumber(page[i + 1])
-    source.found[#source.found + 1] = {id = page[i], order = order, index = source.index}
-    source.before = clock.digits(order)
-  end
-  source.floor = source.is_over and -1 or source.found[#source.found].order
+  local new, page = {}, redis.call('ZREVRANGEBYSCORE', source.index, '(' .. source.before,
+    source.since, 'WITHSCORES', 'LIMIT', 0, source.size)
+  for i = 1, #page, 2 do new[#new + 1] = {id = page[i], order = page[i + 1] + 0, of = source} end
+  source.found, source.at, source.before = new, 1, page[#page]
+  source.floor = #new == source.size and new[#new].order or -1
 end
 
 -- Take what is known of some indexes down to the highest of their floors, newest first; nothing
@@ -27,7 +23,7 @@ end
 function merging.known(sources)
   local floor, known = -1, {}
   for _, source in ipairs(sources) do
-    if not source.found[source.at] and not source.is_over then merging.read_on(source) end
+    if not source.found[source.at] and source.floor ~= -1 then merging.read_on(source) end
     floor = math.max(floor, source.floor)
   end
   for _, source in ipairs(sources) do
@@ -39,15 +35,15 @@ function merging.known(sources)
   return known
 end
 
--- Look at the members of some sources together, newest first, until `look` says that it is enough
--- or so many were looked at. Returns the order number to look on from, if any may be left.
+-- Look at the members of some sources together, newest first, each with its order number and
+-- its source, until `look` says that it is enough or so many were looked at. Returns the order number to look on from, if any may be left.
 function merging.each(sources, look_at, look)
   local looked = 0
   repeat
     local known = merging.known(sources)
     for _, one in ipairs(known) do
       looked = looked + 1
-      if look(one.id, one.index) or looked == look_at then return clock.digits(one.order) end
+      if look(one.id, one) or looked == look_at then return clock.digits(one.order) end
     end
   until #known == 0
 end

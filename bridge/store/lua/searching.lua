@@ -38,9 +38,14 @@ function searching.mentions(texts, id, found, decisive)
   return #texts == 0
 end
 
--- The inboxes of the events that are wanted.
+-- Those that a bulk act was done to, where one is named; no place is named beside it.
+function searching.of_bulk(wanted, before)
+  return wanted.bulk ~= '' and merging.source(keys.bulk_done(wanted.bulk), before, wanted.since)
+end
+
+-- The inboxes of the events that are wanted, or the list of those that a bulk act was done to.
 function searching.inboxes(wanted, before)
-  local found = {}
+  local found = {searching.of_bulk(wanted, before) or nil}
   for _, at in ipairs(wanted.places) do
     for status in pairs(wanted.statuses) do
       for _, inbox in ipairs(searching.INBOXES[status]) do
@@ -52,17 +57,19 @@ function searching.inboxes(wanted, before)
   return found
 end
 
--- Look at the events that are wanted: `look(event_id, status, reply_status)`, newest first.
+-- Look at the events that are wanted: `look(event_id, status, reply_status, at)`, newest first.
 function searching.each_event(wanted, before, look_at, look)
   local of_replies, count = next(wanted.replies), #wanted.texts == 0 and 2 or #searching.OF_EVENT
-  return merging.each(searching.inboxes(wanted, before), look_at, function(id, inbox)
+  return merging.each(searching.inboxes(wanted, before), look_at, function(id, at)
     local e = redis.call('HMGET', keys.event(id), unpack(searching.OF_EVENT, 1, count))
-    if not e[1] then redis.call('ZREM', inbox, id) return end
+    if not e[1] then redis.call('ZREM', at.of.index, id) return end
+    local status = e[1] == 'delayed' and 'queued' or e[1]
+    if not wanted.statuses[status] then return end
     if wanted.principal ~= '' and e[2] ~= wanted.principal then return end
     if not searching.mentions(wanted.texts, id, e, 2) then return end
     local reply = of_replies and redis.call('HGET', keys.reply(id), 'status')
     if of_replies and not wanted.replies[reply] then return end
-    return look(id, e[1] == 'delayed' and 'queued' or e[1], reply)
+    return look(id, status, reply, at)
   end)
 end
 
@@ -79,7 +86,7 @@ end
 -- Find at most `limit` events, looking at so many. Of `places`, each {server, hook}, all are named.
 -- Statuses are sets; an empty one of `replies` stands for any reply, and for none.
 -- step searching.events(wanted: {places: json, statuses: json, replies: json, principal,
---   texts: json, since}, before, look_at: number, limit: number)
+--   texts: json, since, bulk}, before, look_at: number, limit: number)
 --   -> {rows: [searching.event], next?}
 function searching.events(wanted, before, look_at, limit)
   local rows = {}
@@ -93,7 +100,7 @@ end
 -- Count events, likewise: how many are in each status, or their replies where these are wanted, as
 -- JSON.
 -- step searching.count_events(wanted: {places: json, statuses: json, replies: json, principal,
---   texts: json, since}, before, look_at: number) -> {counts, next?}
+--   texts: json, since, bulk}, before, look_at: number) -> {counts, next?}
 function searching.count_events(wanted, before, look_at)
   local counts = {}
   local next = searching.each_event(wanted, before, look_at, function(_, status, reply_status)
@@ -106,7 +113,7 @@ end
 -- Where the calls that are wanted stand: in the lists of their callers where these are named, else
 -- in those of the servers, as far as they were gathered, and in those of all who have newer ones.
 function searching.lists(wanted, before)
-  local found, upto = {}, gathering.upto()
+  local found, upto = {searching.of_bulk(wanted, before) or nil}, gathering.upto()
   for _, caller in ipairs(wanted.callers) do
     found[#found + 1] = merging.source(keys.calls(caller[1], caller[2]), before, wanted.since)
   end
@@ -125,22 +132,22 @@ function searching.lists(wanted, before)
   return found
 end
 
--- Look at the calls that are wanted: `look(call_id, status)`, newest first.
+-- Look at the calls that are wanted: `look(call_id, status, at)`, newest first.
 function searching.each_call(wanted, before, look_at, look)
   local texts, count = wanted.texts, #wanted.texts == 0 and 4 or #searching.OF_CALL
-  return merging.each(searching.lists(wanted, before), look_at, function(id, index)
+  return merging.each(searching.lists(wanted, before), look_at, function(id, at)
     local c = redis.call('HMGET', keys.call(id), unpack(searching.OF_CALL, 1, count))
-    if not c[1] then redis.call('ZREM', index, id) return end
+    if not c[1] then redis.call('ZREM', at.of.index, id) return end
     if wanted.workflow ~= '' and c[2] ~= wanted.workflow then return end
     local status = calls.seen(id, {status = c[1], finished_at = c[3], ttl_s = c[4]}).status
-    return wanted.statuses[status] and searching.mentions(texts, id, c, 4) and look(id, status)
+    return wanted.statuses[status] and searching.mentions(texts, id, c, 4) and look(id, status, at)
   end)
 end
 
 -- Find at most `limit` calls, looking at so many: of `callers`, each {server, principal}, or of
 -- all of `servers`, a set. They come without arguments, which a list does not show.
 -- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
+--   texts: json, since, bulk}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
   return {rows = rows, next = searching.each_call(wanted, before, look_at, function(call_id)
@@ -152,7 +159,7 @@ end
 
 -- Count calls, likewise: how many are in each status, as JSON.
 -- step searching.count_calls(wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since}, before, look_at: number) -> {counts, next?}
+--   texts: json, since, bulk}, before, look_at: number) -> {counts, next?}
 function searching.count_calls(wanted, before, look_at)
   local counts = {}
   local next = searching.each_call(wanted, before, look_at, function(_, status)
