@@ -26,7 +26,7 @@ from bridge.reload import Reloader, Step
 from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.logins import Logins
 from bridge.verbs.operators import warn_of_stranded
-from bridge.web import callbacks, events, health, hooks, openapi, operators, pauses
+from bridge.web import bulks, callbacks, events, health, hooks, openapi, operators, pauses
 from bridge.web.middleware import (
     ErrorAnswers,
     HostGuard,
@@ -87,6 +87,11 @@ ROUTES = (
     Route("/pauses/{server}", pauses.resume, methods=["DELETE"]),
     Route("/pauses/{server}/{part}", pauses.pause, methods=["POST"]),
     Route("/pauses/{server}/{part}", pauses.resume, methods=["DELETE"]),
+    Route("/bulk", bulks.list_bulks, methods=["GET"]),
+    Route("/bulk", bulks.count_bulk, methods=["POST"]),
+    Route("/bulk/{bulk_id}", bulks.show_bulk, methods=["GET"]),
+    Route("/bulk/{bulk_id}/confirm", bulks.confirm_bulk, methods=["POST"]),
+    Route("/bulk/{bulk_id}/stop", bulks.stop_bulk, methods=["POST"]),
     Route("/openapi.json", openapi.show_openapi),
     Route("/.well-known/oauth-protected-resource/{wire}/{server}", metadata.show_resource),
     Route("/.well-known/oauth-authorization-server", metadata.show_authorization_server),

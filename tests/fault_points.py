@@ -34,6 +34,7 @@ from bridge.store.runs import RunStore
 from bridge.store.sessions import StreamStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.replies import DirectReplies
+from bridge.verbs.running_again import RunningAgain
 from bridge.web.hooks import WatchedAnswer
 from workers.bookkeeping import Bookkeeping
 
@@ -56,6 +57,7 @@ POINTS: dict[str, tuple[type, str]] = {
     "telling-leased": (SubscriptionStore, "lease"),
     "telling-posted": (Receivers, "post"),
     "telling-advanced": (SubscriptionStore, "advance"),
+    "bulk-record-run-again": (RunningAgain, "run_event"),
     "reply-awaited": (DirectReplies, "wait"),
     "reply-written": (WatchedAnswer, "write"),
 }

@@ -15,7 +15,8 @@ from bridge.cli.options import LIMIT_MAX, Acting, Chosen, demand_one_way
 from bridge.cli.output import Row, print_json, print_rows
 from bridge.errors import RejectedError
 from bridge.log import OPERATOR, audit
-from bridge.verbs.bulks import MOST, POSSIBLE, ActKind, Became, Bulk, BulkStatus
+from bridge.verbs.bulk_records import POSSIBLE, ActKind, Became, Bulk, BulkStatus
+from bridge.verbs.bulks import MOST
 
 Environ = Mapping[str, str]
 Act = Callable[[Operation, str], Awaitable[dict[str, object]]]

@@ -33,7 +33,7 @@ from bridge.formats.json_text import decode
 from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
-from bridge.verbs.bulks import POSSIBLE, ActKind
+from bridge.verbs.bulk_records import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
 from bridge.verbs.running_again import read_arguments

@@ -35,7 +35,7 @@ from bridge.formats.payloads import Content
 from bridge.formats.times import PastMoment
 from bridge.log import OPERATOR, audit
 from bridge.models import Body, Event, EventStatus
-from bridge.verbs.bulks import POSSIBLE, ActKind
+from bridge.verbs.bulk_records import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
 from bridge.verbs.records import RecordKind, Records
 

@@ -12,7 +12,7 @@ from bridge.cli.options import Acting, Chosen, Shown, acting, choosing, listing
 from bridge.cli.options import as_json as json_option
 from bridge.cli.output import listed_reply_row, print_record, reply_row
 from bridge.models import EventId, ReplyStatus, instant
-from bridge.verbs.bulks import ActKind
+from bridge.verbs.bulk_records import ActKind
 from bridge.verbs.records import REPLIED, RecordKind, Records
 
 COLUMNS = "event_id server hook status attempts last_failure"

@@ -9,25 +9,16 @@ import hashlib
 import json
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 
 from bridge.configuration.servers import Server
 from bridge.errors import ConflictError, MalformedError, NotFoundError, RejectedError
 from bridge.log import audit
-from bridge.models import (
-    BulkId,
-    CallId,
-    CallStatus,
-    EventId,
-    EventStatus,
-    ReplyStatus,
-    new_bulk_id,
-    new_lease_token,
-)
+from bridge.models import BulkId, CallId, EventId, new_bulk_id, new_lease_token
 from bridge.queue import Queue
-from bridge.store.bulks import BulkRow, BulkStore, BulkTurn, NewBulk, check_of
+from bridge.store.bulks import BulkStore, BulkTurn, NewBulk, check_of
+from bridge.verbs.bulk_records import POSSIBLE, ActKind, Became, Bulk, described_filter
 from bridge.verbs.operators import EXPIRED
 from bridge.verbs.pausing import CANCELLED
 from bridge.verbs.records import RecordKind, Records, RecordSearch
@@ -45,42 +36,6 @@ TURN_S = 5.0
 SAMPLE = 10
 
 
-class ActKind(StrEnum):
-    """What is done to each record."""
-
-    REDRIVE = "redrive"
-    RELEASE = "release"
-    EXPIRE = "expire"
-    CANCEL = "cancel"
-    RUN_AGAIN = "run-again"
-
-
-class BulkStatus(StrEnum):
-    """How far a bulk act is."""
-
-    COUNTED = "counted"
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    STOPPED = "stopped"
-
-    @property
-    def is_final(self) -> bool:
-        """Report whether nothing more will be done."""
-        return self in (BulkStatus.DONE, BulkStatus.STOPPED)
-
-
-POSSIBLE: Mapping[tuple[RecordKind, ActKind], Sequence[str]] = {
-    (RecordKind.EVENTS, ActKind.REDRIVE): (EventStatus.DEAD, EventStatus.EXPIRED),
-    (RecordKind.EVENTS, ActKind.RELEASE): (EventStatus.LEASED,),
-    (RecordKind.EVENTS, ActKind.EXPIRE): (EventStatus.QUEUED, EventStatus.LEASED),
-    (RecordKind.EVENTS, ActKind.RUN_AGAIN): tuple(EventStatus),
-    (RecordKind.CALLS, ActKind.CANCEL): (CallStatus.QUEUED, CallStatus.RUNNING),
-    (RecordKind.CALLS, ActKind.RUN_AGAIN): tuple(CallStatus),
-    (RecordKind.REPLIES, ActKind.REDRIVE): (ReplyStatus.DEAD,),
-}
-"""What can be done to many records, and in which statuses they must be for it."""
-
 WHY = {
     "settled": "nothing was set aside: the event has its reply",
     "late": "the reply stays dead: n8n waits for it no more",
@@ -88,77 +43,6 @@ WHY = {
 """Why the store leaves a record as it is, by its word for that."""
 WANTED = "wanted"
 DEAD_REPLY = "dead_reply"
-
-
-@dataclass(frozen=True)
-class Bulk:
-    """A bulk act as it stands; moments are in milliseconds since 1970.
-
-    Of `count` records `done` were acted on, `changed` were not as asked for any more, and `refused`
-    could not be; `reasons` are those of the first of them, each with an id. `is_cut` says that
-    more were wanted than were counted. `is_held`: a process works on it right now.
-    """
-
-    bulk_id: BulkId
-    kind: RecordKind
-    act: ActKind
-    by: str
-    filter: Mapping[str, object]
-    status: BulkStatus
-    count: int
-    is_cut: bool
-    created_at_ms: int
-    confirmed_by: str | None
-    ended_at_ms: int | None
-    stopped_by: str | None
-    done: int
-    changed: int
-    refused: int
-    reasons: Sequence[tuple[str, str]]
-    is_held: bool
-
-    @property
-    def left(self) -> int:
-        """How many have not been looked at yet."""
-        return self.count - self.done - self.changed - self.refused
-
-    @property
-    def name(self) -> str:
-        """What is done, as the audit and the command line name it."""
-        return f"{self.kind} {self.act}"
-
-    @classmethod
-    def of(cls, row: BulkRow) -> "Bulk":
-        """Return what a row of the store stands for."""
-        return cls(
-            bulk_id=row.bulk_id,
-            kind=RecordKind(row.kind),
-            act=ActKind(row.act),
-            by=row.by,
-            filter=json.loads(row.filter),
-            status=BulkStatus(row.status),
-            count=row.count,
-            is_cut=row.is_cut,
-            created_at_ms=row.created_at,
-            confirmed_by=row.confirmed_by,
-            ended_at_ms=row.ended_at,
-            stopped_by=row.stopped_by,
-            done=row.done,
-            changed=row.changed,
-            refused=row.refused,
-            reasons=row.reasons(),
-            is_held=row.is_held,
-        )
-
-
-@dataclass(frozen=True)
-class Became:
-    """What became of one record: `done`, `changed` or `refused`, and why."""
-
-    record_id: str
-    outcome: str
-    why: str | None
-
 
 Heard = Callable[[Became], None]
 
@@ -367,18 +251,4 @@ def _derived(turn: BulkTurn) -> str:
 def _put_on_record(bulk: Bulk, who: str, outcome: str) -> None:
     counts = {"done": bulk.done, "changed": bulk.changed, "refused": bulk.refused}
     measured = {f"{name}_count": count for name, count in counts.items()}
-    audit(who, bulk.name, f"{bulk.bulk_id} {described(bulk.filter)}", outcome, **measured)
-
-
-def described(chosen: Mapping[str, object]) -> str:
-    """Return a filter for the audit, which shows no text of records: its place, then the rest."""
-    place = f"{chosen.get('server', '*')}" + (f"/{chosen['part']}" if "part" in chosen else "")
-    statuses = chosen.get("statuses")
-    given = {
-        "status": ",".join(statuses) if isinstance(statuses, list) else "",
-        "principal": chosen.get("principal"),
-        "since": chosen.get("since"),
-        "before": chosen.get("before"),
-        "search": "…" if "text" in chosen else "",
-    }
-    return " ".join([place, *(f"{name}={value}" for name, value in given.items() if value)])
+    audit(who, bulk.name, f"{bulk.bulk_id} {described_filter(bulk)}", outcome, **measured)

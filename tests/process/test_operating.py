@@ -104,10 +104,13 @@ async def test_all_dead_events_of_a_hook_are_redriven_at_once(
         assert (status, [row.get("event_id") for row in rows]) == (0, [dead[2], dead[1], None])
         assert rows[-1] == {"would_do": "events redrive", "count": 2}
         assert {await web.status(event_id) for event_id in dead} == {"dead"}
-        status, rows = await told(*redrive, "--limit", "1", environ=environ)
-        assert (status, [row["id"] for row in rows]) == (0, dead[2:])
-        status, rows = await told(*redrive, environ=environ)
+        status, (one, _) = await told(*redrive, "--limit", "1", environ=environ)
+        assert (status, one["id"]) == (0, dead[2])
+        status, (*rows, bulk) = await told(*redrive, environ=environ)
         assert (status, [row["id"] for row in rows]) == (0, dead[:2])
+        assert (bulk["status"], bulk["done_count"]) == ("done", 2)
+        _, rows = await told("events", "ls", "--bulk", bulk["bulk_id"], environ=environ)
+        assert [row["event_id"] for row in rows] == dead[1::-1]
         assert {await web.status(event_id) for event_id in dead} == {"queued"}
 
 
@@ -118,7 +121,7 @@ async def test_open_calls_of_a_workflow_are_cancelled_at_once(
         ours = [(await web.calls.create(new_call())).call_id for _ in range(2)]
         other = await web.calls.create(new_call(workflow="other"))
         cancel = ("calls", "cancel", "--workflow", "parse")
-        status, rows = await told(*cancel, environ=environ)
+        status, (*rows, _) = await told(*cancel, environ=environ)
         assert (status, [row["id"] for row in rows]) == (0, ours)
         _, (row,) = await told("calls", "ls", "--status", "queued", environ=environ)
         assert row["call_id"] == other.call_id
@@ -190,8 +193,8 @@ async def test_dead_replies_are_listed_shown_and_redriven(
         status, said = await run("events", "show", event_id, "--payload", environ=environ)
         assert (status, SECRET in said) == (0, False)
 
-        status, (row,) = await told("replies", "redrive", "--all", environ=environ)
-        assert (status, row["status"]) == (0, "pending")
+        status, (row, _) = await told("replies", "redrive", "--all", environ=environ)
+        assert (status, row["done"]) == (0, True)
         assert (await told("replies", "ls", environ=environ)) == (0, [])
         _, (row,) = await told("replies", "ls", "--status", "pending", environ=environ)
         assert row["event_id"] == event_id

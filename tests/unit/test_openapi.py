@@ -18,6 +18,7 @@ ROOTS = (
     "/calls/",
     "/callbacks/",
     "/pauses",
+    "/bulk",
     "/healthz",
     "/readyz",
     "/openapi.json",

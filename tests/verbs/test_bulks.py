@@ -10,7 +10,8 @@ from bridge.errors import ConflictError, MalformedError, NotFoundError
 from bridge.models import EventId, LeaseRef
 from bridge.runtime import Runtime
 from bridge.store import bulks as store
-from bridge.verbs.bulks import ActKind, Became, Bulk, Bulks, BulkStatus
+from bridge.verbs.bulk_records import ActKind, Became, Bulk, BulkStatus
+from bridge.verbs.bulks import Bulks
 from bridge.verbs.records import RecordKind, RecordSearch
 from tests.verbs.desk import ADDRESS, ALICE, answered, send, start, take
 

@@ -40,7 +40,8 @@ end
 
 -- Choose the newest events that are wanted, `most` in all, looking at so many in this step.
 -- step bulks.choose_events(bulk_id, wanted: {places: json, statuses: json, replies: json,
---   principal, texts: json, since, bulk}, before, look_at: number, most: number) -> {count: int, next?}
+--   principal, texts: json, since, bulk}, before, look_at: number, most: number)
+--   -> {count: int, next?}
 function bulks.choose_events(bulk_id, wanted, before, look_at, most)
   local next = searching.each_event(wanted, before, look_at, function(id, _, _, at)
     return bulks.choose(bulk_id, id, at.order, most)

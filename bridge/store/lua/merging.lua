@@ -35,8 +35,9 @@ function merging.known(sources)
   return known
 end
 
--- Look at the members of some sources together, newest first, each with its order number and
--- its source, until `look` says that it is enough or so many were looked at. Returns the order number to look on from, if any may be left.
+-- Look at the members of some sources together, newest first, each with its order number and its
+-- source, until `look` says that it is enough or so many were looked at. Returns the order number
+-- to look on from, if any may be left.
 function merging.each(sources, look_at, look)
   local looked = 0
   repeat

@@ -147,7 +147,8 @@ end
 -- Find at most `limit` calls, looking at so many: of `callers`, each {server, principal}, or of
 -- all of `servers`, a set. They come without arguments, which a list does not show.
 -- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since, bulk}, before, look_at: number, limit: number) -> {rows: [calls.find], next?}
+--   texts: json, since, bulk}, before, look_at: number, limit: number)
+--   -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
   return {rows = rows, next = searching.each_call(wanted, before, look_at, function(call_id)

@@ -180,6 +180,15 @@ async def of_webhooks(flow: Flow, method: str) -> None:
                 await alice.post(request(step, name="letters", delivery=where))
 
 
+async def bulk(flow: Flow, act: str) -> None:
+    """Count one event that is to expire, and go on from there."""
+    await send(flow.runtime, "letters")
+    wish = {"records": "events", "act": "expire", "filter": {"server": "desk"}}
+    counted = (await flow.http.post(f"{flow.origin}/bulk", json=wish)).json()
+    said = {"count": counted["count"]} if act == "confirm" else None
+    await flow.http.post(f"{flow.origin}/bulk/{counted['bulk_id']}/{act}", json=said)
+
+
 ALICES = "desk/alice"
 TOOLS: dict[str, Act] = {
     "stamp": lambda flow: tool(flow, "stamp"),
@@ -236,6 +245,14 @@ HTTP: dict[str, tuple[Act, Line]] = {
         lambda flow: pause(flow, "desk/letters", "POST", "DELETE"),
         ("operator", "resume", "done"),
     ),
+    "POST /bulk/{bulk_id}/confirm": (
+        lambda flow: bulk(flow, "confirm"),
+        ("operator", "bulk confirm", "done"),
+    ),
+    "POST /bulk/{bulk_id}/stop": (
+        lambda flow: bulk(flow, "stop"),
+        ("operator", "events expire", "stopped"),
+    ),
     "POST /register": (Flow.register, ("unknown", "oauth register", "done")),
     "POST /consent": (consent, (ALICES, "oauth consent", "done")),
     "POST /token": (Flow.tokens, (ALICES, "oauth exchange", "done")),
@@ -279,6 +296,9 @@ TELLING_ROUTES = {
     "GET /events/{event_id}",
     "GET /openapi.json",
     "GET /pauses",
+    "GET /bulk",
+    "POST /bulk",
+    "GET /bulk/{bulk_id}",
     "GET /.well-known/oauth-protected-resource/{wire}/{server}",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/openid-configuration",
@@ -286,7 +306,7 @@ TELLING_ROUTES = {
     "GET /authorize",
     "POST /authorize",
 }
-"""What changes nothing; /authorize puts a question that may be answered, which is the act."""
+"""What changes nothing; /authorize and /bulk put a question whose answer is the act."""
 
 
 async def lines_of(act: Act, flow: Flow, caplog: pytest.LogCaptureFixture) -> list[Line]:

@@ -1,0 +1,91 @@
+"""/bulk: one act on many records, counted first and confirmed with the count."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bridge.errors import Fault, InvalidError, MalformedError
+from bridge.formats.json_text import off_loop, parse_json
+from bridge.log import OPERATOR, audit
+from bridge.models import Json
+from bridge.net.request_body import read_body
+from bridge.runtime import WebRuntime
+from bridge.verbs.bulk_records import ActKind
+from bridge.verbs.bulks import MOST
+from bridge.verbs.record_filters import read_filter
+from bridge.verbs.records import RecordKind
+from bridge.web.events import demand_token
+from bridge.web.middleware import state_of
+
+BROKEN = "the body is not as it may be"
+
+
+async def count_bulk(request: Request) -> Response:
+    """POST /bulk: choose the records of an act and count them; nothing is changed yet."""
+    runtime = _demanded(request)
+    said = await _said(request, runtime.settings.max_body_bytes)
+    known = {"records", "act", "filter", "limit"}
+    faults = [Fault(f"/{name}", "unknown") for name in sorted(said.keys() - known)]
+    faults += [
+        Fault(f"/{name}", f"must be one of {', '.join(allowed)}")
+        for name, allowed in (("records", RecordKind), ("act", ActKind))
+        if said.get(name) not in tuple(allowed)
+    ]
+    asked, limit = said.get("filter", {}), said.get("limit", MOST)
+    if not isinstance(asked, dict):
+        faults.append(Fault("/filter", "must be an object"))
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
+        faults.append(Fault("/limit", f"must be a whole number from 1 to {MOST}"))
+    if faults or not isinstance(asked, dict) or not isinstance(limit, int):
+        raise InvalidError(BROKEN, tuple(faults))
+    kind, act = RecordKind(str(said["records"])), ActKind(str(said["act"]))
+    wanted = await read_filter(runtime.operators, kind, asked)
+    bulk = await runtime.bulks.count(kind, act, wanted, OPERATOR, limit)
+    sample = await runtime.bulks.sample(bulk)
+    return JSONResponse(bulk.describe() | {"sample": sample}, 201)
+
+
+async def list_bulks(request: Request) -> Response:
+    """GET /bulk: the newest bulk acts."""
+    bulks = await _demanded(request).bulks.listed()
+    return JSONResponse({"bulks": [bulk.describe() for bulk in bulks]})
+
+
+async def show_bulk(request: Request) -> Response:
+    """GET /bulk/{bulk_id}: how far it is."""
+    bulk = await _demanded(request).bulks.read(request.path_params["bulk_id"])
+    return JSONResponse(bulk.describe())
+
+
+async def confirm_bulk(request: Request) -> Response:
+    """POST /bulk/{bulk_id}/confirm: let it begin, by the count that was told."""
+    runtime, bulk_id = _demanded(request), request.path_params["bulk_id"]
+    said = await _said(request, runtime.settings.max_body_bytes)
+    count = said.get("count")
+    if said.keys() != {"count"} or not isinstance(count, int) or isinstance(count, bool):
+        raise InvalidError(BROKEN, (Fault("/count", "must be the count, and alone"),))
+    bulk = await runtime.bulks.confirm(bulk_id, count, OPERATOR)
+    audit(OPERATOR, "bulk confirm", bulk_id, "done", confirmed_count=count)
+    return JSONResponse(bulk.describe(), 202)
+
+
+async def stop_bulk(request: Request) -> Response:
+    """POST /bulk/{bulk_id}/stop: end it before its time; what is done stays done."""
+    bulk = await _demanded(request).bulks.stop(request.path_params["bulk_id"], OPERATOR)
+    return JSONResponse(bulk.describe())
+
+
+def _demanded(request: Request) -> WebRuntime:
+    """Return what operators work with, to them alone."""
+    runtime = state_of(request).runtime
+    demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
+    return runtime
+
+
+async def _said(request: Request, max_bytes: int) -> Mapping[str, Json]:
+    raw = await read_body(request, max_bytes)
+    said = await off_loop(len(raw), lambda: parse_json(raw))
+    if not isinstance(said, dict):
+        raise MalformedError("the body is no JSON object")
+    return said
