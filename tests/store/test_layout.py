@@ -9,8 +9,9 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.errors import OutdatedError
-from bridge.models import CallId, Owed, Session, SubscriptionId, new_process_id
+from bridge.models import BulkId, CallId, Owed, Session, SubscriptionId, new_process_id
 from bridge.store import layout
+from bridge.store.bulks import BulkStore, NewBulk
 from bridge.store.grants import ConsentRequest, DigestedPair, Granted, GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import KEYS, PREFIX, owner_of
@@ -30,6 +31,7 @@ RECORDS = {
     "session",
     "oauth_code",
     "oauth_grant",
+    "bulk",
 }
 """The families whose keys are a record each, with a layout of its own in `v`."""
 
@@ -45,6 +47,7 @@ COLLECTIONS = {
     "owed",
     "dropped",
     "tokens",
+    "findings",
 }
 """The hashes of many small things, which say themselves what they are or are all alike."""
 
@@ -102,6 +105,8 @@ async def fill(web: Desk) -> None:
     url, secret = "https://receiver.example/", "whsec_1"
     asked = NewSubscription(subscription, ALICE, HOOK, url, secret, "100", "", 60)
     await SubscriptionStore(web.steps, WEB).keep(asked, 1)
+    bulk = NewBulk(BulkId("bulk_1"), "events", "redrive", "ann", "{}", "{}", is_cut=False)
+    await BulkStore(web.steps).create(bulk)
     grants = GrantStore(web.steps)
     await grants.decide("question", "code", Granted(ASKED, "alice", "proof"))
     await grants.exchange("code", "grant", DigestedPair("access", "refresh", ""))

@@ -5,6 +5,7 @@
 -- by now, and nothing twice: not by a step that is repeated, nor by a process that takes over.
 local clock = require 'clock'
 local keys = require 'keys'
+local layouts = require 'layouts'
 local records = require 'records'
 local searching = require 'searching'
 local bulks = {}
@@ -67,7 +68,7 @@ function bulks.create(new)
   redis.call('HSET', key, 'kind', new.kind, 'act', new.act, 'by', new.by, 'filter', new.filter,
     'check', new.check, 'is_cut', new.is_cut and 1 or 0, 'status', 'counted',
     'count', redis.call('ZCARD', keys.bulk_left(new.bulk_id)), 'created_at', clock.now_ms,
-    'done', 0, 'changed', 0, 'refused', 0)
+    'done', 0, 'changed', 0, 'refused', 0, 'v', layouts.now)
   redis.call('EXPIRE', key, bulks.COUNTED_S)
   redis.call('ZADD', index, clock.now_ms, new.bulk_id)
   for _, oldest in ipairs(redis.call('ZRANGE', index, 0, 1)) do
