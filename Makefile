@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Programs that measure, torment, try or record a running bridge, or build the docs:
 # tests/NAME/__main__.py.
-LONG := bench chaos conformance docs fuzz gallery hosts image machines proxies recordings screenshots stdio tokens upgrade wheel
+LONG := bench chaos conformance docs fuzz gallery hosts image machines proxies recordings screenshots soak stdio tokens upgrade wheel
 
 .PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n first-call reference schema lock clean
 
@@ -51,6 +51,9 @@ lint: .venv/.dev
 
 $(LONG): .venv/.dev
 	$(BIN)/python -m tests.$@ $(ARGS)
+
+# `make soak SECONDS=600` is shorter than the hour.
+soak: override ARGS += $(SECONDS:%=--seconds=%)
 
 # Counts what a request, a reply, a call and a start cost; fails where a number has grown.
 bench-check: .venv/.dev

@@ -73,6 +73,12 @@ class Child:
         return self._log.read_bytes()[self._log_start :].decode()
 
     @property
+    def pid(self) -> int:
+        """The id of its process, once it was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Report whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None

@@ -31,16 +31,18 @@ class Caller:
         number = 0
         while not stop.is_set():
             number += 1
-            await self._one(self._new_call(f"{self.client.name}/{lane}/{number}"))
+            await self.follow(self.new_call(f"{self.client.name}/{lane}/{number}"))
 
-    def _new_call(self, label: str) -> CallRecord:
+    def new_call(self, label: str) -> CallRecord:
+        """Choose what is called, and enter it into the book."""
         chance = self.client.random
         seconds = round(chance.choice((0, chance.uniform(0, self.work_s))), 2)
         call = CallRecord(label, chance.choice(QUICK_OR_SLOW), seconds, self.wire)
         self.book.calls[label] = call
         return call
 
-    async def _one(self, call: CallRecord) -> None:
+    async def follow(self, call: CallRecord) -> None:
+        """Make a call, and read on until it is settled."""
         waits = 2 if call.tool == "called_back" else 1
         ask = Ask(
             call.tool,

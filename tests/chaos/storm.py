@@ -21,17 +21,14 @@ from tests.chaos.insisting import insist
 from tests.chaos.ledger import Kept, Ledger
 from tests.chaos.modern import ModernClaude
 from tests.chaos.questions import Sender, Taker
-from tests.chaos.resuming import ResumingClaude
 from tests.chaos.scale import WEBS, WORKERS, Scale
 from tests.chaos.server_file import SERVER, server_file
-from tests.chaos.standing import StandingClaude
+from tests.chaos.wires import WIRES, claude_on
 from tests.claude import UNLIMITED
 from tests.proxy import Proxy, proxying
 
 SETTLE_S = 90.0
 """How long what is open may take to settle once the faults are over."""
-
-WIRES = ("2026", "2025", "2025-only", "sse-by-name", "sse-by-id")
 
 
 @dataclass
@@ -105,16 +102,7 @@ class Storm:
     async def claude(self, wire: str, name: str) -> tuple[Client, Claude]:
         """Connect one client of a wire, for as long as the storm lasts."""
         client = await self._client(f"{name}-{wire}", self.proxies[len(self.callers) % 2])
-        match wire:
-            case "2026":
-                return client, ModernClaude(client)
-            case "2025":
-                return client, ResumingClaude(client, "mcp")
-            case "2025-only":
-                return client, ResumingClaude(client, "mcp-2025")
-        standing = StandingClaude(client, says_where=wire.endswith("by-id"))
-        await self.stack.enter_async_context(standing.connected())
-        return client, standing
+        return client, await self.stack.enter_async_context(claude_on(wire, client))
 
     async def _all_replied(self) -> None:
         while Ledger(self.book, self.bridge.n8n, Kept(Counter(), Counter())).lost:
