@@ -119,6 +119,7 @@ class Soak:
         for task in beside[1:]:
             task.cancel()
         ends = await asyncio.gather(*beside, return_exceptions=True)
+        self.after = await families(self.redis)
         self.book.wrong += [repr(end) for end in ends if isinstance(end, Exception)]
 
     def faults(self) -> Iterator[str]:
@@ -146,7 +147,7 @@ class Soak:
     def _beside(self, stop: asyncio.Event) -> Iterator[Any]:
         yield self.samples.gather(self.pids, self.redis, stop)
         yield self._account()
-        yield self._count_keys()
+        yield self._count_in_the_middle()
         for wire, client, claude in self.lanes:
             yield from (Taker(client, claude, wire, self.book).run() for _ in range(TAKERS))
 
@@ -165,11 +166,9 @@ class Soak:
             await asyncio.sleep(self.load.sample_s)
             self.accounts.take()
 
-    async def _count_keys(self) -> None:
+    async def _count_in_the_middle(self) -> None:
         await asyncio.sleep(self.load.seconds / 2)
         self.before = await families(self.redis)
-        await asyncio.sleep(self.load.seconds / 2)
-        self.after = await families(self.redis)
 
     async def _all_replied(self) -> None:
         while self.ledger.lost:
