@@ -122,7 +122,8 @@ class BridgeApp(Starlette):
     """The web app of one process, with what its routes find there.
 
     `runtime`, `documents` and `logins` are there from the moment on that the process is ready.
-    `reloader` has the servers replaced while it runs.
+    `reloader` has the servers replaced while it runs. With `opens_console` who works on this
+    machine needs no login there, unless more than this machine can reach the bridge.
     """
 
     def __init__(
@@ -130,7 +131,10 @@ class BridgeApp(Starlette):
         settings: Settings,
         servers: Mapping[str, Server],
         reloader: Reloader | None = None,
+        *,
+        opens_console: bool = False,
     ) -> None:
+        self._opens_console = opens_console
         self.readiness = Readiness()
         streams = OpenStreams(settings.streams_max)
         self.web = WebState(
@@ -173,7 +177,8 @@ class BridgeApp(Starlette):
             self.documents = ClientDocuments(runtime.web.receivers.http, settings.oauth_app_schemes)
             runtime.load.streams = self.mcp.streams.__len__
             runtime.load.is_draining = self.mcp.streams.draining.is_set
-            self.logins = Logins(runtime.web.authenticator.grants, settings)
+            grants = runtime.web.authenticator.grants
+            self.logins = Logins(grants, settings, is_open=self._opens_console)
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())
             self._warn_of_stranded()

@@ -30,6 +30,7 @@ from bridge.cli.up import (
     until_stopped,
 )
 from bridge.cli.welcome import base_url
+from bridge.configuration.load import is_reachable
 from bridge.configuration.settings import Settings, data_dir_of
 from bridge.local.data_folder import in_data_folder
 from bridge.local.file_changes import changes_at, code_changes
@@ -131,7 +132,9 @@ class DevSession:
         self._base = base_url(settings.host, settings.port)
         self._files = ServedFiles(planned.environ, planned.configuration)
         self._log = log
-        self._live = LiveView(self._head, self._faults, planned.environ) if log else None
+        self._console = f"{self._base}/console"
+        live = partial(LiveView, self._head, self._faults, planned.environ, self._console)
+        self._live = live() if log else None
         self._output = self._live or PlainLines(click.echo)
         stand_in = planned.environ["BRIDGE_N8N_URL"] if asked.fake_n8n else ""
         self.development = Development(self._files, planned.reloaded, self._output.say, stand_in)
@@ -144,6 +147,8 @@ class DevSession:
     async def show(self) -> None:
         """Show what happens; never returns."""
         await greet(self.planned)
+        if not is_reachable(self.planned.configuration.settings):
+            click.echo(f"The console is open to whoever works on this machine: {self._console}\n")
         self.development.report()
         async with contextlib.AsyncExitStack() as stack:
             if self._asked.answers:
@@ -174,7 +179,7 @@ class DevSession:
         servers = ", ".join(self._files.servers)
         public_url = self.planned.configuration.settings.public_url
         return (
-            f"n8n-bridge dev   {public_url or self._base}   {servers}",
+            f"n8n-bridge dev   {public_url or self._base}   {servers}   console {self._console}",
             f"n8n {self.planned.environ['BRIDGE_N8N_URL']}{played}{claude}   log {self._log}",
         )
 

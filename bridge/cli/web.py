@@ -34,5 +34,6 @@ def run_web(
     make_room(settings.streams_max)
     listener = socket.socket(fileno=fd) if fd else listen(settings.host, settings.port)
     reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)
-    app = BridgeApp(settings, servers, reloader)
+    # It goes on whatever is wrong in files for `dev` alone, whose console is open on this machine.
+    app = BridgeApp(settings, servers, reloader, opens_console=keeps_going)
     serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from bridge.console.visits import COOKIE
+from bridge.console.visits import login_of
 from bridge.errors import MalformedError, TransientError
 from bridge.mcp.wires.event_stream import EventStream, Last, Source, event, keepalive
 from bridge.net.draining import COME_BACK_S
@@ -68,7 +68,7 @@ async def follow(request: Request) -> ASGIApp:
         MalformedError: there is nothing of the kind to watch.
         TransientError: this process holds as many streams as it may.
     """
-    login = await request.app.logins.find(request.cookies.get(COOKIE, ""))
+    login = await login_of(request)
     if login is None:
         return problem(HTTPStatus.UNAUTHORIZED, "log in at /console/login")
     watched, pace_s = _asked(request)
@@ -85,14 +85,14 @@ async def _told(
 
     It begins with a change: what came before it was not looked for.
     """
-    sealed, turn = request.cookies[COOKIE], request.app.runtime.mcp.keepalives.name()
+    turn = request.app.runtime.mcp.keepalives.name()
     with pages.counting(login):
         async with pages.changes.watching(watched, turn) as woken:
             yield BEGIN
             while True:
                 await asyncio.sleep(pace_s)
                 names = await woken.notified()
-                if turn in names and not await request.app.logins.find(sealed):
+                if turn in names and not await login_of(request):
                     yield LOGGED_OUT
                     return
                 yield CHANGED if watched.signal in names else keepalive()

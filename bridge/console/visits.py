@@ -14,8 +14,8 @@ from bridge.console.rendering import HEADERS, page
 from bridge.errors import BridgeError, ForbiddenError, MalformedError
 from bridge.net.request_body import read_body
 from bridge.runtime import WebRuntime
-from bridge.verbs.logins import Login
-from bridge.web.middleware import state_of
+from bridge.verbs.logins import Login, Logins
+from bridge.web.middleware import is_near, state_of
 from bridge.web.problems import status_of
 
 COOKIE = "bridge-console"
@@ -88,11 +88,18 @@ def redirect(request: Request, path: str) -> Response:
     return RedirectResponse(root_of(request) + path, HTTPStatus.SEE_OTHER, HEADERS)
 
 
+async def login_of(request: Request) -> Login | None:
+    """Find the login that a request comes with; None where it needs one."""
+    logins: Logins = request.app.logins
+    found = await logins.find(request.cookies.get(COOKIE, ""))
+    return await logins.here() if found is None and _needs_none(request) else found
+
+
 def looking(show_page: Show) -> Endpoint:
     """Return an endpoint that shows a page to whoever has logged in, and to others the form."""
 
     async def answer(request: Request) -> Response:
-        login = await request.app.logins.find(request.cookies.get(COOKIE, ""))
+        login = await login_of(request)
         if login is None:
             return _to_login(request)
         visit = Visit(request, login)
@@ -132,7 +139,7 @@ def offered(endpoint: Endpoint) -> Endpoint:
 
     async def answer(request: Request) -> ASGIApp:
         try:
-            if request.app.logins.are_offered:
+            if request.app.logins.are_offered or _needs_none(request):
                 return await endpoint(request)
             return page("stranger.html", HTTPStatus.NOT_FOUND, root=root_of(request), why=OFF)
         except BridgeError as error:
@@ -157,6 +164,17 @@ async def read_form(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
     except ValueError as error:
         raise MalformedError("the form cannot be read") from error
+
+
+def _needs_none(request: Request) -> bool:
+    """Report whether a request is let in as it is: by `dev`, from this machine's own browser.
+
+    Pages of other programs of this machine may read answers here (CORS), but not what somebody has
+    gone to.
+    """
+    is_gone_to = request.headers.get("sec-fetch-mode") == "navigate"
+    is_own = is_gone_to or _is_own_page(request)
+    return request.app.logins.is_open and is_near(request) and is_own
 
 
 def _is_own_page(request: Request) -> bool:

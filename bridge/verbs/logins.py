@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bridge.auth.authentication import is_same
 from bridge.auth.seals import seal, unseal
+from bridge.configuration.load import is_reachable
 from bridge.configuration.settings import Settings
 from bridge.errors import ForbiddenError, UnauthorizedError
 from bridge.models import Json
@@ -19,6 +20,7 @@ OPENID_LOGIN_S = 4 * 3600
 """Shorter, for who leaves a group at the issuer is still let in so long."""
 OPENID, ATTEMPT = "openid", "openid attempt"
 ATTEMPT_S = 600
+HERE = "this machine"
 NAME_CHARS_MAX = 100
 NO_ROLE = (
     "you are neither an operator nor a viewer here: an operator may name a claim of yours in "
@@ -38,13 +40,14 @@ class Role(StrEnum):
 class Login:
     """Somebody who has logged in; `csrf` is what proves that a form is one of theirs.
 
-    `name` is empty for one who came by a token.
+    `name` is empty for one who came by a token. It never `ends` of one who needed none.
     """
 
     role: Role
     name: str
     csrf: str
     sees_payloads: bool
+    ends: bool = True
 
     @property
     def who(self) -> str:
@@ -65,7 +68,7 @@ class Logins:
     once that is another. Of who came from an issuer it says what claim made them what they are.
     """
 
-    def __init__(self, grants: Grants, settings: Settings) -> None:
+    def __init__(self, grants: Grants, settings: Settings, *, is_open: bool = False) -> None:
         self._grants = grants
         named = {Role.OPERATOR: settings.operator_token, Role.VIEWER: settings.viewer_token}
         self._tokens = {role: token.get_secret_value() for role, token in named.items() if token}
@@ -76,6 +79,8 @@ class Logins:
         self.issuer = settings.console_issuer
         self._client = f"{settings.console_issuer} {settings.console_client_id}"
         self._viewers_see_payloads = settings.viewer_payloads
+        self.is_open = is_open and not is_reachable(settings)
+        """Whether who works on this machine needs no login."""
 
     @property
     def takes_tokens(self) -> bool:
@@ -112,6 +117,11 @@ class Logins:
                     told: Json = [nonce, role, claim, name_of(claims)]
                     return self._login(role, key, nonce, name_of(claims)), seal(told, key, OPENID)
         raise ForbiddenError(NO_ROLE, "")
+
+    async def here(self) -> Login:
+        """Return the login of whoever works on this machine, where they need none."""
+        key = await self._key(HERE)
+        return Login(Role.OPERATOR, "", _digest(key, "csrf").hex(), sees_payloads=True, ends=False)
 
     async def find(self, sealed: str) -> Login | None:
         """Return the login that a sealed text stands for; None where it counts no more."""

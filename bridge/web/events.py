@@ -12,9 +12,8 @@ from bridge.errors import NotFoundError, UnauthorizedError, UnprovenError
 from bridge.formats.json_text import decode, encode
 from bridge.log import OPERATOR, audit
 from bridge.models import Event, EventId, Reply, instant, paused_since
-from bridge.net.connection import is_proxied
 from bridge.runtime import WebRuntime
-from bridge.web.middleware import LOOPBACK, state_of
+from bridge.web.middleware import is_near, state_of
 
 
 async def show_event(request: Request) -> Response:
@@ -78,8 +77,7 @@ def demand_token(request: Request, token: SecretStr | None, setting: str) -> Non
         NotFoundError: off loopback while the setting is not set.
     """
     if token is None:
-        ends = {request.client.host if request.client else "localhost", request.url.hostname}
-        if is_proxied(request.headers) or not ends <= LOOPBACK:
+        if not is_near(request):
             raise NotFoundError(f"nothing here: {setting} is not set")
         return
     given = bearer(request.headers.get("authorization"))

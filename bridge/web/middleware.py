@@ -27,6 +27,7 @@ from typing_extensions import override
 from bridge.auth.throttle import GuessThrottle
 from bridge.configuration.settings import Settings
 from bridge.net.client_address import Clients
+from bridge.net.connection import is_proxied
 from bridge.net.draining import OpenStreams
 from bridge.net.problem import count_refusal, problem
 from bridge.net.request_body import BodyBudget
@@ -73,6 +74,12 @@ def state_of(request: Request) -> WebState:
     """Return what a request finds in its process."""
     state: WebState = request.app.web
     return state
+
+
+def is_near(request: Request) -> bool:
+    """Report whether a request comes from this machine, for it, and by no proxy that says so."""
+    ends = {request.client.host if request.client else "localhost", request.url.hostname}
+    return not is_proxied(request.headers) and ends <= LOOPBACK
 
 
 class HostGuard:

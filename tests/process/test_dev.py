@@ -124,6 +124,19 @@ async def test_claude_is_played_by_the_answers_and_each_change_is_a_line(
     await said(dev, rf"event  support/aside  {aside}  dead .*not now$")
 
 
+async def test_the_console_is_open_where_it_says(
+    dev: Running, kept_environ: dict[str, str]
+) -> None:
+    address = f"http://127.0.0.1:{kept_environ['BRIDGE_PORT']}/console"
+    await said(dev, f"^The console is open to whoever works on this machine: {address}$")
+    aside = await send(kept_environ, "aside", {})
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"{address}/events/{aside}")
+        assert (answer.status_code, "Run again as new" in answer.text) == (200, True)
+        proxied = await http.get(f"{address}/events", headers={"x-forwarded-for": "127.0.0.1"})
+        assert proxied.status_code == 404
+
+
 async def test_a_reply_that_is_refused_sets_its_event_aside(
     dev: Running, kept_environ: dict[str, str]
 ) -> None:

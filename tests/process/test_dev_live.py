@@ -128,6 +128,8 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
         again = (await screen.shows(r"sent again to support/ticket as (\S+)"))[1]
         assert again != sent
         await screen.shows(rf"▶ .* {again} +answered")
+        screen.press("c")
+        await screen.shows(rf"http://127.0.0.1:\d+/console/events/{again}")
         screen.press("e")
         edited = (await screen.shows(rf"sent again to support/ticket as (?!{again})(\S+)"))[1]
         await screen.shows(rf"▶ .* {edited} +answered")

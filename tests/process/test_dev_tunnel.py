@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from bridge.authoring.development.tunnel import SETTINGS, open_tunnel
@@ -55,6 +56,13 @@ async def test_the_bridge_is_reached_by_the_tunnels_address_until_both_end(
         assert dev.has_said(f"transport http support {PUBLIC}/mcp/support")
         asked = (tmp_path / "asked").read_text().split()
         assert asked[-2:] == ["--url", f"http://127.0.0.1:{environ['BRIDGE_PORT']}"]
+        assert not dev.has_said("The console is open")
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            for host in ("127.0.0.1", PUBLIC.removeprefix("https://")):
+                answer = await http.get(
+                    f"http://127.0.0.1:{environ['BRIDGE_PORT']}/console", headers={"host": host}
+                )
+                assert answer.status_code == 404
         web = environment_of(children_of(dev.process.pid)["web"])
         assert ({"BRIDGE_PUBLIC_URL": PUBLIC} | SETTINGS).items() <= web.items()
         pid = int((tmp_path / "pid").read_text())

@@ -27,14 +27,18 @@ Lines = Callable[[], tuple[str, ...]]
 class LiveView:
     """Shows what happens, newest first, and does what is asked for by keys.
 
-    `head` is what stands above all of it; `faults` says what is wrong in files now.
+    `head` is what stands above all of it; `faults` says what is wrong in files now, and `console`
+    is where the console is.
     """
 
-    def __init__(self, head: Lines, faults: Lines, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, head: Lines, faults: Lines, environ: Mapping[str, str], console: str
+    ) -> None:
         self._view = View(())
         self._head = head
         self._faults = faults
         self._environ = environ
+        self._console = console
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._sending = BackgroundTasks()
 
@@ -95,6 +99,9 @@ class LiveView:
             self._view = replace(self._view, details=details, chosen_id=chosen.record_id)
         elif key in ("enter", "back"):
             self._view = replace(self._view, details=None, scrolled=0)
+        elif key == "console":
+            kind = "calls" if chosen.is_call else "events"
+            self.say(f"{self._console}/{kind}/{chosen.record_id}")
         elif key == "again":
             self._sending.start(self._send_again(chosen, resending))
 

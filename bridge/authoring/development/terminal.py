@@ -29,6 +29,7 @@ KEYS = {
     "n": "newest",
     "r": "again",
     "e": "edit",
+    "c": "console",
     "q": "quit",
 }
 NO_EDITOR = "no editor is named: set EDITOR, to nano say, and start again"

@@ -16,8 +16,8 @@ from rich.text import Text
 from bridge.authoring.development.activity import Activity
 from bridge.log import printable
 
-HELP = "↑↓ choose   Enter details   r again   e edit, then again   n newest   q quit"
-HELP_DETAILS = "↑↓ scroll   Enter back   r again   e edit, then again   q quit"
+HELP = "↑↓ choose   Enter details   r again   e edit   c console   n newest   q quit"
+HELP_DETAILS = "↑↓ scroll   Enter back   r again   e edit   c console   q quit"
 SAID = 3
 """So many of the last messages are shown."""
 LEAST = 4
