@@ -1,6 +1,7 @@
 """The connections of one process to Redis, whose address says more than where it is."""
 
 import contextlib
+import os
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -51,9 +52,15 @@ class PrimaryConnection(Connection):
         _demand_primary(await self.read_response())
 
     def drop(self) -> None:
-        """Break it off; whoever waits on it finds out."""
-        if self._writer is not None:
-            self._writer.transport.abort()
+        """Break it off; whoever waits on it finds out.
+
+        An aborted transport of uvloop's raises what is no fault of a connection when it is next
+        written to, so the end is left to the system.
+        """
+        if self._writer is not None and not self._writer.transport.is_closing():
+            file = self._writer.get_extra_info("socket").fileno()
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file)) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
 
 class BlockingPrimaryConnection(BlockingConnection):

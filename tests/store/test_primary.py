@@ -22,6 +22,12 @@ WITHIN_S = 10.0
 
 
 @pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """Return the loop that processes run on: uvloop has words of its own for what is closed."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="module")
 async def group(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Replicated]:
     async with replicated(tmp_path_factory.mktemp("replicated")) as running:
         yield running
@@ -117,6 +123,22 @@ async def test_every_connection_of_a_process_leads_to_the_new_primary_soon(
     await come_back(old)
     await group.settled()
     assert [await old.ask("GET", name) for name in names] == ["after"] * 3
+
+
+async def test_a_command_on_a_connection_that_was_just_broken_off_fails_as_any_other(
+    connected: Connected,
+) -> None:
+    pool = connected.client.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+
+    async def ping() -> None:
+        await connection.send_command("PING")
+        await connection.read_response()
+
+    connection.drop()
+    with pytest.raises(RedisError):
+        await ping()
+    await pool.release(connection)
 
 
 async def test_a_group_that_nobody_can_lead_to_says_why_and_shows_no_password(
