@@ -24,7 +24,6 @@ from bridge.store.claims import ClaimStore
 from bridge.store.counters import Counters
 from bridge.store.event_feed import ArrivalStore, PushStore
 from bridge.store.events import EventStore
-from bridge.store.findings import FindingStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
 from bridge.store.inboxes import InboxStore
@@ -34,7 +33,7 @@ from bridge.store.minutes import MinuteStore
 from bridge.store.operators import OperatorStore
 from bridge.store.outbox import Outbox
 from bridge.store.pool import RedisConnections
-from bridge.store.presence import PresenceStore, ProcessLoad
+from bridge.store.presence import ProcessLoad
 from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
 from bridge.store.replies import DirectReplyStore, ReplyStore
 from bridge.store.runs import RunStore
@@ -49,13 +48,11 @@ from bridge.verbs.bulks import Bulks
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.elicitations import Elicitations
 from bridge.verbs.events import Events, Questions
-from bridge.verbs.findings import Findings
 from bridge.verbs.health import Health
 from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
 from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
-from bridge.verbs.presence import Attendance
 from bridge.verbs.pushes import Pushes
 from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
@@ -135,8 +132,6 @@ class WebRuntime:
     running_again: RunningAgain
     bulks: Bulks
     health: Health
-    presence: Attendance
-    findings: Findings
     receivers: Receivers
 
 
@@ -345,10 +340,6 @@ class _Parts:
             running_again=operating.running_again,
             bulks=operating.bulks,
             health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
-            findings=Findings(
-                FindingStore(self.steps), TokenStore(self.steps), self.settings, self.servers
-            ),
-            presence=Attendance(PresenceStore(self.steps)),
             receivers=self.receivers,
         )
 

@@ -11,6 +11,8 @@ from bridge.models import EventStatus
 from bridge.store.counters import Totals
 from bridge.store.histograms import Histogram
 from bridge.verbs.charts import Chart
+from bridge.verbs.findings import Findings, LastFindings
+from bridge.verbs.presence import Attendance
 
 P50, P99 = 0.5, 0.99
 
@@ -24,20 +26,27 @@ async def show_now(visit: Visit) -> Response:
         [(server.name, workflow) for server in servers for workflow in server.workflows],
     )
     is_day = visit.request.query_params.get("window") == "day"
-    findings = await runtime.findings.last()
-    if findings.is_due:
-        visit.request.app.mcp.tasks.start(runtime.findings.look())
+    findings = await _findings(visit)
     chart = await (runtime.health.last_day() if is_day else runtime.health.last_hour())
     return visit.page(
         "now.html",
         standing=_standing(totals),
         processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
-        takers=await runtime.presence.takers(servers),
+        takers=await Attendance.of(visit.process.steps).takers(servers),
         findings=findings,
         troubles=await troubles_of(visit, totals),
         is_day=is_day,
         plots=_plots(chart, "quarter of an hour" if is_day else "minute"),
     )
+
+
+async def _findings(visit: Visit) -> LastFindings:
+    """Return what was found wrong at the last look; where another is due, it begins beside."""
+    findings = Findings.of(visit.process.steps, visit.runtime.settings, visit.runtime.servers)
+    last = await findings.last()
+    if last.is_due:
+        visit.request.app.mcp.tasks.start(findings.look())
+    return last
 
 
 def _standing(totals: Totals) -> dict[str, str]:

@@ -34,6 +34,7 @@ from bridge.console.trials import (
     show_servers,
     show_workflow,
 )
+from bridge.console.value_pages import show_call_value, show_event_value
 from bridge.console.visits import Endpoint, acting, looking, offered, taking
 
 HOOK = "/console/servers/{server}/hooks/{hook}"
@@ -54,6 +55,8 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("POST", "/console/events/{event_id}/release"): acting(release_event),
     ("POST", "/console/events/{event_id}/expire"): acting(expire_event),
     ("POST", "/console/events/{event_id}/run-again"): acting(run_event_again),
+    ("GET", "/console/events/{event_id}/values/{name}"): looking(show_event_value),
+    ("GET", "/console/calls/{call_id}/values/{name}"): looking(show_call_value),
     ("GET", "/console/calls"): looking(show_calls),
     ("GET", "/console/calls/{call_id}"): looking(show_call),
     ("POST", "/console/calls/{call_id}/cancel"): acting(cancel_call),

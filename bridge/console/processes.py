@@ -3,8 +3,11 @@
 from starlette.responses import Response
 
 from bridge.console.visits import Visit
+from bridge.verbs.presence import Attendance
 
 
 async def show_processes(visit: Visit) -> Response:
     """Show every process that is alive or was lately."""
-    return visit.page("processes.html", processes=await visit.runtime.presence.processes())
+    return visit.page(
+        "processes.html", processes=await Attendance.of(visit.process.steps).processes()
+    )

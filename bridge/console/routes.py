@@ -48,6 +48,8 @@ ROUTES = (
     _route("POST", "/console/events/{event_id}/release"),
     _route("POST", "/console/events/{event_id}/expire"),
     _route("POST", "/console/events/{event_id}/run-again"),
+    _route("GET", "/console/events/{event_id}/values/{name}"),
+    _route("GET", "/console/calls/{call_id}/values/{name}"),
     _route("GET", "/console/calls"),
     _route("GET", "/console/calls/{call_id}"),
     _route("POST", "/console/calls/{call_id}/cancel"),

@@ -1,8 +1,9 @@
 """Payloads, results and answers as pages show them: a tree and a text, bounded, without secrets.
 
-No more of a value is read than is shown, however long it is. What carries a secret by its name, or
-by how it looks, is left out of both. To find out takes a while for texts that were made for it, so
-what is no trifle is looked at beside the loop.
+A page shows the beginning of what is long, and each place where something is left out leads to a
+page of what follows there. What carries a secret by its name, or by how it looks, is left out of
+both. To find out takes a while for texts that were made for it, so what is no trifle is looked at
+beside the loop.
 """
 
 import functools
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
+from bridge.errors import NotFoundError
 from bridge.formats.json_text import decode, off_loop, spell
+from bridge.formats.long_json import LongJson
+from bridge.formats.pointers import parts_of, pointer_to
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.models import Json
 
@@ -20,14 +24,40 @@ TRIFLE_BYTES = 1024
 NODES_MAX = 1000
 DEPTH_MAX = 30
 TEXT_CHARS_MAX = 4000
+OVERLAP_CHARS = 200
+"""So much before and behind a piece of a text is looked at for a secret that the cut would hide."""
 SECRET = "[secret]"  # noqa: S105 - what stands in place of one
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a value: what a JSON Pointer names, or what follows there.
+
+    That is, of an object or array, behind the member `after`; of a text, from the character
+    `offset` on.
+    """
+
+    pointer: str = ""
+    after: str | None = None
+    offset: int = 0
+
+    @property
+    def is_secret(self) -> bool:
+        """Report whether a name on the way says that it holds a secret."""
+        return any(map(names_a_secret, parts_of(self.pointer)))
+
+    @property
+    def first(self) -> int:
+        """The index of the first member of an array that is shown."""
+        return int(self.after) + 1 if self.after is not None and self.after.isdecimal() else 0
 
 
 @dataclass(frozen=True)
 class ValueNode:
     """A value in a tree; `kind` is `object`, `list`, `text`, `plain` or `secret`.
 
-    `left_out` says how many members are not shown.
+    `left_out` says how many members are not shown, where that is known, and `more` the place where
+    it goes on.
     """
 
     name: str
@@ -35,6 +65,7 @@ class ValueNode:
     text: str = ""
     members: tuple["ValueNode", ...] = ()
     left_out: int = 0
+    more: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -55,15 +86,66 @@ async def shown_value(content: bytes) -> ShownValue | None:
     """Return what to show of JSON that is on record; None where there is none."""
     if not content:
         return None
-    return await off_loop(len(content), functools.partial(_shown, content), TRIFLE_BYTES)
-
-
-def _shown(content: bytes) -> ShownValue:
     is_cut = len(content) > READ_BYTES
-    kept = _beginning(content) if is_cut else decode(content)
-    value = masked(kept)
-    is_whole = not is_cut and value == kept
-    return ShownValue(len(content), is_cut, is_whole, _Tree().node("", value), spell(value))
+    head = content[:READ_BYTES].decode(errors="ignore") if is_cut else content
+    show = functools.partial(_shown, head, Place(), is_cut=is_cut, size_bytes=len(content))
+    return await off_loop(len(content), show, TRIFLE_BYTES)
+
+
+async def shown_part(content: bytes, place: Place) -> ShownValue:
+    """Return what to show of a part of JSON that is on record.
+
+    Raises:
+        NotFoundError: it has no such place.
+    """
+    whole = LongJson(content.decode())
+    if place.after is not None:
+        member = place.pointer + pointer_to([place.after])
+        text, is_cut = await whole.behind(member, READ_BYTES)
+        return await _beside(text, place, is_cut=is_cut)
+    text = await whole.text_at(place.pointer)
+    if text.startswith('"'):
+        return await off_loop(READ_BYTES, functools.partial(_piece, text, place), TRIFLE_BYTES)
+    return await _beside(text[:READ_BYTES], place, is_cut=len(text) > READ_BYTES)
+
+
+async def _beside(text: str, place: Place, *, is_cut: bool) -> ShownValue:
+    show = functools.partial(_shown, text, place, is_cut=is_cut, size_bytes=len(text))
+    return await off_loop(len(text), show, TRIFLE_BYTES)
+
+
+def place_of(query: Mapping[str, str]) -> Place:
+    """Return the place that an address names.
+
+    Raises:
+        NotFoundError: it names none.
+    """
+    pointer, offset = query.get("at", ""), query.get("offset", "0")
+    try:
+        parts_of(pointer)
+    except ValueError as error:
+        raise NotFoundError(f"the place {error}") from error
+    return Place(pointer, query.get("after"), int(offset) if offset.isdecimal() else 0)
+
+
+def _shown(content: bytes | str, place: Place, *, is_cut: bool, size_bytes: int) -> ShownValue:
+    kept = from_json(content, allow_partial="trailing-strings") if is_cut else decode(content)
+    value = masked(kept, is_secret=place.is_secret)
+    tree = _Tree().node("", value, place, is_cut=is_cut)
+    return ShownValue(size_bytes, is_cut, not is_cut and value == kept, tree, spell(value))
+
+
+def _piece(text: str, place: Place) -> ShownValue:
+    """Return a piece of a text; of one that would cut a secret, nothing."""
+    around = LongJson(text[1:-1])
+    before = max(place.offset - OVERLAP_CHARS, 0)
+    looked_at = around.page(before, READ_BYTES + 2 * OVERLAP_CHARS).text
+    found = around.page(place.offset, READ_BYTES)
+    is_secret = place.is_secret or holds_a_secret(looked_at)
+    more = None if found.next_offset is None else Place(place.pointer, offset=found.next_offset)
+    shown = SECRET if is_secret else found.text
+    node = ValueNode("", "secret" if is_secret else "text", shown, more=more)
+    return ShownValue(len(text), more is not None, is_whole=False, tree=node, raw=shown)
 
 
 def shown_text(text: str) -> str:
@@ -96,32 +178,39 @@ def masked(value: Json, *, is_secret: bool = False, depth: int = 0) -> Json:
     }
 
 
-def _beginning(content: bytes) -> Json:
-    text = content[:READ_BYTES].decode(errors="ignore")
-    value: Json = from_json(text, allow_partial="trailing-strings")
-    return value
-
-
 class _Tree:
     """Makes nodes of values until there are as many as a page can bear."""
 
     def __init__(self) -> None:
         self._left = NODES_MAX
 
-    def node(self, name: str, value: Json) -> ValueNode:
+    def node(self, name: str, value: Json, place: Place, *, is_cut: bool) -> ValueNode:
+        """Return the node of what stands at a place; of one that is cut, it goes on at its end."""
         self._left -= 1
         if isinstance(value, dict):
-            return self._container(name, "object", value)
+            return self._container(name, "object", value, place, is_cut=is_cut)
         if isinstance(value, list):
-            return self._container(name, "list", {str(i): each for i, each in enumerate(value)})
+            items = {str(place.first + i): each for i, each in enumerate(value)}
+            return self._container(name, "list", items, place, is_cut=is_cut)
         if isinstance(value, str):
-            return ValueNode(name, "secret" if value == SECRET else "text", value)
+            more = Place(place.pointer) if is_cut or len(value) > TEXT_CHARS_MAX else None
+            return ValueNode(name, "secret" if value == SECRET else "text", value, more=more)
         return ValueNode(name, "plain", spell(value))
 
-    def _container(self, name: str, kind: str, value: Mapping[str, Json]) -> ValueNode:
-        members = []
+    def _container(
+        self, name: str, kind: str, value: Mapping[str, Json], place: Place, *, is_cut: bool
+    ) -> ValueNode:
+        members: list[ValueNode] = []
+        names = list(value)
         for own, each in value.items():
             if self._left <= 0:
                 break
-            members.append(self.node(own, each))
-        return ValueNode(name, kind, str(len(value)), tuple(members), len(value) - len(members))
+            within = Place(place.pointer + pointer_to([own]))
+            members.append(self.node(own, each, within, is_cut=is_cut and own == names[-1]))
+        left_out = len(names) - len(members)
+        if is_cut and not left_out and members and members[-1].kind == "plain":
+            members.pop()  # it may be the beginning of a number
+        more = None
+        if members and (is_cut or left_out):
+            more = Place(place.pointer, names[len(members) - 1])
+        return ValueNode(name, kind, str(len(value)), tuple(members), left_out, more)

@@ -13,7 +13,7 @@ from bridge.auth.authentication import is_same
 from bridge.console.rendering import HEADERS, page
 from bridge.errors import BridgeError, ForbiddenError, MalformedError
 from bridge.net.request_body import read_body
-from bridge.runtime import WebRuntime
+from bridge.runtime import Runtime, WebRuntime
 from bridge.verbs.logins import Login, Logins
 from bridge.web.middleware import is_near, state_of
 from bridge.web.problems import status_of
@@ -44,6 +44,12 @@ class Visit:
     def runtime(self) -> WebRuntime:
         """What pages work with."""
         return state_of(self.request).runtime
+
+    @property
+    def process(self) -> Runtime:
+        """The whole process, for verbs that pages alone need."""
+        process: Runtime = self.request.app.runtime
+        return process
 
     @property
     def section(self) -> str:

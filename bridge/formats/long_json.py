@@ -68,13 +68,30 @@ class LongJson:
         Raises:
             NotFoundError: it leads nowhere.
         """
+        start, end = await self._span(pointer)
+        return self.text[start:end]
+
+    async def behind(self, pointer: str, chars: int) -> tuple[str, bool]:
+        """Return what stands behind a member in its array or object, that bracket before it.
+
+        Of more than `chars` characters it is the beginning, which is no whole JSON: True then.
+
+        Raises:
+            NotFoundError: it leads nowhere.
+        """
+        _, member_end = await self._span(pointer)
+        start, end = await self._span(pointer.rpartition("/")[0])
+        begin = end_of_blank(self.text, member_end)
+        return self.text[start] + self.text[begin:end][:chars], end - begin > chars
+
+    async def _span(self, pointer: str) -> Span:
         key = (hash(self.text), len(self.text), pointer)
-        start, end = _places.get(key) or await _Walk(self.text).to(pointer)
-        _places[key] = (start, end)
+        span = _places.get(key) or await _Walk(self.text).to(pointer)
+        _places[key] = span
         _places.move_to_end(key)
         if len(_places) > PLACES_KEPT:
             _places.popitem(last=False)
-        return self.text[start:end]
+        return span
 
 
 def _character(escape: re.Match[str]) -> str:
@@ -112,19 +129,19 @@ class _Walk:
         if not is_object and (self._text[at] != "[" or not re.fullmatch("0|[1-9][0-9]*", name)):
             return None
         found, index = None, 0
-        at = self._after_blank(at + 1)
+        at = end_of_blank(self._text, at + 1)
         while self._text[at] not in "]}":
             own = str(index)
             if is_object:
                 end = await self._end(at)
                 own = json.loads(self._text[at:end])
-                at = self._after_blank(end)
+                at = end_of_blank(self._text, end)
             end = await self._end(at)
             if own == name:
                 found = (at, end)  # of two members of one name the last one counts
                 if not is_object:
                     break
-            at, index = self._after_blank(end), index + 1
+            at, index = end_of_blank(self._text, end), index + 1
         return found
 
     async def _end(self, at: int) -> int:
@@ -147,10 +164,12 @@ class _Walk:
         if self._steps % STEPS_AT_ONCE == 0:
             await asyncio.sleep(0)
 
-    def _after_blank(self, at: int) -> int:
-        return _end_of(_BLANK.match(self._text, at))
-
 
 def _end_of(found: re.Match[str] | None) -> int:
     assert found is not None, "what is kept is valid JSON"
     return found.end()
+
+
+def end_of_blank(text: str, at: int) -> int:
+    """Return where the next value, name or bracket begins."""
+    return _end_of(_BLANK.match(text, at))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from bridge.configuration.load import unguarded
 from bridge.configuration.servers import Server
@@ -14,6 +15,7 @@ from bridge.diagnosis.observations import Level, Observation
 from bridge.diagnosis.redis_store import check_redis
 from bridge.diagnosis.tokens import of_tokens
 from bridge.store.findings import FindingStore
+from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 
 ENDS_AFTER_S = 15.0
@@ -46,6 +48,11 @@ class Findings:
         self._tokens = tokens
         self._settings = settings
         self._servers = servers
+
+    @classmethod
+    def of(cls, steps: Steps, settings: Settings, servers: Mapping[str, Server]) -> Self:
+        """Return what a process looks by."""
+        return cls(FindingStore(steps), TokenStore(steps), settings, servers)
 
     async def last(self) -> LastFindings:
         """Return what was found at the last look, errors first."""

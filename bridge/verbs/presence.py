@@ -1,9 +1,11 @@
 """Who is there: the processes of the bridge, and the clients that wait for events."""
 
 from collections.abc import Iterable
+from typing import Self
 
 from bridge.configuration.servers import Server
 from bridge.store.presence import KnownProcess, PresenceStore, WaitingTakers
+from bridge.store.steps import Steps
 
 
 class Attendance:
@@ -11,6 +13,11 @@ class Attendance:
 
     def __init__(self, store: PresenceStore) -> None:
         self._store = store
+
+    @classmethod
+    def of(cls, steps: Steps) -> Self:
+        """Return what a process finds it out by."""
+        return cls(PresenceStore(steps))
 
     async def processes(self) -> list[KnownProcess]:
         """Return every process on record, by kind, those that were started last first."""

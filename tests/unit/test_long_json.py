@@ -103,3 +103,19 @@ async def test_others_run_while_a_pointer_is_followed(monkeypatch: pytest.Monkey
 def test_only_what_is_long_is_kept_as_text() -> None:
     assert read_kept(b'{"a": 1}') == {"a": 1}
     assert isinstance(read_kept(json.dumps("a" * LONG_BYTES).encode()), LongJson)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "chars", "found"),
+    [
+        ("/rows/0", 100, ('[2,{"b":3}]', False)),
+        ("/rows/1", 4, ('[{"b"', True)),
+        ("/rows/2", 100, ("[]", False)),
+        ("/a", 100, ('{"rows":[1,2,{"b":3}]}', False)),
+    ],
+)
+async def test_what_stands_behind_a_member_is_an_array_or_object_again(
+    pointer: str, chars: int, found: tuple[str, bool]
+) -> None:
+    text = '{"a": 1, "rows":[1,2,{"b":3}]}'
+    assert await LongJson(text).behind(pointer, chars) == found

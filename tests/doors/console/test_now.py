@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from bridge.local.ports import free_port
 from bridge.store.keys import PREFIX
+from bridge.verbs.findings import Findings
 from tests.doors.console.operating import Desktop, desktop
 from tests.waiting import wait_until
 
@@ -99,7 +100,8 @@ async def test_one_of_all_who_open_the_page_looks_and_not_again_within_half_a_mi
     redis_url: str,
 ) -> None:
     async with desktop(redis_url) as desk:
-        findings = desk.door.runtime.web.findings
+        web = desk.door.runtime.web
+        findings = Findings.of(desk.door.runtime.steps, web.settings, web.servers)
         asked = [await findings.last() for _ in range(3)]
         assert [each.is_due for each in asked] == [True, False, False]
         await findings.look()
