@@ -75,6 +75,7 @@ first-call: .venv/.dev
 
 schema: .venv/.runtime
 	$(BIN)/python -m bridge.configuration.schema > bridge/server_file.schema.json
+	$(BIN)/python -m bridge.configuration.schema alerts > bridge/alert_file.schema.json
 
 # Chooses the newest versions that pyproject.toml allows, in an environment with nothing else in it.
 lock:

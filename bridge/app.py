@@ -11,6 +11,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 from typing_extensions import override
 
+from bridge.alerting import watch_alerts
+from bridge.configuration.current import CurrentAlerts
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.console.routes import ROUTES as CONSOLE
@@ -141,6 +143,7 @@ class BridgeApp(Starlette):
             Clients(TrustedProxies(settings.trusted_proxies)),
             BodyBudget(settings.max_body_bytes),
             streams,
+            reloader.alerts if reloader else CurrentAlerts(),
         )
         self.mcp = McpState(
             {name: McpEndpoint(server) for name, server in servers.items()},
@@ -181,6 +184,7 @@ class BridgeApp(Starlette):
             self.logins = Logins(grants, settings, is_open=self._opens_console)
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())
+            self.mcp.tasks.start(watch_alerts(runtime, self.web.alerts))
             self._warn_of_stranded()
             self.readiness.open()
             reloading = reloader.running(runtime, self.prepare) if reloader else None

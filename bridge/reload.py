@@ -1,13 +1,13 @@
-"""Server files that are read anew while the process runs: all of them, in one step, or none."""
+"""Files that are read anew while the process runs: all of them, in one step, or none."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bridge.configuration.current import Servers
-from bridge.configuration.load import read_servers_anew
+from bridge.configuration.current import CurrentAlerts, Servers
+from bridge.configuration.load import ReadAnew, read_anew
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.ending import end
@@ -33,7 +33,7 @@ def prepare_nothing(_servers: Mapping[str, Server]) -> Step:
 
 @dataclass(frozen=True)
 class Reloader:
-    """Replaces the servers of a process by what their files hold now, at each SIGHUP.
+    """Replaces the servers and alerts of a process by what their files hold now, at each SIGHUP.
 
     With `changes` also at each of these. One that `keeps_going` replaces those that are sound.
     """
@@ -44,6 +44,7 @@ class Reloader:
     hangups: Hangups
     changes: AsyncIterator[None] | None = None
     keeps_going: bool = False
+    alerts: CurrentAlerts = field(default_factory=CurrentAlerts)
 
     @contextlib.asynccontextmanager
     async def running(
@@ -80,15 +81,16 @@ class Reloader:
 
     async def _replace(self, runtime: Runtime, prepare: Prepare) -> None:
         before = self.servers.now
-        last = before if self.keeps_going else None
-        found = await asyncio.to_thread(read_servers_anew, self.environ, self.settings, last)
-        servers = self.servers.merged(found)
+        last = ReadAnew(dict(before), self.alerts.now) if self.keeps_going else None
+        found = await asyncio.to_thread(read_anew, self.environ, self.settings, last)
+        servers = self.servers.merged(found.servers)
         await runtime.mcp.authenticator.tokens.demand_guards(servers)
         schemas = runtime.mcp.schemas
         compiled = await asyncio.to_thread(schemas.compiled, _schemas_of(servers))
         take_step = await asyncio.to_thread(prepare, servers)
         # From here on nothing is waited for: what is asked meets all of the old or all of the new.
         self.servers.replace(servers)
+        self.alerts.now = found.alerts
         schemas.replace(compiled)
         take_step()
         logger.info("server_files.reloaded", extra=_difference(before, servers))

@@ -26,6 +26,7 @@ from bridge.n8n.connections import FreshConnection
 from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
 from bridge.reload import Reloader
+from bridge.store.alerts import AlertStore
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
@@ -54,6 +55,8 @@ POINTS: dict[str, tuple[type, str]] = {
     "reply-leased": (ReplyStore, "lease"),
     "reply-answered": (N8n, "resume"),
     "reply-settled": (ReplyStore, "settle"),
+    "alert-decided": (AlertStore, "judge"),
+    "alert-taken": (AlertStore, "take"),
     "telling-leased": (SubscriptionStore, "lease"),
     "telling-posted": (Receivers, "post"),
     "telling-advanced": (SubscriptionStore, "advance"),

@@ -48,7 +48,7 @@ def worker(
     hangups = Hangups()
     from uvicorn.loops.auto import auto_loop_factory
 
-    from bridge.configuration.current import Servers
+    from bridge.configuration.current import CurrentAlerts, Servers
     from bridge.configuration.load import process_configuration
     from bridge.meters import show_meters
     from bridge.reload import Reloader
@@ -66,6 +66,7 @@ def worker(
     begin_tracing(environ, "worker")
     if metrics_port:
         show_meters(metrics_host, metrics_port)
-    reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)
+    alerts = CurrentAlerts(configuration.alerts)
+    reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going, alerts)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(run_worker(reloader, concurrency))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from bridge.alerting import watch_alerts
 from bridge.configuration.servers import Server
 from bridge.ending import end
 from bridge.errors import ConfigurationError
@@ -77,6 +78,7 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
         handlers = HandlerProcesses(reloader.environ)
         await stack.enter_async_context(handlers.running(servers))
         sweeping = asyncio.create_task(Sweeper(runtime.workers).run())
+        watching = asyncio.create_task(watch_alerts(runtime, reloader.alerts))
         runtime.stores.runs.places = runtime.load.places = concurrency
         # Those beyond are for calls that ask for a place, and for who holds none while others wait.
         at_once = concurrency + max(concurrency // 8, 1)
@@ -96,4 +98,4 @@ async def run_worker(reloader: Reloader, concurrency: int) -> None:
             async with reloader.running(runtime, partial(prepared, handlers)):
                 await unless_ended(runtime.steps, working)
         finally:
-            await end(sweeping)
+            await end(sweeping, watching)

@@ -281,3 +281,11 @@ def _tokens() -> click.Command:
     from bridge.cli.tokens import tokens
 
     return tokens
+
+
+@commands.later("alerts")
+def _alerts() -> click.Command:
+    """See what fires, and try the receivers of alerts."""
+    from bridge.cli.alerts import alerts
+
+    return alerts

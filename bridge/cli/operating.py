@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
+from bridge.configuration.alert_files import read_alert_file
 from bridge.configuration.demo import as_up_sees_to, with_demo
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
@@ -19,12 +20,14 @@ from bridge.models import new_process_id
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
+from bridge.store.alerts import AlertStore
 from bridge.store.breakers import Breakers
 from bridge.store.pool import open_pool
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
+from bridge.verbs.alerts import FiringAlerts
 from bridge.verbs.bulks import Bulks
 from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
@@ -48,6 +51,7 @@ class Operation:
     running_again: RunningAgain
     bulks: Bulks
     tokens: Tokens
+    alerts: FiringAlerts
     settings: Settings
     servers: Mapping[str, Server]
 
@@ -77,9 +81,11 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     """Connect to the store and register nothing there: a command is no process of the bridge."""
     folder = servers_dir_of(with_demo(environ))
-    files = read_server_files(folder, as_up_sees_to(environ))
+    seen = as_up_sees_to(environ)
+    files = read_server_files(folder, seen)
     # The files need not be sound: only for making tokens does it matter what they hold.
-    settings = Settings.from_environ(environ, files.variables)
+    known = files.variables | read_alert_file(seen, files).variables
+    settings = Settings.from_environ(environ, known)
     url = settings.redis_url or address_in(settings.data_dir / "valkey")
     if url is None:
         raise ConfigurationError((_nowhere(settings),))
@@ -87,7 +93,8 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
         steps = Steps(client, PATIENCE_S)
         async with steps.running():
             queue, addresses = Queue(client), ReplyAddresses.of(settings)
-            store = ReplyStore(steps, new_process_id("operator"))
+            process = new_process_id("operator")
+            store = ReplyStore(steps, process)
             replies = Replies(store, Breakers(steps), queue, addresses, settings.reply_retry_s)
             schemas = SchemaCache(PATIENCE_S)
             verbs = OperatorVerbs.of(steps, queue, files.servers, settings, schemas, replies)
@@ -97,6 +104,7 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
                 verbs.running_again,
                 verbs.bulks,
                 Tokens(TokenStore(steps), settings),
+                FiringAlerts(AlertStore(steps, process)),
                 settings,
                 files.servers,
             )

@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 
 from bridge.app import BridgeApp
-from bridge.configuration.current import Servers
+from bridge.configuration.current import CurrentAlerts, Servers
 from bridge.configuration.load import process_configuration
 from bridge.local.hangups import Hangups
 from bridge.local.ports import listen, make_room
@@ -33,7 +33,8 @@ def run_web(
     settings, servers = configuration.settings, Servers(configuration.servers)
     make_room(settings.streams_max)
     listener = socket.socket(fileno=fd) if fd else listen(settings.host, settings.port)
-    reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going)
+    alerts = CurrentAlerts(configuration.alerts)
+    reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going, alerts)
     # It goes on whatever is wrong in files for `dev` alone, whose console is open on this machine.
     app = BridgeApp(settings, servers, reloader, opens_console=keeps_going)
     serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)

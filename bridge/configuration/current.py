@@ -1,11 +1,13 @@
-"""The servers that a process serves now: one object that all share, replaced in one step."""
+"""What a process serves now, and whom it alerts: objects that all share, replaced in one step."""
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Self
 
 from typing_extensions import override
 
+from bridge.configuration.alerts import Alerts
 from bridge.configuration.servers import Server
 
 
@@ -60,6 +62,13 @@ class Servers(Mapping[str, Server]):
             if began_at < replaced_at and name in earlier:
                 return earlier[name]
         return self.now.get(name)
+
+
+@dataclass
+class CurrentAlerts:
+    """The alerts of a process, as their file was read last; None where no file is named."""
+
+    now: Alerts | None = None
 
 
 def _longest_s(servers: Mapping[str, Server]) -> float:

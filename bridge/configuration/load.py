@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from bridge.configuration.alert_files import read_alert_file
+from bridge.configuration.alerts import Alerts
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of, variable
@@ -34,10 +36,11 @@ class Configuration:
     short_secrets: tuple[str, ...] = ()
     unheeded: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    alerts: Alerts | None = None
 
 
 def read_configuration(environ: Mapping[str, str], *, keeps_going: bool = False) -> Configuration:
-    """Read the settings, and the server files that they point to.
+    """Read the settings, the server files that they point to, and the file of alerts.
 
     When it `keeps_going`, files that are not sound are left out.
 
@@ -45,42 +48,56 @@ def read_configuration(environ: Mapping[str, str], *, keeps_going: bool = False)
         ConfigurationError: naming every fault of both at once.
     """
     files = read_server_files(servers_dir_of(environ), environ)
+    alerts = read_alert_file(environ, files)
     short = (*short_in_settings(environ), *files.short_secrets)
-    faults = (*(() if keeps_going else files.faults), *(short if is_reachable_by(environ) else ()))
+    unsound = (*files.faults, *alerts.faults)
+    faults = (*(() if keeps_going else unsound), *(short if is_reachable_by(environ) else ()))
     try:
-        settings = Settings.from_environ(environ, files.variables)
+        settings = Settings.from_environ(environ, files.variables | alerts.variables)
     except ConfigurationError as error:
         raise ConfigurationError((*error.faults, *faults)) from error
     faults += tuple(faults_between(settings))
     if faults:
         raise ConfigurationError(faults)
     return Configuration(
-        settings, files.servers, files.warnings, short, files.unheeded, files.faults
+        settings, files.servers, files.warnings, short, files.unheeded, unsound, alerts.alerts
     )
 
 
-def read_servers_anew(
-    environ: Mapping[str, str],
-    settings: Settings,
-    last: Mapping[str, Server] | None = None,
-) -> dict[str, Server]:
-    """Read the server files of a process that runs; its settings stay as they are.
+@dataclass(frozen=True)
+class ReadAnew:
+    """What the files of a process that runs hold now."""
 
-    With those that were served `last`, what is not sound is logged, and nothing of it is taken
-    away: in place of a file with a fault its server stands as it was.
+    servers: dict[str, Server]
+    alerts: Alerts | None
+
+
+def read_anew(
+    environ: Mapping[str, str], settings: Settings, last: ReadAnew | None = None
+) -> ReadAnew:
+    """Read the server files and the alerts of a process that runs; its settings stay as they are.
+
+    With what was there `last`, what is not sound is logged, and nothing of it is taken away: in
+    place of a file with a fault its server, or the alerts, stand as they were.
 
     Raises:
         ConfigurationError: naming every fault of the files.
     """
     files = read_server_files(servers_dir_of(environ), environ)
+    alerts = read_alert_file(environ, files)
     faults = files.short_secrets if is_reachable(settings) else ()
     if last is None:
-        faults = files.faults + faults
+        faults = files.faults + alerts.faults + faults
     if faults:
         raise ConfigurationError(faults)
-    log_faults(files.faults)
+    log_faults(files.faults + alerts.faults)
     log_warnings(files.warnings + files.unheeded, files.short_secrets)
-    return {**(last or {}), **files.servers} if files.faults else files.servers
+    if last is None:
+        return ReadAnew(files.servers, alerts.alerts)
+    return ReadAnew(
+        {**last.servers, **files.servers} if files.faults else files.servers,
+        last.alerts if alerts.faults else alerts.alerts,
+    )
 
 
 def log_faults(faults: Iterable[str]) -> None:

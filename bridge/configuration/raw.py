@@ -18,7 +18,7 @@ def text(value: Any) -> str:
 
 
 def entries(server: Any, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return the `hooks` or `workflows` of a server, by name."""
+    """Return the `hooks` or `workflows` of a server, or `receivers` of alerts, by name."""
     for name, entry in mapping(mapping(server).get(kind)).items():
         if isinstance(entry, Mapping):
             yield name, entry

@@ -68,6 +68,12 @@ EXECUTION_UNREACHABLE = Rule(
     "A workflow's executions cannot be followed, for want of a way to n8n's API.",
     "Set BRIDGE_N8N_URL and BRIDGE_N8N_API_KEY, or choose another `result`.",
 )
+PLACE_UNKNOWN = Rule(
+    "place-unknown",
+    Severity.ERROR,
+    "An alert is about a server, hook or workflow that there is not.",
+    "Name one that a server file has.",
+)
 SETTING_WRONG = Rule(
     "setting-wrong",
     Severity.ERROR,
@@ -174,6 +180,7 @@ STOPPING = (
     NAME_TAKEN,
     EXECUTION_UNREACHABLE,
     *OF_HANDLERS,
+    PLACE_UNKNOWN,
     SETTING_WRONG,
 )
 """What no start is made with."""

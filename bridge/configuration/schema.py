@@ -1,13 +1,14 @@
-"""The JSON Schema of server files, for editors.
+"""The JSON Schemas of server files and of the file of alerts, for editors.
 
-`python -m bridge.configuration.schema` prints it.
+`python -m bridge.configuration.schema` prints the first, with `alerts` behind it the other.
 """
 
 import json
 import sys
 from typing import Any
 
-from bridge.configuration.fields import NOT_IN_FILES
+from bridge.configuration.alerts import Alerts
+from bridge.configuration.fields import NOT_IN_FILES, Entry
 from bridge.configuration.servers import Server
 
 _FILLED_IN = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
@@ -22,12 +23,17 @@ def server_file_schema() -> dict[str, Any]:
 
     It judges each key by itself; what several of them must be together only the loader knows.
     """
-    schema = _rewrite(Server.model_json_schema(by_alias=True, mode="validation"))
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A server file of the bridge between n8n and Claude",
-        **schema,
-    }
+    return _schema_of(Server, "A server file of the bridge between n8n and Claude")
+
+
+def alert_file_schema() -> dict[str, Any]:
+    """Make the schema of a file of alerts, likewise."""
+    return _schema_of(Alerts, "The alerts of the bridge between n8n and Claude")
+
+
+def _schema_of(model: type[Entry], title: str) -> dict[str, Any]:
+    schema = _rewrite(model.model_json_schema(by_alias=True, mode="validation"))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
 
 
 def _rewrite(schema: dict[str, Any]) -> dict[str, Any]:
@@ -50,5 +56,6 @@ def _rewrite_member(keyword: str, member: Any) -> Any:
 
 
 if __name__ == "__main__":  # pragma: no cover - what `make schema` runs
-    json.dump(server_file_schema(), sys.stdout, indent=2, ensure_ascii=False)
+    make = alert_file_schema if sys.argv[1:] == ["alerts"] else server_file_schema
+    json.dump(make(), sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bridge.configuration.documents import Document, UnreadableError, read_document
-from bridge.configuration.fields import rule_of
+from bridge.configuration.entries import read_entry
 from bridge.configuration.findings import Finding, Rule, at
 from bridge.configuration.rules import (
     EXECUTION_UNREACHABLE,
@@ -20,14 +18,12 @@ from bridge.configuration.rules import (
     PATTERN_SLOW,
     SECRET_SHORT,
     STOPPING,
-    VARIABLE_UNSET,
 )
 from bridge.configuration.servers import Server
 from bridge.configuration.short_secrets import short_in_file
 from bridge.configuration.tool_limits import cautions, faults_of_tools
 from bridge.configuration.variables import Variables
 from bridge.errors import Fault
-from bridge.formats.pointers import parts_of
 
 TO_FOLLOW = ("BRIDGE_N8N_URL", "BRIDGE_N8N_API_KEY")
 """What the executions of workflows are followed with, at n8n's API."""
@@ -159,21 +155,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
 def _read_server(
     document: Document, variables: Variables, filled: Any, unfilled: tuple[Fault, ...]
 ) -> tuple[Server | None, list[Finding]]:
-    findings = [
-        document.finding(VARIABLE_UNSET, parts_of(fault.pointer), fault.detail)
-        for fault in unfilled
-    ]
-    server = None
-    try:
-        server = Server.model_validate(filled, by_name=False)
-    except ValidationError as error:
-        # What could not be filled in was named already; what else is wrong with it is no news.
-        known = {tuple(map(str, parts_of(fault.pointer))) for fault in unfilled}
-        findings += [
-            document.finding(rule_of(details), details["loc"], details["msg"])
-            for details in error.errors(include_url=False)
-            if document.nearest(details["loc"]) not in known
-        ]
+    server, findings = read_entry(Server, document, filled, unfilled)
     if server:
         findings += _unfollowed(document, server, variables)
     findings.sort(key=lambda finding: finding.line or 0)

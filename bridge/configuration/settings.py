@@ -107,6 +107,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="the folder with the server files. Where it is neither set nor there, `up` "
         "serves the demo that ships",
     )
+    alerts: Folder | None = Field(
+        None,
+        description="the file of alerts: what the bridge tells by itself when it goes wrong, and "
+        "whom. It does not lie among the server files",
+    )
     data_dir: Folder = Field(
         Path("~/.local/share/n8n-bridge"),
         validate_default=True,

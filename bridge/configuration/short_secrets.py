@@ -64,6 +64,15 @@ def secrets_of_the_bridge(server: Any) -> Iterator[tuple[SecretPlace, Any]]:
         yield from _secrets(("workflows", name, "auth"), workflow.get("auth"))
 
 
+def secrets_of_receivers(alerts: Any) -> Iterator[tuple[SecretPlace, Any]]:
+    """Return what the bridge proves itself by in a file of alerts, with its place."""
+    for name, receiver in entries(alerts, "receivers"):
+        yield from _secrets(("receivers", name, "auth"), receiver.get("auth"))
+        yield from _secrets(
+            ("receivers", name, "standard_webhooks"), receiver.get("standard_webhooks")
+        )
+
+
 def _secrets(place: SecretPlace, entry: Any) -> Iterator[tuple[SecretPlace, Any]]:
     if isinstance(entry, Mapping):
         for key, value in entry.items():

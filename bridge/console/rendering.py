@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from bridge import __version__
 from bridge.console.values import shown_text
+from bridge.formats.quantities import duration
 from bridge.models import instant
 
 POLICY = (
@@ -59,17 +60,6 @@ def _read(name: str) -> StaticFile:
 
 
 FILES = {name: _read(name) for name in KINDS}
-
-
-def duration(ms: int) -> str:
-    """Format a length of time for people."""
-    if ms < 1000:
-        return f"{ms} ms"
-    if ms < 60_000:
-        return f"{ms / 1000:.1f} s"
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def in_bytes(size: int) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridge.console.rendering import duration
 from bridge.console.visits import Visit
+from bridge.formats.quantities import duration
 from bridge.models import EventStatus
 from bridge.store.counters import Totals
 from bridge.verbs.operators import stranded

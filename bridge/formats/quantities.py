@@ -68,3 +68,14 @@ def size_bytes(raw: object) -> int:
     if not found:
         raise ValueError("must be a size such as 512MiB or 2GiB")
     return int(found[1]) * _BYTES[found[2]]
+
+
+def duration(ms: int) -> str:
+    """Format a length of time for people."""
+    if ms < 1000:
+        return f"{ms} ms"
+    if ms < 60_000:
+        return f"{ms / 1000:.1f} s"
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -1,7 +1,6 @@
 """HTTP to n8n: runs workflows, resumes waiting executions, reads its API."""
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import Self
 from urllib.parse import quote
 
 import httpx2
-from pydantic import SecretStr
 
 from bridge import __version__
-from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.configuration.servers import Workflow
 from bridge.errors import MalformedError, TooLargeError, UnsupportedMediaError
 from bridge.formats.bodies import decoded
 from bridge.formats.json_text import encode, off_loop
 from bridge.models import Json
+from bridge.n8n.authorization import authorization, fixed_headers
 from bridge.n8n.connections import Connections, FreshConnection
 from bridge.n8n.execution_answers import read_execution_answer
 from bridge.n8n.failures import unasked, undelivered, unreachable
@@ -287,8 +286,8 @@ def workflow_request(asked: WorkflowRequest) -> httpx2.Request:
     """
     workflow = asked.workflow
     headers = {
-        **{name: _revealed(value) for name, value in workflow.headers.items()},
-        **_authorization(workflow),
+        **fixed_headers(workflow.headers),
+        **(authorization(workflow.auth) if workflow.auth else {}),
         "Idempotency-Key": asked.call_id,
         "Bridge-Call-Id": asked.call_id,
         "traceparent": asked.traceparent,
@@ -351,19 +350,3 @@ def _query(arguments: Mapping[str, Json]) -> httpx2.QueryParams:
     return httpx2.QueryParams(
         [(name, item if isinstance(item, str) else encode(item).decode()) for name, item in pairs]
     )
-
-
-def _revealed(value: str | SecretStr) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
-
-
-def _authorization(workflow: Workflow) -> dict[str, str]:
-    match workflow.auth:
-        case HeaderAuth(name=name, value=secret):
-            return {name: secret.get_secret_value()}
-        case BearerAuth(token=secret):
-            return {"Authorization": f"Bearer {secret.get_secret_value()}"}
-        case BasicAuth(user=user, password=secret):
-            pair = f"{user}:{secret.get_secret_value()}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    return {}

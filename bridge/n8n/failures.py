@@ -58,12 +58,13 @@ def _sentence(failure: Exception) -> str:
         return "n8n did not answer in time"
     if not isinstance(failure, UNSENT):
         return "the connection to n8n broke before it had answered"
-    causes = tuple(_causes(failure))
+    causes = tuple(causes_of(failure))
     found = (says for kind, says in CAUSES if any(isinstance(cause, kind) for cause in causes))
     return next(found, "no connection to n8n came free in time")
 
 
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+def causes_of(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield a failure and all that it came from."""
     while failure is not None:
         yield failure
         if isinstance(failure, BaseExceptionGroup):

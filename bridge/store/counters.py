@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bridge.models import Pause
+from bridge.store.alerts import firing_of
 from bridge.store.breakers import is_open
 from bridge.store.histograms import Counted, Histogram, Name, counted_of
 from bridge.store.pauses import read_pauses
@@ -59,6 +60,7 @@ class TotalsRow(NamedTuple):
     identity: str | None
     memory: dict[str, int]
     paused: bytes | None
+    alerts: dict[str, bytes]
 
 
 @step("totals.read")
@@ -91,11 +93,18 @@ class Totals:
     """Of each failing origin, whether replies to it rest."""
     memory: dict[str, int] = field(default_factory=dict)
     paused: tuple[Pause, ...] = ()
+    firing: dict[str, int] = field(default_factory=dict)
+    """In how many places each rule of the alerts fires."""
     made_at_s: float = 0
     """When the store was made, or was found to be another than before."""
 
-    def with_zeros(self, known: Iterable[Name], histograms: Iterable[Name]) -> "Totals":
-        """Add a zero for each of these that was never counted, a calm origin for each."""
+    def with_zeros(
+        self, known: Iterable[Name], histograms: Iterable[Name], rules: Iterable[str] = ()
+    ) -> "Totals":
+        """Add a zero for each of these that was never counted, a calm origin for each.
+
+        Of `rules`, those of the alerts, those that do not fire have a zero too.
+        """
         known = tuple(known)
         calm = dict.fromkeys((each[1] for each in known if each[0] == OPENED), False)
         counted = replace(
@@ -103,7 +112,8 @@ class Totals:
             totals=dict.fromkeys(known, 0.0) | self.counted.totals,
             histograms={each: Histogram() for each in histograms} | self.counted.histograms,
         )
-        return replace(self, counted=counted, circuits=calm | self.circuits)
+        firing = dict.fromkeys(rules, 0) | self.firing
+        return replace(self, counted=counted, circuits=calm | self.circuits, firing=firing)
 
 
 class Counters:
@@ -134,5 +144,6 @@ class Counters:
             circuits={origin: is_open(circuit) for origin, circuit in row.breakers.items()},
             memory=row.memory,
             paused=tuple(read_pauses(row.paused)),
+            firing=firing_of(row.alerts),
             made_at_s=int(made_at_ms or 0) / 1000,
         )

@@ -195,6 +195,13 @@ KEYS = (
     Key("bulk_done", "bulk_done:{id}", "zset", "bulks", True, "with its bulk act"),
     Key("bulks", "bulks", "zset", "bulks", True, "7 days after the last was counted"),
     Key("due_bulks", "due_bulks", "zset", "bulks", False, "with its bulk acts that run"),
+    Key("alerts", "alerts", "hash", "alerts", True, "a week after rules were looked at last"),
+    Key("alert_turn", "alert_turn", "string", "alerts", True, "seconds after its holder's look"),
+    Key(
+        "alert_outbox", "alert_outbox:{receiver}", "list", "alerts", True, "two days after the last"
+    ),
+    Key("alert_receiver", "alert_receiver:{receiver}", "hash", "alerts", True, "a month later"),
+    Key("heartbeat", "heartbeat", "string", "alerts", True, "a day after the last heartbeat"),
     Key("sweeper", "sweeper", "string", "processes", True, "seconds after its holder's last sweep"),
 )
 

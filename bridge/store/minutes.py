@@ -25,6 +25,11 @@ async def _read(steps: Steps, *, first: int, count: int) -> list[MinuteRow]:
     """Read some minutes."""
 
 
+@step("minutes.running")
+async def _running(steps: Steps) -> dict[str, float]:
+    """Read what rose since the last minute was kept."""
+
+
 @step("minutes.now")
 async def _now(steps: Steps) -> int:
     """Read the minute that it is."""
@@ -43,6 +48,10 @@ class MinuteStore:
     async def now(self) -> int:
         """Return which minute it is, numbered since 1970, on Redis's clock."""
         return await _now(self._steps)
+
+    async def running(self) -> dict[str, float]:
+        """Return by how much totals rose since the last minute was kept."""
+        return await _running(self._steps)
 
     async def read(self, first: int, count: int) -> list[MinuteRow]:
         """Return those of some minutes from `first` on that brought anything, in order."""

@@ -53,6 +53,16 @@ async def read_chart(minutes: MinuteStore, size: tuple[int, int]) -> Chart:
     return Chart(first * 60, many * 60, tuple(counted_of(slot) for slot in slots))
 
 
+async def read_window(minutes: MinuteStore, count: int) -> Counted:
+    """Read what the last minutes brought, the one that is not over among them."""
+    now = await minutes.now()
+    window: dict[str, float] = {}
+    for row in await minutes.read(now - count + 1, count):
+        _add(window, row.rises)
+    _add(window, await minutes.running())
+    return counted_of(window)
+
+
 def _add(slot: dict[str, float], rises: Mapping[str, float]) -> None:
     """Add what a minute brought to what came before it; of a level the last counts."""
     levels = {name: 0.0 for name in slot if name.startswith(BACKLOG)}

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 
 from bridge.errors import TransientError
 from bridge.redis_faults import SILENT
+from bridge.store.alerts import AlertStore
 from bridge.store.counters import Counters, Totals
 from bridge.store.minutes import MinuteStore
 from bridge.store.processes import ProcessStore
 from bridge.store.steps import Steps
+from bridge.verbs.alerts import FiringAlerts
 from bridge.verbs.charts import DAY, HOUR, Chart, read_chart
 from bridge.verbs.store_losses import StoreLosses
 
@@ -31,6 +33,7 @@ class Health:
         self._counters = counters
         self._minutes = minutes
         self._losses = losses
+        self.alerts = FiringAlerts(AlertStore(steps, processes.process))
 
     @property
     def warning(self) -> str:

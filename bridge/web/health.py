@@ -43,6 +43,8 @@ async def show_metrics(request: Request) -> Response:
     }
     totals = await runtime.health.totals(hooks, limits)
     origins = ReplyAddresses.of(runtime.settings).origins.values()
-    known = totals.with_zeros(zeros(servers, origins), empty_histograms(servers))
+    alerts = state_of(request).alerts.now
+    rules, receivers = (alerts.alerts, alerts.receivers) if alerts else ({}, {})
+    known = totals.with_zeros(zeros(servers, origins, receivers), empty_histograms(servers), rules)
     registry = registry_of(known, len(state_of(request).streams), limits)
     return Response(encode(registry), media_type=content_type)

@@ -27,6 +27,10 @@ COUNTERS = {
     "reply_circuits_opened": ("Times that replies to an origin began to rest.", ("origin",)),
     "calls": ("Calls that have ended, by how.", (*TOOL, "status")),
     DROPPED: ("Frames that made room for later ones in full outboxes.", ()),
+    "alert_deliveries": (
+        "Attempts to tell receivers of alerts and heartbeats, by how they ended.",
+        ("receiver", "outcome"),
+    ),
 }
 HISTOGRAMS = {
     "queue": ("event_age_when_taken_seconds", "How old events were when they were taken.", HOOK),
@@ -34,6 +38,7 @@ HISTOGRAMS = {
     "call": ("call_duration_seconds", "From the start of a call to its end.", TOOL),
 }
 ATTEMPTS = (1, 2, 3, 5, 10)
+DELIVERY_OUTCOMES = ("delivered", "failed", "given_up")
 KINDS = ("web", "worker", "stdio")
 EVENT_STATUSES = ("delayed", *EventStatus)
 REPLY_STATUSES = (ReplyStatus.DELIVERED, ReplyStatus.DEAD)
@@ -43,7 +48,9 @@ Values = Mapping[Any, float]
 """What a gauge shows, by the values of its labels."""
 
 
-def zeros(servers: Iterable[Server], origins: Iterable[str]) -> Iterator[tuple[str, ...]]:
+def zeros(
+    servers: Iterable[Server], origins: Iterable[str], receivers: Iterable[str] = ()
+) -> Iterator[tuple[str, ...]]:
     """Name each total that can be told beforehand: a rise from nothing is no rise to an alarm.
 
     Source: Prometheus, "Instrumentation", "Avoid missing metrics".
@@ -57,6 +64,8 @@ def zeros(servers: Iterable[Server], origins: Iterable[str]) -> Iterator[tuple[s
             yield from (("calls", server.name, tool, status) for status in CALL_STATUSES)
     yield from ((OPENED, origin) for origin in origins)
     yield (DROPPED,)
+    for receiver in receivers:
+        yield from (("alert_deliveries", receiver, outcome) for outcome in DELIVERY_OUTCOMES)
 
 
 def empty_histograms(servers: Iterable[Server]) -> Iterator[tuple[str, ...]]:
@@ -132,6 +141,9 @@ class Snapshot(Collector):
         paused = {pause.place.partition("/")[::2]: 1.0 for pause in totals.paused}
         says = "Places that operators have paused: 1 each; part is empty for a whole server."
         yield _gauge("paused", says, ("server", "part"), paused)
+        firing = {(rule,): float(count) for rule, count in totals.firing.items()}
+        says = "In how many places each rule of the alerts fires."
+        yield _gauge("alerts_firing", says, ("rule",), firing)
         kinds = Counter(process.partition("-")[0] for process in totals.live_processes)
         alive = {(kind,): float(kinds[kind]) for kind in KINDS}
         yield _gauge("processes_by_kind", "Processes alive, by kind.", ("kind",), alive)
@@ -150,6 +162,7 @@ class Snapshot(Collector):
                 "For how long the call is due that waits longest for a worker.",
                 totals.late_s,
             ),
+            "replies_dead": ("Replies that are set aside.", totals.dead_replies),
             "replies_due": ("Replies that wait to be sent.", totals.due_replies),
             "sessions": ("Sessions on record, each with its outboxes.", totals.sessions),
             "processes": ("Web, worker and stdio processes alive.", len(totals.live_processes)),

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from bridge.auth.throttle import GuessThrottle
+from bridge.configuration.current import CurrentAlerts
 from bridge.configuration.settings import Settings
 from bridge.net.client_address import Clients
 from bridge.net.connection import is_proxied
@@ -66,6 +67,7 @@ class WebState:
     clients: Clients
     body_budget: BodyBudget
     streams: OpenStreams
+    alerts: CurrentAlerts = field(default_factory=CurrentAlerts)
     guesses: GuessThrottle = field(default_factory=GuessThrottle)
     runtime: WebRuntime = field(init=False)
 

@@ -19,7 +19,7 @@ from bridge.configuration.settings import Settings, variable
 from bridge.mcp.endpoint import tools_of
 from tests.docs.pages import ROOT
 from tests.docs.pictures import PICTURES
-from tests.docs.schema_words import SCHEMA, KeyRow, definition, rows
+from tests.docs.schema_words import ALERT_SCHEMA, SCHEMA, KeyRow, definition, rows
 
 SEE_ALSO = {
     "BRIDGE_N8N_API_KEY": "[how one is made](../n8n.md#a-key-to-n8ns-api)",
@@ -61,12 +61,45 @@ def settings() -> str:
 
 def server_file() -> str:
     """Return the page of every key of a server file."""
-    parts = []
-    for title, anchor, schema in (
+    parts = _parts(
         ("A server", "server", SCHEMA),
         ("A hook", "hook", definition("Hook")),
         ("A workflow", "workflow", definition("Workflow")),
-    ):
+    )
+    return _page(
+        "Keys of a server file",
+        f"One mapping, in YAML or JSON: a server. {_WRITTEN} [Server files](../server-files.md) "
+        "says how the keys go together; "
+        "[the JSON Schema](../../bridge/server_file.schema.json) of the same is for editors.",
+        *parts,
+    )
+
+
+def alert_file() -> str:
+    """Return the page of every key of the file of alerts."""
+    parts = _parts(
+        ("The file", "alerts", ALERT_SCHEMA),
+        ("A receiver", "receiver", definition("AlertReceiver")),
+        ("An alert", "alert", definition("AlertRule")),
+    )
+    return _page(
+        "Keys of the file of alerts",
+        f"One mapping, in YAML or JSON. {_WRITTEN} [Alerts](../alerts.md) says how the keys go "
+        "together; [the JSON Schema](../../bridge/alert_file.schema.json) of the same is for "
+        "editors.",
+        *parts,
+    )
+
+
+_WRITTEN = (
+    "`${NAME}` stands for an environment variable anywhere in a text, `env:NAME` for one as a "
+    "whole value; secrets are always `env:NAME`. A time is written `500ms`, `30s`, `15m`, `2h`, "
+    "`1d`, or as a number of seconds, a rate `10/s`, `60/m`, `5/h`."
+)
+
+
+def _parts(*schemas: tuple[str, str, dict[str, Any]]) -> Iterator[str]:
+    for title, anchor, schema in schemas:
         lines = [
             (
                 f"`{row.key}`",
@@ -76,17 +109,9 @@ def server_file() -> str:
             )
             for row in rows(schema)
         ]
-        about = schema["description"]
-        parts += [f"## {title}", about, _table(("key", "is", "default", "meaning"), lines)]
-    return _page(
-        "Keys of a server file",
-        "One mapping, in YAML or JSON: a server. `${NAME}` stands for an environment variable "
-        "anywhere in a text, `env:NAME` for one as a whole value; secrets are always `env:NAME`. "
-        "A time is written `500ms`, `30s`, `15m`, `2h`, `1d`, or as a number of seconds, a rate "
-        "`10/s`, `60/m`, `5/h`. [Server files](../server-files.md) says how the keys go together; "
-        "[the JSON Schema](../../bridge/server_file.schema.json) of the same is for editors.",
-        *parts,
-    )
+        yield f"## {title}"
+        yield schema["description"]
+        yield _table(("key", "is", "default", "meaning"), lines)
 
 
 def command_line() -> str:
@@ -130,6 +155,7 @@ def tools() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "server-file.md": server_file,
+    "alert-file.md": alert_file,
     "commands.md": command_line,
     "tools.md": tools,
 }

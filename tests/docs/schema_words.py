@@ -1,13 +1,15 @@
-"""The JSON Schema of server files in words: a row for each key, those within others dotted."""
+"""The JSON Schemas of files in words: a row for each key, those within others dotted."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.configuration.schema import server_file_schema
+from bridge.configuration.schema import alert_file_schema, server_file_schema
 from bridge.formats.quantities import RATE_PATTERN, TIME_PATTERN
 
 SCHEMA = server_file_schema()
+ALERT_SCHEMA = alert_file_schema()
+_DEFINITIONS = ALERT_SCHEMA["$defs"] | SCHEMA["$defs"]
 _FILLED_IN = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 _KINDS = {
     "any": "any value",
@@ -58,13 +60,13 @@ def kind_of(schema: dict[str, Any]) -> str:
 
 def definition(name: str) -> dict[str, Any]:
     """Return the schema of one of the mappings that have names of their own, `Hook` say."""
-    found: dict[str, Any] = SCHEMA["$defs"][name]
+    found: dict[str, Any] = _DEFINITIONS[name]
     return found
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
     name = schema.get("$ref", "").removeprefix("#/$defs/")
-    return definition(name) if name in SCHEMA["$defs"] else schema
+    return definition(name) if name in _DEFINITIONS else schema
 
 
 def _ways(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -102,6 +104,8 @@ def _default_of(schema: dict[str, Any]) -> str:
     default = schema.get("default")
     if default is None or default in ("", [], {}) or isinstance(default, dict):
         return ""
+    if kind_of(schema) == "time" and default == 0:
+        return "`0s`"
     if kind_of(schema) == "time":
         unit, length = next(each for each in _UNITS if not default % each[1])
         return f"`{default // length:g}{unit}`"

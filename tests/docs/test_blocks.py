@@ -22,6 +22,7 @@ import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.authoring.checking.check import check, errors
 from bridge.authoring.development.answers import read_answers
 from bridge.authoring.scaffold.curl_line import CurlLine
+from bridge.configuration.alert_files import read_alert_file
 from bridge.configuration.settings import DEMO_VARIABLES, Settings, read_dotenv
 from bridge.local.ports import free_port
 from tests.claude import Spread, claude
@@ -118,8 +119,18 @@ def test_yaml_is_what_the_bridge_reads(block: Block, tmp_path: Path) -> None:
     file.write_text(block.text)
     if "answers" in read:
         read_answers(file, {}, knows_all=False)
+    elif "alerts" in read:
+        assert read_alert_file(alert_environ(file, block)).alerts
     elif next(iter(read)) not in NOT_OURS:
         is_sound(block, file)
+
+
+def alert_environ(file: Path, block: Block) -> dict[str, str]:
+    """Return the environment of a file of alerts, without the servers that its rules name."""
+    file.write_text(re.sub(r", on: [^,}]+|on: [^,}]+, ", "", block.text))
+    names = re.findall(r"env:(\w+)", block.text)
+    urls = {"BRIDGE_N8N_URL": "http://localhost:5678", "BRIDGE_ALERTS": str(file)}
+    return dict.fromkeys(names, "a-secret-of-alerts") | urls
 
 
 def is_sound(block: Block, file: Path) -> None:

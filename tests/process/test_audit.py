@@ -26,14 +26,19 @@ TELLING = {
         "calls": "ls show tail",
         "replies": "ls show",
         "tokens": "ls",
+        "alerts": "ls",
     }.items()
     for verb in verbs.split()
 }
 RUNNING = {
     *("up", "dev", "web", "worker", "stdio", "standin"),
-    *("check", "discover", "doctor", "new"),
+    *("check", "discover", "doctor", "new", "alerts test"),
 }
-"""What runs the bridge or reads its files; what comes in by them is on record at its door."""
+"""What runs the bridge or reads its files; what comes in by them is on record at its door.
+
+What `alerts test` sends is on record too, a line each receiver, as tests/process/test_alerts.py
+shows.
+"""
 
 
 FILE = """\

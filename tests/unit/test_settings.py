@@ -9,7 +9,7 @@ from bridge.errors import ConfigurationError
 
 PROMISED = """
     BRIDGE_REDIS_URL BRIDGE_HOST BRIDGE_PORT BRIDGE_SERVERS BRIDGE_DATA_DIR BRIDGE_PUBLIC_URL
-    BRIDGE_ALLOWED_HOSTS BRIDGE_ALLOWED_ORIGINS BRIDGE_TRUSTED_PROXIES BRIDGE_N8N_URL
+    BRIDGE_ALERTS BRIDGE_ALLOWED_HOSTS BRIDGE_ALLOWED_ORIGINS BRIDGE_TRUSTED_PROXIES BRIDGE_N8N_URL
     BRIDGE_N8N_API_KEY BRIDGE_REPLY_ORIGINS
     BRIDGE_REPLY_PATHS BRIDGE_REPLY_RETRY_S BRIDGE_KEEPALIVE_S
     BRIDGE_MAX_BODY_BYTES BRIDGE_RESULT_CHARS BRIDGE_RESULT_TTL_S BRIDGE_EVENT_TTL_S BRIDGE_DRAIN_S
@@ -24,7 +24,7 @@ PROMISED = """
     BRIDGE_ALLOW_UNSAFE_REDIS
 """
 ANY_TEXT = {
-    *("host", "servers_dir", "data_dir"),
+    *("host", "servers_dir", "data_dir", "alerts"),
     *("n8n_api_key", "metrics_token", "operator_token", "viewer_token"),
     *("console_client_id", "console_client_secret", "console_scopes"),
 }

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from bridge.authoring.checking.exposure import exposed_secrets
+from bridge.authoring.checking.exposure import exposed_secrets, exposed_to_receivers
 from bridge.authoring.checking.names import clashing_names
 from bridge.authoring.checking.rules import BEYOND_STARTS, ELSEWHERE
 from bridge.authoring.checking.schemas import unsound_schemas
 from bridge.authoring.checking.tokens import Costs, costly_tools, costs_of
 from bridge.authoring.checking.workflows import unsound_workflows
+from bridge.configuration.alert_files import AlertFile, read_alert_file
 from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding, Severity, anywhere
 from bridge.configuration.load import faults_between, is_reachable_by, short_in_settings
@@ -61,7 +62,8 @@ def with_all_set(path: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     So files can be checked where their secrets are not at hand. No two secrets are the same.
     """
     seen = as_up_sees_to(environ)
-    named = read_server_files(path, seen).variables | frozenset(TO_FOLLOW)
+    files = read_server_files(path, seen)
+    named = files.variables | read_alert_file(seen, files).variables | frozenset(TO_FOLLOW)
     lacking = [name for name in named if not seen.get(name, "").strip()]
     return {**environ, **{name: _made_up(name) for name in lacking}}
 
@@ -79,11 +81,16 @@ def check(path: Path, environ: Mapping[str, str]) -> tuple[Finding, ...]:
 def report(path: Path, environ: Mapping[str, str], *, counts_tokens: bool = True) -> Report:
     """Find all that is wrong, and count what the tools of sound servers cost, if that is wanted.
 
-    What is wrong with the settings comes first, for it stops every start as well.
+    What is wrong with the settings comes first, for it stops every start as well. The file of
+    alerts, which belongs to no one of the server files, is looked at with each.
     """
-    files = read_server_files(path, as_up_sees_to(environ))
+    seen = as_up_sees_to(environ)
+    files = read_server_files(path, seen)
+    beside = read_server_files(servers_dir_of(environ), environ)
+    alerts = read_alert_file(seen, files, beside)
     costs = costs_of(files.servers.values()) if counts_tokens else NOT_COUNTED
-    found = [*_of_settings(environ, files), *files.findings]
+    known = files.variables | beside.variables | alerts.variables
+    found = [*_of_settings(environ, known), *files.findings, *_of_alerts(alerts)]
     found += costly_tools(files, costs) if counts_tokens else ()
     found += [each for find in OF_A_FILE for file in files.files for each in find(file)]
     found += [each for find in OF_ALL_FILES for each in find(files)]
@@ -97,19 +104,21 @@ def errors(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(each for each in findings if each.severity is Severity.ERROR)
 
 
-def _of_settings(environ: Mapping[str, str], files: ServerFiles) -> Iterator[Finding]:
-    """Find what is wrong with the settings beside these files.
-
-    Variables that only other files of the folder use are known too.
-    """
-    beside = read_server_files(servers_dir_of(environ), environ).variables
+def _of_settings(environ: Mapping[str, str], known: frozenset[str]) -> Iterator[Finding]:
+    """Find what is wrong with the settings beside the variables that files use."""
     try:
-        settings = Settings.from_environ(environ, files.variables | beside)
+        settings = Settings.from_environ(environ, known)
     except ConfigurationError as error:
         yield from (anywhere(SETTING_WRONG, fault) for fault in error.faults)
     else:
         yield from (anywhere(SETTING_WRONG, fault) for fault in faults_between(settings))
     yield from (anywhere(SECRET_SHORT, short) for short in short_in_settings(environ))
+
+
+def _of_alerts(alerts: AlertFile) -> Iterator[Finding]:
+    yield from alerts.findings
+    if alerts.document:
+        yield from exposed_to_receivers(alerts.document, alerts.filled)
 
 
 def _fatal(finding: Finding) -> Finding:

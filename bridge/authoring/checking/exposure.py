@@ -1,16 +1,22 @@
 """Secrets that stand in a file for all to read, or cross a network so."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from bridge.authoring.checking.rules import ADDRESS_PLAIN, SECRET_IN_CLEAR
+from bridge.configuration.documents import Document
 from bridge.configuration.findings import Finding
 from bridge.configuration.raw import entries, mapping, text
 from bridge.configuration.server_files import ServerFile
-from bridge.configuration.short_secrets import secrets_of_senders, secrets_of_the_bridge
+from bridge.configuration.short_secrets import (
+    SecretPlace,
+    secrets_of_receivers,
+    secrets_of_senders,
+    secrets_of_the_bridge,
+)
 from bridge.formats.addresses import is_loopback
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 
@@ -23,22 +29,37 @@ _INSIDE = (".local", ".internal", ".lan", ".home.arpa", ".test", ".localhost", "
 def exposed_secrets(file: ServerFile) -> Iterator[Finding]:
     """Find the secrets that a file itself holds, and those that it has sent without encryption."""
     written = file.document.value
-    for place, secret in (*secrets_of_senders(written), *secrets_of_the_bridge(written)):
+    secrets = (*secrets_of_senders(written), *secrets_of_the_bridge(written))
+    yield from _in_clear(file.document, secrets)
+    yield from _sent_in_clear(file.document, file.filled, "workflows")
+
+
+def exposed_to_receivers(document: Document, filled: Any) -> Iterator[Finding]:
+    """Find the same in a file of alerts."""
+    yield from _in_clear(document, secrets_of_receivers(document.value))
+    yield from _sent_in_clear(document, filled, "receivers")
+
+
+def _in_clear(document: Document, secrets: Iterable[tuple[SecretPlace, Any]]) -> Iterator[Finding]:
+    for place, secret in secrets:
         if isinstance(secret, str) and secret.strip() and not _is_from_environment(secret):
-            yield file.document.finding(SECRET_IN_CLEAR, place, _IN_CLEAR)
-    for name, workflow in entries(written, "workflows"):
-        for header, value in mapping(workflow.get("headers")).items():
+            yield document.finding(SECRET_IN_CLEAR, place, _IN_CLEAR)
+
+
+def _sent_in_clear(document: Document, filled: Any, kind: str) -> Iterator[Finding]:
+    """Find secrets in headers and addresses, and addresses that show them on their way."""
+    for name, target in entries(document.value, kind):
+        for header, value in mapping(target.get("headers")).items():
             if _is_secret_in_clear(header, value):
-                place = ("workflows", name, "headers", header)
-                yield file.document.finding(SECRET_IN_CLEAR, place, _IN_CLEAR)
-        url = _REFERENCE.sub("", _FILLED_PARAMETER.sub("", text(workflow.get("url"))))
+                yield document.finding(SECRET_IN_CLEAR, (kind, name, "headers", header), _IN_CLEAR)
+        url = _REFERENCE.sub("", _FILLED_PARAMETER.sub("", text(target.get("url"))))
         if holds_a_secret(url):
             said = "holds a secret in clear: send it in `auth` or `headers`, as env:NAME"
-            yield file.document.finding(SECRET_IN_CLEAR, ("workflows", name, "url"), said)
-    for name, workflow in entries(file.filled, "workflows"):
-        if _sends_a_secret(workflow) and _is_plain(text(workflow.get("url"))):
+            yield document.finding(SECRET_IN_CLEAR, (kind, name, "url"), said)
+    for name, target in entries(filled, kind):
+        if _sends_a_secret(target) and _is_plain(text(target.get("url"))):
             said = "is http:// and leads out of your network, with a secret: use https://"
-            yield file.document.finding(ADDRESS_PLAIN, ("workflows", name, "url"), said)
+            yield document.finding(ADDRESS_PLAIN, (kind, name, "url"), said)
 
 
 def _is_from_environment(value: str) -> bool:

@@ -57,6 +57,22 @@ function minutes.read(first, count)
   return rows
 end
 
+-- By how much the totals rose since the last minute was kept, as names and values.
+-- step minutes.running() -> [text]
+function minutes.running()
+  local before, found = {}, {}
+  local known, rows = redis.call('HGETALL', keys.counted()), redis.call('HGETALL', keys.counters())
+  for i = 1, #known, 2 do before[known[i]] = known[i + 1] end
+  for i = 1, #rows, 2 do
+    local rise = rows[i + 1] - (before[rows[i]] or 0)
+    if rise > 0 then
+      found[#found + 1] = rows[i]
+      found[#found + 1] = clock.digits(rise)
+    end
+  end
+  return #known > 0 and found or {}
+end
+
 -- Read the minute that it is.
 -- step minutes.now() -> int
 function minutes.now() return math.floor(clock.now_ms / 60000) end

@@ -12,7 +12,7 @@ local totals = {}
 --   calls: [{server, workflow, running, waiting}], due_calls, due_replies, dead_replies,
 --   late_ms: int,
 --   sessions, live_processes: [text], breakers: [text], identity?,
---   memory: [text], paused?}
+--   memory: [text], paused?, alerts: [text]}
 function totals.read(hooks, workflows)
   local inboxes, oldest = totals.inboxes(hooks)
   local due = redis.call('ZRANGE', keys.due_calls(), 0, 0, 'WITHSCORES')[2]
@@ -26,7 +26,7 @@ function totals.read(hooks, workflows)
       clock.now_ms - processes.LIFE_MS, '+inf'),
     breakers = redis.call('HGETALL', keys.breakers()),
     identity = redis.call('GET', keys.identity()), memory = totals.memory(),
-    paused = pauses.read(),
+    paused = pauses.read(), alerts = redis.call('HGETALL', keys.alerts()),
   }
 end
 
