@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlencode
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -43,6 +44,16 @@ class Provider:
     published: list[str] = field(default_factory=list)
     asked: dict[str, dict[str, str]] = field(default_factory=dict)
     redeemed: int = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a bridge is told whose operators log in here."""
+        return {
+            "console_issuer": self.issuer,
+            "console_client_id": CLIENT_ID,
+            "console_client_secret": SecretStr(CLIENT_SECRET),
+            "console_operators": ("groups=bridge-operators",),
+        }
 
     def rotate(self, name: str, *, published: bool = True) -> None:
         """Sign with another key from now on, and publish it beside or without the others."""

@@ -97,7 +97,7 @@ async def _show(visit: Visit, listing: Listing) -> Response:
         fault=fault,
         found=found,
         is_followed=took_s < FOLLOWED_WITHIN_S and "before" not in asked,
-        pace_s=round(1 + took_s / FOLLOWED_SHARE, 1),
+        pace_s=max(1.0, round(took_s / FOLLOWED_SHARE, 1)),
         windows=WINDOWS,
         servers=sorted(visit.runtime.servers),
         parts=_parts(visit, listing),

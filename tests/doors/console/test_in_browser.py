@@ -15,6 +15,7 @@ from bridge.configuration.settings import Settings
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, Desktop
+from tests.openid_provider import provider
 from tests.screenshots.browser import Browser, browser
 from tests.serving import serving
 from tests.waiting import wait_until
@@ -100,6 +101,39 @@ async def test_from_the_login_to_a_record_that_goes_on_before_ones_eyes(screen: 
     await screen.shows(".timeline", "taken")
     await screen.click("#act-events-" + event_id + "-run-again")
     await screen.shows(".timeline", "runs again")
+
+
+async def test_from_the_issuer_back_to_the_page_that_was_asked_for(
+    chromium: Browser, redis_url: str
+) -> None:
+    await chromium.ask("Network.clearBrowserCookies")
+    async with provider() as idp, bridge(redis_url, **idp.settings) as desk:
+        screen, event_id = Screen(chromium, desk), await desk.send({})
+        await chromium.open(f"{screen.console}/events/{event_id}")
+        await screen.click("a.main")
+        await screen.shows("h1", event_id)
+        await screen.shows(".who", "operator ann@example.com")
+        await desk.take()
+        await screen.shows("#standing .status", "leased")
+        await screen.click(".who button")
+        await screen.shows("a.main", "Sign in with")
+        await chromium.open(f"{screen.console}/events/{event_id}")
+        await screen.shows("a.main", "Sign in with")
+
+
+async def test_without_scripts_pages_are_as_they_were_when_they_were_opened(
+    screen: Screen,
+) -> None:
+    desk, run = screen.desk, screen.chromium.run
+    event_id = await desk.send({})
+    await screen.chromium.ask("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        await screen.log_in(f"/events/{event_id}")
+        await screen.click(f"#act-events-{event_id}-run-again")
+        await screen.shows(".timeline", "runs again")
+        assert await run("typeof htmx") == "undefined"
+    finally:
+        await screen.chromium.ask("Emulation.setScriptExecutionDisabled", value=False)
 
 
 async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(screen: Screen) -> None:

@@ -9,12 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from pydantic import SecretStr
 
 from bridge.auth import issuer as issuer_module
 from bridge.auth.throttle import FAILURES_MAX
 from tests.doors.console.operating import Desktop, acts, desktop
-from tests.openid_provider import ANN, CLIENT_ID, CLIENT_SECRET, Provider, provider
+from tests.openid_provider import ANN, CLIENT_ID, Provider, provider
 
 
 @pytest.fixture
@@ -27,16 +26,9 @@ async def idp() -> AsyncIterator[Provider]:
 @contextlib.asynccontextmanager
 async def opened(redis_url: str, idp: Provider, **settings: Any) -> AsyncIterator[Desktop]:
     """Run a bridge whose operators log in with the issuer."""
-    given = {
-        "operator_token": None,
-        "viewer_token": None,
-        "console_issuer": idp.issuer,
-        "console_client_id": CLIENT_ID,
-        "console_client_secret": SecretStr(CLIENT_SECRET),
-        "console_operators": ("groups=bridge-operators",),
-        "console_viewers": ("email=vic@example.com", "realm_access.roles=auditor"),
-    }
-    async with desktop(redis_url, **(given | settings)) as desk:
+    viewers = {"console_viewers": ("email=vic@example.com", "realm_access.roles=auditor")}
+    tokens = {"operator_token": None, "viewer_token": None}
+    async with desktop(redis_url, **(idp.settings | viewers | tokens | settings)) as desk:
         yield desk
 
 
