@@ -5,7 +5,6 @@ look dead, so how many live is not told until it has answered without a gap for 
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from bridge.errors import TransientError
 from bridge.formats.json_text import spell
 from bridge.models import ProcessId
 from bridge.n8n.alert_receivers import health_fault
-from bridge.store.alerts import AlertReading, AlertStore
+from bridge.store.alerts import AlertReading, AlertStore, AlertTurn
 from bridge.store.counters import Counters
 from bridge.store.minutes import MinuteStore
 from bridge.store.processes import LIFE_S
@@ -74,16 +73,15 @@ class AlertWatch:
         self._stores = stores
         self._bridge = address_of(settings)
         self._last_at = self._steady_since = float("-inf")
+        self._is_steady = False
         self._n8n: dict[str, str] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._looks_at = float("-inf")
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        senders, away = (
-            AlertSenders(self._stores.alerts, self._bridge),
-            RedisAwayAlerts(self._bridge),
-        )
+        senders = AlertSenders(self._stores.alerts, self._bridge)
+        away = RedisAwayAlerts(self._bridge)
         try:
             while True:
                 if alerts := self._current.now:
@@ -97,24 +95,33 @@ class AlertWatch:
 
     async def _look(self, alerts: Alerts, senders: AlertSenders, away: RedisAwayAlerts) -> None:
         try:
+            turn = await self._lead(alerts, away)
+            if turn and turn.leads:
+                await self._judge_and_tell(alerts, senders)
+        except TransientError:
+            return  # Redis went away in between: the next look tells how long for
+        except Exception:  # what one look trips over must not end the watch
+            logger.exception("alerts.failed")
+
+    async def _lead(self, alerts: Alerts, away: RedisAwayAlerts) -> AlertTurn | None:
+        """Take the turn if it is free; None where Redis does not answer, which may be told."""
+        try:
             turn = await self._stores.alerts.lead()
         except TransientError as error:
+            self._is_steady = False
             if self._process.startswith("web-"):
                 fault = self._stores.steps.fault
                 away.failed(alerts, fault.sentence if fault else str(error))
-            return
+            return None
         away.answered(turn.since)
-        is_steady = self._has_been_steady()
-        if not turn.leads:
-            return
-        try:
-            with contextlib.suppress(TransientError):
-                seen = await self._see(alerts, is_steady=is_steady)
-                firing = await self._judge(alerts, seen)
-                await self._beat(alerts, seen, firing, senders)
-                senders.wake(alerts.receivers)
-        except Exception:  # what one look trips over must not end the watch
-            logger.exception("alerts.failed")
+        self._is_steady = self._has_been_steady()
+        return turn
+
+    async def _judge_and_tell(self, alerts: Alerts, senders: AlertSenders) -> None:
+        seen = await self._see(alerts)
+        await self._judge(alerts, seen)
+        await self._beat(alerts, seen, senders)
+        senders.wake(alerts.receivers)
 
     def _has_been_steady(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -123,7 +130,7 @@ class AlertWatch:
         self._last_at = now
         return now - self._steady_since > LIFE_S
 
-    async def _see(self, alerts: Alerts, *, is_steady: bool) -> WhatIsSeen:
+    async def _see(self, alerts: Alerts) -> WhatIsSeen:
         servers = self._servers.now
         totals = await self._stores.counters.read(hooks_of(alerts, servers))
         minutes = self._stores.minutes
@@ -132,7 +139,7 @@ class AlertWatch:
             servers,
             {each: await read_window(minutes, round(each / 60)) for each in windows_of(alerts)},
             self._look_at_n8n() if asks_n8n(alerts) else None,
-            kinds_of(totals.live_processes) if is_steady else None,
+            kinds_of(totals.live_processes) if self._is_steady else None,
         )
 
     def _look_at_n8n(self) -> Mapping[str, str] | None:
@@ -149,8 +156,8 @@ class AlertWatch:
             self._looking = asyncio.create_task(look())
         return self._n8n
 
-    async def _judge(self, alerts: Alerts, seen: WhatIsSeen) -> int:
-        """Put on record what holds; return how many fire."""
+    async def _judge(self, alerts: Alerts, seen: WhatIsSeen) -> None:
+        """Put on record what holds."""
         readings, unread = list[AlertReading](), list[str]()
         for rule in alerts.alerts.values():
             found = find(rule.when.condition, seen)
@@ -165,16 +172,14 @@ class AlertWatch:
                 "alert.changed",
                 extra={"rule": rule_name, "place": place, "status": change.what},
             )
-        return sum(seen.totals.firing.values())
 
-    async def _beat(
-        self, alerts: Alerts, seen: WhatIsSeen, firing: int, senders: AlertSenders
-    ) -> None:
+    async def _beat(self, alerts: Alerts, seen: WhatIsSeen, senders: AlertSenders) -> None:
         """Send a heartbeat if it is time, and a web process and a worker live."""
         heartbeat, kinds = alerts.heartbeat, seen.kinds
         if heartbeat is None or not (kinds and kinds.get("web") and kinds.get("worker")):
             return
         if at_ms := await self._stores.alerts.beat(heartbeat.every_s):
+            firing = sum(seen.totals.firing.values())
             event = heartbeat_of(heartbeat.every_s, at_ms, firing, self._bridge)
             senders.beat({name: alerts.receivers[name] for name in heartbeat.to}, event)
 
