@@ -7,7 +7,7 @@ import pytest
 from bridge.models import CallStatus
 from bridge.store.keys import PREFIX
 from bridge.store.minutes import MinuteStore
-from bridge.verbs.charts import DAY, HOUR, read_chart
+from bridge.verbs.charts import DAY, HOUR, read_chart, read_window
 from tests.store.call_records import run_sent
 from tests.store.records import HOOK, SERVER, Desk
 
@@ -104,3 +104,23 @@ async def test_a_day_is_the_sum_of_its_minutes_and_the_last_of_its_levels(
     assert chart.counts("calls", None, None, "failed")[-1] == 2
     assert chart.backlog()[-1] == 2
     assert chart.quantiles_s(1, "call", SERVER, "parse")[-1] == 2.048
+
+
+async def test_a_window_has_what_the_running_minute_has_brought_so_far(
+    web: Desk, minutes: MinuteStore, minute_passes: Callable[[], Awaitable[None]]
+) -> None:
+    await minutes.keep()
+    for _ in range(2):
+        await web.runs.finish(await run_sent(web), CallStatus.FAILED)
+    (failed,) = [
+        n for name, n in (await read_window(minutes, 5)).totals.items() if name[0] == "calls"
+    ]
+    assert failed == 2
+
+    await minute_passes()
+    await minutes.keep()
+    await web.runs.finish(await run_sent(web), CallStatus.FAILED)
+    (failed,) = [
+        n for name, n in (await read_window(minutes, 5)).totals.items() if name[0] == "calls"
+    ]
+    assert failed == 3
