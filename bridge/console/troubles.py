@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bridge.console.visits import Visit
 from bridge.formats.quantities import duration
-from bridge.models import EventStatus
+from bridge.models import EventStatus, second
 from bridge.store.counters import Totals
 from bridge.verbs.operators import stranded
 
@@ -24,7 +24,7 @@ class StoreTrouble:
 
 async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
     """Return what is wrong, the worst first."""
-    found = [*_of_processes(visit, totals), *_of_waiting(totals)]
+    found = [*await _firing(visit, totals), *_of_processes(visit, totals), *_of_waiting(totals)]
     dead = sum(n for (_, _, status), n in totals.inboxes.items() if status == EventStatus.DEAD)
     if dead:
         said = f"events are set aside ({dead:,}): no attempt is left, or Claude gave them up"
@@ -33,6 +33,18 @@ async def troubles_of(visit: Visit, totals: Totals) -> list[StoreTrouble]:
         said = f"replies are dead ({totals.dead_replies:,}): n8n has not taken them"
         found.append(StoreTrouble(said, "look why, mend it, redrive them", "/replies?status=dead"))
     return [*found, *await _stranded(visit), *await _paused(visit)]
+
+
+async def _firing(visit: Visit, totals: Totals) -> list[StoreTrouble]:
+    """Return what alerts tell people of."""
+    firing = await visit.runtime.health.alerts.firing() if totals.firing else []
+    return [
+        StoreTrouble(
+            f"the alert {each.rule} fires since {second(each.since_ms)}: {each.said['sentence']}",
+            each.said["remedy"],
+        )
+        for each in firing
+    ]
 
 
 def _of_processes(visit: Visit, totals: Totals) -> Iterator[StoreTrouble]:

@@ -6,6 +6,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bridge.local.ports import free_port
+from bridge.store.alerts import AlertReading, AlertStore
 from bridge.store.keys import PREFIX
 from bridge.verbs.findings import Findings
 from tests.doors.console.operating import Desktop, desktop
@@ -56,6 +57,20 @@ async def test_what_is_wrong_stands_there_with_its_remedy_and_a_way_to_it(redis_
         assert "Events are set aside (1)" in page
         assert "Replies are dead" in page
         assert 'href="/console/events?status=dead"' in page
+
+
+async def test_what_alerts_tell_people_of_stands_there_too(redis_url: str) -> None:
+    said = '{"sentence": "an event has waited for an hour", "remedy": "connect a client"}'
+    reading = AlertReading("waits", "desk/letters", "alt_1", True, 0, 0, ("people",), 1, said)
+    async with desktop(redis_url) as desk:
+        alerts = AlertStore(desk.door.runtime.steps, desk.door.runtime.process)
+        await alerts.lead()
+        await alerts.judge([reading], [])
+        await desk.log_in()
+        page = await desk.show("")
+    assert "The alert waits fires since" in page
+    assert "an event has waited for an hour" in page
+    assert "Connect a client" in page or "connect a client" in page
 
 
 async def test_charts_tell_of_an_hour_and_of_a_day(redis_url: str) -> None:
