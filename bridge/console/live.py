@@ -83,10 +83,10 @@ async def _told(
 ) -> Source:
     """Yield each change, signs of life, and that the login counts no more.
 
-    It begins with a change: what came before it was not looked for.
+    It begins with a change: what came before it was not looked for. It ends while Redis is away.
     """
     turn = request.app.runtime.mcp.keepalives.name()
-    with pages.counting(login):
+    with pages.counting(login), contextlib.suppress(TransientError):
         async with pages.changes.watching(watched, turn) as woken:
             yield BEGIN
             while True:
@@ -105,7 +105,7 @@ def _asked(request: Request) -> tuple[Watched, float]:
     except ValueError as error:
         raise MalformedError(f"say what to follow: {', '.join(WatchedKind)}") from error
     name = given.get("name", "")[:NAME_CHARS_MAX]
-    return Watched(kind, name), min(max(pace_s, PACE_S), PACE_MAX_S)
+    return Watched(kind, name), min(PACE_MAX_S, max(PACE_S, pace_s))  # in this order, for nan
 
 
 def _pages(request: Request) -> LivePages:

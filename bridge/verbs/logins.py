@@ -127,13 +127,14 @@ class Logins:
         """Return the login that a sealed text stands for; None where it counts no more."""
         if not sealed:
             return None
+        secret = await self._grants.sealing_key()
         for role, token in self._tokens.items():
-            key = await self._key(token)
+            key = _digest(secret, token)
             nonce = unseal(sealed, key, role, LOGIN_S)
             if isinstance(nonce, str):
                 return self._login(role, key, nonce)
         if self.issuer:
-            key = await self._key(self._client)
+            key = _digest(secret, self._client)
             match unseal(sealed, key, OPENID, OPENID_LOGIN_S):
                 case [str(nonce), str(named), str(claim), str(name)]:
                     role = Role(named)

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from bridge.console import live
+from bridge.local.valkey import EmbeddedValkey
 from bridge.models import new_lease_token
 from tests.apps import RunningApp
 from tests.doors.by_hand import Event, events
@@ -122,6 +124,17 @@ async def test_a_record_hears_of_what_happens_to_it_and_of_nothing_else(redis_ur
             assert untouched.changes() == 1
 
 
+@pytest.mark.parametrize("pace", ["nan", "-inf", "0", "-1"])
+async def test_no_page_asks_for_more_than_that(redis_url: str, pace: str) -> None:
+    async with (
+        served(redis_url, keepalive_s=0.1) as desk,
+        following(desk, f"events&pace={pace}") as page,
+    ):
+        began_at = time.monotonic()
+        await wait_until(lambda: len(page.heard) > 1, "a sign of life")
+        assert time.monotonic() - began_at > 0.9
+
+
 async def test_a_page_hears_once_a_second_at_most_however_much_happens(redis_url: str) -> None:
     async with served(redis_url) as desk, following(desk, "events") as page:
         began_at = time.monotonic()
@@ -170,6 +183,23 @@ async def test_a_process_that_drains_lets_its_pages_go_to_another(redis_url: str
         async with following(elsewhere, "events") as page:
             await elsewhere.send({})
             await page.hears(2)
+
+
+async def test_a_stream_ends_in_good_order_where_redis_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bridge.app.PATIENCE_S", 0.5)
+    async with contextlib.AsyncExitStack() as life:
+        valkey = EmbeddedValkey(tmp_path / "valkey")
+        ending = await life.enter_async_context(contextlib.AsyncExitStack())
+        await ending.enter_async_context(valkey)
+        desk = await life.enter_async_context(served(valkey.url))
+        async with following(desk, "events") as page:
+            await ending.aclose()
+            await wait_until(lambda: page.is_over, "the end of the stream")
+        answer = await desk.browser.get("/console/live?of=events")
+        assert answer.status_code == 503
+    assert not [line for line in caplog.records if line.exc_info]
 
 
 async def test_a_login_and_a_process_have_so_many_streams_and_no_more(
