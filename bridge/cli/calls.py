@@ -125,7 +125,7 @@ def run_call_again(
     async def work(operation: Operation) -> Call:
         again = operation.running_again
         earlier = await again.arguments(named) if edit else None
-        value = written(earlier, file, edit=edit)
+        value = written(earlier, file, operation.settings.max_body_bytes, edit=edit)
         arguments = None if value is None else read_arguments(value.value)
         ttl_s = operation.settings.result_ttl_s
         call = await again.run_call(named, OPERATOR, operation.servers, ttl_s, arguments)

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from bridge.errors import TooLargeError
 from bridge.formats.json_text import ParsedJson, read_json, spell
 from bridge.models import Json
 
@@ -21,11 +22,14 @@ def edited(what: str) -> Callable[[Command], Command]:
     return lambda command: from_file(by_hand(command))
 
 
-def written(earlier: Json, file: BinaryIO | None, *, edit: bool) -> ParsedJson | None:
+def written(
+    earlier: Json, file: BinaryIO | None, max_bytes: int, *, edit: bool
+) -> ParsedJson | None:
     """Read what is to come in the place of what was before; None for the same.
 
     Raises:
         MalformedError: it is no JSON.
+        TooLargeError: nobody could have sent so much.
     """
     if edit and file:
         raise click.UsageError("edit it, or take it from a file")
@@ -34,7 +38,12 @@ def written(earlier: Json, file: BinaryIO | None, *, edit: bool) -> ParsedJson |
         if text is None:
             raise click.Abort
         return read_json(text.encode())
-    return read_json(file.read()) if file else None
+    if file is None:
+        return None
+    raw = file.read(max_bytes + 1)
+    if len(raw) > max_bytes:
+        raise TooLargeError(f"it is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
+    return read_json(raw)
 
 
 def demand_no_edit(file: BinaryIO | None, *, edit: bool) -> None:

@@ -133,7 +133,7 @@ def run_event_again(
     async def work(operation: Operation) -> Event:
         again = operation.running_again
         earlier = await again.payload(named) if edit else None
-        value = written(earlier, file, edit=edit)
+        value = written(earlier, file, operation.settings.max_body_bytes, edit=edit)
         content = Content(value.value, Body(value.text, "application/json")) if value else None
         event = await again.run_event(named, OPERATOR, operation.servers, content)
         audit(OPERATOR, "events run-again", named, event.event_id)

@@ -118,6 +118,13 @@ def faults_between(settings: Settings) -> Iterator[str]:
     """Name what settings want of one another and lack."""
     yield from _faults_of_oauth(settings)
     yield from _faults_of_console(settings)
+    less = {
+        "BRIDGE_VIEWER_TOKEN": settings.viewer_token,
+        "BRIDGE_METRICS_TOKEN": settings.metrics_token,
+    }
+    for name, token in less.items():
+        if token and token == settings.operator_token:
+            yield f"{name} must be another than BRIDGE_OPERATOR_TOKEN, which may do everything"
 
 
 def _faults_of_oauth(settings: Settings) -> Iterator[str]:

@@ -70,6 +70,11 @@ async def test_what_breaks_todays_schema_is_refused_with_what_is_wrong(
         assert (status, "subject" in said) == (1, True)
         status, said = await run("calls", "run-again", call.call_id, environ=environ)
         assert (status, "input schema" in said) == (1, True)
+        small = environ | {"BRIDGE_MAX_BODY_BYTES": "100"}
+        (tmp_path / "long.json").write_text(json.dumps({"subject": "x" * 100}))
+        long = ("events", "run-again", event.event_id, "--payload", str(tmp_path / "long.json"))
+        status, said = await run(*long, environ=small)
+        assert (status, "longer than 100 bytes (BRIDGE_MAX_BODY_BYTES)" in said) == (1, True)
         of = ("calls", "run-again", call.call_id, "--arguments", str(wrong))
         status, said = await run(*of, environ=environ)
         assert (status, "arguments are a JSON object" in said) == (1, True)

@@ -145,6 +145,16 @@ def test_an_issuer_for_the_console_without_what_it_needs_stops_the_start(
     assert fault in told
 
 
+@pytest.mark.parametrize("name", ["BRIDGE_VIEWER_TOKEN", "BRIDGE_METRICS_TOKEN"])
+def test_who_may_look_has_another_token_than_operators(name: str, tmp_path: Path) -> None:
+    given = environ(tmp_path, "name: s\n", BRIDGE_OPERATOR_TOKEN=LONG)
+
+    (fault,) = faults_of(given | {name: LONG})
+
+    assert fault == f"{name} must be another than BRIDGE_OPERATOR_TOKEN, which may do everything"
+    assert read_configuration(given | {name: LONG[::-1]}).faults == ()
+
+
 def test_claims_are_read_with_blanks_around_them(tmp_path: Path) -> None:
     settings = read_configuration(environ(tmp_path, "name: s\n", **ISSUER)).settings
     assert settings.console_viewers == ("groups=staff", "realm_access.roles=auditor")
