@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
-LOADED_WITHIN_S = 20
+LOADED_WITHIN_S = 60
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",

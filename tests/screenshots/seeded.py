@@ -18,6 +18,7 @@ from bridge.store.keys import PREFIX
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, Desktop
+from tests.doors.console.test_subscriptions import fail, subscribe
 from tests.serving import serving
 
 N8N = "http://127.0.0.1:5678"
@@ -59,6 +60,11 @@ async def _fill(desk: Desktop) -> dict[str, str]:
             "bridge-reply-url": f"{N8N}/webhook-waiting/{4000 + number}/reply?signature=hidden",
         }
         await desk.send(LETTERS[number % len(LETTERS)], **headers)
+    long = await desk.send({"rows": [{"id": number, "text": "x" * 80} for number in range(2000)]})
+    for name in ("alerts", "crm", "desk"):
+        await subscribe(desk, name)
+    await fail(desk, "crm", 60)
+    await fail(desk, "desk")
     dead = await desk.set_aside()
     held = await desk.take()
     call = await desk.call(arguments=b'{"letter": "Dear Ann, the Team plan fits."}')
@@ -74,6 +80,10 @@ async def _fill(desk: Desktop) -> dict[str, str]:
         "event-held": f"/events/{held.event_id}",
         "calls": "/calls",
         "call": f"/calls/{call}",
+        "subscriptions": "/subscriptions",
+        "value": f"/events/{long}/values/payload?at=/rows&after=600",
+        "found": "/find?id=4010",
+        "processes": "/processes",
         "replies": "/replies",
         "reply": f"/replies/{reply}",
         "servers": "/servers",
