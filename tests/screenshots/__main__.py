@@ -1,17 +1,21 @@
 """`make screenshots`: the console's pages as PNG, from a bridge with records, in each look.
 
 It fails where a page shows an error in the browser's console, a script or style that the policy
-refuses for one, is wider than a phone, or keeps people out as axe-core finds.
+refuses for one, is wider than a phone, or keeps people out as axe-core finds. Then it fills a
+bridge with so many records (`--records`, 200,000), and says how long each page takes.
 """
 
+import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.screenshots.accessibility import findings, take_along
 from tests.screenshots.browser import Browser, BrowserError, Look, browser
-from tests.screenshots.seeded import Seeded, seeded
+from tests.screenshots.crowded import PAGES, SEARCHES, TIMES, crowd, timed
+from tests.screenshots.seeded import EMPTY, Seeded, seeded
 
 BUILD = Path(__file__).parent.parent.parent / "build" / "screenshots"
 WIDE = (Look("light", 1280, "light"), Look("dark", 1280, "dark"))
@@ -22,27 +26,42 @@ LOOKS = (
 )
 
 
-async def main() -> int:
+async def main(records: int) -> int:
     """Write the pictures; return 1 where a page is not as it should be."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        async with (
-            seeded(Path(folder) / "valkey") as bridge,
-            browser(Path(folder) / "b") as chromium,
-        ):
-            wrong = await shoot(bridge, chromium)
+        async with browser(Path(folder) / "b") as chromium:
+            await take_along(chromium)
+            async with seeded(Path(folder) / "valkey") as bridge:
+                await chromium.see(f"{bridge.console}/login", WIDE[0], BUILD / "login-light.png")
+                wrong = await shoot(bridge, bridge.pages, chromium)
+            async with seeded(Path(folder) / "empty", is_empty=True) as bridge:
+                wrong += await shoot(bridge, EMPTY, chromium)
+            if records:
+                async with seeded(Path(folder) / "crowd", is_empty=True) as bridge:
+                    wrong += await shoot_crowd(bridge, records, chromium)
     sys.stdout.write("".join(f"{each}\n" for each in wrong) or f"{BUILD}\n")
     return bool(wrong)
 
 
-async def shoot(bridge: Seeded, chromium: Browser) -> list[str]:
-    """Keep every page in every look; return what is wrong."""
+async def shoot_crowd(bridge: Seeded, records: int, chromium: Browser) -> list[str]:
+    """Keep pages of so many records, and print how long they take."""
+    await crowd(bridge.runtime, records)
+    pages = {f"crowd-{name}": path for name, path in (PAGES | SEARCHES).items()}
+    wrong = await shoot(bridge, pages, chromium, WIDE[:1])
+    for line in await timed(bridge.http, PAGES, TIMES) + await timed(bridge.http, SEARCHES, 2):
+        sys.stdout.write(f"{line}\n")
+    return wrong
+
+
+async def shoot(
+    bridge: Seeded, pages: Mapping[str, str], chromium: Browser, looks: Sequence[Look] = LOOKS
+) -> list[str]:
+    """Keep pages in every look; return what is wrong."""
     wrong = []
-    await take_along(chromium)
-    await chromium.see(f"{bridge.console}/login", LOOKS[0], BUILD / "login-light.png")
     await chromium.keep_cookie(bridge.console, *bridge.cookie, "/console")
-    for name, path in bridge.pages.items():
-        for look in LOOKS:
+    for name, path in pages.items():
+        for look in looks:
             try:
                 file = BUILD / f"{name}-{look.name}.png"
                 await chromium.see(f"{bridge.console}{path}", look, file)
@@ -57,6 +76,8 @@ async def shoot(bridge: Seeded, chromium: Browser) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main()))
+        asking = argparse.ArgumentParser(prog="make screenshots")
+        asking.add_argument("--records", type=int, default=200_000, help="none for 0")
+        sys.exit(asyncio.run(main(asking.parse_args().records)))
     except BrowserError as error:
         sys.exit(str(error))

@@ -143,7 +143,8 @@ class Browser:
         schemes = [{"name": "prefers-color-scheme", "value": look.scheme}]
         await self.ask("Emulation.setEmulatedMedia", features=schemes)
         await self.open(url)
-        too_wide = await self.run("document.documentElement.scrollWidth - innerWidth")
+        # A phone shows a page that is too wide smaller: its own width tells nothing then.
+        too_wide = await self.run("document.documentElement.scrollWidth") - look.width
         if too_wide > 0:
             raise BrowserError(f"{url} is {too_wide} px too wide for {look.width}")
         shot = await self.ask("Page.captureScreenshot", captureBeyondViewport=True)

@@ -17,8 +17,8 @@ from tests.store.call_records import new_call
 AT_ONCE = 256
 PRINCIPALS = 1000
 ANSWERED_SHARE = 0.1
-LOOKS = 20
-WITHIN_MS = 100
+TIMES = 20
+"""How often each page is opened to time it."""
 TEXT_OF_NONE = "nothing-of-the-kind"
 
 PAGES = {

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from bridge.local.valkey import EmbeddedValkey
+from bridge.runtime import Runtime
 from bridge.store.keys import PREFIX
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
@@ -22,6 +23,10 @@ from tests.doors.console.test_subscriptions import fail, subscribe
 from tests.serving import serving
 
 N8N = "http://127.0.0.1:5678"
+EMPTY = {
+    f"empty-{name or 'now'}": f"/{name}" if name else ""
+    for name in ("", "events", "calls", "replies", "subscriptions", "tokens")
+}
 LETTERS = (
     {"from": "ann@example.com", "subject": "Which plan fits a team of five?"},
     {"from": "bob@example.com", "subject": "Where is my invoice?", "order": 4711, "urgent": True},
@@ -36,20 +41,26 @@ class Seeded:
     console: str
     cookie: tuple[str, str]
     pages: dict[str, str]
+    runtime: Runtime
+    http: httpx2.AsyncClient
 
 
 @contextlib.asynccontextmanager
-async def seeded(data: Path) -> AsyncIterator[Seeded]:
-    """Run a bridge with some records while the block lasts."""
+async def seeded(data: Path, *, is_empty: bool = False) -> AsyncIterator[Seeded]:
+    """Run a bridge with some records, or none, while the block lasts."""
     async with EmbeddedValkey(data) as valkey, Redis.from_url(valkey.url) as redis:
         app = BridgeApp(Settings(redis_url=valkey.url, n8n_url=N8N, **TOKENS), {DESK.name: DESK})
-        async with serving(app) as address, httpx2.AsyncClient(base_url=address) as http:
+        async with (
+            serving(app) as address,
+            httpx2.AsyncClient(base_url=address, timeout=60) as http,
+        ):
             desk = Desktop(RunningApp(app, http))
-            pages = await _fill(desk)
-            await _keep_minutes(redis, await app.runtime.stores.minutes.now())
+            pages = {} if is_empty else await _fill(desk)
+            if pages:
+                await _keep_minutes(redis, await app.runtime.stores.minutes.now())
             entered = await desk.log_in(OPERATOR)
             name, _, value = entered.headers["set-cookie"].partition(";")[0].partition("=")
-            yield Seeded(f"{address}/console", (name, value), pages)
+            yield Seeded(f"{address}/console", (name, value), pages, app.runtime, http)
 
 
 async def _fill(desk: Desktop) -> dict[str, str]:

@@ -136,6 +136,40 @@ async def test_without_scripts_pages_are_as_they_were_when_they_were_opened(
         await screen.chromium.ask("Emulation.setScriptExecutionDisabled", value=False)
 
 
+async def test_a_dead_event_is_redriven_and_run_again_with_a_click_each(screen: Screen) -> None:
+    desk = screen.desk
+    await desk.send({"subject": "hello"})
+    event_id = await desk.set_aside()
+    await screen.log_in("/events?status=dead")
+    await screen.click(f"#{event_id}")
+    await screen.shows("#standing .status", "dead")
+    await screen.click(f"#act-events-{event_id}-redrive")
+    await screen.shows("#standing .status", "queued")
+    await screen.shows(".timeline", "redriven")
+    await screen.click(f"#act-events-{event_id}-run-again")
+    await screen.shows(".timeline", "runs again")
+
+
+async def test_a_hook_is_paused_and_resumed_with_a_click_each(screen: Screen) -> None:
+    await screen.log_in("/servers")
+    form = "td[data-label=Pause] form.pause"
+    await screen.click(f"{form} button[value=pause]")
+    await screen.shows("td[data-label=Pause] .status", "paused")
+    await screen.chromium.open(f"{screen.console}")
+    await screen.shows(".troubles", "is paused by operator")
+    await screen.chromium.open(f"{screen.console}/servers")
+    await screen.click(f"{form} button[value=resume]")
+    await screen.shows(f"{form} summary", "Pause")
+
+
+async def test_an_id_in_the_field_above_every_page_leads_to_its_record(screen: Screen) -> None:
+    event_id = await screen.desk.send({})
+    await screen.log_in("/calls")
+    await screen.chromium.run(f"document.querySelector('.find input').value = '{event_id}'")
+    await screen.chromium.run("document.querySelector('.find').requestSubmit()")
+    await screen.shows("h1 code", event_id)
+
+
 async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(screen: Screen) -> None:
     desk, run = screen.desk, screen.chromium.run
     first = await desk.send({})

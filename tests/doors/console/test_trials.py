@@ -79,7 +79,7 @@ async def test_what_is_wrong_with_a_form_stands_above_it_and_nothing_is_lost_of_
             assert said in html.unescape(answer.text)
             for text in form.values():
                 assert text in html.unescape(answer.text)
-        assert "Nothing of the kind" in await desk.show("/events")
+        assert "No event has come" in await desk.show("/events")
 
 
 async def test_an_event_without_a_schema_is_sent_as_json(redis_url: str) -> None:
