@@ -221,6 +221,12 @@ class AlertStore:
         return await _stand(self._steps, receivers=list(names))
 
 
+def rule_and_place(name: str) -> tuple[str, str]:
+    """Take apart the name of a state."""
+    rule, _, place = name.partition("|")
+    return rule, place
+
+
 def firing_of(states: Mapping[str, bytes]) -> dict[str, int]:
     """Count by rule what fires, of states as they stand on record."""
     found = (_state(name, json.loads(row)) for name, row in states.items())
@@ -244,7 +250,7 @@ def _message(row: OutboxRow) -> AlertMessage:
 
 
 def _state(name: str, state: dict[str, Any]) -> AlertState:
-    rule, _, place = name.partition("|")
+    rule, place = rule_and_place(name)
     fired_at = state.get("fired_at")
     return AlertState(
         alert=state["id"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bridge.models import Pause
-from bridge.store.alerts import firing_of
+from bridge.store.alerts import firing_of, rule_and_place
 from bridge.store.breakers import is_open
 from bridge.store.histograms import Counted, Histogram, Name, counted_of
 from bridge.store.pauses import read_pauses
@@ -95,6 +95,8 @@ class Totals:
     paused: tuple[Pause, ...] = ()
     firing: dict[str, int] = field(default_factory=dict)
     """In how many places each rule of the alerts fires."""
+    standing: frozenset[tuple[str, str]] = frozenset()
+    """The rules that are on record for holding, each with its place; not all of them fire yet."""
     made_at_s: float = 0
     """When the store was made, or was found to be another than before."""
 
@@ -145,5 +147,6 @@ class Counters:
             memory=row.memory,
             paused=tuple(read_pauses(row.paused)),
             firing=firing_of(row.alerts),
+            standing=frozenset(map(rule_and_place, row.alerts)),
             made_at_s=int(made_at_ms or 0) / 1000,
         )

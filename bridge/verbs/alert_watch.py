@@ -18,7 +18,7 @@ from bridge.errors import TransientError
 from bridge.formats.json_text import spell
 from bridge.models import ProcessId
 from bridge.n8n.alert_receivers import health_fault
-from bridge.store.alerts import AlertReading, AlertStore, AlertTurn
+from bridge.store.alerts import AlertReading, AlertStore, AlertTurn, rule_and_place
 from bridge.store.counters import Counters
 from bridge.store.minutes import MinuteStore
 from bridge.store.processes import LIFE_S
@@ -98,6 +98,8 @@ class AlertWatch:
             turn = await self._lead(alerts, away)
             if turn and turn.leads:
                 await self._judge_and_tell(alerts, senders)
+            else:
+                self._n8n = None  # it would be old once this process has the turn again
         except TransientError:
             return  # Redis went away in between: the next look tells how long for
         except Exception:  # what one look trips over must not end the watch
@@ -163,10 +165,16 @@ class AlertWatch:
             found = find(rule.when.condition, seen)
             if found is None:
                 unread.append(rule.name)
-            else:
-                readings += [_reading(rule, each) for each in found]
+                continue
+            # Nearly all rules hold nowhere, and nothing is on record of what does not.
+            standing = seen.totals.standing
+            readings += [
+                _reading(rule, each)
+                for each in found
+                if each.holds or (rule.name, each.place) in standing
+            ]
         for change in await self._stores.alerts.judge(readings, unread):
-            rule_name, _, place = change.name.partition("|")
+            rule_name, place = rule_and_place(change.name)
             logger.log(
                 logging.WARNING if change.what == "firing" else logging.INFO,
                 "alert.changed",

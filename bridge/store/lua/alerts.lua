@@ -4,7 +4,6 @@
 -- for long enough it fires: one message for each receiver, and one more when it is over.
 local alert_outbox = require 'alert_outbox'
 local clock = require 'clock'
-local counters = require 'counters'
 local keys = require 'keys'
 local alerts = {}
 
@@ -99,7 +98,6 @@ end
 -- Leave each receiver of a state a message.
 function alerts.tell(name, state, what, mark, value)
   local rule, place = name:match('^(.-)|(.*)$')
-  counters.add(1, 'alerts', rule, what)
   local message = cjson.encode({id = state.id .. '_' .. mark, what = what, alert = state.id,
     rule = rule, place = place, since = state.since, at = clock.now_ms, said = state.said,
     value = value})
