@@ -26,11 +26,13 @@ class RedisFault:
     """What keeps Redis from taking steps.
 
     What `lasts` does so until somebody mends it, what is `final` for as long as the process lives.
+    Where it `may_be_elsewhere`, a new connection may lead to a Redis that takes them.
     """
 
     sentence: str
     lasts: bool = False
     final: bool = False
+    may_be_elsewhere: bool = False
 
 
 SILENT = RedisFault("the store does not answer: Redis hangs, or something holds its answers back")
@@ -59,14 +61,18 @@ _REFUSALS = {
     ),
     "READONLY": RedisFault(
         "the store takes no writes: this Redis is a replica, so BRIDGE_REDIS_URL must lead to "
-        "the primary"
+        "the primary",
+        may_be_elsewhere=True,
     ),
     "MASTERDOWN": RedisFault(
         "the store does not answer: this Redis is a replica that has lost its primary, which "
-        "BRIDGE_REDIS_URL must lead to"
+        "BRIDGE_REDIS_URL must lead to",
+        may_be_elsewhere=True,
     ),
     "NOREPLICAS": RedisFault(
-        "the store takes no writes: fewer replicas follow Redis than its min-replicas-to-write"
+        "the store takes no writes: fewer replicas follow Redis than its min-replicas-to-write, "
+        "for they are away, behind or in maintenance, or this Redis is the primary no more",
+        may_be_elsewhere=True,
     ),
     "LOADING": RedisFault("the store does not answer yet: Redis is loading its data"),
     "BUSY": RedisFault("the store does not answer: a script of another program keeps Redis busy"),

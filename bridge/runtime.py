@@ -213,11 +213,13 @@ async def open_runtime(
     connections = RedisConnections(url)
     client, ear = connections.client, connections.listener()
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
-    steps, signals = Steps(client, patience_s, is_insistent=kind == "worker"), Signals(ear)
+    is_worker, least = kind == "worker", settings.replicas_min
+    steps = Steps(client, patience_s, is_insistent=is_worker, replicas_min=least)
+    signals = Signals(ear)
     runtime = _wire(settings, Servers.of(servers), process, connections, steps, signals)
     checks = contextlib.aclosing(runtime.mcp.schemas)
     async with client, ear, checks, connections.following(), steps.running(), signals.running():
-        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis, on_wait=on_wait)
+        await demand_safety(client, settings, on_wait)
         await runtime.mcp.authenticator.tokens.demand_guards(servers)
         async with (
             runtime.losses.watching(),

@@ -171,7 +171,9 @@ class Replicated:
         return f"redis+sentinel://:{self.password}@{hosts}/{NAME}/0{own}"
 
     async def primary(self) -> Server:
-        """Return the server that most Sentinels name."""
+        """Return the server that most Sentinels name; without any, the one that was it first."""
+        if not self.sentinels:
+            return self.servers[0]
         (address, _), *_ = Counter(await self._named()).most_common(1)
         return next(server for server in self.servers if server.address == address)
 
@@ -204,7 +206,7 @@ class Replicated:
     async def is_settled(self) -> bool:
         """Report whether another failover may come now."""
         named = await self._named()
-        if len(named) < len(self.sentinels) or len(set(named)) != 1:
+        if len(named) < len(self.sentinels) or len(set(named)) > 1:
             return False
         try:
             told = [_pairs(await s.ask("SENTINEL", "MASTER", NAME)) for s in self.sentinels]
@@ -232,7 +234,7 @@ class Replicated:
             with contextlib.suppress(RedisError):
                 host, port = await sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
                 found.append((host, int(port)))
-        assert found, "no Sentinel answers"
+        assert found or not self.sentinels, "no Sentinel answers"
         return found
 
 

@@ -90,7 +90,7 @@ async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     if url is None:
         raise ConfigurationError((_nowhere(settings),))
     async with Redis.from_pool(open_pool(url)) as client:
-        steps = Steps(client, PATIENCE_S)
+        steps = Steps(client, PATIENCE_S, replicas_min=settings.replicas_min)
         async with steps.running():
             queue, addresses = Queue(client), ReplyAddresses.of(settings)
             process = new_process_id("operator")
@@ -118,7 +118,7 @@ async def demand_store(settings: Settings) -> None:
     """
     assert settings.redis_url is not None, "whoever starts processes has named their Redis"
     async with Redis.from_pool(open_pool(settings.redis_url)) as client:
-        await demand_safety(client, allow_unsafe=settings.allow_unsafe_redis)
+        await demand_safety(client, settings)
 
 
 def _nowhere(settings: Settings) -> str:

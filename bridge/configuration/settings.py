@@ -94,6 +94,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "Sentinels, as `redis+sentinel://HOST:PORT,HOST:PORT/NAME/0` (`rediss+sentinel://`). "
         "Without it `up` starts a Valkey, which `stdio` joins; `web` and `worker` need it",
     )
+    replicas_min: int = Field(
+        0,
+        ge=0,
+        le=99,
+        description="how many replicas of Redis must have what the bridge says it has taken. With "
+        "1 and one replica, a failover loses nothing that was answered, and while the replica is "
+        "away nothing is taken",
+    )
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(
         8080,

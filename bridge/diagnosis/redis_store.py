@@ -33,11 +33,14 @@ async def check_redis(url: str, settings: Settings) -> AsyncIterator[Observation
     subject = without_user(url) if settings.redis_url else "the Valkey of `up`"
     try:
         async with Redis.from_pool(open_pool(url)) as redis:
-            for risk in (risks := await risks_of(redis)):
+            for risk in (risks := await risks_of(redis, settings.replicas_min)):
                 yield _of_risk(subject, risk, is_allowed=settings.allow_unsafe_redis)
             if not risks:
                 yield right("redis.safety", subject, "it has each write on disk and evicts nothing")
-            for seen in judged(subject, await vitals_of(redis)):
+            vitals = await vitals_of(redis)
+            for seen in judged(subject, vitals):
+                yield seen
+            for seen in _replicas(subject, vitals.replicas, settings.replicas_min):
                 yield seen
     except NoPermissionError:
         yield passed_over(
@@ -80,6 +83,28 @@ def judged(subject: str, seen: Vitals) -> Iterator[Observation]:
             f"its clock is {abs(seen.ahead_s):.0f} s {way} this machine's",
             "keep both by NTP: leases count by Redis's clock, signatures by this machine's",
         )
+
+
+def _replicas(subject: str, count: int, least: int) -> Iterator[Observation]:
+    """Judge how many replicas follow, where any do or are wanted."""
+    wanted = f"BRIDGE_REPLICAS_MIN={least}"
+    if count < least:
+        yield wrong(
+            "redis.replicas",
+            subject,
+            f"{count} of its replicas follow, so that nothing is taken ({wanted})",
+            "start the others, or lower BRIDGE_REPLICAS_MIN in every process",
+        )
+    elif count > least:
+        yield doubtful(
+            "redis.replicas",
+            subject,
+            f"{count} replicas follow, and a failover may choose one that has not got all that was "
+            f"answered ({wanted})",
+            f"set BRIDGE_REPLICAS_MIN={count}; then one that is away stops the intake",
+        )
+    elif count:
+        yield right("redis.replicas", subject, f"each write is on {count} of {count} replicas")
 
 
 def _memory(subject: str, seen: Vitals) -> Observation:

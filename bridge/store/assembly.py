@@ -24,6 +24,7 @@ _REFERENCE_OR_STRING = re.compile(
 )
 _DEFINITION = re.compile(r"^function (\w+\.\w+)\(")
 _STRING_OR_COMMENT = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|--.*""")
+_COMMAND = re.compile(r"redis\.p?call\(\s*'(\w+)'")
 _FIELD = re.compile(r"(?<![\w.])(\w+)\.(\w+)")
 
 
@@ -36,6 +37,7 @@ class Script:
     lines: tuple[Line, ...]
     text: str
     sha: str
+    only_reads: bool
 
     def place_of(self, number: int) -> str:
         """Return the file and line that became a line of the step, counted from 1."""
@@ -48,6 +50,13 @@ class Script:
 
 
 TABLE = "_m"
+
+READS = (
+    "EXISTS GET GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HVALS LINDEX LLEN LRANGE MGET "
+    "PEXPIRETIME PTTL SCARD SISMEMBER SMEMBERS STRLEN TIME TTL XLEN XRANGE XREVRANGE ZCARD ZCOUNT "
+    "ZRANGE ZRANGEBYSCORE ZRANK ZREVRANGEBYSCORE ZSCORE"
+)
+"""Commands that change nothing; a step of others may write."""
 
 OWED = {"clock.next_order": "clock.write_order", "counters.add": "counters.write"}
 """What writes, once behind all runs of a step, what they have gathered by the other function."""
@@ -81,7 +90,8 @@ class Scripts:
         lines = tuple(_assembled(unit, declared, units, owed))
         text = "\n".join(line.text.strip() for line in lines)
         sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        return Script(name, declared, lines, text, sha)
+        only_reads = {found.upper() for found in _COMMAND.findall(text)} <= set(READS.split())
+        return Script(name, declared, lines, text, sha, only_reads)
 
     def _unit(self, name: str) -> Unit:
         module, _, member = name.partition(".")

@@ -211,6 +211,17 @@ WAKE = Key(
 WAKE_CHANNEL = PREFIX + WAKE.pattern
 """The pub/sub channel on which steps name what has changed."""
 
+ACKNOWLEDGED = Key(
+    "acknowledged_channel",
+    "acknowledged",
+    "channel",
+    "steps",
+    timed=False,
+    lifetime="none: it keeps nothing",
+)
+ACKNOWLEDGED_CHANNEL = PREFIX + ACKNOWLEDGED.pattern
+"""The pub/sub channel that nobody hears; what replicas have of it, they have all before it of."""
+
 
 def owner_of(key: str) -> Key | None:
     """Find the family that `key` belongs to, or None for a key that the table does not know."""

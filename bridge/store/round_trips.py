@@ -32,6 +32,10 @@ class RoundTrips:
     async def __aexit__(self, *_: object) -> None:
         await self._connection.disconnect(nowait=True)
 
+    async def leave(self) -> None:
+        """Connect anew for the next round trip, perhaps to another server."""
+        await self._connection.disconnect(nowait=True)
+
     async def take(self, commands: Iterable[Command]) -> list[Any]:
         """Send commands and return their answers in order, errors of Redis among them.
 
@@ -53,8 +57,10 @@ class RoundTrips:
 
     async def _send(self, packed: Iterable[bytes]) -> None:
         connection = self._connection
-        if connection.is_connected and await connection.can_read():
-            await connection.disconnect(nowait=True)  # it has ended, or brings what nobody asked
+        if connection.should_reconnect() or (
+            connection.is_connected and await connection.can_read()
+        ):  # it leads to a replica, has ended, or brings what nobody asked
+            await self.leave()
         await connection.send_packed_command(packed, check_health=False)
 
     async def _answer(self) -> Any:

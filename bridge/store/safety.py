@@ -10,13 +10,16 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from typing_extensions import override
 
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
-from bridge.redis_faults import fault_of, sentence_of
+from bridge.redis_faults import RedisFault, fault_of, sentence_of
+from bridge.store.replicas import Replicas
 from bridge.store.steps import Steps, step
 
 logger = logging.getLogger(__name__)
 
 START_S = 30.0
+MIN_REPLICAS = "min-replicas-to-write"
 PAUSE_S = 0.2
 
 LEAST_MAJOR = {"redis": 7, "valkey": 8}
@@ -27,7 +30,7 @@ LEAST_MAJOR = {"redis": 7, "valkey": 8}
 class Risk:
     """One way in which a Redis loses data, or may: a fault stops the start, the others are told."""
 
-    about: Literal["version", "configuration", "persistence", "eviction", "flushing"]
+    about: Literal["version", "configuration", "persistence", "eviction", "flushing", "replicas"]
     sentence: str
     mend: str
     is_fault: bool = False
@@ -51,64 +54,88 @@ async def _write(steps: Steps) -> None:
 
 
 async def demand_safety(
-    redis: Redis, *, allow_unsafe: bool, on_wait: Callable[[str], None] = lambda _why: None
+    redis: Redis, settings: Settings, on_wait: Callable[[str], None] = lambda _why: None
 ) -> None:
     """Refuse to start on a Redis that loses what was accepted, unless that is wanted.
 
-    One that starts only now is waited for; `on_wait` is told why.
+    One that starts only now, or whose replicas do, is waited for; `on_wait` is told why.
 
     Raises:
         ConfigurationError: naming what makes it lose data, or why it takes nothing.
     """
-    faults, warnings = await _wait_for(redis, on_wait)
-    for warning in (*warnings, *(faults if allow_unsafe else ())):
+    faults, warnings = await _wait_for(redis, settings.replicas_min, on_wait)
+    for warning in (*warnings, *(faults if settings.allow_unsafe_redis else ())):
         logger.warning("redis.unsafe", extra={"warning": warning})
-    if faults and not allow_unsafe:
+    if faults and not settings.allow_unsafe_redis:
         raise ConfigurationError(tuple(faults))
 
 
-async def _wait_for(redis: Redis, on_wait: Callable[[str], None]) -> tuple[list[str], list[str]]:
+async def _wait_for(
+    redis: Redis, replicas_min: int, on_wait: Callable[[str], None]
+) -> tuple[list[str], list[str]]:
     """Ask Redis how safe it is, until it says so or cannot mend by itself."""
     ends_at = asyncio.get_running_loop().time() + START_S
     said = ""
     while True:
         try:
-            found = await faults_of(redis)
-            await redis.eval(_write.script.text, 0)
+            found = await faults_of(redis, replicas_min)
+            fault = await _try_write(redis, replicas_min)
+            if fault is None:
+                return found
+            why = fault.sentence
         except (RedisError, OSError) as error:
             fault, why = fault_of(error), sentence_of(error)
-            if fault is None or fault.lasts or asyncio.get_running_loop().time() > ends_at:
-                raise ConfigurationError((why,)) from error
-            if why != said:
-                logger.warning("redis.away", extra={"reason": why})
-                on_wait(why)
-                said = why
-        else:
-            return found
+        if fault is None or fault.lasts or asyncio.get_running_loop().time() > ends_at:
+            raise ConfigurationError((why,))
+        if why != said:
+            logger.warning("redis.away", extra={"reason": why})
+            on_wait(why)
+            said = why
         await asyncio.sleep(PAUSE_S)
 
 
-async def faults_of(redis: Redis) -> tuple[list[str], list[str]]:
+async def _try_write(redis: Redis, replicas_min: int) -> RedisFault | None:
+    """Write as steps do; report what is wrong with the replicas, if anything.
+
+    Raises:
+        RedisError: Redis does not take it.
+    """
+    replicas = Replicas(replicas_min)
+    waiting = replicas.commands([_write.script]) if replicas_min else ()
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.eval(_write.script.text, 0)
+        for command in waiting:
+            pipeline.execute_command(*command)
+        answers = await pipeline.execute(raise_on_error=False)
+    if isinstance(answers[0], RedisError):
+        raise answers[0]
+    return replicas.fault_in(answers[-1]) if waiting else None
+
+
+async def faults_of(redis: Redis, replicas_min: int) -> tuple[list[str], list[str]]:
     """Name what makes this Redis lose data, and what may; a forbidden CONFIG leaves it unknown."""
-    risks = await risks_of(redis)
+    risks = await risks_of(redis, replicas_min)
     faults = [str(risk) for risk in risks if risk.is_fault]
     return faults, [str(risk) for risk in risks if not risk.is_fault]
 
 
-async def risks_of(redis: Redis) -> list[Risk]:
-    """Find what makes this Redis lose data, or may; nothing is written."""
+async def risks_of(redis: Redis, replicas_min: int) -> list[Risk]:
+    """Find what makes this Redis lose data, or may; nothing is written.
+
+    `replicas_min` is how many replicas are to have what was accepted.
+    """
+    names = ["appendonly", "appendfsync", "maxmemory-policy"]
+    if replicas_min:
+        names.append(MIN_REPLICAS)
     risks = [old] if (old := await _old_age(redis)) else []
     try:
         # One by one: before version 7 several names at once were an error.
-        config = {
-            name: (await redis.config_get(name)).get(name)
-            for name in ("appendonly", "appendfsync", "maxmemory-policy")
-        }
+        config = {name: (await redis.config_get(name)).get(name) for name in names}
     except ResponseError as error:
         if fault_of(error) and not isinstance(error, NoPermissionError):
             raise
         return [*risks, UNREADABLE]
-    return [*risks, *_risks_in(config)]
+    return [*risks, *_risks_in(config), *_unfenced(config, replicas_min)]
 
 
 async def _old_age(redis: Redis) -> Risk | None:
@@ -164,6 +191,16 @@ def _risks_in(config: Mapping[str, str | None]) -> Iterator[Risk]:
             "Redis answers before its append-only file is on disk, so a power cut may lose the "
             "last second",
             "set `appendfsync always`",
+        )
+
+
+def _unfenced(config: Mapping[str, str | None], replicas_min: int) -> Iterator[Risk]:
+    if (wanted := config.get(MIN_REPLICAS)) is not None and int(wanted) < replicas_min:
+        yield Risk(
+            "replicas",
+            "a primary that was replaced and does not know it goes on writing, though nothing is "
+            f"promised of it ({MIN_REPLICAS} {wanted})",
+            f"set `{MIN_REPLICAS} {replicas_min}` and `min-replicas-max-lag 10` on every server",
         )
 
 

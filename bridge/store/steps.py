@@ -20,7 +20,7 @@ import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import MasterDownError, NoScriptError, ReadOnlyError, RedisError
 from redis.typing import EncodableT
 from typing_extensions import override
 
@@ -29,6 +29,7 @@ from bridge.errors import OutdatedError, StoreUnavailableError
 from bridge.meters import ROUND_TRIP
 from bridge.redis_faults import SILENT, RedisFault, fault_of
 from bridge.store.assembly import Script, Scripts, scripts
+from bridge.store.replicas import Replicas
 from bridge.store.round_trips import Command, RoundTrips
 from bridge.store.rows import Arguments, SeamError, decoder_of
 
@@ -103,13 +104,22 @@ class Steps:
     lost some of them, by a restart or SCRIPT FLUSH, and a step must not come behind later ones.
     Each step is its own atomic unit: one that fails fails alone. While Redis is away steps are
     repeated until their patience ends; where it has a fault that lasts, `is_insistent` alone
-    repeats them, and what is not is given up at once.
+    repeats them, and what is not is given up at once. What may have written is answered once
+    `replicas_min` replicas have it, and is repeated until then.
     """
 
-    def __init__(self, redis: Redis, patience_s: float, *, is_insistent: bool = False) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        patience_s: float,
+        *,
+        is_insistent: bool = False,
+        replicas_min: int = 0,
+    ) -> None:
         self._redis = redis
         self.patience_s = patience_s
         self._is_insistent = is_insistent
+        self._replicas = Replicas(replicas_min) if replicas_min else None
         self._waiting: list[_Pending] = []
         self._more = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -181,6 +191,8 @@ class Steps:
                 await self._more.wait()
                 batch = self._waiting[:BATCH_MAX]
                 again = self._in_time(await self._commit(batch, round_trips))
+                if again and self.fault and self.fault.may_be_elsewhere:
+                    await round_trips.leave()
                 self._waiting[: len(batch)] = again
                 if not self._waiting:
                     self._more.clear()
@@ -190,10 +202,13 @@ class Steps:
     async def _commit(self, batch: list[_Pending], round_trips: RoundTrips) -> list[_Pending]:
         new = self._to_load({step.script for step in batch})
         runs = list(_runs(batch))
+        replicas = self._replicas
+        waiting = replicas.commands(step.script for step in batch) if replicas else ()
         commands = [
             *(("SCRIPT LOAD", script.text) for script in new),
             *(_command_of(run) for run in runs),
             *self._errands([step.errand for step in batch if step.errand]),
+            *waiting,
         ]
         began_at = time.perf_counter()
         try:
@@ -204,11 +219,12 @@ class Steps:
             self._refused.clear()
             return [step for step in batch if not self._refuse(step, fault)]
         ROUND_TRIP.observe(time.perf_counter() - began_at)
+        lack = replicas.fault_in(answers[-1]) if replicas and waiting else None
         again = [
             step
             for run, answer in zip(runs, answers[len(new) :], strict=False)
             for step, own in zip(run, _answers_to(run, answer), strict=True)
-            if not self._settle(step, own)
+            if not self._settle(step, own, lack)
         ]
         self._loaded |= new
         if any(isinstance(answer, RedisError) for answer in answers[: len(new)]) or any(
@@ -229,11 +245,17 @@ class Steps:
         """Name the scripts to send ahead: all, where one could be missing and a later one not."""
         return scripts if len(scripts) > 1 else scripts - self._loaded
 
-    def _settle(self, step: _Pending, answer: object) -> bool:
-        """Bring a step to its end; False where it is to be sent again."""
+    def _settle(self, step: _Pending, answer: object, lack: RedisFault | None) -> bool:
+        """Bring a step to its end; False where it is to be sent again.
+
+        Of what lacks replicas only the answers of steps that read are told.
+        """
         if isinstance(answer, NoScriptError):
             return False
-        if isinstance(answer, RedisError) and (fault := fault_of(answer)):
+        fault = None if step.script.only_reads else lack
+        if isinstance(answer, RedisError):
+            fault = fault_of(answer) or fault
+        if fault:
             self._refused.add(step.script)
             return self._refuse(step, fault)
         if self.fault and (not self._refused or step.script in self._refused):
@@ -285,7 +307,11 @@ def _unavailable(fault: RedisFault) -> StoreUnavailableError:
 
 
 class StepConnection(AbstractConnection):
-    """Packs steps in C: redis-py has two dozen arguments a step encoded and joined in Python."""
+    """Packs steps in C: redis-py has two dozen arguments a step encoded and joined in Python.
+
+    Whoever uses it next connects anew where its server takes no writes any more, for a name, or
+    Sentinels, may lead to another one by now.
+    """
 
     @override
     def pack_command(self, *args: EncodableT) -> list[bytes]:
@@ -295,6 +321,15 @@ class StepConnection(AbstractConnection):
             return super().pack_command(*args)
         packed: bytes = hiredis.pack_command(args)  # type: ignore[arg-type]  # any number of them
         return [packed]
+
+    @override
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read one answer."""
+        try:
+            return await super().read_response(*args, **options)
+        except (ReadOnlyError, MasterDownError):
+            self.mark_for_reconnect()  # type: ignore[no-untyped-call]
+            raise
 
 
 def _placed(error: RedisError, script: Script) -> RedisError:

@@ -20,6 +20,7 @@ class Vitals:
     server: str
     version: str
     is_primary: bool
+    replicas: int
     used_bytes: int
     max_bytes: int
     ping_ms: float
@@ -45,6 +46,7 @@ async def vitals_of(redis: Redis) -> Vitals:
         "Valkey" if "valkey_version" in info else "Redis",
         str(info.get("valkey_version") or info.get("redis_version", "")),
         info.get("role", "master") == "master",
+        int(info.get("connected_slaves", 0)),
         int(info.get("used_memory", 0)),
         int(info.get("maxmemory", 0)),
         median(pings) * 1000,

@@ -166,9 +166,11 @@ async def contents(redis: Redis, key: bytes) -> object:
 
 
 @asynccontextmanager
-async def desk(redis: Redis, process: ProcessId, patience_s: float = 5) -> AsyncIterator[Desk]:
+async def desk(
+    redis: Redis, process: ProcessId, patience_s: float = 5, replicas_min: int = 0
+) -> AsyncIterator[Desk]:
     """Open the stores of a process that has just beaten."""
-    steps = Steps(redis, patience_s)
+    steps = Steps(redis, patience_s, replicas_min=replicas_min)
     async with steps.running():
         processes = ProcessStore(steps, process)
         await processes.beat()

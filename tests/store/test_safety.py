@@ -3,6 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
+from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.store import safety
 from bridge.store.safety import demand_safety
@@ -33,11 +34,12 @@ def redis_of(version: str, server: str = "redis", config: dict[str, str] | None 
     return reply
 
 
-async def faults(reply: Reply, *, allow_unsafe: bool = False) -> str:
+async def faults(reply: Reply, *, allow_unsafe: bool = False, replicas_min: int = 0) -> str:
     """Start on such a Redis; returns what keeps the bridge from that, a line each."""
+    settings = Settings(allow_unsafe_redis=allow_unsafe, replicas_min=replicas_min)
     async with replying(reply) as url, Redis.from_url(url, protocol=2) as redis:
         try:
-            await demand_safety(redis, allow_unsafe=allow_unsafe)
+            await demand_safety(redis, settings)
         except ConfigurationError as error:
             return str(error)
     return ""
@@ -97,6 +99,32 @@ async def test_what_may_be_unsafe_or_is_unknown_is_warned_of(
     assert warning in str(getattr(record, "warning", ""))
 
 
+async def test_a_primary_that_would_write_without_its_replicas_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def reply(words: list[str]) -> bytes:
+        answered = redis_of("7.2.0", config=SAFE | {"min-replicas-to-write": "0"})
+        return b":1\r\n" if words[0] == "WAIT" else answered(words)
+
+    assert await faults(reply) == ""
+    assert caplog.records == []
+    assert await faults(reply, replicas_min=1) == ""
+    (record,) = caplog.records
+    assert "set `min-replicas-to-write 1`" in str(getattr(record, "warning", ""))
+
+
+async def test_replicas_that_do_not_acknowledge_are_waited_for_at_a_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(safety, "START_S", 0.1)
+
+    def reply(words: list[str]) -> bytes:
+        answered = redis_of("7.2.0", config=SAFE | {"min-replicas-to-write": "2"})
+        return b":1\r\n" if words[0] == "WAIT" else answered(words)
+
+    assert "fewer replicas than BRIDGE_REPLICAS_MIN=2" in await faults(reply, replicas_min=2)
+
+
 @pytest.mark.parametrize(
     ("refusal", "why"),
     [
@@ -131,7 +159,7 @@ async def test_a_redis_that_loads_or_fails_over_is_waited_for_and_the_start_says
         return refusals.pop(0) if is_asked and refusals else ready(words)
 
     async with replying(reply) as url, Redis.from_url(url, protocol=2) as redis:
-        await demand_safety(redis, allow_unsafe=False, on_wait=said.append)
+        await demand_safety(redis, Settings(), said.append)
 
     assert [why.partition(":")[2] for why in said] == [
         " Redis is loading its data",

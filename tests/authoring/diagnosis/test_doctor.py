@@ -385,16 +385,16 @@ async def test_a_folder_where_nothing_is_set_up_has_no_errors(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-SOUND = Vitals("Valkey", "9.1.0", True, 1, 0, 0.1, 0.0)
+SOUND = Vitals("Valkey", "9.1.0", True, 0, 1, 0, 0.1, 0.0)
 
 
 @pytest.mark.parametrize(
     ("seen", "identifier"),
     [
-        (Vitals("Redis", "8.0", False, 1, 0, 0.1, 0.0), "redis.replica"),
-        (Vitals("Redis", "8.0", True, 99, 100, 0.1, 0.0), "redis.memory"),
-        (Vitals("Redis", "8.0", True, 1, 0, 50.0, 0.0), "redis.latency"),
-        (Vitals("Redis", "8.0", True, 1, 0, 0.1, -30.0), "redis.clock"),
+        (Vitals("Redis", "8.0", False, 0, 1, 0, 0.1, 0.0), "redis.replica"),
+        (Vitals("Redis", "8.0", True, 0, 99, 100, 0.1, 0.0), "redis.memory"),
+        (Vitals("Redis", "8.0", True, 0, 1, 0, 50.0, 0.0), "redis.latency"),
+        (Vitals("Redis", "8.0", True, 0, 1, 0, 0.1, -30.0), "redis.clock"),
     ],
 )
 def test_a_store_that_is_slow_or_full_or_elsewhere_in_time_is_told(
