@@ -207,10 +207,8 @@ async def open_runtime(
     Raises:
         ConfigurationError: this Redis can be no store, or does not answer.
     """
-    url = settings.redis_url
-    assert url is not None, "whoever opens a runtime has named its Redis"
-    process = new_process_id(kind, MARK)
-    connections = RedisConnections(url)
+    assert settings.redis_url is not None, "whoever opens a runtime has named its Redis"
+    process, connections = new_process_id(kind, MARK), RedisConnections(settings.redis_url)
     client, ear = connections.client, connections.listener()
     # What a worker knows of finished calls must not be lost, whatever is wrong with Redis.
     is_worker, least = kind == "worker", settings.replicas_min

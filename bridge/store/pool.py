@@ -52,15 +52,9 @@ class PrimaryConnection(Connection):
         _demand_primary(await self.read_response())
 
     def drop(self) -> None:
-        """Break it off; whoever waits on it finds out.
-
-        An aborted transport of uvloop's raises what is no fault of a connection when it is next
-        written to, so the end is left to the system.
-        """
-        if self._writer is not None and not self._writer.transport.is_closing():
-            file = self._writer.get_extra_info("socket").fileno()
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file)) as same:
-                same.shutdown(socket.SHUT_RDWR)
+        """Break it off; whoever waits on it finds out."""
+        if self._writer is not None:
+            _shut_down(self._writer.get_extra_info("socket"))
 
 
 class BlockingPrimaryConnection(BlockingConnection):
@@ -91,8 +85,7 @@ class BlockingPrimaryConnection(BlockingConnection):
     def drop(self) -> None:
         """Break it off; whoever waits on it finds out."""
         if self._sock is not None:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
+            _shut_down(self._sock)
 
 
 class RedisConnections:
@@ -183,6 +176,12 @@ def _naming_wrong_options() -> Iterator[None]:
         named = re.search(r"'\w+'", str(error))
         fault = "BRIDGE_REDIS_URL has an option after its ? that there is not, or a wrong value"
         raise ConfigurationError((fault + (f": {named[0]}" if named else ""),)) from None
+
+
+def _shut_down(connected: Any) -> None:
+    """End a connection below whoever uses it: uvloop has no error for one that is closed above."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connected.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 def _demand_primary(told: Any) -> None:
