@@ -216,7 +216,7 @@ async def open_runtime(
     signals = Signals(ear)
     runtime = _wire(settings, Servers.of(servers), process, connections, steps, signals)
     checks = contextlib.aclosing(runtime.mcp.schemas)
-    async with client, ear, checks, connections.following(), steps.running(), signals.running():
+    async with connections.following(steps), ear, checks, steps.running(), signals.running():
         await demand_safety(client, settings, on_wait)
         await runtime.mcp.authenticator.tokens.demand_guards(servers)
         async with (

@@ -33,6 +33,10 @@ class Proxy:
         self._carrying: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._carriers: set[asyncio.Task[None]] = set()
 
+    def lead_to(self, address: Address) -> None:
+        """Carry connections elsewhere from now on; those that are open stay."""
+        self._addresses = [address]
+
     def drop(self) -> None:
         """Reset every open connection, on both sides, without a goodbye."""
         for pair in tuple(self._carrying):

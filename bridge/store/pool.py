@@ -1,18 +1,20 @@
 """The connections of one process to Redis, whose address says more than where it is."""
 
 import contextlib
+import math
 import os
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import redis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.connection import Connection as BlockingConnection
+from redis.connection import AbstractConnection as AbstractBlockingConnection
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.retry import Retry as BlockingRetry
 from redis.utils import str_if_bytes
@@ -20,36 +22,30 @@ from typing_extensions import override
 
 from bridge.errors import ConfigurationError
 from bridge.formats.redis_addresses import SentinelAddress
-from bridge.store.primary import Place, Primary
-from bridge.store.steps import StepConnection
+from bridge.store.primary import OpenConnections, Place, Primary
+from bridge.store.steps import StepConnection, Steps
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
+LEAVE_AGAIN_S = 5.0
 
 
-class PrimaryConnection(Connection):
-    """A connection to whichever server is the primary as it is made, also when it is made again."""
+class OpenConnection(AbstractConnection):
+    """A connection that others than its user may break off."""
 
-    def __init__(self, *, primary: Primary, **options: Any) -> None:
+    def __init__(self, *, beside: OpenConnections, **options: Any) -> None:
         super().__init__(**options)
-        self._primary = primary
+        self._beside = beside
 
     @property
     def place(self) -> Place:
-        """Return where it leads to."""
-        return self.host, int(self.port)
+        """Return where it leads to; nowhere, for a socket of this machine."""
+        return getattr(self, "host", ""), int(getattr(self, "port", 0))
 
     @override
     async def _connect(self) -> None:
-        self.host, self.port = await self._primary.find()
-        await super()._connect()  # type: ignore[no-untyped-call]
-        self._primary.hold(self)
-
-    @override
-    async def on_connect_check_health(self, check_health: bool = True) -> None:
-        await super().on_connect_check_health(check_health)
-        await self.send_command("HELLO", check_health=False)
-        _demand_primary(await self.read_response())
+        await super()._connect()  # type: ignore[safe-super,no-untyped-call]
+        self._beside.add(self)
 
     def drop(self) -> None:
         """Break it off; whoever waits on it finds out."""
@@ -57,35 +53,66 @@ class PrimaryConnection(Connection):
             _shut_down(self._writer.get_extra_info("socket"))
 
 
-class BlockingPrimaryConnection(BlockingConnection):
-    """The same for threads."""
+class PrimaryConnection(OpenConnection):
+    """A connection to whichever server is the primary as it is made, also when it is made again."""
 
     def __init__(self, *, primary: Primary, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
+        super().__init__(**options)
         self._primary = primary
+
+    @override
+    async def _connect(self) -> None:
+        self.host, self.port = await self._primary.find()
+        await super()._connect()
+
+    @override
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        await super().on_connect_check_health(check_health)
+        await self.send_command("HELLO", check_health=False)
+        _demand_primary(await self.read_response())
+
+
+class OpenBlockingConnection(AbstractBlockingConnection):
+    """A connection of a thread that others may break off."""
+
+    def __init__(self, *, beside: OpenConnections, **options: Any) -> None:
+        super().__init__(**options)
+        self._beside = beside
 
     @property
     def place(self) -> Place:
-        """Return where it leads to."""
-        return self.host, int(self.port)
+        """Return where it leads to; nowhere, for a socket of this machine."""
+        return getattr(self, "host", ""), int(getattr(self, "port", 0))
+
+    @override
+    def _connect(self) -> socket.socket:
+        connected: socket.socket = super()._connect()  # type: ignore[safe-super,no-untyped-call]
+        self._beside.add(self)
+        return connected
+
+    def drop(self) -> None:
+        """Break it off; whoever waits on it finds out."""
+        if self._sock is not None:
+            _shut_down(self._sock)
+
+
+class BlockingPrimaryConnection(OpenBlockingConnection):
+    """The same to whichever server is the primary as it is made."""
+
+    def __init__(self, *, primary: Primary, **options: Any) -> None:
+        super().__init__(**options)
+        self._primary = primary
 
     @override
     def _connect(self) -> socket.socket:
         self.host, self.port = self._primary.find_blocking()
-        connected: socket.socket = super()._connect()  # type: ignore[no-untyped-call]
-        self._primary.hold(self)
-        return connected
+        return super()._connect()
 
     @override
     def on_connect_check_health(self, check_health: bool = True) -> None:
         super().on_connect_check_health(check_health)
         self.send_command("HELLO", check_health=False)  # type: ignore[no-untyped-call]
         _demand_primary(self.read_response())
-
-    def drop(self) -> None:
-        """Break it off; whoever waits on it finds out."""
-        if self._sock is not None:
-            _shut_down(self._sock)
 
 
 class RedisConnections:
@@ -98,7 +125,9 @@ class RedisConnections:
     def __init__(self, url: str) -> None:
         named = SentinelAddress.of(url)
         self._url = named.server_url if named else url
-        self._primary = Primary(named) if named else None
+        self._open = OpenConnections()
+        self._primary = Primary(named, self._open) if named else None
+        self._left_at = -math.inf
         with _naming_wrong_options():
             pool = self.pool()
             pool.make_connection()  # type: ignore[no-untyped-call]
@@ -114,7 +143,7 @@ class RedisConnections:
             socket_connect_timeout=CONNECT_S,
             retry=Retry(NoBackoff(), 0),
         )
-        self._lead(pool, PrimaryConnection, StepConnection)
+        self._lead(pool, OpenConnection, PrimaryConnection, StepConnection)
         return pool
 
     def listener(self) -> Redis:
@@ -125,7 +154,7 @@ class RedisConnections:
             socket_connect_timeout=CONNECT_S,
             retry=Retry(NoBackoff(), 0),
         )
-        self._lead(client.connection_pool, PrimaryConnection)
+        self._lead(client.connection_pool, OpenConnection, PrimaryConnection)
         return client
 
     def blocking(self, answer_s: float | None = None) -> redis.Redis:
@@ -136,27 +165,36 @@ class RedisConnections:
             socket_connect_timeout=answer_s,
             retry=BlockingRetry(NoBackoff(), 0),
         )
-        self._lead(client.connection_pool, BlockingPrimaryConnection)
+        self._lead(client.connection_pool, OpenBlockingConnection, BlockingPrimaryConnection)
         return client
 
     @contextlib.asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Leave a primary that is replaced, at once, while the block lasts."""
-        if self._primary is None:
-            yield
-        else:
-            async with self._primary.followed():
-                yield
+    async def following(self, steps: Steps) -> AsyncIterator[None]:
+        """Leave a server that is not the primary any more, and close the client at last.
 
-    def _lead(self, pool: Any, ours: type, *others: type) -> None:
-        """Have a pool make connections of other kinds too, of ours where there are Sentinels."""
-        kinds = others
+        Sentinels say so, or steps that are not taken.
+        """
+        steps.leave = self._leave
+        followed = self._primary.followed() if self._primary else contextlib.nullcontext()
+        async with self.client, followed:
+            yield
+
+    def _leave(self) -> None:
+        """Connect all anew, by what the address leads to now; not again and again for one fault."""
+        now = time.monotonic()
+        if now - self._left_at >= LEAVE_AGAIN_S:
+            self._left_at = now
+            self._open.drop()
+
+    def _lead(self, pool: Any, usual: type, primary: type, *others: type) -> None:
+        """Have a pool make connections of our kinds too: the usual one, or to the primary."""
+        pool.connection_kwargs["beside"] = self._open
+        ours = usual
         if self._primary is not None:
             pool.connection_kwargs["primary"] = self._primary
-            kinds = (*others, ours)
-        if kinds:
-            kind = pool.connection_class
-            pool.connection_class = type(kind.__name__, (*kinds, kind), {})
+            ours = primary
+        kind = pool.connection_class
+        pool.connection_class = type(kind.__name__, (*others, ours, kind), {})
 
 
 def open_pool(url: str) -> BlockingConnectionPool:

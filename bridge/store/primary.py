@@ -44,8 +44,8 @@ class PrimaryUnknownError(RedisError):
     """No Sentinel names a primary that is up."""
 
 
-class Held(Protocol):
-    """A connection to what was the primary when it was made."""
+class Droppable(Protocol):
+    """A connection that others than its user may break off."""
 
     @property
     def place(self) -> Place:
@@ -53,6 +53,26 @@ class Held(Protocol):
 
     def drop(self) -> None:
         """Break it off, from whichever thread; whoever waits on it finds out."""
+
+
+class OpenConnections:
+    """The connections to Redis that a process has, those of its threads too."""
+
+    def __init__(self) -> None:
+        self._connections = WeakSet[Droppable]()
+        self._lock = threading.Lock()
+
+    def add(self, connection: Droppable) -> None:
+        """Know of one more, for as long as it is used."""
+        with self._lock:
+            self._connections.add(connection)
+
+    def drop(self, but: Place | None = None) -> None:
+        """Break off all, or all that do not lead to one place."""
+        with self._lock:
+            dropped = [each for each in self._connections if but is None or each.place != but]
+        for connection in dropped:
+            connection.drop()
 
 
 @dataclass(frozen=True)
@@ -71,12 +91,11 @@ class Primary:
     those that threads hold too.
     """
 
-    def __init__(self, address: SentinelAddress) -> None:
+    def __init__(self, address: SentinelAddress, connections: OpenConnections) -> None:
         self._name = address.name
         self._sentinels = address.sentinel_urls
         self._known: Place | None = None
-        self._held = WeakSet[Held]()
-        self._lock = threading.Lock()
+        self._connections = connections
         self._looking: asyncio.Task[Place | str] | None = None
 
     async def find(self) -> Place:
@@ -111,11 +130,6 @@ class Primary:
             raise PrimaryUnknownError(found)
         return found
 
-    def hold(self, connection: Held) -> None:
-        """Have a connection broken off once its server is not the primary any more."""
-        with self._lock:
-            self._held.add(connection)
-
     @contextlib.asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
         """Hear of failovers while the block lasts."""
@@ -139,10 +153,7 @@ class Primary:
         if self._known not in (None, place):
             logger.warning("redis.failed_over", extra={"primary": f"{place[0]}:{place[1]}"})
         self._known = place
-        with self._lock:
-            others = [connection for connection in self._held if connection.place != place]
-        for connection in others:
-            connection.drop()
+        self._connections.drop(but=place)
 
     async def _look(self) -> Place | str:
         """Ask all Sentinels; a text says why there is no primary now."""

@@ -131,6 +131,9 @@ class Steps:
         self.fault: RedisFault | None = None
         """What kept Redis from taking the last step that it did not take, until it takes it."""
 
+        self.leave: Callable[[], None] = lambda: None
+        """Has others than the steps leave a server that is perhaps the primary no more."""
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the one writer running while the block lasts."""
@@ -193,6 +196,7 @@ class Steps:
                 again = self._in_time(await self._commit(batch, round_trips))
                 if again and self.fault and self.fault.may_be_elsewhere:
                     await round_trips.leave()
+                    self.leave()
                 self._waiting[: len(batch)] = again
                 if not self._waiting:
                     self._more.clear()

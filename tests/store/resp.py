@@ -1,6 +1,7 @@
 """A Redis at the level of its replies, for versions that no machine has any more."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ Reply = Callable[[list[str]], bytes]
 
 
 @asynccontextmanager
-async def replying(reply: Reply) -> AsyncIterator[str]:
+async def replying(reply: Reply, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Answer each command with what `reply` gives for its words; yield the address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -19,7 +20,7 @@ async def replying(reply: Reply) -> AsyncIterator[str]:
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
 
