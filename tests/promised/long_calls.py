@@ -290,6 +290,26 @@ PROMISES = (
         },
     ),
     Promise(
+        "With BRIDGE_REPLICAS_MIN nothing answered is lost or run twice when a replica takes over.",
+        {
+            "failover/test_failover.py": (
+                "test_failovers_lose_nothing_accepted_and_run_nothing_twice",
+            ),
+            "store/test_replicas.py": (
+                "test_an_event_is_accepted_once_a_replica_has_it",
+                "test_a_step_that_no_replica_acknowledges_is_given_up_and_says_why",
+                "test_what_another_process_has_just_written_is_promised_no_sooner",
+            ),
+            "store/test_primary.py": (
+                "test_every_connection_of_a_process_leads_to_the_new_primary_soon",
+            ),
+            "store/test_one_address.py": (
+                "test_connections_lead_to_the_new_primary_though_its_address_is_the_same",
+                "test_an_old_primary_that_does_not_know_it_is_left_because_nobody_follows_it",
+            ),
+        },
+    ),
+    Promise(
         "Results are kept for their time, through restarts of everything.",
         {
             "process/test_tasks_outlive.py": (
