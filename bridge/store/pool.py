@@ -49,7 +49,7 @@ class OpenConnection(AbstractConnection):
 
     def drop(self) -> None:
         """Break it off; whoever waits on it finds out."""
-        if self._writer is not None:
+        if self._writer is not None and not self._writer.is_closing():
             _shut_down(self._writer.get_extra_info("socket"))
 
 

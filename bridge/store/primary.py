@@ -144,7 +144,8 @@ class Primary:
             with contextlib.suppress(RedisError, OSError):
                 async with self._sentinel(url) as client, client.pubsub() as ear:
                     await ear.subscribe(SWITCHED)
-                    async for _ in messages(ear):
+                    async for _ in messages(ear):  # also where it answers a ping
+                        self._looking = None  # what was asked before may be out of date
                         with contextlib.suppress(PrimaryUnknownError):
                             self._leave_others(await self.find())
             await asyncio.sleep(PAUSE_S)
