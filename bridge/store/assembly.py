@@ -52,11 +52,12 @@ class Script:
 TABLE = "_m"
 
 READS = (
-    "EXISTS GET GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HVALS LINDEX LLEN LRANGE MGET "
+    "EXISTS GET GETRANGE HEXISTS HGET HGETALL HKEYS HLEN HMGET HVALS INFO LINDEX LLEN LRANGE MGET "
     "PEXPIRETIME PTTL SCARD SISMEMBER SMEMBERS STRLEN TIME TTL XLEN XRANGE XREVRANGE ZCARD ZCOUNT "
-    "ZRANGE ZRANGEBYSCORE ZRANK ZREVRANGEBYSCORE ZSCORE"
+    "ZRANGE ZRANGEBYSCORE ZRANK ZREM ZREVRANGE ZREVRANGEBYSCORE ZSCORE"
 )
-"""Commands that change nothing; a step of others may write."""
+"""The commands of steps that promise nothing: such a step at most drops from a list what is gone by
+itself (ZREM)."""
 
 OWED = {"clock.next_order": "clock.write_order", "counters.add": "counters.write"}
 """What writes, once behind all runs of a step, what they have gathered by the other function."""

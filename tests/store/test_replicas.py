@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from bridge.errors import StoreUnavailableError
 from bridge.models import EventStatus, new_event_id
 from bridge.store import replicas
+from bridge.store.assembly import scripts
 from bridge.store.keys import PREFIX
 from bridge.store.pool import open_pool
 from tests.sentinels import Replicated, Server, replicated
@@ -114,6 +115,17 @@ async def test_what_only_reads_is_answered_without_replicas(web: Desk, replica: 
         with pytest.raises(StoreUnavailableError, match=FEW):
             await refused
         assert await web.events.read(event.event_id)
+
+
+def test_steps_that_only_read_drop_at_most_what_is_gone_from_the_lists_that_they_read() -> None:
+    reading = [scripts().find(name) for name in scripts().names()]
+    dropping = {each.name for each in reading if each.only_reads and "'ZREM'" in each.text}
+
+    assert dropping == {
+        *("calls.list", "events.list", "subscribed.find", "totals.read"),
+        *("searching.events", "searching.count_events"),
+        *("searching.calls", "searching.count_calls"),
+    }
 
 
 async def test_a_primary_that_wants_replicas_itself_takes_nothing_and_says_why(
