@@ -111,7 +111,7 @@ class Calls:
             rate=workflow.rate,
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
-            origin=origin_of(asked.tool_use, asked.client),
+            origin=asked.tool_use and origin_of(asked.tool_use, asked.client),
         )
         hint = target_of(asked.principal.server, workflow.name)
         call = await self._store.create(new, self._queue.waking("run_call", new.call_id, hint))

@@ -29,7 +29,8 @@ LOOKS = (
 async def main(records: int) -> int:
     """Write the pictures; return 1 where a page is not as it should be."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    # What Chromium leaves running for a moment may still write there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with browser(Path(folder) / "b") as chromium:
             await take_along(chromium)
             async with seeded(Path(folder) / "valkey") as bridge:
