@@ -12,9 +12,10 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
@@ -53,6 +54,17 @@ TRY_AGAIN_S = 5.0
 PROVE_WITHIN_S = 0.3
 """How long a request waits for the writers of earlier answers: a frozen one says nothing."""
 NOTED = re.compile(r"(bridge|cancel)-[\w-]+", re.ASCII)
+
+
+async def insist(step: Callable[[], Awaitable[object]]) -> None:
+    """Take a step that nobody else will take, and again for as long as Redis is away."""
+    while True:
+        try:
+            await step()
+        except TransientError as error:
+            logger.warning("outbox.waiting", extra={"reason": str(error)})
+        else:
+            return
 
 
 class Notice(StrEnum):
@@ -194,20 +206,17 @@ class SessionStream:
 
         A client waits for nothing but this frame, so a Redis that is away is waited for.
         """
-        while True:
-            try:
-                await self._stores.outbox.answer(
-                    self.session_id,
-                    self.stream,
-                    content,
-                    ends=not self.is_standing,
-                    receipt=ack,
-                    request=request_key(owed) if owed else "",
-                )
-            except TransientError as error:
-                logger.warning("outbox.waiting", extra={"reason": str(error)})
-            else:
-                return
+        await insist(
+            partial(
+                self._stores.outbox.answer,
+                self.session_id,
+                self.stream,
+                content,
+                ends=not self.is_standing,
+                receipt=ack,
+                request=request_key(owed) if owed else "",
+            )
+        )
 
     async def register(self, message: Message, call_id: CallId) -> bool:
         """Put a request on record before it is served; False when it was there before."""
@@ -216,9 +225,12 @@ class SessionStream:
         return await streams.register(self.session_id, self.stream, owed, apart=apart)
 
     async def drop(self, owed: Message | None) -> None:
-        """Drop a request that is owed and that its client wants no more."""
+        """Drop a request that is owed and that its client wants no more.
+
+        Else it would be served again, so a Redis that is away is waited for.
+        """
         if owed:
-            await self._stores.streams.drop(self.session_id, request_key(owed))
+            await insist(partial(self._stores.streams.drop, self.session_id, request_key(owed)))
 
     async def is_read(self) -> bool:
         """Report whether anyone reads it."""

@@ -4,6 +4,7 @@ Answers of clients and their cancellations are on record too, for whichever proc
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from starlette.requests import Request
 
+from bridge.errors import TransientError
 from bridge.mcp.exchange import (
     ASK_S,
     Answer,
@@ -35,7 +37,7 @@ from bridge.mcp.wires.client_info import kept_capabilities, kept_info
 from bridge.mcp.wires.stream_reader import StreamReader
 from bridge.models import Message, Owed, Session
 from bridge.verbs.acks import ack_apart
-from bridge.verbs.sessions import HANG_UP, STANDING, Sessions, SessionStream, cancel_note
+from bridge.verbs.sessions import HANG_UP, STANDING, Sessions, SessionStream, cancel_note, insist
 
 OWED = frozenset({"tools/call"})
 """The methods whose answers may be long in coming: each is on record until it is answered."""
@@ -145,11 +147,12 @@ async def serve_into(
             return
         error = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
         answered = Answer(error)
-    await keep_handshake(sessions, session, message, answered.message, connection)
+    await insist(partial(keep_handshake, sessions, session, message, answered.message, connection))
     ack = ack_apart(answered.ack, caller.call_id) if stream.is_standing else answered.ack
     await stream.answer(encode(answered.message), ack, owed)
-    if not await stream.is_read():
-        await lose(caller, answered.ack)
+    with contextlib.suppress(TransientError):  # in doubt it is read
+        if not await stream.is_read():
+            await lose(caller, answered.ack)
 
 
 def _waiting(request: McpRequest, stream: SessionStream) -> Caller:
