@@ -5,6 +5,7 @@ import math
 import os
 import re
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -29,9 +30,16 @@ CONNECT_S = 5.0
 ANSWER_S = 5.0
 LEAVE_AGAIN_S = 5.0
 
+SENDS_NO_MORE = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: with the connection ends what the system has still to send on it."""
+
 
 class OpenConnection(AbstractConnection):
-    """A connection that others than its user may break off."""
+    """A connection that others than its user may break off.
+
+    What has not arrived when it is given up never does. The system would go on sending it, and a
+    host that comes back would take a step once more, behind all that was taken meanwhile.
+    """
 
     def __init__(self, *, beside: OpenConnections, **options: Any) -> None:
         super().__init__(**options)
@@ -45,7 +53,18 @@ class OpenConnection(AbstractConnection):
     @override
     async def _connect(self) -> None:
         await super()._connect()  # type: ignore[safe-super,no-untyped-call]
+        if self._writer is not None:
+            self._writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, SENDS_NO_MORE
+            )
         self._beside.add(self)
+
+    @override
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        """Close it at once."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        await super().disconnect(*args, **options)
 
     def drop(self) -> None:
         """Break it off; whoever waits on it finds out."""

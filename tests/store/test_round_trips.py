@@ -1,13 +1,18 @@
 """Round trips: one connection, made when it is needed, and an end to each wait."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from bridge.local.valkey import EmbeddedValkey
+from bridge.store.pool import RedisConnections
 from bridge.store.round_trips import RoundTrips
 from tests.waiting import wait_until
 
@@ -111,3 +116,23 @@ async def test_whenever_a_round_trip_is_cancelled_the_next_has_answers_of_its_ow
             if is_whole:
                 return
         pytest.fail("no round trip was whole before it was to be cancelled")
+
+
+async def test_what_has_not_arrived_when_it_is_given_up_never_does(tmp_path: Path) -> None:
+    more_than_is_held = b"x" * 64 * 1024 * 1024
+    async with EmbeddedValkey(tmp_path, tcp=True) as valkey:
+        client = RedisConnections(valkey.url).client
+        async with client, RoundTrips(client) as round_trips:
+            (told,) = await round_trips.take([("CLIENT", "ID")])
+            pid = (await client.info("server"))["process_id"]
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await round_trips.take([("SET", "late", more_than_is_held)])
+            os.kill(pid, signal.SIGCONT)
+
+            async def has_ended() -> bool:
+                return told not in {int(each["id"]) for each in await client.client_list()}
+
+            await wait_until(has_ended, "the connection has ended")
+            assert not await client.exists("late")
