@@ -147,7 +147,7 @@ class Bridge:
         port = {"BRIDGE_PORT": str(free_port())} if self.webs else {}
         environ = {**self.environ, **port}
         trees = self._trees_of(len(self.webs))
-        web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self._answers, trees)
+        web = Child(f"web-{len(self.webs)}", ("web",), environ, self.folder, self.answers, trees)
         self.webs.append(web)
         await web.start(point)
         return web
@@ -228,7 +228,8 @@ class Bridge:
         at = number % len(self.trees)
         return [*self.trees[at:], *self.trees[:at]]
 
-    async def _answers(self, web: Child) -> bool:
+    async def answers(self, web: Child) -> bool:
+        """Report whether a web process is ready."""
         try:
             return (await self.http.get(f"{web.url}/readyz")).status_code == 200
         except httpx2.TransportError:

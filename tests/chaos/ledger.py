@@ -104,7 +104,13 @@ class Ledger:
                 if call.execution and not runs[call.label]
             ),
             *(f"{n} of the store's records are open" for n in [self.kept.open] if n),
+            *(f"{n} calls were told as failed and are not" for n in [self.unfailed] if n > 0),
         ]
+
+    @property
+    def unfailed(self) -> int:
+        """Count the failures that clients were told of and that are none on the bridge's record."""
+        return sum(bool(call.failure) for call in self.calls) - self.kept.calls["failed"]
 
     def is_honest(self, call: CallRecord) -> bool:
         """Report whether a failure is one that the promises allow."""

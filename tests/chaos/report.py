@@ -45,7 +45,10 @@ def rows(ledger: Ledger) -> Iterator[tuple[str, object, object]]:
     yield "**run or delivered twice**", f"**{twice_calls}**", f"**{len(twice) - twice_calls}**"
     interrupted = sum(call.was_interrupted for call in calls)
     yield "failed, and said so: interrupted after it was sent", interrupted, "-"
-    gave_up = sum(bool(c.failure) and not c.was_interrupted and ledger.is_honest(c) for c in calls)
+    broken_off = sum(call.was_broken_off for call in calls)
+    if ledger.has_n8n_failed:
+        yield "failed, and said so: n8n was gone before it answered", broken_off, "-"
+    gave_up = sum(bool(c.failure) and ledger.is_honest(c) for c in calls) - interrupted - broken_off
     yield "failed, and said so: n8n could not call back", gave_up, "-"
     yield "answered wrongly", len(ledger.wrong), "-"
     on_record = ", ".join(f"{count} {status}" for status, count in sorted(kept.calls.items()))

@@ -13,19 +13,20 @@ import click
 from tests.chaos.ledger import Ledger
 from tests.chaos.report import PAGE, ledger_lines, write
 from tests.chaos.scale import SHORT, Scale
-from tests.machines.faults import LONG_S, SHORT_S, in_turn, of_kinds, strike
+from tests.machines.faults import FAIL_OVER, LONG_S, SHORT_S, in_turn, of_kinds, strike
 from tests.machines.hosts import NoHostsError
 from tests.machines.stage import machines
 
 ROUNDS = 20
 NAME = "machines ledger"
+SLOWEST = 5
 FULL = Scale(clients=3, takers=4, senders=4, fault_gap_s=(0, 0), work_s=8.0)
-FEW = ("cut off worker", "cut off web")
-FEW_S = 8.0
+FEW = {"cut off worker": 8.0, "cut off web": 3.0, FAIL_OVER: 1.0}
+"""Kinds of faults and how long each lasts, in s."""
 
 
 @click.command()
-@click.option("--short", "is_short", is_flag=True, help="Cut off a worker and a web process, once.")
+@click.option("--short", "is_short", is_flag=True, help="Three faults in all.")
 @click.option("--write", "is_written", is_flag=True, help="Put the ledger into the docs.")
 def main(*, is_short: bool, is_written: bool) -> None:
     """Go MACHINES_ROUNDS rounds with the seed MACHINES_SEED; status 1 if a promise was broken.
@@ -35,7 +36,9 @@ def main(*, is_short: bool, is_written: bool) -> None:
     """
     seed = os.environ.get("MACHINES_SEED") or secrets.token_hex(4)
     rounds = int(os.environ.get("MACHINES_ROUNDS") or ROUNDS)
-    command = f"MACHINES_SEED={seed} MACHINES_ROUNDS={rounds} make machines"
+    command = f"MACHINES_SEED={seed} make machines ARGS=--short"
+    if not is_short:
+        command = f"MACHINES_SEED={seed} MACHINES_ROUNDS={rounds} make machines"
     click.echo(command)
     with tempfile.TemporaryDirectory(prefix="bridge-machines-") as temporary:
         folder = Path(os.environ.get("MACHINES_FOLDER") or temporary)
@@ -50,6 +53,8 @@ def main(*, is_short: bool, is_written: bool) -> None:
     for fault, names in (("lost", ledger.lost), ("twice", ledger.twice), ("wrong", ledger.wrong)):
         for name in names:
             click.echo("\n  ".join([f"{fault}: {name}", *ledger.story(name)]), err=True)
+    for call in sorted(ledger.calls, key=lambda call: -call.took_s)[:SLOWEST]:
+        click.echo("\n  ".join([f"slow: {call}", *ledger.story(call.label)]), err=True)
     if is_written:
         write(lines, NAME)
         click.echo(f"written: {PAGE.name}")
@@ -71,8 +76,8 @@ async def _run(folder: Path, seed: str, rounds: int) -> Ledger:
 
 async def _few(folder: Path, seed: str) -> Ledger:
     async with machines(folder, seed, SHORT) as all_hosts:
-        chosen = of_kinds(all_hosts, FEW, Random(seed))
-        await all_hosts.storm.go_through(strike(all_hosts, chosen, lambda: FEW_S))
+        chosen, spans_s = of_kinds(all_hosts, FEW, Random(seed)), iter(FEW.values())
+        await all_hosts.storm.go_through(strike(all_hosts, chosen, lambda: next(spans_s)))
         return await all_hosts.storm.ledger()
 
 

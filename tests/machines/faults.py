@@ -8,12 +8,13 @@ from functools import partial
 from random import Random
 
 from tests.machines.hosts import Host
-from tests.machines.stage import CLIENTS, N8N, PRIMARY, WEBS, WORKERS, Machines
+from tests.machines.stage import CLIENTS, N8N, SENTINELS, STORES, WEBS, WORKERS, Machines
 
 SHORT_S, LONG_S = (1.0, 5.0), (8.0, 15.0)
 """A process that is not heard of for 6 s is taken for dead by the others."""
 
-PAUSE_S = 3.0
+PAUSE_S = 1.0
+FAIL_OVER = "fail over"
 
 Span = Callable[[], float]
 Begin = Callable[[], "contextlib.AbstractAsyncContextManager[None]"]
@@ -30,36 +31,77 @@ class NetworkFault:
 def faults(machines: Machines, random: Random) -> list[NetworkFault]:
     """List every fault once, each of a host chosen at random."""
     network = machines.network
-    web, worker = network[random.choice(WEBS)], network[random.choice(WORKERS)]
-    n8n, clients, primary = network[N8N], network[CLIENTS], network[PRIMARY]
+
+    def some(*kinds: Sequence[str]) -> list[Host]:
+        return [network[random.choice(names)] for names in kinds]
+
+    every = (WEBS, WORKERS, SENTINELS, STORES)
     return [
         *(
             NetworkFault(f"cut off {kind(host)}", partial(network.cut, host))
-            for host in (web, worker, n8n, clients, primary)
+            for host in some(*every, [N8N], [CLIENTS])
         ),
         *(
             NetworkFault(
                 f"{kind(host)} not heard", partial(network.lost, [host], network.but(host))
             )
-            for host in (web, worker, primary)
+            for host in some(*every)
         ),
         *(
             NetworkFault(
                 f"{kind(host)} hears none", partial(network.lost, network.but(host), [host])
             )
-            for host in (web, worker, primary)
+            for host in some(*every)
         ),
         *(
-            NetworkFault(f"{kind(host)} without store", partial(network.lost, [host], [primary]))
-            for host in (web, worker)
+            NetworkFault(f"{kind(host)} without store", partial(without_primary, machines, host))
+            for host in some(WEBS, WORKERS)
         ),
-        NetworkFault("worker without n8n", partial(network.lost, [worker], [n8n])),
+        *(
+            NetworkFault("worker without n8n", partial(network.lost, [host], [network[N8N]]))
+            for host in some(WORKERS)
+        ),
         *(
             NetworkFault(f"thin line of {kind(host)}", partial(network.thinned, host))
-            for host in (web, worker, primary)
+            for host in some(*every)
+            if network.has_thin_lines
         ),
         NetworkFault("n8n loses its power", partial(powerless, machines)),
+        NetworkFault("parted", partial(parted, machines, *some(WEBS, WORKERS))),
     ]
+
+
+def fail_over(machines: Machines) -> NetworkFault:
+    """Return the fault after which another server is the primary."""
+    return NetworkFault(FAIL_OVER, partial(failed_over, machines))
+
+
+@contextlib.asynccontextmanager
+async def failed_over(machines: Machines) -> AsyncIterator[None]:
+    """Cut off the primary's host until another one is the primary, and while the block lasts."""
+    old = await machines.store.primary()
+    async with machines.network.cut(await machines.primary()):
+        await machines.store.successor_of(old)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def without_primary(machines: Machines, host: Host) -> AsyncIterator[None]:
+    """Lose what a host sends to the primary while the block lasts."""
+    async with machines.network.lost([host], [await machines.primary()]):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def parted(machines: Machines, web: Host, worker: Host) -> AsyncIterator[None]:
+    """Part the primary, with a web process and a worker, from all but the clients.
+
+    These reach both web processes: the one that is parted knows no other primary.
+    """
+    apart = [await machines.primary(), web, worker]
+    others = machines.network.but(*apart, machines.network[CLIENTS])
+    async with machines.network.lost(apart, others):
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -72,18 +114,19 @@ async def powerless(machines: Machines) -> AsyncIterator[None]:
 
 
 def in_turn(machines: Machines, rounds: int, random: Random) -> Iterator[NetworkFault]:
-    """Choose a fault for each round: every one comes before any comes again."""
+    """Choose a fault for each round, each before any comes again, and a failover after it."""
     coming: list[NetworkFault] = []
     for _ in range(rounds):
         if not coming:
             coming = faults(machines, random)
             random.shuffle(coming)
         yield coming.pop()
+        yield fail_over(machines)
 
 
-def of_kinds(machines: Machines, kinds: Sequence[str], random: Random) -> Iterator[NetworkFault]:
+def of_kinds(machines: Machines, kinds: Iterable[str], random: Random) -> Iterator[NetworkFault]:
     """Choose the faults of these kinds, in this order."""
-    found = {fault.name: fault for fault in faults(machines, random)}
+    found = {fault.name: fault for fault in (*faults(machines, random), fail_over(machines))}
     return (found[kind] for kind in kinds)
 
 
@@ -93,6 +136,7 @@ async def strike(machines: Machines, chosen: Iterable[NetworkFault], span_s: Spa
         machines.storm.book.strike(fault.name)
         async with fault.begin():
             await asyncio.sleep(span_s())
+        await machines.store.settled()
         await asyncio.sleep(PAUSE_S)
 
 

@@ -33,6 +33,10 @@ CLONE_NEWNET = 0x40000000
 """From <sched.h>; see setns(2)."""
 
 
+class CommandFailedError(Exception):
+    """A command did not do what it was told; says which and why."""
+
+
 class NoHostsError(Exception):
     """This system lets nobody make hosts, or not this user; says why."""
 
@@ -67,11 +71,12 @@ class Host:
 
 
 class Network:
-    """Hosts, and the lines between them."""
+    """Hosts, and the lines between them; not every system `has_thin_lines`."""
 
-    def __init__(self, hosts: Iterable[Host], switch: str) -> None:
+    def __init__(self, hosts: Iterable[Host], switch: str, *, has_thin_lines: bool) -> None:
         self._hosts = {host.name: host for host in hosts}
         self._switch = switch
+        self.has_thin_lines = has_thin_lines
 
     def __getitem__(self, name: str) -> Host:
         return self._hosts[name]
@@ -102,12 +107,11 @@ class Network:
     @contextlib.asynccontextmanager
     async def thinned(self, host: Host) -> AsyncIterator[None]:
         """Delay and lose some of what a host sends while the block lasts."""
-        where = ("-n", host.namespace, "qdisc")
-        await run("tc", *where, "add", "dev", LINE, "root", "tbf", *THIN)
+        await thin(host.namespace, LINE)
         try:
             yield
         finally:
-            await run("tc", *where, "del", "dev", LINE, "root")
+            await run("tc", "-n", host.namespace, "qdisc", "del", "dev", LINE, "root")
 
     def but(self, *some: Host) -> list[Host]:
         """Return all hosts but some."""
@@ -121,7 +125,6 @@ async def network(*names: str) -> AsyncIterator[Network]:
     Raises:
         NoHostsError: it cannot be.
     """
-    await remove_left()
     own = f"{PREFIX}-{os.getpid()}-{secrets.token_hex(2)}"
     hosts = [
         Host(name, NETWORK.format(number), f"{own}-{name}")
@@ -129,15 +132,24 @@ async def network(*names: str) -> AsyncIterator[Network]:
     ]
     switch = f"{own}-{SWITCH}"
     try:
-        await ip("netns", "add", switch)
-        await ip("-n", switch, "link", "add", SWITCH, "type", "bridge")
-        await ip("-n", switch, "link", "set", SWITCH, "up")
-        for host in hosts:
-            await connect(host, switch)
-        yield Network(hosts, switch)
+        try:
+            await remove_left()
+            await make(hosts, switch)
+        except CommandFailedError as error:
+            raise NoHostsError(str(error)) from error
+        yield Network(hosts, switch, has_thin_lines=await can_thin(switch))
     finally:
         for namespace in sorted(NAMESPACES.glob(f"{own}-*")):
             await ip("netns", "del", namespace.name)
+
+
+async def make(hosts: Iterable[Host], switch: str) -> None:
+    """Make the switch, and the hosts."""
+    await ip("netns", "add", switch)
+    await ip("-n", switch, "link", "add", SWITCH, "type", "bridge")
+    await ip("-n", switch, "link", "set", SWITCH, "up")
+    for host in hosts:
+        await connect(host, switch)
 
 
 async def connect(host: Host, switch: str) -> None:
@@ -151,19 +163,34 @@ async def connect(host: Host, switch: str) -> None:
     await ip("-n", host.namespace, "link", "set", "lo", "up")
 
 
+async def thin(namespace: str, device: str) -> None:
+    """Have what leaves by a device wait in a short queue, and be dropped when that is full."""
+    await run("tc", "-n", namespace, "qdisc", "add", "dev", device, "root", "tbf", *THIN)
+
+
+async def can_thin(switch: str) -> bool:
+    """Report whether this system has thin lines."""
+    try:
+        await thin(switch, "lo")
+    except CommandFailedError:
+        return False
+    return True
+
+
 async def remove_left() -> None:
     """Remove the namespaces whose process is no more."""
     for namespace in NAMESPACES.glob(f"{PREFIX}-*"):
         owner = re.match(rf"{PREFIX}-(\d+)-", namespace.name)
         if owner and is_gone(int(owner[1])):
-            await ip("netns", "del", namespace.name)
+            with contextlib.suppress(CommandFailedError):  # another run removes it just now
+                await ip("netns", "del", namespace.name)
 
 
 async def ip(*arguments: str) -> None:
     """Run `ip`.
 
     Raises:
-        NoHostsError: it did not do it; says why.
+        CommandFailedError: it did not do it.
     """
     await run("ip", *arguments)
 
@@ -172,18 +199,18 @@ async def run(*command: str) -> None:
     """Run a command that changes the network.
 
     Raises:
-        NoHostsError: it did not do it; says why.
+        CommandFailedError: it did not do it.
     """
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
     except FileNotFoundError as error:
-        raise NoHostsError(f"there is no `{command[0]}` (Debian's iproute2)") from error
+        raise CommandFailedError(f"there is no `{command[0]}` (Debian's iproute2)") from error
     _, said = await process.communicate()
     if process.returncode:
         why = said.decode().strip().replace("\n", "; ")
-        raise NoHostsError(f"`{' '.join(command)}` failed: {why}")
+        raise CommandFailedError(f"`{' '.join(command)}` failed: {why}")
 
 
 def move_to(namespace: int) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx2
 
-from bridge.local.valkey import DURABLE
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.bridge_processes import Bridge, Child, end, environment, has_started
@@ -24,15 +23,17 @@ from tests.claude import UNLIMITED
 from tests.machines.balancer import Balancer
 from tests.machines.hosts import Host, Network, network
 from tests.proxy import accepting
-from tests.sentinels import Place, Server
+from tests.sentinels import Place, Replicated, replicated
 
-N8N, CLIENTS, PRIMARY = "n8n", "clients", "primary"
+N8N, CLIENTS = "n8n", "clients"
+STORES = ("store-0", "store-1")
+SENTINELS = ("sentinel-0", "sentinel-1", "sentinel-2")
 WEBS = ("web-0", "web-1")
 WORKERS = ("worker-0", "worker-1", "worker-2")
-NAMES = (N8N, CLIENTS, PRIMARY, *WEBS, *WORKERS)
+NAMES = (N8N, CLIENTS, *STORES, *SENTINELS, *WEBS, *WORKERS)
 
-N8N_PORT, WEB_PORT, STORE_PORT = 5678, 8080, 6379
-PASSWORD = "the-password-of-the-store"
+N8N_PORT, WEB_PORT, STORE_PORT, SENTINEL_PORT = 5678, 8080, 6379, 26379
+SETTINGS = {"BRIDGE_KEEPALIVE_S": "5", "BRIDGE_REPLICAS_MIN": "1"}
 
 
 class ServedN8n:
@@ -55,11 +56,17 @@ class ServedN8n:
 
 @dataclass(frozen=True)
 class Machines:
-    """The hosts, n8n on its own, and the storm on all of them."""
+    """The hosts, what is on them, and the storm over all."""
 
     network: Network
     n8n: ServedN8n
+    store: Replicated
     storm: Storm
+
+    async def primary(self) -> Host:
+        """Return the host of the server that is the primary now."""
+        address = (await self.store.primary()).place.address
+        return next(self.network[name] for name in STORES if self.network[name].address == address)
 
 
 @contextlib.asynccontextmanager
@@ -75,11 +82,17 @@ async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machi
         served = ServedN8n(n8n, hosts[N8N].address)
         stack.push_async_callback(served.stop)
         n8n_url = await served.start()
-        store = await stack.enter_async_context(serving_store(folder, hosts[PRIMARY]))
+        store = await stack.enter_async_context(
+            replicated(
+                folder,
+                servers=[place(hosts[name], STORE_PORT) for name in STORES],
+                sentinels=[place(hosts[name], SENTINEL_PORT) for name in SENTINELS],
+            )
+        )
         http = await stack.enter_async_context(
             httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
         )
-        environ = environment(folder, store.url, n8n_url) | {"BRIDGE_KEEPALIVE_S": "5"}
+        environ = environment(folder, store.url, n8n_url) | SETTINGS
         file = folder / "servers" / f"{SERVER}.json"
         file.write_text(json.dumps(server_file(n8n_url)))
         webs = [(hosts[name].address, WEB_PORT) for name in WEBS]
@@ -94,38 +107,17 @@ async def machines(folder: Path, seed: str, scale: Scale) -> AsyncIterator[Machi
             await start(bridge, hosts)
             storm = Storm(seed, scale, bridge, [*proxies], steady, stack)
             await storm.gather()
-            yield Machines(hosts, served, storm)
+            yield Machines(hosts, served, store, storm)
         except BaseException as error:
             error.add_note(bridge.last_words())
             raise
 
 
-@contextlib.asynccontextmanager
-async def serving_store(folder: Path, host: Host) -> AsyncIterator[Server]:
-    """Run a Valkey on a host."""
-    store = Server(
-        "store", Place(host.address, STORE_PORT, host.prefix), folder / "store", PASSWORD
-    )
-    store.configure(DURABLE)
-    try:
-        await store.start()
-        yield store
-    finally:
-        await store.kill()
-
-
 async def start(bridge: Bridge, hosts: Network) -> None:
     """Start a process of the bridge on each host that is for one."""
-
-    async def answers(web: Child) -> bool:
-        try:
-            return (await bridge.http.get(f"{web.url}/readyz")).status_code == 200
-        except httpx2.TransportError:
-            return False
-
     for host in (hosts[name] for name in WEBS):
         environ = bridge.environ | {"BRIDGE_HOST": host.address, "BRIDGE_PORT": str(WEB_PORT)}
-        web = Child(host.name, ("web",), environ, bridge.folder, answers, prefix=host.prefix)
+        web = Child(host.name, ("web",), environ, bridge.folder, bridge.answers, prefix=host.prefix)
         bridge.webs.append(web)
     for host in (hosts[name] for name in WORKERS):
         worker = Child(
@@ -133,3 +125,8 @@ async def start(bridge: Bridge, hosts: Network) -> None:
         )
         bridge.workers.append(worker)
     await asyncio.gather(*(child.start() for child in (*bridge.webs, *bridge.workers)))
+
+
+def place(host: Host, port: int) -> Place:
+    """Return where a server on a host is."""
+    return Place(host.address, port, host.prefix)

@@ -284,6 +284,9 @@ PROMISES = (
         "Nothing accepted is lost or run twice, whatever fails.",
         {
             "chaos/test_chaos.py": ("test_nothing_accepted_is_lost_or_run_twice_whatever_fails",),
+            "machines/test_machines.py": (
+                "test_nothing_accepted_is_lost_or_run_twice_when_hosts_are_cut_off",
+            ),
             "store/test_call_machine.py": (
                 "test_calls_do_what_the_model_does_in_any_order_of_steps",
             ),
