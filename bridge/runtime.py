@@ -105,7 +105,7 @@ class Stores:
             sessions=SessionStores(
                 SessionStore(steps, limits),
                 StreamStore(steps, process, limits),
-                Outbox(steps),
+                Outbox(steps, limits.idle_s),
                 signals,
             ),
             operators=OperatorStore(steps),

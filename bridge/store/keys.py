@@ -161,7 +161,7 @@ KEYS = (
         "stream",
         "outbox",
         True,
-        "an hour after its last frame",
+        "an hour after its last frame, or with its session",
     ),
     Key("dropped", "dropped:{session}:{stream}", "hash", "outbox", True, "with its outbox"),
     Key(

@@ -79,10 +79,14 @@ async def _read_answer(steps: Steps, *, session_id: str, request_id: str) -> byt
 
 
 class Outbox:
-    """Speaks Redis for outboxes and for the answers that clients give to the server's requests."""
+    """Speaks Redis for outboxes and for the answers that clients give to the server's requests.
 
-    def __init__(self, steps: Steps) -> None:
+    No frame is kept for longer than a session may be idle, for nobody could come back for it.
+    """
+
+    def __init__(self, steps: Steps, idle_s: int = OUTBOX_TTL_S) -> None:
         self._steps = steps
+        self._kept_s = min(OUTBOX_TTL_S, idle_s)
 
     async def append(
         self, session_id: str, stream: str, content: bytes, *, is_last: bool = False
@@ -128,7 +132,7 @@ class Outbox:
             once=secrets.token_hex(8),
             frames_max=FRAMES_MAX,
             bytes_max=BYTES_MAX,
-            ttl_s=OUTBOX_TTL_S,
+            ttl_s=self._kept_s,
         )
         OUTBOX_FRAMES.inc()
 

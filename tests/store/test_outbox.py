@@ -1,10 +1,12 @@
 """Outboxes: bounded, and what had to make room is told of where somebody waits for it."""
 
 import pytest
+from redis.asyncio import Redis
 
 from bridge.models import CallId, Frame, Owed, ProcessId
 from bridge.store import outbox as store
 from bridge.store.counters import DROPPED, Counters
+from bridge.store.keys import PREFIX
 from bridge.store.outbox import Outbox
 from bridge.store.sessions import Reading, StreamStore
 from tests.store.records import Desk
@@ -86,3 +88,10 @@ async def test_a_reader_takes_no_more_at_once_than_it_may_hold(
     first = await read(outbox)
     assert len(first) == 2
     assert len(await read(outbox, first[-1].frame_id)) == 2
+
+
+async def test_no_frame_is_kept_longer_than_a_session_may_be_idle(web: Desk, redis: Redis) -> None:
+    await Outbox(web.steps, idle_s=60).append("one", "standing", b"1")
+    await Outbox(web.steps, idle_s=86400).append("two", "standing", b"1")
+    assert 50 < await redis.ttl(f"{PREFIX}outbox:one:standing") <= 60
+    assert 3500 < await redis.ttl(f"{PREFIX}outbox:two:standing") <= 3600
