@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -116,8 +116,7 @@ class Soak:
         except ExceptionGroup as errors:
             self.book.wrong += [repr(error) for error in errors.exceptions]
         stop.set()
-        for task in beside[1:]:
-            task.cancel()
+        await _end(beside[1:])
         ends = await asyncio.gather(*beside, return_exceptions=True)
         self.after = await families(self.redis)
         self.book.wrong += [repr(end) for end in ends if isinstance(end, Exception)]
@@ -180,6 +179,15 @@ class Soak:
             httpx2.AsyncClient(timeout=PATIENCE_S * 2, transport=spread)
         )
         return Client(http, self.bridge.webs[0].url, name, Random(name))
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: one that gets an answer just then goes on."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 @dataclass
