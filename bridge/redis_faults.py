@@ -20,6 +20,9 @@ ACL_RULE = "~{bridge}:* ~rq:* &{bridge}:* +@all -@dangerous -@admin"
 NEWER_LAYOUT = "NEWERLAYOUT"
 """How the answer to a step begins that takes nothing of a store in a layout of later versions."""
 
+RESTORING = 10**9
+"""The layout of a store into which a backup is being restored: no version reads it."""
+
 
 @dataclass(frozen=True)
 class RedisFault:
@@ -86,6 +89,18 @@ _REFUSALS = {
         lasts=True,
     ),
 }
+_HALF_RESTORED = RedisFault(
+    "the store is half restored: a restore has begun and not ended, so run `n8n-bridge restore` "
+    "again",
+    lasts=True,
+    final=True,
+)
+_LATER_LAYOUT = RedisFault(
+    "the store is written in a later layout than this version of the bridge reads: run the "
+    "version that wrote it, or one after that",
+    lasts=True,
+    final=True,
+)
 _FORBIDDEN = re.compile(r"NOPERM|ACL failure in script|The user executing the script can't")
 
 
@@ -93,12 +108,7 @@ def fault_of(error: BaseException) -> RedisFault | None:
     """Name what keeps Redis from taking a step, or None where it is the step that is wrong."""
     code = getattr(error, "status_code", None) or str(error).partition(" ")[0]
     if code == NEWER_LAYOUT:
-        return RedisFault(
-            "the store is written in a later layout than this version of the bridge reads: run "
-            "the version that wrote it, or one after that",
-            lasts=True,
-            final=True,
-        )
+        return _HALF_RESTORED if f" {RESTORING}" in str(error) else _LATER_LAYOUT
     if code in _REFUSALS:
         return _REFUSALS[code]
     if code == "NOPERM" or _FORBIDDEN.search(str(error)):

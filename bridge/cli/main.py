@@ -275,6 +275,22 @@ def _resume() -> click.Command:
     return resume
 
 
+@commands.later("backup")
+def _backup() -> click.Command:
+    """Write all records into a file, also while the bridge runs."""
+    from bridge.cli.backup import backup
+
+    return backup
+
+
+@commands.later("restore")
+def _restore() -> click.Command:
+    """Put the records of a backup into the same or another Redis."""
+    from bridge.cli.backup import restore
+
+    return restore
+
+
 @commands.later("tokens")
 def _tokens() -> click.Command:
     """Make, list and revoke tokens of Claude clients."""

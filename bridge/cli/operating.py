@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bridge.configuration.alert_files import read_alert_file
 from bridge.configuration.demo import as_up_sees_to, with_demo
-from bridge.configuration.server_files import read_server_files
+from bridge.configuration.server_files import ServerFiles, read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError, OutdatedError, StoreUnavailableError
-from bridge.local.valkey import address_in
+from bridge.local.valkey import EmbeddedValkey, address_in
 from bridge.models import new_process_id
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
@@ -56,8 +57,38 @@ class Operation:
     servers: Mapping[str, Server]
 
 
+@dataclass(frozen=True)
+class Connected:
+    """One command's connection to the store."""
+
+    files: ServerFiles
+    settings: Settings
+    steps: Steps
+    client: Redis
+
+
 def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]]) -> T:
     """Run one command's work on the bridge that the environment names.
+
+    Raises:
+        ConfigurationError: wrong settings, or none that lead to a store.
+    """
+
+    async def run(connected: Connected) -> T:
+        return await work(_operation(connected))
+
+    return on_store(environ, run)
+
+
+def on_store(
+    environ: Mapping[str, str],
+    work: Callable[[Connected], Awaitable[T]],
+    *,
+    starts_valkey: bool = False,
+) -> T:
+    """Run one command's work on the store that the environment names.
+
+    With `starts_valkey` the embedded Valkey is started for it, where `up` does not run.
 
     Raises:
         ConfigurationError: wrong settings, or none that lead to a store.
@@ -67,8 +98,8 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 
     async def run() -> T:
         try:
-            async with operating(environ) as operation:
-                return await work(operation)
+            async with _connected(environ, starts_valkey=starts_valkey) as connected:
+                return await work(connected)
         except OutdatedError as error:
             raise ConfigurationError((str(error),)) from error
         except StoreUnavailableError as error:
@@ -80,34 +111,59 @@ def operate(environ: Mapping[str, str], work: Callable[[Operation], Awaitable[T]
 @contextlib.asynccontextmanager
 async def operating(environ: Mapping[str, str]) -> AsyncIterator[Operation]:
     """Connect to the store and register nothing there: a command is no process of the bridge."""
+    async with _connected(environ) as connected:
+        yield _operation(connected)
+
+
+@contextlib.asynccontextmanager
+async def _connected(
+    environ: Mapping[str, str], *, starts_valkey: bool = False
+) -> AsyncIterator[Connected]:
     folder = servers_dir_of(with_demo(environ))
     seen = as_up_sees_to(environ)
     files = read_server_files(folder, seen)
     # The files need not be sound: only for making tokens does it matter what they hold.
     known = files.variables | read_alert_file(seen, files).variables
     settings = Settings.from_environ(environ, known)
-    url = settings.redis_url or address_in(settings.data_dir / "valkey")
-    if url is None:
-        raise ConfigurationError((_nowhere(settings),))
-    async with Redis.from_pool(open_pool(url)) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        data_dir = settings.data_dir / "valkey"
+        url = settings.redis_url or address_in(data_dir)
+        if not settings.redis_url and starts_valkey and not (url and await _answers(url)):
+            url = (await stack.enter_async_context(EmbeddedValkey(data_dir))).url
+        if url is None:
+            raise ConfigurationError((_nowhere(settings),))
+        client = await stack.enter_async_context(Redis.from_pool(open_pool(url)))
         steps = Steps(client, PATIENCE_S, replicas_min=settings.replicas_min)
-        async with steps.running():
-            queue, addresses = Queue(client), ReplyAddresses.of(settings)
-            process = new_process_id("operator")
-            store = ReplyStore(steps, process)
-            replies = Replies(store, Breakers(steps), queue, addresses, settings.reply_retry_s)
-            schemas = SchemaCache(PATIENCE_S)
-            verbs = OperatorVerbs.of(steps, queue, files.servers, settings, schemas, replies)
-            yield Operation(
-                verbs.operators,
-                verbs.records,
-                verbs.running_again,
-                verbs.bulks,
-                Tokens(TokenStore(steps), settings),
-                FiringAlerts(AlertStore(steps, process)),
-                settings,
-                files.servers,
-            )
+        await stack.enter_async_context(steps.running())
+        yield Connected(files, settings, steps, client)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with Redis.from_pool(open_pool(url)) as client:
+            return bool(await client.ping())
+    except (RedisError, OSError):
+        return False
+
+
+def _operation(connected: Connected) -> Operation:
+    settings, steps, servers = connected.settings, connected.steps, connected.files.servers
+    queue, addresses = Queue(connected.client), ReplyAddresses.of(settings)
+    process = new_process_id("operator")
+    store = ReplyStore(steps, process)
+    replies = Replies(store, Breakers(steps), queue, addresses, settings.reply_retry_s)
+    schemas = SchemaCache(PATIENCE_S)
+    verbs = OperatorVerbs.of(steps, queue, servers, settings, schemas, replies)
+    return Operation(
+        verbs.operators,
+        verbs.records,
+        verbs.running_again,
+        verbs.bulks,
+        Tokens(TokenStore(steps), settings),
+        FiringAlerts(AlertStore(steps, process)),
+        settings,
+        servers,
+    )
 
 
 async def demand_store(settings: Settings) -> None:

@@ -1,0 +1,158 @@
+"""`n8n-bridge backup` and `restore`: all records into a file, and out of one into a Redis."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+
+from bridge.cli.operating import Connected, on_store
+from bridge.cli.output import print_rows
+from bridge.errors import ConfigurationError
+from bridge.formats.backup_file import BackupError
+from bridge.log import OPERATOR, audit
+from bridge.store.backup import BackupStore
+from bridge.store.restoring import RestoredStore
+from bridge.verbs.backups import Restore, StoreComparison, back_up, compare, examine
+
+Environ = Mapping[str, str]
+
+STREAM = "-"
+NAMED = 10
+
+
+@click.command()
+@click.argument("file")
+@click.pass_obj
+def backup(environ: Environ, file: str) -> None:
+    """Write all records into a file, also while the bridge runs.
+
+    Where FILE is -, to stdout. FILE holds payloads, results and addresses that resume executions:
+    keep it as you keep Redis.
+    """
+
+    async def work(connected: Connected) -> Counter[str]:
+        with _writing(file) as sink:
+            return await back_up(BackupStore(connected.steps, connected.client), sink)
+
+    counts = on_store(environ, work, starts_valkey=True)
+    audit(OPERATOR, "backup", file, "done")
+    click.echo(f"backed up: {_told(counts)}", err=file == STREAM)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--replace", "replaces", is_flag=True, help="Lose the records that are there.")
+@click.option("--check", "only_checks", is_flag=True, help="Only compare FILE with what is there.")
+@click.pass_obj
+def restore(environ: Environ, file: str, *, replaces: bool, only_checks: bool) -> None:
+    """Put the records of a backup into the same or another Redis.
+
+    Where FILE is -, it is read from stdin. No process of the bridge may run. All records come or
+    none: until all of them lie beside it, what Redis holds is left as it is. Open calls that may
+    have run fail, and say so.
+    """
+
+    async def work(connected: Connected) -> Counter[str]:
+        restored = Restore(RestoredStore(connected.client), source, heading, ending)
+        return await restored.run(replaces=replaces)
+
+    async def check(connected: Connected) -> StoreComparison:
+        return await compare(RestoredStore(connected.client), source)
+
+    with _reading(file) as source:
+        try:
+            heading, ending = examine(source)
+        except BackupError as error:
+            raise ConfigurationError((f"{file} cannot be restored: {error}",)) from error
+        if only_checks:
+            _show(on_store(environ, check, starts_valkey=True))
+            return
+        counts = on_store(environ, work, starts_valkey=True)
+    audit(OPERATOR, "restore", file, "done")
+    click.echo(f"restored: {_told(counts)}")
+
+
+def _show(found: StoreComparison) -> None:
+    """Print what a backup and the store hold, by family; status 1 where a record is not there."""
+    rows = [
+        {"records": family, "backup": count, "store": found.store[family]}
+        for family, count in sorted(found.backup.items())
+    ]
+    print_rows(rows, "records backup store", as_json=False)
+    if found.lacking:
+        click.echo(
+            f"{len(found.lacking):,} records are not there, or with another lease, reply or "
+            f"result: {', '.join(found.lacking[:NAMED])}",
+            err=True,
+        )
+        sys.exit(1)
+    click.echo("every record of the backup that has not expired is there")
+
+
+def _told(counts: Counter[str]) -> str:
+    """Format how many records there are, by what people know of."""
+    named = {"event": "events", "call": "calls", "subscription": "subscriptions"}
+    others = sum(counts.values()) - sum(counts[family] for family in named)
+    told = [f"{name} {counts[family]:,}" for family, name in named.items()]
+    return f"{', '.join(told)}, other records {others:,}"
+
+
+@contextlib.contextmanager
+def _writing(file: str) -> Iterator[BinaryIO]:
+    """Open what is written: a file that nobody else may read, and that is there once it is whole.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    if file == STREAM:
+        if sys.stdout.isatty():
+            raise click.UsageError("a backup is no text: send it into a file or a program")
+        with _named_errors("stdout"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    path = Path(file)
+    with _named_errors(file):
+        number, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(number, "wb") as sink:
+                yield sink
+                sink.flush()
+                os.fsync(sink.fileno())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _reading(file: str) -> Iterator[BinaryIO]:
+    """Open what is read; a stream is kept in a file first, for it is read twice.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    with _named_errors(file):
+        if file != STREAM:
+            with Path(file).open("rb") as source:
+                yield source
+            return
+        with tempfile.TemporaryFile() as kept:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+            kept.seek(0)
+            yield cast("BinaryIO", kept)
+
+
+@contextlib.contextmanager
+def _named_errors(file: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError((f"{file}: {error.strerror or error}",)) from error

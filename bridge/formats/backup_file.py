@@ -1,0 +1,182 @@
+"""The file of a backup: lines of JSON, compressed by gzip, with a checksum at their end.
+
+The first line says what it is, the last how many records there are and the SHA-256 of all lines
+before. In between each line is a record: its keys with what they hold and when they expire, and
+the moments that belong to it. Bytes are written as texts with a character for each, so that they
+come back as they were, whatever they are.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from bridge.errors import PermanentError
+
+FORMAT = 1
+NAME = "n8n-claude-bridge"
+NO_BACKUP = "it is no backup of the bridge"
+DAMAGED = "it is damaged: its checksum is another"
+LINE_BYTES_MAX = 1 << 29
+"""No record is longer: a body has 16 MiB as sent, and each byte at most six characters here."""
+
+
+class BackupError(PermanentError):
+    """Why a file is no backup that can be restored, in a sentence."""
+
+
+@dataclass(frozen=True)
+class KeptKey:
+    """A key without the bridge's prefix, what it holds, and when it expires (0: never)."""
+
+    name: str
+    kind: str
+    expires_at_ms: int
+    value: list[bytes]
+
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        """The fields of a hash."""
+        return dict(zip(self.value[::2], self.value[1::2], strict=True))
+
+
+@dataclass(frozen=True)
+class KeptRecord:
+    """A record: its keys, the first of which names it, and the moments that belong to it."""
+
+    family: str
+    keys: tuple[KeptKey, ...]
+    moments: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the first line says; `was_running` is whether processes lived as the backup began."""
+
+    version: str
+    layout: int
+    name: str
+    made_at_ms: int
+    was_running: bool
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the last line says."""
+
+    counts: Counter[str]
+    order: int
+    was_running: bool
+
+
+class BackupWriter:
+    """Writes a backup into a file that is open for bytes."""
+
+    def __init__(self, file: BinaryIO, heading: Heading) -> None:
+        # The moment would make two backups of the same records two different files.
+        self._zipped = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=3, mtime=0)
+        self._digest = hashlib.sha256()
+        self.counts = Counter[str]()
+        told = heading.__dict__ | {"backup": NAME, "format": FORMAT}
+        self._write(told)
+
+    def add(self, record: KeptRecord) -> None:
+        """Write one record."""
+        self.counts[record.family] += 1
+        keys = [[k.name, k.kind, k.expires_at_ms, _texts(k.value)] for k in record.keys]
+        self._write({"family": record.family, "keys": keys, "moments": record.moments})
+
+    def end(self, order: int, *, was_running: bool) -> None:
+        """Write the last line."""
+        told = {"counts": self.counts, "order": order, "was_running": was_running}
+        self._write({"end": told, "sha256": self._digest.hexdigest()})
+        self._zipped.close()
+
+    def _write(self, value: object) -> None:
+        line = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        self._digest.update(line)
+        self._zipped.write(line)
+
+
+class BackupReader:
+    """Reads a backup from a file; what it holds is sound only if it came to `ending`."""
+
+    def __init__(self, file: BinaryIO, newest_layout: int) -> None:
+        """Read what the file says of itself.
+
+        Raises:
+            BackupError: it is no backup, or one of a later version.
+        """
+        self._zipped = gzip.GzipFile(fileobj=file, mode="rb")
+        self._digest = hashlib.sha256()
+        self.ending: Ending | None = None
+        with _naming_faults(NO_BACKUP):
+            told = self._line()
+            if told["backup"] != NAME:
+                raise BackupError(NO_BACKUP)
+            if told["format"] > FORMAT or told["layout"] > newest_layout:
+                raise BackupError(
+                    f"version {told['version']} of the bridge made it, and this version reads no "
+                    "such file: restore it with that version or a later one"
+                )
+            fields = Heading.__dataclass_fields__
+            self.heading = Heading(**{name: told[name] for name in fields})
+
+    def records(self) -> Iterator[KeptRecord]:
+        """Read every record, up to the end.
+
+        Raises:
+            BackupError: the file is cut short or damaged.
+        """
+        counts = Counter[str]()
+        with _naming_faults(DAMAGED):
+            while True:
+                before = self._digest.hexdigest()
+                told = self._line()
+                if "end" in told:
+                    break
+                record = _record(told)
+                counts[record.family] += 1
+                yield record
+            end = told["end"]
+            if self._zipped.read(1) or told["sha256"] != before or end["counts"] != counts:
+                raise BackupError(DAMAGED)
+            self.ending = Ending(counts, end["order"], end["was_running"])
+
+    def _line(self) -> dict[str, Any]:
+        line = self._zipped.readline(LINE_BYTES_MAX)
+        if not line.endswith(b"\n"):
+            raise EOFError
+        told = json.loads(line)
+        self._digest.update(line)
+        if not isinstance(told, dict):
+            raise TypeError
+        return told
+
+
+@contextlib.contextmanager
+def _naming_faults(fault: str) -> Iterator[None]:
+    """Report in a sentence what is wrong with a file that the block reads."""
+    try:
+        yield
+    except EOFError:
+        raise BackupError("it is cut short: what made it or copied it did not end") from None
+    except (gzip.BadGzipFile, zlib.error, ValueError, TypeError, LookupError, AttributeError):
+        raise BackupError(fault) from None
+
+
+def _texts(value: list[bytes]) -> list[str]:
+    return [each.decode("latin-1") for each in value]
+
+
+def _record(told: dict[str, Any]) -> KeptRecord:
+    keys = tuple(
+        KeptKey(name, kind, expires_at_ms, [each.encode("latin-1") for each in value])
+        for name, kind, expires_at_ms, value in told["keys"]
+    )
+    return KeptRecord(told["family"], keys, told["moments"])

@@ -1,0 +1,131 @@
+"""Which keys a backup holds: each family is copied, made anew of the others, or left.
+
+Copied are the records, and what is true of itself. An index tears where it is read at another
+moment than its records, so each is made anew of them. Left is what is true of living processes,
+of connections, or of the last seconds only.
+"""
+
+from bridge.store.keys import KEYS, PREFIX, Key
+
+RECORDS = {
+    "event": ("reply", "attempts", "file"),
+    "call": ("result", "result_file"),
+    "subscription": (),
+}
+"""Records that stand in indexes too, with the other keys of each: all is read in one step."""
+
+ALONE = "alone"
+"""How the other records are read: each is one key, and stands in no index."""
+
+BY_THEMSELVES = frozenset(
+    {
+        "counted",
+        "counters",
+        "minute",
+        "paused",
+        "idempotency",
+        "attach",
+        "proved",
+        "tokens",
+        "oauth_client",
+        "oauth_key",
+        "oauth_answered",
+        "oauth_code",
+        "oauth_grant",
+        "oauth_token",
+    }
+)
+"""The families of those."""
+
+MADE_ANEW = {
+    "order": "the highest of the backup's and of the store's: it never runs backwards",
+    "identity": "the backup says whose it is",
+    "layout": "the backup says how it is laid out",
+    "inbox": "of its events",
+    "event_leases": "of its events",
+    "event_deadlines": "of its events",
+    "dead_replies": "of its replies",
+    "due_replies": "of its pending replies: they are due at once",
+    "questions": "of the open events that were sent in the middle of a call",
+    "due_calls": "of its open calls: they are due at once",
+    "calls": "of its calls",
+    "callers": "of its calls",
+    "calls_of": "by the sweeper, of its calls",
+    "gathered": "by the sweeper",
+    "subscriptions": "of its subscriptions",
+    "subscribers": "of its subscriptions",
+    "subscribed": "of its subscriptions",
+    "due_subscriptions": "of its subscriptions: they are due at once",
+}
+
+PROCESSES = "it is of processes that live no more"
+CLIENTS = "clients open a new session where theirs is unknown"
+MOMENT = "it is true for seconds"
+ALERTS = "rules are looked at anew"
+BULKS = "what was counted for an act on many records may be otherwise now"
+LEFT = {
+    "processes": PROCESSES,
+    "held": PROCESSES,
+    "sweeper": PROCESSES,
+    "places": PROCESSES,
+    "placed": PROCESSES,
+    "placed_of": PROCESSES,
+    "placed_by": PROCESSES,
+    "placeless": PROCESSES,
+    "placeless_servers": PROCESSES,
+    "slots": PROCESSES,
+    "turns": "queued calls stand in line again when they are due",
+    "line": PROCESSES,
+    "waiters": PROCESSES,
+    "takers": PROCESSES,
+    "named": PROCESSES,
+    "taken": MOMENT,
+    "arrivals": MOMENT,
+    "coalesce": MOMENT,
+    "merged": MOMENT,
+    "proofs": MOMENT,
+    "sends": MOMENT,
+    "breakers": "how n8n was then is found out anew",
+    "fair_turns": "nobody waits for a place",
+    "findings": "it is looked for anew",
+    "findings_turn": MOMENT,
+    "report": PROCESSES,
+    "alerts": ALERTS,
+    "alert_turn": ALERTS,
+    "alert_outbox": ALERTS,
+    "alert_receiver": ALERTS,
+    "heartbeat": ALERTS,
+    "bulk": BULKS,
+    "bulk_left": BULKS,
+    "bulk_done": BULKS,
+    "bulks": BULKS,
+    "due_bulks": BULKS,
+    "session": CLIENTS,
+    "sessions": CLIENTS,
+    "sessions_of": CLIENTS,
+    "clients": CLIENTS,
+    "unproven": CLIENTS,
+    "unaccepted": CLIENTS,
+    "lists": CLIENTS,
+    "owed": CLIENTS,
+    "outbox": CLIENTS,
+    "dropped": CLIENTS,
+    "answer": CLIENTS,
+}
+
+_BY_SHAPE = {(key.pattern.split(":")[0], key.pattern.count(":")): key for key in KEYS}
+
+
+def family_of(name: str) -> Key | None:
+    """Find the family of a key by its name behind the prefix; None for one that has none."""
+    return _BY_SHAPE.get((name.partition(":")[0], name.count(":")))
+
+
+def kind_of(key: str) -> str:
+    """Return how the record is read that a key names; empty where it names none."""
+    family = family_of(key.removeprefix(PREFIX))
+    if family is None:
+        return ""
+    if family.name in RECORDS:
+        return family.name
+    return ALONE if family.name in BY_THEMSELVES else ""

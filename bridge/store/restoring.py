@@ -1,0 +1,216 @@
+"""Writes restored records: beside the store first, then, all of them, in its place.
+
+Nothing of the store is touched until all lies beside it. While the one is put in the other's place
+the store is in a layout that no version reads (RESTORING), so that no process begins on half of it.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError
+from redis.utils import str_if_bytes
+
+from bridge.errors import StoreUnavailableError
+from bridge.formats.backup_file import KeptKey, KeptRecord
+from bridge.redis_faults import RESTORING, sentence_of
+from bridge.store.backup_families import family_of
+from bridge.store.keys import PREFIX
+from bridge.store.processes import LIFE_S
+from bridge.store.restored_indexes import entries_of
+
+BESIDE = f"{PREFIX}restored:"
+AT_ONCE = 500
+
+
+@contextlib.contextmanager
+def naming_faults() -> Iterator[None]:
+    """Report why Redis did not do what the block asked of it.
+
+    Raises:
+        StoreUnavailableError: it did not.
+    """
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StoreUnavailableError(sentence_of(error)) from error
+
+
+class RestoredStore:
+    """Speaks Redis for a restore, in commands of its own: no step runs in such a store."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lives_until_ms: dict[str, int] = {}
+        self.counts = Counter[str]()
+        """How many records of each family were written that have not expired."""
+
+    async def now_ms(self) -> int:
+        """Read Redis's clock."""
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    async def is_half_restored(self) -> bool:
+        """Report whether a restore has begun here and not ended."""
+        return int(await self._redis.get(f"{PREFIX}layout") or 0) == RESTORING
+
+    async def is_used(self) -> bool:
+        """Report whether a bridge has been here."""
+        return bool(await self._redis.exists(f"{PREFIX}identity"))
+
+    async def order(self) -> int:
+        """Read the last order number given; 0 where none was."""
+        return int(await self._redis.get(f"{PREFIX}order") or 0)
+
+    async def living(self) -> list[str]:
+        """Name the processes of the bridge that live."""
+        since = await self.now_ms() - round(LIFE_S * 1000)
+        found = await self._redis.zrangebyscore(f"{PREFIX}processes", f"({since}", "+inf")
+        return [str_if_bytes(each) for each in found if isinstance(each, bytes | str)]
+
+    async def clear(self) -> None:
+        """Take away what an earlier restore left beside the store."""
+        async for keys in self._scan(f"{BESIDE}*"):
+            await self._redis.unlink(*keys)
+
+    async def add(self, records: Sequence[KeptRecord], now_ms: int) -> None:
+        """Write records beside the store; the first of one that comes twice counts."""
+        new = {record.keys[0].name: record for record in reversed(records)}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for name in new:
+                pipe.exists(BESIDE + name)
+            known = await pipe.execute()
+            for record, is_known in zip(list(new.values()), known, strict=True):
+                if not is_known:
+                    self._write(pipe, record, now_ms)
+            await pipe.execute()
+
+    def _write(self, pipe: Pipeline, record: KeptRecord, now_ms: int) -> None:
+        if _is_over(record, now_ms):
+            return
+        self.counts[record.family] += 1
+        for key in record.keys:
+            _put(pipe, key)
+        for entry in entries_of(record, now_ms):
+            pipe.zadd(BESIDE + entry.key, {entry.member: entry.score}, gt=True)
+            lives_until_ms = self._lives_until_ms.get(entry.key, 0)
+            if entry.lives_until_ms > lives_until_ms:
+                self._lives_until_ms[entry.key] = entry.lives_until_ms
+
+    async def finish(self, name: str, order: int, layout: int) -> None:
+        """Write beside the store whose it is, and how long its indexes live."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for index, at_ms in self._lives_until_ms.items():
+                pipe.pexpireat(BESIDE + index, at_ms)
+            pipe.set(f"{BESIDE}identity", name)
+            pipe.set(f"{BESIDE}order", order)
+            pipe.set(f"{BESIDE}layout", layout)
+            await pipe.execute()
+
+    async def beside(self) -> Counter[str]:
+        """Count the keys that lie beside the store, by family."""
+        return await self._count(BESIDE)
+
+    async def inside(self) -> Counter[str]:
+        """Count the keys of the store, by family."""
+        return await self._count(PREFIX)
+
+    async def lacking(self, records: Sequence[KeptRecord], now_ms: int) -> list[str]:
+        """Name the records that the store has not, or with another lease, reply or result."""
+        wanted = [record for record in records if not _is_over(record, now_ms)]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for record in wanted:
+                pipe.exists(PREFIX + record.keys[0].name)
+                for name, field, _ in _marks(record):
+                    if field:
+                        pipe.hget(PREFIX + name, field)
+                    else:
+                        pipe.get(PREFIX + name)
+            found = iter(await pipe.execute())
+        lacking = []
+        for record in wanted:
+            is_same = bool(next(found))
+            for _, _, value in _marks(record):
+                is_same = next(found) == value and is_same
+            if not is_same:
+                lacking.append(record.keys[0].name)
+        return lacking
+
+    async def hold(self) -> str | None:
+        """Let no step run from here on; returns the layout as it was."""
+        layout = await self._redis.getset(f"{PREFIX}layout", RESTORING)
+        return str_if_bytes(layout) if layout else None
+
+    async def let_go(self, layout: str | None) -> None:
+        """Let steps run again, in the layout that was."""
+        if layout is None:
+            await self._redis.delete(f"{PREFIX}layout")
+        else:
+            await self._redis.set(f"{PREFIX}layout", layout)
+
+    async def replace(self) -> None:
+        """Put what lies beside the store in its place; the layout comes last: steps run then."""
+        layout = f"{PREFIX}layout"
+        async for keys in self._scan(f"{PREFIX}*"):
+            old = [key for key in keys if not key.startswith(BESIDE) and key != layout]
+            if old:
+                await self._redis.unlink(*old)
+        async for keys in self._scan(f"{BESIDE}*"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    to = PREFIX + key.removeprefix(BESIDE)
+                    if to != layout:
+                        pipe.rename(key, to)
+                await pipe.execute(raise_on_error=False)  # what has expired meanwhile is not there
+        await self._redis.rename(f"{BESIDE}layout", layout)
+
+    async def _count(self, prefix: str) -> Counter[str]:
+        found = Counter[str]()
+        async for keys in self._scan(f"{prefix}*"):
+            for key in keys:
+                if family := family_of(key.removeprefix(prefix)):
+                    found[family.name] += 1
+        return found
+
+    async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
+        cursor = 0
+        while True:
+            cursor, keys = await self._redis.scan(cursor, match=pattern, count=AT_ONCE)
+            if keys:
+                yield [str_if_bytes(key) for key in keys]
+            if not cursor:
+                return
+
+
+def _is_over(record: KeptRecord, now_ms: int) -> bool:
+    return 0 < record.keys[0].expires_at_ms <= now_ms
+
+
+def _marks(record: KeptRecord) -> Iterator[tuple[str, str, bytes | None]]:
+    """Name what must live on of a record: a key, its field if it is a hash, what that holds."""
+    for key in record.keys:
+        family = key.name.partition(":")[0]
+        if field := {"event": "lease", "reply": "value"}.get(family):
+            yield key.name, field, key.fields.get(field.encode())
+        elif family == "result":
+            yield key.name, "", key.value[0]
+
+
+def _put(pipe: Pipeline, key: KeptKey) -> None:
+    name, value = BESIDE + key.name, key.value
+    match key.kind:
+        case "string":
+            pipe.set(name, value[0])
+        case "hash":
+            pipe.hset(name, items=value)
+        case "list":
+            pipe.rpush(name, *value)
+        case "set":
+            pipe.sadd(name, *value)
+        case _:
+            pairs = zip(value[::2], value[1::2], strict=True)
+            pipe.zadd(name, {member: float(score) for member, score in pairs})
+    if key.expires_at_ms:
+        pipe.pexpireat(name, key.expires_at_ms)

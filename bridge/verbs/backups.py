@@ -1,0 +1,181 @@
+"""The verbs of backups: write all records into a file, and put them into a store again."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bridge import __version__
+from bridge.errors import ConflictError, StoreUnavailableError
+from bridge.formats.backup_file import (
+    BackupReader,
+    BackupWriter,
+    Ending,
+    Heading,
+    KeptRecord,
+)
+from bridge.store.backup import BackupStore
+from bridge.store.layout import NEWEST
+from bridge.store.restoring import RestoredStore, naming_faults
+from bridge.verbs.mending import mended
+
+WRITTEN_BYTES = 4 * 1024 * 1024
+WRITTEN_RECORDS = 500
+"""So much is written in one round trip, or one record that is longer."""
+
+LEAST_KEPT = 0.99
+"""The share of records that must be there after they were written; some have expired since."""
+
+
+async def back_up(store: BackupStore, file: BinaryIO) -> Counter[str]:
+    """Write every record into a file; returns how many there are of each family.
+
+    Each record is whole, as it stood at one moment between the beginning and the end.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+        ConflictError: no bridge has been there.
+    """
+    begun = await store.standing()
+    if begun.name is None:
+        raise ConflictError("there is nothing to back up: no bridge has run on this Redis")
+    heading = Heading(__version__, begun.layout, begun.name, begun.now_ms, begun.living > 0)
+    writer = BackupWriter(file, heading)
+    async for record in store.records():
+        writer.add(record)
+    ended = await store.standing()
+    # A process may have come and gone in between: then it has given an order number.
+    was_running = begun.living > 0 or ended.living > 0 or ended.order != begun.order
+    writer.end(ended.order or 0, was_running=was_running)
+    return writer.counts
+
+
+def examine(file: BinaryIO) -> tuple[Heading, Ending]:
+    """Read a backup to its end, and go back to its beginning.
+
+    Raises:
+        BackupError: it cannot be restored.
+    """
+    reader = BackupReader(file, NEWEST)
+    for _record in reader.records():
+        pass
+    assert reader.ending is not None, "the last line was read"
+    file.seek(0)
+    return reader.heading, reader.ending
+
+
+@dataclass(frozen=True)
+class Restore:
+    """One backup on its way into a store."""
+
+    store: RestoredStore
+    file: BinaryIO
+    heading: Heading
+    ending: Ending
+
+    async def run(self, *, replaces: bool) -> Counter[str]:
+        """Put the records in the place of what the store holds; returns how many have not expired.
+
+        Until all of them lie beside it, the store is left as it is.
+
+        Raises:
+            ConflictError: processes live, or a bridge has been there that is not to be replaced.
+            StoreUnavailableError: the store went away, or does not take the records.
+        """
+        with naming_faults():
+            await self._demand_room(replaces=replaces)
+            try:
+                await self._write_beside()
+            except BaseException:
+                with contextlib.suppress(StoreUnavailableError), naming_faults():
+                    await self.store.clear()
+                raise
+            await self._replace()
+        return self.store.counts
+
+    async def _demand_room(self, *, replaces: bool) -> None:
+        await self._demand_nobody()
+        if await self.store.is_half_restored() or replaces:
+            return
+        if await self.store.is_used():
+            raise ConflictError(
+                "a bridge has been on this Redis already: with --replace its records are lost "
+                "and those of the backup take their place"
+            )
+
+    async def _demand_nobody(self) -> None:
+        if living := await self.store.living():
+            raise ConflictError(
+                f"processes of the bridge run on this Redis ({', '.join(living)}): stop them "
+                "first; one that was killed counts for six seconds more"
+            )
+
+    async def _write_beside(self) -> None:
+        await self.store.clear()
+        now_ms = await self.store.now_ms()
+        for part in _parts(BackupReader(self.file, NEWEST).records()):
+            records = [mended(each, now_ms, was_running=self.ending.was_running) for each in part]
+            await self.store.add(records, now_ms)
+        order = max(self.ending.order, await self.store.order())
+        await self.store.finish(self.heading.name, order, self.heading.layout)
+        await self._compare()
+
+    async def _compare(self) -> None:
+        """Refuse a Redis that has not kept what it was given; records may expire meanwhile."""
+        found, written = await self.store.beside(), self.store.counts
+        for family in ("event", "call", "tokens", "oauth_grant"):
+            if found[family] < written[family] * LEAST_KEPT:
+                raise ConflictError(
+                    f"Redis has kept {found[family]:,} of {written[family]:,} records of {family}: "
+                    "give it memory and the policy noeviction"
+                )
+
+    async def _replace(self) -> None:
+        layout = await self.store.hold()
+        try:
+            await self._demand_nobody()
+        except ConflictError:
+            await self.store.let_go(layout)
+            await self.store.clear()
+            raise
+        await self.store.replace()
+
+
+def _parts(records: Iterable[KeptRecord]) -> Iterator[list[KeptRecord]]:
+    """Divide records into parts that are written at once."""
+    part: list[KeptRecord] = []
+    size = 0
+    for record in records:
+        part.append(record)
+        size += sum(len(each) for key in record.keys for each in key.value)
+        if size > WRITTEN_BYTES or len(part) == WRITTEN_RECORDS:
+            yield part
+            part, size = [], 0
+    yield part
+
+
+@dataclass(frozen=True)
+class StoreComparison:
+    """How a backup and a store compare: keys by family, and the records that are not there."""
+
+    backup: Counter[str]
+    store: Counter[str]
+    lacking: tuple[str, ...]
+    """Names of records that the store has not, or with another lease, reply or result."""
+
+
+async def compare(store: RestoredStore, file: BinaryIO) -> StoreComparison:
+    """Look for every record of a backup in a store, and change nothing.
+
+    Raises:
+        StoreUnavailableError: the store does not answer.
+    """
+    reader, lacking = BackupReader(file, NEWEST), list[str]()
+    with naming_faults():
+        now_ms = await store.now_ms()
+        for part in _parts(reader.records()):
+            lacking += await store.lacking(part, now_ms)
+        inside = await store.inside()
+    assert reader.ending is not None, "the last line was read"
+    return StoreComparison(reader.ending.counts, inside, tuple(lacking))
