@@ -54,9 +54,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         0,
         ge=0,
         le=99,
-        description="how many replicas of Redis must have what the bridge says it has taken. With "
-        "1 and one replica, a failover loses nothing that was answered, and while the replica is "
-        "away nothing is taken",
+        description="how many replicas of Redis must have what the bridge says it has taken. If "
+        "that is all of them, a failover loses nothing that was answered, and while one is away "
+        "nothing is taken",
     )
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: int = Field(

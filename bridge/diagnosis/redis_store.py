@@ -40,7 +40,7 @@ async def check_redis(url: str, settings: Settings) -> AsyncIterator[Observation
             vitals = await vitals_of(redis)
             for seen in judged(subject, vitals):
                 yield seen
-            for seen in _replicas(subject, vitals.replicas, settings.replicas_min):
+            for seen in followers(subject, vitals.replicas, settings.replicas_min):
                 yield seen
     except NoPermissionError:
         yield passed_over(
@@ -85,8 +85,8 @@ def judged(subject: str, seen: Vitals) -> Iterator[Observation]:
         )
 
 
-def _replicas(subject: str, count: int, least: int) -> Iterator[Observation]:
-    """Judge how many replicas follow, where any do or are wanted."""
+def followers(subject: str, count: int, least: int) -> Iterator[Observation]:
+    """Judge how many replicas follow, where any do or are wanted; more are a risk of the store."""
     wanted = f"BRIDGE_REPLICAS_MIN={least}"
     if count < least:
         yield wrong(
@@ -95,15 +95,15 @@ def _replicas(subject: str, count: int, least: int) -> Iterator[Observation]:
             f"{count} of its replicas follow, so that nothing is taken ({wanted})",
             "start the others, or lower BRIDGE_REPLICAS_MIN in every process",
         )
-    elif count > least:
+    elif count and not least:
         yield doubtful(
             "redis.replicas",
             subject,
-            f"{count} replicas follow, and a failover may choose one that has not got all that was "
+            "replicas follow, and a failover loses what they have not got yet, though it was "
             f"answered ({wanted})",
             f"set BRIDGE_REPLICAS_MIN={count}; then one that is away stops the intake",
         )
-    elif count:
+    elif count == least > 0:
         yield right("redis.replicas", subject, f"each write is on {count} of {count} replicas")
 
 

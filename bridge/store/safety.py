@@ -125,9 +125,10 @@ async def risks_of(redis: Redis, replicas_min: int) -> list[Risk]:
     `replicas_min` is how many replicas are to have what was accepted.
     """
     names = ["appendonly", "appendfsync", "maxmemory-policy"]
+    risks = [old] if (old := await _old_age(redis)) else []
     if replicas_min:
         names.append(MIN_REPLICAS)
-    risks = [old] if (old := await _old_age(redis)) else []
+        risks += await _surplus(redis, replicas_min)
     try:
         # One by one: before version 7 several names at once were an error.
         config = {name: (await redis.config_get(name)).get(name) for name in names}
@@ -192,6 +193,24 @@ def _risks_in(config: Mapping[str, str | None]) -> Iterator[Risk]:
             "last second",
             "set `appendfsync always`",
         )
+
+
+async def _surplus(redis: Redis, replicas_min: int) -> list[Risk]:
+    """Name the risk of more replicas than are waited for, where Redis tells of them."""
+    try:
+        count = int((await redis.info("replication")).get("connected_slaves", 0))
+    except NoPermissionError:
+        return []
+    if count <= replicas_min:
+        return []
+    return [
+        Risk(
+            "replicas",
+            f"{count} replicas follow, and a failover to one that has not acknowledged loses what "
+            f"was answered, or runs it again (BRIDGE_REPLICAS_MIN={replicas_min})",
+            f"set BRIDGE_REPLICAS_MIN={count} for every process",
+        )
+    ]
 
 
 def _unfenced(config: Mapping[str, str | None], replicas_min: int) -> Iterator[Risk]:

@@ -99,18 +99,38 @@ async def test_what_may_be_unsafe_or_is_unknown_is_warned_of(
     assert warning in str(getattr(record, "warning", ""))
 
 
-async def test_a_primary_that_would_write_without_its_replicas_is_warned_of(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def reply(words: list[str]) -> bytes:
-        answered = redis_of("7.2.0", config=SAFE | {"min-replicas-to-write": "0"})
-        return b":1\r\n" if words[0] == "WAIT" else answered(words)
+def replicated(acknowledged: int, followers: int = 1, own_least: int = 0) -> Reply:
+    """Answer as a primary does that so many replicas follow."""
+    rest = redis_of("7.2.0", config=SAFE | {"min-replicas-to-write": f"{own_least}"})
+    told = f"role:master\r\nconnected_slaves:{followers}\r\n"
 
-    assert await faults(reply) == ""
+    def reply(words: list[str]) -> bytes:
+        match words:
+            case ["WAIT", *_]:
+                return f":{acknowledged}\r\n".encode()
+            case ["INFO", "replication"]:
+                return f"${len(told)}\r\n{told}\r\n".encode()
+        return rest(words)
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("primary", "warning"),
+    [
+        (replicated(1), "set `min-replicas-to-write 1`"),
+        (replicated(1, followers=2, own_least=1), "set BRIDGE_REPLICAS_MIN=2"),
+    ],
+    ids=["writes without them", "more follow"],
+)
+async def test_a_primary_that_could_break_what_was_promised_at_a_failover_is_warned_of(
+    primary: Reply, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await faults(primary) == ""
     assert caplog.records == []
-    assert await faults(reply, replicas_min=1) == ""
+    assert await faults(primary, replicas_min=1) == ""
     (record,) = caplog.records
-    assert "set `min-replicas-to-write 1`" in str(getattr(record, "warning", ""))
+    assert warning in str(getattr(record, "warning", ""))
 
 
 async def test_replicas_that_do_not_acknowledge_are_waited_for_at_a_start(
@@ -118,11 +138,8 @@ async def test_replicas_that_do_not_acknowledge_are_waited_for_at_a_start(
 ) -> None:
     monkeypatch.setattr(safety, "START_S", 0.1)
 
-    def reply(words: list[str]) -> bytes:
-        answered = redis_of("7.2.0", config=SAFE | {"min-replicas-to-write": "2"})
-        return b":1\r\n" if words[0] == "WAIT" else answered(words)
-
-    assert "fewer replicas than BRIDGE_REPLICAS_MIN=2" in await faults(reply, replicas_min=2)
+    primary = replicated(1, followers=2, own_least=2)
+    assert "fewer replicas than BRIDGE_REPLICAS_MIN=2" in await faults(primary, replicas_min=2)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.cli.doctor import INDENT, wrapped
 from bridge.diagnosis.observations import Observation, right
-from bridge.diagnosis.redis_store import judged
+from bridge.diagnosis.redis_store import followers, judged
 from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.standin.serving import serving as serving_standin
@@ -383,6 +383,18 @@ async def test_a_folder_where_nothing_is_set_up_has_no_errors(tmp_path: Path) ->
     assert status == 0, said
     assert said.splitlines()[-1] == "4 ok, 0 warning, 0 error, 4 skipped"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "least", "severity"),
+    [(0, 0, None), (1, 0, "warning"), (1, 1, "ok"), (0, 1, "error"), (2, 1, None)],
+)
+def test_replicas_are_judged_by_how_many_are_waited_for(
+    count: int, least: int, severity: str | None
+) -> None:
+    found = [each.severity for each in followers("redis", count, least)]
+
+    assert found == ([severity] if severity else [])
 
 
 SOUND = Vitals("Valkey", "9.1.0", True, 0, 1, 0, 0.1, 0.0)
