@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from bridge.alerting import watch_alerts
 from bridge.configuration.current import CurrentAlerts
+from bridge.configuration.operators_server import operators_server
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.console.routes import ROUTES as CONSOLE
@@ -138,6 +139,7 @@ class BridgeApp(Starlette):
     ) -> None:
         self._opens_console = opens_console
         self.readiness = Readiness()
+        self._own = operators_server(settings)
         streams = OpenStreams(settings.streams_max)
         self.web = WebState(
             Clients(TrustedProxies(settings.trusted_proxies)),
@@ -146,7 +148,7 @@ class BridgeApp(Starlette):
             reloader.alerts if reloader else CurrentAlerts(),
         )
         self.mcp = McpState(
-            {name: McpEndpoint(server) for name, server in servers.items()},
+            {name: McpEndpoint(server) for name, server in {**servers, **self._own}.items()},
             streams,
             HttpAcks(tells=settings.proxy_tells_of_leaving),
         )
@@ -198,7 +200,7 @@ class BridgeApp(Starlette):
 
     def prepare(self, servers: Mapping[str, Server]) -> Step:
         """Make what is served of servers; return the step from which on it is."""
-        endpoints = self.mcp.prepare(servers)
+        endpoints = self.mcp.prepare({**servers, **self._own})
 
         def take_step() -> None:
             self.mcp.replace(endpoints)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bridge.configuration.current import Servers
+from bridge.configuration.operators_server import McpServers
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
@@ -140,7 +141,7 @@ class McpRuntime:
     """What tools, and the wires that they are called on, work with."""
 
     settings: Settings
-    servers: Servers
+    servers: McpServers
     schemas: SchemaCache
     authenticator: Authenticator
     events: Events
@@ -153,6 +154,7 @@ class McpRuntime:
     inboxes: Inboxes
     pushes: Pushes
     subscriptions: Subscriptions
+    operating: OperatorVerbs
 
 
 @dataclass(frozen=True)
@@ -281,7 +283,7 @@ def _wire(
         losses=losses,
         load=ProcessLoad(),
         web=parts.web(process, authenticator, events, operating, losses),
-        mcp=parts.mcp(authenticator, events),
+        mcp=parts.mcp(authenticator, events, operating),
         workers=parts.workers(authenticator, events, replies, operating.bulks),
     )
 
@@ -301,13 +303,8 @@ class _Parts:
     receivers: Receivers
 
     def replies(self) -> Replies:
-        return Replies(
-            self.stores.replies,
-            Breakers(self.steps),
-            self.queue,
-            self.addresses,
-            self.settings.reply_retry_s,
-        )
+        breakers, retry_s = Breakers(self.steps), self.settings.reply_retry_s
+        return Replies(self.stores.replies, breakers, self.queue, self.addresses, retry_s)
 
     def intake(self) -> Intake:
         return Intake(self.stores.events, self.schemas, self.addresses, self.settings.event_ttl_s)
@@ -325,9 +322,10 @@ class _Parts:
         operating: OperatorVerbs,
         losses: StoreLosses,
     ) -> WebRuntime:
-        stores, direct = self.stores, DirectReplyStore(self.steps, process)
+        stores, steps, settings = self.stores, self.steps, self.settings
+        direct = DirectReplyStore(steps, process)
         return WebRuntime(
-            settings=self.settings,
+            settings=settings,
             servers=self.servers,
             schemas=self.schemas,
             authenticator=authenticator,
@@ -339,16 +337,18 @@ class _Parts:
             records=operating.records,
             running_again=operating.running_again,
             bulks=operating.bulks,
-            health=Health(self.steps, stores.processes, stores.counters, stores.minutes, losses),
+            health=Health(steps, stores.processes, stores.counters, stores.minutes, losses),
             receivers=self.receivers,
         )
 
-    def mcp(self, authenticator: Authenticator, events: Events) -> McpRuntime:
+    def mcp(
+        self, authenticator: Authenticator, events: Events, operating: OperatorVerbs
+    ) -> McpRuntime:
         settings, stores, signals, schemas = self.settings, self.stores, self.signals, self.schemas
         acks = Acks(stores.claims, stores.calls)
         return McpRuntime(
             settings=settings,
-            servers=self.servers,
+            servers=McpServers(self.servers, settings),
             schemas=schemas,
             authenticator=authenticator,
             events=events,
@@ -361,6 +361,7 @@ class _Parts:
             inboxes=Inboxes(stores.inboxes, stores.arrivals, signals),
             pushes=Pushes(PushStore(self.steps), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
+            operating=operating,
         )
 
     def workers(

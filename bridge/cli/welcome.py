@@ -9,6 +9,7 @@ import click
 
 from bridge.configuration.demo import HOOK_TOKEN, NAME, TOKEN, shipped_file
 from bridge.configuration.load import Configuration
+from bridge.configuration.operators_server import OPERATORS, operators_server
 from bridge.configuration.servers import Server
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
@@ -30,6 +31,8 @@ def welcome(
     for server in configuration.servers.values():
         token = environ[TOKEN] if server.name == NAME else placeholder(server, environ)
         lines += addresses(server, base, token)
+    for server in operators_server(settings).values():
+        lines += addresses(server, base, placeholder(server, environ))
     demo = configuration.servers.get(NAME)
     if demo and demo.hooks:
         hook = f"{base}/hooks/demo/{next(iter(demo.hooks))}"
@@ -71,7 +74,7 @@ def addresses(server: Server, base: str, token: str) -> Iterator[str]:
     yield f"             {base}/sse/{server.name}   (clients that only speak HTTP+SSE)"
     for hook in server.hooks:
         yield f"  n8n        {base}/hooks/{server.name}/{hook}"
-    name = "bridge" if server.name == NAME else server.name
+    name = {NAME: "bridge", OPERATORS: "bridge-operators"}.get(server.name, server.name)
     header = f' --header "Authorization: Bearer {token}"' if token else ""
     yield "  Connect Claude Code:"
     yield f"  claude mcp add --scope user --transport http {name} {base}/mcp/{server.name}{header}"

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bridge.configuration.alert_files import read_alert_file
 from bridge.configuration.alerts import Alerts
+from bridge.configuration.operators_server import NEEDS_TOKEN
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, servers_dir_of, variable
@@ -118,6 +119,8 @@ def faults_between(settings: Settings) -> Iterator[str]:
     """Name what settings want of one another and lack."""
     yield from _faults_of_oauth(settings)
     yield from _faults_of_console(settings)
+    if settings.operators_mcp and settings.operator_token is None:
+        yield NEEDS_TOKEN
     less = {
         "BRIDGE_VIEWER_TOKEN": settings.viewer_token,
         "BRIDGE_METRICS_TOKEN": settings.metrics_token,

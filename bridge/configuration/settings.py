@@ -237,6 +237,12 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     viewer_payloads: bool = Field(
         False, description="`1` to show those who may only look payloads, results and answers too"
     )
+    operators_mcp: bool = Field(
+        False,
+        description="`1` for an MCP server of operators at `/mcp/_operators`, with the tools that "
+        "see and mend all records: for who has `BRIDGE_OPERATOR_TOKEN`, and to look for who has "
+        "`BRIDGE_VIEWER_TOKEN`",
+    )
     console_issuer: Web | None = Field(
         None,
         description="the OpenID issuer with which people log in at `/console`, such as "

@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from bridge import __version__
 from bridge.auth.authentication import EVERYTHING, Scope
+from bridge.configuration.operators_server import OPERATORS
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, RejectedError
 from bridge.formats.json_text import show
@@ -28,6 +29,8 @@ from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
 from bridge.mcp.inbox_tools import inbox_tools
+from bridge.mcp.operator_acts import ACTING_TOOLS
+from bridge.mcp.operator_tools import LOOKING_TOOLS
 from bridge.mcp.prompts import complete, get_prompt, list_prompts, prompt_of
 from bridge.mcp.resources import (
     inbox,
@@ -73,6 +76,9 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
 SCOPES_MAX = 100
 """How many scopes' tools are kept ready."""
 
+SUBJECTS = ("event_id", "call_id", "bulk_id", "place")
+"""What names the one thing that an act is done to, as it stands in arguments or results."""
+
 Context = ServerRequestContext[Caller]
 
 
@@ -81,6 +87,8 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
 
     Whoever has no hook has no inbox, and whoever has no workflow has no calls.
     """
+    if server.name == OPERATORS:
+        return {tool.name: tool for tool in (*LOOKING_TOOLS, *(ACTING_TOOLS if scope.acts else ()))}
     seen = scope.view(server)
     inbox = () if scope.hooks == frozenset() else inbox_tools(seen)
     calls = () if scope.workflows == frozenset() else CALL_TOOLS
@@ -240,7 +248,8 @@ class McpEndpoint:
             meta = told.get("_meta") if isinstance(told, dict) else getattr(told, "meta", None)
             which = (meta or {}).get(ATTACHED_META_KEY) or caller.call_id
         else:
-            which = given.get("event_id") or given.get("call_id") or structured.get("event_id")
+            named = (given.get(name) or structured.get(name) for name in SUBJECTS)
+            which = next(filter(None, named), None)
         outcome = "refused" if getattr(told, "is_error", False) else "done"
         if which:  # a take that found nothing was no act
             took_ms = round(took_s * 1000, 2)

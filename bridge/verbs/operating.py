@@ -10,6 +10,7 @@ from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.bulks import BulkStore
 from bridge.store.calls import CallStore
+from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
@@ -17,6 +18,7 @@ from bridge.store.steps import Steps
 from bridge.verbs.bulks import Bulks
 from bridge.verbs.intake import Intake
 from bridge.verbs.operators import Operators
+from bridge.verbs.overview import Overview
 from bridge.verbs.records import Records
 from bridge.verbs.replies import Replies
 from bridge.verbs.running_again import RunningAgain
@@ -30,6 +32,8 @@ class OperatorVerbs:
     records: Records
     running_again: RunningAgain
     bulks: Bulks
+    overview: Overview
+    servers: Mapping[str, Server]
 
     @classmethod
     def of(
@@ -42,12 +46,8 @@ class OperatorVerbs:
         replies: Replies,
     ) -> "OperatorVerbs":
         """Return those of a process, or of a command that is none."""
-        store, events, addresses = (
-            OperatorStore(steps),
-            EventStore(steps),
-            ReplyAddresses.of(settings),
-        )
-        intake = Intake(events, schemas, addresses, settings.event_ttl_s)
+        store, events = OperatorStore(steps), EventStore(steps)
+        intake = Intake(events, schemas, ReplyAddresses.of(settings), settings.event_ttl_s)
         records = Records(SearchStore(steps), store, servers)
         again = RunningAgain(store.again, intake, schemas, queue)
         return cls(
@@ -55,4 +55,6 @@ class OperatorVerbs:
             records,
             again,
             Bulks(BulkStore(steps), records, again, queue, servers, settings.result_ttl_s),
+            Overview(Counters(steps), store, servers),
+            servers,
         )

@@ -19,6 +19,7 @@ from bridge.auth.authentication import (
 )
 from bridge.auth.issuer import Claims, Issuer
 from bridge.configuration.load import is_reachable, unguarded
+from bridge.configuration.operators_server import OPERATORS, VIEWER
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import (
@@ -37,6 +38,7 @@ from bridge.verbs.oauth_grants import WIRES, Grants, resources_of
 PREFIX = "nb_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
 NAME_RULE = "must be letters, digits and _.@-, at most 128"
+LOOKING = Scope(acts=False)
 NEEDED = "send the header `Authorization: Bearer TOKEN`, with a token of this server"
 WRONG = f"that is no token of this server, or no more: {NEEDED}"
 
@@ -52,14 +54,15 @@ class Tokens:
         """Find whom a token lets in: one of the server's file, or one that was made."""
         owner = owner_of(server, token)
         if owner is not None:
-            return TokenAccess(owner)
+            return TokenAccess(owner, _scope_in_file(owner))
         stored = await self._store.find(digest_of(token), server.name) if token else None
         return TokenAccess(stored.principal, stored.scope, stored.digest) if stored else None
 
     async def rights(self, server: Server, digest: str) -> Scope | None:
         """Report what a token is good for, by its digest; None for one that is none any more."""
-        if any(digest_of(each.value.get_secret_value()) == digest for each in server.tokens):
-            return EVERYTHING
+        for each in server.tokens:
+            if digest_of(each.value.get_secret_value()) == digest:
+                return _scope_in_file(Principal(server.name, each.name))
         stored = await self._store.find(digest, server.name)
         return stored.scope if stored else None
 
@@ -127,6 +130,11 @@ class Tokens:
         raise NotFoundError("no such token")
 
 
+def _scope_in_file(owner: Principal) -> Scope:
+    """Return what the tokens that a server has of itself are good for: all but those that look."""
+    return LOOKING if owner == Principal(OPERATORS, VIEWER) else EVERYTHING
+
+
 def _demand_known(kind: str, named: frozenset[str] | None, there: Mapping[str, object]) -> None:
     unknown = sorted((named or frozenset()) - set(there))
     if unknown:
@@ -182,8 +190,17 @@ class Authenticator:
         """
         given = bearer(authorization)
         found = await self.tokens.find(server, given)
-        if found is None and self._settings.oauth:
-            found = await self._granted(server, given)
+        if found is None and server.name != OPERATORS:
+            found = await self._find_elsewhere(server, given, wire)
+        if found is None:
+            why, said = ("invalid_token", WRONG) if given else ("", NEEDED)
+            challenge = self._challenge(server, wire, why)
+            raise UnauthorizedError(said, challenge, is_guess=bool(given))
+        return found
+
+    async def _find_elsewhere(self, server: Server, given: str, wire: str) -> TokenAccess | None:
+        """Find whom OAuth lets in, and who needs no token; never to operators, whose tokens do."""
+        found = await self._granted(server, given) if self._settings.oauth else None
         if found is None and given.count(".") == 2 and self._issuer is not None:
             claims = await self._issuer.check(given, resources_of(self._public_url, server.name))
             if claims and not claims.scopes & set(SCOPES):
@@ -192,10 +209,6 @@ class Authenticator:
             found = _issued(server, claims) if claims else None
         if found is None and await self.tokens.is_open(server):
             found = self.tokens.local(server)
-        if found is None:
-            why, said = ("invalid_token", WRONG) if given else ("", NEEDED)
-            challenge = self._challenge(server, wire, why)
-            raise UnauthorizedError(said, challenge, is_guess=bool(given))
         return found
 
     def revocations(self) -> AbstractContextManager[Signal]:
@@ -234,7 +247,7 @@ class Authenticator:
             return await self.tokens.rights(server, digest)
         is_named = any(token.name == principal.name for token in server.tokens)
         is_issued = principal.name.startswith(ISSUED) and self._issuer is not None
-        return EVERYTHING if is_named or is_issued else None
+        return _scope_in_file(principal) if is_named or is_issued else None
 
     async def _granted(self, server: Server, token: str) -> TokenAccess | None:
         held = await self.grants.held(token)
@@ -253,7 +266,8 @@ class Authenticator:
 
         Source: RFC 9728, 5.1; RFC 6750, 3.
         """
-        if not self._settings.oauth and self._issuer is None:
+        has_oauth = self._settings.oauth or self._issuer is not None
+        if not has_oauth or server.name == OPERATORS:
             return "Bearer"
         told = {
             "error": error,
