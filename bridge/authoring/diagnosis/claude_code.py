@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from bridge.auth.authentication import bearer, owner_of
 from bridge.authoring.diagnosis.records import has_tokens_on_record, is_on_record
 from bridge.authoring.diagnosis.setup import Setup
+from bridge.configuration.operators_server import OPERATORS, operators_server
 from bridge.configuration.servers import Server
 from bridge.diagnosis.observations import (
     Observation,
@@ -140,7 +141,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 async def _judged(setup: Setup, added: AddedServer) -> Observation:
     wire, name = _place_of(setup, added)
-    server = setup.servers.get(name)
+    server = {**setup.servers, **operators_server(setup.settings)}.get(name)
     if server is None:
         known = ", ".join(setup.servers) or "none"
         sentence = f"leads to the server {name}, which this bridge has not"
@@ -194,11 +195,12 @@ async def _fault_beside_file(
             "record",
             "let `doctor` reach Redis",
         )
+    made = f"send one of its tokens, or make one with `n8n-bridge tokens add {server.name} NAME`"
     return wrong(
         "claude.token",
         added.subject,
         f"sends a token that is none of the server {server.name}'s",
-        f"send one of its tokens, or make one with `n8n-bridge tokens add {server.name} NAME`",
+        "send that of BRIDGE_OPERATOR_TOKEN" if server.name == OPERATORS else made,
     )
 
 

@@ -424,6 +424,21 @@ async def test_a_look_at_a_real_store_is_sound(place: Place) -> None:
     assert abs(seen.ahead_s) < 1
 
 
+@pytest.mark.parametrize(
+    ("token", "identifier"), [("${OPERATOR}", "claude"), (TOKEN, "claude.token")]
+)
+async def test_the_server_of_operators_is_known_where_it_is_turned_on(
+    place: Place, token: str, identifier: str
+) -> None:
+    operator = "a-token-of-who-runs-the-bridge"
+    place.add_to_claude(f"http://localhost:{place.port}/mcp/_operators", token)
+    place.environ |= {"BRIDGE_OPERATORS_MCP": "1", "BRIDGE_OPERATOR_TOKEN": operator}
+    place.environ |= {"OPERATOR": operator}
+    (found,) = [each for each in await place.findings() if each["id"].startswith("claude")]
+    assert found["id"] == identifier
+    assert operator not in str(found)
+
+
 async def test_the_command_knows_a_running_bridge_and_says_a_line_a_finding(
     tmp_path: Path,
 ) -> None:
