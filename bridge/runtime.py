@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from bridge.configuration.current import Servers
-from bridge.configuration.operators_server import McpServers
+from bridge.configuration.current import McpServers, Servers
+from bridge.configuration.operators_server import operators_server
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.errors import TransientError
@@ -348,7 +348,7 @@ class _Parts:
         acks = Acks(stores.claims, stores.calls)
         return McpRuntime(
             settings=settings,
-            servers=McpServers(self.servers, settings),
+            servers=McpServers(self.servers, operators_server(settings)),
             schemas=schemas,
             authenticator=authenticator,
             events=events,

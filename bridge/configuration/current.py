@@ -71,6 +71,33 @@ class CurrentAlerts:
     now: Alerts | None = None
 
 
+class McpServers(Mapping[str, Server]):
+    """What MCP clients may connect to: the servers of files as they are now, and that of operators.
+
+    All else, hooks, lists and numbers among it, knows those of the files alone.
+    """
+
+    def __init__(self, servers: Servers, own: Mapping[str, Server]) -> None:
+        self._servers = servers
+        self._own = own
+
+    @override
+    def __getitem__(self, name: str) -> Server:
+        return self._own[name] if name in self._own else self._servers[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._servers, **self._own})
+
+    @override
+    def __len__(self) -> int:
+        return len(self._servers) + len(self._own)
+
+    def as_of(self, name: str, age_s: float) -> Server | None:
+        """Return a server as it was so long ago, for what has begun then."""
+        return self._own.get(name) or self._servers.as_of(name, age_s)
+
+
 def _longest_s(servers: Mapping[str, Server]) -> float:
     """Return how long a call of any of these may run."""
     timeouts = [each.timeout_s for server in servers.values() for each in server.workflows.values()]

@@ -1,11 +1,6 @@
 """The server of operators: its name, whom it lets in, and whether there is one."""
 
-from collections.abc import Iterator, Mapping
-
-from typing_extensions import override
-
 from bridge.configuration.credentials import Token
-from bridge.configuration.current import Servers
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 
@@ -37,30 +32,3 @@ def operators_server(settings: Settings) -> dict[str, Server]:
     )
     server = Server(name="operators", title="Bridge operators", description=ABOUT, tokens=tokens)
     return {OPERATORS: server.model_copy(update={"name": OPERATORS})}
-
-
-class McpServers(Mapping[str, Server]):
-    """What MCP clients may connect to: the servers of files as they are now, and that of operators.
-
-    All else, hooks, lists and numbers among it, knows those of the files alone.
-    """
-
-    def __init__(self, servers: Servers, settings: Settings) -> None:
-        self._servers = servers
-        self._own = operators_server(settings)
-
-    @override
-    def __getitem__(self, name: str) -> Server:
-        return self._own[name] if name in self._own else self._servers[name]
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._servers, **self._own})
-
-    @override
-    def __len__(self) -> int:
-        return len(self._servers) + len(self._own)
-
-    def as_of(self, name: str, age_s: float) -> Server | None:
-        """Return a server as it was so long ago, for what has begun then."""
-        return self._own.get(name) or self._servers.as_of(name, age_s)

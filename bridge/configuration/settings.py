@@ -238,10 +238,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         False, description="`1` to show those who may only look payloads, results and answers too"
     )
     operators_mcp: bool = Field(
-        False,
-        description="`1` for an MCP server of operators at `/mcp/_operators`, with the tools that "
-        "see and mend all records: for who has `BRIDGE_OPERATOR_TOKEN`, and to look for who has "
-        "`BRIDGE_VIEWER_TOKEN`",
+        False, description="`1` for MCP tools of operators, at `/mcp/_operators`, by these tokens"
     )
     console_issuer: Web | None = Field(
         None,
