@@ -83,7 +83,7 @@ async def _show(visit: Visit, listing: Listing) -> Response:
     found: RecordPage[Any] = NOTHING
     fault, status, began_at = "", HTTPStatus.OK, time.monotonic()
     try:
-        wanted = await _wanted(visit, listing, asked)
+        wanted = await wanted_of(visit, listing, asked)
         found = await listing.find(visit.runtime.records, wanted, ROWS)
     except (MalformedError, NotFoundError) as error:
         fault, status = str(error), status_of(error)
@@ -106,7 +106,12 @@ async def _show(visit: Visit, listing: Listing) -> Response:
     )
 
 
-async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> RecordSearch:
+async def wanted_of(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> RecordSearch:
+    """Return which records the filter of a list asks for.
+
+    Raises:
+        MalformedError: naming what is not as it may be, or what a viewer may not look for.
+    """
     text, status = asked.get("q", "").strip()[:TEXT_CHARS_MAX], asked.get("status")
     if status and status not in listing.statuses:
         known = ", ".join(listing.statuses)
@@ -123,6 +128,7 @@ async def _wanted(visit: Visit, listing: Listing, asked: Mapping[str, str]) -> R
         text=text,
         since=await _order(visit, asked["since"]) if "since" in asked else 0,
         before=min(bounds, default=None),
+        bulk=asked.get("bulk"),
     )
 
 

@@ -12,6 +12,7 @@ from bridge.console.actions import (
     run_call_again,
     run_event_again,
 )
+from bridge.console.bulk import confirm_bulk, count_bulk, show_bulk, show_bulks, stop_bulk
 from bridge.console.details import show_call, show_event, show_reply
 from bridge.console.finding import show_found
 from bridge.console.listing import (
@@ -69,6 +70,11 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("POST", WORKFLOW): acting(run_workflow),
     ("GET", "/console/find"): looking(show_found),
     ("GET", "/console/processes"): looking(show_processes),
+    ("GET", "/console/bulk"): looking(show_bulks),
+    ("POST", "/console/bulk"): acting(count_bulk),
+    ("GET", "/console/bulk/{bulk_id}"): looking(show_bulk),
+    ("POST", "/console/bulk/{bulk_id}/confirm"): acting(confirm_bulk),
+    ("POST", "/console/bulk/{bulk_id}/stop"): acting(stop_bulk),
     ("GET", "/console/tokens"): looking(show_tokens),
     ("POST", "/console/tokens"): acting(add_token),
     ("POST", "/console/tokens/{token_id}/revoke"): acting(revoke_token),

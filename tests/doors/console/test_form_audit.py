@@ -21,6 +21,9 @@ FORMS = {
     "/console/events/{event_id}/expire": "console events expire",
     "/console/events/{event_id}/run-again": "console events run-again",
     "/console/replies/{event_id}/redrive": "console replies redrive",
+    "/console/bulk": "console bulk count",
+    "/console/bulk/{bulk_id}/confirm": "console bulk confirm",
+    "/console/bulk/{bulk_id}/stop": "console bulk stop",
     "/console/pauses": "console pause",
     "/console/tokens": "console tokens add",
     "/console/tokens/{token_id}/revoke": "console tokens revoke",
@@ -50,6 +53,10 @@ async def operate(desk: Desktop) -> None:
     for act in ("release", "expire", "run-again"):
         await desk.act(f"/events/{held.event_id}", act)
     await desk.act(f"/replies/{reply}", "redrive")
+    counted = await post(desk, "/bulk", {"of": "events", "act": "run-again"}, "/bulk?of=events")
+    bulk = counted.headers["location"].removeprefix("/console")
+    await post(desk, f"{bulk}/confirm", {"count": "3"}, bulk)
+    await desk.act(bulk, "stop")
     await post(desk, "/pauses", {"place": "desk", "act": "pause"}, "/servers")
     made = await post(desk, "/tokens", {"server": "desk", "name": "ann"})
     found = re.search(r"tok_\w+", made.text)
