@@ -89,7 +89,7 @@ def _fits(kind: RecordKind, act: ActKind, status: str | None) -> bool:
 
 def _chosen(bulk: Bulk) -> dict[str, str]:
     """Return what was asked for, as people read it."""
-    names = {"server": "server", "part": "of", "statuses": "status", "principal": "by"}
+    names = {"server": "server", "part": "of", "statuses": "in status", "principal": "principal"}
     named = {names.get(name, name): value for name, value in bulk.filter.items()}
     return {
         name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bridge.models import EventId, Json, Moment, Principal, Timeline
 from bridge.store.again import AgainStore
+from bridge.store.bulks import BulkStore
 from bridge.store.pauses import PauseStore
 from bridge.store.replies import read_attempts
 from bridge.store.steps import Steps, step
@@ -77,6 +78,7 @@ class OperatorStore:
         self._steps = steps
         self.pauses = PauseStore(steps)
         self.again = AgainStore(steps)
+        self.bulks = BulkStore(steps)
         self.tokens = TokenStore(steps)
 
     async def redrive(self, event_id: EventId, token: str) -> tuple[str, str]:

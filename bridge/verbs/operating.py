@@ -8,7 +8,6 @@ from bridge.configuration.settings import Settings
 from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
-from bridge.store.bulks import BulkStore
 from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.events import EventStore
@@ -54,7 +53,7 @@ class OperatorVerbs:
             Operators(store, events, CallStore(steps), replies),
             records,
             again,
-            Bulks(BulkStore(steps), records, again, queue, servers, settings.result_ttl_s),
+            Bulks(store.bulks, records, again, queue, servers, settings.result_ttl_s),
             Overview(Counters(steps), store, servers),
             servers,
         )

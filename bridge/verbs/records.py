@@ -198,6 +198,10 @@ class Records:
         Raises:
             NotFoundError: naming those there are.
         """
+        if wanted.bulk and await self._operators.bulks.read(wanted.bulk) is None:
+            raise NotFoundError(
+                f"there is no bulk act {wanted.bulk}, or no more: they are kept 7 days"
+            )
         known = await self._known(kind)
         servers = {server for server, _ in known}
         if wanted.server not in {None, *servers}:

@@ -75,6 +75,8 @@ async def test_what_was_counted_is_acted_on_and_listed_by_its_id(web: Runtime) -
     counts = await web.web.records.count(EVENTS, acted_on)
     assert counts.by_status == {"queued": 3}
     assert (await web.web.records.events(replace(acted_on, statuses=("dead",)), 10)).rows == []
+    with pytest.raises(NotFoundError, match="there is no bulk act bulk_none"):
+        await web.web.records.events(RecordSearch(bulk="bulk_none"), 10)
     with pytest.raises(MalformedError, match="not by place or principal"):
         await web.web.records.events(replace(acted_on, server="desk"), 10)
 
