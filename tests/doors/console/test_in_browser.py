@@ -19,6 +19,7 @@ from tests.openid_provider import provider
 from tests.screenshots.browser import Browser, browser
 from tests.serving import serving
 from tests.waiting import wait_until
+from tests.working import working
 
 pytestmark = pytest.mark.skipif(
     shutil.which("chromium") is None, reason="there is no Chromium on this machine"
@@ -101,6 +102,26 @@ async def test_from_the_login_to_a_record_that_goes_on_before_ones_eyes(screen: 
     await screen.shows(".timeline", "taken")
     await screen.click("#act-events-" + event_id + "-run-again")
     await screen.shows(".timeline", "runs again")
+
+
+async def test_all_that_a_list_shows_is_acted_on_before_ones_eyes(
+    screen: Screen, redis_url: str
+) -> None:
+    for number in range(3):
+        await screen.desk.send(number)
+    await screen.log_in("/events?status=queued")
+    await screen.click("a[href*=bulk]")
+    await screen.shows(".hint", "On all events with status queued")
+    await screen.click("button.main")
+    await screen.shows("#standing .status", "counted")
+    await screen.chromium.run("document.querySelector('#count').value = 3")
+    await screen.click("button.main")
+    await screen.shows("#standing .status", "queued")
+    async with working(Settings(redis_url=redis_url)):
+        await screen.shows("#standing .status", "done")
+    await screen.click("#standing dd a")
+    await screen.shows("#rows", "3 shown")
+    assert "expired" in await screen.text("#rows")
 
 
 async def test_from_the_issuer_back_to_the_page_that_was_asked_for(
