@@ -259,7 +259,7 @@ async def _register(
 
 
 @step("streams.drop")
-async def _drop(steps: Steps, *, session_id: str, request: str) -> None:
+async def _drop(steps: Steps, *, session_id: str, request: str, call_id: CallId) -> None:
     """Drop a request that its client wants no more."""
 
 
@@ -363,9 +363,9 @@ class StreamStore:
             apart=apart,
         )
 
-    async def drop(self, session_id: str, request: str) -> None:
-        """Drop a request that its client wants no more."""
-        await _drop(self._steps, session_id=session_id, request=request)
+    async def drop(self, session_id: str, request: str, call_id: CallId) -> None:
+        """Drop a request that its client wants no more, unless another of its id is owed by now."""
+        await _drop(self._steps, session_id=session_id, request=request, call_id=call_id)
 
     async def take_over(self, session_id: str, stream: str, life_s: float) -> list[Owed]:
         """Take over the requests of a stream whose process has been silent for `life_s`."""

@@ -224,13 +224,14 @@ class SessionStream:
         streams, apart = self._stores.streams, self.is_standing
         return await streams.register(self.session_id, self.stream, owed, apart=apart)
 
-    async def drop(self, owed: Message | None) -> None:
+    async def drop(self, owed: Message, call_id: CallId) -> None:
         """Drop a request that is owed and that its client wants no more.
 
         Else it would be served again, so a Redis that is away is waited for.
         """
-        if owed:
-            await insist(partial(self._stores.streams.drop, self.session_id, request_key(owed)))
+        await insist(
+            partial(self._stores.streams.drop, self.session_id, request_key(owed), call_id)
+        )
 
     async def is_read(self) -> bool:
         """Report whether anyone reads it."""

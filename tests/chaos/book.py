@@ -31,7 +31,7 @@ class CallRecord:
     @property
     def was_broken_off(self) -> bool:
         """Report whether n8n broke off when it may have run."""
-        return self.failure.endswith(BROKEN_OFF)
+        return BROKEN_OFF in self.failure
 
     @property
     def took_s(self) -> float:

@@ -123,6 +123,20 @@ def _notifications(request: McpRequest, session: Session) -> SessionNotification
     )
 
 
+async def put_on_record(request: McpRequest, message: Message, stream: SessionStream) -> bool:
+    """Put a request on record before it is served; False when it was there before.
+
+    One that is refused is taken off again: else whoever takes over from this process would serve
+    it, long after its client was told that it is not served.
+    """
+    call_id = request.caller.call_id
+    try:
+        return await stream.register(message, call_id)
+    except TransientError:
+        request.state.tasks.start(stream.drop(message, call_id))
+        raise
+
+
 async def serve_into(
     request: McpRequest, message: Message, session: Session, stream_name: str
 ) -> None:
@@ -143,7 +157,8 @@ async def serve_into(
         if not serving.cancelled():
             await lose(caller, serving.result().ack)
         if stream.is_standing:
-            await stream.drop(owed)
+            if owed:
+                await stream.drop(owed, caller.call_id)
             return
         error = error_message(exchange.request_id, REQUEST_CANCELLED, "Request cancelled")
         answered = Answer(error)

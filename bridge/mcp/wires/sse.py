@@ -27,7 +27,7 @@ from bridge.mcp.requests import authenticate
 from bridge.mcp.tools import Caller
 from bridge.mcp.wires.client_info import kept_name
 from bridge.mcp.wires.event_stream import EventStream, event
-from bridge.mcp.wires.outbox_stream import OWED, open_reader, serve_into
+from bridge.mcp.wires.outbox_stream import OWED, open_reader, put_on_record, serve_into
 from bridge.mcp.wires.stream_reader import COME_BACK, PLACE, STANDING_RETRY_MS
 from bridge.mcp.wires.streamable import drop_body, read_message
 from bridge.models import Session
@@ -76,7 +76,7 @@ async def post(http: Request) -> ASGIApp:
         return Response(status_code=202)
     await sessions.prove(session)
     is_owed = message["method"] in OWED
-    if is_owed and not await standing.register(message, caller.call_id):
+    if is_owed and not await put_on_record(request, message, standing):
         return Response(status_code=202)
     request.state.tasks.start(serve_into(request, message, session, STANDING))
     http_ack = request.hand_over(ack_of_accepted(caller.call_id)) if is_owed else None

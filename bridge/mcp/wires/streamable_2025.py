@@ -25,6 +25,7 @@ from bridge.mcp.wires.outbox_stream import (
     keep_handshake,
     open_exchange,
     open_reader,
+    put_on_record,
     serve_into,
 )
 from bridge.mcp.wires.stream_reader import COME_BACK, PLACE, prime
@@ -59,7 +60,7 @@ async def serve(request: McpRequest, message: Message) -> ASGIApp:
         return await _answer_at_once(request, message, session)
     stream, caller = secrets.token_urlsafe(9), request.caller
     opened = caller.runtime.sessions.stream(session.session_id, stream)
-    if not await opened.register(message, caller.call_id):
+    if not await put_on_record(request, message, opened):
         return _refuse(409, "a request of this id is being served already")
     response = await _stream(request, session, stream, START)
     request.state.tasks.start(serve_into(request, message, session, stream))
@@ -81,7 +82,7 @@ async def serve_batch(request: McpRequest, messages: Sequence[Message]) -> ASGIA
         one = request.for_call(new_call_id())
         if "id" not in message or "method" not in message:
             await sessions.take_note(session, message)
-        elif await opened.register(message, one.caller.call_id):
+        elif await put_on_record(one, message, opened):
             served.append((one, message))
     if not served:
         return Response(status_code=202)

@@ -130,15 +130,27 @@ end
 --   apart: bool) -> bool
 function streams.register(session_id, request, owed, ttl_s, apart)
   local all = keys.owed(session_id)
-  if redis.call('HSETNX', all, request, streams.kept(owed, layouts.now)) == 0 then return false end
+  if redis.call('HSETNX', all, request, streams.kept(owed, layouts.now)) == 0 then
+    return streams.is_of(session_id, request, owed.call_id)
+  end
   redis.call('EXPIRE', all, ttl_s)
   if apart then calls.accept(owed.call_id, ttl_s) end
   return true
 end
 
--- Drop a request that its client wants no more.
--- step streams.drop(session_id, request) -> nothing
-function streams.drop(session_id, request) redis.call('HDEL', keys.owed(session_id), request) end
+-- Is what is owed to a request this call, and not that of a later request of its id?
+function streams.is_of(session_id, request, call_id)
+  local row = redis.call('HGET', keys.owed(session_id), request)
+  return row and streams.owed(row).call_id == call_id
+end
+
+-- Drop a request that its client wants no more, or was told of that it is not served.
+-- step streams.drop(session_id, request, call_id) -> nothing
+function streams.drop(session_id, request, call_id)
+  if streams.is_of(session_id, request, call_id) then
+    redis.call('HDEL', keys.owed(session_id), request)
+  end
+end
 
 -- Take over the requests of a stream whose process has been silent for so long.
 -- step streams.take_over(session_id, stream, process, life_ms: number) -> [{message, call_id}]
