@@ -21,11 +21,11 @@ START_S = 30.0
 FIRST_HEADING_OF_THE_LAST_PART = "\nn8n is "
 
 
-def build(folder: Path, *targets: str) -> None:
-    """Build the `wheel`, the `sdist` or both into a folder, with what is installed here."""
+def build(folder: Path, *targets: str, tree: Path = ROOT) -> None:
+    """Build the `wheel`, the `sdist` or both of a tree into a folder, with what is here."""
     chosen = [word for target in targets for word in ("--target", target)]
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder), *chosen]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True)
 
 
 def empty_environment(folder: Path) -> Path:

@@ -1,43 +1,54 @@
-"""The version that the one at hand must get on with: its modules as they were, kept as an archive.
+"""The version that the one at hand must get on with: the wheel of a commit, named after it.
 
-The archive lies here because a clone may be shallow, and the commit not in it. It is what
-`git archive COMMIT bridge workers` writes, packed; `python -m tests.upgrade.earlier COMMIT` makes
-the one of another commit. Only the modules are the earlier ones: what they import of other projects
-is what the one at hand runs on.
+It lies here because a clone may be shallow, and the commit not in it. `python -m
+tests.upgrade.earlier COMMIT` builds the one of another commit, as each release does. Only the
+modules are the earlier ones: what they import of other projects is what the one at hand runs on.
 """
 
-import lzma
 import subprocess
 import sys
 import tarfile
+import tempfile
+import zipfile
+from io import BytesIO
 from pathlib import Path
+
+from tests.wheels import build
 
 HERE = Path(__file__).parent
 PACKAGES = ("bridge", "workers")
-(ARCHIVE,) = HERE.glob("*.tar.xz")
-COMMIT = ARCHIVE.name.partition(".")[0]
+(WHEEL,) = HERE.glob("*.whl")
+COMMIT = WHEEL.stem
 
 
 def unpack(folder: Path) -> Path:
     """Unpack the earlier version into a folder; return the folder."""
-    with tarfile.open(ARCHIVE) as archive:
-        for member in archive:
-            if (file := archive.extractfile(member)) is not None:
-                place = folder / member.name
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(file.read())
+    with zipfile.ZipFile(WHEEL) as wheel:
+        wheel.extractall(folder)
     return folder
 
 
 def pack(commit: str) -> Path:
-    """Keep the modules of a commit as the earlier version, in place of what was kept before."""
-    archive = ("git", "archive", commit, *PACKAGES)
-    tar = subprocess.run(archive, cwd=HERE.parents[1], check=True, capture_output=True).stdout
-    for kept in HERE.glob("*.tar.xz"):
-        kept.unlink()
-    made = HERE / f"{commit}.tar.xz"
-    made.write_bytes(lzma.compress(tar, preset=9 | lzma.PRESET_EXTREME))
-    return made
+    """Keep the wheel of a commit as the earlier version, in place of what was kept before."""
+    short = git("rev-parse", "--short=7", f"{commit}^{{commit}}").decode().strip()
+    with tempfile.TemporaryDirectory() as made:
+        tree = Path(made)
+        with tarfile.open(fileobj=BytesIO(git("archive", short))) as archive:
+            archive.extractall(tree / "tree", filter="data")
+        build(tree / "dist", "wheel", tree=tree / "tree")
+        (built,) = (tree / "dist").glob("*.whl")
+        content = built.read_bytes()
+    WHEEL.unlink()
+    kept = HERE / f"{short}.whl"
+    kept.write_bytes(content)
+    return kept
+
+
+def git(*command: str) -> bytes:
+    """Run git on this repository; return what it prints."""
+    return subprocess.run(
+        ("git", *command), cwd=HERE.parents[1], check=True, capture_output=True
+    ).stdout
 
 
 if __name__ == "__main__":
