@@ -143,7 +143,8 @@ async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | N
     """Wait for the end of a call, telling progress so that no client's idle timer runs out.
 
     It is not read before it has `changed`, where that was heard from the first on. While Redis is
-    away the call runs on, so the waiting goes on too. When the process drains it ends early, for a
+    away the call runs on, so the waiting goes on too, and of one that has ended nothing is told
+    that was not read. When the process drains it ends early, for a
     request that cannot go on elsewhere: a handle leads to any other process. Progress is the call's
     age, which grows on when another process goes on with the waiting.
     """
@@ -154,12 +155,18 @@ async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | N
         elapsed_s = loop.time() - started
         left_s = wait_s - elapsed_s
         waiting = caller.call(call.call_id, min(pause_s, left_s), changed)
-        with contextlib.suppress(TransientError):
+        unread: TransientError | None = None
+        try:
             call = await unless_leaving(caller.leaving, waiting) or call
             if caller.leaving and caller.leaving.is_set():
                 return await caller.call(call.call_id, min(LAST_WAIT_S, left_s))
+        except TransientError as error:
+            unread = error
         elapsed_s = loop.time() - started
-        if call.status.is_final or call.asks or elapsed_s >= wait_s:
+        is_over = call.status.is_final or call.asks
+        if elapsed_s >= wait_s or (is_over and not unread):
+            if is_over and unread:
+                raise unread
             return call
         with contextlib.suppress(TransientError):
             progress = round(age_s + elapsed_s, 1)

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from bridge.errors import StoreUnavailableError
 from bridge.mcp import http_acks
 from bridge.mcp.wires import stdio_acks, stream_reader
+from bridge.store.calls import CallStore
 from tests.doors.by_hand import ALICE, authorization, call, open_session, request
 from tests.doors.leaving import WIRES, ask, connecting, open_stream
 from tests.doors.workshop import HOOK, HOOK_TOKEN, NAME, Workshop, open_workshop
@@ -172,6 +174,23 @@ async def test_a_result_that_may_not_have_come_is_given_to_the_same_call_again_w
     third = (await make(workshop, wire, leave, **headers))["structuredContent"]
     assert len(workshop.n8n.seen.of()) == 2
     assert third["label"] == first["label"]
+
+
+async def test_a_result_that_cannot_be_read_just_now_is_not_told_as_one_that_was_dropped(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = (await make(workshop, WIRES[0], RESET))["structuredContent"]
+    read, losses = CallStore.read, iter([StoreUnavailableError("away", retry_after_s=1)])
+
+    async def read_at_last(store: CallStore, *arguments: Any, **options: Any) -> Any:
+        for loss in losses:
+            raise loss
+        return await read(store, *arguments, **options)
+
+    monkeypatch.setattr(CallStore, "read", read_at_last)
+    again = (await make(workshop, WIRES[0], RESET))["structuredContent"]
+    assert again["result"] == first
+    assert len(workshop.n8n.seen.of()) == 1
 
 
 @pytest.mark.parametrize("wire", WIRES)
