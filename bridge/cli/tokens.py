@@ -14,7 +14,7 @@ from bridge.errors import NotFoundError
 from bridge.log import OPERATOR, audit
 from bridge.models import instant
 from bridge.store.tokens import StoredToken
-from bridge.verbs.tokens import NAME, NAME_RULE
+from bridge.verbs.tokens import LIFETIME_MIN_S, LIFETIME_RULE, NAME, NAME_RULE
 
 COLUMNS = "token_id server name rights hooks workflows created_at expires_at"
 
@@ -66,8 +66,8 @@ def add_token(
     """
     if not NAME.fullmatch(name):
         raise click.BadParameter(NAME_RULE, param_hint="NAME")
-    if expires == 0:
-        raise click.BadParameter("must be more than no time", param_hint="--expires")
+    if expires is not None and expires < LIFETIME_MIN_S:
+        raise click.BadParameter(LIFETIME_RULE, param_hint="--expires")
     scope = _scope(acts, hooks, workflows)
 
     async def work(operation: Operation) -> None:

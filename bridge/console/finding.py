@@ -31,7 +31,7 @@ async def show_found(visit: Visit) -> Response:
         return await _lead(visit, text)
     if not visit.login.sees_payloads and not is_id(text):
         raise MalformedError(IDS_ALONE)
-    wanted = RecordSearch(text=text)
+    wanted = RecordSearch(text=text, ids_alone=not visit.login.sees_payloads)
     events = await visit.runtime.records.events(wanted, ROWS, WITHIN_S)
     calls = await visit.runtime.records.calls(wanted, ROWS, WITHIN_S)
     if path := _only(text, events.rows, calls.rows):

@@ -126,6 +126,7 @@ async def wanted_of(visit: Visit, listing: Listing, asked: Mapping[str, str]) ->
         statuses=(status,) if status else (),
         principal=asked.get("principal"),
         text=text,
+        ids_alone=not visit.login.sees_payloads,
         since=await _order(visit, asked["since"]) if "since" in asked else 0,
         before=min(bounds, default=None),
         bulk=asked.get("bulk"),

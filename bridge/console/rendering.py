@@ -33,6 +33,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
+EACH_TIME = "no-store"
 KINDS = {
     "htmx.min.js": "text/javascript",
     "console.js": "text/javascript",
@@ -102,7 +103,7 @@ def page(template: str, status: int = HTTPStatus.OK, **values: object) -> Respon
 
 
 async def show_file(request: Request) -> Response:
-    """Return a file that pages need.
+    """Return a file that pages need, which browsers keep under the address of what it holds.
 
     Raises:
         HTTPException: there is none of that name.
@@ -110,5 +111,7 @@ async def show_file(request: Request) -> Response:
     file = FILES.get(request.path_params["name"])
     if file is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    headers = {"x-content-type-options": "nosniff", "cache-control": FOR_EVER}
+    is_asked_for = request.url.query == file.version  # else a page of another version asks for it
+    kept = FOR_EVER if is_asked_for else EACH_TIME
+    headers = {"x-content-type-options": "nosniff", "cache-control": kept}
     return Response(file.content, media_type=file.media_type, headers=headers)

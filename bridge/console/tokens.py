@@ -10,7 +10,7 @@ from bridge.console.visits import Visit
 from bridge.errors import ConflictError, MalformedError, NotFoundError
 from bridge.formats.quantities import seconds
 from bridge.log import audit
-from bridge.verbs.tokens import NAME, NAME_RULE
+from bridge.verbs.tokens import LIFETIME_MIN_S, LIFETIME_RULE, NAME, NAME_RULE
 from bridge.web.problems import status_of
 
 
@@ -58,8 +58,8 @@ def _asked(visit: Visit) -> tuple[str, Scope, float | None]:
         expires_s = seconds(expires) if expires else None
     except ValueError as error:
         raise MalformedError(f"the lifetime {error}") from error
-    if expires_s == 0:
-        raise MalformedError("the lifetime must be more than no time")
+    if expires_s is not None and expires_s < LIFETIME_MIN_S:
+        raise MalformedError(f"the lifetime {LIFETIME_RULE}")
     hooks, workflows = _names(form.get("hooks", "")), _names(form.get("workflows", ""))
     acts = form.get("rights") != "read"
     scope = Scope(acts, hooks, workflows) if hooks or workflows else Scope(acts)

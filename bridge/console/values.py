@@ -24,6 +24,8 @@ TRIFLE_BYTES = 1024
 NODES_MAX = 300
 DEPTH_MAX = 30
 TEXT_CHARS_MAX = 4000
+INDEX_DIGITS_MAX = 9
+"""Places in what is on record have fewer; a number of more is none."""
 OVERLAP_CHARS = 200
 """So much before and behind a piece of a text is looked at for a secret that the cut would hide."""
 SECRET = "[secret]"  # noqa: S105 - what stands in place of one
@@ -49,7 +51,7 @@ class Place:
     @property
     def first(self) -> int:
         """The index of the first member of an array that is shown."""
-        return int(self.after) + 1 if self.after is not None and self.after.isdecimal() else 0
+        return 0 if self.after is None else index_in(self.after, -1) + 1
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,17 @@ def place_of(query: Mapping[str, str]) -> Place:
     Raises:
         NotFoundError: it names none.
     """
-    pointer, offset = query.get("at", ""), query.get("offset", "0")
+    pointer = query.get("at", "")
     try:
         parts_of(pointer)
     except ValueError as error:
         raise NotFoundError(f"the place {error}") from error
-    return Place(pointer, query.get("after"), int(offset) if offset.isdecimal() else 0)
+    return Place(pointer, query.get("after"), index_in(query.get("offset", ""), 0))
+
+
+def index_in(text: str, default: int) -> int:
+    """Return the place that a text counts, or the default where it counts none."""
+    return int(text) if text.isdecimal() and len(text) <= INDEX_DIGITS_MAX else default
 
 
 def _shown(content: bytes | str, place: Place, *, is_cut: bool, size_bytes: int) -> ShownValue:

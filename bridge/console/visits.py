@@ -21,6 +21,8 @@ from bridge.web.problems import status_of
 COOKIE = "bridge-console"
 FORM_BYTES_MAX = 256 * 1024
 FIELDS_MAX = 100
+FORMS_ON = {"pauses": "servers"}
+"""Which page has the forms of an address that is no page."""
 STALE = "this form is of another login: open the page again, and send it from there"
 FOREIGN = "this form was sent by a page of another site"
 LOOKS_ONLY = "a viewer changes nothing: log in as an operator"
@@ -53,8 +55,9 @@ class Visit:
 
     @property
     def section(self) -> str:
-        """The first part of the address within the console."""
-        return self.request.url.path.removeprefix("/console/").partition("/")[0]
+        """The page of the console that the address belongs to, by the first part of its path."""
+        first = self.request.url.path.removeprefix("/console/").partition("/")[0]
+        return FORMS_ON.get(first, first)
 
     def page(self, template: str, status: int = HTTPStatus.OK, **values: object) -> Response:
         """Return a page, given what every page shows besides what this one does."""

@@ -19,8 +19,8 @@ class WantedEvents:
     """Which events are looked for: of these (server, hook), in one of these statuses.
 
     No `replies`, which are statuses too, stand for any, as no `texts` do. `principal` took it last,
-    one of `texts` is in an id or the summary, `since` is the least order number. Of a `bulk` act
-    those are looked for that it was done to, wherever they are.
+    one of `texts` is in an id or the summary, or with `ids_alone` in an id, `since` is the least
+    order number. Of a `bulk` act those are looked for that it was done to, wherever they are.
     """
 
     places: Sequence[tuple[str, str]]
@@ -30,6 +30,7 @@ class WantedEvents:
     texts: Sequence[str]
     since: int
     bulk: str = ""
+    ids_alone: bool = False
 
     @property
     def statuses(self) -> Mapping[str, bool]:
@@ -53,6 +54,7 @@ class WantedCalls:
     texts: Sequence[str]
     since: int
     bulk: str = ""
+    ids_alone: bool = False
 
     @property
     def callers(self) -> Sequence[tuple[str, str]]:

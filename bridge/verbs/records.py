@@ -57,7 +57,8 @@ class RecordSearch:
     `part` is a workflow for calls, else a hook. `principal` made the call, or took the event last.
     `text` is part of an id or the summary, letters of ASCII small or capital. Order numbers bound
     the time: `since` is the least, `before` is above the greatest, and a page's cursor. `bulk` is
-    the id of a bulk act that was done to them.
+    the id of a bulk act that was done to them. With `ids_alone` the text is looked for in ids, not
+    in what is of payloads.
     """
 
     server: str | None = None
@@ -68,6 +69,7 @@ class RecordSearch:
     since: int = 0
     before: int | None = None
     bulk: str | None = None
+    ids_alone: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -279,6 +281,7 @@ class Records:
             texts=wanted.texts,
             since=wanted.since,
             bulk=wanted.bulk or "",
+            ids_alone=wanted.ids_alone,
         )
 
     async def _wanted_calls(self, wanted: RecordSearch) -> WantedCalls:
@@ -292,6 +295,7 @@ class Records:
             texts=wanted.texts,
             since=wanted.since,
             bulk=wanted.bulk or "",
+            ids_alone=wanted.ids_alone,
         )
 
     async def _known(self, kind: RecordKind) -> set[tuple[str, str]]:

@@ -39,6 +39,8 @@ PREFIX = "nb_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}")
 NAME_RULE = "must be letters, digits and _.@-, at most 128"
 LOOKING = Scope(acts=False)
+LIFETIME_MIN_S = 1.0
+LIFETIME_RULE = "must be a second at least"
 NEEDED = "send the header `Authorization: Bearer TOKEN`, with a token of this server"
 WRONG = f"that is no token of this server, or no more: {NEEDED}"
 

@@ -41,7 +41,7 @@ end
 
 -- Choose the newest events that are wanted, `most` in all, looking at so many in this step.
 -- step bulks.choose_events(bulk_id, wanted: {places: json, statuses: json, replies: json,
---   principal, texts: json, since, bulk}, before, look_at: number, most: number)
+--   principal, texts: json, ids_alone: bool, since, bulk}, before, look_at: number, most: number)
 --   -> {count: int, next?}
 function bulks.choose_events(bulk_id, wanted, before, look_at, most)
   local next = searching.each_event(wanted, before, look_at, function(id, _, _, at)
@@ -52,7 +52,8 @@ end
 
 -- Choose calls, likewise.
 -- step bulks.choose_calls(bulk_id, wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since, bulk}, before, look_at: number, most: number) -> {count: int, next?}
+--   texts: json, ids_alone: bool, since, bulk}, before, look_at: number, most: number)
+--   -> {count: int, next?}
 function bulks.choose_calls(bulk_id, wanted, before, look_at, most)
   local next = searching.each_call(wanted, before, look_at, function(id, _, at)
     return bulks.choose(bulk_id, id, at.order, most)

@@ -19,14 +19,14 @@ searching.INBOXES = {
 }
 
 -- What is read of an event to decide on it. A text is looked for in all behind the first two, which
--- are enough without one; in the timeline, only among uses of tools.
+-- are enough without one; in the timeline, only among uses of tools. The last two are no ids.
 searching.OF_EVENT = {
-  'status', 'leased_by', 'timeline', 'summary', 'reason', 'execution', 'call',
+  'status', 'leased_by', 'timeline', 'execution', 'call', 'summary', 'reason',
 }
 
 -- The same of a call, behind the first four.
 searching.OF_CALL = {'status', 'workflow', 'finished_at', 'ttl_s',
-  'timeline', 'failure', 'message', 'execution', 'trace',
+  'timeline', 'execution', 'trace', 'failure', 'message',
 }
 
 -- Is one of some texts in the id of a record, or in what was read behind its decisive fields? No
@@ -59,7 +59,8 @@ end
 
 -- Look at the events that are wanted: `look(event_id, status, reply_status, at)`, newest first.
 function searching.each_event(wanted, before, look_at, look)
-  local of_replies, count = next(wanted.replies), #wanted.texts == 0 and 2 or #searching.OF_EVENT
+  local of_replies, read = next(wanted.replies), #searching.OF_EVENT - (wanted.ids_alone and 2 or 0)
+  local count = #wanted.texts == 0 and 2 or read
   return merging.each(searching.inboxes(wanted, before), look_at, function(id, at)
     local e = redis.call('HMGET', keys.event(id), unpack(searching.OF_EVENT, 1, count))
     if not e[1] then redis.call('ZREM', at.of.index, id) return end
@@ -86,7 +87,7 @@ end
 -- Find at most `limit` events, looking at so many. Of `places`, each {server, hook}, all are named.
 -- Statuses are sets; an empty one of `replies` stands for any reply, and for none.
 -- step searching.events(wanted: {places: json, statuses: json, replies: json, principal,
---   texts: json, since, bulk}, before, look_at: number, limit: number)
+--   texts: json, ids_alone: bool, since, bulk}, before, look_at: number, limit: number)
 --   -> {rows: [searching.event], next?}
 function searching.events(wanted, before, look_at, limit)
   local rows = {}
@@ -100,7 +101,7 @@ end
 -- Count events, likewise: how many are in each status, or their replies where these are wanted, as
 -- JSON.
 -- step searching.count_events(wanted: {places: json, statuses: json, replies: json, principal,
---   texts: json, since, bulk}, before, look_at: number) -> {counts, next?}
+--   texts: json, ids_alone: bool, since, bulk}, before, look_at: number) -> {counts, next?}
 function searching.count_events(wanted, before, look_at)
   local counts = {}
   local next = searching.each_event(wanted, before, look_at, function(_, status, reply_status)
@@ -134,7 +135,8 @@ end
 
 -- Look at the calls that are wanted: `look(call_id, status, at)`, newest first.
 function searching.each_call(wanted, before, look_at, look)
-  local texts, count = wanted.texts, #wanted.texts == 0 and 4 or #searching.OF_CALL
+  local texts, read = wanted.texts, #searching.OF_CALL - (wanted.ids_alone and 2 or 0)
+  local count = #texts == 0 and 4 or read
   return merging.each(searching.lists(wanted, before), look_at, function(id, at)
     local c = redis.call('HMGET', keys.call(id), unpack(searching.OF_CALL, 1, count))
     if not c[1] then redis.call('ZREM', at.of.index, id) return end
@@ -147,7 +149,7 @@ end
 -- Find at most `limit` calls, looking at so many: of `callers`, each {server, principal}, or of
 -- all of `servers`, a set. They come without arguments, which a list does not show.
 -- step searching.calls(wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since, bulk}, before, look_at: number, limit: number)
+--   texts: json, ids_alone: bool, since, bulk}, before, look_at: number, limit: number)
 --   -> {rows: [calls.find], next?}
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
@@ -160,7 +162,7 @@ end
 
 -- Count calls, likewise: how many are in each status, as JSON.
 -- step searching.count_calls(wanted: {callers: json, servers: json, statuses: json, workflow,
---   texts: json, since, bulk}, before, look_at: number) -> {counts, next?}
+--   texts: json, ids_alone: bool, since, bulk}, before, look_at: number) -> {counts, next?}
 function searching.count_calls(wanted, before, look_at)
   local counts = {}
   local next = searching.each_call(wanted, before, look_at, function(_, status)

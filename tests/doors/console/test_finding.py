@@ -90,3 +90,20 @@ async def test_a_viewer_finds_by_ids_that_tell_nothing_of_a_payload(
         await desk.send({"about": "plans"})
         await desk.log_in(VIEWER)
         await desk.show(f"/find?id={text}", status)
+
+
+async def test_a_viewer_learns_nothing_of_a_text_that_looks_like_an_id(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        await desk.send({"note": "call_me_at_noon"})
+        held = await desk.take()
+        events = desk.door.runtime.mcp.events
+        await events.release(held, reason="evt_of_old says so", delay_s=0, dead=False)
+        call_id = await desk.call()
+        await desk.door.runtime.stores.calls.cancel(call_id, "toolu_was wrong")
+        paths = ["/events?q=call_me", "/events?q=evt_of", "/calls?q=toolu_was"]
+        paths += ["/find?id=toolu_was"]
+        await desk.log_in()
+        assert all([ids(await desk.show(path)) for path in paths])
+        await desk.log_in(VIEWER)
+        assert not any([ids(await desk.show(path)) for path in paths])
+        assert ids(await desk.show(f"/calls?q={call_id[:12]}")) == [call_id]

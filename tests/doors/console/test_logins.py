@@ -174,7 +174,11 @@ async def test_no_page_is_framed_cached_or_runs_what_is_not_a_file_of_ours(redis
             assert page.headers["cache-control"] == "no-store"
             assert not re.search(r"<script>|<style|\sstyle=|\son\w+=|https?://", page.text)
             for file in re.findall(r'(?:src|href)="(/console/static/[^"]+)"', page.text):
-                assert (await desk.browser.get(file)).status_code == 200
+                kept = await desk.browser.get(file)
+                assert kept.status_code == 200
+                assert "immutable" in kept.headers["cache-control"]
+                of_another_version = await desk.browser.get(f"{file.partition('?')[0]}?0123")
+                assert of_another_version.headers["cache-control"] == "no-store"
         assert (await desk.browser.get("/console/static/..%2Frendering.py")).status_code == 404
 
 

@@ -230,4 +230,6 @@ async def test_a_hook_is_paused_and_resumed_and_the_first_page_says_so(redis_url
         assert (await post(desk, "/pauses", form, "/servers")).status_code == 303
         assert "is paused" not in await desk.show("")
         for wrong, status in (({"act": "pause"}, 404), ({}, 400), ({"begun": "x"}, 400)):
-            assert (await post(desk, "/pauses", wrong, "/servers")).status_code == status
+            answer = await post(desk, "/pauses", wrong, "/servers")
+            assert answer.status_code == status
+            assert '<a href="/console/servers">Back to the list</a>' in answer.text

@@ -64,7 +64,8 @@ async def test_what_is_wrong_with_the_form_is_said_and_makes_nothing(redis_url: 
             ({"server": "none", "name": "ann"}, 404, "Choose a server"),
             ({"server": "desk", "name": "an n"}, 400, "The name must be letters"),
             ({"server": "desk", "name": "ann", "expires": "soon"}, 400, "must be a time such as"),
-            ({"server": "desk", "name": "ann", "expires": "0"}, 400, "more than no time"),
+            ({"server": "desk", "name": "ann", "expires": "0"}, 400, "a second at least"),
+            ({"server": "desk", "name": "ann", "expires": "0.1ms"}, 400, "a second at least"),
             ({"server": "desk", "name": "ann", "hooks": "none"}, 404, "No hook none here"),
         ):
             answer = await post(desk, "/tokens", form)

@@ -63,10 +63,13 @@ async def test_no_part_shows_a_secret(redis_url: str) -> None:
 
 async def test_what_is_not_there_and_what_a_viewer_may_not_see_is_no_page(redis_url: str) -> None:
     async with desktop(redis_url) as desk:
-        event_id = await desk.send({"a": [1]})
+        event_id = await desk.send({"a": [1], "t": "text"})
         await desk.log_in()
         values = f"/events/{event_id}/values"
         for path in ("payload?at=/b", "payload?at=b", "payload?at=/a&after=7", "answer", "none"):
             await desk.show(f"{values}/{path}", 404)
+        for number in ("9" * 25, "9" * 5000):
+            await desk.show(f"{values}/payload?at=/a&after={number}", 404)
+            await desk.show(f"{values}/payload?at=/t&offset={number}")
         await desk.log_in(VIEWER)
         assert "viewers are shown no payloads" in await desk.show(f"{values}/payload", 403)
