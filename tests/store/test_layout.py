@@ -48,6 +48,8 @@ COLLECTIONS = {
     "dropped",
     "tokens",
     "findings",
+    "alerts",
+    "alert_receiver",
 }
 """The hashes of many small things, which say themselves what they are or are all alike."""
 
