@@ -19,6 +19,7 @@ from bridge.mcp.operator_views import (
     event_payload,
     event_row,
     record_row,
+    sees_payloads,
     timeline_rows,
     verbs_of,
 )
@@ -86,6 +87,7 @@ async def wanted_of(context: Context, given: Arguments) -> tuple[RecordKind, Rec
     if "bulk_id" in asked:
         asked["bulk"] = asked.pop("bulk_id")
     wanted = await read_filter(verbs_of(context).operators, kind, asked)
+    wanted = replace(wanted, ids_alone=not sees_payloads(caller))
     if not given.get("cursor"):
         return kind, wanted
     bounds = [order_after(given["cursor"]), *([wanted.before] if wanted.before else [])]

@@ -149,6 +149,9 @@ async def test_a_viewers_claude_looks_and_sees_no_payloads(redis_url: str) -> No
         assert "sees no payloads" in await refused(client, "show_record", id=event_id, payload=True)
         wish = {"records": "events", "text": "secret"}
         assert "sees no payloads" in await refused(client, "list_records", **wish)
+        await sent(web, "evt_secret")
+        found = await use(client, "list_records", records="events", text="evt_secret")
+        assert found["records"] == []
 
 
 async def test_what_does_not_fit_is_a_tool_error_that_says_how_to_mend_it(redis_url: str) -> None:
