@@ -11,13 +11,13 @@ from bridge.cli.options import Chosen, Shown
 from bridge.cli.output import print_json, print_rows
 from bridge.formats.times import PastMoment
 from bridge.models import instant
-from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch
+from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch, SearchBudget
 
-WITHIN_S = 30.0
+PATIENCE = SearchBudget(30.0)
 """For how long one command looks for records before it says how far it came."""
 
 Environ = Mapping[str, str]
-Search = Callable[[Records, RecordSearch, int, float], Awaitable[RecordPage[Any]]]
+Search = Callable[[Records, RecordSearch, int, SearchBudget], Awaitable[RecordPage[Any]]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Listed:
         operate(environ, work)
 
     async def _count(self, operation: Operation, wanted: RecordSearch, *, as_json: bool) -> None:
-        counts = await operation.records.count(self.kind, wanted, WITHIN_S)
+        counts = await operation.records.count(self.kind, wanted, PATIENCE)
         row = {"total": counts.total, **dict(sorted(counts.by_status.items()))}
         if as_json:
             print_json(row)
@@ -56,7 +56,7 @@ class Listed:
 
     async def find(self, operation: Operation, wanted: RecordSearch, limit: int) -> RecordPage[Any]:
         """Return a page of the records that are wanted."""
-        return await self.search(operation.records, wanted, limit, WITHIN_S)
+        return await self.search(operation.records, wanted, limit, PATIENCE)
 
 
 async def wanted_of(operation: Operation, chosen: Chosen, cursor: int | None) -> RecordSearch:

@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from bridge.console.listing import IDS_ALONE, ROWS, TEXT_CHARS_MAX, is_id
+from bridge.console.listing import IDS_ALONE, LOOK, ROWS, TEXT_CHARS_MAX, is_id
 from bridge.console.visits import Visit
 from bridge.errors import MalformedError
 from bridge.models import Call, Event
-from bridge.verbs.records import RecordSearch
+from bridge.verbs.records import RecordSearch, SearchBudget
 
-WITHIN_S = 1.0
+EACH = SearchBudget(LOOK.within_s / 2, 10)
 """For how long events are looked through for an id, and calls as long."""
 RECORD = re.compile(r"(evt|call)_[\w-]+")
 
@@ -32,8 +32,8 @@ async def show_found(visit: Visit) -> Response:
     if not visit.login.sees_payloads and not is_id(text):
         raise MalformedError(IDS_ALONE)
     wanted = RecordSearch(text=text, ids_alone=not visit.login.sees_payloads)
-    events = await visit.runtime.records.events(wanted, ROWS, WITHIN_S)
-    calls = await visit.runtime.records.calls(wanted, ROWS, WITHIN_S)
+    events = await visit.runtime.records.events(wanted, ROWS, EACH)
+    calls = await visit.runtime.records.calls(wanted, ROWS, EACH)
     if path := _only(text, events.rows, calls.rows):
         return visit.back_to(path)
     return visit.page("found.html", text=text, events=events, calls=calls)

@@ -6,6 +6,7 @@ calls that a principal made while it held one stand in its timeline, and are sai
 
 from dataclasses import dataclass, field, replace
 
+from bridge.console.listing import LOOK
 from bridge.console.values import shown_text
 from bridge.console.visits import Visit, root_of
 from bridge.formats.json_text import spell
@@ -15,8 +16,6 @@ from bridge.verbs.records import RecordSearch
 
 NEIGHBOURS_MAX = 20
 LOOKED_AT_MAX = 5
-WITHIN_S = 0.05
-"""For how long neighbours are looked for: a timeline is worth having without them."""
 N8N, CLAUDE, BRIDGE = "n8n", "Claude", "bridge"
 PLACES = {
     **dict.fromkeys(("accepted", "merged", "executing", "reply_tried"), N8N),
@@ -77,7 +76,7 @@ async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[
             since=held.from_ms * 1000,
             before=None if held.until_ms is None else held.until_ms * 1000 + 999,
         )
-        calls = await visit.runtime.records.calls(wanted, NEIGHBOURS_MAX, WITHIN_S)
+        calls = await visit.runtime.records.calls(wanted, NEIGHBOURS_MAX, LOOK)
         steps += [_call_step(visit, call) for call in calls.rows]
     return sorted(steps, key=lambda step: step.at_ms)
 
@@ -88,7 +87,7 @@ async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[Jou
     wanted = RecordSearch(
         server=call.principal.server, principal=call.principal.name, before=call.order
     )
-    events = await visit.runtime.records.events(wanted, LOOKED_AT_MAX, WITHIN_S)
+    events = await visit.runtime.records.events(wanted, LOOKED_AT_MAX, LOOK)
     for event in events.rows:
         _, held_by = await visit.runtime.operators.event(event.event_id)
         held = holding_of(held_by)

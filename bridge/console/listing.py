@@ -16,15 +16,17 @@ from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.cursors import order_after
 from bridge.formats.times import moment
 from bridge.models import CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
-from bridge.verbs.records import RecordPage, Records, RecordSearch
+from bridge.verbs.records import RecordPage, Records, RecordSearch, SearchBudget
 from bridge.web.problems import status_of
 
 ROWS = 50
 TEXT_CHARS_MAX = 200
-FOLLOWED_WITHIN_S = 0.15
-"""A list that takes longer to find is not found anew by itself: it would take Redis's time away."""
+LOOK = SearchBudget(0.05, 20)
+"""For how long a page looks for records before it shows what it has found, and looks on."""
 FOLLOWED_SHARE = 0.025
 """How much of its time Redis may spend on finding a list anew for one who follows it."""
+PLACE = ("before", "shown")
+"""What of an address says where in a list, and not what of it: how many a page has by now."""
 WINDOWS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days"}
 IDS_ALONE = (
     "A viewer looks for ids alone, which begin with evt_, call_ or toolu_: summaries are payloads."
@@ -40,7 +42,7 @@ class Listing:
     part: str
     statuses: tuple[StrEnum, ...]
     by: str
-    find: Callable[[Records, RecordSearch, int], Awaitable[RecordPage[Any]]]
+    find: Callable[[Records, RecordSearch, int, SearchBudget], Awaitable[RecordPage[Any]]]
 
 
 EVENTS = Listing("events", "hook", tuple(EventStatus), "Taken by", Records.events)
@@ -79,16 +81,19 @@ def is_id(text: str) -> bool:
 
 
 async def _show(visit: Visit, listing: Listing) -> Response:
+    """Show the newest that are asked for, or, to a page that looks on, what it has not shown."""
     asked = {name: text for name, text in visit.request.query_params.items() if text.strip()}
     found: RecordPage[Any] = NOTHING
     fault, status, began_at = "", HTTPStatus.OK, time.monotonic()
+    shown = min(ROWS - 1, int(asked["shown"][:3])) if asked.get("shown", "").isdecimal() else 0
     try:
         wanted = await wanted_of(visit, listing, asked)
-        found = await listing.find(visit.runtime.records, wanted, ROWS)
+        found = await listing.find(visit.runtime.records, wanted, ROWS - shown, LOOK)
     except (MalformedError, NotFoundError) as error:
-        fault, status = str(error), status_of(error)
+        # htmx shows what an error says only of pages that are there.
+        fault, status = str(error), HTTPStatus.OK if "shown" in asked else status_of(error)
     took_s = time.monotonic() - began_at
-    from_newest = {name: text for name, text in asked.items() if name != "before"}
+    from_newest = {name: text for name, text in asked.items() if name not in PLACE}
     return visit.page(
         "list.html",
         status,
@@ -96,7 +101,8 @@ async def _show(visit: Visit, listing: Listing) -> Response:
         asked=asked,
         fault=fault,
         found=found,
-        is_followed=took_s < FOLLOWED_WITHIN_S and "before" not in asked,
+        shown=shown,
+        is_followed="before" not in asked and not found.is_cut,
         pace_s=max(1.0, round(took_s / FOLLOWED_SHARE, 1)),
         windows=WINDOWS,
         servers=sorted(visit.runtime.servers),

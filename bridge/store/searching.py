@@ -10,7 +10,7 @@ from bridge.store.calls import CallRow
 from bridge.store.events import EventRow
 from bridge.store.steps import Steps, step
 
-LOOK_AT = 1000
+LOOK_AT = 500
 """So many records are looked at in one step."""
 
 
@@ -154,6 +154,11 @@ async def _events(
     """Find events that are older than `before`."""
 
 
+@step("searching.left_events")
+async def _left_events(steps: Steps, *, wanted: WantedEvents, before: str) -> int:
+    """Count what is older than `before`, whatever it is."""
+
+
 @step("searching.count_events")
 async def _count_events(
     steps: Steps, *, wanted: WantedEvents, before: str, look_at: int
@@ -166,6 +171,11 @@ async def _calls(
     steps: Steps, *, wanted: WantedCalls, before: str, look_at: int, limit: int
 ) -> FoundCalls:
     """Find calls that are older than `before`."""
+
+
+@step("searching.left_calls")
+async def _left_calls(steps: Steps, *, wanted: WantedCalls, before: str) -> int:
+    """Count what is older than `before`, whatever it is."""
 
 
 @step("searching.count_calls")
@@ -198,6 +208,10 @@ class SearchStore:
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
 
+    async def left_events(self, wanted: WantedEvents, before: int) -> int:
+        """Count the events that a search has not looked at yet."""
+        return await _left_events(self._steps, wanted=wanted, before=_spelled(before))
+
     async def count_events(self, wanted: WantedEvents, before: int | None) -> CountedRecords:
         """Count events by their status, or that of their replies where these are wanted."""
         row = await _count_events(
@@ -210,6 +224,10 @@ class SearchStore:
         return await _calls(
             self._steps, wanted=wanted, before=_spelled(before), look_at=self._look_at, limit=limit
         )
+
+    async def left_calls(self, wanted: WantedCalls, before: int) -> int:
+        """Count the calls that a search has not looked at yet."""
+        return await _left_calls(self._steps, wanted=wanted, before=_spelled(before))
 
     async def count_calls(self, wanted: WantedCalls, before: int | None) -> CountedRecords:
         """Count calls by their status."""

@@ -30,8 +30,6 @@ from bridge.store.searching import (
 
 Found = TypeVar("Found")
 
-WITHIN_S = 2.0
-"""For how long a search looks on before it returns what it has found."""
 STEP_ROWS = 1000
 """So many records are read in one step at most."""
 ANSWERED = (EventStatus.ANSWERED, EventStatus.EXPIRED, EventStatus.DEAD)
@@ -40,6 +38,17 @@ ALONE = (
     "what a bulk act was done to is narrowed by status, time and text, not by place or principal"
 )
 REPLIED = (ReplyStatus.PENDING, ReplyStatus.DELIVERED, ReplyStatus.DEAD)
+
+
+@dataclass(frozen=True)
+class SearchBudget:
+    """For how long a search looks on before it returns what it has found, and in how many steps."""
+
+    within_s: float = 2.0
+    steps: int | None = None
+
+
+USUAL = SearchBudget()
 
 
 class RecordKind(StrEnum):
@@ -84,12 +93,14 @@ class RecordPage(Generic[Found]):
     """Records, newest first; `cursor` is where the next page begins.
 
     It is None once every record has been looked at, which a search has also done that found
-    nothing. `is_cut` says that time was up before the page was full.
+    nothing. `is_cut` says that the budget was spent before the page was full, and `left` how many
+    records were not looked at then, where that is known.
     """
 
     rows: list[Found]
     cursor: int | None
     is_cut: bool
+    left: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,36 +127,36 @@ class Records:
         self._servers = servers
 
     async def events(
-        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+        self, wanted: RecordSearch, limit: int, budget: SearchBudget = USUAL
     ) -> RecordPage[Event]:
         """Return the newest events that are wanted, without payloads and answers.
 
         Raises:
             NotFoundError: there is no such server, hook or principal; names those there are.
         """
-        return await self._demanded_page(RecordKind.EVENTS, wanted, limit, within_s)
+        return await self._demanded_page(RecordKind.EVENTS, wanted, limit, budget)
 
     async def replies(
-        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+        self, wanted: RecordSearch, limit: int, budget: SearchBudget = USUAL
     ) -> RecordPage[Event]:
         """Return the newest events that have a reply that is wanted, likewise."""
-        return await self._demanded_page(RecordKind.REPLIES, wanted, limit, within_s)
+        return await self._demanded_page(RecordKind.REPLIES, wanted, limit, budget)
 
     async def calls(
-        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+        self, wanted: RecordSearch, limit: int, budget: SearchBudget = USUAL
     ) -> RecordPage[Call]:
         """Return the newest calls that are wanted, without arguments and results.
 
         Raises:
             NotFoundError: there is no such server, workflow or principal; names those there are.
         """
-        page = await self._call_page(wanted, limit, within_s)
+        page = await self._call_page(wanted, limit, budget)
         if not page.rows and page.cursor is None:
-            await self.demand_names(RecordKind.CALLS, wanted)
+            await self.demand_names(RecordKind.CALLS, wanted, budget)
         return page
 
     async def subscriptions(
-        self, wanted: RecordSearch, limit: int, within_s: float = WITHIN_S
+        self, wanted: RecordSearch, limit: int, budget: SearchBudget = USUAL
     ) -> RecordPage[ListedSubscription]:
         """Return the newest webhook subscriptions that are wanted.
 
@@ -167,13 +178,13 @@ class Records:
             found = await self._store.subscriptions(asked, before, most)
             return found.rows, found.next
 
-        page = await _page(look, wanted.before, limit, within_s)
+        page = await _page(look, wanted.before, limit, budget)
         if not page.rows and page.cursor is None:
-            await self.demand_names(RecordKind.EVENTS, replace(wanted, principal=None))
+            await self.demand_names(RecordKind.EVENTS, replace(wanted, principal=None), budget)
         return page
 
     async def count(
-        self, kind: RecordKind, wanted: RecordSearch, within_s: float = WITHIN_S
+        self, kind: RecordKind, wanted: RecordSearch, budget: SearchBudget = USUAL
     ) -> Counts:
         """Count the records that are wanted, by the status that `kind` has.
 
@@ -183,18 +194,20 @@ class Records:
         if kind is RecordKind.CALLS:
             calls = await self._wanted_calls(wanted)
             counts = await _counts(
-                lambda before: self._store.count_calls(calls, before), wanted.before, within_s
+                lambda before: self._store.count_calls(calls, before), wanted.before, budget
             )
         else:
             events = await self._wanted_events(kind, wanted)
             counts = await _counts(
-                lambda before: self._store.count_events(events, before), wanted.before, within_s
+                lambda before: self._store.count_events(events, before), wanted.before, budget
             )
         if not counts.total and counts.cursor is None:
-            await self.demand_names(kind, wanted)
+            await self.demand_names(kind, wanted, budget)
         return counts
 
-    async def demand_names(self, kind: RecordKind, wanted: RecordSearch) -> None:
+    async def demand_names(
+        self, kind: RecordKind, wanted: RecordSearch, budget: SearchBudget = USUAL
+    ) -> None:
         """Refuse names that neither a server file nor a record has.
 
         Raises:
@@ -210,33 +223,36 @@ class Records:
             raise _unknown("server", wanted.server, servers)
         parts = {part for server, part in known if part and wanted.server in (None, server)}
         one = RecordSearch(server=wanted.server, part=wanted.part)
-        if wanted.part not in {None, *parts} and not await self._is_on_record(kind, one):
+        if wanted.part not in {None, *parts} and not await self._is_on_record(kind, one, budget):
             what = "workflow" if kind is RecordKind.CALLS else "hook"
             raise _unknown(what, wanted.part, parts)
         names = await self._principals(wanted.server)
         one = RecordSearch(server=wanted.server, principal=wanted.principal)
-        if wanted.principal not in {None, *names} and not await self._is_on_record(kind, one):
+        is_known = wanted.principal in {None, *names}
+        if not is_known and not await self._is_on_record(kind, one, budget):
             raise _unknown("principal", wanted.principal, names)
 
-    async def _is_on_record(self, kind: RecordKind, wanted: RecordSearch) -> bool:
+    async def _is_on_record(
+        self, kind: RecordKind, wanted: RecordSearch, budget: SearchBudget
+    ) -> bool:
         """Report whether any record is wanted; a search that takes too long may find one yet."""
         page: RecordPage[Event] | RecordPage[Call]
         if kind is RecordKind.CALLS:
-            page = await self._call_page(wanted, 1, WITHIN_S)
+            page = await self._call_page(wanted, 1, budget)
         else:
-            page = await self._event_page(RecordKind.EVENTS, wanted, 1, WITHIN_S)
+            page = await self._event_page(RecordKind.EVENTS, wanted, 1, budget)
         return bool(page.rows) or page.is_cut
 
     async def _demanded_page(
-        self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
+        self, kind: RecordKind, wanted: RecordSearch, limit: int, budget: SearchBudget
     ) -> RecordPage[Event]:
-        page = await self._event_page(kind, wanted, limit, within_s)
+        page = await self._event_page(kind, wanted, limit, budget)
         if not page.rows and page.cursor is None:
-            await self.demand_names(kind, wanted)
+            await self.demand_names(kind, wanted, budget)
         return page
 
     async def _call_page(
-        self, wanted: RecordSearch, limit: int, within_s: float
+        self, wanted: RecordSearch, limit: int, budget: SearchBudget
     ) -> RecordPage[Call]:
         asked = await self._wanted_calls(wanted)
 
@@ -244,10 +260,13 @@ class Records:
             found = await self._store.calls(asked, before, most)
             return [row.call() for row in found.rows], found.next
 
-        return await _page(look, wanted.before, limit, within_s)
+        page = await _page(look, wanted.before, limit, budget)
+        if page.is_cut and page.cursor is not None:
+            return replace(page, left=await self._store.left_calls(asked, page.cursor))
+        return page
 
     async def _event_page(
-        self, kind: RecordKind, wanted: RecordSearch, limit: int, within_s: float
+        self, kind: RecordKind, wanted: RecordSearch, limit: int, budget: SearchBudget
     ) -> RecordPage[Event]:
         asked = await self._wanted_events(kind, wanted)
 
@@ -255,7 +274,10 @@ class Records:
             found = await self._store.events(asked, before, most)
             return [row.event() for row in found.rows], found.next
 
-        return await _page(look, wanted.before, limit, within_s)
+        page = await _page(look, wanted.before, limit, budget)
+        if page.is_cut and page.cursor is not None:
+            return replace(page, left=await self._store.left_events(asked, page.cursor))
+        return page
 
     async def wanted(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents | WantedCalls:
         """Return where records are looked for that are wanted.
@@ -343,24 +365,28 @@ async def _page(
     look: Callable[[int | None, int], Awaitable[tuple[Sequence[Found], int | None]]],
     before: int | None,
     limit: int,
-    within_s: float,
+    budget: SearchBudget,
 ) -> RecordPage[Found]:
-    """Look on until the page is full, time is up, or nothing is left to be looked at."""
+    """Look on until the page is full, the budget is spent, or nothing is left to be looked at."""
     rows: list[Found] = []
-    until = time.monotonic() + within_s
+    until = time.monotonic() + budget.within_s
+    steps = 0
     while True:
         found, before = await look(before, min(limit - len(rows), STEP_ROWS))
-        rows += found
-        is_full, is_late = len(rows) >= limit, time.monotonic() >= until
-        if is_full or is_late or before is None:
+        rows, steps = [*rows, *found], steps + 1
+        is_full = len(rows) >= limit
+        is_spent = steps == budget.steps or time.monotonic() >= until
+        if is_full or is_spent or before is None:
             return RecordPage(rows, before, is_cut=before is not None and not is_full)
 
 
 async def _counts(
-    look: Callable[[int | None], Awaitable[CountedRecords]], before: int | None, within_s: float
+    look: Callable[[int | None], Awaitable[CountedRecords]],
+    before: int | None,
+    budget: SearchBudget,
 ) -> Counts:
     by_status: dict[str, int] = {}
-    until = time.monotonic() + within_s
+    until = time.monotonic() + budget.within_s
     while True:
         counted, before = await look(before)
         for status, count in counted.items():

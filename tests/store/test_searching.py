@@ -10,7 +10,7 @@ from bridge.models import CallStatus, Event, LeaseToken, Principal, ReplyStatus
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
 from bridge.store.tokens import TokenStore
-from bridge.verbs.records import RecordKind, Records, RecordSearch
+from bridge.verbs.records import RecordKind, Records, RecordSearch, SearchBudget
 from tests.store.call_records import new_call, run
 from tests.store.records import ADDRESS, ALICE, BOB, HOSTILE, STRANGER, Desk
 
@@ -176,12 +176,22 @@ async def test_a_search_that_takes_too_long_says_from_where_to_go_on(
     for _ in range(30):
         await web.accept()
 
-    page = await records.events(RecordSearch(text="none"), 10, within_s=0)
-    assert (page.rows, page.is_cut) == ([], True)
-    counts = await records.count(RecordKind.EVENTS, RecordSearch(), within_s=0)
+    page = await records.events(RecordSearch(text="none"), 10, SearchBudget(0))
+    assert (page.rows, page.is_cut, page.left) == ([], True, 30 - 4)
+    counts = await records.count(RecordKind.EVENTS, RecordSearch(), SearchBudget(0))
     assert counts.cursor is not None
     rest = await records.count(RecordKind.EVENTS, RecordSearch(before=counts.cursor))
     assert (counts.total + rest.total, rest.cursor) == (30, None)
+
+
+async def test_a_search_looks_at_no_more_than_so_much_however_fast_it_is(
+    web: Desk, records: Records
+) -> None:
+    for _ in range(12):
+        await web.calls.create(new_call())
+
+    page = await records.calls(RecordSearch(text="none"), 10, SearchBudget(60, steps=2))
+    assert (page.rows, page.is_cut, page.left) == ([], True, 12 - 2 * 4)
 
 
 @pytest.mark.parametrize("text", HOSTILE[1:])

@@ -76,6 +76,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.shouldSwap = isReplaced(part, page.getElementById(part.id));
 });
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  if (event.detail.target.hasAttribute("hx-get")) return; // what a list says of looking on
   const fresh = event.detail.fragment.firstElementChild;
   event.detail.shouldSwap = isReplaced(event.detail.target, fresh);
 });

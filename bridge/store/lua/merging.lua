@@ -7,6 +7,15 @@ function merging.source(index, before, since)
   return {index = index, before = before, since = since, size = 1, found = {}, at = 1}
 end
 
+-- How many members some sources have together.
+function merging.size(sources)
+  local size = 0
+  for _, source in ipairs(sources) do
+    size = size + redis.call('ZCOUNT', source.index, source.since, '(' .. source.before)
+  end
+  return size
+end
+
 -- Read the next page of an index, twice as long as the one before: what is read again and again
 -- holds most of what there is. `floor` is how far down all of it is known.
 function merging.read_on(source)

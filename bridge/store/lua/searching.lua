@@ -98,6 +98,12 @@ function searching.events(wanted, before, look_at, limit)
   return {rows = rows, next = next}
 end
 
+-- How many events are left to look at that are older than `before`.
+-- step searching.left_events(wanted: {places: json, statuses: json, since, bulk}, before) -> int
+function searching.left_events(wanted, before)
+  return merging.size(searching.inboxes(wanted, before))
+end
+
 -- Count events, likewise: how many are in each status, or their replies where these are wanted, as
 -- JSON.
 -- step searching.count_events(wanted: {places: json, statuses: json, replies: json, principal,
@@ -158,6 +164,12 @@ function searching.calls(wanted, before, look_at, limit)
     rows[#rows].arguments = ''
     return #rows == limit
   end)}
+end
+
+-- How many calls are left to look at that are older than `before`.
+-- step searching.left_calls(wanted: {callers: json, servers: json, since, bulk}, before) -> int
+function searching.left_calls(wanted, before)
+  return merging.size(searching.lists(wanted, before))
 end
 
 -- Count calls, likewise: how many are in each status, as JSON.

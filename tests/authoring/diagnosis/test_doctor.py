@@ -69,6 +69,15 @@ class Place:
         servers = {"mcpServers": {"desk": added}}
         (self.folder / ".mcp.json").write_text(json.dumps(servers))
 
+    async def wrong(self) -> list[dict[str, str]]:
+        """Return what the command finds wrong, but for what depends on how busy this machine is."""
+        fine = ("ok", "skipped")
+        return [
+            each
+            for each in await self.findings()
+            if each["severity"] not in fine and each["id"] != "redis.latency"
+        ]
+
     async def findings(self) -> list[dict[str, str]]:
         """Run the command; returns what it found, and holds its exit status to that."""
         status, said = await run(
@@ -260,7 +269,7 @@ async def test_what_is_broken_is_named_with_its_remedy(
 ) -> None:
     await change.make(place)
 
-    found = [each for each in await place.findings() if each["severity"] not in ("ok", "skipped")]
+    found = await place.wrong()
 
     first = next(each for each in found if each["id"] == identifier)
     assert first["severity"] == severity
@@ -279,7 +288,7 @@ async def test_a_redis_that_is_nearly_full_is_named(place: Place) -> None:
     used = (await place.redis.info("memory"))["used_memory"]
     await place.redis.config_set("maxmemory", int(used / 0.875))
 
-    (found,) = [each for each in await place.findings() if each["severity"] != "ok"]
+    (found,) = await place.wrong()
 
     assert (found["severity"], found["id"]) == ("warning", "redis.memory")
     assert "it fills up: " in found["sentence"]

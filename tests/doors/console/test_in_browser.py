@@ -12,11 +12,14 @@ from pydantic import SecretStr
 
 from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
+from bridge.store.searching import LOOK_AT
+from bridge.verbs.records import SearchBudget
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, Desktop
 from tests.openid_provider import provider
 from tests.screenshots.browser import Browser, browser
+from tests.screenshots.crowded import crowd
 from tests.serving import serving
 from tests.waiting import wait_until
 from tests.working import working
@@ -189,6 +192,24 @@ async def test_an_id_in_the_field_above_every_page_leads_to_its_record(screen: S
     await screen.chromium.run(f"document.querySelector('.find input').value = '{event_id}'")
     await screen.chromium.run("document.querySelector('.find').requestSubmit()")
     await screen.shows("h1 code", event_id)
+
+
+async def test_a_list_looks_on_by_itself_and_shows_each_row_once(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.console.listing.LOOK", SearchBudget(60, steps=1))
+    desk, run = screen.desk, screen.chromium.run
+    wanted = []
+    for _ in range(3):
+        wanted.append(await desk.send({"subject": "needle"}))
+        await crowd(desk.door.runtime, LOOK_AT)
+    await screen.log_in("/events?q=needle")
+    await screen.shows("#events-more", "3 shown, newest first")
+    assert await run("[...document.querySelectorAll('a.id')].map((row) => row.id).join()") == (
+        ",".join(reversed(wanted))
+    )
+    assert await run("document.querySelector('#events-more [rel=next]')") is None
+    assert await run("document.querySelector('#rows').dataset.live") is None
 
 
 async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(screen: Screen) -> None:

@@ -1,5 +1,7 @@
 """What each page asks of Redis: bounded, and not more where more is on record."""
 
+import re
+
 from redis.asyncio import Redis
 
 from bridge.console.listing import ROWS
@@ -27,9 +29,19 @@ COMMANDS = {
 """How many commands a page may have Redis run, those within its steps counted.
 
 A call's page looks through the events that it may have been made for, a search through everything:
-a thousand records in each step, for so long and no longer.
+some records in each step, for so long and no longer.
 """
 ROUNDS = 3
+LOOKED_AT_MAX = 10_000
+"""How many records a page looks at."""
+MANY = 20_000
+FOUND_NOWHERE = {
+    "/events?q=nothing-of-the-kind": LOOKED_AT_MAX + 600,
+    "/events?principal=nobody": LOOKED_AT_MAX + 600,
+    "/calls?q=nothing-of-the-kind": LOOKED_AT_MAX + 600,
+    "/find?id=nothing-of-the-kind": LOOKED_AT_MAX + 800,
+}
+"""The same of pages that find nothing: a command for each record that they look at."""
 CROWD = 400
 """So many events, and as many calls."""
 READERS = 10
@@ -72,3 +84,19 @@ async def test_a_list_asks_the_same_of_redis_however_many_records_there_are(redi
         after = {path: await cost(desk, redis, path) for path in before}
     for path, count in before.items():
         assert after[path] <= count * 1.2, (before, after)
+
+
+async def test_a_page_that_finds_nothing_answers_with_how_far_it_has_looked(
+    redis_url: str,
+) -> None:
+    async with desktop(redis_url) as desk, Redis.from_url(redis_url) as redis:
+        await crowd(desk.door.runtime, MANY, READERS)
+        await desk.log_in()
+        found = {path: await cost(desk, redis, path) for path in FOUND_NOWHERE}
+        pages = [await desk.show(path) for path in FOUND_NOWHERE]
+        await redis.flushdb()  # what so many records leave takes long to look through
+    assert {path: n for path, n in found.items() if n > FOUND_NOWHERE[path]} == {}, repr(found)
+    for path, page in zip(FOUND_NOWHERE, pages, strict=True):
+        assert "Nothing found yet" in page, path
+        assert ("is not followed" in page) == ("/find" not in path), path
+        assert re.search(r"looked back to <time.*</time>, [\d,]+ are left to look at", page), path
