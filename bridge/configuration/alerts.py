@@ -57,6 +57,8 @@ def _some_minutes(length_s: float) -> float:
 def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ValueError("must name at least one receiver")
+    if len(set(names)) < len(names):
+        raise ValueError("must name each receiver once, for each is told once")
     return names
 
 
@@ -72,7 +74,9 @@ AlertPlace = Annotated[
 ReceiverNames = Annotated[
     tuple[Slug, ...],
     AfterValidator(_some),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True}
+    ),
 ]
 
 Percent = Annotated[float, Field(gt=0, lt=100)]
@@ -338,6 +342,13 @@ class Alerts(Entry):
         description="Posts an event as long as a web process, a worker and Redis live, so that "
         "a bridge that has fallen silent is noticed.",
     )
+
+    @field_validator("heartbeat", mode="before")
+    @classmethod
+    def _check_that_it_is_given(cls, raw: object) -> object:
+        if raw is None:
+            raise ValueError("must be a mapping of keys to values")
+        return raw
 
     @field_validator("receivers", "alerts")
     @classmethod

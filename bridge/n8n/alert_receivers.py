@@ -109,6 +109,10 @@ NOT_TAKEN: tuple[tuple[Callable[[N8nAnswer], bool], str], ...] = (
         "the Webhook node turned it away: its option Only Run If does not hold for it",
     ),
     (
+        lambda answer: answer.is_broken_off,
+        "the workflow failed while it answered: n8n's Executions list shows the cause",
+    ),
+    (
         lambda answer: answer.page is not None,
         "it answers with a web page, as what asks for a login does: let the bridge through",
     ),

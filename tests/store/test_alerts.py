@@ -196,11 +196,37 @@ async def test_a_heartbeat_is_sent_by_one_process_each_time(alerts: AlertStore, 
     assert await alerts.beat(60) is None
 
 
-async def age(web: Desk, *moments: str) -> None:
-    """Have what the one state tells of have been a minute earlier."""
+async def test_a_clock_that_is_set_back_keeps_nothing_silent(alerts: AlertStore, web: Desk) -> None:
+    assert await alerts.beat(60)
+    await web.redis.incrby(f"{PREFIX}heartbeat", 3_600_000)
+    assert await alerts.beat(60)
+    assert await alerts.beat(60) is None
+
+    slow = replace(HOLDS, for_ms=60_000, repeat_ms=60_000)
+    await judged(alerts, slow)
+    await age(web, "since", minutes=-60)
+    await judged(alerts, slow)
+    await age(web, "since")
+    assert await judged(alerts, slow) == "firing"
+    await age(web, "told_at", minutes=-60)
+    await judged(alerts, slow)
+    await age(web, "told_at")
+    await judged(alerts, slow)
+    message = await alerts.take("people", FIRST, 10)
+    assert message
+    await alerts.refused("people", FIRST, message.id, "it answers 500", 60)
+    assert await told(alerts) == []
+    row = f"{PREFIX}alert_receiver:people"
+    await web.redis.hincrby(row, "failed_at", 3_600_000)
+    await web.redis.hincrby(row, "due_at", 3_600_000)
+    assert [each.id for each in await told(alerts)] == ["alt_1_firing_1", "alt_1_firing_2"]
+
+
+async def age(web: Desk, *moments: str, minutes: int = 1) -> None:
+    """Have what the one state tells of have been so much earlier, and a little more."""
     name = f"{PREFIX}alerts"
     ((field, row),) = (await web.redis.hgetall(name)).items()
     state = json.loads(row)
     for moment in moments:
-        state[moment] -= 61_000
+        state[moment] -= minutes * 61_000
     await web.redis.hset(name, field, json.dumps(state))

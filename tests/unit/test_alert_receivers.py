@@ -53,6 +53,11 @@ PAGE = b"<!doctype html><title>Log in</title>"
         (204, b"", ""),
         (200, b"n8n is starting up. Please wait", "n8n is starting up"),
         (200, b'{"message":"Webhook call received"}', "the Webhook node turned it away"),
+        (
+            200,
+            b'{"type":"error","content":"x","metadata":{"nodeName":"Tell people"}}',
+            "the workflow failed while it answered",
+        ),
         (200, PAGE, "it answers with a web page"),
         (302, b"", "it answers with a redirect (302)"),
         (403, b"Authorization data is wrong!", "it refuses the credential (403)"),

@@ -38,10 +38,13 @@ function alert_outbox.take(receiver, process, token, within_ms)
   local message = redis.call('LINDEX', keys.alert_outbox(receiver), 0)
   if not message then return end
   local key, now = keys.alert_receiver(receiver), clock.now_ms
-  local r = records.fields(key, 'token', 'process', 'free_at', 'due_at', 'attempts')
+  local r = records.fields(key, 'token', 'process', 'free_at', 'due_at', 'attempts',
+    'failed_at')
   if r.token ~= token then
     local is_taken = r.token and tonumber(r.free_at) > now and processes.lives(r.process)
-    if is_taken or tonumber(r.due_at or 0) > now then return end
+    -- What failed at a moment to come did so before Redis's clock was set back.
+    local is_paused = tonumber(r.due_at or 0) > now and tonumber(r.failed_at or 0) <= now
+    if is_taken or is_paused then return end
     r.attempts = redis.call('HINCRBY', key, 'attempts', 1)
     redis.call('HSET', key, 'token', token, 'process', process, 'free_at', now + within_ms)
     redis.call('EXPIRE', key, alert_outbox.REMEMBERED_S)

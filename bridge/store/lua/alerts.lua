@@ -63,8 +63,16 @@ end
 -- The states by their names.
 function alerts.states()
   local rows, states = redis.call('HGETALL', keys.alerts()), {}
-  for i = 1, #rows, 2 do states[rows[i]] = cjson.decode(rows[i + 1]) end
+  for i = 1, #rows, 2 do states[rows[i]] = alerts.read(rows[i + 1]) end
   return states
+end
+
+-- One state. A moment that is still to come was before Redis's clock was set back, and is now.
+function alerts.read(row)
+  local state = cjson.decode(row)
+  state.since = math.min(state.since, clock.now_ms)
+  state.told_at = state.told_at and math.min(state.told_at, clock.now_ms)
+  return state
 end
 
 -- Go on with what holds. Returns `firing` where its receivers are told for the first time.
@@ -108,13 +116,15 @@ end
 -- step alerts.list() -> [text]
 function alerts.list() return redis.call('HGETALL', keys.alerts()) end
 
--- Is it time for a heartbeat? If so, it is this process that sends it: its moment is returned.
+-- Is it time for a heartbeat? If so, it is this process that sends it: its moment is returned. One
+-- that is still to come was sent before Redis's clock was set back.
 -- step alerts.beat(every_ms: number) -> int?
 function alerts.beat(every_ms)
   local now, last = clock.now_ms, tonumber(redis.call('GET', keys.heartbeat()) or 0)
-  if now - last < every_ms then return end
+  if last <= now and now - last < every_ms then return end
   -- Measured from when it was due, so that they come as often as they should.
-  local due = now - last < 2 * every_ms and last + every_ms or now
+  local is_late = now - last >= 2 * every_ms
+  local due = (is_late or last > now) and now or last + every_ms
   redis.call('SET', keys.heartbeat(), clock.digits(due), 'EX', 86400)
   return clock.digits(now)
 end
