@@ -212,6 +212,15 @@ async def test_a_list_looks_on_by_itself_and_shows_each_row_once(
     assert await run("document.querySelector('#rows').dataset.live") is None
 
 
+@pytest.mark.parametrize("width", [360, 720, 780, 1024, 1280])
+async def test_no_window_is_too_narrow_for_the_widest_table(screen: Screen, width: int) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    await screen.chromium.ask("Emulation.setDeviceMetricsOverride", **size)
+    await screen.log_in("/processes")
+    assert await screen.chromium.run("document.documentElement.scrollWidth") <= width
+    await screen.chromium.ask("Emulation.clearDeviceMetricsOverride")
+
+
 async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(screen: Screen) -> None:
     desk, run = screen.desk, screen.chromium.run
     first = await desk.send({})
