@@ -25,7 +25,8 @@ async def read_filter(
     """Return which records a filter asks for.
 
     It may have `server`, `hook` (of calls `workflow`), `status` (one, or a list), `principal`,
-    `text`, `since`, `until` (how long ago, or a moment) and `bulk`; each is a text and not empty.
+    `text`, `since`, `until` (how long ago, or a moment) and `bulk`; each is a text. None is empty,
+    nor is the list: a program that had nothing to put there did not mean all records.
 
     Raises:
         InvalidError: naming every member that is unknown, or not as it may be.
@@ -38,10 +39,9 @@ async def read_filter(
         for name, value in texts.items()
         if not isinstance(value, str) or not 0 < len(value) <= TEXT_CHARS_MAX
     ]
-    statuses = _statuses(asked.get("status"))
-    if unfit := [each for each in statuses if each not in STATUSES[kind]]:
-        allowed = ", ".join(STATUSES[kind])
-        faults.append(Fault("/status", f"must be some of {allowed}, not {unfit[0]}"))
+    statuses = _statuses(asked)
+    if not all(each in STATUSES[kind] for each in statuses) or ("status" in asked and not statuses):
+        faults.append(Fault("/status", f"must be some of {', '.join(STATUSES[kind])}"))
     faults += [
         Fault(f"/{name}", MOMENT_RULE) for name in ("since", "until") if not _is_time(texts, name)
     ]
@@ -51,7 +51,7 @@ async def read_filter(
     return RecordSearch(
         server=given.get("server"),
         part=given.get(PART[kind]),
-        statuses=statuses,
+        statuses=tuple(map(str, statuses)),
         principal=given.get("principal"),
         text=given.get("text", ""),
         since=await _order(operators, given.get("since")) or 0,
@@ -60,9 +60,9 @@ async def read_filter(
     )
 
 
-def _statuses(given: Json) -> tuple[str, ...]:
-    every = given if isinstance(given, list) else [] if given is None else [given]
-    return tuple(map(str, every))
+def _statuses(asked: Mapping[str, Json]) -> Sequence[Json]:
+    given = asked.get("status", [])
+    return given if isinstance(given, list) else [given]
 
 
 def _is_time(texts: Mapping[str, Json], name: str) -> bool:

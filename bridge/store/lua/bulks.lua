@@ -71,6 +71,7 @@ function bulks.create(new)
     'count', redis.call('ZCARD', keys.bulk_left(new.bulk_id)), 'created_at', clock.now_ms,
     'done', 0, 'changed', 0, 'refused', 0, 'v', layouts.now)
   redis.call('EXPIRE', key, bulks.COUNTED_S)
+  redis.call('EXPIRE', keys.bulk_left(new.bulk_id), bulks.COUNTED_S)
   redis.call('ZADD', index, clock.now_ms, new.bulk_id)
   for _, oldest in ipairs(redis.call('ZRANGE', index, 0, 1)) do
     if redis.call('EXISTS', keys.bulk(oldest)) == 0 then redis.call('ZREM', index, oldest) end
