@@ -118,7 +118,10 @@ def _writing(file: str) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
-    path = Path(file)
+    # A link goes on leading where it leads.
+    path = Path(file).resolve()
+    if path.exists() and not path.is_file():
+        raise ConfigurationError((f"{file} is no file: with - the backup goes to stdout",))
     with _named_errors(file):
         number, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:

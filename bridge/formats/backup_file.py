@@ -22,6 +22,12 @@ FORMAT = 1
 NAME = "n8n-claude-bridge"
 NO_BACKUP = "it is no backup of the bridge"
 DAMAGED = "it is damaged: its checksum is another"
+_WRONG = (
+    *(gzip.BadGzipFile, zlib.error, ValueError, TypeError, LookupError, AttributeError),
+    RecursionError,  # it is nested too deeply
+)
+"""What reading a file raises that is none of ours."""
+
 LINE_BYTES_MAX = 1 << 29
 """No record is longer: a body has 16 MiB as sent, and each byte at most six characters here."""
 
@@ -166,7 +172,7 @@ def _naming_faults(fault: str) -> Iterator[None]:
         yield
     except EOFError:
         raise BackupError("it is cut short: what made it or copied it did not end") from None
-    except (gzip.BadGzipFile, zlib.error, ValueError, TypeError, LookupError, AttributeError):
+    except _WRONG:
         raise BackupError(fault) from None
 
 

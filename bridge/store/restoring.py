@@ -23,6 +23,8 @@ from bridge.store.restored_indexes import entries_of
 
 BESIDE = f"{PREFIX}restored:"
 AT_ONCE = 500
+EXPIRED = "no such key"
+"""What Redis answers to the renaming of a key that has expired meanwhile."""
 
 
 @contextlib.contextmanager
@@ -153,8 +155,10 @@ class RestoredStore:
     async def replace(self) -> None:
         """Put what lies beside the store in its place; the layout comes last: steps run then."""
         layout = f"{PREFIX}layout"
+        # Should this be broken off, the next restore still knows which order number was the last.
+        kept = (layout, f"{PREFIX}order")
         async for keys in self._scan(f"{PREFIX}*"):
-            old = [key for key in keys if not key.startswith(BESIDE) and key != layout]
+            old = [key for key in keys if not key.startswith(BESIDE) and key not in kept]
             if old:
                 await self._redis.unlink(*old)
         async for keys in self._scan(f"{BESIDE}*"):
@@ -163,7 +167,9 @@ class RestoredStore:
                     to = PREFIX + key.removeprefix(BESIDE)
                     if to != layout:
                         pipe.rename(key, to)
-                await pipe.execute(raise_on_error=False)  # what has expired meanwhile is not there
+                for answer in await pipe.execute(raise_on_error=False):
+                    if isinstance(answer, RedisError) and str(answer) != EXPIRED:
+                        raise answer
         await self._redis.rename(f"{BESIDE}layout", layout)
 
     async def _count(self, prefix: str) -> Counter[str]:

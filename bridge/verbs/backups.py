@@ -135,7 +135,7 @@ class Restore:
         layout = await self.store.hold()
         try:
             await self._demand_nobody()
-        except ConflictError:
+        except BaseException:
             await self.store.let_go(layout)
             await self.store.clear()
             raise

@@ -168,6 +168,29 @@ async def test_a_redis_that_is_full_on_the_way_is_left_as_it_was(
             await redis.config_set("maxmemory", 0)
 
 
+async def test_what_redis_does_not_put_in_its_place_is_named_and_restored_by_the_next_try(
+    redis_url: str, file: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        order = int(await redis.get(f"{PREFIX}order") or 0) + 1_000_000
+        await redis.set(f"{PREFIX}order", order)  # the store has gone on since
+        await redis.delete(*[key async for key in redis.scan_iter(f"{PREFIX}c*")])
+        but_calls = [f"{PREFIX}[^c]*"]
+        await redis.acl_setuser(
+            "restorer", enabled=True, passwords=["+secret"], categories=["+@all"], keys=but_calls
+        )
+        try:
+            address = redis_url.replace("//", "//restorer:secret@")
+            command = ("restore", "--replace", file)
+            status, said = await run(*command, environ=environ(address))
+            assert (status, "permission" in said.lower()) == (1, True), said
+        finally:
+            await redis.acl_deluser("restorer")
+        assert (await run("restore", file, environ=environ(redis_url)))[0] == 0
+        assert (await run("restore", "--check", file, environ=environ(redis_url)))[0] == 0
+        assert int(await redis.get(f"{PREFIX}order") or 0) == order
+
+
 async def test_a_redis_that_dies_on_the_way_is_left_as_it_was(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path / "valkey") as valkey:
         async with records(valkey.url) as web:
@@ -236,6 +259,20 @@ async def test_a_disk_that_is_full_is_named_and_no_file_is_left(redis_url: str, 
         _, said = await process.communicate()
     assert process.returncode == 1
     assert said.decode().strip() == "stdout: No space left on device"
+
+
+async def test_a_backup_takes_the_place_of_no_pipe_and_of_no_link(
+    redis_url: str, file: str, tmp_path: Path
+) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    assert "with - the backup goes to stdout" in await refused(redis_url, "backup", str(pipe))
+    assert pipe.is_fifo()
+    link.symlink_to(file)
+    Path(file).write_bytes(b"an earlier one")
+    assert (await run("backup", str(link), environ=environ(redis_url)))[0] == 0
+    assert link.is_symlink()
+    assert (await run("restore", "--check", file, environ=environ(redis_url)))[0] == 0
 
 
 async def test_a_comparison_names_what_is_not_there(redis_url: str, file: str) -> None:

@@ -90,6 +90,11 @@ def test_what_is_no_backup_is_refused_as_such() -> None:
             read(content)
 
 
+def test_what_is_nested_too_deeply_to_be_read_is_no_backup() -> None:
+    with pytest.raises(BackupError, match="no backup"):
+        read(gzip.compress(b"[" * 200_000 + b"\n"))
+
+
 def test_an_empty_file_is_refused() -> None:
     with pytest.raises(BackupError, match="cut short"):
         read(b"")
