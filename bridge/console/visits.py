@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from bridge.auth.authentication import is_same
 from bridge.console.rendering import HEADERS, page
-from bridge.errors import BridgeError, ForbiddenError, MalformedError
+from bridge.errors import BridgeError, ForbiddenError, MalformedError, TooLargeError
 from bridge.net.request_body import read_body
 from bridge.runtime import Runtime, WebRuntime
 from bridge.verbs.logins import Login, Logins
@@ -24,6 +24,10 @@ FIELDS_MAX = 100
 FORMS_ON = {"pauses": "servers"}
 """Which page has the forms of an address that is no page."""
 STALE = "this form is of another login: open the page again, and send it from there"
+TOO_LONG = (
+    "a form holds at most 256 KiB: send what is longer to the hook itself, or run it again with "
+    "n8n-bridge"
+)
 FOREIGN = "this form was sent by a page of another site"
 LOOKS_ONLY = "a viewer changes nothing: log in as an operator"
 OFF = (
@@ -168,9 +172,11 @@ async def read_form(request: Request) -> Mapping[str, str]:
     """
     if not _is_own_page(request):
         raise ForbiddenError(FOREIGN, "")
-    raw = await read_body(request, FORM_BYTES_MAX)
     try:
+        raw = await read_body(request, FORM_BYTES_MAX)
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX))
+    except TooLargeError as error:
+        raise TooLargeError(TOO_LONG) from error
     except ValueError as error:
         raise MalformedError("the form cannot be read") from error
 

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.configuration.servers import Server
+from bridge.console.visits import FORM_BYTES_MAX
 from bridge.formats.json_text import decode
 from bridge.models import CallId
 from tests.apps import running_app
@@ -120,3 +121,13 @@ async def test_viewers_see_schemas_and_no_forms(redis_url: str) -> None:
         assert (await post(desk, WORKFLOW, {"member.letter": "x"})).status_code == 403
         await desk.show("/servers/none/hooks/none", 404)
         await desk.show("/servers/desk/hooks/none", 404)
+
+
+async def test_a_form_that_is_too_long_says_what_takes_more(redis_url: str) -> None:
+    async with desktop(redis_url) as desk:
+        await desk.log_in()
+        long = {"as": "json", "json": "x" * FORM_BYTES_MAX}
+        answer = await post(desk, "/servers/desk/hooks/letters", long)
+        assert answer.status_code == 413
+        assert "send what is longer to the hook itself" in answer.text
+        assert "BRIDGE_" not in answer.text
