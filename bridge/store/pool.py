@@ -12,7 +12,6 @@ from typing import Any
 
 import redis
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection as AbstractBlockingConnection
@@ -24,6 +23,7 @@ from typing_extensions import override
 from bridge.errors import ConfigurationError
 from bridge.formats.redis_addresses import SentinelAddress
 from bridge.store.primary import OpenConnections, Place, Primary
+from bridge.store.round_trips import CancellableConnection
 from bridge.store.steps import StepConnection, Steps
 
 CONNECT_S = 5.0
@@ -34,7 +34,7 @@ SENDS_NO_MORE = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: with the connection ends what the system has still to send on it."""
 
 
-class OpenConnection(AbstractConnection):
+class OpenConnection(CancellableConnection):
     """A connection that others than its user may break off.
 
     What has not arrived when it is given up never does. The system would go on sending it, and a

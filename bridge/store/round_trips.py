@@ -6,11 +6,32 @@ from itertools import chain
 from typing import Any, Self
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
+from typing_extensions import override
 
 Command = Sequence[EncodableT]
+
+
+class CancellableConnection(AbstractConnection):
+    """Forgets no cancellation that comes as it sends.
+
+    Before Python 3.12 `asyncio.wait_for`, by which redis-py sends, does (python/cpython#86296).
+    """
+
+    @override
+    async def send_packed_command(self, *args: Any, **options: Any) -> None:
+        """Send commands."""
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine is run by a task"
+        if before := task.cancelling():
+            await asyncio.sleep(0)  # one that has come already, and was not raised yet, is here
+        await super().send_packed_command(*args, **options)
+        if task.cancelling() > before:
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
 
 
 class RoundTrips:
