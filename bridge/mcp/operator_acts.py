@@ -241,7 +241,7 @@ ACTING_TOOLS = (
             "records act",
             records=RECORDS,
             act={"enum": [each.value for each in ActKind]},
-            **CHOOSING,
+            **{name: schema | {"minLength": 1} for name, schema in CHOOSING.items()},
             limit={"type": "integer", "minimum": 1, "maximum": MOST},
         ),
         BULK_ANSWER,

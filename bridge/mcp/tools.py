@@ -266,10 +266,13 @@ def held_by(given: Arguments) -> str | None:
 def without_blanks(schema: Schema, given: Arguments) -> Arguments:
     """Return arguments without those that are empty and optional: n8n's nodes send both for none.
 
-    For the bridge's own tools only, none of which means anything by an empty text.
+    For the bridge's own tools only, none of which means anything by an empty text. One whose schema
+    sets a least length stays, and is refused.
     """
-    required = schema.get("required", ())
-    return {name: value for name, value in given.items() if value != "" or name in required}
+    properties: Schema = schema.get("properties", {})
+    kept = {name for name, of in properties.items() if "minLength" in of}
+    kept.update(schema.get("required", ()))
+    return {name: value for name, value in given.items() if value != "" or name in kept}
 
 
 def whole(given: Arguments, name: str, default: int) -> int:

@@ -37,7 +37,7 @@ async def read_filter(
     faults += [
         Fault(f"/{name}", f"must be a text of 1 to {TEXT_CHARS_MAX} characters")
         for name, value in texts.items()
-        if not isinstance(value, str) or not 0 < len(value) <= TEXT_CHARS_MAX
+        if not isinstance(value, str) or not value.strip("\0 ") or len(value) > TEXT_CHARS_MAX
     ]
     statuses = _statuses(asked)
     if not all(each in STATUSES[kind] for each in statuses) or ("status" in asked and not statuses):

@@ -67,6 +67,8 @@ async def test_it_is_stopped_before_it_begins(web: str, http: httpx2.AsyncClient
         ({"records": "events", "act": "cancel"}, 400, "there is no cancel of events"),
         ({"filter": {"status": "done"}}, 422, "must be some of queued, leased"),
         ({"filter": {"status": []}}, 422, "/status"),
+        ({"filter": {"text": " "}}, 422, "/text"),
+        ({"filter": {"text": "\0"}}, 422, "/text"),
         ({"filter": {"status": None}}, 422, "/status"),
         ({"filter": {"status": ["queued", ["dead"]]}}, 422, "/status"),
         ({"filter": {"since": "yesterday", "text": "", "x": ""}}, 422, "/since"),

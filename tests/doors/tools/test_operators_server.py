@@ -117,6 +117,16 @@ async def test_many_are_acted_on_by_a_worker_once_the_count_is_confirmed(redis_u
         assert "it is done" in await refused(client, "bulk_stop", bulk_id=bulk_id)
 
 
+async def test_an_empty_argument_does_not_make_a_bulk_act_one_on_everything(redis_url: str) -> None:
+    async with bridge(redis_url) as (_, web), operators(web) as client:
+        await sent(web)
+        wish = {"records": "events", "act": "expire"}
+        for blank in ("server", "hook", "status", "since", "text"):
+            said = await refused(client, "bulk_count", **wish, **{blank: ""})
+            assert f"/{blank}" in said
+            assert (await use(client, "list_records", records="events", **{blank: ""}))["records"]
+
+
 async def test_calls_are_cancelled_run_again_and_places_paused(redis_url: str) -> None:
     async with bridge(redis_url) as (_, web), operators(web) as client:
         async with claude("desk", ALICE, "2026-07-28", Spread([web]), web) as alice:
