@@ -70,8 +70,12 @@ class Findings:
             "n8n": check_n8n(self._settings),
             "n8n API": check_n8n_key(self._settings, servers),
         }
-        looks = (seen_by(check, name, ENDS_AFTER_S) for name, check in checks.items())
-        seen = [each for found in await asyncio.gather(*looks) for each in found]
+        async with asyncio.TaskGroup() as group:  # which ends with the last of them, also cut short
+            looks = [
+                group.create_task(seen_by(check, name, ENDS_AFTER_S))
+                for name, check in checks.items()
+            ]
+        seen = [each for look in looks for each in look.result()]
         seen += await self._of_tokens(servers)
         wrong = [asdict(each) for each in seen if each.severity in WRONG]
         await self._store.keep(json.dumps(wrong).encode())

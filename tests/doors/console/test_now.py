@@ -1,10 +1,12 @@
 """The console's first page: how things stand, what is wrong, and what the last hour brought."""
 
+import asyncio
 import re
 from typing import Any
 
 from redis.asyncio import Redis
 
+from bridge.ending import end
 from bridge.local.ports import free_port
 from bridge.store.alerts import AlertReading, AlertStore
 from bridge.store.keys import PREFIX
@@ -57,6 +59,20 @@ async def test_what_is_wrong_stands_there_with_its_remedy_and_a_way_to_it(redis_
         assert "Events are set aside (1)" in page
         assert "Replies are dead" in page
         assert 'href="/console/events?status=dead"' in page
+
+
+async def test_a_look_that_is_cut_short_leaves_nothing_running(redis_url: str) -> None:
+    async with desktop(redis_url, n8n_url="http://127.0.0.1:5678") as desk:
+        web = desk.door.runtime.web
+        findings = Findings.of(desk.door.runtime.steps, web.settings, web.servers)
+        await findings.look()
+        before = asyncio.all_tasks()
+        for turns in range(12):
+            looking = asyncio.create_task(findings.look())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await end(looking)
+            assert asyncio.all_tasks() <= before, turns
 
 
 async def test_what_alerts_tell_people_of_stands_there_too(redis_url: str) -> None:
