@@ -12,7 +12,7 @@ from bridge.errors import MalformedError
 from bridge.models import Call, Event
 from bridge.verbs.records import RecordSearch, SearchBudget
 
-EACH = SearchBudget(LOOK.within_s / 2, 10)
+EACH = SearchBudget(LOOK.within_s / 3, 10)
 """For how long events are looked through for an id, and calls as long."""
 RECORD = re.compile(r"(evt|call)_[\w-]+")
 

@@ -14,6 +14,8 @@ from bridge.store.tokens import TokenStore
 
 GATHERED_MAX = 2000
 """So many calls are gathered in one step."""
+CALLERS_MAX = 500
+"""Of so many principals."""
 
 
 class RedrivenRow(NamedTuple):
@@ -56,9 +58,20 @@ async def _callers(steps: Steps) -> list[str]:
     """Name the principals whose calls may still be on record, as JSON."""
 
 
+class GatheredRow(NamedTuple):
+    """Behind which principals to go on, if any are left, and up to which order number.
+
+    `is_cut` says that there were too many calls for one step.
+    """
+
+    behind: str | None
+    upto: str
+    is_cut: bool
+
+
 @step("gathering.gather")
-async def _gather(steps: Steps, *, limit: int) -> bool:
-    """Gather new calls of all principals; says whether more are left."""
+async def _gather(steps: Steps, *, behind: str, upto: str, most: int, limit: int) -> GatheredRow:
+    """Gather new calls of some principals."""
 
 
 @step("timeline.of_event")
@@ -116,12 +129,17 @@ class OperatorStore:
         rows = [json.loads(row) for row in await _callers(self._steps)]
         return [Principal(server, name) for server, name in rows]
 
-    async def gather_calls(self, limit: int = GATHERED_MAX) -> bool:
+    async def gather_calls(self, limit: int = GATHERED_MAX, callers: int = CALLERS_MAX) -> bool:
         """Have new calls of all principals in the list of their server; True where more are left.
 
         Searches find those that are not there yet all the same, only more slowly.
         """
-        return await _gather(self._steps, limit=limit)
+        behind: str | None = "-inf"
+        upto, is_cut = "", False
+        while behind:
+            row = await _gather(self._steps, behind=behind, upto=upto, most=callers, limit=limit)
+            behind, upto, is_cut = row.behind, row.upto, is_cut or row.is_cut
+        return is_cut
 
     async def timeline_of_event(self, event_id: str) -> Timeline:
         """Read what happened to an event that is on record, and to its reply."""

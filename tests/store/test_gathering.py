@@ -1,5 +1,8 @@
 """The list of a server's calls: gathered behind the steps, whole, and no longer than its calls."""
 
+import asyncio
+
+from bridge.models import Principal
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
 from bridge.verbs.records import Records, RecordSearch
@@ -35,6 +38,28 @@ async def test_many_calls_are_gathered_some_at_a_time_and_none_is_left_out(web: 
     assert await web.redis.zcard(SUPPORT) == 20
     found = await records.calls(RecordSearch(), 100)
     assert [call.call_id for call in found.rows] == made[::-1]
+
+
+async def test_calls_of_many_principals_are_gathered_whole_while_more_are_made(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    callers = [Principal("support", f"reader-{number}") for number in range(7)]
+    made = [await web.calls.create(new_call(caller)) for caller in callers]
+
+    async def gather() -> bool:
+        return await operators.gather_calls(100, callers=2)
+
+    async def make() -> None:
+        made.extend([await web.calls.create(new_call(caller)) for caller in callers])
+
+    is_cut, _ = await asyncio.gather(gather(), make())
+
+    found = await Records(SearchStore(web.steps, look_at=4), operators, {}).calls(
+        RecordSearch(), 100
+    )
+    assert not is_cut
+    assert [call.call_id for call in found.rows] == [call.call_id for call in made[::-1]]
+    await gather()
+    assert await web.redis.zcard(SUPPORT) == len(made) == 14
 
 
 async def test_gathering_again_changes_nothing(web: Desk) -> None:

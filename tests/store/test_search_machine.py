@@ -130,7 +130,7 @@ class SearchMachine(StoreMachine):
 
     @rule(limit=st.sampled_from((1, 3, 1000)))
     def gather(self, limit: int) -> None:
-        self.run(OperatorStore(self.steps).gather_calls(limit))
+        self.run(OperatorStore(self.steps).gather_calls(limit, limit))
 
     @rule(name=st.sampled_from(sorted(WALKS)), limit=st.sampled_from((1, 3, 50)))
     def go_on(self, name: str, limit: int) -> None:

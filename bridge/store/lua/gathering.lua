@@ -8,14 +8,24 @@ local gathering = {}
 -- How far all has been gathered: every call up to this order number is in the list of its server.
 function gathering.upto() return tonumber(redis.call('GET', keys.gathered()) or 0) end
 
--- Principals that may have calls on record, each with the list of their calls.
-function gathering.callers()
+-- Principals that may have calls on record, each with the list of their calls: all, or those that
+-- are ranked between two scores.
+function gathering.callers(behind, last)
   local callers = {}
-  for i, caller in ipairs(redis.call('ZRANGE', keys.callers(), 0, -1)) do
+  local named = redis.call('ZRANGEBYSCORE', keys.callers(), behind or '-inf', last or '+inf')
+  for i, caller in ipairs(named) do
     local at = cjson.decode(caller)
     callers[i] = {server = at[1], calls = keys.calls(at[1], at[2])}
   end
   return callers
+end
+
+-- The score of the last of so many principals behind a score, and whether there are more.
+function gathering.last_of(behind, most)
+  local page = redis.call('ZRANGEBYSCORE', keys.callers(), behind, '+inf', 'WITHSCORES',
+    'LIMIT', 0, most + 1)
+  local has_more = #page / 2 > most
+  return page[has_more and 2 * most or #page], has_more
 end
 
 -- The calls between two order numbers, {caller, ids with order numbers} each; nil where there are
@@ -54,22 +64,29 @@ function gathering.add(caller, page)
   if redis.call('TTL', list) < life_s then redis.call('EXPIRE', list, life_s) end
 end
 
--- Gather the calls that are new, at most `limit` of them: where there are more, those of a shorter
--- time. Returns whether more are left.
--- step gathering.gather(limit: number) -> bool
-function gathering.gather(limit)
-  local from, upto = gathering.upto(), clock.last_order
-  if from >= upto then return false end
-  local callers = gathering.callers()
+-- Gather the new calls of at most `most` principals behind a score, and at most `limit` of them:
+-- where there are more, those of a shorter time. A principal whose score rises meanwhile is met
+-- again. Once the last of them is done, all is gathered up to `upto`, which is the
+-- moment of the first step, or earlier; until then nobody reads what is gathered.
+-- step gathering.gather(behind, upto, most: number, limit: number)
+--   -> {behind?, upto, is_cut: bool}
+function gathering.gather(behind, upto, most, limit)
+  local from, is_cut = gathering.upto(), false
+  upto = tonumber(upto) or clock.last_order
+  local last, has_more = gathering.last_of(behind, most)
+  local callers = last and gathering.callers(behind, last) or {}
   if from == 0 then from = gathering.beginning(callers) end
   local found = gathering.between(callers, from, upto, limit)
   while not found do
-    upto = from + math.ceil((upto - from) / 4)
+    upto, is_cut = from + math.ceil((upto - from) / 4), true
     found = gathering.between(callers, from, upto, limit)
   end
   for _, new in ipairs(found) do gathering.add(new.caller, new.page) end
-  redis.call('SET', keys.gathered(), clock.digits(upto))
-  return upto < clock.last_order
+  if not has_more and upto > gathering.upto() then
+    redis.call('SET', keys.gathered(), clock.digits(upto))
+  end
+  local next = has_more and '(' .. last or nil
+  return {behind = next, upto = clock.digits(upto), is_cut = is_cut}
 end
 
 return gathering
