@@ -40,7 +40,7 @@ def past_moment(
 
 def filled(_context: click.Context, _option: click.Parameter, raw: str | None) -> str | None:
     """Refuse an empty text: a variable that is not set would choose every record there is."""
-    if raw == "":
+    if raw is not None and not raw.strip():
         raise click.BadParameter("is empty; leave the option away to choose any")
     return raw
 

@@ -319,6 +319,7 @@ async def test_what_is_not_there_is_status_1(
         ("events", "ls", "--cursor", "x"),
         ("events", "redrive", "--principal", ""),
         ("calls", "cancel", "--server", "support", "--search", ""),
+        ("calls", "cancel", "--server", "support", "--search", " "),
         ("events", "tail", "--hook", ""),
         ("calls", "ls", "--since", "1h", "--until", "2h"),
         ("events", "ls", "--since", "2030-01-01T00:00Z", "--until", "2029-01-01T00:00Z"),
