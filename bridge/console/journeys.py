@@ -5,14 +5,16 @@ calls that a principal made while it held one stand in its timeline, and are sai
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode
 
 from bridge.console.listing import LOOK
 from bridge.console.values import shown_text
 from bridge.console.visits import Visit, root_of
 from bridge.formats.json_text import spell
-from bridge.models import Call, Event, Moment, Timeline
+from bridge.models import Call, Event, Moment, Timeline, instant
 from bridge.n8n.reply_address import link_to
-from bridge.verbs.records import RecordSearch
+from bridge.verbs.records import RecordPage, RecordSearch
 
 NEIGHBOURS_MAX = 20
 LOOKED_AT_MAX = 5
@@ -35,6 +37,14 @@ class JourneyStep:
     what: str
     said: dict[str, str] = field(default_factory=dict, hash=False)
     link: str | None = None
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A timeline, and where in the console to look on for what stands in it from other records."""
+
+    steps: list[JourneyStep]
+    further: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,14 +71,14 @@ def holding_of(timeline: Timeline) -> Holding | None:
     return held
 
 
-async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[JourneyStep]:
+async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> Journey:
     """Return what happened to an event, with the calls made by whoever held it last."""
     steps = [_step(visit, moment) for moment in timeline.moments]
     sent_by = link_to(event.execution, visit.runtime.settings.n8n_url)
     if event.execution and steps:
         said = {"execution": event.execution}
         steps[0] = replace(steps[0], place=N8N, said=said, link=sent_by)
-    held = holding_of(timeline)
+    held, further = holding_of(timeline), ""
     if held and held.principal:
         wanted = RecordSearch(
             server=event.server,
@@ -78,10 +88,11 @@ async def event_journey(visit: Visit, event: Event, timeline: Timeline) -> list[
         )
         calls = await visit.runtime.records.calls(wanted, NEIGHBOURS_MAX, LOOK)
         steps += [_call_step(visit, call) for call in calls.rows]
-    return sorted(steps, key=lambda step: step.at_ms)
+        further = _further("calls", wanted, calls)
+    return Journey(sorted(steps, key=lambda step: step.at_ms), further)
 
 
-async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[JourneyStep]:
+async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> Journey:
     """Return what happened to a call, with the events that were held when it was made."""
     steps = [_step(visit, moment) for moment in timeline.moments]
     wanted = RecordSearch(
@@ -93,7 +104,16 @@ async def call_journey(visit: Visit, call: Call, timeline: Timeline) -> list[Jou
         held = holding_of(held_by)
         if held and held.principal == call.principal.name and held.covers(call.created_at_ms):
             steps.append(_event_step(visit, event, held))
-    return sorted(steps, key=lambda step: step.at_ms)
+    return Journey(sorted(steps, key=lambda step: step.at_ms), _further("events", wanted, events))
+
+
+def _further(kind: str, wanted: RecordSearch, found: RecordPage[Any]) -> str:
+    """Return where a search goes on that was cut short."""
+    if not found.is_cut:
+        return ""
+    asked = {"server": wanted.server, "principal": wanted.principal, "before": found.cursor}
+    since = {"since": instant(wanted.since // 1000)} if wanted.since else {}
+    return f"/{kind}?{urlencode(asked | since)}"
 
 
 def _step(visit: Visit, moment: Moment) -> JourneyStep:

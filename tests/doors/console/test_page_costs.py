@@ -94,8 +94,10 @@ async def test_a_page_that_finds_nothing_answers_with_how_far_it_has_looked(
         await desk.log_in()
         found = {path: await cost(desk, redis, path) for path in FOUND_NOWHERE}
         pages = [await desk.show(path) for path in FOUND_NOWHERE]
+        of_call = await desk.show(f"/calls/{await desk.call()}")
         await redis.flushdb()  # what so many records leave takes long to look through
     assert {path: n for path, n in found.items() if n > FOUND_NOWHERE[path]} == {}, repr(found)
+    assert re.search(r'href="/console/events\?[^"]*before=\d+">Look on', of_call)
     for path, page in zip(FOUND_NOWHERE, pages, strict=True):
         assert "Nothing found yet" in page, path
         assert ("is not followed" in page) == ("/find" not in path), path
