@@ -1,14 +1,16 @@
 """`n8n-bridge backup` and `restore`: all records into a file, and out of one into a Redis."""
 
+import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import click
 
@@ -22,6 +24,8 @@ from bridge.store.restoring import RestoredStore
 from bridge.verbs.backups import Restore, StoreComparison, back_up, compare, examine
 
 Environ = Mapping[str, str]
+
+T = TypeVar("T")
 
 STREAM = "-"
 NAMED = 10
@@ -41,7 +45,7 @@ def backup(environ: Environ, file: str) -> None:
         with _writing(file) as sink:
             return await back_up(BackupStore(connected.steps, connected.client), sink)
 
-    counts = on_store(environ, work, starts_valkey=True)
+    counts = _on_store(environ, work)
     audit(OPERATOR, "backup", file, "done")
     click.echo(f"backed up: {_told(counts)}", err=file == STREAM)
 
@@ -72,11 +76,29 @@ def restore(environ: Environ, file: str, *, replaces: bool, only_checks: bool) -
         except BackupError as error:
             raise ConfigurationError((f"{file} cannot be restored: {error}",)) from error
         if only_checks:
-            _show(on_store(environ, check, starts_valkey=True))
+            _show(_on_store(environ, check))
             return
-        counts = on_store(environ, work, starts_valkey=True)
+        counts = _on_store(environ, work)
     audit(OPERATOR, "restore", file, "done")
     click.echo(f"restored: {_told(counts)}")
+
+
+def _on_store(environ: Environ, work: Callable[[Connected], Awaitable[T]]) -> T:
+    """Work on the store until it is done, or a signal ends it: then it leaves nothing behind."""
+
+    async def until_ended(connected: Connected) -> T:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None, "a coroutine is run by a task"
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # nohup has the latter ignored
+                with contextlib.suppress(RuntimeError):  # only the main thread hears signals
+                    loop.add_signal_handler(number, task.cancel)
+        try:
+            return await work(connected)
+        except asyncio.CancelledError:
+            raise click.Abort from None
+
+    return on_store(environ, until_ended, starts_valkey=True)
 
 
 def _show(found: StoreComparison) -> None:

@@ -275,6 +275,27 @@ async def test_a_backup_takes_the_place_of_no_pipe_and_of_no_link(
     assert (await run("restore", "--check", file, environ=environ(redis_url)))[0] == 0
 
 
+async def test_a_backup_that_is_ended_by_a_signal_leaves_no_file(
+    redis_url: str, tmp_path: Path
+) -> None:
+    async with records(redis_url) as web:
+        await asyncio.gather(*(web.accept(os.urandom(50_000), hook="h") for _ in range(200)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "backup", str(tmp_path / "backup.gz")),
+        env=os.environ | environ(redis_url),
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    def is_begun() -> bool:
+        return any(each.stat().st_size for each in tmp_path.iterdir())
+
+    await wait_until(is_begun, "a part of it is written", 30)
+    process.terminate()
+    _, said = await process.communicate()
+    assert (process.returncode, said.decode().strip()) == (1, "Aborted!")
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_comparison_names_what_is_not_there(redis_url: str, file: str) -> None:
     async with Redis.from_url(redis_url) as redis:
         (event,) = [key async for key in redis.scan_iter(f"{PREFIX}event:*")]
