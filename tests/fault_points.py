@@ -10,8 +10,8 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,13 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge.__main__ import main
 from bridge.app import BridgeApp
 from bridge.cli import web as web_command
-from bridge.configuration.servers import Server
-from bridge.configuration.settings import Settings
 from bridge.n8n.client import N8n
 from bridge.n8n.connections import FreshConnection
 from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
-from bridge.reload import Reloader
 from bridge.store.alerts import AlertStore
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
@@ -122,10 +119,8 @@ def arm(point: str) -> None:
         setattr(owner, name, deadly(getattr(owner, name)))
         return
 
-    def create_deadly_app(
-        settings: Settings, servers: Mapping[str, Server], reloader: Reloader
-    ) -> Starlette:
-        app = BridgeApp(settings, servers, reloader)
+    def create_deadly_app(*args: Any, **options: Any) -> Starlette:
+        app = BridgeApp(*args, **options)
         app.add_middleware(DeadlyFrame, is_written=FRAME_POINTS[point])
         return app
 
