@@ -104,6 +104,8 @@ async def test_200_calls_outlive_a_store_that_is_away_for_15_seconds(tmp_path: P
         bridge.claude("2026-07-28") as modern,
         bridge.claude("legacy") as legacy,
     ):
+        for client in (modern, legacy):
+            await client.list_tools()  # results are checked by it; asked for later, it may be away
         labels = [f"{n}" for n in range(CALLS)]
         durations = itertools.cycle(range(5, 20))  # some end while the store is away, some after
         clients = itertools.cycle((modern, legacy))

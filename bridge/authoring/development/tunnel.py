@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
@@ -104,7 +106,9 @@ async def _read_on(said: asyncio.StreamReader) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        process.terminate()
+        # Its terminate() looks first whether it has ended, and takes the status from the loop so.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), END_S)
         except TimeoutError:
