@@ -26,7 +26,7 @@ run: .venv/.runtime
 	@$(BIN)/n8n-bridge up
 
 test: .venv/.dev
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # The rules, the verbs, the stores and the docs: a minute instead of ten.
 quick: .venv/.dev
