@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from bridge.configuration.settings import MAX_BODY_BYTES
 from bridge.local.ports import BACKLOG
+from bridge.net.closing import take_the_last
 from bridge.net.request_limits import LimitedProtocol
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class DrainingServer(uvicorn.Server):
         self._on_drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), self._last_calls_s)
+        for listener in sockets or ():
+            await take_the_last(listener)
         await super().shutdown(sockets)
 
     async def _all_gone(self) -> None:
