@@ -4,10 +4,10 @@ from starlette.responses import Response
 
 from bridge.console.visits import Visit
 from bridge.errors import MalformedError
-from bridge.formats.json_text import encode, parse_json
-from bridge.formats.payloads import JSON, Content
+from bridge.formats.json_text import parse_json
+from bridge.formats.payloads import Content
 from bridge.log import audit
-from bridge.models import Body, EventId
+from bridge.models import EventId
 from bridge.verbs.pausing import Begun
 from bridge.verbs.running_again import read_arguments
 
@@ -16,24 +16,21 @@ async def redrive_event(visit: Visit) -> Response:
     """Queue an event anew that was set aside, or send its dead reply again."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.redrive(event_id)
-    audit(visit.login.who, "console events redrive", event_id, "done")
-    return visit.back_to(f"/events/{event_id}")
+    return _done(visit, "events", "redrive", event_id)
 
 
 async def release_event(visit: Visit) -> Response:
     """Take a leased event from its taker."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.release(event_id, visit.login.who)
-    audit(visit.login.who, "console events release", event_id, "done")
-    return visit.back_to(f"/events/{event_id}")
+    return _done(visit, "events", "release", event_id)
 
 
 async def expire_event(visit: Visit) -> Response:
     """End the time of an event."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.expire(event_id)
-    audit(visit.login.who, "console events expire", event_id, "done")
-    return visit.back_to(f"/events/{event_id}")
+    return _done(visit, "events", "expire", event_id)
 
 
 async def run_event_again(visit: Visit) -> Response:
@@ -41,8 +38,7 @@ async def run_event_again(visit: Visit) -> Response:
     event_id = visit.request.path_params["event_id"]
     edited = None
     if "json" in visit.form:
-        value = parse_json(visit.form["json"].encode())
-        edited = Content(value, Body(encode(value), JSON))
+        edited = Content.of_json(parse_json(visit.form["json"].encode()))
     runtime = visit.runtime
     event = await runtime.running_again.run_event(
         event_id, visit.login.who, runtime.servers, edited
@@ -55,16 +51,14 @@ async def redrive_reply(visit: Visit) -> Response:
     """Send a dead reply again."""
     event_id = visit.request.path_params["event_id"]
     await visit.runtime.operators.replies.redrive(EventId(event_id))
-    audit(visit.login.who, "console replies redrive", event_id, "done")
-    return visit.back_to(f"/replies/{event_id}")
+    return _done(visit, "replies", "redrive", event_id)
 
 
 async def cancel_call(visit: Visit) -> Response:
     """End a call, sent or not."""
     call_id = visit.request.path_params["call_id"]
     await visit.runtime.operators.cancel(call_id)
-    audit(visit.login.who, "console calls cancel", call_id, "done")
-    return visit.back_to(f"/calls/{call_id}")
+    return _done(visit, "calls", "cancel", call_id)
 
 
 async def run_call_again(visit: Visit) -> Response:
@@ -100,3 +94,8 @@ async def pause_or_resume(visit: Visit) -> Response:
             raise MalformedError("say whether to pause or to resume")
     audit(visit.login.who, f"console {visit.form['act']}", place, "done")
     return visit.back_to("/servers")
+
+
+def _done(visit: Visit, records: str, act: str, record_id: str) -> Response:
+    audit(visit.login.who, f"console {records} {act}", record_id, "done")
+    return visit.back_to(f"/{records}/{record_id}")

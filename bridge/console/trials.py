@@ -11,10 +11,9 @@ from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.console.schema_forms import example_text, fields_of, filled_in
 from bridge.console.visits import Visit
 from bridge.errors import InvalidError, MalformedError, NotFoundError
-from bridge.formats.json_text import encode
-from bridge.formats.payloads import JSON, Content
+from bridge.formats.payloads import Content
 from bridge.log import OPERATOR, audit
-from bridge.models import Body, Json, Principal, new_call_id
+from bridge.models import Json, Principal, new_call_id
 from bridge.schemas.examples import example_of
 from bridge.verbs.calls import CallRequest
 from bridge.verbs.intake import Incoming
@@ -39,7 +38,7 @@ async def send_event(visit: Visit) -> Response:
     server, hook = _hook(visit)
 
     async def send(payload: Json) -> Response:
-        content = Content(payload, Body(encode(payload), JSON))
+        content = Content.of_json(payload)
         event, _ = await visit.runtime.intake.accept(server, hook, Incoming(content))
         audit(visit.login.who, "console hooks send", event.event_id, "done")
         return visit.back_to(f"/events/{event.event_id}")

@@ -105,6 +105,11 @@ class Content:
     body: Body
     files: tuple[bytes, ...] = ()
 
+    @classmethod
+    def of_json(cls, value: Json) -> "Content":
+        """Return a value as if it had come as JSON."""
+        return cls(value, Body(encode(value), JSON))
+
     @property
     def size_bytes(self) -> int:
         """Report how much of it is kept."""

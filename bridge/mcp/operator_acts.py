@@ -2,8 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bridge.formats.json_text import encode
-from bridge.formats.payloads import JSON, Content
+from bridge.formats.payloads import Content
 from bridge.mcp.operator_tools import CHOOSING, RECORDS, SEE_IT, WAITS, wanted_of
 from bridge.mcp.operator_views import (
     BULK_ANSWER,
@@ -27,7 +26,6 @@ from bridge.mcp.tools import (
     success,
     whole,
 )
-from bridge.models import Body
 from bridge.verbs.bulk_records import ActKind
 from bridge.verbs.bulks import MOST
 from bridge.verbs.pausing import Begun
@@ -60,9 +58,7 @@ async def cancel_call(context: Context, given: Arguments) -> Told:
 
 async def run_event_again(context: Context, given: Arguments) -> Told:
     """Bring a payload again as a new event."""
-    content = None
-    if "payload" in given:
-        content = Content(given["payload"], Body(encode(given["payload"]), JSON))
+    content = Content.of_json(given["payload"]) if "payload" in given else None
     verbs = verbs_of(context)
     again = verbs.running_again
     event = await again.run_event(given["event_id"], by(context), verbs.servers, content)

@@ -5,7 +5,6 @@ proxy asked and no cookie kept, and nothing that is answered is told on.
 """
 
 import asyncio
-import functools
 import json
 import socket
 import ssl
@@ -22,11 +21,11 @@ from bridge.n8n.answers import N8nAnswer
 from bridge.n8n.authorization import authorization, fixed_headers
 from bridge.n8n.failures import UNSENDABLE, causes_of
 from bridge.n8n.webhook_answers import STARTING_UP, TURNED_AWAY
+from bridge.net.public_http import exchange
 
 TIMEOUT_S = 10.0
 ANSWER_BYTES = 16_384
 FAILURES = (httpx2.InvalidURL, httpx2.HTTPError, OSError, TimeoutError, ValueError)
-ONE_REQUEST = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
 
 CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "its TLS certificate is not trusted here"),
@@ -128,22 +127,8 @@ def fault_of(answer: N8nAnswer) -> str:
 
 async def _exchange(request: httpx2.Request) -> N8nAnswer:
     async with asyncio.timeout(TIMEOUT_S):
-        trust = await asyncio.to_thread(_trust)  # the first reads the authorities, 20 ms long
-        async with httpx2.AsyncHTTPTransport(verify=trust, limits=ONE_REQUEST) as transport:
-            response = await transport.handle_async_request(request)
-            body = b""
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > ANSWER_BYTES:
-                    break
-            await response.aclose()
-    content_type = response.headers.get("content-type", "")
-    return N8nAnswer(response.status_code, content_type, body[:ANSWER_BYTES])
-
-
-@functools.cache
-def _trust() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()
+        answer = await exchange(request, ANSWER_BYTES)
+    return N8nAnswer(answer.status, answer.content_type, answer.body)
 
 
 def _why(failure: Exception) -> str:

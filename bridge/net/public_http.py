@@ -40,7 +40,7 @@ class UnreachableError(TransientError):
 
 
 @dataclass(frozen=True)
-class PublicAnswer:
+class BoundedAnswer:
     """What came back; of a longer body only the start, and then `is_cut`."""
 
     status: int
@@ -85,7 +85,7 @@ class PublicHttp:
 
     async def send(
         self, request: httpx2.Request, *, timeout_s: float, bytes_max: int
-    ) -> PublicAnswer:
+    ) -> BoundedAnswer:
         """Send a request and read its answer.
 
         Raises:
@@ -95,7 +95,7 @@ class PublicHttp:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._pin(request)
-                return await self._exchange(request, bytes_max)
+                return await exchange(request, bytes_max, self.trust)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise UnreachableError("timeout") from error
         except (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
@@ -110,20 +110,29 @@ class PublicHttp:
         request.extensions["sni_hostname"] = request.url.host
         request.url = request.url.copy_with(host=addresses[0])
 
-    async def _exchange(self, request: httpx2.Request, bytes_max: int) -> PublicAnswer:
-        trust = self.trust
-        if trust is None:
-            trust = await asyncio.to_thread(_trust_of_system)
-        async with httpx2.AsyncHTTPTransport(verify=trust, limits=ONE_REQUEST) as transport:
-            answer = await transport.handle_async_request(request)
-            body = b""
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > bytes_max:
-                    break
-            content_type = answer.headers.get("content-type", "")
-            is_cut = len(body) > bytes_max
-            return PublicAnswer(answer.status_code, content_type, body[:bytes_max], is_cut)
+
+async def exchange(
+    request: httpx2.Request, bytes_max: int, trust: ssl.SSLContext | None = None
+) -> BoundedAnswer:
+    """Send a request on a connection of its own and return the start of its answer.
+
+    Without a `trust` it is the system's.
+
+    Raises:
+        httpx2.HTTPError, OSError: no answer came.
+    """
+    if trust is None:
+        trust = await asyncio.to_thread(_trust_of_system)
+    async with httpx2.AsyncHTTPTransport(verify=trust, limits=ONE_REQUEST) as transport:
+        answer = await transport.handle_async_request(request)
+        body = b""
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > bytes_max:
+                break
+        content_type = answer.headers.get("content-type", "")
+        is_cut = len(body) > bytes_max
+        return BoundedAnswer(answer.status_code, content_type, body[:bytes_max], is_cut)
 
 
 @functools.cache

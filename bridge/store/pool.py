@@ -34,12 +34,8 @@ SENDS_NO_MORE = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: with the connection ends what the system has still to send on it."""
 
 
-class OpenConnection(CancellableConnection):
-    """A connection that others than its user may break off.
-
-    What has not arrived when it is given up never does. The system would go on sending it, and a
-    host that comes back would take a step once more, behind all that was taken meanwhile.
-    """
+class KnownConnection:
+    """A connection that stands among those of its process, by where it leads to."""
 
     def __init__(self, *, beside: OpenConnections, **options: Any) -> None:
         super().__init__(**options)
@@ -49,6 +45,14 @@ class OpenConnection(CancellableConnection):
     def place(self) -> Place:
         """Return where it leads to; nowhere, for a socket of this machine."""
         return getattr(self, "host", ""), int(getattr(self, "port", 0))
+
+
+class OpenConnection(KnownConnection, CancellableConnection):
+    """A connection that others than its user may break off.
+
+    What has not arrived when it is given up never does. The system would go on sending it, and a
+    host that comes back would take a step once more, behind all that was taken meanwhile.
+    """
 
     @override
     async def _connect(self) -> None:
@@ -91,17 +95,8 @@ class PrimaryConnection(OpenConnection):
         _demand_primary(await self.read_response())
 
 
-class OpenBlockingConnection(AbstractBlockingConnection):
+class OpenBlockingConnection(KnownConnection, AbstractBlockingConnection):
     """A connection of a thread that others may break off."""
-
-    def __init__(self, *, beside: OpenConnections, **options: Any) -> None:
-        super().__init__(**options)
-        self._beside = beside
-
-    @property
-    def place(self) -> Place:
-        """Return where it leads to; nowhere, for a socket of this machine."""
-        return getattr(self, "host", ""), int(getattr(self, "port", 0))
 
     @override
     def _connect(self) -> socket.socket:

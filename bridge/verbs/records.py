@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Generic, TypeVar
 
 from bridge.configuration.servers import Server
@@ -260,10 +261,8 @@ class Records:
             found = await self._store.calls(asked, before, most)
             return [row.call() for row in found.rows], found.next
 
-        page = await _page(look, wanted.before, limit, budget)
-        if page.is_cut and page.cursor is not None:
-            return replace(page, left=await self._store.left_calls(asked, page.cursor))
-        return page
+        left = partial(self._store.left_calls, asked)
+        return await _page(look, wanted.before, limit, budget, left)
 
     async def _event_page(
         self, kind: RecordKind, wanted: RecordSearch, limit: int, budget: SearchBudget
@@ -274,10 +273,8 @@ class Records:
             found = await self._store.events(asked, before, most)
             return [row.event() for row in found.rows], found.next
 
-        page = await _page(look, wanted.before, limit, budget)
-        if page.is_cut and page.cursor is not None:
-            return replace(page, left=await self._store.left_events(asked, page.cursor))
-        return page
+        left = partial(self._store.left_events, asked)
+        return await _page(look, wanted.before, limit, budget, left)
 
     async def wanted(self, kind: RecordKind, wanted: RecordSearch) -> WantedEvents | WantedCalls:
         """Return where records are looked for that are wanted.
@@ -366,8 +363,12 @@ async def _page(
     before: int | None,
     limit: int,
     budget: SearchBudget,
+    left: Callable[[int], Awaitable[int]] | None = None,
 ) -> RecordPage[Found]:
-    """Look on until the page is full, the budget is spent, or nothing is left to be looked at."""
+    """Look on until the page is full, the budget is spent, or nothing is left to be looked at.
+
+    `left` counts what a page that was cut has not looked at yet.
+    """
     rows: list[Found] = []
     until = time.monotonic() + budget.within_s
     steps = 0
@@ -377,7 +378,10 @@ async def _page(
         is_full = len(rows) >= limit
         is_spent = steps == budget.steps or time.monotonic() >= until
         if is_full or is_spent or before is None:
-            return RecordPage(rows, before, is_cut=before is not None and not is_full)
+            break
+    if before is None or is_full:
+        return RecordPage(rows, before, is_cut=False)
+    return RecordPage(rows, before, is_cut=True, left=await left(before) if left else None)
 
 
 async def _counts(

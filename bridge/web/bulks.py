@@ -10,20 +10,18 @@ from bridge.formats.json_text import off_loop, parse_json
 from bridge.log import OPERATOR, audit
 from bridge.models import Json
 from bridge.net.request_body import read_body
-from bridge.runtime import WebRuntime
 from bridge.verbs.bulk_records import ActKind
 from bridge.verbs.bulks import MOST
 from bridge.verbs.record_filters import read_filter
 from bridge.verbs.records import RecordKind
-from bridge.web.events import demand_token
-from bridge.web.middleware import state_of
+from bridge.web.events import operators_runtime
 
 BROKEN = "the body is not as it may be"
 
 
 async def count_bulk(request: Request) -> Response:
     """POST /bulk: choose the records of an act and count them; nothing is changed yet."""
-    runtime = _demanded(request)
+    runtime = operators_runtime(request)
     said = await _said(request, runtime.settings.max_body_bytes)
     known = {"records", "act", "filter", "limit"}
     faults = [Fault(f"/{name}", "unknown") for name in sorted(said.keys() - known)]
@@ -48,19 +46,19 @@ async def count_bulk(request: Request) -> Response:
 
 async def list_bulks(request: Request) -> Response:
     """GET /bulk: the newest bulk acts."""
-    bulks = await _demanded(request).bulks.listed()
+    bulks = await operators_runtime(request).bulks.listed()
     return JSONResponse({"bulks": [bulk.describe() for bulk in bulks]})
 
 
 async def show_bulk(request: Request) -> Response:
     """GET /bulk/{bulk_id}: how far it is."""
-    bulk = await _demanded(request).bulks.read(request.path_params["bulk_id"])
+    bulk = await operators_runtime(request).bulks.read(request.path_params["bulk_id"])
     return JSONResponse(bulk.describe())
 
 
 async def confirm_bulk(request: Request) -> Response:
     """POST /bulk/{bulk_id}/confirm: let it begin, by the count that was told."""
-    runtime, bulk_id = _demanded(request), request.path_params["bulk_id"]
+    runtime, bulk_id = operators_runtime(request), request.path_params["bulk_id"]
     said = await _said(request, runtime.settings.max_body_bytes)
     count = said.get("count")
     if said.keys() != {"count"} or not isinstance(count, int) or isinstance(count, bool):
@@ -72,15 +70,8 @@ async def confirm_bulk(request: Request) -> Response:
 
 async def stop_bulk(request: Request) -> Response:
     """POST /bulk/{bulk_id}/stop: end it before its time; what is done stays done."""
-    bulk = await _demanded(request).bulks.stop(request.path_params["bulk_id"], OPERATOR)
+    bulk = await operators_runtime(request).bulks.stop(request.path_params["bulk_id"], OPERATOR)
     return JSONResponse(bulk.describe())
-
-
-def _demanded(request: Request) -> WebRuntime:
-    """Return what operators work with, to them alone."""
-    runtime = state_of(request).runtime
-    demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
-    return runtime
 
 
 async def _said(request: Request, max_bytes: int) -> Mapping[str, Json]:

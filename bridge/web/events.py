@@ -85,11 +85,20 @@ def demand_token(request: Request, token: SecretStr | None, setting: str) -> Non
         raise UnauthorizedError(f"the token of {setting} is needed", is_guess=bool(given))
 
 
-async def redrive_event(request: Request) -> Response:
-    """POST /events/{event_id}/redrive: put back an event, or a reply, that was set aside."""
+def operators_runtime(request: Request) -> WebRuntime:
+    """Return what operators work with, to them alone.
+
+    Raises:
+        NotFoundError, UnauthorizedError: as `demand_token`.
+    """
     runtime = state_of(request).runtime
     demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
-    event_id = request.path_params["event_id"]
+    return runtime
+
+
+async def redrive_event(request: Request) -> Response:
+    """POST /events/{event_id}/redrive: put back an event, or a reply, that was set aside."""
+    runtime, event_id = operators_runtime(request), request.path_params["event_id"]
     status, reply_status = await runtime.operators.redrive(event_id)
     audit(OPERATOR, "events redrive", event_id, "done")
     return JSONResponse({"event_id": event_id, "status": status, "reply": {"status": reply_status}})

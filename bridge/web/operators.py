@@ -6,27 +6,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.errors import Fault, InvalidError, MalformedError
-from bridge.formats.json_text import encode, off_loop, parse_json
+from bridge.formats.json_text import off_loop, parse_json
 from bridge.formats.payloads import Content
 from bridge.log import OPERATOR, audit
-from bridge.models import Body, Json
+from bridge.models import Json
 from bridge.net.request_body import read_body
-from bridge.runtime import WebRuntime
 from bridge.verbs.running_again import read_arguments
-from bridge.web.events import demand_token
-from bridge.web.middleware import state_of
-
-
-def _demanded(request: Request) -> WebRuntime:
-    """Return what operators work with, to them alone."""
-    runtime = state_of(request).runtime
-    demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
-    return runtime
+from bridge.web.events import operators_runtime
 
 
 async def release_event(request: Request) -> Response:
     """POST /events/{event_id}/release: queue a leased event again."""
-    runtime, event_id = _demanded(request), request.path_params["event_id"]
+    runtime, event_id = operators_runtime(request), request.path_params["event_id"]
     status = await runtime.operators.release(event_id, OPERATOR)
     audit(OPERATOR, "events release", event_id, "done")
     return JSONResponse({"event_id": event_id, "status": status})
@@ -34,7 +25,7 @@ async def release_event(request: Request) -> Response:
 
 async def expire_event(request: Request) -> Response:
     """POST /events/{event_id}/expire: end an event's time."""
-    runtime, event_id = _demanded(request), request.path_params["event_id"]
+    runtime, event_id = operators_runtime(request), request.path_params["event_id"]
     status, reply_status = await runtime.operators.expire(event_id)
     audit(OPERATOR, "events expire", event_id, "done")
     return JSONResponse({"event_id": event_id, "status": status, "reply": {"status": reply_status}})
@@ -42,12 +33,9 @@ async def expire_event(request: Request) -> Response:
 
 async def run_event_again(request: Request) -> Response:
     """POST /events/{event_id}/run-again: bring its payload again as new, or another."""
-    runtime, event_id = _demanded(request), request.path_params["event_id"]
+    runtime, event_id = operators_runtime(request), request.path_params["event_id"]
     said = await _said(request, runtime.settings.max_body_bytes, "payload")
-    content = None
-    if "payload" in said:
-        value = said["payload"]
-        content = Content(value, Body(encode(value), "application/json"))
+    content = Content.of_json(said["payload"]) if "payload" in said else None
     event = await runtime.running_again.run_event(event_id, OPERATOR, runtime.servers, content)
     audit(OPERATOR, "events run-again", event_id, event.event_id)
     return JSONResponse(
@@ -57,7 +45,7 @@ async def run_event_again(request: Request) -> Response:
 
 async def cancel_call(request: Request) -> Response:
     """POST /calls/{call_id}/cancel: end a call, sent or not."""
-    runtime, call_id = _demanded(request), request.path_params["call_id"]
+    runtime, call_id = operators_runtime(request), request.path_params["call_id"]
     status = await runtime.operators.cancel(call_id)
     audit(OPERATOR, "calls cancel", call_id, "done")
     return JSONResponse({"call_id": call_id, "status": status})
@@ -65,7 +53,7 @@ async def cancel_call(request: Request) -> Response:
 
 async def run_call_again(request: Request) -> Response:
     """POST /calls/{call_id}/run-again: run it again as new, with its arguments or others."""
-    runtime, call_id = _demanded(request), request.path_params["call_id"]
+    runtime, call_id = operators_runtime(request), request.path_params["call_id"]
     said = await _said(request, runtime.settings.max_body_bytes, "arguments")
     arguments = read_arguments(said["arguments"]) if "arguments" in said else None
     ttl_s = runtime.settings.result_ttl_s

@@ -7,15 +7,13 @@ from bridge.errors import Fault, InvalidError
 from bridge.log import OPERATOR, audit
 from bridge.models import Pause, instant
 from bridge.verbs.pausing import Begun, Pausing
-from bridge.web.events import demand_token
+from bridge.web.events import operators_runtime
 from bridge.web.middleware import state_of
 
 
 def _demanded(request: Request) -> Pausing:
     """Return what pauses, for operators alone."""
-    runtime = state_of(request).runtime
-    demand_token(request, runtime.settings.operator_token, "BRIDGE_OPERATOR_TOKEN")
-    return runtime.operators.pausing
+    return operators_runtime(request).operators.pausing
 
 
 def _place(request: Request) -> str:
