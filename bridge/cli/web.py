@@ -32,9 +32,16 @@ def run_web(
     begin_tracing(environ, "web")
     settings, servers = configuration.settings, Servers(configuration.servers)
     make_room(settings.streams_max)
-    listener = socket.socket(fileno=fd) if fd else listen(settings.host, settings.port)
+    listener = socket.socket(fileno=fd) if fd is not None else listen(settings.host, settings.port)
     alerts = CurrentAlerts(configuration.alerts)
     reloader = Reloader(environ, settings, servers, hangups, changes, keeps_going, alerts)
     # It goes on whatever is wrong in files for `dev` alone, whose console is open on this machine.
     app = BridgeApp(settings, servers, reloader, opens_console=keeps_going)
-    serve(app, listener, settings.drain_s, app.drain, settings.max_body_bytes)
+    serve(
+        app,
+        listener,
+        settings.drain_s,
+        app.drain,
+        settings.max_body_bytes,
+        is_listener_shared=fd is not None,
+    )

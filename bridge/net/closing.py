@@ -29,7 +29,8 @@ async def take_the_last(listener: socket.socket) -> None:
     """Have new connections wait for an answer, and those that are made be accepted meanwhile.
 
     Who waits asks again a second later, and is refused if the listener is closed by then: a proxy
-    goes on to its next server. Elsewhere than on Linux nothing is done.
+    goes on to its next server. A listener that is open in another process too would hear nobody
+    any more there. Elsewhere than on Linux nothing is done.
     """
     if sys.platform != "linux":
         return

@@ -42,19 +42,25 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, drain_s: float, on_drain: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        drain_s: float,
+        on_drain: Callable[[], None],
+        *,
+        is_listener_shared: bool = False,
     ) -> None:
         super().__init__(config)
         self._last_calls_s = min(LAST_CALLS_S, drain_s / 2)
         self.config.timeout_graceful_shutdown = max(1, round(drain_s - self._last_calls_s))
         self._on_drain = on_drain
+        self._is_listener_shared = is_listener_shared
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_drain()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_gone(), self._last_calls_s)
-        for listener in sockets or ():
+        for listener in () if self._is_listener_shared else sockets or ():
             await take_the_last(listener)
         await super().shutdown(sockets)
 
@@ -69,9 +75,12 @@ def serve(
     drain_s: float,
     on_drain: Callable[[], None] = lambda: None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    *,
+    is_listener_shared: bool = False,
 ) -> None:
     """Serve until told to stop; return when all is drained, or `drain_s` later at most.
 
+    A listener that is shared stays open in another process: what waits there is that one's.
     Of a refused body up to twice `max_body_bytes` are read, so that its sender sees the refusal.
 
     Requests come in while the app still starts: what they are answered is for the app to say.
@@ -93,8 +102,9 @@ def serve(
         backlog=BACKLOG,
     )
     logging.getLogger("uvicorn.error").addFilter(is_no_cut_off)
+    server = DrainingServer(config, drain_s, on_drain, is_listener_shared=is_listener_shared)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve_in_lifespan(app, DrainingServer(config, drain_s, on_drain), listener))
+        runner.run(serve_in_lifespan(app, server, listener))
 
 
 def is_no_cut_off(record: logging.LogRecord) -> bool:
