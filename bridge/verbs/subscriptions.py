@@ -217,13 +217,16 @@ class SubscriptionDeliveries:
             raise
 
     async def _deliver(self, telling: SubscriptionLease, write: Write) -> None:
-        server = await self._seen_by(telling)
-        if server is None:
-            await self._end(telling)
-            return
         place, has_gap, has_more = telling.cursor, telling.has_gap, True
         while has_more:
-            found = await self._arrivals.after(server.name, telling.hook, place, PAGE, self._kept_s)
+            found = await self._arrivals.after(
+                telling.principal.server, telling.hook, place, PAGE, self._kept_s
+            )
+            # Asked after the events are read: none is told that came when the right was gone.
+            server = await self._seen_by(telling)
+            if server is None:
+                await self._end(telling)
+                return
             if has_gap or found.is_cut:
                 gap: Json = {"type": "gap", "cursor": found.start}
                 await self._tell(telling, new_message_id("gap"), gap, found.start)
