@@ -57,10 +57,9 @@ def worker(
 
     changes = None
     if is_reloading:
-        from bridge.configuration.settings import servers_dir_of
-        from bridge.local.file_changes import changes_at
+        from bridge.configuration.changes import file_changes
 
-        changes = changes_at(servers_dir_of(environ))
+        changes = file_changes(environ)
     configuration = process_configuration(environ, keeps_going=keeps_going)
     settings, servers = configuration.settings, Servers(configuration.servers)
     begin_tracing(environ, "worker")

@@ -23,7 +23,7 @@ from bridge.cli.up import (
     Manner,
     Plan,
     Work,
-    changes_of_servers,
+    changes_of_files,
     greet,
     keep_all,
     plan,
@@ -91,7 +91,7 @@ async def dev(given: Mapping[str, str], asked: Asked) -> None:
 async def _run(
     given: Mapping[str, str], asked: Asked, hangups: Hangups, tunnel: Tunnel | None = None
 ) -> None:
-    changes = changes_of_servers(given)
+    changes = changes_of_files(given)
     answer_changes = changes_at(asked.answers) if asked.answers else None
     log = data_dir_of(given) / "dev.log" if can_draw(given) else None
     if log:

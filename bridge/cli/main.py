@@ -22,7 +22,10 @@ STAND_IN_DRAIN_S = 1.0
 Load = Callable[[], click.Command]
 
 reloading = click.option(
-    "--reload", "is_reloading", is_flag=True, help="Read server files anew when they change."
+    "--reload",
+    "is_reloading",
+    is_flag=True,
+    help="Read server files and alerts anew when they change.",
 )
 keeping_going = click.option(
     "--keep-going", "keeps_going", is_flag=True, hidden=True, help="Serve what files are sound."
@@ -146,10 +149,9 @@ def web(
 
     changes = None
     if is_reloading:
-        from bridge.configuration.settings import servers_dir_of
-        from bridge.local.file_changes import changes_at
+        from bridge.configuration.changes import file_changes
 
-        changes = changes_at(servers_dir_of(environ))
+        changes = file_changes(environ)
     asked = {"BRIDGE_HOST": host, "BRIDGE_PORT": port}
     environ = {
         **environ,

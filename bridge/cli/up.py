@@ -20,7 +20,7 @@ import httpx2
 from bridge.cli.welcome import base_url, welcome
 from bridge.configuration.demo import demo_tokens, missing_folder, with_demo
 from bridge.configuration.load import Configuration, read_configuration, unguarded
-from bridge.configuration.settings import data_dir_of, servers_dir_of
+from bridge.configuration.settings import data_dir_of
 from bridge.errors import ConfigurationError
 from bridge.local.children import Child, Process, Surroundings, keep
 from bridge.local.hangups import Hangups
@@ -122,7 +122,7 @@ async def up(given: Mapping[str, str], *, is_reloading: bool = False) -> None:
         ConfigurationError: it cannot start; nothing was left running.
     """
     hangups = Hangups()
-    changes = changes_of_servers(given) if is_reloading else None
+    changes = changes_of_files(given) if is_reloading else None
     planned = plan(given)
     watching = (partial(reload_at, changes, planned),) if changes else ()
     hearing = partial(hangups.serve, partial(reload, planned))
@@ -168,11 +168,11 @@ async def reload(planned: Plan) -> None:
         child.reload()
 
 
-def changes_of_servers(given: Mapping[str, str]) -> AsyncIterator[None]:
-    """Yield each time that the server files are others than now."""
-    from bridge.local.file_changes import changes_at
+def changes_of_files(given: Mapping[str, str]) -> AsyncIterator[None]:
+    """Yield each time that the server files, or the file of alerts, are others than now."""
+    from bridge.configuration.changes import file_changes
 
-    return changes_at(servers_dir_of(with_demo(given)))
+    return file_changes(with_demo(given))
 
 
 async def reload_at(changes: AsyncIterator[None], planned: Plan) -> None:

@@ -45,15 +45,20 @@ class AlertFile:
         return tuple(map(str, self.findings))
 
 
+def alert_file_of(environ: Mapping[str, str]) -> Path | None:
+    """Return where the file of alerts is, if one is named."""
+    named = environ.get(SETTING, "").strip()
+    return Path(named).expanduser() if named else None
+
+
 def read_alert_file(environ: Mapping[str, str], *files: ServerFiles) -> AlertFile:
     """Read the file that BRIDGE_ALERTS names; nothing wrong in it is ever raised.
 
     Its rules may name what is in any of the server files, sound or not.
     """
-    named = environ.get(SETTING, "").strip()
-    if not named:
+    path = alert_file_of(environ)
+    if path is None:
         return AlertFile()
-    path = Path(named).expanduser()
     if not path.exists():
         return AlertFile(findings=(at(FILE_UNREADABLE, _NOT_THERE, path, 1),))
     try:

@@ -26,6 +26,9 @@ from bridge.formats.json_faults import JsonFault
 Place = tuple[str, ...]
 
 _TAG = "tag:yaml.org,2002:"
+
+REPEATED_MAX = 50_000
+"""So many values may come of aliases: aliases of aliases make millions of a few lines."""
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
@@ -127,6 +130,8 @@ class _Found:
     path: Path
     positions: dict[Place, Position] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    seen: set[yaml.Node] = field(default_factory=set)
+    repeated: int = 0
 
     def invalid(self, where: Position, detail: str) -> Finding:
         return at(FILE_SYNTAX, f"the file is not valid {detail}", self.path, *where)
@@ -137,6 +142,13 @@ class _Found:
     def twice(self, place: Place, where: Position) -> None:
         first = self.positions[place].line
         self.wrong(where, f"{'.'.join(place)} was given in line {first} too", KEY_TWICE)
+
+    def count(self, node: yaml.Node) -> None:
+        self.repeated += node in self.seen
+        self.seen.add(node)
+        if self.repeated > REPEATED_MAX:
+            said = f"aliases (*) repeat more than {REPEATED_MAX:,} values: repeat fewer"
+            raise UnreadableError([at(FILE_SYNTAX, said, self.path, *_position(node.start_mark))])
 
     def finite(self, value: Any, where: Position) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
@@ -170,6 +182,7 @@ def _yaml(text: str, found: _Found) -> Any:
 
 
 def _value(node: yaml.Node, place: Place, found: _Found) -> Any:
+    found.count(node)
     where = _position(node.start_mark)
     kind = node.tag.removeprefix(_TAG)
     if isinstance(node, yaml.MappingNode) and kind == "map":

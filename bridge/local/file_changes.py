@@ -1,8 +1,8 @@
-"""Files that are watched: the server files of a folder, and the Python beneath it."""
+"""Files that are watched: server files, the Python beneath them, and the file of alerts."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -27,18 +27,22 @@ async def code_changes(*folders: Path) -> AsyncIterator[None]:
         yield
 
 
-def changes_at(path: Path) -> AsyncIterator[None]:
+def changes_at(path: Path, *beside: Path) -> AsyncIterator[None]:
     """Yield each time that server files at `path`, or Python beneath, are others than at this call.
 
     `path` is a folder or a file, as BRIDGE_SERVERS names it. It may be replaced as a whole, by a
-    rename or by another target of a link, or be away for a time.
+    rename or by another target of a link, or be away for a time. Of files `beside` it nothing that
+    lies around them is watched.
     """
-    return _changes_since(_stamps(path), path)
+    paths = (path, *beside)
+    return _changes_since(_stamps(paths), paths)
 
 
-async def _changes_since(before: Mapping[Path, Stamp | None], path: Path) -> AsyncIterator[None]:
-    async for is_code in _looks(path):
-        now = await asyncio.to_thread(_stamps, path)
+async def _changes_since(
+    before: Mapping[Path, Stamp | None], paths: Sequence[Path]
+) -> AsyncIterator[None]:
+    async for is_code in _looks(paths[0]):
+        now = await asyncio.to_thread(_stamps, paths)
         if is_code or now != before:
             before = now
             yield
@@ -88,11 +92,15 @@ def _is_code(_change: Change, path: str) -> bool:
     return Path(path).suffix in (CODE, ".lua")
 
 
-def _stamps(path: Path) -> Mapping[Path, Stamp | None]:
+def _stamps(paths: Sequence[Path]) -> Mapping[Path, Stamp | None]:
     """Return what tells one state of the files from the next; what is away has none."""
+    return {file: _stamp(file) for path in paths for file in _files_at(path)}
+
+
+def _files_at(path: Path) -> list[Path]:
     if not path.is_dir():
-        return {path: _stamp(path)}
-    return {file: _stamp(file) for file in path.glob("*") if file.suffix in SUFFIXES}
+        return [path]
+    return [file for file in path.glob("*") if file.suffix in SUFFIXES]
 
 
 def _stamp(path: Path) -> Stamp | None:

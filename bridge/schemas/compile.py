@@ -229,6 +229,8 @@ def _uncompilable(schema: Mapping[str, Any]) -> Iterator[Fault]:
         compile_schema(schema)
     except jsonschema_rs.ValidationError as error:
         yield Fault(pointer_to(error.instance_path), f"cannot be used: {error.message}")
+    except ValueError:  # the library's word for a schema that is too deep for it
+        yield Fault("", "cannot be used: it is nested too deeply")
 
 
 def _bad_references(schema: Mapping[str, Any]) -> Iterator[Fault]:

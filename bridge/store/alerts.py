@@ -65,7 +65,10 @@ class ReceiverRow(NamedTuple):
 
 @dataclass(frozen=True)
 class AlertMessage:
-    """What one receiver is to be told; `value` is what was read as the alert ended, if anything."""
+    """What one receiver is to be told; `value` is what was read as the alert ended, if anything.
+
+    `gone` is why nothing was read then: it is not known whether what the alert is about is over.
+    """
 
     id: str
     what: str
@@ -77,6 +80,7 @@ class AlertMessage:
     said: dict[str, Any]
     value: float | None
     attempt: int
+    gone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,12 @@ async def _lead(steps: Steps, *, process: ProcessId, life_ms: int) -> AlertTurn:
 
 @step("alerts.judge")
 async def _judge(
-    steps: Steps, *, process: ProcessId, readings: list[dict[str, Any]], unread: list[str]
+    steps: Steps,
+    *,
+    process: ProcessId,
+    readings: list[dict[str, Any]],
+    unread: list[str],
+    gone: dict[str, str],
 ) -> list[AlertChange]:
     """Go on from what was read."""
 
@@ -160,14 +169,23 @@ class AlertStore:
         return await _lead(self._steps, process=self._process, life_ms=round(TURN_S * 1000))
 
     async def judge(
-        self, readings: Iterable[AlertReading], unread: Sequence[str]
+        self,
+        readings: Iterable[AlertReading],
+        unread: Sequence[str],
+        gone: Mapping[tuple[str, str], str] | None = None,
     ) -> list[AlertChange]:
         """Go on from what was read; rules that are `unread` stay as they are.
 
-        Whatever else was on record is over. It changes nothing for who has not the turn.
+        Whatever else was on record is over, or looked at no more: `gone` says why, by rule and
+        place. It changes nothing for who has not the turn.
         """
-        read = [asdict(reading) for reading in readings]
-        return await _judge(self._steps, process=self._process, readings=read, unread=list(unread))
+        return await _judge(
+            self._steps,
+            process=self._process,
+            readings=[asdict(reading) for reading in readings],
+            unread=list(unread),
+            gone={f"{rule}|{place}": why for (rule, place), why in (gone or {}).items()},
+        )
 
     async def states(self) -> list[AlertState]:
         """Read what holds, the longest first."""
@@ -246,6 +264,7 @@ def _message(row: OutboxRow) -> AlertMessage:
         said=json.loads(told["said"]),
         value=told.get("value"),
         attempt=row.attempt,
+        gone=told.get("gone"),
     )
 
 

@@ -129,6 +129,24 @@ def _find_beside_records(condition: AlertCondition, seen: WhatIsSeen) -> list[Pl
     raise AssertionError(condition)
 
 
+def taken_away(
+    alerts: Alerts, standing: Iterable[tuple[str, str]], found: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Return which rules with their places are looked at no more though they held, and why.
+
+    An origin that replies go to again is not found any more, and is over.
+    """
+    left = set(standing).difference(found)
+    conditions = {name: rule.when.condition for name, rule in alerts.alerts.items()}
+    return {
+        (rule, place): "the rule is no longer about this"
+        if rule in conditions
+        else "the rule was removed"
+        for rule, place in left
+        if not isinstance(conditions.get(rule), N8nAway)
+    }
+
+
 def kinds_of(processes: Iterable[str]) -> Counter[str]:
     """Count processes by their kinds."""
     return Counter(name.partition("-")[0] for name in processes)

@@ -30,6 +30,7 @@ from bridge.verbs.alert_rules import (
     find,
     hooks_of,
     kinds_of,
+    taken_away,
     windows_of,
 )
 from bridge.verbs.alert_sending import AlertSenders
@@ -160,20 +161,22 @@ class AlertWatch:
 
     async def _judge(self, alerts: Alerts, seen: WhatIsSeen) -> None:
         """Put on record what holds."""
-        readings, unread = list[AlertReading](), list[str]()
+        standing = seen.totals.standing
+        readings, unread, places = list[AlertReading](), list[str](), set[tuple[str, str]]()
         for rule in alerts.alerts.values():
             found = find(rule.when.condition, seen)
             if found is None:
                 unread.append(rule.name)
                 continue
+            places.update((rule.name, each.place) for each in found)
             # Nearly all rules hold nowhere, and nothing is on record of what does not.
-            standing = seen.totals.standing
             readings += [
                 _reading(rule, each)
                 for each in found
                 if each.holds or (rule.name, each.place) in standing
             ]
-        for change in await self._stores.alerts.judge(readings, unread):
+        gone = taken_away(alerts, standing, places)
+        for change in await self._stores.alerts.judge(readings, unread, gone):
             rule_name, place = rule_and_place(change.name)
             logger.log(
                 logging.WARNING if change.what == "firing" else logging.INFO,

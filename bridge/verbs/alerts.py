@@ -44,7 +44,8 @@ def event_of(message: AlertMessage, bridge: str) -> dict[str, Any]:
     """Write what a receiver is told."""
     said = dict(message.said)
     if message.what == "resolved":
-        said |= {"sentence": f"over: {said['sentence']}", "value": message.value}
+        ended = f"no longer looked at, for {message.gone}" if message.gone else "over"
+        said |= {"sentence": f"{ended}: {said['sentence']}", "value": message.value}
     return {
         "type": f"alert.{message.what}",
         "timestamp": instant(message.at_ms),

@@ -53,7 +53,7 @@ class Composed:
             environ |= {"BRIDGE_HOST": address, "BRIDGE_PORT": str(self.port)}
             self.addresses["web"].append(address)
         is_ready = self._answers if is_web else has_started
-        child = Child(name, tuple(service["command"]), environ, self.folder, is_ready)
+        child = Child(name, command_of(service), environ, self.folder, is_ready)
         child.url = f"http://{address}:{self.port}"
         self.children[name] = child
         await child.start()
@@ -75,6 +75,15 @@ class Composed:
         with contextlib.suppress(httpx2.TransportError):
             return (await self.http.get(f"{web.url}/readyz")).is_success
         return False
+
+
+def command_of(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a service runs, with a port of its own for its numbers, as a container has."""
+    own = {
+        "--metrics-port=9100": f"--metrics-port={free_port()}",
+        "--metrics-host=0.0.0.0": "--metrics-host=127.0.0.1",
+    }
+    return tuple(own.get(part, part) for part in service["command"])
 
 
 def outside() -> dict[str, str]:

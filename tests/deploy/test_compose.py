@@ -74,6 +74,14 @@ def test_compose_reads_the_file() -> None:
     assert ran.returncode == 0, ran.stdout
 
 
+def test_the_file_of_alerts_is_found_in_containers_where_it_is_found_beside_the_file() -> None:
+    (named,) = re.findall(r"BRIDGE_ALERTS=(\S+)", (ROOT / "config" / "env.example").read_text())
+    assert named.startswith("config/")
+    for name, service in services({}).items():
+        if name.startswith(("web", "worker")):
+            assert "./config:/bridge/config:ro" in service["volumes"]
+
+
 def test_n8n_is_told_the_address_that_the_bridge_knows_it_by() -> None:
     for dotenv in ({}, {"BRIDGE_N8N_URL": "https://n8n.example.com"}):
         read = services(dotenv)

@@ -64,6 +64,26 @@ def test_the_settings_are_settings_and_the_server_files_are_sound(tmp_path: Path
     assert [str(fault) for fault in errors(check(tmp_path, environ() | secrets))] == []
 
 
+def test_the_file_of_alerts_is_sound_and_lies_where_the_setting_names_it(tmp_path: Path) -> None:
+    setting = re.findall(r"# (BRIDGE_ALERTS): (\S+)", (FOLDER / "settings.yaml").read_text())
+    ((name, path),) = setting
+    (alerts,) = documents("alerts.yaml")
+    file = tmp_path / Path(path).name
+    file.write_text(alerts["data"][file.name])
+    assert "# ALERTS_KEY: " in (FOLDER / "secret.sample.yaml").read_text()
+    (tmp_path / "servers").mkdir()
+    (tmp_path / "servers" / "s.yaml").write_text("name: s\ntitle: S\ndescription: Nothing.\n")
+    secrets = {name: str(file), "ALERTS_KEY": "as-long-as-a-secret-should-be"}
+    found = check(tmp_path / "servers", {"BRIDGE_N8N_URL": "https://n8n.example.com", **secrets})
+    assert [str(fault) for fault in errors(found)] == []
+    for deployment in DEPLOYMENTS:
+        (volume,) = (each for each in pod(deployment)["volumes"] if each["name"] == "alerts")
+        assert volume["configMap"] == {"name": alerts["metadata"]["name"], "optional": True}
+        (container,) = pod(deployment)["containers"]
+        (mount,) = (each for each in container["volumeMounts"] if each["name"] == "alerts")
+        assert mount["mountPath"] == f"/bridge/{Path(path).parent}"
+
+
 def test_the_pods_are_told_of_what_is_there() -> None:
     there = {
         (each["kind"], each["metadata"]["name"])

@@ -160,7 +160,8 @@ async def test_a_change_of_the_file_counts_from_sighup_on(tmp_path: Path) -> Non
             )
             alerting(tmp_path, receiver)
             bridge.webs[0].send_signal(signal.SIGHUP)
-            await receiver.hears("alert.resolved", "waits")
+            ((_, ended),) = await receiver.hears("alert.resolved", "waits")
+            assert ended["sentence"].startswith("no longer looked at, for the rule was removed: ")
 
 
 async def test_a_test_goes_to_the_receivers_of_a_rule_and_says_who_refused(

@@ -49,7 +49,10 @@ async def listening(modern: Modern) -> AsyncIterator[Stream]:
 async def test_a_process_reads_changed_files_anew_only_when_it_is_asked_to(
     folder: Path, redis_url: str, command: str, has_started: str
 ) -> None:
+    alerts = folder.with_name("alerts.yaml")
+    alerts.write_text("receivers: {}\n")
     environ = {
+        "BRIDGE_ALERTS": str(alerts),
         "BRIDGE_SERVERS": str(folder),
         "BRIDGE_REDIS_URL": redis_url,
         "BRIDGE_PORT": str(free_port()),
@@ -62,6 +65,8 @@ async def test_a_process_reads_changed_files_anew_only_when_it_is_asked_to(
             await wait_until(partial(each.has_said, has_started), has_started, START_S)
         (folder / "desk.json").write_text(json.dumps({"name": "desk", "title": "Desk"}))
         await wait_until(partial(asked.has_said, READ[0]), "a reload")
+        alerts.write_text("alerts: none\n")
+        await wait_until(partial(asked.has_said, "server_files.kept"), "the fault of the alerts")
         assert not not_asked.has_said(READ[0])
 
 

@@ -10,6 +10,7 @@ import pytest
 from bridge.models import LeaseToken, ProcessId
 from bridge.store.alerts import AlertMessage, AlertReading, AlertStore
 from bridge.store.keys import PREFIX
+from bridge.verbs.alerts import event_of
 from tests.store.records import WEB, WORKER, Desk
 
 HOLDS = AlertReading(
@@ -109,6 +110,17 @@ async def test_a_rule_that_cannot_be_read_stays_as_it_is_and_one_that_is_gone_is
     assert await judged(alerts, unread=("waits",)) == ""
     assert await judged(alerts) == "resolved"
     assert await alerts.states() == []
+
+
+async def test_the_end_of_what_is_looked_at_no_more_says_why(alerts: AlertStore) -> None:
+    other = replace(HOLDS, id="alt_2", place="support/other")
+    await judged(alerts, HOLDS, other)
+    await alerts.judge([], [], {("waits", "support/ticket"): "the rule was removed"})
+    ended = {each.place: each for each in await told(alerts) if each.what == "resolved"}
+    said = event_of(ended["support/ticket"], "http://bridge")
+    assert said["sentence"] == "no longer looked at, for the rule was removed: it waits"
+    assert said["value"] is None
+    assert event_of(ended["support/other"], "http://bridge")["sentence"] == "over: it waits"
 
 
 async def test_only_who_has_the_turn_judges(alerts: AlertStore, web: Desk) -> None:

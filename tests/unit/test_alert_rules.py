@@ -9,7 +9,7 @@ from bridge.configuration.servers import Server
 from bridge.models import Pause
 from bridge.store.counters import Totals
 from bridge.store.histograms import Counted
-from bridge.verbs.alert_rules import PlaceFound, WhatIsSeen, find, hooks_of
+from bridge.verbs.alert_rules import PlaceFound, WhatIsSeen, find, hooks_of, taken_away
 
 HOOK = {"auth": {"bearer": "a"}}
 WORKFLOW = {"url": "http://n8n/webhook/w"}
@@ -145,3 +145,23 @@ def test_only_the_hooks_that_rules_are_about_are_read() -> None:
     }
     alerts = Alerts.model_validate({"receivers": {"r": {"url": "http://r"}}, "alerts": rules})
     assert hooks_of(alerts, SERVERS) == [("sales", "a")]
+
+
+def test_what_a_file_asks_no_more_is_not_over_but_looked_at_no_more() -> None:
+    rules = {"waits": {"oldest_queued_event": {"older_than": "1m"}}, "away": {"n8n_away": {}}}
+    alerts = Alerts.model_validate(
+        {
+            "receivers": {"people": {"url": "http://people"}},
+            "alerts": {name: {"when": when, "to": ["people"]} for name, when in rules.items()},
+        }
+    )
+    standing = {
+        ("dead", ""),
+        ("waits", "support/a"),
+        ("waits", "support/no-more"),
+        ("away", "http://n8n:3"),  # replies go there again: it is not listed any more
+    }
+    assert taken_away(alerts, standing, [("waits", "support/a")]) == {
+        ("dead", ""): "the rule was removed",
+        ("waits", "support/no-more"): "the rule is no longer about this",
+    }

@@ -100,6 +100,24 @@ def test_yaml_merges_mappings_and_lets_their_own_keys_win(tmp_path: Path) -> Non
     assert document(tmp_path, text).value["c"] == {"x": 3, "y": 1, "z": 2}
 
 
+def test_aliases_of_aliases_are_refused_before_they_have_made_millions(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    (fault,) = faults_of(tmp_path, "\n".join(lines))
+    assert "aliases (*) repeat more than 50,000 values" in fault
+    lines = [f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}'] * 10)}]}}" for n in range(1, 10)]
+    (fault,) = faults_of(tmp_path, "\n".join(["b0: &b0 {x: 1}", *lines]))
+    assert "aliases (*) repeat more than 50,000 values" in fault
+
+
+def test_a_value_is_repeated_by_as_many_aliases_as_a_folder_of_workflows_needs(
+    tmp_path: Path,
+) -> None:
+    schema = ", ".join(f"k{n}: {{type: string}}" for n in range(50))
+    text = f"input: &input {{{schema}}}\n" + "\n".join(f"w{n}: *input" for n in range(200))
+    assert len(document(tmp_path, text).value) == 201
+
+
 def test_a_place_that_the_file_lacks_is_told_at_the_nearest_one_that_it_has(tmp_path: Path) -> None:
     found = document(tmp_path, "a:\n  b: 1\n")
     for place, expected in (

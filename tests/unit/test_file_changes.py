@@ -36,9 +36,9 @@ class Watched:
 
 
 @contextlib.asynccontextmanager
-async def watching(path: Path) -> AsyncIterator[Watched]:
+async def watching(*paths: Path) -> AsyncIterator[Watched]:
     watched = Watched()
-    counting = asyncio.create_task(watched.count(changes_at(path)))
+    counting = asyncio.create_task(watched.count(changes_at(*paths)))
     try:
         yield watched
         assert not counting.done()
@@ -136,3 +136,16 @@ async def test_one_file_is_watched_whatever_it_is_called(tmp_path: Path) -> None
     file.write_text("answers: []\n")
     async with watching(file) as watched:
         await watched.after(lambda: file.write_text("otherwise: leave\n"))
+
+
+async def test_a_file_elsewhere_is_watched_beside_a_folder_also_while_it_is_away(
+    folder: Path, tmp_path: Path
+) -> None:
+    alerts, link = tmp_path / "elsewhere" / "alerts", tmp_path / "alerts.yaml"
+    link.symlink_to(alerts)
+    async with watching(folder, link) as watched:
+        await watched.after(lambda: (folder / "desk.yaml").write_text("name: another\n"))
+        alerts.parent.mkdir()
+        await watched.after(lambda: alerts.write_text("alerts: {}\n"))
+        (alerts.parent / "module.py").touch()
+        assert await watched.after(alerts.unlink) == 1

@@ -1,6 +1,7 @@
 """JSON Schemas: which are sound, and what they say of a value."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,6 +48,14 @@ def test_every_fault_of_a_schema_is_named_once() -> None:
     schema = {"type": "strin", "properties": {"a": 3}, "pattern": "("}
     pointers = [fault.pointer for fault in faults_in_schema(schema)]
     assert sorted(pointers) == ["/pattern", "/properties/a", "/type"]
+
+
+def test_a_schema_that_is_nested_too_deeply_is_a_fault() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(200):
+        schema = {"type": "object", "properties": {"a": schema}}
+    (fault,) = faults_in_schema(schema)
+    assert "nested too deeply" in fault.detail
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Server files as they are now, and what is served of them while some are not sound."""
+"""Files as they are now, and what is served of them while some are not sound."""
 
 import asyncio
 from collections.abc import Mapping
 
+from bridge.configuration.alert_files import AlertFile, read_alert_file
 from bridge.configuration.load import Configuration
-from bridge.configuration.server_files import read_server_files
+from bridge.configuration.server_files import ServerFiles, read_server_files
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import servers_dir_of
 
@@ -19,14 +20,17 @@ class ServedFiles:
 
     async def read(self) -> None:
         """Read the files anew."""
-        folder = servers_dir_of(self._environ)
-        files = await asyncio.to_thread(read_server_files, folder, self._environ)
+        files, alerts = await asyncio.to_thread(self._read)
         found = {
             name: self.servers[name] if self.servers.get(name) == server else server
             for name, server in files.servers.items()
         }
         self.servers = {**self.servers, **found} if files.faults else found
-        self.faults = files.faults
+        self.faults = files.faults + alerts.faults
+
+    def _read(self) -> tuple[ServerFiles, AlertFile]:
+        files = read_server_files(servers_dir_of(self._environ), self._environ)
+        return files, read_alert_file(self._environ, files)
 
 
 def past_stand_in(servers: Mapping[str, Server], stand_in_url: str) -> tuple[str, ...]:

@@ -31,11 +31,12 @@ function alerts.lead(process, life_ms)
 end
 
 -- Go on from what was read: each reading is {rule, place, id, holds, for_ms, repeat_ms, to, value,
--- said}. Rules that are `unread` stay as they are, and what has neither is over. Only who has the
--- turn may: what a process read before it stood still for a while is no longer so. Returns what
--- has begun to fire, and what is over.
--- step alerts.judge(process, readings: json, unread: json) -> [{name, what}]
-function alerts.judge(process, readings, unread)
+-- said}. Rules that are `unread` stay as they are, and what has neither is over, or looked at no
+-- more, for the reason that `gone` has by its name. Only who has the turn may: what a process read
+-- before it stood still for a while is no longer so. Returns what has begun to fire, and what is
+-- over.
+-- step alerts.judge(process, readings: json, unread: json, gone: json) -> [{name, what}]
+function alerts.judge(process, readings, unread, gone)
   local states, began = alerts.states(), {}
   if alerts.turn() ~= process then return began end
   for _, reading in ipairs(readings) do
@@ -53,7 +54,7 @@ function alerts.judge(process, readings, unread)
   local is_unread = {}
   for _, rule in ipairs(unread) do is_unread[rule] = true end
   for name, state in pairs(states) do
-    local what = not is_unread[name:match('^(.-)|')] and alerts.finish(name, state)
+    local what = not is_unread[name:match('^(.-)|')] and alerts.finish(name, state, nil, gone[name])
     if what then began[#began + 1] = {name = name, what = what} end
   end
   redis.call('EXPIRE', keys.alerts(), alerts.KEPT_S)
@@ -96,19 +97,19 @@ function alerts.hold(name, state, reading)
 end
 
 -- End what holds no more. Returns `resolved` where its receivers were told of it.
-function alerts.finish(name, state, value)
+function alerts.finish(name, state, value, gone)
   redis.call('HDEL', keys.alerts(), name)
   if not state.fired_at then return end
-  alerts.tell(name, state, 'resolved', 'resolved', value)
+  alerts.tell(name, state, 'resolved', 'resolved', value, gone)
   return 'resolved'
 end
 
 -- Leave each receiver of a state a message.
-function alerts.tell(name, state, what, mark, value)
+function alerts.tell(name, state, what, mark, value, gone)
   local rule, place = name:match('^(.-)|(.*)$')
   local message = cjson.encode({id = state.id .. '_' .. mark, what = what, alert = state.id,
     rule = rule, place = place, since = state.since, at = clock.now_ms, said = state.said,
-    value = value})
+    value = value, gone = gone})
   for _, receiver in ipairs(state.to) do alert_outbox.push(receiver, message) end
 end
 
