@@ -77,7 +77,8 @@ class Changes:
             TransientError: Redis is away.
         """
         if watched not in self._stands:
-            self._stands |= await self._read([watched])
+            # What the first of two found holds: the other's may have changed since.
+            self._stands = await self._read([watched]) | self._stands
         self._watchers[watched] += 1
         if not self._is_looking:
             self._is_looking = True
