@@ -91,15 +91,14 @@ async def redis_url(valkey: EmbeddedValkey) -> AsyncIterator[str]:
 
 async def strays(client: Redis) -> list[str]:
     """Name the bridge's keys that are of no family, of another type, or have no death date."""
-    return [
-        fault
-        async for key in client.scan_iter(f"{PREFIX}*")
-        if (
-            fault := fault_of(
-                fsdecode(key), fsdecode(await client.type(key)), await client.ttl(key)
-            )
-        )
-    ]
+    async with client.pipeline(transaction=False) as asked:
+        keys = [fsdecode(key) async for key in client.scan_iter(f"{PREFIX}*", count=1000)]
+        for key in keys:
+            asked.type(key)
+            asked.ttl(key)
+        told = await asked.execute()
+    types, ttls = map(fsdecode, told[::2]), told[1::2]
+    return [fault for fault in map(fault_of, keys, types, ttls) if fault]
 
 
 def fault_of(key: str, type_: str, ttl_s: int) -> str | None:
