@@ -12,7 +12,7 @@ from bridge.local.ports import listen
 from bridge.net.request_limits import LimitedProtocol
 from bridge.net.serve import DrainingServer
 
-START_S = 10.0
+START_S = 30.0
 DRAIN_S = 0.2
 
 

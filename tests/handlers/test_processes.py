@@ -155,7 +155,7 @@ async def test_a_handler_that_takes_too_long_is_cancelled(
     caplog.set_level(logging.INFO, "bridge")
     await call(processes, server=SERVER, deed="sleep")
 
-    outcome = await call(processes, server=SERVER, deed="sleep", seconds=60, timeout_s=0.2)
+    outcome = await call(processes, server=SERVER, deed="sleep", seconds=60, timeout_s=1)
 
     assert isinstance(outcome, MaybeRun)
     assert outcome.reason == "the handler did not end in time"
@@ -173,7 +173,7 @@ async def test_a_handler_that_ignores_its_end_has_its_process_replaced_and_harms
     beside = asyncio.create_task(
         call(processes, server=SERVER, deed="sleep", value="beside", seconds=3)
     )
-    insisting = call(processes, server=SERVER, deed="insist", seconds=60, timeout_s=0.5)
+    insisting = call(processes, server=SERVER, deed="insist", seconds=60, timeout_s=1)
     assert isinstance(await insisting, MaybeRun)
     pids = {record.pid for record in caplog.records if record.msg == "handler.output"}  # type: ignore[attr-defined]
 

@@ -56,7 +56,7 @@ class Worker:
 
     async def heard(self) -> tuple[Head, bytes]:
         """Return the next message."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await anext(self._messages)
 
     def leave(self) -> None:
@@ -72,7 +72,7 @@ async def worker_of(asked: Head = ASKED) -> AsyncIterator[Worker]:
     worker.send(asked)
     yield worker
     worker.leave()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await worker.serving
 
 

@@ -116,9 +116,15 @@ class Browser:
 
     async def open(self, url: str) -> None:
         """Open an address; return once all of it is there."""
-        self._loaded.clear()
         self.url = url
-        await self.ask("Page.navigate", url=url)
+        async with self.loading():
+            await self.ask("Page.navigate", url=url)
+
+    @contextlib.asynccontextmanager
+    async def loading(self) -> AsyncIterator[None]:
+        """Return once all of the page is there that the block leads to."""
+        self._loaded.clear()
+        yield
         await asyncio.wait_for(self._loaded.wait(), LOADED_WITHIN_S)
 
     async def run(self, script: str) -> Any:

@@ -25,10 +25,12 @@ async def test_all_are_woken_in_turn_and_who_joins_now_comes_last() -> None:
     every = [f"keepalive:{number}" for number in range(TURNS)]
     with signals.subscribed(*every) as woken:
         running = asyncio.create_task(keepalives.run())
-        told = [name for _ in range(TURNS) for name in await woken.notified()]
+        told: list[str] = []
+        while len(told) < TURNS:  # a loop that is late has several at once
+            told += await woken.notified()
         running.cancel()
-    assert sorted(told) == every
-    assert told[-1] == joined
+    assert sorted(told[:TURNS]) == every
+    assert told[TURNS - 1] == joined
 
 
 async def test_turns_that_the_loop_was_late_for_are_made_up() -> None:
@@ -38,5 +40,7 @@ async def test_turns_that_the_loop_was_late_for_are_made_up() -> None:
         running = asyncio.create_task(keepalives.run())
         await first.notified()
         hold_the_loop(TURNS * TICK_S)
-        assert await last.wait(TICK_S)
+        for _ in range(10 * TURNS):
+            await asyncio.sleep(0)  # none of them waits for a time
+        assert await last.wait(0)
         running.cancel()

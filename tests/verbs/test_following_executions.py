@@ -86,7 +86,7 @@ async def test_the_execution_is_on_record_before_anyone_looks_at_it(
 
     assert (await read(web, call.call_id)).execution == "41"
     await web.mcp.calls.cancel(call.call_id, ALICE)
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 20)
     assert watching.was_cancelled
 
 

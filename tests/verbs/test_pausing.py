@@ -66,7 +66,7 @@ async def test_a_worker_leaves_a_call_that_an_operator_takes_back(
     work = asyncio.create_task(worker.workers.runs.run(call.call_id, n8n, N8n().look))
     await wait_until(lambda: n8n.asked, "the call is sent")
     await pause(web, "desk/twice", Begun.RELEASE)
-    await asyncio.wait_for(work, 5)
+    await asyncio.wait_for(work, 20)
     assert await status(web, call.call_id) == "queued"
 
 

@@ -34,6 +34,13 @@ async def status(runtime: Runtime, event_id: EventId) -> EventStatus:
     return (await runtime.mcp.events.find("desk", event_id)).status
 
 
+@pytest.fixture
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave it to the wakes to tell takers, for a look would find out too."""
+    monkeypatch.setattr("bridge.verbs.takers.LOOK_AGAIN_S", 600)
+
+
+@pytest.mark.usefixtures("no_looks")
 async def test_a_taker_waits_for_an_event_that_another_process_receives(
     web: Runtime, worker: Runtime
 ) -> None:
@@ -42,7 +49,7 @@ async def test_a_taker_waits_for_an_event_that_another_process_receives(
 
     event_id = await send(worker)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         taken = await taking
     assert taken
     assert taken.event.event_id == event_id
@@ -80,6 +87,7 @@ async def test_a_taker_that_waits_for_one_hook_lets_others_pass(web: Runtime) ->
     assert waited.event.event_id == alarm
 
 
+@pytest.mark.usefixtures("no_looks")
 async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_gone(
     web: Runtime, settings: Settings
 ) -> None:
@@ -91,7 +99,7 @@ async def test_a_taker_is_served_as_soon_as_the_process_of_the_one_before_it_is_
         event_id = await send(web)
         assert not taking.done()
 
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         taken = await taking
     assert taken
     assert taken.event.event_id == event_id

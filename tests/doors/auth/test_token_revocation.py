@@ -68,7 +68,7 @@ async def test_open_streams_of_every_wire_end_with_their_token(
             http.stream("GET", f"{far}/mcp/desk", headers=session.headers) as standing,
         ):
             await revoke_all(runtime)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await modern.aread()
                 await standing.aread()
                 assert [event async for event in pipe.stream if event.data] == []

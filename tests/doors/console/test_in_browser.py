@@ -51,8 +51,9 @@ class Screen:
         await self.shows("main#content")
 
     async def click(self, selector: str) -> None:
-        """Click what is there, and let the page that comes of it load."""
-        await self.chromium.run(f"document.querySelector('{selector}').click()")
+        """Click what leads to a page; return once that is there, for a click before it is lost."""
+        async with self.chromium.loading():
+            await self.chromium.run(f"document.querySelector('{selector}').click()")
 
     async def shows(self, selector: str, text: str = "") -> None:
         """Wait until something is there, and a text in it."""
@@ -233,7 +234,7 @@ async def test_a_list_takes_in_what_comes_and_says_it_where_somebody_reads(scree
     third = await desk.send({})
     await screen.shows(".news", "1 new")
     assert await run("getSelection().toString()") == first
-    await screen.click(".news")
+    await run("document.querySelector('.news').click()")
     await screen.shows(f"#{third}")
     assert await run("document.querySelector('.news')") is None
 

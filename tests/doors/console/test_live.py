@@ -23,7 +23,7 @@ from tests.doors.console.operating import OPERATOR, TOKENS, VIEWER, Desktop
 from tests.serving import serving
 from tests.waiting import commands, wait_until
 
-WITHIN_S = 5
+WITHIN_S = 15
 """How long a busy machine may take; how soon it is usually is said by the performance page."""
 
 
@@ -126,21 +126,20 @@ async def test_a_record_hears_of_what_happens_to_it_and_of_nothing_else(redis_ur
 
 @pytest.mark.parametrize("pace", ["nan", "-inf", "0", "-1"])
 async def test_no_page_asks_for_more_than_that(redis_url: str, pace: str) -> None:
-    async with (
-        served(redis_url, keepalive_s=0.1) as desk,
-        following(desk, f"events&pace={pace}") as page,
-    ):
+    async with served(redis_url, keepalive_s=0.1) as desk:
         began_at = time.monotonic()
-        await wait_until(lambda: len(page.heard) > 1, "a sign of life")
-        assert time.monotonic() - began_at > 0.9
+        async with following(desk, f"events&pace={pace}") as page:
+            await wait_until(lambda: len(page.heard) > 1, "a sign of life")
+            assert time.monotonic() - began_at > 0.9
 
 
 async def test_a_page_hears_once_a_second_at_most_however_much_happens(redis_url: str) -> None:
-    async with served(redis_url) as desk, following(desk, "events") as page:
+    async with served(redis_url) as desk:
         began_at = time.monotonic()
-        while page.changes() < 4:
-            await desk.send({})
-        assert time.monotonic() - began_at > 2.8
+        async with following(desk, "events") as page:
+            while page.changes() < 4:
+                await desk.send({})
+            assert time.monotonic() - began_at > 2.8
 
 
 async def test_what_redis_is_asked_does_not_grow_with_those_who_watch(redis_url: str) -> None:
@@ -215,8 +214,12 @@ async def test_a_login_and_a_process_have_so_many_streams_and_no_more(
             async with following(desk, "now") as of_another, following(desk, "now") as beyond:
                 assert (of_another.status, beyond.status) == (200, 503)
         await desk.log_in(OPERATOR)
-        async with following(desk, "now") as later:
-            assert later.status == 200
+
+        async def has_room() -> bool:
+            async with following(desk, "now") as later:
+                return later.status == 200
+
+        await wait_until(has_room, "the ends of the others are seen")
 
 
 async def test_what_nobody_can_watch_is_refused(redis_url: str) -> None:
