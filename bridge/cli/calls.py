@@ -35,7 +35,8 @@ from bridge.log import OPERATOR, audit
 from bridge.models import Call, CallStatus
 from bridge.verbs.bulk_records import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
-from bridge.verbs.records import RecordKind, Records
+from bridge.verbs.record_search import RecordKind
+from bridge.verbs.records import Records
 from bridge.verbs.running_again import read_arguments
 
 COLUMNS = "call_id server principal workflow status paused_since attempt created_at duration_ms"

@@ -37,7 +37,8 @@ from bridge.log import OPERATOR, audit
 from bridge.models import Body, Event, EventStatus
 from bridge.verbs.bulk_records import POSSIBLE, ActKind
 from bridge.verbs.operators import RecordFilter
-from bridge.verbs.records import RecordKind, Records
+from bridge.verbs.record_search import RecordKind
+from bridge.verbs.records import Records
 
 COLUMNS = "event_id server hook status paused_since attempt received_at reply.status"
 LISTED = Listed(RecordKind.EVENTS, Records.events, event_row, COLUMNS, "event_id")

@@ -11,7 +11,8 @@ from bridge.cli.options import Chosen, Shown
 from bridge.cli.output import print_json, print_rows
 from bridge.formats.times import PastMoment
 from bridge.models import instant
-from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch, SearchBudget
+from bridge.verbs.record_search import RecordKind, RecordPage, RecordSearch, SearchBudget
+from bridge.verbs.records import Records
 
 PATIENCE = SearchBudget(30.0)
 """For how long one command looks for records before it says how far it came."""

@@ -20,7 +20,7 @@ from bridge.formats.times import PastMoment
 from bridge.models import Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.operators import RecordFilter
-from bridge.verbs.records import RecordKind, RecordSearch
+from bridge.verbs.record_search import RecordKind, RecordSearch
 
 WIDE = 200
 Row = Mapping[str, object]

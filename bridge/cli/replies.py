@@ -13,7 +13,8 @@ from bridge.cli.options import as_json as json_option
 from bridge.cli.output import listed_reply_row, print_record, reply_row
 from bridge.models import EventId, ReplyStatus, instant
 from bridge.verbs.bulk_records import ActKind
-from bridge.verbs.records import REPLIED, RecordKind, Records
+from bridge.verbs.record_search import REPLIED, RecordKind
+from bridge.verbs.records import Records
 
 COLUMNS = "event_id server hook status attempts last_failure"
 LISTED = Listed(RecordKind.REPLIES, Records.replies, listed_reply_row, COLUMNS, "event_id")

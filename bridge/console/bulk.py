@@ -11,7 +11,7 @@ from bridge.errors import MalformedError
 from bridge.log import audit
 from bridge.verbs.bulk_records import POSSIBLE, ActKind, Bulk
 from bridge.verbs.bulks import MOST
-from bridge.verbs.records import RecordKind
+from bridge.verbs.record_search import RecordKind
 
 LISTINGS: Mapping[str, Listing] = {each.kind: each for each in (EVENTS, CALLS, REPLIES)}
 FILTERS = ("q", "server", "hook", "workflow", "status", "principal", "since", "until", "bulk")

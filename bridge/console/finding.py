@@ -10,7 +10,7 @@ from bridge.console.listing import IDS_ALONE, LOOK, ROWS, TEXT_CHARS_MAX, is_id
 from bridge.console.visits import Visit
 from bridge.errors import MalformedError
 from bridge.models import Call, Event
-from bridge.verbs.records import RecordSearch, SearchBudget
+from bridge.verbs.record_search import RecordSearch, SearchBudget
 
 EACH = SearchBudget(LOOK.within_s / 3, 10)
 """For how long events are looked through for an id, and calls as long."""

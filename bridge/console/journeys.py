@@ -14,7 +14,7 @@ from bridge.console.visits import Visit, root_of
 from bridge.formats.json_text import spell
 from bridge.models import Call, Event, Moment, Timeline, instant
 from bridge.n8n.reply_address import link_to
-from bridge.verbs.records import RecordPage, RecordSearch
+from bridge.verbs.record_search import RecordPage, RecordSearch
 
 NEIGHBOURS_MAX = 20
 LOOKED_AT_MAX = 5

@@ -16,12 +16,13 @@ from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.cursors import order_after
 from bridge.formats.times import moment
 from bridge.models import CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
-from bridge.verbs.records import RecordPage, Records, RecordSearch, SearchBudget
+from bridge.verbs.record_search import RecordPage, RecordSearch, SearchBudget
+from bridge.verbs.records import Records
 from bridge.web.problems import status_of
 
 ROWS = 50
 TEXT_CHARS_MAX = 200
-LOOK = SearchBudget(0.05, 20)
+LOOK = SearchBudget(0.04, 20)
 """For how long a page looks for records before it shows what it has found, and looks on."""
 FOLLOWED_SHARE = 0.025
 """How much of its time Redis may spend on finding a list anew for one who follows it."""

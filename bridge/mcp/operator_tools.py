@@ -41,7 +41,7 @@ from bridge.mcp.tools import (
 )
 from bridge.verbs.bulk_records import BulkStatus
 from bridge.verbs.record_filters import STATUSES, read_filter
-from bridge.verbs.records import RecordKind, RecordSearch
+from bridge.verbs.record_search import RecordKind, RecordSearch
 
 FILTER = ("server", "hook", "workflow", "status", "principal", "text", "since", "until", "bulk_id")
 WAITS = "a worker does it: call bulk_status until status is done"

@@ -13,7 +13,7 @@ from bridge.models import Call, Event, Pause, Timeline, instant, paused_since
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.bulk_records import Bulk
 from bridge.verbs.operating import OperatorVerbs
-from bridge.verbs.records import RecordKind
+from bridge.verbs.record_search import RecordKind
 
 _ID = re.compile(r"(evt|call)_[\w-]*")
 HIDDEN = "a viewer sees no payloads, arguments, results and summaries, and looks for ids alone"

@@ -120,6 +120,8 @@ KEYS = (
     Key(
         "callers", "callers", "zset", "calls", False, "three times result_ttl_s after the last call"
     ),
+    Key("fresh_callers", "fresh_callers", "zset", "calls", False, "once their calls are gathered"),
+    Key("call_servers", "call_servers", "zset", "calls", False, "never: there are few of them"),
     Key("calls_of", "calls_of:{server}", "zset", "calls", True, "with the lists it is made of"),
     Key("gathered", "gathered", "string", "calls", False, "never: how far those are whole"),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),

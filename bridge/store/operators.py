@@ -53,6 +53,11 @@ async def _totals(steps: Steps) -> list[str]:
     """Name every total that was ever counted."""
 
 
+@step("operators.call_servers")
+async def _call_servers(steps: Steps) -> list[str]:
+    """Name the servers that have had calls."""
+
+
 @step("operators.callers")
 async def _callers(steps: Steps) -> list[str]:
     """Name the principals whose calls may still be on record, as JSON."""
@@ -123,6 +128,10 @@ class OperatorStore:
     async def _counted(self, total: str) -> list[tuple[str, str]]:
         counted = [name.split("|") for name in await _totals(self._steps)]
         return sorted({(name[1], name[2]) for name in counted if name[0] == total})
+
+    async def call_servers(self) -> list[str]:
+        """Name every server that has had calls, configured or not."""
+        return await _call_servers(self._steps)
 
     async def callers(self) -> list[Principal]:
         """Name every principal whose calls may still be on record."""

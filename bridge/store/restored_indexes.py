@@ -51,6 +51,7 @@ def _call(record: KeptRecord, now_ms: int) -> Iterator[IndexEntry]:
     caller = json.dumps([server, principal], separators=(",", ":"), ensure_ascii=False)
     # The steps write it with cjson, which escapes slashes.
     yield IndexEntry("callers", caller.replace("/", r"\/"), int(call["created_at"]))
+    yield IndexEntry("call_servers", server, int(call["created_at"]))
     if call["status"] in ("queued", "running"):
         yield IndexEntry("due_calls", call_id, now_ms)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bridge.models import BulkId, CallStatus, EventStatus, ReplyStatus, instant
 from bridge.store.bulks import BulkRow
-from bridge.verbs.records import RecordKind
+from bridge.verbs.record_search import RecordKind
 
 
 class ActKind(StrEnum):

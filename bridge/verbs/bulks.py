@@ -21,7 +21,8 @@ from bridge.store.bulks import BulkStore, BulkTurn, NewBulk, check_of
 from bridge.verbs.bulk_records import POSSIBLE, ActKind, Became, Bulk, described_filter
 from bridge.verbs.operators import EXPIRED
 from bridge.verbs.pausing import CANCELLED
-from bridge.verbs.records import RecordKind, Records, RecordSearch
+from bridge.verbs.record_search import RecordKind, RecordSearch
+from bridge.verbs.records import Records
 from bridge.verbs.running_again import RunningAgain
 
 MOST = 200_000

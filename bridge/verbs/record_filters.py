@@ -6,7 +6,7 @@ from bridge.errors import Fault, InvalidError
 from bridge.formats.times import MOMENT_RULE, moment
 from bridge.models import CallStatus, EventStatus, Json
 from bridge.verbs.operators import Operators
-from bridge.verbs.records import REPLIED, RecordKind, RecordSearch
+from bridge.verbs.record_search import REPLIED, RecordKind, RecordSearch
 
 PART = {RecordKind.EVENTS: "hook", RecordKind.CALLS: "workflow", RecordKind.REPLIES: "hook"}
 """What of a server each kind of record belongs to."""

@@ -13,7 +13,7 @@ from bridge.net.request_body import read_body
 from bridge.verbs.bulk_records import ActKind
 from bridge.verbs.bulks import MOST
 from bridge.verbs.record_filters import read_filter
-from bridge.verbs.records import RecordKind
+from bridge.verbs.record_search import RecordKind
 from bridge.web.events import operators_runtime
 
 BROKEN = "the body is not as it may be"

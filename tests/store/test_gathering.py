@@ -2,15 +2,18 @@
 
 import asyncio
 
+from bridge.configuration.servers import Server
 from bridge.models import Principal
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
-from bridge.verbs.records import Records, RecordSearch
+from bridge.verbs.record_search import RecordSearch
+from bridge.verbs.records import Records
 from tests.store.call_records import new_call
 from tests.store.records import ALICE, BOB, STRANGER, Desk
 
 SUPPORT = "{bridge}:calls_of:support"
 SALES = "{bridge}:calls_of:sales"
+FRESH, SERVERS = "{bridge}:fresh_callers", "{bridge}:call_servers"
 
 
 async def test_calls_of_all_principals_are_in_the_list_of_their_server(web: Desk) -> None:
@@ -83,3 +86,32 @@ async def test_the_list_does_not_grow_with_calls_that_are_gone(web: Desk) -> Non
 
     ids = [call.call_id.encode() for call in new]
     assert await web.redis.zrange(SUPPORT, 0, -1) == ids
+
+
+async def test_a_principal_is_looked_at_only_while_its_calls_are_not_gathered(web: Desk) -> None:
+    operators = OperatorStore(web.steps)
+    await web.calls.create(new_call(ALICE))
+    await web.redis.incrby("{bridge}:order", 2_000_000)  # as if two seconds had passed
+    await web.calls.create(new_call(BOB))
+    assert await web.redis.zrange(FRESH, 0, -1) == [b'["support","alice"]', b'["support","bob"]']
+
+    await operators.gather_calls()
+
+    assert await web.redis.zrange(FRESH, 0, -1) == [b'["support","bob"]']
+
+
+async def test_calls_of_an_earlier_version_or_a_backup_are_found_before_they_are_gathered(
+    web: Desk,
+) -> None:
+    made = [(await web.calls.create(new_call(who))).call_id for who in (ALICE, STRANGER)]
+    await web.redis.delete(FRESH, SERVERS)
+    operators = OperatorStore(web.steps)
+    found = await Records(
+        SearchStore(web.steps), operators, {"support": Server(name="support")}
+    ).calls(RecordSearch(), 100)
+    assert [call.call_id for call in found.rows] == made[:1]
+
+    await operators.gather_calls()
+
+    found = await Records(SearchStore(web.steps), operators, {}).calls(RecordSearch(), 100)
+    assert [call.call_id for call in found.rows] == made[::-1]

@@ -21,7 +21,8 @@ from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
-from bridge.verbs.records import RecordKind, RecordPage, Records, RecordSearch
+from bridge.verbs.record_search import RecordKind, RecordPage, RecordSearch
+from bridge.verbs.records import Records
 from tests.store.call_records import new_call
 from tests.store.machine import StoreMachine, check
 from tests.store.records import ALICE, SERVER, held, new_event, wish

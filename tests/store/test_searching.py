@@ -10,7 +10,8 @@ from bridge.models import CallStatus, Event, LeaseToken, Principal, ReplyStatus
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
 from bridge.store.tokens import TokenStore
-from bridge.verbs.records import RecordKind, Records, RecordSearch, SearchBudget
+from bridge.verbs.record_search import RecordKind, RecordSearch, SearchBudget
+from bridge.verbs.records import Records
 from tests.store.call_records import new_call, run
 from tests.store.records import ADDRESS, ALICE, BOB, HOSTILE, STRANGER, Desk
 

@@ -12,7 +12,7 @@ from bridge.runtime import Runtime
 from bridge.store import bulks as store
 from bridge.verbs.bulk_records import ActKind, Became, Bulk, BulkStatus
 from bridge.verbs.bulks import Bulks
-from bridge.verbs.records import RecordKind, RecordSearch
+from bridge.verbs.record_search import RecordKind, RecordSearch
 from tests.verbs.desk import ADDRESS, ALICE, answered, send, start, take
 
 EVENTS, CALLS, REPLIES = RecordKind.EVENTS, RecordKind.CALLS, RecordKind.REPLIES

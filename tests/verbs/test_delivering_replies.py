@@ -18,7 +18,7 @@ from bridge.n8n.outcomes import (
 )
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.runtime import Runtime
-from bridge.verbs.records import RecordSearch
+from bridge.verbs.record_search import RecordSearch
 from tests.verbs.desk import ADDRESS, answered
 
 

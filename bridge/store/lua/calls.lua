@@ -105,15 +105,21 @@ function calls.write(new)
     arguments = new.arguments, trace = new.trace}
 end
 
--- Have a new call in the list of its principal. What is old goes from it once in a while.
+-- Have a new call in the list of its principal, who is noted, by the end of the second, as one with
+-- calls that were not gathered yet. What is old goes from the list once in a while, which is looked
+-- after at the first call behind a gathering.
 function calls.index(new, order)
   local index, callers = keys.calls(new.server, new.caller), keys.callers()
+  local caller = cjson.encode({new.server, new.caller})
+  local second_ends = clock.digits(math.floor(order / 1000000) * 1000000 + 1000000)
   redis.call('ZADD', index, order, new.call_id)
-  if redis.call('TTL', index) >= 2 * new.ttl_s then return end
+  local is_first = redis.call('ZADD', keys.fresh_callers(), second_ends, caller) == 1
+  if not is_first or redis.call('TTL', index) >= 2 * new.ttl_s then return end
   redis.call('EXPIRE', index, 3 * new.ttl_s)
   redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * new.ttl_s)
-  redis.call('ZADD', callers, clock.now_ms, cjson.encode({new.server, new.caller}))
+  redis.call('ZADD', callers, clock.now_ms, caller)
   redis.call('ZREMRANGEBYSCORE', callers, '-inf', clock.now_ms - 3000 * new.ttl_s)
+  redis.call('ZADD', keys.call_servers(), 'NX', clock.now_ms, new.server)
 end
 
 -- Is this secret the call's own?

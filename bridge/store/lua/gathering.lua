@@ -11,9 +11,21 @@ function gathering.upto() return tonumber(redis.call('GET', keys.gathered()) or 
 -- Principals that may have calls on record, each with the list of their calls: all, or those that
 -- are ranked between two scores.
 function gathering.callers(behind, last)
+  return gathering.ranked(keys.callers(), behind or '-inf', last or '+inf')
+end
+
+-- Those that may have calls which were not gathered yet: who has made any since, of which there are
+-- few. Where nothing has been gathered it is all of them.
+function gathering.fresh_callers()
+  local upto = gathering.upto()
+  if upto == 0 then return gathering.callers() end
+  return gathering.ranked(keys.fresh_callers(), '(' .. clock.digits(upto), '+inf')
+end
+
+-- The principals of an index that are ranked between two scores.
+function gathering.ranked(index, behind, last)
   local callers = {}
-  local named = redis.call('ZRANGEBYSCORE', keys.callers(), behind or '-inf', last or '+inf')
-  for i, caller in ipairs(named) do
+  for i, caller in ipairs(redis.call('ZRANGEBYSCORE', index, behind, last)) do
     local at = cjson.decode(caller)
     callers[i] = {server = at[1], calls = keys.calls(at[1], at[2])}
   end
@@ -64,6 +76,15 @@ function gathering.add(caller, page)
   if redis.call('TTL', list) < life_s then redis.call('EXPIRE', list, life_s) end
 end
 
+-- Note the servers of callers: those that were noted by none, an earlier version's, with them.
+function gathering.note_servers(callers)
+  local servers = {}
+  for _, caller in ipairs(callers) do servers[caller.server] = true end
+  for server in pairs(servers) do
+    redis.call('ZADD', keys.call_servers(), 'NX', clock.now_ms, server)
+  end
+end
+
 -- Gather the new calls of at most `most` principals behind a score, and at most `limit` of them:
 -- where there are more, those of a shorter time. A principal whose score rises meanwhile is met
 -- again. Once the last of them is done, all is gathered up to `upto`, which is the
@@ -75,6 +96,7 @@ function gathering.gather(behind, upto, most, limit)
   upto = tonumber(upto) or clock.last_order
   local last, has_more = gathering.last_of(behind, most)
   local callers = last and gathering.callers(behind, last) or {}
+  gathering.note_servers(callers)
   if from == 0 then from = gathering.beginning(callers) end
   local found = gathering.between(callers, from, upto, limit)
   while not found do
@@ -84,6 +106,7 @@ function gathering.gather(behind, upto, most, limit)
   for _, new in ipairs(found) do gathering.add(new.caller, new.page) end
   if not has_more and upto > gathering.upto() then
     redis.call('SET', keys.gathered(), clock.digits(upto))
+    redis.call('ZREMRANGEBYSCORE', keys.fresh_callers(), '-inf', clock.digits(upto))
   end
   local next = has_more and '(' .. last or nil
   return {behind = next, upto = clock.digits(upto), is_cut = is_cut}

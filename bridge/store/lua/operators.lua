@@ -17,6 +17,10 @@ function operators.now_ms() return clock.now_ms end
 -- step operators.totals() -> [text]
 function operators.totals() return redis.call('HKEYS', keys.counters()) end
 
+-- Name the servers that have had calls.
+-- step operators.call_servers() -> [text]
+function operators.call_servers() return redis.call('ZRANGE', keys.call_servers(), 0, -1) end
+
 -- Name the principals whose calls may still be on record, each as JSON.
 -- step operators.callers() -> [text]
 function operators.callers() return redis.call('ZRANGE', keys.callers(), 0, -1) end

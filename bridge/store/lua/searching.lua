@@ -131,7 +131,7 @@ function searching.lists(wanted, before)
   end
   if is_gathered or not next(wanted.servers) then return found end
   local since = clock.digits(math.max(upto + 1, tonumber(wanted.since)))
-  for _, caller in ipairs(gathering.callers()) do
+  for _, caller in ipairs(gathering.fresh_callers()) do
     if wanted.servers[caller.server] and redis.call('ZCOUNT', caller.calls, since, '+inf') > 0 then
       found[#found + 1] = merging.source(caller.calls, before, since)
     end

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
 from bridge.store.searching import LOOK_AT
-from bridge.verbs.records import SearchBudget
+from bridge.verbs.record_search import SearchBudget
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, Desktop

@@ -86,6 +86,20 @@ async def test_a_list_asks_the_same_of_redis_however_many_records_there_are(redi
         assert after[path] <= count * 1.2, (before, after)
 
 
+async def test_a_list_asks_the_same_of_redis_however_many_principals_there_are(
+    redis_url: str,
+) -> None:
+    async with desktop(redis_url) as desk, Redis.from_url(redis_url) as redis:
+        await desk.log_in()
+        await crowd(desk.door.runtime, 2 * ROWS, READERS)
+        before = await cost(desk, redis, "/calls")
+        await crowd(desk.door.runtime, 10 * ROWS, 10 * ROWS)
+        await redis.incrby("{bridge}:order", 2_000_000)  # as if two seconds had passed
+        await crowd(desk.door.runtime, READERS, READERS)
+        after = await cost(desk, redis, "/calls")
+    assert after <= before * 1.2, (before, after)
+
+
 async def test_a_page_that_finds_nothing_answers_with_how_far_it_has_looked(
     redis_url: str,
 ) -> None:
