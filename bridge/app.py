@@ -17,6 +17,7 @@ from bridge.configuration.operators_server import operators_server
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.console.routes import ROUTES as CONSOLE
+from bridge.console.routes import load_pages
 from bridge.errors import BridgeError
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.http_acks import HttpAcks
@@ -184,6 +185,8 @@ class BridgeApp(Starlette):
             runtime.load.is_draining = self.mcp.streams.draining.is_set
             grants = runtime.web.authenticator.grants
             self.logins = Logins(grants, settings, is_open=self._opens_console)
+            if self.logins.are_offered or self.logins.is_open:
+                await load_pages()
             self.mcp.tasks.start(self.mcp.end_revoked())
             self.mcp.tasks.start(runtime.mcp.keepalives.run())
             self.mcp.tasks.start(watch_alerts(runtime, self.web.alerts))

@@ -51,7 +51,7 @@ async def show_bulk(visit: Visit) -> Response:
     return visit.page(
         "bulk.html",
         bulk=bulk,
-        chosen=_chosen(bulk) if visit.login.sees_payloads else {},
+        chosen=_filter_of(bulk, shows_text=visit.login.sees_payloads),
         sample=await visit.runtime.bulks.sample(bulk) if not bulk.status.is_final else [],
         list_of_done=f"/{bulk.kind}?{urlencode({'bulk': bulk.bulk_id})}",
     )
@@ -87,12 +87,8 @@ def _fits(kind: RecordKind, act: ActKind, status: str | None) -> bool:
     return status is None or status in POSSIBLE[kind, act]
 
 
-def _chosen(bulk: Bulk) -> dict[str, str]:
-    """Return what was asked for, as people read it."""
-    names = {"server": "server", "part": "of", "statuses": "in status", "principal": "principal"}
-    named = {names.get(name, name): value for name, value in bulk.filter.items()}
-    return {
-        name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        for name, value in named.items()
-        if name not in ("since", "before")
-    }
+def _filter_of(bulk: Bulk, *, shows_text: bool) -> str:
+    """Return what was asked for, as people read it; empty where it was all."""
+    asked = bulk.asked(shows_text=shows_text).items()
+    said = ((name, ", ".join(it) if isinstance(it, list) else it) for name, it in asked)
+    return "; ".join(f"{name} {it}" for name, it in said)

@@ -85,6 +85,7 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
 _templates.filters |= {
     "instant": instant,
@@ -97,9 +98,13 @@ _templates.globals["version"] = __version__
 _templates.globals["versions"] = {name: file.version for name, file in FILES.items()}
 
 
+TEMPLATES = {name: _templates.get_template(name) for name in _templates.list_templates()}
+"""All of them, read at once: a file that is replaced later goes with other code than this."""
+
+
 def page(template: str, status: int = HTTPStatus.OK, **values: object) -> Response:
     """Return a page made from a template and what it shows."""
-    return HTMLResponse(_templates.get_template(template).render(values), status, HEADERS)
+    return HTMLResponse(TEMPLATES[template].render(values), status, HEADERS)
 
 
 async def show_file(request: Request) -> Response:

@@ -1,6 +1,8 @@
 """The addresses of the operators' pages.
 
-What makes a page is loaded when the first one is asked for: most processes are never asked for any.
+What makes a page is loaded as a process starts where anybody can log in, so that files which are
+replaced while it runs (an upgrade in place) change no page of it. Elsewhere it is loaded when
+somebody asks for a page, who is told that the console is off.
 """
 
 import asyncio
@@ -17,6 +19,11 @@ def _pages() -> Mapping[tuple[str, str], Endpoint]:
     from bridge.console.pages import PAGES
 
     return PAGES
+
+
+async def load_pages() -> None:
+    """Load all that makes pages."""
+    await asyncio.to_thread(_pages)
 
 
 def _route(method: str, path: str) -> Route:

@@ -10,11 +10,9 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic_core import from_json
-
 from bridge.errors import NotFoundError
 from bridge.formats.json_text import decode, off_loop, spell
-from bridge.formats.long_json import LongJson
+from bridge.formats.long_json import LongJson, completed
 from bridge.formats.pointers import parts_of, pointer_to
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 from bridge.models import Json
@@ -89,7 +87,7 @@ async def shown_value(content: bytes) -> ShownValue | None:
     if not content:
         return None
     is_cut = len(content) > READ_BYTES
-    head = content[:READ_BYTES].decode(errors="ignore") if is_cut else content
+    head = content[:READ_BYTES].decode(errors="ignore")
     show = functools.partial(_shown, head, Place(), is_cut=is_cut, size_bytes=len(content))
     return await off_loop(len(content), show, TRIFLE_BYTES)
 
@@ -135,8 +133,8 @@ def index_in(text: str, default: int) -> int:
     return int(text) if text.isdecimal() and len(text) <= INDEX_DIGITS_MAX else default
 
 
-def _shown(content: bytes | str, place: Place, *, is_cut: bool, size_bytes: int) -> ShownValue:
-    kept = from_json(content, allow_partial="trailing-strings") if is_cut else decode(content)
+def _shown(text: str, place: Place, *, is_cut: bool, size_bytes: int) -> ShownValue:
+    kept = decode(completed(text) if is_cut else text)
     value = masked(kept, is_secret=place.is_secret)
     tree = _Tree().node("", value, place, is_cut=is_cut)
     return ShownValue(size_bytes, is_cut, not is_cut and value == kept, tree, spell(value))
@@ -160,7 +158,7 @@ def shown_text(text: str) -> str:
     if not holds_a_secret(text):
         return text
     try:
-        return spell(masked(from_json(text.removesuffix("…"), allow_partial="trailing-strings")))
+        return spell(masked(decode(completed(text.removesuffix("…")))))
     except ValueError:
         return SECRET
 
@@ -215,8 +213,6 @@ class _Tree:
             within = Place(place.pointer + pointer_to([own]))
             members.append(self.node(own, each, within, is_cut=is_cut and own == names[-1]))
         left_out = len(names) - len(members)
-        if is_cut and not left_out and members and members[-1].kind == "plain":
-            members.pop()  # it may be the beginning of a number
         more = None
         if members and (is_cut or left_out):
             more = Place(place.pointer, names[len(members) - 1])

@@ -25,6 +25,14 @@ _SCALAR = re.compile(r"[^\s,\]}]+")
 _BLANK = re.compile(r"[\s,:]*")
 _ESCAPE = re.compile(r"\\(?:u([dD][89abAB]..)\\u([dD][c-fC-F]..)|u(....)|.)", re.DOTALL)
 
+_TOKEN = re.compile(rf'{STRING.pattern}|["\[\]{{}},:]|[^\s\[\]{{}},:"]+', re.DOTALL)
+_WHOLE = re.compile(
+    r'"(?:[^"\\]++|\\[^u]|\\u(?![dD][89abAB])[0-9a-fA-F]{4}'
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+",
+    re.DOTALL,
+)
+"""The beginning of a string, without an escape that is cut in two."""
+
 _places: OrderedDict[tuple[int, int, str], Span] = OrderedDict()
 
 
@@ -92,6 +100,36 @@ class LongJson:
         if len(_places) > PLACES_KEPT:
             _places.popitem(last=False)
         return span
+
+
+def completed(text: str) -> str:
+    """Return valid JSON that says what the beginning of some says; of other texts, anything.
+
+    A string that is a value ends where the text does. What else may be cut there is left out: a
+    number, a name, a member without its value.
+    """
+    closing: list[str] = []
+    end, names = 0, False
+    for token in _TOKEN.finditer(text):
+        match token[0][0]:
+            case "{" | "[" as opening:
+                names, end = opening == "{", token.end()
+                closing.append("}" if names else "]")
+            case "}" | "]" if closing:
+                names, end = False, token.end()
+                closing.pop()
+            case ",":
+                names = closing[-1:] == ["}"]
+            case ":":
+                names = False
+            case '"' if len(token[0]) == 1:
+                if not names:
+                    whole = _end_of(_WHOLE.match(text, token.start()))
+                    text, end = text[:whole] + '"', whole + 1
+                break
+            case first if not names and (first == '"' or token.end() < len(text)):
+                end = token.end()
+    return text[:end] + "".join(reversed(closing))
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -192,7 +192,9 @@ ACTING_TOOLS = (
         "Makes a new event with the payload of an earlier one, or with the one given; the earlier "
         "one stays as it is. Its answer goes to nobody: where n8n still waits, use redrive_event.",
         arguments(
-            "event_id", event_id=TEXT, payload={"description": "In place of the earlier one."}
+            "event_id",
+            event_id=TEXT,
+            payload={"description": "In place of the earlier one.", "minLength": 0},
         ),
         OF_EVENT,
     ),

@@ -135,10 +135,10 @@ def pause_row(pause: Pause) -> dict[str, Any]:
 def bulk_row(caller: Caller, bulk: Bulk, next_step: str) -> dict[str, Any]:
     """Return how a bulk act stands, and what is to be done next.
 
-    Why a payload was refused may quote it.
+    Why a payload was refused may quote it, and the text that was looked for may be of one.
     """
-    hidden: dict[str, Any] = {} if sees_payloads(caller) else {"reasons": []}
-    return bulk.describe() | hidden | {"notice": DATA_NOTICE, "next": next_step}
+    shown = bulk.describe(shows_texts=sees_payloads(caller))
+    return shown | {"notice": DATA_NOTICE, "next": next_step}
 
 
 def answer(required: str, **properties: Schema) -> Schema:
@@ -149,7 +149,8 @@ def answer(required: str, **properties: Schema) -> Schema:
 ANY: Schema = {}
 ROW: Schema = {"type": "object"}
 BULK_ANSWER = answer(
-    "bulk_id records act status count done changed refused left next",
+    "bulk_id records act filter status count done changed refused left next",
+    filter=ROW,
     **dict.fromkeys(("bulk_id", "records", "act", "status", "next"), TEXT),
     **dict.fromkeys(("count", "done", "changed", "refused", "left"), NUMBER),
 )

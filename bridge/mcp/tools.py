@@ -266,8 +266,8 @@ def held_by(given: Arguments) -> str | None:
 def without_blanks(schema: Schema, given: Arguments) -> Arguments:
     """Return arguments without those that are empty and optional: n8n's nodes send both for none.
 
-    For the bridge's own tools only, none of which means anything by an empty text. One whose schema
-    sets a least length stays, and is refused.
+    For the bridge's own tools only, few of which mean anything by an empty text. One whose schema
+    sets a least length stays: it is refused, or with a length of 0 is what it is.
     """
     properties: Schema = schema.get("properties", {})
     kept = {name for name, of in properties.items() if "minLength" in of}

@@ -84,13 +84,23 @@ class Bulk:
         """What is done, as the audit and the command line name it."""
         return f"{self.kind} {self.act}"
 
-    def describe(self) -> dict[str, object]:
-        """Return what programs are told of it."""
+    def asked(self, *, shows_text: bool) -> dict[str, object]:
+        """Return its filter as programs write filters; its text may be of a payload."""
+        own = {"part": self.kind.part, "statuses": "status", "before": "until"}
+        said = {own.get(name, name): it for name, it in self.filter.items() if name != "ids_alone"}
+        moments = {name: said[name] for name in ("since", "until") if name in said}
+        said |= {name: instant(int(str(it)) // 1000) for name, it in moments.items()}
+        return said if shows_text or "text" not in said else said | {"text": "…"}
+
+    def describe(self, *, shows_texts: bool = True) -> dict[str, object]:
+        """Return what programs are told of it, with or without what may be of payloads."""
+        reasons = self.reasons if shows_texts else ()
         moments = {"created_at": self.created_at_ms, "ended_at": self.ended_at_ms}
         return {
             "bulk_id": self.bulk_id,
             "records": self.kind,
             "act": self.act,
+            "filter": self.asked(shows_text=shows_texts),
             "status": self.status,
             "count": self.count,
             "is_cut": self.is_cut,
@@ -98,7 +108,7 @@ class Bulk:
             "changed": self.changed,
             "refused": self.refused,
             "left": self.left,
-            "reasons": [{"id": each, "reason": why} for each, why in self.reasons],
+            "reasons": [{"id": each, "reason": why} for each, why in reasons],
             "by": self.by,
             "confirmed_by": self.confirmed_by,
             "stopped_by": self.stopped_by,
@@ -139,19 +149,8 @@ class Became:
 
 def described_filter(bulk: Bulk) -> str:
     """Return a filter for the audit, which shows no text of records: its place, then the rest."""
-    chosen = bulk.filter
-    place = str(chosen.get("server", "*")) + (f"/{chosen['part']}" if "part" in chosen else "")
-    statuses = chosen.get("statuses")
-    given = {
-        "status": ",".join(statuses) if isinstance(statuses, list) else "",
-        "principal": chosen.get("principal"),
-        "since": _moment(chosen.get("since")),
-        "until": _moment(chosen.get("before")),
-        "bulk": chosen.get("bulk"),
-        "search": "…" if "text" in chosen else "",
-    }
-    return " ".join([place, *(f"{name}={value}" for name, value in given.items() if value)])
-
-
-def _moment(order: object) -> str | None:
-    return instant(order // 1000) if isinstance(order, int) else None
+    rest = bulk.asked(shows_text=False)
+    server, part = rest.pop("server", "*"), rest.pop(bulk.kind.part, "")
+    rest |= {"search": rest.pop("text")} if "text" in rest else {}
+    said = (f"{name}={','.join(it) if isinstance(it, list) else it}" for name, it in rest.items())
+    return " ".join([f"{server}/{part}" if part else str(server), *said])

@@ -8,8 +8,6 @@ from bridge.models import CallStatus, EventStatus, Json
 from bridge.verbs.operators import Operators
 from bridge.verbs.record_search import REPLIED, RecordKind, RecordSearch
 
-PART = {RecordKind.EVENTS: "hook", RecordKind.CALLS: "workflow", RecordKind.REPLIES: "hook"}
-"""What of a server each kind of record belongs to."""
 STATUSES: Mapping[RecordKind, Sequence[str]] = {
     RecordKind.EVENTS: tuple(EventStatus),
     RecordKind.CALLS: tuple(CallStatus),
@@ -31,7 +29,7 @@ async def read_filter(
     Raises:
         InvalidError: naming every member that is unknown, or not as it may be.
     """
-    known = {"server", PART[kind], "status", "principal", "text", "since", "until", "bulk"}
+    known = {"server", kind.part, "status", "principal", "text", "since", "until", "bulk"}
     faults = [Fault(f"/{name}", "unknown") for name in sorted(asked.keys() - known)]
     texts = {name: asked[name] for name in sorted(asked.keys() & known - {"status"})}
     faults += [
@@ -50,7 +48,7 @@ async def read_filter(
     given = {name: str(value) for name, value in texts.items()}
     return RecordSearch(
         server=given.get("server"),
-        part=given.get(PART[kind]),
+        part=given.get(kind.part),
         statuses=tuple(map(str, statuses)),
         principal=given.get("principal"),
         text=given.get("text", ""),

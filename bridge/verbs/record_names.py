@@ -40,8 +40,7 @@ class RecordNames:
         parts = {part for server, part in known if part and wanted.server in (None, server)}
         one = RecordSearch(server=wanted.server, part=wanted.part)
         if wanted.part not in {None, *parts} and not await is_on_record(one):
-            what = "workflow" if kind is RecordKind.CALLS else "hook"
-            raise _unknown(what, wanted.part, parts)
+            raise _unknown(kind.part, wanted.part, parts)
         if wanted.principal is None:
             return
         names = await self._principals(wanted.server)

@@ -35,6 +35,11 @@ class RecordKind(StrEnum):
     CALLS = "calls"
     REPLIES = "replies"
 
+    @property
+    def part(self) -> str:
+        """What of a server they belong to."""
+        return "workflow" if self is RecordKind.CALLS else "hook"
+
 
 @dataclass(frozen=True)
 class RecordSearch:

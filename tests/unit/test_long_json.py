@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.errors import NotFoundError
 from bridge.formats import long_json
 from bridge.formats.json_text import LONG_BYTES
-from bridge.formats.long_json import LongJson
+from bridge.formats.long_json import LongJson, completed
 from bridge.formats.payloads import read_kept, resolve
 from bridge.formats.pointers import pointer_to
 from bridge.models import Json
@@ -73,6 +73,55 @@ def test_the_pages_of_a_text_are_the_text(value: Json, ascii_only: bool, chars: 
         assert page.next_offset > offset
         offset = page.next_offset
     assert json.loads("".join(pages)) == value
+
+
+def begins(part: Json, value: Json) -> bool:
+    """Report whether a value begins with a part: with some of its members, of texts with some."""
+    match part, value:
+        case dict(), dict():
+            return all(name in value and begins(own, value[name]) for name, own in part.items())
+        case list(), list():
+            return all(map(begins, part, value)) and len(part) <= len(value)
+        case str(), str():
+            return value.startswith(part)
+        case _:
+            return part == value
+
+
+@given(
+    value=st.lists(VALUES) | st.dictionaries(st.text(), VALUES) | st.text(),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    data=st.data(),
+)
+def test_the_beginning_of_json_is_completed_without_another_value(
+    value: Json, indent: int | None, ascii_only: bool, data: st.DataObject
+) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    part = json.loads(completed(text[: data.draw(st.integers(1, len(text)))]))
+    assert begins(part, value), part
+    assert json.loads(completed(text)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ('{"a": 0.1234567890123456789, "b": 12', '{"a": 0.1234567890123456789}'),
+        ('{"a": [{"name": tru', '{"a": [{}]}'),
+        ('["x", "half of \\ud83d', '["x", "half of "]'),
+        ('{"a": 1, "na', '{"a": 1}'),
+        ('{"a": 1, "name"', '{"a": 1}'),
+        ('["ends in \\', '["ends in "]'),
+    ],
+)
+def test_what_a_cut_may_have_changed_is_left_out(text: str, whole: str) -> None:
+    assert completed(text) == whole
+
+
+@pytest.mark.parametrize("text", ["", ",", "]", "}}", "Bearer abc, def", 'a "b', ": 1"])
+def test_a_text_that_is_no_json_is_completed_to_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|Extra"):
+        json.loads(completed(text))
 
 
 def test_characters_stand_for_themselves_unless_json_needs_their_escape() -> None:

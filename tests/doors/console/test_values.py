@@ -44,6 +44,16 @@ async def test_every_part_of_a_long_payload_can_be_reached(redis_url: str, paylo
         assert await walk(desk, f"/events/{event_id}", "the end") > 1
 
 
+async def test_no_number_of_a_long_payload_is_shortened(redis_url: str) -> None:
+    exact, beyond = "0.12345678901234567890123", "123456789012345678901234567890.5"
+    payload = f'{{"exact": {exact}, "pad": "{"x" * READ_BYTES}", "beyond": {beyond}}}'
+    async with desktop(redis_url) as desk:
+        event_id = await desk.send_raw(payload.encode())
+        await desk.log_in()
+        assert exact in await desk.show(f"/events/{event_id}")
+        assert beyond in await desk.show(f"/events/{event_id}/values/payload?at=&after=pad")
+
+
 async def test_no_part_shows_a_secret(redis_url: str) -> None:
     secret = "not-to-be-shown"
     payload = {

@@ -81,6 +81,9 @@ async def test_an_operators_claude_looks_and_mends_on_every_wire(
         expired = await use(client, "expire_event", event_id=event_id)
         assert expired["status"] == "expired"
         assert (await use(client, "redrive_event", event_id=event_id))["status"] == "queued"
+        empty = await use(client, "run_event_again", event_id=event_id, payload="")
+        shown = await use(client, "show_record", id=empty["event_id"], payload=True)
+        assert shown["payload"] == ""
         again = await use(client, "run_event_again", event_id=event_id, payload={"about": "other"})
         shown = await use(client, "show_record", id=again["event_id"], payload=True)
         assert shown["payload"] == {"about": "other"}
@@ -98,6 +101,7 @@ async def test_many_are_acted_on_by_a_worker_once_the_count_is_confirmed(redis_u
             await sent(web)
         wish = {"records": "events", "act": "expire", "server": "desk"}
         bulk = await use(client, "bulk_count", **wish)
+        assert bulk["filter"] == {"server": "desk", "status": ["queued", "leased"]}
         assert (bulk["count"], len(bulk["sample"])) == (3, 3)
         assert "bulk_confirm with count 3" in bulk["next"]
         bulk_id = bulk["bulk_id"]
