@@ -54,6 +54,7 @@ from bridge.verbs.inboxes import Inboxes
 from bridge.verbs.intake import Intake
 from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
+from bridge.verbs.overview import Overview
 from bridge.verbs.pushes import Pushes
 from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
@@ -64,6 +65,7 @@ from bridge.verbs.store_losses import StoreLosses
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from bridge.verbs.takers import Takers
 from bridge.verbs.tokens import Authenticator
+from bridge.verbs.troubles import Troubles
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +135,7 @@ class WebRuntime:
     running_again: RunningAgain
     bulks: Bulks
     health: Health
+    troubles: Troubles
     receivers: Receivers
 
 
@@ -155,6 +158,7 @@ class McpRuntime:
     pushes: Pushes
     subscriptions: Subscriptions
     operating: OperatorVerbs
+    overview: Overview
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,7 @@ def _wire(
     events = Events(parts.stores.events, parts.queue, parts.schemas)
     replies = parts.replies()
     operating = parts.operating(replies)
+    troubles = parts.troubles(losses)
     return Runtime(
         process=process,
         connections=connections,
@@ -282,8 +287,8 @@ def _wire(
         stores=parts.stores,
         losses=losses,
         load=ProcessLoad(),
-        web=parts.web(process, authenticator, events, operating, losses),
-        mcp=parts.mcp(authenticator, events, operating),
+        web=parts.web(process, authenticator, events, operating, troubles),
+        mcp=parts.mcp(authenticator, events, operating, troubles),
         workers=parts.workers(authenticator, events, replies, operating.bulks),
     )
 
@@ -314,16 +319,21 @@ class _Parts:
             self.steps, self.queue, self.servers, self.settings, self.schemas, replies
         )
 
+    def troubles(self, losses: StoreLosses) -> Troubles:
+        stores = self.stores
+        health = Health(self.steps, stores.processes, stores.counters, stores.minutes, losses)
+        return Troubles(health, stores.counters, stores.operators, self.servers)
+
     def web(
         self,
         process: ProcessId,
         authenticator: Authenticator,
         events: Events,
         operating: OperatorVerbs,
-        losses: StoreLosses,
+        troubles: Troubles,
     ) -> WebRuntime:
-        stores, steps, settings = self.stores, self.steps, self.settings
-        direct = DirectReplyStore(steps, process)
+        stores, settings = self.stores, self.settings
+        direct = DirectReplyStore(self.steps, process)
         return WebRuntime(
             settings=settings,
             servers=self.servers,
@@ -337,12 +347,17 @@ class _Parts:
             records=operating.records,
             running_again=operating.running_again,
             bulks=operating.bulks,
-            health=Health(steps, stores.processes, stores.counters, stores.minutes, losses),
+            health=troubles.health,
+            troubles=troubles,
             receivers=self.receivers,
         )
 
     def mcp(
-        self, authenticator: Authenticator, events: Events, operating: OperatorVerbs
+        self,
+        authenticator: Authenticator,
+        events: Events,
+        operating: OperatorVerbs,
+        troubles: Troubles,
     ) -> McpRuntime:
         settings, stores, signals, schemas = self.settings, self.stores, self.signals, self.schemas
         acks = Acks(stores.claims, stores.calls)
@@ -362,6 +377,7 @@ class _Parts:
             pushes=Pushes(PushStore(self.steps), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
             operating=operating,
+            overview=Overview(stores.counters, troubles, self.servers),
         )
 
     def workers(

@@ -11,12 +11,13 @@ import click
 
 from bridge.cli.listing import Listed, wanted_of
 from bridge.cli.operating import Operation, operate
-from bridge.cli.options import LIMIT_MAX, Acting, Chosen, demand_one_way
-from bridge.cli.output import Row, print_json, print_rows
+from bridge.cli.options import LIMIT_MAX, Acting, demand_one_way
+from bridge.cli.output import Row, print_json, print_record, print_rows
 from bridge.errors import RejectedError
 from bridge.log import OPERATOR, audit
 from bridge.verbs.bulk_records import POSSIBLE, ActKind, Became, Bulk, BulkStatus
 from bridge.verbs.bulks import MOST
+from bridge.verbs.record_filters import SearchTerms
 
 Environ = Mapping[str, str]
 Act = Callable[[Operation, str], Awaitable[dict[str, object]]]
@@ -37,7 +38,7 @@ class Wish:
 
 
 def act_on(
-    environ: Environ, wish: Wish, ids: Sequence[str], one: Act, chosen: Chosen, how: Acting
+    environ: Environ, wish: Wish, ids: Sequence[str], one: Act, chosen: SearchTerms, how: Acting
 ) -> None:
     """Act on the records of these ids one by one, or on all that are chosen.
 
@@ -45,11 +46,41 @@ def act_on(
         UsageError: neither is named, or both.
         SystemExit: one was refused.
     """
-    demand_one_way(ids, how, is_chosen=not chosen.is_any, kind=wish.listed.kind)
+    demand_one_way(ids, how, is_chosen=chosen != SearchTerms(), kind=wish.listed.kind)
     if ids:
         act_on_named(environ, wish.name, ids, one, as_json=how.as_json)
     else:
         act_on_chosen(environ, wish, chosen, how)
+
+
+def run_again(
+    environ: Environ,
+    listed: Listed,
+    record_id: str | None,
+    one: Callable[[Operation, str], Awaitable[tuple[str, Row]]],
+    chosen: SearchTerms,
+    how: Acting,
+) -> None:
+    """Run the record of this id again, or all that are chosen.
+
+    Raises:
+        UsageError: neither is named, or both.
+        SystemExit: one was refused.
+    """
+    wish, ids = Wish(listed, ActKind.RUN_AGAIN), (record_id,) if record_id else ()
+    is_chosen = chosen != SearchTerms()
+    demand_one_way(ids, how, is_chosen=is_chosen, kind=f"one of the {listed.kind}")
+    if record_id is None:
+        act_on_chosen(environ, wish, chosen, how)
+        return
+    named = record_id
+
+    async def work(operation: Operation) -> Row:
+        new_id, row = await one(operation, named)
+        audit(OPERATOR, wish.name, named, new_id)
+        return row
+
+    print_record(operate(environ, work), as_json=how.as_json)
 
 
 def act_on_named(
@@ -76,7 +107,7 @@ def act_on_named(
         raise SystemExit(1)
 
 
-def act_on_chosen(environ: Environ, wish: Wish, chosen: Chosen, how: Acting) -> None:
+def act_on_chosen(environ: Environ, wish: Wish, chosen: SearchTerms, how: Acting) -> None:
     """Act on every record that is chosen, the oldest first, as one bulk act.
 
     They are all written down before the first of them is changed. This process does it; should it
@@ -93,7 +124,7 @@ def act_on_chosen(environ: Environ, wish: Wish, chosen: Chosen, how: Acting) -> 
         if how.is_dry:
             await _rehearse(operation, wish, those, how)
             return True
-        wanted = await wanted_of(operation, those, None)
+        wanted = await wanted_of(operation, those)
         most = how.limit or MOST
         bulk = await operation.bulks.count(kind, wish.act, wanted, OPERATOR, most)
         if not how.is_sure and sys.stdin.isatty():
@@ -157,9 +188,9 @@ def _tell_of_end(bulk: Bulk, *, as_json: bool) -> None:
             click.echo(f"{record_id}  {why}", err=True)
 
 
-async def _rehearse(operation: Operation, wish: Wish, chosen: Chosen, how: Acting) -> None:
+async def _rehearse(operation: Operation, wish: Wish, chosen: SearchTerms, how: Acting) -> None:
     """Print the records that would be acted on, and change nothing."""
-    wanted = await wanted_of(operation, chosen, None)
+    wanted = await wanted_of(operation, chosen)
     listed, left, count = wish.listed, how.limit or MOST, 0
     while left > 0:
         page = await listed.find(operation, wanted, min(left, LIMIT_MAX))

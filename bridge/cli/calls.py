@@ -1,40 +1,21 @@
 """`n8n-bridge calls`: what Claude has run, how it went, and ending it."""
 
-from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Mapping
 
 import click
 
-from bridge.cli.acting import Wish, act_on, act_on_chosen
-from bridge.cli.editing import demand_no_edit, edited, written
+from bridge.cli.acting import Wish, act_on, run_again
+from bridge.cli.editing import Edit, edited
 from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
-from bridge.cli.options import (
-    Acting,
-    Chosen,
-    Shown,
-    acting,
-    choosing,
-    demand_one_way,
-    filters,
-    listing,
-    with_payload,
-)
+from bridge.cli.options import Acting, Shown, acting, choosing, listing, with_payload
 from bridge.cli.options import as_json as json_option
-from bridge.cli.output import (
-    call_row,
-    execution_rows,
-    print_record,
-    print_rows,
-    tail,
-    timeline_rows,
-)
+from bridge.cli.output import Row, call_row, execution_rows, print_record, timeline_rows
 from bridge.formats.json_text import decode
-from bridge.formats.times import PastMoment
-from bridge.log import OPERATOR, audit
-from bridge.models import Call, CallStatus
+from bridge.log import OPERATOR
+from bridge.models import CallStatus
 from bridge.verbs.bulk_records import POSSIBLE, ActKind
-from bridge.verbs.operators import RecordFilter
+from bridge.verbs.record_filters import SearchTerms
 from bridge.verbs.record_search import RecordKind
 from bridge.verbs.records import Records
 from bridge.verbs.running_again import read_arguments
@@ -55,7 +36,7 @@ def calls() -> None:
 @choosing("workflow", list(CallStatus), BY)
 @listing
 @click.pass_obj
-def list_calls(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+def list_calls(environ: Environ, chosen: SearchTerms, shown: Shown) -> None:
     """List calls, newest first."""
     LISTED.show(environ, chosen, shown)
 
@@ -84,7 +65,9 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
 @choosing("workflow", POSSIBLE[RecordKind.CALLS, ActKind.CANCEL], BY)
 @acting
 @click.pass_obj
-def cancel_calls(environ: Environ, call_ids: tuple[str, ...], chosen: Chosen, how: Acting) -> None:
+def cancel_calls(
+    environ: Environ, call_ids: tuple[str, ...], chosen: SearchTerms, how: Acting
+) -> None:
     """End calls, sent or not: those named, or all that the options choose.
 
     What n8n has already done stays done.
@@ -103,56 +86,30 @@ def cancel_calls(environ: Environ, call_ids: tuple[str, ...], chosen: Chosen, ho
 @acting
 @click.pass_obj
 def run_call_again(
-    environ: Environ,
-    call_id: str | None,
-    file: BinaryIO | None,
-    edit: bool,
-    chosen: Chosen,
-    how: Acting,
+    environ: Environ, call_id: str | None, edit: Edit, chosen: SearchTerms, how: Acting
 ) -> None:
     """Run calls again as new: the one named, with other arguments where wanted, or all chosen.
 
     Each of the two calls names the other. The new one is the same principal's, who finds it in
     list_calls, and is checked against the workflow's schema as it is now.
     """
-    ids = (call_id,) if call_id else ()
-    demand_one_way(ids, how, is_chosen=not chosen.is_any, kind="a call")
-    if call_id is None:
-        demand_no_edit(file, edit=edit)
-        act_on_chosen(environ, Wish(LISTED, ActKind.RUN_AGAIN), chosen, how)
-        return
-    named = call_id
 
-    async def work(operation: Operation) -> Call:
-        again = operation.running_again
-        earlier = await again.arguments(named) if edit else None
-        value = written(earlier, file, operation.settings.max_body_bytes, edit=edit)
+    async def one(operation: Operation, named: str) -> tuple[str, Row]:
+        again, settings = operation.running_again, operation.settings
+        value = await edit.written(lambda: again.arguments(named), settings.max_body_bytes)
         arguments = None if value is None else read_arguments(value.value)
-        ttl_s = operation.settings.result_ttl_s
+        ttl_s = settings.result_ttl_s
         call = await again.run_call(named, OPERATOR, operation.servers, ttl_s, arguments)
-        audit(OPERATOR, "calls run-again", named, call.call_id)
-        return call
+        return call.call_id, call_row(call)
 
-    print_record(call_row(operate(environ, work)), as_json=how.as_json)
+    edit.demand_one(call_id)
+    run_again(environ, LISTED, call_id, one, chosen, how)
 
 
 @calls.command("tail")
-@filters("workflow", list(CallStatus))
+@choosing("workflow", list(CallStatus), BY, is_over=False, is_acted_on=False)
 @json_option
 @click.pass_obj
-def tail_calls(
-    environ: Environ,
-    chosen: RecordFilter,
-    since: PastMoment | None,
-    as_json: bool,
-) -> None:
+def tail_calls(environ: Environ, chosen: SearchTerms, as_json: bool) -> None:
     """Follow calls as they are made, until Ctrl-C."""
-
-    async def look(operation: Operation, wanted: RecordFilter) -> list[Call]:
-        return await operation.operators.calls(wanted)
-
-    def show(found: Sequence[Call], is_first: bool) -> None:
-        rows = [call_row(call) for call in found]
-        print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
-
-    tail(environ, RecordKind.CALLS, chosen, since, look, show)
+    LISTED.follow(environ, chosen, as_json=as_json)

@@ -1,7 +1,9 @@
 """What is to come in the place of a payload or of arguments: from a file, or as it was edited."""
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -13,47 +15,61 @@ from bridge.models import Json
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def edited(what: str) -> Callable[[Command], Command]:
-    """Add the options by which `what` is another than before: `file` and `edit`."""
-    from_file = click.option(
-        f"--{what}", "file", type=click.File("rb"), help="JSON of a file, or - for standard input."
-    )
-    by_hand = click.option("--edit", is_flag=True, help="Edit it first, in $EDITOR.")
-    return lambda command: from_file(by_hand(command))
+@dataclass(frozen=True)
+class Edit:
+    """What is to come in the place of a value: of a file, or what somebody makes of it by hand."""
+
+    file: BinaryIO | None
+    by_hand: bool
+
+    async def written(
+        self, earlier: Callable[[], Awaitable[Json]], max_bytes: int
+    ) -> ParsedJson | None:
+        """Read it; None for the same as `earlier`.
+
+        Raises:
+            MalformedError: it is no JSON.
+            TooLargeError: nobody could have sent so much.
+        """
+        if self.by_hand and self.file:
+            raise click.UsageError("edit it, or take it from a file")
+        if self.by_hand:
+            text = click.edit(_to_edit(await earlier()), extension=".json")
+            if text is None:
+                raise click.Abort
+            return read_json(text.encode())
+        if self.file is None:
+            return None
+        raw = self.file.read(max_bytes + 1)
+        if len(raw) > max_bytes:
+            raise TooLargeError(f"it is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
+        return read_json(raw)
+
+    def demand_one(self, record_id: str | None) -> None:
+        """Refuse what is to come in the place of many.
+
+        Raises:
+            UsageError: no record is named for it.
+        """
+        if record_id is None and (self.by_hand or self.file):
+            raise click.UsageError(
+                "name one record to edit it: those that are chosen run as they were"
+            )
 
 
-def written(
-    earlier: Json, file: BinaryIO | None, max_bytes: int, *, edit: bool
-) -> ParsedJson | None:
-    """Read what is to come in the place of what was before; None for the same.
+def edited(what: str) -> Callable[[Command], Callable[..., Any]]:
+    """Add the options by which `what` is another than before; the command gets them as `edit`."""
 
-    Raises:
-        MalformedError: it is no JSON.
-        TooLargeError: nobody could have sent so much.
-    """
-    if edit and file:
-        raise click.UsageError("edit it, or take it from a file")
-    if edit:
-        text = click.edit(_to_edit(earlier), extension=".json")
-        if text is None:
-            raise click.Abort
-        return read_json(text.encode())
-    if file is None:
-        return None
-    raw = file.read(max_bytes + 1)
-    if len(raw) > max_bytes:
-        raise TooLargeError(f"it is longer than {max_bytes} bytes (BRIDGE_MAX_BODY_BYTES)")
-    return read_json(raw)
+    def add(command: Command) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def change(*args: Any, file: BinaryIO | None, by_hand: bool, **given: Any) -> Any:
+            return command(*args, edit=Edit(file, by_hand), **given)
 
+        by_hand = click.option("--edit", "by_hand", is_flag=True, help="Edit it first, in $EDITOR.")
+        told = "JSON of a file, or - for standard input."
+        return click.option(f"--{what}", "file", type=click.File("rb"), help=told)(by_hand(change))
 
-def demand_no_edit(file: BinaryIO | None, *, edit: bool) -> None:
-    """Refuse what is to come in the place of many.
-
-    Raises:
-        UsageError: there is something.
-    """
-    if edit or file:
-        raise click.UsageError("name one record to edit it: those that are chosen run as they were")
+    return add
 
 
 def _to_edit(value: Json) -> str:

@@ -1,42 +1,23 @@
 """`n8n-bridge events`: what came in, what became of it, and putting it back."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
-from bridge.cli.acting import Wish, act_on, act_on_chosen
-from bridge.cli.editing import demand_no_edit, edited, written
+from bridge.cli.acting import Wish, act_on, run_again
+from bridge.cli.editing import Edit, edited
 from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
-from bridge.cli.options import (
-    Acting,
-    Chosen,
-    Command,
-    Shown,
-    acting,
-    choosing,
-    demand_one_way,
-    filters,
-    listing,
-    with_payload,
-)
+from bridge.cli.options import Acting, Command, Shown, acting, choosing, listing, with_payload
 from bridge.cli.options import as_json as json_option
-from bridge.cli.output import (
-    event_row,
-    execution_rows,
-    print_record,
-    print_rows,
-    tail,
-    timeline_rows,
-)
+from bridge.cli.output import Row, event_row, execution_rows, print_record, timeline_rows
 from bridge.formats.json_text import decode
 from bridge.formats.payloads import Content
-from bridge.formats.times import PastMoment
-from bridge.log import OPERATOR, audit
-from bridge.models import Body, Event, EventStatus
+from bridge.log import OPERATOR
+from bridge.models import Body, EventStatus
 from bridge.verbs.bulk_records import POSSIBLE, ActKind
-from bridge.verbs.operators import RecordFilter
+from bridge.verbs.record_filters import SearchTerms
 from bridge.verbs.record_search import RecordKind
 from bridge.verbs.records import Records
 
@@ -61,7 +42,7 @@ def events() -> None:
 @choosing("hook", list(EventStatus), BY)
 @listing
 @click.pass_obj
-def list_events(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+def list_events(environ: Environ, chosen: SearchTerms, shown: Shown) -> None:
     """List events, newest first."""
     LISTED.show(environ, chosen, shown)
 
@@ -92,7 +73,7 @@ def show_event(environ: Environ, event_id: str, payload: bool, as_json: bool) ->
 @acting
 @click.pass_obj
 def redrive_events(
-    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
+    environ: Environ, event_ids: tuple[str, ...], chosen: SearchTerms, how: Acting
 ) -> None:
     """Queue dead and expired events anew: those named, or all that the options choose."""
 
@@ -110,12 +91,7 @@ def redrive_events(
 @acting
 @click.pass_obj
 def run_event_again(
-    environ: Environ,
-    event_id: str | None,
-    file: BinaryIO | None,
-    edit: bool,
-    chosen: Chosen,
-    how: Acting,
+    environ: Environ, event_id: str | None, edit: Edit, chosen: SearchTerms, how: Acting
 ) -> None:
     """Bring payloads to their hooks again as new: of the event named, or of all that are chosen.
 
@@ -123,24 +99,16 @@ def run_event_again(
     is now; that of the event named may be another. Nobody in n8n waits for the answer: it stays
     with the event. To have a workflow go on that still waits, redrive the event itself.
     """
-    ids = (event_id,) if event_id else ()
-    demand_one_way(ids, how, is_chosen=not chosen.is_any, kind="an event")
-    if event_id is None:
-        demand_no_edit(file, edit=edit)
-        act_on_chosen(environ, Wish(LISTED, ActKind.RUN_AGAIN), chosen, how)
-        return
-    named = event_id
 
-    async def work(operation: Operation) -> Event:
-        again = operation.running_again
-        earlier = await again.payload(named) if edit else None
-        value = written(earlier, file, operation.settings.max_body_bytes, edit=edit)
+    async def one(operation: Operation, named: str) -> tuple[str, Row]:
+        again, max_bytes = operation.running_again, operation.settings.max_body_bytes
+        value = await edit.written(lambda: again.payload(named), max_bytes)
         content = Content(value.value, Body(value.text, "application/json")) if value else None
         event = await again.run_event(named, OPERATOR, operation.servers, content)
-        audit(OPERATOR, "events run-again", named, event.event_id)
-        return event
+        return event.event_id, event_row(event)
 
-    print_record(event_row(operate(environ, work)), as_json=how.as_json)
+    edit.demand_one(event_id)
+    run_again(environ, LISTED, event_id, one, chosen, how)
 
 
 @events.command("release")
@@ -149,7 +117,7 @@ def run_event_again(
 @acting
 @click.pass_obj
 def release_events(
-    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
+    environ: Environ, event_ids: tuple[str, ...], chosen: SearchTerms, how: Acting
 ) -> None:
     """Queue leased events again: those named, or all that the options choose.
 
@@ -168,7 +136,7 @@ def release_events(
 @acting
 @click.pass_obj
 def expire_events(
-    environ: Environ, event_ids: tuple[str, ...], chosen: Chosen, how: Acting
+    environ: Environ, event_ids: tuple[str, ...], chosen: SearchTerms, how: Acting
 ) -> None:
     """End the time of events: of those named, or of all open ones that the options choose.
 
@@ -183,22 +151,9 @@ def expire_events(
 
 
 @events.command("tail")
-@filters("hook", list(EventStatus))
+@choosing("hook", list(EventStatus), BY, is_over=False, is_acted_on=False)
 @json_option
 @click.pass_obj
-def tail_events(
-    environ: Environ,
-    chosen: RecordFilter,
-    since: PastMoment | None,
-    as_json: bool,
-) -> None:
+def tail_events(environ: Environ, chosen: SearchTerms, as_json: bool) -> None:
     """Follow events as they come in, until Ctrl-C."""
-
-    async def look(operation: Operation, wanted: RecordFilter) -> list[Event]:
-        return await operation.operators.events(wanted)
-
-    def show(found: Sequence[Event], is_first: bool) -> None:
-        rows = [event_row(event) for event in found]
-        print_rows(rows, COLUMNS, as_json=as_json, has_head=is_first)
-
-    tail(environ, RecordKind.EVENTS, chosen, since, look, show)
+    LISTED.follow(environ, chosen, as_json=as_json)

@@ -261,6 +261,22 @@ def _replies() -> click.Command:
     return replies
 
 
+@commands.later("subscriptions")
+def _subscriptions() -> click.Command:
+    """See which clients are told of events by webhook."""
+    from bridge.cli.subscriptions import subscriptions
+
+    return subscriptions
+
+
+@commands.later("bulk")
+def _bulk() -> click.Command:
+    """See acts on many records, and stop them."""
+    from bridge.cli.bulk import bulk
+
+    return bulk
+
+
 @commands.later("pause")
 def _pause() -> click.Command:
     """Let nothing begin in a place; what comes waits. Without a place, list what is paused."""

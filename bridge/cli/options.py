@@ -9,13 +9,14 @@ import click
 
 from bridge.formats.quantities import seconds
 from bridge.formats.times import PastMoment, moment
-from bridge.verbs.operators import RecordFilter
+from bridge.verbs.record_filters import SearchTerms
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Any], Any]
 
 LIMIT = 20
 LIMIT_MAX = 10_000
+SEARCH = "Only with this text in id, summary or failure."
 SINCE = "Only of the last 30m, 2h, …, or since a moment in UTC."
 UNTIL = "Only older than 30m, 2h, …, or than a moment in UTC."
 
@@ -45,25 +46,6 @@ def filled(_context: click.Context, _option: click.Parameter, raw: str | None) -
     return raw
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Which records a command is about, as its options choose them."""
-
-    server: str | None
-    part: str | None
-    statuses: tuple[str, ...]
-    principal: str | None
-    text: str | None
-    since: PastMoment | None
-    until: PastMoment | None
-    bulk: str | None = None
-
-    @property
-    def is_any(self) -> bool:
-        """Report whether no option was given."""
-        return self == Chosen(None, None, (), None, None, None, None)
-
-
 def _of_place(part: str) -> list[Option]:
     return [
         click.option("--server", callback=filled, help="Only of this server."),
@@ -79,32 +61,18 @@ def _with(options: Sequence[Option], command: Callable[..., Any]) -> Callable[..
     return functools.reduce(lambda made, option: option(made), reversed(options), command)
 
 
-def filters(part: str, statuses: Sequence[str]) -> Callable[[Command], Callable[..., Any]]:
-    """Add the options of `tail`; `part` is `hook` or `workflow`.
-
-    The command gets them as `chosen`, a RecordFilter, and `since`.
-    """
-    status = click.option("--status", type=_named(statuses), help="Only in this status.")
-    options = [*_of_place(part), status, click.option("--since", callback=past_moment, help=SINCE)]
-
-    def add(command: Command) -> Callable[..., Any]:
-        @functools.wraps(command)
-        def choose(
-            *args: Any, server: str | None, part: str | None, status: str | None, **given: Any
-        ) -> Any:
-            return command(*args, chosen=RecordFilter(server, part, status), **given)
-
-        return _with(options, choose)
-
-    return add
-
-
 def choosing(
-    part: str, statuses: Sequence[str], principal: str
+    part: str,
+    statuses: Sequence[str],
+    principal: str,
+    *,
+    is_over: bool = True,
+    is_acted_on: bool = True,
 ) -> Callable[[Command], Callable[..., Any]]:
     """Add the options that choose records; `principal` is the help of that option.
 
-    The command gets them as `chosen`, of the class Chosen.
+    `--until` is left out for what is not `is_over`, `--bulk` for what no bulk act is done to. The
+    command gets them as `chosen`, of the class SearchTerms.
     """
     options = [
         *_of_place(part),
@@ -116,18 +84,20 @@ def choosing(
             help="Only in this status.",
         ),
         click.option("--principal", callback=filled, help=principal),
-        click.option(
-            "--search", "text", callback=filled, help="Only with this text in id or summary."
-        ),
+        click.option("--search", "text", callback=filled, help=SEARCH),
         click.option("--since", callback=past_moment, help=SINCE),
-        click.option("--until", callback=past_moment, help=UNTIL),
-        click.option("--bulk", callback=filled, help="Only what this bulk act was done to."),
     ]
+    if is_over:
+        options.append(click.option("--until", callback=past_moment, help=UNTIL))
+    if is_acted_on:
+        told = "Only what this bulk act was done to."
+        options.append(click.option("--bulk", callback=filled, help=told))
 
     def add(command: Command) -> Callable[..., Any]:
         @functools.wraps(command)
         def choose(*args: Any, **given: Any) -> Any:
-            chosen = Chosen(**{each.name: given.pop(each.name) for each in fields(Chosen)})
+            names = [each.name for each in fields(SearchTerms) if each.name in given]
+            chosen = SearchTerms(**{name: given.pop(name) for name in names})
             return command(*args, chosen=chosen, **given)
 
         return _with(options, choose)
@@ -147,10 +117,23 @@ class Shown:
 
 def listing(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a list is shown; the command gets them as `shown`."""
+    counts = click.option(
+        "--count", "counts", is_flag=True, help="Only how many there are, by status."
+    )
+    return paging(counts(command))
+
+
+def paging(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add those of lists that cannot be counted."""
 
     @functools.wraps(command)
     def show(
-        *args: Any, limit: int, cursor: int | None, counts: bool, as_json: bool, **given: Any
+        *args: Any,
+        limit: int,
+        cursor: int | None,
+        as_json: bool,
+        counts: bool = False,
+        **given: Any,
     ) -> Any:
         return command(*args, shown=Shown(limit, cursor, counts, as_json), **given)
 
@@ -163,7 +146,6 @@ def listing(command: Callable[..., Any]) -> Callable[..., Any]:
             help="At most.",
         ),
         click.option("--cursor", type=click.IntRange(1), help="Go on where a list ended."),
-        click.option("--count", "counts", is_flag=True, help="Only how many there are, by status."),
         as_json,
     ]
     return _with(options, show)

@@ -1,12 +1,6 @@
 """What operators are shown: tables for people, lines of JSON for programs, and what is new."""
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -14,13 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.operating import Operation, operate
 from bridge.formats.json_text import spell
-from bridge.formats.times import PastMoment
 from bridge.models import Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
-from bridge.verbs.operators import RecordFilter
-from bridge.verbs.record_search import RecordKind, RecordSearch
 
 WIDE = 200
 Row = Mapping[str, object]
@@ -184,50 +174,3 @@ def _plain(value: object) -> str:
 def _console() -> Console:
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
-
-
-LOOK_AGAIN_S = 0.5
-PAGE = 200
-
-
-class Ordered(Protocol):
-    """A record that came after those with lesser order numbers."""
-
-    @property
-    def order(self) -> int:
-        """Its order number."""
-
-
-Record = TypeVar("Record", bound=Ordered)
-
-
-def tail(
-    environ: Mapping[str, str],
-    kind: RecordKind,
-    chosen: RecordFilter,
-    since: PastMoment | None,
-    look: Callable[[Operation, RecordFilter], Awaitable[Sequence[Record]]],
-    show: Callable[[Sequence[Record], bool], None],
-) -> None:
-    """Show the records that are chosen as they come, until Ctrl-C.
-
-    `show` is told whether they are the first.
-    """
-
-    async def work(operation: Operation) -> None:
-        place = RecordSearch(server=chosen.server, part=chosen.part)
-        await operation.records.demand_names(kind, place)
-        seen, is_first = await operation.operators.order_at(since or timedelta()), True
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        while not stop.is_set():
-            found = await look(operation, replace(chosen, after=seen, limit=PAGE))
-            if found:
-                show(found, is_first)
-                seen, is_first = found[-1].order, False
-            else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_AGAIN_S)
-
-    operate(environ, work)

@@ -8,11 +8,12 @@ import click
 from bridge.cli.acting import Wish, act_on
 from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
-from bridge.cli.options import Acting, Chosen, Shown, acting, choosing, listing
+from bridge.cli.options import Acting, Shown, acting, choosing, listing
 from bridge.cli.options import as_json as json_option
 from bridge.cli.output import listed_reply_row, print_record, reply_row
 from bridge.models import EventId, ReplyStatus, instant
 from bridge.verbs.bulk_records import ActKind
+from bridge.verbs.record_filters import SearchTerms
 from bridge.verbs.record_search import REPLIED, RecordKind
 from bridge.verbs.records import Records
 
@@ -33,7 +34,7 @@ def replies() -> None:
 @choosing("hook", REPLIED, BY)
 @listing
 @click.pass_obj
-def list_replies(environ: Environ, chosen: Chosen, shown: Shown) -> None:
+def list_replies(environ: Environ, chosen: SearchTerms, shown: Shown) -> None:
     """List replies, of the newest event first: dead ones, unless --status says otherwise."""
     LISTED.show(environ, replace(chosen, statuses=chosen.statuses or DEAD), shown)
 
@@ -72,7 +73,7 @@ def show_reply(environ: Environ, event_id: str, as_json: bool) -> None:
 def redrive_replies(
     environ: Environ,
     event_ids: tuple[str, ...],
-    chosen: Chosen,
+    chosen: SearchTerms,
     everything: bool,
     how: Acting,
 ) -> None:

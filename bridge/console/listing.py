@@ -14,8 +14,9 @@ from starlette.responses import Response
 from bridge.console.visits import Visit
 from bridge.errors import MalformedError, NotFoundError
 from bridge.formats.cursors import order_after
-from bridge.formats.times import moment
+from bridge.formats.times import PastMoment, moment
 from bridge.models import CallStatus, Event, EventStatus, ReplyStatus, SubscriptionStatus
+from bridge.verbs.record_filters import SearchTerms
 from bridge.verbs.record_search import RecordPage, RecordSearch, SearchBudget
 from bridge.verbs.records import Records
 from bridge.web.problems import status_of
@@ -125,24 +126,24 @@ async def wanted_of(visit: Visit, listing: Listing, asked: Mapping[str, str]) ->
         raise MalformedError(f"there is no status {status} of {listing.kind}; there are: {known}")
     if text and not visit.login.sees_payloads and not is_id(text):
         raise MalformedError(IDS_ALONE)
-    bounds = [order_after(asked["before"])] if "before" in asked else []
-    bounds += [await _order(visit, asked["until"])] if "until" in asked else []
-    return RecordSearch(
+    terms = SearchTerms(
         server=asked.get("server"),
         part=asked.get(listing.part),
         statuses=(status,) if status else (),
         principal=asked.get("principal"),
         text=text,
-        ids_alone=not visit.login.sees_payloads,
-        since=await _order(visit, asked["since"]) if "since" in asked else 0,
-        before=min(bounds, default=None),
+        since=_moment(asked.get("since")),
+        until=_moment(asked.get("until")),
         bulk=asked.get("bulk"),
     )
+    cursor = order_after(asked["before"]) if "before" in asked else None
+    ids_alone = not visit.login.sees_payloads
+    return await terms.search(visit.runtime.operators, cursor, ids_alone=ids_alone)
 
 
-async def _order(visit: Visit, text: str) -> int:
+def _moment(text: str | None) -> PastMoment | None:
     try:
-        return await visit.runtime.operators.order_at(moment(text))
+        return moment(text) if text else None
     except ValueError as error:
         raise MalformedError(f"that is no time: it {error}") from error
 

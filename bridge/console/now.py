@@ -5,7 +5,6 @@ from collections import Counter
 from starlette.responses import Response
 
 from bridge.console.plots import Plot, Slots, bars, levels, lines, seconds
-from bridge.console.troubles import troubles_of
 from bridge.console.visits import Visit
 from bridge.models import EventStatus
 from bridge.store.counters import Totals
@@ -34,7 +33,7 @@ async def show_now(visit: Visit) -> Response:
         processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
         takers=await Attendance.of(visit.process.steps).takers(servers),
         findings=findings,
-        troubles=await troubles_of(visit, totals),
+        troubles=await runtime.troubles.of(totals),
         is_day=is_day,
         plots=_plots(chart, "quarter of an hour" if is_day else "minute"),
     )

@@ -1,6 +1,5 @@
 """The tools of /mcp/_operators by which Claude looks, on behalf of who runs the bridge."""
 
-from dataclasses import replace
 from typing import Any
 
 from bridge.errors import Fault, InvalidError
@@ -50,7 +49,7 @@ SEE_IT = "list_records with this bulk_id shows what it was done to"
 
 async def status(context: Context, _given: Arguments) -> Told:
     """Show how everything stands."""
-    return ToolOutcome(success(await verbs_of(context).overview.now()))
+    return ToolOutcome(success(await context.lifespan_context.runtime.overview.now()))
 
 
 async def list_records(context: Context, given: Arguments) -> Told:
@@ -86,12 +85,10 @@ async def wanted_of(context: Context, given: Arguments) -> tuple[RecordKind, Rec
     asked = {name: given[name] for name in FILTER if name in given}
     if "bulk_id" in asked:
         asked["bulk"] = asked.pop("bulk_id")
-    wanted = await read_filter(verbs_of(context).operators, kind, asked)
-    wanted = replace(wanted, ids_alone=not sees_payloads(caller))
-    if not given.get("cursor"):
-        return kind, wanted
-    bounds = [order_after(given["cursor"]), *([wanted.before] if wanted.before else [])]
-    return kind, replace(wanted, before=min(bounds))
+    cursor = order_after(given["cursor"]) if given.get("cursor") else None
+    return kind, await read_filter(kind, asked).search(
+        verbs_of(context).operators, cursor, ids_alone=not sees_payloads(caller)
+    )
 
 
 async def show_record(context: Context, given: Arguments) -> Told:

@@ -9,7 +9,6 @@ from bridge.n8n.reply_address import ReplyAddresses
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.calls import CallStore
-from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
@@ -17,7 +16,6 @@ from bridge.store.steps import Steps
 from bridge.verbs.bulks import Bulks
 from bridge.verbs.intake import Intake
 from bridge.verbs.operators import Operators
-from bridge.verbs.overview import Overview
 from bridge.verbs.records import Records
 from bridge.verbs.replies import Replies
 from bridge.verbs.running_again import RunningAgain
@@ -31,7 +29,6 @@ class OperatorVerbs:
     records: Records
     running_again: RunningAgain
     bulks: Bulks
-    overview: Overview
     servers: Mapping[str, Server]
 
     @classmethod
@@ -54,6 +51,5 @@ class OperatorVerbs:
             records,
             again,
             Bulks(store.bulks, records, again, queue, servers, settings.result_ttl_s),
-            Overview(Counters(steps), store, servers),
             servers,
         )

@@ -1,15 +1,13 @@
 """How things stand at this moment, in one look: what waits, runs, is paused, and what is wrong."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from bridge.configuration.servers import Server
 from bridge.models import EventStatus, instant
 from bridge.store.counters import Counters, Totals
-from bridge.store.operators import OperatorStore
-from bridge.verbs.operators import HOW_TO_MEND, stranded
-
-LATE_S = 10
+from bridge.verbs.record_search import RecordKind
+from bridge.verbs.troubles import StoreTrouble, Troubles
 
 
 class Overview:
@@ -18,11 +16,11 @@ class Overview:
     def __init__(
         self,
         counters: Counters,
-        operators: OperatorStore,
+        troubles: Troubles,
         servers: Mapping[str, Server],
     ) -> None:
         self._counters = counters
-        self._operators = operators
+        self._troubles = troubles
         self._servers = servers
 
     async def now(self) -> dict[str, object]:
@@ -48,15 +46,8 @@ class Overview:
             "processes": dict(kinds),
             "servers": sorted(self._servers),
             "paused": paused,
-            "wrong": [*_wrong(totals), *await self._stranded()],
+            "wrong": [_told(each) for each in await self._troubles.of(totals)],
         }
-
-    async def _stranded(self) -> list[dict[str, str]]:
-        found = await stranded(self._operators, self._counters, self._servers)
-        return [
-            _trouble(f"{each.queued} events wait on {each.server}/{each.hook}", HOW_TO_MEND)
-            for each in found
-        ]
 
 
 def _events(totals: Totals) -> dict[str, int]:
@@ -67,16 +58,8 @@ def _events(totals: Totals) -> dict[str, int]:
     return {"queued": queued, "leased": counts["leased"], "dead": counts["dead"]}
 
 
-def _wrong(totals: Totals) -> Iterator[dict[str, str]]:
-    if not any(name.startswith("worker-") for name in totals.live_processes):
-        yield _trouble("no worker is alive: calls and replies wait", "start n8n-bridge worker")
-    if totals.late_s >= LATE_S:
-        late = f"calls have been due for {totals.late_s:.0f} s and no worker has begun them"
-        yield _trouble(late, "start more workers, or raise their --concurrency")
-    for origin, rests in totals.circuits.items():
-        if rests:
-            yield _trouble(f"replies to {origin} rest: it failed too often", "start n8n again")
-
-
-def _trouble(sentence: str, remedy: str) -> dict[str, str]:
-    return {"what": sentence, "remedy": remedy}
+def _told(trouble: StoreTrouble) -> dict[str, object]:
+    """Return what is wrong, and by which arguments list_records shows more of it."""
+    told = {"what": trouble.sentence, "remedy": trouble.remedy}
+    is_listed = trouble.records in tuple(RecordKind)
+    return told | ({"see": {"records": trouble.records, **trouble.filter}} if is_listed else {})

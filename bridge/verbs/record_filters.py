@@ -1,9 +1,10 @@
-"""Filters of records as programs write them: an object of names and texts."""
+"""Filters of records as people and programs write them, and what is looked for by them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from bridge.errors import Fault, InvalidError
-from bridge.formats.times import MOMENT_RULE, moment
+from bridge.errors import Fault, InvalidError, MalformedError
+from bridge.formats.times import MOMENT_RULE, PastMoment, moment
 from bridge.models import CallStatus, EventStatus, Json
 from bridge.verbs.operators import Operators
 from bridge.verbs.record_search import REPLIED, RecordKind, RecordSearch
@@ -13,14 +14,56 @@ STATUSES: Mapping[RecordKind, Sequence[str]] = {
     RecordKind.CALLS: tuple(CallStatus),
     RecordKind.REPLIES: REPLIED,
 }
+NOTHING_BETWEEN = "nothing is newer than `since` and older than `until`"
 BROKEN = "the filter is not as it may be"
 TEXT_CHARS_MAX = 200
 
 
-async def read_filter(
-    operators: Operators, kind: RecordKind, asked: Mapping[str, Json]
-) -> RecordSearch:
-    """Return which records a filter asks for.
+@dataclass(frozen=True)
+class SearchTerms:
+    """Which records somebody asks for, in their own words; what is None or empty stands for any.
+
+    `since` and `until` are moments, or say how long ago they were.
+    """
+
+    server: str | None = None
+    part: str | None = None
+    statuses: Sequence[str] = ()
+    principal: str | None = None
+    text: str | None = None
+    since: PastMoment | None = None
+    until: PastMoment | None = None
+    bulk: str | None = None
+
+    async def search(
+        self, operators: Operators, cursor: int | None = None, *, ids_alone: bool = False
+    ) -> RecordSearch:
+        """Return what is looked for, behind a cursor where a list goes on there.
+
+        Raises:
+            MalformedError: no moment lies between `since` and `until`.
+        """
+        since, until = [
+            None if when is None else await operators.order_at(when)
+            for when in (self.since, self.until)
+        ]
+        if since is not None and until is not None and until <= since:
+            raise MalformedError(NOTHING_BETWEEN)
+        return RecordSearch(
+            server=self.server,
+            part=self.part,
+            statuses=self.statuses,
+            principal=self.principal,
+            text=self.text or "",
+            since=since or 0,
+            before=min((each for each in (until, cursor) if each is not None), default=None),
+            bulk=self.bulk,
+            ids_alone=ids_alone,
+        )
+
+
+def read_filter(kind: RecordKind, asked: Mapping[str, Json]) -> SearchTerms:
+    """Return which records a filter of a program's asks for.
 
     It may have `server`, `hook` (of calls `workflow`), `status` (one, or a list), `principal`,
     `text`, `since`, `until` (how long ago, or a moment) and `bulk`; each is a text. None is empty,
@@ -46,14 +89,14 @@ async def read_filter(
     if faults:
         raise InvalidError(BROKEN, tuple(faults))
     given = {name: str(value) for name, value in texts.items()}
-    return RecordSearch(
+    return SearchTerms(
         server=given.get("server"),
         part=given.get(kind.part),
         statuses=tuple(map(str, statuses)),
         principal=given.get("principal"),
-        text=given.get("text", ""),
-        since=await _order(operators, given.get("since")) or 0,
-        before=await _order(operators, given.get("until")),
+        text=given.get("text"),
+        since=moment(given["since"]) if "since" in given else None,
+        until=moment(given["until"]) if "until" in given else None,
         bulk=given.get("bulk"),
     )
 
@@ -72,7 +115,3 @@ def _is_time(texts: Mapping[str, Json], name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _order(operators: Operators, text: str | None) -> int | None:
-    return None if text is None else await operators.order_at(moment(text))

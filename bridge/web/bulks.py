@@ -1,31 +1,24 @@
 """/bulk: one act on many records, counted first and confirmed with the count."""
 
-from collections.abc import Mapping
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.errors import Fault, InvalidError, MalformedError
-from bridge.formats.json_text import off_loop, parse_json
+from bridge.errors import Fault, InvalidError
 from bridge.log import OPERATOR, audit
-from bridge.models import Json
-from bridge.net.request_body import read_body
 from bridge.verbs.bulk_records import ActKind
 from bridge.verbs.bulks import MOST
 from bridge.verbs.record_filters import read_filter
 from bridge.verbs.record_search import RecordKind
 from bridge.web.events import operators_runtime
-
-BROKEN = "the body is not as it may be"
+from bridge.web.json_bodies import BROKEN, read_members
 
 
 async def count_bulk(request: Request) -> Response:
     """POST /bulk: choose the records of an act and count them; nothing is changed yet."""
     runtime = operators_runtime(request)
-    said = await _said(request, runtime.settings.max_body_bytes)
-    known = {"records", "act", "filter", "limit"}
-    faults = [Fault(f"/{name}", "unknown") for name in sorted(said.keys() - known)]
-    faults += [
+    names = ("records", "act", "filter", "limit")
+    said = await read_members(request, runtime.settings.max_body_bytes, *names)
+    faults = [
         Fault(f"/{name}", f"must be one of {', '.join(allowed)}")
         for name, allowed in (("records", RecordKind), ("act", ActKind))
         if said.get(name) not in tuple(allowed)
@@ -38,7 +31,7 @@ async def count_bulk(request: Request) -> Response:
     if faults or not isinstance(asked, dict) or not isinstance(limit, int):
         raise InvalidError(BROKEN, tuple(faults))
     kind, act = RecordKind(str(said["records"])), ActKind(str(said["act"]))
-    wanted = await read_filter(runtime.operators, kind, asked)
+    wanted = await read_filter(kind, asked).search(runtime.operators)
     bulk = await runtime.bulks.count(kind, act, wanted, OPERATOR, limit)
     sample = await runtime.bulks.sample(bulk)
     return JSONResponse(bulk.describe() | {"sample": sample}, 201)
@@ -59,10 +52,10 @@ async def show_bulk(request: Request) -> Response:
 async def confirm_bulk(request: Request) -> Response:
     """POST /bulk/{bulk_id}/confirm: let it begin, by the count that was told."""
     runtime, bulk_id = operators_runtime(request), request.path_params["bulk_id"]
-    said = await _said(request, runtime.settings.max_body_bytes)
+    said = await read_members(request, runtime.settings.max_body_bytes, "count")
     count = said.get("count")
-    if said.keys() != {"count"} or not isinstance(count, int) or isinstance(count, bool):
-        raise InvalidError(BROKEN, (Fault("/count", "must be the count, and alone"),))
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise InvalidError(BROKEN, (Fault("/count", "must be the count"),))
     bulk = await runtime.bulks.confirm(bulk_id, count, OPERATOR)
     audit(OPERATOR, "bulk confirm", bulk_id, "done", confirmed_count=count)
     return JSONResponse(bulk.describe(), 202)
@@ -72,11 +65,3 @@ async def stop_bulk(request: Request) -> Response:
     """POST /bulk/{bulk_id}/stop: end it before its time; what is done stays done."""
     bulk = await operators_runtime(request).bulks.stop(request.path_params["bulk_id"], OPERATOR)
     return JSONResponse(bulk.describe())
-
-
-async def _said(request: Request, max_bytes: int) -> Mapping[str, Json]:
-    raw = await read_body(request, max_bytes)
-    said = await off_loop(len(raw), lambda: parse_json(raw))
-    if not isinstance(said, dict):
-        raise MalformedError("the body is no JSON object")
-    return said

@@ -1,18 +1,13 @@
 """What operators do over HTTP to one event or one call, beside redriving it."""
 
-from collections.abc import Mapping
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bridge.errors import Fault, InvalidError, MalformedError
-from bridge.formats.json_text import off_loop, parse_json
 from bridge.formats.payloads import Content
 from bridge.log import OPERATOR, audit
-from bridge.models import Json
-from bridge.net.request_body import read_body
 from bridge.verbs.running_again import read_arguments
 from bridge.web.events import operators_runtime
+from bridge.web.json_bodies import read_members
 
 
 async def release_event(request: Request) -> Response:
@@ -34,7 +29,7 @@ async def expire_event(request: Request) -> Response:
 async def run_event_again(request: Request) -> Response:
     """POST /events/{event_id}/run-again: bring its payload again as new, or another."""
     runtime, event_id = operators_runtime(request), request.path_params["event_id"]
-    said = await _said(request, runtime.settings.max_body_bytes, "payload")
+    said = await read_members(request, runtime.settings.max_body_bytes, "payload")
     content = Content.of_json(said["payload"]) if "payload" in said else None
     event = await runtime.running_again.run_event(event_id, OPERATOR, runtime.servers, content)
     audit(OPERATOR, "events run-again", event_id, event.event_id)
@@ -54,25 +49,10 @@ async def cancel_call(request: Request) -> Response:
 async def run_call_again(request: Request) -> Response:
     """POST /calls/{call_id}/run-again: run it again as new, with its arguments or others."""
     runtime, call_id = operators_runtime(request), request.path_params["call_id"]
-    said = await _said(request, runtime.settings.max_body_bytes, "arguments")
+    said = await read_members(request, runtime.settings.max_body_bytes, "arguments")
     arguments = read_arguments(said["arguments"]) if "arguments" in said else None
     ttl_s = runtime.settings.result_ttl_s
     again = runtime.running_again
     call = await again.run_call(call_id, OPERATOR, runtime.servers, ttl_s, arguments)
     audit(OPERATOR, "calls run-again", call_id, call.call_id)
     return JSONResponse({"call_id": call.call_id, "status": call.status, "again": call_id}, 202)
-
-
-async def _said(request: Request, max_bytes: int, name: str) -> Mapping[str, Json]:
-    """Read a body that may be empty, or an object with this one member.
-
-    Raises:
-        InvalidError, MalformedError: it is something else.
-    """
-    raw = await read_body(request, max_bytes)
-    said = await off_loop(len(raw), lambda: parse_json(raw)) if raw.strip() else {}
-    if not isinstance(said, dict):
-        raise MalformedError(f'the body is nothing, or {{"{name}": …}}')
-    if unknown := sorted(said.keys() - {name}):
-        raise InvalidError("the body has more than it may", (Fault(f"/{unknown[0]}", "unknown"),))
-    return said

@@ -25,11 +25,16 @@ TELLING = {
         "events": "ls show tail",
         "calls": "ls show tail",
         "replies": "ls show",
+        "subscriptions": "ls",
+        "bulk": "ls show",
         "tokens": "ls",
         "alerts": "ls",
     }.items()
     for verb in verbs.split()
 }
+STOPPING = {"bulk stop"}
+"""It leaves the line of the bulk act that it ends (tests/verbs/test_bulks.py)."""
+
 COPYING = {"backup", "restore"}
 """They act on no record and on all; each leaves its line too (test_backup.py)."""
 
@@ -62,7 +67,7 @@ def named(group: click.Group, before: str = "") -> Iterator[str]:
 
 
 def test_it_is_said_of_every_command_whether_it_acts() -> None:
-    assert set(named(commands)) == ACTING | TELLING | COPYING | RUNNING
+    assert set(named(commands)) == ACTING | TELLING | STOPPING | COPYING | RUNNING
 
 
 async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: Path) -> None:

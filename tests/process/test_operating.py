@@ -13,9 +13,11 @@ from bridge.local.ports import free_port
 from bridge.local.valkey import EmbeddedValkey
 from bridge.models import EventId, LeaseToken, ReplyStatus
 from tests.commands import run
+from tests.doors.console.operating import desktop
+from tests.doors.console.test_subscriptions import fail, subscribe
 from tests.processes import running
 from tests.store.call_records import new_call
-from tests.store.records import ALICE, WEB, Desk, desk, new_event
+from tests.store.records import ALICE, BOB, WEB, Desk, desk, new_event
 from tests.waiting import wait_until
 
 SECRET = "s3cr3t-signature"
@@ -280,6 +282,66 @@ async def test_tail_follows_what_is_new_until_ctrl_c(
         tail.process.send_signal(signal.SIGINT)
         assert await tail.ended() == 0
     assert tail.output.count(f"{kind[:-1]}_id") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"), [(("--search", "WANTED"), "wanted"), (("--principal", "bob"), "bob")]
+)
+async def test_tail_follows_what_has_a_text_or_is_of_a_principal(
+    option: tuple[str, str], shown: str, redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        for caller in (ALICE, BOB):
+            await web.calls.create(new_call(caller))
+        async with running(
+            "events" if shown == "wanted" else "calls",
+            "tail",
+            "--since",
+            "1h",
+            *option,
+            "--json",
+            environ=environ,
+        ) as tail:
+            for _ in range(2):
+                wanted = await web.accept(summary="wanted")
+                await web.accept(summary="other")
+                call = await web.calls.create(new_call(BOB))
+                await web.calls.create(new_call(ALICE))
+                new = wanted.event_id if shown == "wanted" else call.call_id
+                await wait_until(partial(tail.has_said, new), f"{new} is shown")
+            tail.process.send_signal(signal.SIGINT)
+            assert await tail.ended() == 0
+    rows = [json.loads(line) for line in tail.output.splitlines()]
+    assert len(rows) == (2 if shown == "wanted" else 3)
+    assert {row.get("principal") for row in rows} == {None if shown == "wanted" else "bob"}
+
+
+async def test_bulk_acts_are_listed_shown_and_stopped(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with Redis.from_url(redis_url) as redis, desk(redis, WEB) as web:
+        await dead_event(web)
+        await told("events", "redrive", "--server", "support", environ=environ)
+        status, (row,) = await told("bulk", "ls", environ=environ)
+        assert (status, row["act"], row["status"], row["done"]) == (0, "redrive", "done", 1)
+        _, (shown,) = await told("bulk", "show", row["bulk_id"], environ=environ)
+        assert shown["filter"] == {"server": "support", "status": ["dead", "expired"]}
+        status, said = await run("bulk", "stop", row["bulk_id"], environ=environ)
+        assert (status, said) == (1, "it is done: 1 of 1\n")
+
+
+async def test_subscriptions_are_listed_without_their_secrets(
+    redis_url: str, environ: dict[str, str]
+) -> None:
+    async with desktop(redis_url) as desk:
+        for name in ("alerts", "crm"):
+            await subscribe(desk, name)
+        await fail(desk, "crm", 60)
+        wanted = ("--server", "desk", "--status", "failing")
+        status, (row,) = await told("subscriptions", "ls", *wanted, environ=environ)
+    assert (status, row["subscription_id"], row["host"]) == (0, "crm", "crm.example:8443")
+    assert row["last_error"] == "answered 500"
+    assert "not-to-be-shown" not in str(row)
 
 
 async def test_an_embedded_valkey_is_found_in_the_data_folder(tmp_path: Path) -> None:

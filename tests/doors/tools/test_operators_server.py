@@ -143,7 +143,9 @@ async def test_calls_are_cancelled_run_again_and_places_paused(redis_url: str) -
         assert shown["arguments"] == {}
         paused = await use(client, "pause", place="desk/stamp", running="cancel")
         assert (paused["place"], paused["by"]) == ("desk/stamp", "_operators/operator")
-        assert (await use(client, "status"))["paused"][0]["place"] == "desk/stamp"
+        standing = await use(client, "status")
+        assert standing["paused"][0]["place"] == "desk/stamp"
+        assert standing["wrong"][-1]["what"] == "desk/stamp is paused by _operators/operator"
         assert (await use(client, "resume", place="desk/stamp"))["still_paused"] == []
         said = await refused(client, "pause", place="none")
         assert said == "no server none; there are: desk"
