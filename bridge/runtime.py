@@ -263,6 +263,7 @@ def _wire(
     signals: Signals,
 ) -> Runtime:
     parts = _Parts(
+        process,
         settings,
         servers,
         steps,
@@ -272,23 +273,22 @@ def _wire(
         SchemaCache(steps.patience_s),
         ReplyAddresses.of(settings),
         Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
+        StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or ""),
     )
-    losses = StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or "")
     authenticator = Authenticator(TokenStore(steps), GrantStore(steps), servers, settings, signals)
     events = Events(parts.stores.events, parts.queue, parts.schemas)
     replies = parts.replies()
     operating = parts.operating(replies)
-    troubles = parts.troubles(losses)
     return Runtime(
         process=process,
         connections=connections,
         redis=connections.client,
         steps=steps,
         stores=parts.stores,
-        losses=losses,
+        losses=parts.losses,
         load=ProcessLoad(),
-        web=parts.web(process, authenticator, events, operating, troubles),
-        mcp=parts.mcp(authenticator, events, operating, troubles),
+        web=parts.web(authenticator, events, operating),
+        mcp=parts.mcp(authenticator, events, operating),
         workers=parts.workers(authenticator, events, replies, operating.bulks),
     )
 
@@ -297,6 +297,7 @@ def _wire(
 class _Parts:
     """What the verbs of a process are made of."""
 
+    process: ProcessId
     settings: Settings
     servers: Servers
     steps: Steps
@@ -306,6 +307,7 @@ class _Parts:
     schemas: SchemaCache
     addresses: ReplyAddresses
     receivers: Receivers
+    losses: StoreLosses
 
     def replies(self) -> Replies:
         breakers, retry_s = Breakers(self.steps), self.settings.reply_retry_s
@@ -319,30 +321,24 @@ class _Parts:
             self.steps, self.queue, self.servers, self.settings, self.schemas, replies
         )
 
-    def troubles(self, losses: StoreLosses) -> Troubles:
-        stores = self.stores
-        health = Health(self.steps, stores.processes, stores.counters, stores.minutes, losses)
-        return Troubles(health, stores.counters, stores.operators, self.servers)
+    def troubles(self) -> Troubles:
+        its = self.stores
+        health = Health(self.steps, its.processes, its.counters, its.minutes, self.losses)
+        return Troubles(health, its.counters, its.operators, self.servers)
 
     def web(
-        self,
-        process: ProcessId,
-        authenticator: Authenticator,
-        events: Events,
-        operating: OperatorVerbs,
-        troubles: Troubles,
+        self, authenticator: Authenticator, events: Events, operating: OperatorVerbs
     ) -> WebRuntime:
-        stores, settings = self.stores, self.settings
-        direct = DirectReplyStore(self.steps, process)
+        direct, troubles = DirectReplyStore(self.steps, self.process), self.troubles()
         return WebRuntime(
-            settings=settings,
+            settings=self.settings,
             servers=self.servers,
             schemas=self.schemas,
             authenticator=authenticator,
             intake=self.intake(),
             events=events,
             direct_replies=DirectReplies(direct, self.signals, self.queue),
-            callbacks=Callbacks(stores.calls, self.schemas, self.servers),
+            callbacks=Callbacks(self.stores.calls, self.schemas, self.servers),
             operators=operating.operators,
             records=operating.records,
             running_again=operating.running_again,
@@ -353,11 +349,7 @@ class _Parts:
         )
 
     def mcp(
-        self,
-        authenticator: Authenticator,
-        events: Events,
-        operating: OperatorVerbs,
-        troubles: Troubles,
+        self, authenticator: Authenticator, events: Events, operating: OperatorVerbs
     ) -> McpRuntime:
         settings, stores, signals, schemas = self.settings, self.stores, self.signals, self.schemas
         acks = Acks(stores.claims, stores.calls)
@@ -377,7 +369,7 @@ class _Parts:
             pushes=Pushes(PushStore(self.steps), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
             operating=operating,
-            overview=Overview(stores.counters, troubles, self.servers),
+            overview=Overview(stores.counters, self.troubles(), self.servers),
         )
 
     def workers(

@@ -107,7 +107,7 @@ def run_call_again(
 
 
 @calls.command("tail")
-@choosing("workflow", list(CallStatus), BY, is_over=False, is_acted_on=False)
+@choosing("workflow", list(CallStatus), BY, without=("until", "bulk"))
 @json_option
 @click.pass_obj
 def tail_calls(environ: Environ, chosen: SearchTerms, as_json: bool) -> None:

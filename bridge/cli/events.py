@@ -151,7 +151,7 @@ def expire_events(
 
 
 @events.command("tail")
-@choosing("hook", list(EventStatus), BY, is_over=False, is_acted_on=False)
+@choosing("hook", list(EventStatus), BY, without=("until", "bulk"))
 @json_option
 @click.pass_obj
 def tail_events(environ: Environ, chosen: SearchTerms, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """The options that the operators' commands have in common: which records, how many, shown how."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -46,13 +46,6 @@ def filled(_context: click.Context, _option: click.Parameter, raw: str | None) -
     return raw
 
 
-def _of_place(part: str) -> list[Option]:
-    return [
-        click.option("--server", callback=filled, help="Only of this server."),
-        click.option(f"--{part}", "part", callback=filled, help=f"Only of this {part}."),
-    ]
-
-
 def _named(statuses: Sequence[str]) -> click.Choice[str]:
     return click.Choice([str(status) for status in statuses])
 
@@ -62,36 +55,14 @@ def _with(options: Sequence[Option], command: Callable[..., Any]) -> Callable[..
 
 
 def choosing(
-    part: str,
-    statuses: Sequence[str],
-    principal: str,
-    *,
-    is_over: bool = True,
-    is_acted_on: bool = True,
+    part: str, statuses: Sequence[str], principal: str, *, without: Collection[str] = ()
 ) -> Callable[[Command], Callable[..., Any]]:
-    """Add the options that choose records; `principal` is the help of that option.
+    """Add the options that choose records, some left out; `principal` is the help of that one.
 
-    `--until` is left out for what is not `is_over`, `--bulk` for what no bulk act is done to. The
-    command gets them as `chosen`, of the class SearchTerms.
+    The command gets them as `chosen`, of the class SearchTerms.
     """
-    options = [
-        *_of_place(part),
-        click.option(
-            "--status",
-            "statuses",
-            type=_named(statuses),
-            multiple=True,
-            help="Only in this status.",
-        ),
-        click.option("--principal", callback=filled, help=principal),
-        click.option("--search", "text", callback=filled, help=SEARCH),
-        click.option("--since", callback=past_moment, help=SINCE),
-    ]
-    if is_over:
-        options.append(click.option("--until", callback=past_moment, help=UNTIL))
-    if is_acted_on:
-        told = "Only what this bulk act was done to."
-        options.append(click.option("--bulk", callback=filled, help=told))
+    every = _choosing(part, statuses, principal)
+    options = [option for name, option in every.items() if name not in without]
 
     def add(command: Command) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -103,6 +74,24 @@ def choosing(
         return _with(options, choose)
 
     return add
+
+
+def _choosing(part: str, statuses: Sequence[str], principal: str) -> Mapping[str, Option]:
+    """Return the options that choose records by the names of what they choose by."""
+    only = functools.partial(click.option, callback=filled)
+    status = click.option(
+        "--status", "statuses", type=_named(statuses), multiple=True, help="Only in this status."
+    )
+    return {
+        "server": only("--server", help="Only of this server."),
+        "part": only(f"--{part}", "part", help=f"Only of this {part}."),
+        "statuses": status,
+        "principal": only("--principal", help=principal),
+        "text": only("--search", "text", help=SEARCH),
+        "since": click.option("--since", callback=past_moment, help=SINCE),
+        "until": click.option("--until", callback=past_moment, help=UNTIL),
+        "bulk": only("--bulk", help="Only what this bulk act was done to."),
+    }
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def subscriptions() -> None:
 
 
 @subscriptions.command("ls")
-@choosing("hook", list(SubscriptionStatus), BY, is_acted_on=False)
+@choosing("hook", list(SubscriptionStatus), BY, without=("bulk",))
 @paging
 @click.pass_obj
 def list_subscriptions(environ: Environ, chosen: SearchTerms, shown: Shown) -> None:

@@ -50,7 +50,7 @@ MADE_ANEW = {
     "due_calls": "of its open calls: they are due at once",
     "calls": "of its calls",
     "callers": "of its calls",
-    "fresh_callers": "by new calls",
+    "fresh_callers": "of its calls, none of which is gathered yet",
     "call_servers": "of its calls",
     "calls_of": "by the sweeper, of its calls",
     "gathered": "by the sweeper",

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from bridge.formats.backup_file import KeptRecord
 
+SECOND_US = 1_000_000
+
 
 class IndexEntry(NamedTuple):
     """A member of an index, by its moment or number; the index lives as long as its last."""
@@ -48,9 +50,10 @@ def _call(record: KeptRecord, now_ms: int) -> Iterator[IndexEntry]:
     call, call_id = _texts(record), _id(record)
     server, principal, ends_at_ms = call["server"], call["principal"], record.keys[0].expires_at_ms
     yield IndexEntry(f"calls:{server}:{principal}", call_id, int(call["order"]), ends_at_ms)
-    caller = json.dumps([server, principal], separators=(",", ":"), ensure_ascii=False)
-    # The steps write it with cjson, which escapes slashes.
-    yield IndexEntry("callers", caller.replace("/", r"\/"), int(call["created_at"]))
+    spelled = json.dumps([server, principal], separators=(",", ":"), ensure_ascii=False)
+    caller = spelled.replace("/", r"\/")  # as the steps write it, with cjson
+    yield IndexEntry("callers", caller, int(call["created_at"]))
+    yield IndexEntry("fresh_callers", caller, (int(call["order"]) // SECOND_US + 1) * SECOND_US)
     yield IndexEntry("call_servers", server, int(call["created_at"]))
     if call["status"] in ("queued", "running"):
         yield IndexEntry("due_calls", call_id, now_ms)

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from bridge.configuration.servers import Server
 from bridge.models import Principal
 from bridge.store.operators import OperatorStore
 from bridge.store.searching import SearchStore
@@ -100,16 +99,10 @@ async def test_a_principal_is_looked_at_only_while_its_calls_are_not_gathered(we
     assert await web.redis.zrange(FRESH, 0, -1) == [b'["support","bob"]']
 
 
-async def test_calls_of_an_earlier_version_or_a_backup_are_found_before_they_are_gathered(
-    web: Desk,
-) -> None:
+async def test_calls_of_an_earlier_version_are_found_once_they_are_gathered(web: Desk) -> None:
     made = [(await web.calls.create(new_call(who))).call_id for who in (ALICE, STRANGER)]
     await web.redis.delete(FRESH, SERVERS)
     operators = OperatorStore(web.steps)
-    found = await Records(
-        SearchStore(web.steps), operators, {"support": Server(name="support")}
-    ).calls(RecordSearch(), 100)
-    assert [call.call_id for call in found.rows] == made[:1]
 
     await operators.gather_calls()
 

@@ -83,10 +83,9 @@ function calls.write(new)
   local call, order, now_ms = keys.call(new.call_id), clock.next_order(), clock.now_ms
   local asked = new.origin ~= '' and {'timeline',
     timeline.longer(call, '', 'created', {tool_use = new.origin})} or {}
-  redis.call('HSET', call, 'server', new.server, 'principal', new.caller,
-    'workflow', new.workflow, 'status', 'queued', 'attempt', 0, 'order', order,
-    'created_at', now_ms, 'updated_at', now_ms, 'waited_at', now_ms,
-    'arguments', new.arguments, 'max_attempts', new.max_attempts,
+  redis.call('HSET', call, 'server', new.server, 'principal', new.caller, 'workflow', new.workflow,
+    'status', 'queued', 'attempt', 0, 'order', order, 'created_at', now_ms, 'updated_at', now_ms,
+    'waited_at', now_ms, 'arguments', new.arguments, 'max_attempts', new.max_attempts,
     'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
     'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
@@ -109,16 +108,15 @@ end
 -- calls that were not gathered yet. What is old goes from the list once in a while, which is looked
 -- after at the first call behind a gathering.
 function calls.index(new, order)
-  local index, callers = keys.calls(new.server, new.caller), keys.callers()
-  local caller = cjson.encode({new.server, new.caller})
-  local second_ends = clock.digits(math.floor(order / 1000000) * 1000000 + 1000000)
+  local index, caller = keys.calls(new.server, new.caller), cjson.encode({new.server, new.caller})
+  local fresh, second_ends = keys.fresh_callers(), order - order % 1000000 + 1000000
   redis.call('ZADD', index, order, new.call_id)
-  local is_first = redis.call('ZADD', keys.fresh_callers(), second_ends, caller) == 1
+  local is_first = redis.call('ZADD', fresh, second_ends, caller) == 1
   if not is_first or redis.call('TTL', index) >= 2 * new.ttl_s then return end
   redis.call('EXPIRE', index, 3 * new.ttl_s)
   redis.call('ZREMRANGEBYSCORE', index, '-inf', order - 2000000 * new.ttl_s)
-  redis.call('ZADD', callers, clock.now_ms, caller)
-  redis.call('ZREMRANGEBYSCORE', callers, '-inf', clock.now_ms - 3000 * new.ttl_s)
+  redis.call('ZADD', keys.callers(), clock.now_ms, caller)
+  redis.call('ZREMRANGEBYSCORE', keys.callers(), '-inf', clock.now_ms - 3000 * new.ttl_s)
   redis.call('ZADD', keys.call_servers(), 'NX', clock.now_ms, new.server)
 end
 

@@ -8,22 +8,8 @@ local gathering = {}
 -- How far all has been gathered: every call up to this order number is in the list of its server.
 function gathering.upto() return tonumber(redis.call('GET', keys.gathered()) or 0) end
 
--- Principals that may have calls on record, each with the list of their calls: all, or those that
--- are ranked between two scores.
-function gathering.callers(behind, last)
-  return gathering.ranked(keys.callers(), behind or '-inf', last or '+inf')
-end
-
--- Those that may have calls which were not gathered yet: who has made any since, of which there are
--- few. Where nothing has been gathered it is all of them.
-function gathering.fresh_callers()
-  local upto = gathering.upto()
-  if upto == 0 then return gathering.callers() end
-  return gathering.ranked(keys.fresh_callers(), '(' .. clock.digits(upto), '+inf')
-end
-
--- The principals of an index that are ranked between two scores.
-function gathering.ranked(index, behind, last)
+-- The principals of an index that are ranked between two scores, each with the list of their calls.
+function gathering.callers(index, behind, last)
   local callers = {}
   for i, caller in ipairs(redis.call('ZRANGEBYSCORE', index, behind, last)) do
     local at = cjson.decode(caller)
@@ -95,7 +81,7 @@ function gathering.gather(behind, upto, most, limit)
   local from, is_cut = gathering.upto(), false
   upto = tonumber(upto) or clock.last_order
   local last, has_more = gathering.last_of(behind, most)
-  local callers = last and gathering.callers(behind, last) or {}
+  local callers = last and gathering.callers(keys.callers(), behind, last) or {}
   gathering.note_servers(callers)
   if from == 0 then from = gathering.beginning(callers) end
   local found = gathering.between(callers, from, upto, limit)

@@ -118,7 +118,7 @@ function searching.count_events(wanted, before, look_at)
 end
 
 -- Where the calls that are wanted stand: in the lists of their callers where these are named, else
--- in those of the servers, as far as they were gathered, and in those of all who have newer ones.
+-- in those of the servers, as far as they were gathered, and in those of who has called since.
 function searching.lists(wanted, before)
   local found, upto = {searching.of_bulk(wanted, before) or nil}, gathering.upto()
   for _, caller in ipairs(wanted.callers) do
@@ -131,7 +131,7 @@ function searching.lists(wanted, before)
   end
   if is_gathered or not next(wanted.servers) then return found end
   local since = clock.digits(math.max(upto + 1, tonumber(wanted.since)))
-  for _, caller in ipairs(gathering.fresh_callers()) do
+  for _, caller in ipairs(gathering.callers(keys.fresh_callers(), since, '+inf')) do
     if wanted.servers[caller.server] and redis.call('ZCOUNT', caller.calls, since, '+inf') > 0 then
       found[#found + 1] = merging.source(caller.calls, before, since)
     end
