@@ -23,7 +23,7 @@ from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.alerts import AlertStore
 from bridge.store.breakers import Breakers
-from bridge.store.pool import open_pool
+from bridge.store.pool import connected_to
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
 from bridge.store.steps import Steps
@@ -132,7 +132,7 @@ async def _connected(
             url = (await stack.enter_async_context(EmbeddedValkey(data_dir))).url
         if url is None:
             raise ConfigurationError((_nowhere(settings),))
-        client = await stack.enter_async_context(Redis.from_pool(open_pool(url)))
+        client = stack.enter_context(connected_to(url))
         steps = Steps(client, PATIENCE_S, replicas_min=settings.replicas_min)
         await stack.enter_async_context(steps.running())
         yield Connected(files, settings, steps, client)
@@ -140,7 +140,7 @@ async def _connected(
 
 async def _answers(url: str) -> bool:
     try:
-        async with Redis.from_pool(open_pool(url)) as client:
+        with connected_to(url) as client:
             return bool(await client.ping())
     except (RedisError, OSError):
         return False
@@ -173,7 +173,7 @@ async def demand_store(settings: Settings) -> None:
         ConfigurationError: naming why, once for all processes that would start on it.
     """
     assert settings.redis_url is not None, "whoever starts processes has named their Redis"
-    async with Redis.from_pool(open_pool(settings.redis_url)) as client:
+    with connected_to(settings.redis_url) as client:
         await demand_safety(client, settings)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from bridge.configuration.settings import Settings
@@ -15,7 +14,7 @@ from bridge.diagnosis.observations import (
     wrong,
 )
 from bridge.redis_faults import sentence_of
-from bridge.store.pool import open_pool
+from bridge.store.pool import connected_to
 from bridge.store.safety import Risk, risks_of
 from bridge.store.vitals import Vitals, vitals_of
 
@@ -32,7 +31,7 @@ async def check_redis(url: str, settings: Settings) -> AsyncIterator[Observation
     """Look at the store at an address, that of the settings or of `up`; nothing is written."""
     subject = without_user(url) if settings.redis_url else "the Valkey of `up`"
     try:
-        async with Redis.from_pool(open_pool(url)) as redis:
+        with connected_to(url) as redis:
             for risk in (risks := await risks_of(redis, settings.replicas_min)):
                 yield _of_risk(subject, risk, is_allowed=settings.allow_unsafe_redis)
             if not risks:

@@ -75,6 +75,12 @@ class OpenConnection(KnownConnection, CancellableConnection):
         if self._writer is not None and not self._writer.is_closing():
             _shut_down(self._writer.get_extra_info("socket"))
 
+    def close(self) -> None:
+        """Close it without waiting for anything."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        self._close()  # type: ignore[no-untyped-call]
+
 
 class PrimaryConnection(OpenConnection):
     """A connection to whichever server is the primary as it is made, also when it is made again."""
@@ -106,8 +112,12 @@ class OpenBlockingConnection(KnownConnection, AbstractBlockingConnection):
 
     def drop(self) -> None:
         """Break it off; whoever waits on it finds out."""
-        if self._sock is not None:
-            _shut_down(self._sock)
+        if (connected := self._sock) is not None:  # its thread may close it meanwhile
+            _shut_down(connected)
+
+    def close(self) -> None:
+        """Close it."""
+        self.disconnect()  # type: ignore[no-untyped-call]
 
 
 class BlockingPrimaryConnection(OpenBlockingConnection):
@@ -184,14 +194,27 @@ class RedisConnections:
 
     @contextlib.asynccontextmanager
     async def following(self, steps: Steps) -> AsyncIterator[None]:
-        """Leave a server that is not the primary any more, and close the client at last.
+        """Leave a server that is not the primary any more, and close all connections at last.
 
         Sentinels say so, or steps that are not taken.
         """
         steps.leave = self._leave
         followed = self._primary.followed() if self._primary else contextlib.nullcontext()
-        async with self.client, followed:
-            yield
+        with self.closing():
+            async with followed:
+                yield
+
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[Redis]:
+        """Close all connections when the block ends, those of threads too, however it ends.
+
+        A pool of redis-py closes each in a task, which does nothing where a cancellation comes
+        before it has begun.
+        """
+        try:
+            yield self.client
+        finally:
+            self._open.close()
 
     def _leave(self) -> None:
         """Connect all anew, by what the address leads to now; not again and again for one fault."""
@@ -211,13 +234,13 @@ class RedisConnections:
         pool.connection_class = type(kind.__name__, (*others, ours, kind), {})
 
 
-def open_pool(url: str) -> BlockingConnectionPool:
-    """Make the connections of a process that soon ends.
+def connected_to(url: str) -> contextlib.AbstractContextManager[Redis]:
+    """Make the client of what soon ends, and close its connections when the block does.
 
     Raises:
         ConfigurationError: the address has an option that there is not, or a wrong value of one.
     """
-    return RedisConnections(url).pool()
+    return RedisConnections(url).closing()
 
 
 @contextlib.contextmanager

@@ -54,6 +54,9 @@ class Droppable(Protocol):
     def drop(self) -> None:
         """Break it off, from whichever thread; whoever waits on it finds out."""
 
+    def close(self) -> None:
+        """Close it at once; nobody uses it any more."""
+
 
 class OpenConnections:
     """The connections to Redis that a process has, those of its threads too."""
@@ -73,6 +76,13 @@ class OpenConnections:
             dropped = [each for each in self._connections if but is None or each.place != but]
         for connection in dropped:
             connection.drop()
+
+    def close(self) -> None:
+        """Close all."""
+        with self._lock:
+            closed = list(self._connections)
+        for connection in closed:
+            connection.close()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from redis.asyncio import Redis
-
 from bridge.mcp.wires.streamable_2025 import WIRE
 from bridge.models import Body, Principal, Session, new_event_id
 from bridge.store.events import EventStore, NewEvent
-from bridge.store.pool import open_pool
+from bridge.store.pool import connected_to
 from bridge.store.sessions import SessionLimits, SessionStore, new_session_id
 from bridge.store.steps import BATCH_MAX, Steps
 from tests.bench.stage import CLAUDE_NAME, Stage
@@ -72,7 +70,7 @@ async def _repeated(step: Callable[[], Awaitable[object]], count: int) -> None:
 @asynccontextmanager
 async def _steps(stage: Stage) -> AsyncIterator[Steps]:
     """Run steps on the Valkey of a stage; wait until it has rewritten the log that grew by it."""
-    async with Redis.from_pool(open_pool(stage.redis_url)) as redis:
+    with connected_to(stage.redis_url) as redis:
         steps = Steps(redis, PATIENCE_S)
         async with steps.running():
             yield steps

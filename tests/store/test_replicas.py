@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from bridge.errors import StoreUnavailableError
 from bridge.models import EventStatus, new_event_id
 from bridge.store import replicas
 from bridge.store.assembly import scripts
 from bridge.store.keys import PREFIX
-from bridge.store.pool import open_pool
+from bridge.store.pool import connected_to
 from tests.sentinels import Replicated, Server, replicated
 from tests.store.records import WEB, WORKER, Desk, desk, new_event
 
@@ -45,21 +44,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def web(primary: Server) -> AsyncIterator[Desk]:
     """Open a process that promises nothing that only one server has."""
-    async with (
-        Redis.from_pool(open_pool(primary.url)) as redis,
-        desk(redis, WEB, PATIENCE_S, replicas_min=1) as opened,
-    ):
-        yield opened
+    with connected_to(primary.url) as redis:
+        async with desk(redis, WEB, PATIENCE_S, replicas_min=1) as opened:
+            yield opened
 
 
 @pytest.fixture
 async def hasty(primary: Server) -> AsyncIterator[Desk]:
     """Open a process that waits for no replica."""
-    async with (
-        Redis.from_pool(open_pool(primary.url)) as redis,
-        desk(redis, WORKER, PATIENCE_S) as opened,
-    ):
-        yield opened
+    with connected_to(primary.url) as redis:
+        async with desk(redis, WORKER, PATIENCE_S) as opened:
+            yield opened
 
 
 @contextlib.contextmanager

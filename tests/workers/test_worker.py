@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 from rq import Callback, Queue, Worker
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from bridge.local.valkey import EmbeddedValkey
 from bridge.queue import QUEUE_NAME, WakeUp, job_id_of
-from bridge.store.pool import RedisConnections, open_pool
+from bridge.store.pool import RedisConnections, connected_to
 from tests.waiting import wait_until
 from tests.workers import contract_jobs
 from workers import bookkeeping
@@ -45,7 +44,7 @@ async def new_worker(
     """Make a worker, connected as the one of this blocking client is."""
     said = redis.connection_pool.connection_kwargs
     address = f"unix://{said['path']}" if "path" in said else "redis://{host}:{port}".format(**said)
-    async with AsyncRedis.from_pool(open_pool(address)) as client:
+    with connected_to(address) as client:
         yield AsyncWorker([QUEUE_NAME], redis, client, jobs, concurrency)
 
 

@@ -3,12 +3,10 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from redis.asyncio import Redis
-
 from bridge.auth.authentication import digest_of
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.errors import BridgeError
-from bridge.store.pool import open_pool
+from bridge.store.pool import connected_to
 from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 
@@ -36,7 +34,7 @@ async def _tokens(setup: Setup) -> AsyncIterator[TokenStore | None]:
     if setup.redis_url is None:
         yield None
         return
-    async with Redis.from_pool(open_pool(setup.redis_url)) as redis:
+    with connected_to(setup.redis_url) as redis:
         steps = Steps(redis, PATIENCE_S)
         async with steps.running():
             yield TokenStore(steps)
