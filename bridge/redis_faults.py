@@ -38,6 +38,14 @@ class RedisFault:
     may_be_elsewhere: bool = False
 
 
+class PrimaryUnknownError(RedisConnectionError):
+    """No Sentinel names a primary that is up, for the reason in `fault`."""
+
+    def __init__(self, fault: RedisFault) -> None:
+        super().__init__(fault.sentence)
+        self.fault = fault
+
+
 SILENT = RedisFault("the store does not answer: Redis hangs, or something holds its answers back")
 
 _REFUSALS = {
@@ -101,6 +109,12 @@ _LATER_LAYOUT = RedisFault(
     lasts=True,
     final=True,
 )
+_NO_STORE = RedisFault(
+    "the store does not answer: what listens at the address in BRIDGE_REDIS_URL is no Redis server "
+    "(Sentinels are named as redis+sentinel://HOST:PORT,HOST:PORT/NAME)",
+    lasts=True,
+)
+_SAID_BY_SENTINELS = re.compile(r"unknown command '(EVAL|TIME)")
 _FORBIDDEN = re.compile(r"NOPERM|ACL failure in script|The user executing the script can't")
 
 
@@ -118,12 +132,8 @@ def fault_of(error: BaseException) -> RedisFault | None:
             f"BRIDGE_REDIS_URL these rights: {ACL_RULE}",
             lasts=True,
         )
-    if isinstance(error, InvalidResponse):
-        return RedisFault(
-            "the store does not answer: what listens at the address in BRIDGE_REDIS_URL is no "
-            "Redis",
-            lasts=True,
-        )
+    if isinstance(error, InvalidResponse) or _SAID_BY_SENTINELS.match(str(error)):
+        return _NO_STORE
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
         return _unreachable(error)
     return None
@@ -137,6 +147,8 @@ def sentence_of(error: BaseException) -> str:
 
 def _unreachable(error: BaseException) -> RedisFault:
     for cause in _causes(error):
+        if isinstance(cause, PrimaryUnknownError):
+            return cause.fault
         if isinstance(cause, ssl.SSLError):
             return RedisFault(
                 f"the store refuses the bridge: TLS fails ({cause.reason or cause}); "
@@ -147,7 +159,7 @@ def _unreachable(error: BaseException) -> RedisFault:
         if isinstance(cause, socket.gaierror):
             return _silent("nothing knows the host that BRIDGE_REDIS_URL names")
         if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
-            return _silent("nothing listens at the address in BRIDGE_REDIS_URL")
+            return _silent("nothing listens at the address that BRIDGE_REDIS_URL leads to")
     if isinstance(error, RedisTimeoutError | TimeoutError):
         return SILENT
     said = str(error)

@@ -13,11 +13,19 @@ import redis
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    InvalidResponse,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 from redis.retry import Retry as BlockingRetry
 
 from bridge.ending import end
 from bridge.formats.redis_addresses import SentinelAddress
+from bridge.redis_faults import PrimaryUnknownError, RedisFault, fault_of
+from bridge.store.round_trips import RoundTrips
 from bridge.store.signals import messages
 
 logger = logging.getLogger(__name__)
@@ -37,11 +45,17 @@ OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_S,
     "socket_connect_timeout": ANSWER_S,
     "decode_responses": True,
+    "encoding_errors": "replace",
 }
 
 
-class PrimaryUnknownError(RedisError):
-    """No Sentinel names a primary that is up."""
+_NOBODY_CHOSEN = RedisFault(
+    "the store does not answer: its Sentinels find the primary down, and another one is not chosen "
+    "yet"
+)
+_NOBODY_ANSWERS = RedisFault(
+    "the store does not answer: no Sentinel that BRIDGE_REDIS_URL names answers"
+)
 
 
 class Droppable(Protocol):
@@ -106,7 +120,7 @@ class Primary:
         self._sentinels = address.sentinel_urls
         self._known: Place | None = None
         self._connections = connections
-        self._looking: asyncio.Task[Place | str] | None = None
+        self._looking: asyncio.Task[Place | RedisFault] | None = None
 
     async def find(self) -> Place:
         """Ask the Sentinels, once for all who ask at the same time.
@@ -117,7 +131,7 @@ class Primary:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="primary")
         found = await asyncio.shield(self._looking)
-        if isinstance(found, str):
+        if isinstance(found, RedisFault):
             raise PrimaryUnknownError(found)
         return found
 
@@ -136,7 +150,7 @@ class Primary:
             if len(_namings(said)) > len(self._sentinels) // 2:
                 break
         found = self._chosen(said)
-        if isinstance(found, str):
+        if isinstance(found, RedisFault):
             raise PrimaryUnknownError(found)
         return found
 
@@ -166,8 +180,8 @@ class Primary:
         self._known = place
         self._connections.drop(but=place)
 
-    async def _look(self) -> Place | str:
-        """Ask all Sentinels; a text says why there is no primary now."""
+    async def _look(self) -> Place | RedisFault:
+        """Ask all Sentinels; a fault says why there is no primary now."""
         asking = [asyncio.create_task(self._ask(each)) for each in self._sentinels]
         _, late = await asyncio.wait(asking, timeout=REST_S)
         if len(late) * 2 >= len(asking):
@@ -175,16 +189,14 @@ class Primary:
         said = [task.result() for task in asking if task.done()]
         await end(*(task for task in asking if not task.done()))
         found = self._chosen(said)
-        if isinstance(found, str):
+        if isinstance(found, RedisFault):
             await asyncio.sleep(REST_S)  # so long all who ask again get the same answer
         return found
 
     async def _ask(self, url: str) -> Naming | Exception:
         try:
-            async with self._sentinel(url) as client, client.pipeline(False) as pipeline:
-                for command in _commands(self._name):
-                    pipeline.execute_command(*command)
-                return _naming(*await pipeline.execute())
+            async with RoundTrips(self._sentinel(url)) as round_trips:
+                return _naming(*await round_trips.take(_commands(self._name)))
         except (RedisError, OSError) as error:
             return error
 
@@ -196,7 +208,7 @@ class Primary:
     def _sentinel(self, url: str) -> Redis:
         return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **OPTIONS)
 
-    def _chosen(self, said: Sequence[Naming | Exception]) -> Place | str:
+    def _chosen(self, said: Sequence[Naming | Exception]) -> Place | RedisFault:
         """Choose whom those name who know of the latest failover, or say why there is nobody."""
         namings = _namings(said)
         latest = max((naming.epoch for naming in namings), default=0)
@@ -204,32 +216,47 @@ class Primary:
             if naming.is_up and naming.epoch == latest:
                 return naming.place
         if namings:
-            return "its Sentinels find the primary down, and another one is not chosen yet"
-        for error in said:
-            if isinstance(error, AuthenticationError | NoPermissionError):
-                return (
-                    "its Sentinels refuse the bridge: BRIDGE_REDIS_URL takes ?sentinel_password=… "
-                    "(and sentinel_username) for them"
-                )
-            if isinstance(error, ResponseError):
-                return (
-                    f"its Sentinels know no primary by the name {self._name!r} in "
-                    "BRIDGE_REDIS_URL, or what listens there are no Sentinels"
-                )
-        return "no Sentinel that BRIDGE_REDIS_URL names answers"
+            return _NOBODY_CHOSEN
+        faults = (self._fault_of(error) for error in said if isinstance(error, Exception))
+        return next((fault for fault in faults if fault.lasts), _NOBODY_ANSWERS)
+
+    def _fault_of(self, error: Exception) -> RedisFault:
+        if isinstance(error, AuthenticationError | NoPermissionError):
+            return RedisFault(
+                f"the store refuses the bridge: its Sentinels say {str(error)!r}; the password for "
+                "them is ?sentinel_password=… in BRIDGE_REDIS_URL (and sentinel_username)",
+                lasts=True,
+            )
+        if isinstance(error, ResponseError | InvalidResponse):
+            return RedisFault(
+                "the store does not answer: its Sentinels know no primary by the name "
+                f"{self._name!r} in BRIDGE_REDIS_URL, or what listens there are no Sentinels",
+                lasts=True,
+            )
+        return fault_of(error) or _NOBODY_ANSWERS
 
 
 def _commands(name: str) -> Iterable[tuple[str, ...]]:
     return ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name), ("SENTINEL", "MASTER", name)
 
 
-def _naming(address: Sequence[str], told: Sequence[str]) -> Naming:
-    """Read a Sentinel's answers; in the middle of a failover the first names the new one."""
-    state = dict(zip(told[::2], told[1::2], strict=True))
-    host, port = address
-    is_old = (host, port) == (state["ip"], state["port"])
-    is_down = bool({"s_down", "o_down"} & set(state["flags"].split(",")))
-    return Naming(int(state["config-epoch"]), not (is_old and is_down), (host, int(port)))
+def _naming(address: Any, told: Any) -> Naming:
+    """Read a Sentinel's answers; in the middle of a failover the first names the new one.
+
+    Raises:
+        RedisError: it refuses to answer, or is no Sentinel.
+    """
+    for answer in (address, told):
+        if isinstance(answer, RedisError):
+            raise answer
+    try:
+        state = dict(zip(told[::2], told[1::2], strict=True))
+        host, port = address
+        is_old = (host, port) == (state["ip"], state["port"])
+        is_down = bool({"s_down", "o_down"} & set(state["flags"].split(",")))
+        return Naming(int(state["config-epoch"]), not (is_old and is_down), (host, int(port)))
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise InvalidResponse("it does not answer as a Sentinel does") from error
 
 
 def _namings(said: Iterable[Naming | Exception]) -> list[Naming]:

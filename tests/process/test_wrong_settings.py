@@ -166,7 +166,7 @@ FAULTS: dict[str, tuple[Make, tuple[str, ...], str]] = {
     "a Redis that nobody runs": (
         redis(NOBODY),
         ("events ls",),
-        "nothing listens at the address in BRIDGE_REDIS_URL; ",
+        "nothing listens at the address that BRIDGE_REDIS_URL leads to; ",
     ),
 }
 

@@ -10,14 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from redis.exceptions import RedisError
 
-from bridge.redis_faults import sentence_of
+from bridge.redis_faults import fault_of
 from bridge.store.keys import ACKNOWLEDGED_CHANNEL
-from bridge.store.pool import RedisConnections
+from bridge.store.pool import RedisConnections, connected_to
 from tests.deploy.cloud_redis import cloud_redis
 from tests.processes import ROOT
 from tests.sentinels import NAME, Replicated, Server, replicated
 from tests.store.connected import NAMES, Connected, connecting
 from tests.store.resp import bulk, replying
+from tests.tls import certified
 from tests.waiting import wait_until
 
 SOON_S = 5.0
@@ -101,13 +102,15 @@ async def test_a_group_that_nobody_can_lead_to_says_why_and_shows_no_password(
     hosts = group.url.partition("@")[2].partition("/")[0]
     secret = group.sentinel_password
 
-    async def why(address: str) -> str:
-        async with RedisConnections(address).client as client:
-            with pytest.raises(RedisError) as raised:
-                await client.ping()
-            assert secret not in str(raised.value)
-            assert group.password not in str(raised.value)
-            return sentence_of(raised.value)
+    async def why(address: str, *, lasts: bool = True) -> str:
+        with connected_to(address) as client, pytest.raises(RedisError) as raised:
+            await client.ping()
+        assert secret not in str(raised.value)
+        assert group.password not in str(raised.value)
+        fault = fault_of(raised.value)
+        assert fault
+        assert fault.lasts == lasts
+        return fault.sentence
 
     own = f"redis+sentinel://:{group.password}@{hosts}"
     assert "know no primary by the name 'other'" in await why(
@@ -116,11 +119,40 @@ async def test_a_group_that_nobody_can_lead_to_says_why_and_shows_no_password(
     assert "?sentinel_password=" in await why(f"{own}/{NAME}/0")
     assert "?sentinel_password=" in await why(f"{own}/{NAME}/0?sentinel_password=wrong")
     assert "no Sentinel that BRIDGE_REDIS_URL names answers" in await why(
-        f"redis+sentinel://127.0.0.1:1/{NAME}/0"
+        f"redis+sentinel://127.0.0.1:1/{NAME}/0", lasts=False
     )
     assert "the password in BRIDGE_REDIS_URL is wrong" in await why(
         f"redis+sentinel://:wrong@{hosts}/{NAME}/0?sentinel_password={secret}"
     )
+
+
+@pytest.mark.parametrize(
+    "answer", [b"+OK\r\n", b"$2\r\n\xff\xfe\r\n", b"*0\r\n", bulk("flags", "ip", "port")]
+)
+async def test_what_is_no_sentinel_is_passed_over_where_others_are(
+    group: Replicated, answer: bytes
+) -> None:
+    def reply(words: list[str]) -> bytes:
+        return answer if words[0] == "SENTINEL" else b"+OK\r\n"
+
+    async with replying(reply) as other:
+        host = other.removeprefix("redis://").removesuffix("/0")
+        async with connecting(group.url.replace("@", f"@{host},", 1)) as connected:
+            await wait_until(lambda: connected.works("now"), "all are connected", SOON_S)
+
+
+async def test_a_certificate_of_sentinels_that_nobody_trusts_is_named(tmp_path: Path) -> None:
+    file, _ = certified(tmp_path, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    async with replying(lambda _words: b"+OK\r\n", context) as sentinel:
+        where = f"localhost:{urlsplit(sentinel).port}"
+        with connected_to(f"rediss+sentinel://{where}/main/0") as client:
+            with pytest.raises(RedisError) as raised:
+                await client.ping()
+            fault = fault_of(raised.value)
+    assert fault
+    assert (fault.lasts, "TLS fails" in fault.sentence) == (True, True)
 
 
 async def test_users_with_few_rights_and_tls_go_with_sentinels_too(tmp_path: Path) -> None:

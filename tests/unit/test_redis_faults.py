@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import DataError
+from redis.exceptions import DataError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bridge.redis_faults import SILENT, fault_of, sentence_of
@@ -52,6 +52,15 @@ def test_a_refusal_of_tls_lasts_and_says_which_setting_mends_it() -> None:
     assert fault.lasts
     assert "TLS fails" in fault.sentence
     assert "ssl_ca_certs" in fault.sentence
+
+
+@pytest.mark.parametrize("command", ["EVALSHA", "EVAL", "TIME"])
+def test_a_sentinel_in_place_of_a_server_is_told_with_how_it_is_named(command: str) -> None:
+    fault = fault_of(ResponseError(f"unknown command '{command}', with args beginning with: "))
+
+    assert fault
+    assert fault.lasts
+    assert "redis+sentinel://HOST:PORT" in fault.sentence
 
 
 def test_what_is_no_fault_of_the_store_keeps_its_words() -> None:
