@@ -54,8 +54,11 @@ def backup(environ: Environ, file: str) -> None:
 @click.argument("file")
 @click.option("--replace", "replaces", is_flag=True, help="Lose the records that are there.")
 @click.option("--check", "only_checks", is_flag=True, help="Only compare FILE with what is there.")
+@click.option("--went-on", is_flag=True, help="The bridge has run since: open calls may have, too.")
 @click.pass_obj
-def restore(environ: Environ, file: str, *, replaces: bool, only_checks: bool) -> None:
+def restore(
+    environ: Environ, file: str, *, replaces: bool, only_checks: bool, went_on: bool
+) -> None:
     """Put the records of a backup into the same or another Redis.
 
     Where FILE is -, it is read from stdin. No process of the bridge may run. All records come or
@@ -63,9 +66,10 @@ def restore(environ: Environ, file: str, *, replaces: bool, only_checks: bool) -
     have run fail, and say so.
     """
 
-    async def work(connected: Connected) -> Counter[str]:
-        restored = Restore(RestoredStore(connected.client), source, heading, ending)
-        return await restored.run(replaces=replaces)
+    async def work(connected: Connected) -> Restore:
+        restoring = Restore(RestoredStore(connected.client), source, heading, ending, went_on)
+        await restoring.run(replaces=replaces)
+        return restoring
 
     async def check(connected: Connected) -> StoreComparison:
         return await compare(RestoredStore(connected.client), source)
@@ -78,9 +82,21 @@ def restore(environ: Environ, file: str, *, replaces: bool, only_checks: bool) -
         if only_checks:
             _show(_on_store(environ, check))
             return
-        counts = _on_store(environ, work)
+        restored = _on_store(environ, work)
     audit(OPERATOR, "restore", file, "done")
-    click.echo(f"restored: {_told(counts)}")
+    click.echo(f"restored: {_told(restored.store.counts)}")
+    if restored.starting:
+        click.echo(
+            f"{restored.starting:,} calls that were not sent run once a worker does: if the bridge "
+            "has run since the backup, first restore again with --replace --went-on",
+            err=True,
+        )
+    if restored.is_clock_behind:
+        click.echo(
+            "the clock of Redis is behind the moment of the backup: set it right, or leases and "
+            "deadlines last for longer by as much",
+            err=True,
+        )
 
 
 def _on_store(environ: Environ, work: Callable[[Connected], Awaitable[T]]) -> T:
@@ -140,11 +156,11 @@ def _writing(file: str) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
-    # A link goes on leading where it leads.
-    path = Path(file).resolve()
-    if path.exists() and not path.is_file():
-        raise ConfigurationError((f"{file} is no file: with - the backup goes to stdout",))
     with _named_errors(file):
+        # A link goes on leading where it leads; what is one still leads in circles.
+        path = Path(os.path.realpath(file))
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise ConfigurationError((f"{file} is no file: with - the backup goes to stdout",))
         number, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(number, "wb") as sink:
@@ -159,20 +175,21 @@ def _writing(file: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _reading(file: str) -> Iterator[BinaryIO]:
-    """Open what is read; a stream is kept in a file first, for it is read twice.
+    """Open what is read; what is no file is kept in one first, for it is read more than once.
 
     Raises:
         ConfigurationError: it cannot be read.
     """
-    with _named_errors(file):
+    with _named_errors(file), contextlib.ExitStack() as stack:
+        source: BinaryIO = sys.stdin.buffer
         if file != STREAM:
-            with Path(file).open("rb") as source:
-                yield source
-            return
-        with tempfile.TemporaryFile() as kept:
-            shutil.copyfileobj(sys.stdin.buffer, kept)
+            source = stack.enter_context(Path(file).open("rb"))
+        if not source.seekable():
+            kept = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+            shutil.copyfileobj(source, kept)
             kept.seek(0)
-            yield cast("BinaryIO", kept)
+            source = kept
+        yield source
 
 
 @contextlib.contextmanager

@@ -14,14 +14,17 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO, Literal
+
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from bridge.errors import PermanentError
 
 FORMAT = 1
 NAME = "n8n-claude-bridge"
-NO_BACKUP = "it is no backup of the bridge"
-DAMAGED = "it is damaged: its checksum is another"
+NO_BACKUP = "it is no backup of the bridge, or damaged at its beginning"
+DAMAGED = "it is damaged: its checksum is another, or it holds what no backup does"
 _WRONG = (
     *(gzip.BadGzipFile, zlib.error, ValueError, TypeError, LookupError, AttributeError),
     RecursionError,  # it is nested too deeply
@@ -31,9 +34,16 @@ _WRONG = (
 LINE_BYTES_MAX = 1 << 29
 """No record is longer: a body has 16 MiB as sent, and each byte at most six characters here."""
 
+WHOLE_MAX = 1 << 53
+"""Whole numbers are below: Redis's scores and Lua's numbers are floats."""
+
+Whole = Annotated[int, Field(ge=0, lt=WHOLE_MAX)]
+Moment = Annotated[float, Field(ge=0, lt=WHOLE_MAX, allow_inf_nan=False)]
+Kind = Literal["string", "hash", "list", "set", "zset"]
+
 
 class BackupError(PermanentError):
-    """Why a file is no backup that can be restored, in a sentence."""
+    """Why a file is no backup that can be restored, or none can be written, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,9 @@ class Heading:
     """What the first line says; `was_running` is whether processes lived as the backup began."""
 
     version: str
-    layout: int
-    name: str
-    made_at_ms: int
+    layout: Annotated[int, Field(ge=1)]
+    name: Annotated[str, Field(min_length=1)]
+    made_at_ms: Whole
     was_running: bool
 
 
@@ -76,8 +86,26 @@ class Ending:
     """What the last line says."""
 
     counts: Counter[str]
-    order: int
+    order: Whole
     was_running: bool
+
+
+class _RecordLine(TypedDict):
+    family: str
+    keys: Annotated[
+        list[tuple[str, Kind, Whole, Annotated[list[str], Field(min_length=1)]]],
+        Field(min_length=1),
+    ]
+    moments: dict[str, Moment]
+
+
+class _EndLine(TypedDict):
+    end: Ending
+    sha256: str
+
+
+_HEADING, _RECORD, _END = TypeAdapter(Heading), TypeAdapter(_RecordLine), TypeAdapter(_EndLine)
+_BEGIN_OF_END = b'{"end":'
 
 
 class BackupWriter:
@@ -92,7 +120,11 @@ class BackupWriter:
         self._write(told)
 
     def add(self, record: KeptRecord) -> None:
-        """Write one record."""
+        """Write one record.
+
+        Raises:
+            BackupError: it is longer than what is read again.
+        """
         self.counts[record.family] += 1
         keys = [[k.name, k.kind, k.expires_at_ms, _texts(k.value)] for k in record.keys]
         self._write({"family": record.family, "keys": keys, "moments": record.moments})
@@ -105,6 +137,8 @@ class BackupWriter:
 
     def _write(self, value: object) -> None:
         line = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        if len(line) > LINE_BYTES_MAX:
+            raise BackupError(f"{line[:100].decode(errors='replace')}… is too long for a backup")
         self._digest.update(line)
         self._zipped.write(line)
 
@@ -122,7 +156,8 @@ class BackupReader:
         self._digest = hashlib.sha256()
         self.ending: Ending | None = None
         with _naming_faults(NO_BACKUP):
-            told = self._line()
+            line = self._line()
+            told = json.loads(line)
             if told["backup"] != NAME:
                 raise BackupError(NO_BACKUP)
             if told["format"] > FORMAT or told["layout"] > newest_layout:
@@ -130,8 +165,7 @@ class BackupReader:
                     f"version {told['version']} of the bridge made it, and this version reads no "
                     "such file: restore it with that version or a later one"
                 )
-            fields = Heading.__dataclass_fields__
-            self.heading = Heading(**{name: told[name] for name in fields})
+            self.heading = _HEADING.validate_json(line, strict=True)
 
     def records(self) -> Iterator[KeptRecord]:
         """Read every record, up to the end.
@@ -143,26 +177,23 @@ class BackupReader:
         with _naming_faults(DAMAGED):
             while True:
                 before = self._digest.hexdigest()
-                told = self._line()
-                if "end" in told:
+                line = self._line()
+                if line.startswith(_BEGIN_OF_END):
                     break
-                record = _record(told)
+                record = _record(_RECORD.validate_json(line, strict=True))
                 counts[record.family] += 1
                 yield record
-            end = told["end"]
-            if self._zipped.read(1) or told["sha256"] != before or end["counts"] != counts:
+            told = _END.validate_json(line, strict=True)
+            if self._zipped.read(1) or told["sha256"] != before or told["end"].counts != counts:
                 raise BackupError(DAMAGED)
-            self.ending = Ending(counts, end["order"], end["was_running"])
+            self.ending = told["end"]
 
-    def _line(self) -> dict[str, Any]:
+    def _line(self) -> bytes:
         line = self._zipped.readline(LINE_BYTES_MAX)
         if not line.endswith(b"\n"):
             raise EOFError
-        told = json.loads(line)
         self._digest.update(line)
-        if not isinstance(told, dict):
-            raise TypeError
-        return told
+        return line
 
 
 @contextlib.contextmanager
@@ -180,7 +211,7 @@ def _texts(value: list[bytes]) -> list[str]:
     return [each.decode("latin-1") for each in value]
 
 
-def _record(told: dict[str, Any]) -> KeptRecord:
+def _record(told: _RecordLine) -> KeptRecord:
     keys = tuple(
         KeptKey(name, kind, expires_at_ms, [each.encode("latin-1") for each in value])
         for name, kind, expires_at_ms, value in told["keys"]

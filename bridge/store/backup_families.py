@@ -5,6 +5,9 @@ moment than its records, so each is made anew of them. Left is what is true of l
 of connections, or of the last seconds only.
 """
 
+from math import isfinite
+
+from bridge.formats.backup_file import KeptKey, KeptRecord
 from bridge.store.keys import KEYS, PREFIX, Key
 
 RECORDS = {
@@ -33,6 +36,9 @@ BY_THEMSELVES = frozenset(
         "oauth_code",
         "oauth_grant",
         "oauth_token",
+        "alerts",
+        "alert_outbox",
+        "alert_receiver",
     }
 )
 """The families of those."""
@@ -48,6 +54,7 @@ MADE_ANEW = {
     "due_replies": "of its pending replies: they are due at once",
     "questions": "of the open events that were sent in the middle of a call",
     "due_calls": "of its open calls: they are due at once",
+    "slots": "of its calls that await a callback: no other runs on",
     "calls": "of its calls",
     "callers": "of its calls",
     "fresh_callers": "of its calls, none of which is gathered yet",
@@ -63,7 +70,6 @@ MADE_ANEW = {
 PROCESSES = "it is of processes that live no more"
 CLIENTS = "clients open a new session where theirs is unknown"
 MOMENT = "it is true for seconds"
-ALERTS = "rules are looked at anew"
 BULKS = "what was counted for an act on many records may be otherwise now"
 LEFT = {
     "processes": PROCESSES,
@@ -75,7 +81,6 @@ LEFT = {
     "placed_by": PROCESSES,
     "placeless": PROCESSES,
     "placeless_servers": PROCESSES,
-    "slots": PROCESSES,
     "turns": "queued calls stand in line again when they are due",
     "line": PROCESSES,
     "waiters": PROCESSES,
@@ -92,11 +97,8 @@ LEFT = {
     "findings": "it is looked for anew",
     "findings_turn": MOMENT,
     "report": PROCESSES,
-    "alerts": ALERTS,
-    "alert_turn": ALERTS,
-    "alert_outbox": ALERTS,
-    "alert_receiver": ALERTS,
-    "heartbeat": ALERTS,
+    "alert_turn": PROCESSES,
+    "heartbeat": MOMENT,
     "bulk": BULKS,
     "bulk_left": BULKS,
     "bulk_done": BULKS,
@@ -131,3 +133,33 @@ def kind_of(key: str) -> str:
     if family.name in RECORDS:
         return family.name
     return ALONE if family.name in BY_THEMSELVES else ""
+
+
+def is_known(record: KeptRecord) -> bool:
+    """Report whether a record is of a family that a backup copies, and holds keys of its own.
+
+    Raises:
+        ValueError: a score of it is no number.
+    """
+    first, *others = record.keys
+    if record.family in BY_THEMSELVES:
+        return not others and _is_of(first, (record.family,))
+    record_id = first.name.partition(":")[2]
+    return (
+        record.family in RECORDS
+        and _is_of(first, (record.family,))
+        and all(
+            _is_of(key, RECORDS[record.family]) and key.name.split(":")[1] == record_id
+            for key in others
+        )
+    )
+
+
+def _is_of(key: KeptKey, families: tuple[str, ...]) -> bool:
+    """Report whether a key is of one of these families, and like all of them."""
+    family = family_of(key.name)
+    if family is None or family.name not in families:
+        return False
+    is_paired = key.kind not in ("hash", "zset") or len(key.value) % 2 == 0
+    is_scored = key.kind != "zset" or all(isfinite(float(each)) for each in key.value[1::2])
+    return key.kind == family.type and is_paired and is_scored

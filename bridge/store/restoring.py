@@ -7,6 +7,7 @@ the store is in a layout that no version reads (RESTORING), so that no process b
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -45,7 +46,7 @@ class RestoredStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._lives_until_ms: dict[str, int] = {}
+        self._indexes: dict[str, int] = {}
         self.counts = Counter[str]()
         """How many records of each family were written that have not expired."""
 
@@ -58,9 +59,10 @@ class RestoredStore:
         """Report whether a restore has begun here and not ended."""
         return int(await self._redis.get(f"{PREFIX}layout") or 0) == RESTORING
 
-    async def is_used(self) -> bool:
-        """Report whether a bridge has been here."""
-        return bool(await self._redis.exists(f"{PREFIX}identity"))
+    async def name(self) -> str | None:
+        """Read whose store it is; None where no bridge has been here, or a half restored one."""
+        name = await self._redis.get(f"{PREFIX}identity")
+        return str_if_bytes(name) if name else None
 
     async def order(self) -> int:
         """Read the last order number given; 0 where none was."""
@@ -90,53 +92,73 @@ class RestoredStore:
             await pipe.execute()
 
     def _write(self, pipe: Pipeline, record: KeptRecord, now_ms: int) -> None:
-        if _is_over(record, now_ms):
+        if _is_past(record.keys[0], now_ms):
             return
         self.counts[record.family] += 1
-        for key in record.keys:
-            _put(pipe, key)
+        # Its own keys come last: where they are there, a Redis that lost its end has all of it.
         for entry in entries_of(record, now_ms):
             pipe.zadd(BESIDE + entry.key, {entry.member: entry.score}, gt=True)
-            lives_until_ms = self._lives_until_ms.get(entry.key, 0)
-            if entry.lives_until_ms > lives_until_ms:
-                self._lives_until_ms[entry.key] = entry.lives_until_ms
+            lives_until_ms = self._indexes.get(entry.key, 0)
+            self._indexes[entry.key] = max(entry.lives_until_ms, lives_until_ms)
+        for key in record.keys:
+            _put(pipe, key)
 
     async def finish(self, name: str, order: int, layout: int) -> None:
         """Write beside the store whose it is, and how long its indexes live."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for index, at_ms in self._lives_until_ms.items():
-                pipe.pexpireat(BESIDE + index, at_ms)
+            for index, at_ms in self._indexes.items():
+                if at_ms:
+                    pipe.pexpireat(BESIDE + index, at_ms)
             pipe.set(f"{BESIDE}identity", name)
             pipe.set(f"{BESIDE}order", order)
             pipe.set(f"{BESIDE}layout", layout)
             await pipe.execute()
 
-    async def beside(self) -> Counter[str]:
-        """Count the keys that lie beside the store, by family."""
-        return await self._count(BESIDE)
-
     async def inside(self) -> Counter[str]:
         """Count the keys of the store, by family."""
-        return await self._count(PREFIX)
+        found = Counter[str]()
+        async for keys in self._scan(f"{PREFIX}*"):
+            for key in keys:
+                if family := family_of(key.removeprefix(PREFIX)):
+                    found[family.name] += 1
+        return found
 
-    async def lacking(self, records: Sequence[KeptRecord], now_ms: int) -> list[str]:
-        """Name the records that the store has not, or with another lease, reply or result."""
-        wanted = [record for record in records if not _is_over(record, now_ms)]
+    async def lacking_beside(self, records: Sequence[KeptRecord]) -> list[str]:
+        """Name the records that do not lie beside the store though they have not expired."""
+        return await self._lacking(BESIDE, records, by_marks=False)
+
+    async def lacking_indexes(self) -> list[str]:
+        """Name the indexes that do not lie beside the store though they have not expired."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for record in wanted:
-                pipe.exists(PREFIX + record.keys[0].name)
-                for name, field, _ in _marks(record):
-                    if field:
-                        pipe.hget(PREFIX + name, field)
-                    else:
-                        pipe.get(PREFIX + name)
-            found = iter(await pipe.execute())
-        lacking = []
-        for record in wanted:
-            is_same = bool(next(found))
-            for _, _, value in _marks(record):
-                is_same = next(found) == value and is_same
-            if not is_same:
+            for index in self._indexes:
+                pipe.exists(BESIDE + index)
+            found, now_ms = await _answers(pipe)
+        return [
+            index
+            for (index, at_ms), is_there in zip(self._indexes.items(), found, strict=True)
+            if not is_there and not 0 < at_ms <= now_ms
+        ]
+
+    async def lacking(self, records: Sequence[KeptRecord]) -> list[str]:
+        """Name the records that the store has not, or with another lease, reply or result."""
+        return await self._lacking(PREFIX, records, by_marks=True)
+
+    async def _lacking(
+        self, prefix: str, records: Sequence[KeptRecord], *, by_marks: bool
+    ) -> list[str]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            wanted = [
+                [(key, _ask(pipe, prefix + key.name, key, by_marks)) for key in record.keys]
+                for record in records
+            ]
+            found, now_ms = await _answers(pipe)
+        answers, lacking = iter(found), []
+        for record, asked in zip(records, wanted, strict=True):
+            are_right = [
+                [next(answers) for _ in values] == values or _is_past(key, now_ms)
+                for key, values in asked
+            ]
+            if not all(are_right) and not _is_past(record.keys[0], now_ms):
                 lacking.append(record.keys[0].name)
         return lacking
 
@@ -172,14 +194,6 @@ class RestoredStore:
                         raise answer
         await self._redis.rename(f"{BESIDE}layout", layout)
 
-    async def _count(self, prefix: str) -> Counter[str]:
-        found = Counter[str]()
-        async for keys in self._scan(f"{prefix}*"):
-            for key in keys:
-                if family := family_of(key.removeprefix(prefix)):
-                    found[family.name] += 1
-        return found
-
     async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
         cursor = 0
         while True:
@@ -190,18 +204,28 @@ class RestoredStore:
                 return
 
 
-def _is_over(record: KeptRecord, now_ms: int) -> bool:
-    return 0 < record.keys[0].expires_at_ms <= now_ms
+def _is_past(key: KeptKey, now_ms: int) -> bool:
+    return 0 < key.expires_at_ms <= now_ms
 
 
-def _marks(record: KeptRecord) -> Iterator[tuple[str, str, bytes | None]]:
-    """Name what must live on of a record: a key, its field if it is a hash, what that holds."""
-    for key in record.keys:
-        family = key.name.partition(":")[0]
-        if field := {"event": "lease", "reply": "value"}.get(family):
-            yield key.name, field, key.fields.get(field.encode())
-        elif family == "result":
-            yield key.name, "", key.value[0]
+async def _answers(pipe: Pipeline) -> tuple[list[Any], int]:
+    """Return what Redis answers, and its clock in ms behind the last of it."""
+    pipe.time()
+    *found, (seconds, microseconds) = await pipe.execute()
+    return found, int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def _ask(pipe: Pipeline, name: str, key: KeptKey, by_marks: bool) -> list[object]:
+    """Ask whether a key is there, and whether what marks it lives on; returns what answers yes."""
+    pipe.exists(name)
+    family = key.name.partition(":")[0]
+    if by_marks and (field := {"event": "lease", "reply": "value"}.get(family)):
+        pipe.hget(name, field)
+        return [1, key.fields.get(field.encode())]
+    if by_marks and family == "result":
+        pipe.get(name)
+        return [1, key.value[0]]
+    return [1]
 
 
 def _put(pipe: Pipeline, key: KeptKey) -> None:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from bridge import __version__
 from bridge.errors import ConflictError, StoreUnavailableError
 from bridge.formats.backup_file import (
+    BackupError,
     BackupReader,
     BackupWriter,
     Ending,
@@ -16,16 +17,18 @@ from bridge.formats.backup_file import (
     KeptRecord,
 )
 from bridge.store.backup import BackupStore
+from bridge.store.backup_families import is_known
 from bridge.store.layout import NEWEST
+from bridge.store.restored_indexes import entries_of
 from bridge.store.restoring import RestoredStore, naming_faults
-from bridge.verbs.mending import mended
+from bridge.verbs.mending import is_starting, mended
 
 WRITTEN_BYTES = 4 * 1024 * 1024
 WRITTEN_RECORDS = 500
 """So much is written in one round trip, or one record that is longer."""
 
-LEAST_KEPT = 0.99
-"""The share of records that must be there after they were written; some have expired since."""
+CLOCK_BEHIND_MS = 5000
+"""By so much Redis's clock may be behind the moment of a backup."""
 
 
 async def back_up(store: BackupStore, file: BinaryIO) -> Counter[str]:
@@ -58,21 +61,43 @@ def examine(file: BinaryIO) -> tuple[Heading, Ending]:
         BackupError: it cannot be restored.
     """
     reader = BackupReader(file, NEWEST)
-    for _record in reader.records():
-        pass
+    for record in reader.records():
+        _demand_sound(record, reader.heading.made_at_ms)
     assert reader.ending is not None, "the last line was read"
     file.seek(0)
     return reader.heading, reader.ending
 
 
-@dataclass(frozen=True)
+def _demand_sound(record: KeptRecord, at_ms: int) -> None:
+    """Refuse what no bridge writes, so that nothing but records of ours is ever restored.
+
+    Raises:
+        BackupError: this is none.
+    """
+    try:
+        is_sound = is_known(record)
+        for _entry in entries_of(mended(record, at_ms, was_running=False), at_ms):
+            pass
+    except (KeyError, ValueError):
+        is_sound = False
+    if not is_sound:
+        raise BackupError(f"{record.keys[0].name} is no record that this version knows")
+
+
+@dataclass
 class Restore:
-    """One backup on its way into a store."""
+    """One backup on its way into a store; `went_on` says that the bridge has run since."""
 
     store: RestoredStore
     file: BinaryIO
     heading: Heading
     ending: Ending
+    went_on: bool = False
+    starting: int = 0
+    """How many open calls were restored that begin once a worker runs."""
+
+    is_clock_behind: bool = False
+    """Whether the backup was made at a moment that Redis's clock has not reached."""
 
     async def run(self, *, replaces: bool) -> Counter[str]:
         """Put the records in the place of what the store holds; returns how many have not expired.
@@ -98,7 +123,7 @@ class Restore:
         await self._demand_nobody()
         if await self.store.is_half_restored() or replaces:
             return
-        if await self.store.is_used():
+        if await self.store.name():
             raise ConflictError(
                 "a bridge has been on this Redis already: with --replace its records are lost "
                 "and those of the backup take their place"
@@ -113,23 +138,34 @@ class Restore:
 
     async def _write_beside(self) -> None:
         await self.store.clear()
-        now_ms = await self.store.now_ms()
-        for part in _parts(BackupReader(self.file, NEWEST).records()):
-            records = [mended(each, now_ms, was_running=self.ending.was_running) for each in part]
+        now_ms, order = await self.store.now_ms(), await self.store.order()
+        self.is_clock_behind = now_ms < self.heading.made_at_ms - CLOCK_BEHIND_MS
+        # In the same store a later order number was given since.
+        is_same = await self.store.name() in (self.heading.name, None)
+        was_running = self.ending.was_running or self.went_on
+        was_running |= is_same and order > self.ending.order
+        for part in self._parts():
+            records = [mended(each, now_ms, was_running=was_running) for each in part]
+            self.starting += sum(map(is_starting, records))
             await self.store.add(records, now_ms)
-        order = max(self.ending.order, await self.store.order())
+        order = max(self.ending.order, order)
         await self.store.finish(self.heading.name, order, self.heading.layout)
-        await self._compare()
+        await self._demand_all()
 
-    async def _compare(self) -> None:
-        """Refuse a Redis that has not kept what it was given; records may expire meanwhile."""
-        found, written = await self.store.beside(), self.store.counts
-        for family in ("event", "call", "tokens", "oauth_grant"):
-            if found[family] < written[family] * LEAST_KEPT:
-                raise ConflictError(
-                    f"Redis has kept {found[family]:,} of {written[family]:,} records of {family}: "
-                    "give it memory and the policy noeviction"
-                )
+    async def _demand_all(self) -> None:
+        """Refuse a Redis that has not kept all that it was given."""
+        lacking = await self.store.lacking_indexes()
+        for part in self._parts():
+            lacking += await self.store.lacking_beside(part)
+        if lacking:
+            raise ConflictError(
+                f"Redis has not kept {len(lacking):,} of what was written ({lacking[0]}): give it "
+                "memory and the policy noeviction, and see that it does not end meanwhile"
+            )
+
+    def _parts(self) -> Iterator[list[KeptRecord]]:
+        self.file.seek(0)
+        return _parts(BackupReader(self.file, NEWEST).records())
 
     async def _replace(self) -> None:
         layout = await self.store.hold()
@@ -173,9 +209,8 @@ async def compare(store: RestoredStore, file: BinaryIO) -> StoreComparison:
     """
     reader, lacking = BackupReader(file, NEWEST), list[str]()
     with naming_faults():
-        now_ms = await store.now_ms()
         for part in _parts(reader.records()):
-            lacking += await store.lacking(part, now_ms)
+            lacking += await store.lacking(part)
         inside = await store.inside()
     assert reader.ending is not None, "the last line was read"
     return StoreComparison(reader.ending.counts, inside, tuple(lacking))

@@ -31,6 +31,15 @@ def mended(record: KeptRecord, now_ms: int, *, was_running: bool) -> KeptRecord:
     return record
 
 
+def is_starting(record: KeptRecord) -> bool:
+    """Report whether a restored record is a call that is to run once, and is not sent yet."""
+    if record.family != "call":
+        return False
+    call = record.keys[0].fields
+    may_run = call.get(b"status") == b"queued" and b"execution" not in call
+    return may_run and call.get(b"idempotent") != b"1"
+
+
 def _call(key: KeptKey, now_ms: int, *, was_running: bool) -> KeptKey:
     """Queue an open call again that may be run or is only followed; else it has failed."""
     call = key.fields

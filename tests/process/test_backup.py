@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -264,10 +265,17 @@ async def test_a_disk_that_is_full_is_named_and_no_file_is_left(redis_url: str, 
 async def test_a_backup_takes_the_place_of_no_pipe_and_of_no_link(
     redis_url: str, file: str, tmp_path: Path
 ) -> None:
-    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    pipe, link, loop = tmp_path / "pipe", tmp_path / "link", tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert "is no file" in await refused(redis_url, "backup", str(loop))
     os.mkfifo(pipe)
     assert "with - the backup goes to stdout" in await refused(redis_url, "backup", str(pipe))
     assert pipe.is_fifo()
+    # As a shell hands over what another program writes.
+    feeding = asyncio.create_task(asyncio.to_thread(pipe.write_bytes, Path(file).read_bytes()))
+    status, said = await run("restore", "--check", str(pipe), environ=environ(redis_url))
+    await feeding
+    assert (status, "every record" in said) == (0, True)
     link.symlink_to(file)
     Path(file).write_bytes(b"an earlier one")
     assert (await run("backup", str(link), environ=environ(redis_url)))[0] == 0
@@ -294,6 +302,43 @@ async def test_a_backup_that_is_ended_by_a_signal_leaves_no_file(
     _, said = await process.communicate()
     assert (process.returncode, said.decode().strip()) == (1, "Aborted!")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_calls_that_were_not_sent_run_only_where_nothing_can_have_run_since(
+    redis_url: str, file: str, tmp_path: Path
+) -> None:
+    async def restored(*options: str) -> tuple[str, str]:
+        status, said = await run("restore", *options, file, environ=environ(redis_url))
+        assert status == 0, said
+        _, calls = await run("calls", "ls", "--json", environ=environ(redis_url))
+        return said, json.loads(calls.splitlines()[0])["status"]
+
+    said, status = await restored("--replace")
+    assert "1 calls that were not sent run once a worker does" in said
+    assert status == "queued"
+    said, status = await restored("--replace", "--went-on")
+    assert "not sent" not in said
+    assert status == "failed"
+    async with records(redis_url) as web:  # of the same bridge, which has gone on
+        await web.accept(hook="h")
+    assert (await restored("--replace"))[1] == "failed"
+
+
+async def test_a_clock_that_is_behind_the_backup_is_told(
+    redis_url: str, file: str, tmp_path: Path
+) -> None:
+    text = gzip.decompress(Path(file).read_bytes())
+    heading, *lines, last = text.splitlines(keepends=True)
+    told = json.loads(heading)
+    told["made_at_ms"] += 60_000
+    changed = b"".join([json.dumps(told).encode(), b"\n", *lines])
+    ending = json.dumps({"end": json.loads(last)["end"], "sha256": sha256(changed).hexdigest()})
+    later = tmp_path / "later.gz"
+    later.write_bytes(gzip.compress(changed + ending.replace(" ", "").encode() + b"\n"))
+    command = ("restore", "--replace")
+    assert "the clock of" not in (await run(*command, file, environ=environ(redis_url)))[1]
+    status, said = await run(*command, str(later), environ=environ(redis_url))
+    assert (status, "the clock of Redis is behind" in said) == (0, True)
 
 
 async def test_a_comparison_names_what_is_not_there(redis_url: str, file: str) -> None:
