@@ -85,18 +85,7 @@ def restore(
         restored = _on_store(environ, work)
     audit(OPERATOR, "restore", file, "done")
     click.echo(f"restored: {_told(restored.store.counts)}")
-    if restored.starting:
-        click.echo(
-            f"{restored.starting:,} calls that were not sent run once a worker does: if the bridge "
-            "has run since the backup, first restore again with --replace --went-on",
-            err=True,
-        )
-    if restored.is_clock_behind:
-        click.echo(
-            "the clock of Redis is behind the moment of the backup: set it right, or leases and "
-            "deadlines last for longer by as much",
-            err=True,
-        )
+    _warn(restored)
 
 
 def _on_store(environ: Environ, work: Callable[[Connected], Awaitable[T]]) -> T:
@@ -115,6 +104,22 @@ def _on_store(environ: Environ, work: Callable[[Connected], Awaitable[T]]) -> T:
             raise click.Abort from None
 
     return on_store(environ, until_ended, starts_valkey=True)
+
+
+def _warn(restored: Restore) -> None:
+    """Print what people must know before they start a bridge on what was restored."""
+    if restored.starting:
+        click.echo(
+            f"{restored.starting:,} calls that were not sent run once a worker does: if the bridge "
+            "has run since the backup, first restore again with --replace --went-on",
+            err=True,
+        )
+    if restored.is_clock_behind:
+        click.echo(
+            "the clock of Redis is behind the moment of the backup: set it right, or leases and "
+            "deadlines last for longer by as much",
+            err=True,
+        )
 
 
 def _show(found: StoreComparison) -> None:
