@@ -15,7 +15,7 @@ from tests.store.records import ADDRESS, HOOK, SERVER, WEB, Desk, contents
 from tests.store.test_replies import pending
 from tests.store.test_subscriptions import WISH
 
-BY_MEMBERS = ("due_", "slots", "callers")
+BY_MEMBERS = ("due_", "slots", "callers", "call_servers")
 """How the names of indexes begin whose moments may be others after a restore."""
 
 
