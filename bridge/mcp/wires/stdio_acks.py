@@ -105,9 +105,11 @@ class StdioAcks:
 
     async def _settle(self, count: int, fate: AckState) -> None:
         settled = [self._unsure.popleft().ack for _ in range(count)]
+        await asyncio.gather(*(self._settle_one(ack, fate) for ack in settled))
+
+    async def _settle_one(self, ack: str, fate: AckState) -> None:
         with contextlib.suppress(TransientError):
-            for ack in settled:
-                await self._acks.settle(ack, fate)
+            await self._acks.settle(ack, fate)
 
 
 def _now() -> float:
