@@ -176,7 +176,6 @@ def _unfollowed(document: Document, server: Server, variables: Variables) -> Ite
 UNHEEDED = {
     "approve": "does nothing yet: the workflow runs without being approved by anybody",
     "by": "does nothing yet: nobody is asked",
-    "per": "does nothing yet: only `concurrency` and `rate` of the whole workflow count",
 }
 
 

@@ -207,7 +207,12 @@ class Workflow(Entry):
         "`when` with a JSON Schema of the arguments.",
     )
     by: By | None = Field(None, description="Who agrees.")
-    per: Per | None = Field(None, description="How much of it each principal may have.")
+    per: Per | None = Field(
+        None,
+        description="How much of it each principal may have, such as `{principal: {rate: 10/m, "
+        "concurrency: 2}}`. Calls beyond it stay `queued` and keep nobody else's from running; the "
+        "time they wait does not count towards `timeout`.",
+    )
 
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:

@@ -4,8 +4,9 @@ import asyncio
 import math
 
 from bridge.models import Body, Call, CallId, Event, EventId
-from bridge.store.calls import CallRow, NewCall, read_call
+from bridge.store.calls import CallRow, read_call
 from bridge.store.events import EventStore, NewEvent
+from bridge.store.new_calls import NewCall
 from bridge.store.steps import Errand, Steps, step
 
 

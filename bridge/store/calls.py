@@ -2,13 +2,13 @@
 
 import asyncio
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.formats.file_pages import OFFSET_MAX
-from bridge.formats.quantities import Rate
 from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
 from bridge.store.events import FileRow
+from bridge.store.new_calls import NewCall
 from bridge.store.steps import Errand, Steps, step
 
 COMPRESSED_ABOVE_BYTES = 4096
@@ -18,67 +18,6 @@ SOON_S = 0.005
 What shows it is mostly the next request on the same connection, whose own step is then the next."""
 LOOK_AT = 1000
 """So many calls are looked at in one step, to find those of a status."""
-
-
-@dataclass(frozen=True)
-class NewCall:
-    """What is written before a workflow is run; `arguments` is a JSON text.
-
-    `attach` is a digest of what must be equal for a later call to join this one, empty for never,
-    `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
-    `promised` says that the caller may come back for it without waiting. At most `concurrency`
-    calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
-    one has ended `timeout_s` after its first attempt. `origin` is by which use of a tool it was
-    asked for, as `origin_of` says it.
-    """
-
-    call_id: CallId
-    principal: Principal
-    workflow: str
-    arguments: bytes
-    max_attempts: int
-    idempotent: bool
-    ttl_s: int
-    attach: str = ""
-    attach_use: str = ""
-    attach_for_s: float = 0
-    promised: bool = False
-    trace: str = ""
-    secret: str = ""
-    concurrency: int = 20
-    rate: Rate | None = None
-    timeout_s: float = 1200
-    origin: str = ""
-
-    @property
-    def server(self) -> str:
-        """The server of the principal."""
-        return self.principal.server
-
-    @property
-    def caller(self) -> str:
-        """The name of the principal."""
-        return self.principal.name
-
-    @property
-    def attach_ms(self) -> int:
-        """For how long it may be joined once it has ended."""
-        return round(self.attach_for_s * 1000)
-
-    @property
-    def rate_count(self) -> int:
-        """How many calls may be sent within `rate_ms`; 0 for any number."""
-        return self.rate.count if self.rate else 0
-
-    @property
-    def rate_ms(self) -> int:
-        """The time that the rate is counted in."""
-        return round(self.rate.window_s * 1000) if self.rate else 0
-
-    @property
-    def timeout_ms(self) -> int:
-        """How long after its first attempt it has ended."""
-        return round(self.timeout_s * 1000)
 
 
 class CallRow(NamedTuple):
@@ -223,9 +162,9 @@ async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
     """Cancel an open call, if it has not ended already."""
 
 
-@step("turns.pass_on")
+@step("shares.pass_on")
 async def _pass_on_turn(steps: Steps, *, call_id: str) -> None:
-    """Pass the turn that a call has left to the next."""
+    """Pass the turn that a call has left, and its part of a share, to the next."""
 
 
 @step("places.pass_on")

@@ -47,6 +47,8 @@ class Key:
         return re.fullmatch(re.escape(PREFIX) + body, key) is not None
 
 
+HELD = "once no call of the principal has a part of its share"
+
 KEYS = (
     Key("order", "order", "string", "steps", False, "never: the last order number given"),
     Key("identity", "identity", "string", "identity", False, "never: the name of the store"),
@@ -129,6 +131,16 @@ KEYS = (
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
     Key("sends", "sends:{server}:{workflow}", "list", "calls", True, "with the rate's time"),
     Key("turns", "turns:{server}:{workflow}", "zset", "calls", False, "with its queued calls"),
+    Key("share_held", "share_held:{server}:{workflow}:{principal}", "zset", "calls", True, HELD),
+    Key("share_sends", "share_sends:{server}:{workflow}:{principal}", "zset", "calls", True, HELD),
+    Key(
+        "share_line",
+        "share_line:{server}:{workflow}:{principal}",
+        "zset",
+        "calls",
+        True,
+        "an hour after the last came, and the rate's time",
+    ),
     Key("places", "places", "hash", "calls", False, "with its processes"),
     Key("placed", "placed", "zset", "calls", False, "with its running calls"),
     Key("placed_of", "placed:{server}", "zset", "calls", False, "with its running calls"),

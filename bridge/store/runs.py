@@ -44,8 +44,8 @@ class Running:
 class RunRow(NamedTuple):
     """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began.
 
-    `lacks` says why it is not to be run as it is: `wanting`, `resuming` (its workflow is paused),
-    its `turn` or a `place`.
+    `lacks` says why it is not to be run as it is: `wanting`, `resuming` (its workflow is paused), a
+    part of its principal's `share`, its `turn` or a `place`.
     """
 
     lacks: str
@@ -79,6 +79,11 @@ async def _rest(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
     """Have a call rest while its workflow is paused: in how many milliseconds it is due again."""
 
 
+@step("shares.take")
+async def _take_share(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
+    """Have a call take a part of its principal's share, or wait for one, likewise."""
+
+
 @step("turns.take")
 async def _take_turn(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
     """Have a call take its turn, or wait for it: in how many milliseconds it is due again."""
@@ -87,6 +92,10 @@ async def _take_turn(steps: Steps, *, call_id: CallId, look_again_ms: int) -> in
 @step("places.take")
 async def _take_place(steps: Steps, *, call_id: CallId, look_again_ms: int) -> int:
     """Have a call take a place, or wait for one, likewise."""
+
+
+_TAKE = {"resuming": _rest, "share": _take_share, "turn": _take_turn, "place": _take_place}
+"""What has a call take what it lacks, or wait for it."""
 
 
 @step("places.announce")
@@ -161,7 +170,8 @@ class RunStore:
         A call for which no worker has a place stands in line for one, in fair turn. One whose
         workflow runs as often as it may stands in line too: the one that came first is due as soon
         as another ends. One whose workflow has a rate is given the next moment that is free, keeps
-        it, and is due then. One whose workflow is paused rests. With `sends` it is on record as
+        it, and is due then. One whose principal has all of its share stands in a line of its own.
+        One whose workflow is paused rests. With `sends` it is on record as
         sent in the same step.
         """
         await self._announced()
@@ -190,7 +200,7 @@ class RunStore:
             left = await _drop(self._steps, call_id=call_id, failure=UNWANTED)
             await passed_on(self._steps, call_id, left)
             return False
-        take = {"resuming": _rest, "turn": _take_turn, "place": _take_place}[lacks]
+        take = _TAKE[lacks]
         again_ms = round(LOOK_AGAIN_S * 1000)
         return not await take(self._steps, call_id=call_id, look_again_ms=again_ms)
 

@@ -23,7 +23,8 @@ from bridge.n8n.outcomes import cut_words
 from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
-from bridge.store.calls import CallStore, NewCall
+from bridge.store.calls import CallStore
+from bridge.store.new_calls import NewCall
 from bridge.store.signals import Signal, Signals
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Calls:
             trace=asked.trace,
             concurrency=workflow.concurrency,
             rate=workflow.rate,
+            share=workflow.per.principal if workflow.per else None,
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
             origin=asked.tool_use and origin_of(asked.tool_use, asked.client),

@@ -12,7 +12,7 @@ from bridge.models import Body, Call, CallId, Event, EventId, Json, new_call_id
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.again import AgainStore
-from bridge.store.calls import NewCall
+from bridge.store.new_calls import NewCall
 from bridge.verbs.calls import target_of
 from bridge.verbs.intake import Incoming, Intake
 
@@ -136,6 +136,7 @@ def _new_call(earlier: Call, workflow: Workflow, arguments: bytes, ttl_s: int) -
         secret=secrets.token_urlsafe(24),
         concurrency=workflow.concurrency,
         rate=workflow.rate,
+        share=workflow.per.principal if workflow.per else None,
         timeout_s=workflow.timeout_s,
     )
 

@@ -15,11 +15,16 @@ class RunClaim:
 
 @dataclass
 class CallModel:
-    """One call; `lease` is the token of the worker that runs it now."""
+    """One call; `lease` is the token of the worker that runs it now.
+
+    With `has_share` its principal may run one such call at once.
+    """
 
     call_id: str
     max_attempts: int
     is_idempotent: bool
+    principal: str = "alice"
+    has_share: bool = False
     status: str = "queued"
     attempt: int = 0
     is_sent: bool = False
@@ -42,6 +47,8 @@ class CallsModel:
     concurrency: int = 2
     slots: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
+    shares: set[str] = field(default_factory=set)
+    share_line: set[str] = field(default_factory=set)
     is_paused: bool = False
 
     def lease(self, call_id: str, token: str, process: str) -> bool:
@@ -52,10 +59,10 @@ class CallsModel:
             self._end(call, "cancelled")
             return False
         if call.status == "queued" and self.is_paused:
-            self.slots.discard(call_id)
+            self._leave(call_id)
             self.turns.add(call_id)
             return False
-        if call.status == "queued" and not self._has_slot(call_id):
+        if call.status == "queued" and not (self._has_share(call) and self._has_slot(call_id)):
             return False
         if call.status == "queued":
             call.status = "running"
@@ -149,11 +156,34 @@ class CallsModel:
             self._admit()
         return call_id in self.slots
 
+    def _has_share(self, call: CallModel) -> bool:
+        if not call.has_share or call.call_id in self.shares:
+            return True
+        self.share_line.add(call.call_id)
+        self._share_on(call.principal)
+        if call.call_id in self.shares:
+            return True
+        self.slots.discard(call.call_id)
+        self.turns.discard(call.call_id)
+        self._admit()
+        return False
+
+    def _share_on(self, principal: str) -> None:
+        """Have the oldest call in a principal's line take its share, if none has that."""
+        own = [one for one in self.calls if self.calls[one].principal == principal]
+        for one in [one for one in own if one in self.share_line]:
+            if not self.shares & set(own):
+                self.share_line.discard(one)
+                self.shares |= {one} if self.calls[one].status == "queued" else set()
+
     def _make_room(self, call_id: str) -> None:
-        if call_id in self.slots | self.turns:
-            self.slots.discard(call_id)
-            self.turns.discard(call_id)
-            self._admit()
+        self._leave(call_id)
+        self._share_on(self.calls[call_id].principal)
+        self._admit()
+
+    def _leave(self, call_id: str) -> None:
+        for those in (self.slots, self.turns, self.shares):
+            those.discard(call_id)
 
     def _admit(self) -> None:
         """Return free slots to those who stand in line, the oldest call first."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.models import Call, Principal, new_call_id, new_lease_token
-from bridge.store.calls import NewCall
+from bridge.store.new_calls import NewCall
 from bridge.store.runs import Running
 from tests.store.records import ALICE, Desk
 

@@ -2,21 +2,31 @@
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, MultipleResults, invariant, multiple, rule
+from hypothesis.stateful import Bundle, MultipleResults, initialize, invariant, multiple, rule
 
-from bridge.models import CallId, CallStatus, LeaseToken, ProcessId, new_call_id, new_lease_token
+from bridge.configuration.server_options import Share
+from bridge.models import (
+    CallId,
+    CallStatus,
+    LeaseToken,
+    Principal,
+    ProcessId,
+    new_call_id,
+    new_lease_token,
+)
 from bridge.store.calls import CallStore
 from bridge.store.pauses import PauseStore
 from bridge.store.runs import Running, RunStore
 from tests.store.call_model import OPEN, CallModel, CallsModel, RunClaim
 from tests.store.call_records import new_call
 from tests.store.machine import StoreMachine, check, entries, key
-from tests.store.records import SERVER
+from tests.store.records import ALICE, BOB, SERVER
 
 PROCESSES = ("worker-1", "worker-2")
 TTL_S = 600
 
 processes = st.sampled_from(PROCESSES)
+principals = st.sampled_from((ALICE, BOB))
 
 
 class CallMachine(StoreMachine):
@@ -33,31 +43,56 @@ class CallMachine(StoreMachine):
         self.calls = CallStore(self.steps)
         self.pauses = PauseStore(self.steps)
         self.runs = {name: RunStore(self.steps, ProcessId(name)) for name in PROCESSES}
+        self.is_shared = False
+        self.has_paused = False
+
+    @initialize(target=ids, callers=st.lists(principals, max_size=5), is_shared=st.booleans())
+    def begin(self, callers: list[Principal], is_shared: bool) -> MultipleResults[str]:
+        self.is_shared = is_shared
+        made = [self.create(3, False, True, caller) for caller in callers]
+        return multiple(*(call_id for call_id in made if isinstance(call_id, str)))
 
     @rule(
         target=ids,
         max_attempts=st.sampled_from((1, 2, 3)),
         is_idempotent=st.booleans(),
         is_promised=st.booleans(),
+        principal=principals,
     )
-    def create(self, max_attempts: int, is_idempotent: bool, is_promised: bool) -> str:
+    def create(
+        self, max_attempts: int, is_idempotent: bool, is_promised: bool, principal: Principal
+    ) -> str:
         new = new_call(
+            principal,
             call_id=new_call_id(),
             max_attempts=max_attempts,
             idempotent=is_idempotent,
             promised=is_promised,
             ttl_s=TTL_S,
             concurrency=self.model.concurrency,
+            share=Share(concurrency=1) if self.is_shared else None,
         )
 
         async def step() -> tuple[str, bool]:
             call = await self.calls.create(new)
             return call.status, call.attached
 
-        call = CallModel(new.call_id, max_attempts, is_idempotent, is_promised=is_promised)
-        self.model.calls[new.call_id] = call
+        self.model.calls[new.call_id] = CallModel(
+            new.call_id,
+            max_attempts,
+            is_idempotent,
+            principal=principal.name,
+            has_share=self.is_shared,
+            is_promised=is_promised,
+        )
         assert self.do(step) == ("queued", False)
         return new.call_id
+
+    @rule(target=claims, process=processes)
+    def look_at_all_that_wait(self, process: str) -> MultipleResults[RunClaim]:
+        waiting = [call.call_id for call in self.model.calls.values() if call.status == "queued"]
+        given = [self.lease(call_id, process) for call_id in waiting]
+        return multiple(*(claim for claim in given if isinstance(claim, RunClaim)))
 
     @rule(target=claims, call_id=ids, process=processes)
     def lease(self, call_id: str, process: str) -> RunClaim | MultipleResults[RunClaim]:
@@ -111,7 +146,7 @@ class CallMachine(StoreMachine):
 
     @rule()
     def pause(self) -> None:
-        self.model.is_paused = True
+        self.model.is_paused = self.has_paused = True
         self.do_once(lambda: self.pauses.begin(f"{SERVER}/parse", "operator"))
 
     @rule()
@@ -170,6 +205,7 @@ class CallMachine(StoreMachine):
         self.what_waits_for_a_worker_is_due_some_day()
         self.each_worker_holds_what_the_model_says()
         self.no_more_run_at_once_than_may()
+        self.no_principal_runs_more_than_its_share()
 
     def each_call_is_as_the_model_says(self) -> None:
         for call_id, expected in self.model.calls.items():
@@ -207,6 +243,26 @@ class CallMachine(StoreMachine):
         assert running <= set(slots)
         assert len(slots) <= self.model.concurrency
         assert not turns or self.model.is_paused or len(slots) == self.model.concurrency
+
+    def no_principal_runs_more_than_its_share(self) -> None:
+        running = [
+            each
+            for each in self.model.calls.values()
+            if each.status == "running" and each.has_share
+        ]
+        for principal in (ALICE.name, BOB.name):
+            held, line = self.read(
+                *(
+                    ("ZRANGE", key(name, SERVER, "parse", principal), "0", "-1")
+                    for name in ("share_held", "share_line")
+                )
+            )
+            own = {one.call_id for one in self.model.calls.values() if one.principal == principal}
+            assert set(held) == self.model.shares & own
+            assert set(line) == self.model.share_line & own
+            assert {one.call_id for one in running} & own <= set(held)
+            assert len(held) <= 1
+            assert held or not line or self.has_paused, "nobody waits for what is free"
 
     def ids_that_wait(self) -> set[str]:
         return {

@@ -40,7 +40,7 @@ function calls.life_s(ttl_s, timeout_ms) return 2 * ttl_s + math.ceil(timeout_ms
 -- for that, `attach_use` the same and the client's own id of this use of the tool.
 -- step calls.create(new: {call_id, server, caller, workflow, arguments, max_attempts,
 --   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
---   concurrency, rate_count, rate_ms, timeout_ms: number, trace, origin})
+--   concurrency, rate_count, rate_ms, timeout_ms: number, trace, origin, more: json})
 --   -> {is_attached: bool, call: calls.find}
 function calls.create(new)
   local is_new = redis.call('EXISTS', keys.call(new.call_id)) == 0
@@ -57,8 +57,7 @@ function calls.joinable(new, digest, even_received)
   local earlier = digest ~= '' and redis.call('GET', keys.attach(digest))
   if not earlier or earlier == new.call_id then return end
   local e = records.fields(keys.call(earlier), 'status', 'finished_at', 'handed_over')
-  if not e.status then return end
-  if not e.finished_at then return earlier end
+  if not e.finished_at then return e.status and earlier end
   if clock.now_ms - e.finished_at >= new.attach_ms then return end
   even_received = even_received or e.handed_over and calls.is_taken_over(new.call_id)
   if even_received or not e.handed_over then return earlier end
@@ -78,7 +77,8 @@ function calls.join(new, earlier)
 end
 
 -- Write a new call and all that points to it; return what of it is returned. It is due in two
--- seconds, should no worker have been woken for it.
+-- seconds, should no worker have been woken for it. `more` has the names and values of fields that
+-- only some calls have.
 function calls.write(new)
   local call, order, now_ms = keys.call(new.call_id), clock.next_order(), clock.now_ms
   local asked = new.origin ~= '' and {'timeline',
@@ -91,6 +91,7 @@ function calls.write(new)
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
     'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now, unpack(asked))
   if new.promised then redis.call('HSET', call, 'promised', 1) end
+  if #new.more > 0 then redis.call('HSET', call, unpack(new.more)) end
   redis.call('EXPIRE', call, calls.life_s(new.ttl_s, new.timeout_ms))
   for _, digest in ipairs({new.attach, new.attach_use}) do
     if digest ~= '' then

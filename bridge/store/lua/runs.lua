@@ -6,6 +6,7 @@ local keys = require 'keys'
 local places = require 'places'
 local processes = require 'processes'
 local records = require 'records'
+local shares = require 'shares'
 local signals = require 'signals'
 local timeline = require 'timeline'
 local runs = {}
@@ -15,12 +16,13 @@ runs.FIELDS = {
   'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent', 'sent_at', 'sent_with',
   'ttl_s', 'server', 'principal', 'workflow', 'created_at', 'attach', 'attach_ms', 'attach_use',
   'settled_with', 'execution', 'concurrency', 'failure', 'timeout_ms', 'awaited_by', 'timeline',
+  'share',
 }
 
 -- What a worker is given of a call, beside what every step returns of one, and is decided by then.
 runs.LEASED = {
   'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
-  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since',
+  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share',
 }
 
 -- A call, as the steps of a run read it.
@@ -30,12 +32,6 @@ function runs.read(call_id) return records.fields(keys.call(call_id), unpack(run
 function runs.held(call_id, token)
   local c = runs.read(call_id)
   return c.status == 'running' and c.lease == token and c or nil
-end
-
--- Have a process answer for a call from here on.
-function runs.give(call_id, token, process)
-  redis.call('ZREM', keys.due_calls(), call_id)
-  processes.hold(process, 'call ' .. call_id .. ' ' .. token)
 end
 
 -- Have its worker answer for a call no longer, if it has one.
@@ -51,21 +47,25 @@ function runs.take_back(call_id, c)
   redis.call('HDEL', keys.call(call_id), 'lease', 'holder')
 end
 
--- Leave slot and place of a call, or its turn for them. Does anybody wait for one?
+-- Leave slot, place and part of a share of a call, or its turn for them. Does anybody wait for one?
+-- What it counted for a rate stays.
 function runs.make_room(call_id, c)
-  local line = keys.turns(c.server, c.workflow)
   redis.call('ZREM', keys.slots(c.server, c.workflow), call_id)
   places.leave(call_id, c)
+  if c.share then
+    redis.call('ZREM', keys.share_held(c.server, c.workflow, c.principal), call_id)
+  end
   if c.status == 'queued' then
-    redis.call('ZREM', line, call_id)
+    redis.call('ZREM', keys.turns(c.server, c.workflow), call_id)
     redis.call('ZREM', keys.placeless(c.server), call_id)
   end
   return runs.has_waiting(c)
 end
 
--- Does any call wait for its turn in this workflow, or for a place?
+-- Does any call wait for its turn in this workflow, for its principal's share or for a place?
 function runs.has_waiting(c)
-  return redis.call('EXISTS', keys.turns(c.server, c.workflow), keys.placeless_servers()) > 0
+  return redis.call('EXISTS', keys.turns(c.server, c.workflow), keys.placeless_servers(),
+    keys.share_line(c.server, c.workflow, c.principal)) > 0
 end
 
 -- Let an equal call join this one, which is open and so the one that its digests lead to, for so
@@ -107,43 +107,43 @@ end
 
 -- Take a queued call to run it, or one that waits for a callback to look after it; nothing if it is
 -- neither. Where it cannot be run as it is, `lacks` says what it lacks: `wanting`, `resuming`, a
--- `turn` or a `place`. With `sends` bytes leave at once.
+-- part of its `share`, a `turn` or a `place`. With `sends` bytes leave at once.
 -- step runs.lease(run: {call_id, token, process, unwaited_ms: number, places: number, sends: bool})
 --   -> {lacks, is_sent: bool, elapsed_ms, secret, call: calls.find}?
 function runs.lease(run)
   local call_id = run.call_id
   local c = records.of_lists(keys.call(call_id), calls.FIELDS, runs.LEASED)
   if c.status == 'queued' then
-    local lacks = runs.lacks(run, c)
-    if lacks then
-      return {lacks = lacks, elapsed_ms = 0, secret = '', call = calls.seen(call_id, c)}
-    end
+    local why = runs.lacks(run, c)
+    if why then return {lacks = why, elapsed_ms = 0, secret = '', call = calls.seen(call_id, c)} end
     runs.start(run, c)
   elseif c.status == 'running' and not c.lease and c.awaited_by then
     redis.call('HSET', keys.call(call_id), 'lease', run.token, 'holder', run.process)
-    runs.give(call_id, run.token, run.process)
   elseif c.status ~= 'running' or c.lease ~= run.token then
     return
   end
+  redis.call('ZREM', keys.due_calls(), call_id)
+  processes.hold(run.process, 'call ' .. call_id .. ' ' .. run.token)
   return {lacks = '', is_sent = c.sent_with == run.token, secret = c.secret,
     elapsed_ms = clock.now_ms - c.started_at, call = calls.seen(call_id, c)}
 end
 
--- What a queued call lacks to be run; nil if nothing. Where there is room for it, it needs neither
--- turn nor place beforehand.
+-- What a queued call lacks to be run; nil if nothing. One for which nobody may wait is not wanted.
 function runs.lacks(run, c)
-  if not runs.is_wanted(run, c) then return 'wanting' end
+  local is_wanted = c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
+  if not is_wanted then return 'wanting' end
   if calls.seen(run.call_id, c).paused_at then return 'resuming' end
+  if c.share and not shares.lasts(run.call_id, c) then return 'share' end
+  return runs.lacks_room(run, c)
+end
+
+-- Does it lack a turn or a place? Where there is room for it, it needs neither beforehand.
+function runs.lacks_room(run, c)
   local slots, is_unlimited = keys.slots(c.server, c.workflow), c.rate_count == '0' or c.execution
   if is_unlimited and runs.has_room(run, c) then return end
   local may_go = is_unlimited or tonumber(c.sends_at or clock.now_ms + 1) <= clock.now_ms
   if not may_go or not redis.call('ZSCORE', slots, run.call_id) then return 'turn' end
   if run.places > 0 and not redis.call('ZSCORE', keys.placed(), run.call_id) then return 'place' end
-end
-
--- Is a call to be run though nobody may wait for it?
-function runs.is_wanted(run, c)
-  return c.sent_at or c.promised or clock.now_ms - c.waited_at <= run.unwaited_ms
 end
 
 -- Does nobody wait, and is there a turn and a place for one more? One worker's own places are some
@@ -173,7 +173,6 @@ function runs.start(run, c)
   if clock.now_ms - c.created_at > 1000 * c.ttl_s then
     redis.call('EXPIRE', call, calls.life_s(c.ttl_s, c.timeout_ms))
   end
-  runs.give(call_id, run.token, run.process)
 end
 
 -- Have a call say that bytes are about to leave; returns what is to be written beside its timeline.

@@ -65,7 +65,6 @@ function turns.admit(asking, c)
 end
 
 -- Give the slots that are free to those who wait for one, after a call has left its own.
--- step turns.pass_on(call_id) -> nothing
 function turns.pass_on(call_id)
   local c = records.fields(keys.call(call_id), 'server', 'workflow', 'concurrency')
   if c.concurrency then turns.admit('', c) end

@@ -1,0 +1,78 @@
+"""A call as it is written before its workflow is run."""
+
+from dataclasses import dataclass
+
+from bridge.configuration.server_options import Share
+from bridge.formats.quantities import Rate
+from bridge.models import CallId, Principal
+
+
+@dataclass(frozen=True)
+class NewCall:
+    """What is written before a workflow is run; `arguments` is a JSON text.
+
+    `attach` is a digest of what must be equal for a later call to join this one, empty for never,
+    `attach_use` one of the same and the client's own id of this use of the tool, empty without one;
+    `promised` says that the caller may come back for it without waiting. At most `concurrency`
+    calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
+    one has ended `timeout_s` after its first attempt. `origin` is by which use of a tool it was
+    asked for, as `origin_of` says it. `share` is how much of the workflow one principal may have.
+    """
+
+    call_id: CallId
+    principal: Principal
+    workflow: str
+    arguments: bytes
+    max_attempts: int
+    idempotent: bool
+    ttl_s: int
+    attach: str = ""
+    attach_use: str = ""
+    attach_for_s: float = 0
+    promised: bool = False
+    trace: str = ""
+    secret: str = ""
+    concurrency: int = 20
+    rate: Rate | None = None
+    timeout_s: float = 1200
+    origin: str = ""
+    share: Share | None = None
+
+    @property
+    def server(self) -> str:
+        """The server of the principal."""
+        return self.principal.server
+
+    @property
+    def caller(self) -> str:
+        """The name of the principal."""
+        return self.principal.name
+
+    @property
+    def attach_ms(self) -> int:
+        """For how long it may be joined once it has ended."""
+        return round(self.attach_for_s * 1000)
+
+    @property
+    def rate_count(self) -> int:
+        """How many calls may be sent within `rate_ms`; 0 for any number."""
+        return self.rate.count if self.rate else 0
+
+    @property
+    def rate_ms(self) -> int:
+        """The time that the rate is counted in."""
+        return round(self.rate.window_s * 1000) if self.rate else 0
+
+    @property
+    def more(self) -> list[str]:
+        """The fields that only some calls have, as names and values: what `shares.lua` reads."""
+        if self.share is None:
+            return []
+        rate = self.share.rate or Rate(0, 0)
+        limits = (self.share.concurrency or 0, rate.count, round(rate.window_s * 1000))
+        return ["share", " ".join(map(str, limits))]
+
+    @property
+    def timeout_ms(self) -> int:
+        """How long after its first attempt it has ended."""
+        return round(self.timeout_s * 1000)
