@@ -34,7 +34,9 @@ async def take_login(request: Request) -> Response:
 
 
 async def log_out(visit: Visit) -> Response:
-    """End the login in this browser."""
+    """End the login, in this browser and wherever its cookie was copied to."""
+    if visit.login.ends:
+        await visit.request.app.logins.log_out(visit.request.cookies[COOKIE])
     audit(visit.login.who, "console logout", "", "done")
     answer = visit.back_to("/login")
     answer.delete_cookie(COOKIE, root_of(visit.request))

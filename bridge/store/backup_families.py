@@ -33,6 +33,7 @@ BY_THEMSELVES = frozenset(
         "oauth_client",
         "oauth_key",
         "oauth_answered",
+        "ended_login",
         "oauth_code",
         "oauth_grant",
         "oauth_token",

@@ -117,6 +117,23 @@ async def _key(steps: Steps, *, fresh: bytes) -> bytes:
     """Read the key that seals what strangers carry."""
 
 
+class LoginRow(NamedTuple):
+    """The key that seals logins, and whether one was ended before its time."""
+
+    key: bytes
+    has_ended: bool
+
+
+@step("grants.login")
+async def _login(steps: Steps, *, login: str, fresh: bytes) -> LoginRow:
+    """Read the key that seals logins, and whether one was ended."""
+
+
+@step("grants.end_login")
+async def _end_login(steps: Steps, *, login: str, left_s: int) -> None:
+    """End a login."""
+
+
 @step("grants.used_client")
 async def _used_client(steps: Steps, *, digest: str, ttl_s: int) -> None:
     """Remember that a client was consented to."""
@@ -207,6 +224,14 @@ class GrantStore:
     async def key(self) -> bytes:
         """Read the key that seals what strangers carry; it is made once."""
         return await _key(self._steps, fresh=secrets.token_bytes(KEY_BYTES))
+
+    async def login(self, login: str) -> LoginRow:
+        """Read that key, and whether a login of this digest was ended before its time."""
+        return await _login(self._steps, login=login, fresh=secrets.token_bytes(KEY_BYTES))
+
+    async def end_login(self, login: str, left_s: int) -> None:
+        """End a login whose time is over in so long."""
+        await _end_login(self._steps, login=login, left_s=left_s)
 
     async def used_client(self, digest: str) -> None:
         """Remember that a client was consented to, for as long as it comes back."""

@@ -66,6 +66,7 @@ class Logins:
     A login is no record: the browser keeps it, sealed with a key of the store's and what it was
     made by: a token, or this bridge's part at an issuer. So it counts in every process, and no more
     once that is another. Of who came from an issuer it says what claim made them what they are.
+    That one was ended before its time is on record until that is over.
     """
 
     def __init__(self, grants: Grants, settings: Settings, *, is_open: bool = False) -> None:
@@ -125,9 +126,9 @@ class Logins:
 
     async def find(self, sealed: str) -> Login | None:
         """Return the login that a sealed text stands for; None where it counts no more."""
-        if not sealed:
+        secret = await self._grants.login_key(_digest_of(sealed)) if sealed else None
+        if secret is None:
             return None
-        secret = await self._grants.sealing_key()
         for role, token in self._tokens.items():
             key = _digest(secret, token)
             nonce = unseal(sealed, key, role, LOGIN_S)
@@ -141,6 +142,10 @@ class Logins:
                     is_named = claim in self._claims[role]
                     return self._login(role, key, nonce, name) if is_named else None
         return None
+
+    async def log_out(self, sealed: str) -> None:
+        """End a login, wherever a copy of its sealed text may be."""
+        await self._grants.end_login(_digest_of(sealed), LOGIN_S)
 
     async def seal_attempt(self, told: Json) -> str:
         """Return a text that says what a login at the issuer was begun with."""
@@ -182,6 +187,11 @@ def _has(claims: Mapping[str, Json], wanted: str) -> bool:
         for part in name.split("."):
             found = found.get(part) if isinstance(found, dict) else None
     return value in found if isinstance(found, list) else value == found
+
+
+def _digest_of(sealed: str) -> str:
+    """Return what stands for a login: a digest of what is signed; a signature has more forms."""
+    return hashlib.sha256(sealed.rpartition(".")[0].encode()).hexdigest()
 
 
 def _digest(key: bytes, text: str) -> bytes:

@@ -94,6 +94,15 @@ class Grants:
         """Return the key of the store's that seals what strangers carry."""
         return await self._store.key()
 
+    async def login_key(self, login: str) -> bytes | None:
+        """Return that key for a login of this digest; None for one that was ended."""
+        row = await self._store.login(login)
+        return None if row.has_ended else row.key
+
+    async def end_login(self, login: str, left_s: int) -> None:
+        """End a login before its time, which is over in so long."""
+        await self._store.end_login(login, left_s)
+
     def server_of(self, resource: str | None) -> str | None:
         """Name the server that a resource is; None for anything else."""
         named = (resource or "").rstrip("/")

@@ -92,8 +92,22 @@ function grants.client(digest) return {kept = redis.call('GET', keys.oauth_clien
 -- Read the key that seals what strangers carry; it is made once, of what the first one brings.
 -- step grants.key(fresh) -> text
 function grants.key(fresh)
-  redis.call('SET', keys.oauth_key(), fresh, 'NX')
-  return redis.call('GET', keys.oauth_key())
+  local kept = redis.call('GET', keys.oauth_key())
+  if not kept then redis.call('SET', keys.oauth_key(), fresh) end
+  return kept or fresh
+end
+
+-- Read that key, and whether a login was ended before its time.
+-- step grants.login(login, fresh) -> {key, has_ended: bool}
+function grants.login(login, fresh)
+  local has_ended = redis.call('EXISTS', keys.ended_login(login)) == 1
+  return {key = grants.key(fresh), has_ended = has_ended}
+end
+
+-- End a login before its time, which is over in so long.
+-- step grants.end_login(login, left_s) -> nothing
+function grants.end_login(login, left_s)
+  redis.call('SET', keys.ended_login(login), '', 'EX', left_s)
 end
 
 -- Was a question answered?

@@ -86,6 +86,28 @@ async def test_a_login_ends_by_itself_by_logging_out_and_when_tampered_with(
         assert (await desk.browser.get("/console/events")).status_code == 303
 
 
+async def test_a_copied_cookie_counts_no_more_after_the_logout_and_others_do(
+    redis_url: str,
+) -> None:
+    async with desktop(redis_url) as desk, desktop(redis_url) as elsewhere:
+        await elsewhere.log_in()
+        await desk.log_in()
+        copied = desk.browser.cookies["bridge-console"]
+        same = f"{copied[:-1]}{chr(ord(copied[-1]) + 1)}"  # the last bits of base64 mean nothing
+
+        async def statuses() -> list[int]:
+            cookies = [{"cookie": f"bridge-console={sealed}"} for sealed in (copied, same)]
+            pages = [await desk.browser.get("/console/events", headers=each) for each in cookies]
+            return [page.status_code for page in pages]
+
+        assert await statuses() == [200, 200]
+        out = re.search(r'name="csrf" value="(\w+)"', await desk.show("/events"))
+        assert out
+        await desk.browser.post("/console/logout", data={"csrf": out[1]})
+        assert await statuses() == [303, 303]
+        assert (await elsewhere.browser.get("/console/events")).status_code == 200
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
