@@ -139,7 +139,7 @@ def print_record(row: Row, *, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in row.items():
-        if name != "timeline" and value not in (None, "", 0):
+        if name != "timeline" and value not in (None, "", 0, []):
             table.add_row(Text(name, style="bold"), _cell(value))
     console = _console()
     console.print(table)

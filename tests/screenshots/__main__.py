@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.screenshots.accessibility import findings, take_along
 from tests.screenshots.browser import Browser, BrowserError, Look, browser
-from tests.screenshots.crowded import PAGES, SEARCHES, TIMES, crowd, timed
+from tests.screenshots.crowded import PAGES, PRINCIPALS, SEARCHES, TIMES, crowd, pages_of_one, timed
 from tests.screenshots.seeded import EMPTY, Seeded, seeded
 
 BUILD = Path(__file__).parent.parent.parent / "build" / "screenshots"
@@ -26,7 +26,7 @@ LOOKS = (
 )
 
 
-async def main(records: int) -> int:
+async def main(records: int, principals: int) -> int:
     """Write the pictures; return 1 where a page is not as it should be."""
     BUILD.mkdir(parents=True, exist_ok=True)
     # What Chromium leaves running for a moment may still write there.
@@ -40,17 +40,20 @@ async def main(records: int) -> int:
                 wrong += await shoot(bridge, EMPTY, chromium)
             if records:
                 async with seeded(Path(folder) / "crowd", is_empty=True) as bridge:
-                    wrong += await shoot_crowd(bridge, records, chromium)
+                    wrong += await shoot_crowd(bridge, records, principals, chromium)
     sys.stdout.write("".join(f"{each}\n" for each in wrong) or f"{BUILD}\n")
     return bool(wrong)
 
 
-async def shoot_crowd(bridge: Seeded, records: int, chromium: Browser) -> list[str]:
+async def shoot_crowd(
+    bridge: Seeded, records: int, principals: int, chromium: Browser
+) -> list[str]:
     """Keep pages of so many records, and print how long they take."""
-    await crowd(bridge.runtime, records)
-    pages = {f"crowd-{name}": path for name, path in (PAGES | SEARCHES).items()}
-    wrong = await shoot(bridge, pages, chromium, WIDE[:1])
-    for line in await timed(bridge.http, PAGES, TIMES) + await timed(bridge.http, SEARCHES, 2):
+    await crowd(bridge.runtime, records, principals)
+    pages = PAGES | SEARCHES | await pages_of_one(bridge.runtime)
+    named = {f"crowd-{name}": path for name, path in pages.items()}
+    wrong = await shoot(bridge, named, chromium, WIDE[:1])
+    for line in await timed(bridge.http, pages, TIMES):
         sys.stdout.write(f"{line}\n")
     return wrong
 
@@ -79,6 +82,8 @@ if __name__ == "__main__":
     try:
         asking = argparse.ArgumentParser(prog="make screenshots")
         asking.add_argument("--records", type=int, default=200_000, help="none for 0")
-        sys.exit(asyncio.run(main(asking.parse_args().records)))
+        asking.add_argument("--principals", type=int, default=PRINCIPALS, help="who made the calls")
+        asked = asking.parse_args()
+        sys.exit(asyncio.run(main(asked.records, asked.principals)))
     except BrowserError as error:
         sys.exit(str(error))

@@ -11,6 +11,7 @@ import httpx2
 from bridge.models import LeaseRef, Principal, new_lease_token
 from bridge.runtime import Runtime
 from bridge.store.claims import ClaimRequest
+from bridge.verbs.record_search import RecordSearch, SearchBudget
 from tests.bench.filling import new_event
 from tests.store.call_records import new_call
 
@@ -51,6 +52,18 @@ async def crowd(runtime: Runtime, count: int, principals: int = PRINCIPALS) -> N
     await _repeated(lambda number: _call(runtime, number % principals), count)
     while await runtime.stores.operators.gather_calls():
         pass
+
+
+async def pages_of_one(runtime: Runtime) -> dict[str, str]:
+    """Return the pages of an event, of a reply and of a call, each in the middle of the others."""
+    find, budget = runtime.web.records, SearchBudget(60)
+    replies = (await find.replies(RecordSearch(), 1000, budget)).rows
+    calls = (await find.calls(RecordSearch(), 1000, budget)).rows
+    return {
+        "event": f"/events/{replies[-1].event_id}",
+        "reply": f"/replies/{replies[-1].event_id}",
+        "call": f"/calls/{calls[-1].call_id}",
+    }
 
 
 async def _repeated(step: Callable[[int], Awaitable[object]], count: int) -> None:

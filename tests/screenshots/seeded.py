@@ -16,6 +16,8 @@ from bridge.configuration.settings import Settings
 from bridge.local.valkey import EmbeddedValkey
 from bridge.runtime import Runtime
 from bridge.store.keys import PREFIX
+from bridge.verbs.bulk_records import ActKind
+from bridge.verbs.record_search import RecordKind, RecordSearch
 from tests.apps import RunningApp
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, Desktop
@@ -80,6 +82,9 @@ async def _fill(desk: Desktop) -> dict[str, str]:
     held = await desk.take()
     call = await desk.call(arguments=b'{"letter": "Dear Ann, the Team plan fits."}')
     reply = await desk.dead_reply()
+    dead_ones = RecordSearch(statuses=("dead",))
+    bulks = desk.door.runtime.web.bulks
+    bulk = await bulks.count(RecordKind.EVENTS, ActKind.REDRIVE, dead_ones, "operator")
     return {
         "now": "",
         "now-day": "?window=day",
@@ -97,6 +102,9 @@ async def _fill(desk: Desktop) -> dict[str, str]:
         "processes": "/processes",
         "replies": "/replies",
         "reply": f"/replies/{reply}",
+        "bulks": "/bulk?status=dead&of=events",
+        "bulk": f"/bulk/{bulk.bulk_id}",
+        "event-fault": "/events/evt_none",
         "servers": "/servers",
         "hook": "/servers/desk/hooks/letters",
         "workflow": "/servers/desk/workflows/stamp",
