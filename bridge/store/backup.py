@@ -1,5 +1,6 @@
 """Reads the records of a store for a backup, each whole at one moment, a bounded part at a time."""
 
+import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -7,9 +8,11 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from redis.utils import str_if_bytes
 
+from bridge.errors import StoreUnavailableError
 from bridge.formats.backup_file import KeptKey, KeptRecord
 from bridge.store.backup_families import ALONE, family_of, kind_of
 from bridge.store.keys import PREFIX
+from bridge.store.restoring import naming_faults
 from bridge.store.steps import Steps, step
 
 SCANNED = 1000
@@ -17,6 +20,11 @@ READ_BYTES = 4 * 1024 * 1024
 """A step that has read so much reads no further; its last record may be longer than that."""
 
 READ_RECORDS = 200
+
+REPLACED = (
+    "the store went away: Redis ended or was replaced meanwhile, and records would be missing, so "
+    "make the backup again"
+)
 
 
 class StandingRow(NamedTuple):
@@ -82,19 +90,35 @@ class BackupStore:
         return await _standing(self._steps)
 
     async def records(self) -> AsyncIterator[KeptRecord]:
-        """Read every record that is there from the beginning to the end, once at least."""
-        cursor = 0
-        while True:
-            cursor, keys = await self._redis.scan(cursor, match=f"{PREFIX}*", count=SCANNED)
+        """Read every record that is there from the beginning to the end, once at least.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer, or perhaps another one does by now.
+        """
+        async for keys in self._keys():
             names = defaultdict[str, list[str]](list)
-            for key in map(str_if_bytes, keys):
+            for key in keys:
                 if kind := kind_of(key):
                     names[kind].append(key if kind == ALONE else key.rpartition(":")[2])
             for kind, wanted in names.items():
                 async for record in self._read(kind, wanted):
                     yield record
-            if not cursor:
-                return
+
+    async def _keys(self) -> AsyncIterator[list[str]]:
+        """Name all keys, over one connection: where a SCAN stands, no other server can tell."""
+        connection, cursor = secrets.token_hex(), 0
+        with naming_faults():
+            await self._redis.client_setname(connection)
+            while True:
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.client_getname()
+                    pipe.scan(cursor, match=f"{PREFIX}*", count=SCANNED)
+                    name, (cursor, keys) = await pipe.execute()
+                if name is None or str_if_bytes(name) != connection:
+                    raise StoreUnavailableError(REPLACED)
+                yield [str_if_bytes(key) for key in keys]
+                if not cursor:
+                    return
 
     async def _read(self, kind: str, names: list[str]) -> AsyncIterator[KeptRecord]:
         while names:
