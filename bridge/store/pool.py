@@ -182,11 +182,11 @@ class RedisConnections:
         return client
 
     def blocking(self, answer_s: float | None = None) -> redis.Redis:
-        """Make a client for a thread; it does not retry."""
+        """Make a client for a thread; it waits `answer_s` or without end, and does not retry."""
         client: redis.Redis = redis.Redis.from_url(
             self._url,
             socket_timeout=answer_s,
-            socket_connect_timeout=answer_s,
+            socket_connect_timeout=answer_s or CONNECT_S,
             retry=BlockingRetry(NoBackoff(), 0),
         )
         self._lead(client.connection_pool, OpenBlockingConnection, BlockingPrimaryConnection)
