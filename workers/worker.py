@@ -134,9 +134,8 @@ LOST_WORDS_S = 0.5
 class AsyncWorker(BaseWorker):
     """Runs the jobs of one queue as coroutines, up to `concurrency` at once.
 
-    Redis must answer while it is made; after that it may go away and come back. `rq info` and
-    `rq.Worker.all` show it. RQ makes its own use of the blocking `connection`; all that the work
-    waits for goes by `client`.
+    Redis may go away and come back. `rq info` and `rq.Worker.all` show it. RQ makes its own use of
+    the blocking `connection`; all that the work waits for goes by `client`.
     """
 
     job_class = InertJob
@@ -171,7 +170,7 @@ class AsyncWorker(BaseWorker):
     def _set_ip_address(self, connection: Redis) -> None:
         try:
             super()._set_ip_address(connection)
-        except ValueError:  # redis-py cannot read of a socket whose path has a space in it
+        except (RedisError, ValueError):  # or a socket's path has a space, which redis-py misreads
             self.ip_address = "unknown"
 
     async def run(

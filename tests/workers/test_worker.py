@@ -309,6 +309,15 @@ async def test_jobs_outlive_a_redis_that_is_killed(tmp_path: Path) -> None:
             assert queue.started_job_registry.count == queue.failed_job_registry.count == 0
 
 
+async def test_a_redis_that_is_away_just_as_a_worker_is_made_is_waited_for(tmp_path: Path) -> None:
+    async with EmbeddedValkey(tmp_path) as server:
+        with RedisConnections(server.url).blocking() as redis:
+            await server.stop()
+            async with working(redis, {"succeed": succeed}):
+                await server.start()
+                await wait_until(gone(enqueue(queue_of(redis), "succeed")), "the job is done")
+
+
 async def test_a_redis_that_stays_away_does_not_hold_up_the_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
