@@ -30,7 +30,17 @@ from bridge.reload import Reloader, Step
 from bridge.runtime import Runtime, open_runtime
 from bridge.verbs.logins import Logins
 from bridge.verbs.operators import warn_of_stranded
-from bridge.web import bulks, callbacks, events, health, hooks, openapi, operators, pauses
+from bridge.web import (
+    approvals,
+    bulks,
+    callbacks,
+    events,
+    health,
+    hooks,
+    openapi,
+    operators,
+    pauses,
+)
 from bridge.web.middleware import (
     ErrorAnswers,
     HostGuard,
@@ -86,6 +96,9 @@ ROUTES = (
     Route("/events/{event_id}/run-again", operators.run_event_again, methods=["POST"]),
     Route("/calls/{call_id}/cancel", operators.cancel_call, methods=["POST"]),
     Route("/calls/{call_id}/run-again", operators.run_call_again, methods=["POST"]),
+    Route("/calls/{call_id}/approve", approvals.approve_call, methods=["POST"]),
+    Route("/calls/{call_id}/refuse", approvals.refuse_call, methods=["POST"]),
+    Route("/approvals", approvals.list_approvals, methods=["GET"]),
     Route("/pauses", pauses.list_pauses, methods=["GET"]),
     Route("/pauses/{server}", pauses.pause, methods=["POST"]),
     Route("/pauses/{server}", pauses.resume, methods=["DELETE"]),

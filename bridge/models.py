@@ -1,7 +1,5 @@
 """The nouns: what the bridge keeps, in the words of its public face."""
 
-import hashlib
-import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -239,6 +237,32 @@ class Timeline:
     left_out: int
 
 
+class ApprovalStatus(StrEnum):
+    """Whether somebody has agreed to a call that must be approved."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Approval:
+    """How the approval of a call stands.
+
+    `digest` is of all that is approved. `asks` says who is asked: `console`, `elicitation` or
+    `hook NAME`; until `ends_at_ms`. `by` is who has decided, `reason` why, empty for none.
+    """
+
+    status: ApprovalStatus
+    digest: str
+    asks: str
+    ends_at_ms: int
+    by: str = ""
+    decided_at_ms: int | None = None
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class Question:
     """An event that a workflow sent in the middle of a call, whose reply it waits for."""
@@ -256,7 +280,8 @@ class Call:
     `execution` is n8n's own id of the run, where the webhook has told it; `file_bytes` is how long
     the file is that it ended with, 0 where it did not. `attached` says that whoever asked has
     joined it; `is_shared_task` that it is the task of one who has. `paused_at_ms` is since when its
-    workflow is paused, while it waits for that to end.
+    workflow is paused, while it waits for that to end. `approval` is there where somebody must
+    approve of it.
     """
 
     call_id: CallId
@@ -283,6 +308,13 @@ class Call:
     questions: tuple[Question, ...] = ()
     file_bytes: int = 0
     paused_at_ms: int | None = None
+    approval: Approval | None = None
+
+    @property
+    def unapproved(self) -> Approval | None:
+        """Return the approval that it waits for, if it does."""
+        waits = self.approval and self.approval.status is ApprovalStatus.WAITING
+        return self.approval if waits and not self.status.is_final else None
 
     @property
     def asks(self) -> bool:
@@ -298,32 +330,6 @@ class Call:
     def question(self) -> Question | None:
         """Return the open question that comes next, for those who can be asked but one."""
         return next(iter(self.unanswered or self.questions), None)
-
-
-_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_SAMPLED = "01"
-
-
-def trace_of(traceparent: object) -> str:
-    """Take out of a `traceparent` what goes on: the trace's id and flags; empty if it is none.
-
-    Source: W3C Trace Context, section 3.2 (a later version may bring more behind the flags).
-    """
-    found = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
-    if found is None:
-        return ""
-    version, trace, parent, flags, more = found.groups()
-    if not trace.strip("0") or not parent.strip("0") or (version == "00" and more):
-        return ""
-    return f"{trace}-{int(flags, 16) & 1:02x}"
-
-
-def traceparent(trace: str, call_id: str, attempt: int) -> str:
-    """Write the `traceparent` of an attempt: a span of `trace`, or of a trace of the call's own."""
-    own = f"{hashlib.sha256(call_id.encode()).hexdigest()[:32]}-{_SAMPLED}"
-    trace_id, _, flags = (trace or own).partition("-")
-    span = hashlib.sha256(f"{call_id} {attempt}".encode()).hexdigest()[:16]
-    return f"00-{trace_id}-{span}-{flags}"
 
 
 FRAME_ID = r"\d{1,19}-\d{1,19}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bridge.configuration.current import CurrentAlerts, Servers
 from bridge.configuration.load import ReadAnew, read_anew
+from bridge.configuration.server_options import ApproveWhen
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
 from bridge.ending import end
@@ -106,6 +107,11 @@ def _schemas_of(servers: Mapping[str, Server]) -> list[Mapping[str, object]]:
             *(each.reply for each in server.hooks.values()),
             *(each.input for each in server.workflows.values()),
             *(each.output for each in server.workflows.values()),
+            *(
+                each.approve.when
+                for each in server.workflows.values()
+                if isinstance(each.approve, ApproveWhen)
+            ),
         )
     ]
     return [schema for schema in named if schema is not None]

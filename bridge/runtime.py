@@ -20,31 +20,21 @@ from bridge.net.receivers import Receivers
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.breakers import Breakers
-from bridge.store.calls import CallStore
-from bridge.store.claims import ClaimStore
-from bridge.store.counters import Counters
-from bridge.store.event_feed import ArrivalStore, PushStore
-from bridge.store.events import EventStore
+from bridge.store.event_feed import PushStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
-from bridge.store.inboxes import InboxStore
 from bridge.store.keepalives import Keepalives
 from bridge.store.layout import MARK
-from bridge.store.minutes import MinuteStore
-from bridge.store.operators import OperatorStore
-from bridge.store.outbox import Outbox
 from bridge.store.pool import RedisConnections
 from bridge.store.presence import ProcessLoad
-from bridge.store.processes import BEAT_S, Heartbeat, ProcessStore
-from bridge.store.replies import DirectReplyStore, ReplyStore
-from bridge.store.runs import RunStore
+from bridge.store.processes import BEAT_S, Heartbeat
+from bridge.store.replies import DirectReplyStore
 from bridge.store.safety import demand_safety
-from bridge.store.sessions import SessionLimits, SessionStore, StreamStore
 from bridge.store.signals import Signals
 from bridge.store.steps import Steps
-from bridge.store.subscriptions import SubscriptionStore
 from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks
+from bridge.verbs.approval_requests import ApprovalRequests
 from bridge.verbs.bulks import Bulks
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.elicitations import Elicitations
@@ -60,8 +50,9 @@ from bridge.verbs.records import Records
 from bridge.verbs.replies import DirectReplies, Replies
 from bridge.verbs.running_again import RunningAgain
 from bridge.verbs.runs import Runs
-from bridge.verbs.sessions import Sessions, SessionStores, limits_of
+from bridge.verbs.sessions import Sessions, limits_of
 from bridge.verbs.store_losses import StoreLosses
+from bridge.verbs.stores import Stores
 from bridge.verbs.subscriptions import SubscriptionDeliveries, Subscriptions
 from bridge.verbs.takers import Takers
 from bridge.verbs.tokens import Authenticator
@@ -71,51 +62,6 @@ logger = logging.getLogger(__name__)
 
 LEAVE_S = 2.0
 """How long a process that ends waits for a Redis that is away; others find out by themselves."""
-
-
-@dataclass(frozen=True)
-class Stores:
-    """What speaks Redis in one process, by what it keeps there."""
-
-    events: EventStore
-    claims: ClaimStore
-    calls: CallStore
-    runs: RunStore
-    replies: ReplyStore
-    subscriptions: SubscriptionStore
-    arrivals: ArrivalStore
-    inboxes: InboxStore
-    sessions: SessionStores
-    operators: OperatorStore
-    counters: Counters
-    minutes: MinuteStore
-    processes: ProcessStore
-
-    @classmethod
-    def of(
-        cls, steps: Steps, signals: Signals, process: ProcessId, limits: SessionLimits
-    ) -> "Stores":
-        """Return those of a process."""
-        return cls(
-            events=EventStore(steps),
-            claims=ClaimStore(steps, process),
-            calls=CallStore(steps),
-            runs=RunStore(steps, process),
-            replies=ReplyStore(steps, process),
-            subscriptions=SubscriptionStore(steps, process),
-            arrivals=ArrivalStore(steps),
-            inboxes=InboxStore(steps),
-            sessions=SessionStores(
-                SessionStore(steps, limits),
-                StreamStore(steps, process, limits),
-                Outbox(steps, limits.idle_s),
-                signals,
-            ),
-            operators=OperatorStore(steps),
-            counters=Counters(steps),
-            minutes=MinuteStore(steps),
-            processes=ProcessStore(steps, process),
-        )
 
 
 @dataclass(frozen=True)
@@ -175,6 +121,7 @@ class WorkerRuntime:
     replies: Replies
     deliveries: SubscriptionDeliveries
     bulks: Bulks
+    approvals: ApprovalRequests
     stores: Stores
     queue: Queue
     signals: Signals
@@ -369,7 +316,9 @@ class _Parts:
             pushes=Pushes(PushStore(self.steps), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
             operating=operating,
-            overview=Overview(stores.counters, self.troubles(), self.servers),
+            overview=Overview(
+                stores.counters, self.troubles(), operating.operators.approvals, self.servers
+            ),
         )
 
     def workers(
@@ -394,6 +343,9 @@ class _Parts:
             replies=replies,
             deliveries=deliveries,
             bulks=bulks,
+            approvals=ApprovalRequests(
+                self.stores.operators.approvals, self.stores.calls, self.servers, self.intake()
+            ),
             stores=self.stores,
             queue=self.queue,
             signals=self.signals,

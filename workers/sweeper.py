@@ -26,6 +26,8 @@ DUE_AGAIN_S = 10.0
 LIMIT = 500
 GATHER_S = 5.0
 """How often calls are gathered for operators, and their bulk acts looked after."""
+APPROVE_S = 1.0
+"""How often calls that wait for somebody's approval are looked after."""
 
 
 class Sweeper:
@@ -38,6 +40,7 @@ class Sweeper:
         self._is_our_turn = False
         self._minute_ends_at = -math.inf
         self._gathers_at = -math.inf
+        self._approves_at = -math.inf
 
     async def run(self) -> None:
         """Sweep until cancelled; a Redis that is away is waited for."""
@@ -74,6 +77,9 @@ class Sweeper:
                 "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
             )
             await self._wake_deliveries()
+        if _now() >= self._approves_at:
+            self._approves_at = _now() + APPROVE_S
+            await runtime.approvals.look_after(LIMIT, DUE_AGAIN_S)
         if _now() >= self._gathers_at:
             more = await runtime.stores.operators.gather_calls()
             await self._wake("run_bulk", await runtime.bulks.due(LIMIT, DUE_AGAIN_S))

@@ -10,10 +10,17 @@ from bridge.cli.listing import Listed
 from bridge.cli.operating import Operation, operate
 from bridge.cli.options import Acting, Shown, acting, choosing, listing, with_payload
 from bridge.cli.options import as_json as json_option
-from bridge.cli.output import Row, call_row, execution_rows, print_record, timeline_rows
+from bridge.cli.output import (
+    Row,
+    approval_rows,
+    call_row,
+    execution_rows,
+    print_record,
+    timeline_rows,
+)
 from bridge.formats.json_text import decode
-from bridge.log import OPERATOR
-from bridge.models import CallStatus
+from bridge.log import OPERATOR, audit
+from bridge.models import Call, CallStatus
 from bridge.verbs.bulk_records import POSSIBLE, ActKind
 from bridge.verbs.record_filters import SearchTerms
 from bridge.verbs.record_search import RecordKind
@@ -52,6 +59,7 @@ def show_call(environ: Environ, call_id: str, payload: bool, as_json: bool) -> N
     async def work(operation: Operation) -> None:
         call, timeline = await operation.operators.call(call_id)
         row = call_row(call) | execution_rows(call.execution, operation.settings.n8n_url)
+        row |= approval_rows(call.approval)
         if payload:
             row["arguments"] = decode(call.arguments)
             row["result"] = decode(call.result or b"null")
@@ -77,6 +85,56 @@ def cancel_calls(
         return {"status": await operation.operators.cancel(call_id)}
 
     act_on(environ, Wish(LISTED, ActKind.CANCEL), call_ids, cancel, chosen, how)
+
+
+DIGEST = "Decide only if the call would do what this stands for: the digest that `show` names."
+REASON = "Why; it stands on record, and whoever has asked for a refused call reads it."
+
+
+@calls.command("approve")
+@click.argument("call_id")
+@click.option("--digest", metavar="DIGEST", help=DIGEST)
+@click.option("--reason", metavar="TEXT", default="", help=REASON)
+@json_option
+@click.pass_obj
+def approve_call(
+    environ: Environ, call_id: str, digest: str | None, reason: str, as_json: bool
+) -> None:
+    """Let a call be run that waits for somebody's approval.
+
+    `show --payload` shows with which arguments it would be run.
+    """
+    _decide(environ, "approve", call_id, digest, reason, as_json=as_json)
+
+
+@calls.command("refuse")
+@click.argument("call_id")
+@click.option("--digest", metavar="DIGEST", help=DIGEST)
+@click.option("--reason", metavar="TEXT", default="", help=REASON)
+@json_option
+@click.pass_obj
+def refuse_call(
+    environ: Environ, call_id: str, digest: str | None, reason: str, as_json: bool
+) -> None:
+    """End a call that waits for somebody's approval and shall not be run."""
+    _decide(environ, "refuse", call_id, digest, reason, as_json=as_json)
+
+
+def _decide(
+    environ: Environ, act: str, call_id: str, digest: str | None, reason: str, *, as_json: bool
+) -> None:
+    async def work(operation: Operation) -> Call:
+        call, _ = await operation.operators.call(call_id)
+        seen = digest or (call.approval.digest if call.approval else "")
+        approvals = operation.operators.approvals
+        decide = approvals.approve if act == "approve" else approvals.refuse
+        await decide(call_id, seen, reason, OPERATOR)
+        audit(OPERATOR, f"calls {act}", call_id, "done")
+        call, _ = await operation.operators.call(call_id)
+        return call
+
+    call = operate(environ, work)
+    print_record(call_row(call) | approval_rows(call.approval), as_json=as_json)
 
 
 @calls.command("run-again")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.formats.json_text import spell
-from bridge.models import Call, Event, Reply, Timeline, instant
+from bridge.models import Approval, Call, Event, Reply, Timeline, instant
 from bridge.n8n.reply_address import link_to
 
 WIDE = 200
@@ -66,6 +66,21 @@ def call_row(call: Call) -> dict[str, object]:
         "progress": call.progress,
         "message": call.message,
         "failure": call.failure,
+    }
+
+
+def approval_rows(approval: Approval | None) -> dict[str, object]:
+    """Report how the approval of a call stands, where somebody must agree to it."""
+    if approval is None:
+        return {}
+    return {
+        "approval": approval.status,
+        "approval_asks": approval.asks,
+        "approval_expires_at": instant(approval.ends_at_ms),
+        "approval_digest": approval.digest,
+        "approval_by": approval.by or None,
+        "approval_at": _moment(approval.decided_at_ms),
+        "approval_reason": approval.reason or None,
     }
 
 

@@ -43,7 +43,6 @@ def welcome(
     lines += about_n8n(environ["BRIDGE_N8N_URL"], stand_in_port)
     lines += what_clients_drop(configuration.warnings)
     lines += what_can_be_guessed(configuration.short_secrets)
-    lines += what_does_nothing(configuration.unheeded)
     return "\n".join(lines) + "\n"
 
 
@@ -145,10 +144,3 @@ def what_clients_drop(warnings: tuple[str, ...]) -> Iterator[str]:
     if warnings:
         yield heading("Claude's clients drop or cut these, without a word")
         yield from (f"  {warning}" for warning in warnings)
-
-
-def what_does_nothing(unheeded: tuple[str, ...]) -> Iterator[str]:
-    """Report which keys of the server files do nothing yet, if any."""
-    if unheeded:
-        yield heading("These keys of server files do nothing yet")
-        yield from (f"  {each}" for each in unheeded)

@@ -26,16 +26,14 @@ OF_N8N = "n8n_api_key"
 class Configuration:
     """All that a process is told from outside; `warnings` and `short_secrets` keep it from nothing.
 
-    Where more than this machine can reach the bridge, short secrets are faults. `unheeded` names
-    the keys that do nothing yet. `faults` are those of server files that are not served, where that
-    keeps the process from nothing.
+    Where more than this machine can reach the bridge, short secrets are faults. `faults` are
+    those of server files that are not served, where that keeps the process from nothing.
     """
 
     settings: Settings
     servers: dict[str, Server]
     warnings: tuple[str, ...] = ()
     short_secrets: tuple[str, ...] = ()
-    unheeded: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     alerts: Alerts | None = None
 
@@ -60,9 +58,7 @@ def read_configuration(environ: Mapping[str, str], *, keeps_going: bool = False)
     faults += tuple(faults_between(settings))
     if faults:
         raise ConfigurationError(faults)
-    return Configuration(
-        settings, files.servers, files.warnings, short, files.unheeded, unsound, alerts.alerts
-    )
+    return Configuration(settings, files.servers, files.warnings, short, unsound, alerts.alerts)
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def read_anew(
     if faults:
         raise ConfigurationError(faults)
     log_faults(files.faults + alerts.faults)
-    log_warnings(files.warnings + files.unheeded, files.short_secrets)
+    log_warnings(files.warnings, files.short_secrets)
     if last is None:
         return ReadAnew(files.servers, alerts.alerts)
     return ReadAnew(
@@ -237,5 +233,5 @@ def process_configuration(
     if faults:
         raise ConfigurationError(faults)
     log_faults(configuration.faults)
-    log_warnings(configuration.warnings + configuration.unheeded, configuration.short_secrets)
+    log_warnings(configuration.warnings, configuration.short_secrets)
     return configuration

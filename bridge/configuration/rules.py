@@ -149,12 +149,6 @@ SECRET_SHORT = Rule(
     "A secret can be guessed; an error where more than this machine can reach the bridge.",
     "Make one with `openssl rand -hex 32`.",
 )
-KEY_UNHEEDED = Rule(
-    "key-unheeded",
-    Severity.WARNING,
-    "A key does nothing yet.",
-    "Leave it, and do not count on it.",
-)
 
 OF_TOOLS = (TOOL_UNDESCRIBED, TEXT_TOO_LONG, INPUT_COMBINATOR, ARGUMENT_NAME)
 """What clients would drop or cut, of servers that are sound or not; a start warns of it."""
@@ -185,4 +179,4 @@ STOPPING = (
 )
 """What no start is made with."""
 
-OF_STARTS = (*STOPPING, *OF_TOOLS, PATTERN_SLOW, SECRET_SHORT, KEY_UNHEEDED)
+OF_STARTS = (*STOPPING, *OF_TOOLS, PATTERN_SLOW, SECRET_SHORT)

@@ -12,7 +12,6 @@ from bridge.configuration.rules import (
     EXECUTION_UNREACHABLE,
     FILE_UNREADABLE,
     FOLDER_EMPTY,
-    KEY_UNHEEDED,
     NAME_TAKEN,
     OF_TOOLS,
     PATTERN_SLOW,
@@ -76,11 +75,6 @@ class ServerFiles:
         """Return which of their secrets can be guessed, likewise."""
         return self._named([SECRET_SHORT])
 
-    @property
-    def unheeded(self) -> tuple[str, ...]:
-        """Return which keys do nothing yet, likewise."""
-        return self._named([KEY_UNHEEDED])
-
     def _named(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         chosen = frozenset(rules)
         return tuple(str(finding) for finding in self.findings if finding.rule in chosen)
@@ -122,7 +116,6 @@ def read_server_files(
             findings.append(document.finding(NAME_TAKEN, ["name"], said))
             server = None
         if server:
-            findings += unheeded_keys(document, server)
             servers[server.name] = server
         files.append(ServerFile(document, filled, server))
     return ServerFiles(servers, frozenset(variables.used), tuple(findings), tuple(files))
@@ -171,16 +164,3 @@ def _unfollowed(document: Document, server: Server, variables: Variables) -> Ite
             place = ("workflows", workflow.name, "result")
             said = f"is `execution`, which needs {needed}: set it"
             yield document.finding(EXECUTION_UNREACHABLE, place, said)
-
-
-UNHEEDED = {
-    "approve": "does nothing yet: the workflow runs without being approved by anybody",
-    "by": "does nothing yet: nobody is asked",
-}
-
-
-def unheeded_keys(document: Document, server: Server) -> Iterator[Finding]:
-    """Name the keys of a server that do nothing yet."""
-    for name, workflow in server.workflows.items():
-        for key in (key for key in UNHEEDED if key in workflow.model_fields_set):
-            yield document.finding(KEY_UNHEEDED, ("workflows", name, key), UNHEEDED[key])

@@ -133,7 +133,7 @@ FixedHeaders = dict[HeaderName, HeaderValue]
 class ApproveWhen(Entry):
     """Somebody must agree where the arguments are of a kind."""
 
-    when: JsonSchema = Field(description="JSON Schema of the arguments that it takes.")
+    when: JsonSchema = Field(description="JSON Schema of the arguments that somebody must see.")
 
 
 class ByHook(Entry):

@@ -100,6 +100,11 @@ class Annotations(Entry):
     )
     open_world: bool = Field(True, description="It reaches beyond n8n.")
 
+    @property
+    def is_destructive(self) -> bool:
+        """Report whether it is taken to destroy: all is that is not said to be harmless."""
+        return not self.read_only if self.destructive is None else self.destructive
+
     @model_validator(mode="after")
     def _check_contradiction(self) -> Self:
         if self.read_only and self.destructive:
@@ -203,10 +208,16 @@ class Workflow(Entry):
     )
     approve: Approve | None = Field(
         None,
-        description="When somebody must agree to a call: `never`, `always`, `destructive`, or "
-        "`when` with a JSON Schema of the arguments.",
+        description="When somebody must agree to a call before it is run: `never`, `always`, "
+        "`destructive` (every one, unless `annotations` say that it is read-only or destroys "
+        "nothing), or `when` with a JSON Schema: where the arguments are valid by it.",
     )
-    by: By | None = Field(None, description="Who agrees.")
+    by: By | None = Field(
+        None,
+        description="Who is asked. `console`, if nothing is said: who operates the bridge. "
+        "`elicitation`: the user of Claude's client, where it takes tasks. `hook`: whoever answers "
+        "the event, of anybody but who has made the call. Operators may always decide.",
+    )
     per: Per | None = Field(
         None,
         description="How much of it each principal may have, such as `{principal: {rate: 10/m, "

@@ -30,6 +30,7 @@ async def show_now(visit: Visit) -> Response:
     return visit.page(
         "now.html",
         standing=_standing(totals),
+        unapproved=totals.unapproved,
         processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
         takers=await Attendance.of(visit.process.steps).takers(servers),
         findings=findings,

@@ -12,6 +12,7 @@ from bridge.console.actions import (
     run_call_again,
     run_event_again,
 )
+from bridge.console.approvals import approve_call, refuse_call, show_approvals
 from bridge.console.bulk import confirm_bulk, count_bulk, show_bulk, show_bulks, stop_bulk
 from bridge.console.details import show_call, show_event, show_reply
 from bridge.console.finding import show_found
@@ -62,6 +63,9 @@ PAGES: Mapping[tuple[str, str], Endpoint] = {
     ("GET", "/console/calls/{call_id}"): looking(show_call),
     ("POST", "/console/calls/{call_id}/cancel"): acting(cancel_call),
     ("POST", "/console/calls/{call_id}/run-again"): acting(run_call_again),
+    ("POST", "/console/calls/{call_id}/approve"): acting(approve_call),
+    ("POST", "/console/calls/{call_id}/refuse"): acting(refuse_call),
+    ("GET", "/console/approvals"): looking(show_approvals),
     ("POST", "/console/pauses"): acting(pause_or_resume),
     ("GET", "/console/servers"): looking(show_servers),
     ("GET", HOOK): looking(show_hook),

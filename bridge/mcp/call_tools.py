@@ -7,6 +7,7 @@ from bridge.errors import NotFoundError
 from bridge.formats.file_pages import file_page, page_bytes
 from bridge.formats.long_json import Page
 from bridge.formats.payloads import summarize
+from bridge.mcp.asking_approval import waits_for
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held
 from bridge.mcp.tools import (
@@ -115,6 +116,8 @@ def describe_call(
     if call.question:
         described["input_required"] = input_required(caller, call.question)
         described["next"] = next_step(call, caller)
+    if call.unapproved:
+        described["next"] = next_step(call, caller)
     if call.result is not None:
         described |= unless_held(_result(caller, call, offset, detailed), "result", held)
     return described
@@ -150,6 +153,8 @@ def _row(call: Call) -> dict[str, Any]:
         "status": call.status,
         "created_at": second(call.created_at_ms),
     }
+    if call.unapproved:
+        row["approval"] = waits_for(call.unapproved)
     return row | ({"paused": paused_since(call.paused_at_ms)} if call.paused_at_ms else {})
 
 

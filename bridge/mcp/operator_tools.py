@@ -152,14 +152,14 @@ LOOKING_TOOLS = (
         description=(
             "Shows at one look how many events are queued, leased and dead, how many calls run and "
             "wait, which replies are due or dead, how old the oldest queued event is, how many web "
-            "processes and workers live, what is paused, and what is wrong with how to mend it. "
-            "Changes nothing. Call it first."
+            "processes and workers live, what is paused, which calls wait until somebody approves "
+            "of them, and what is wrong with how to mend it. Changes nothing. Call it first."
         ),
         input=arguments(),
         output=answer(
-            "events calls replies oldest_queued_s processes servers paused wrong",
+            "events calls replies oldest_queued_s processes servers paused to_approve wrong",
             **dict.fromkeys(("events", "calls", "replies", "processes"), ROW),
-            **dict.fromkeys(("servers", "paused", "wrong"), LIST),
+            **dict.fromkeys(("servers", "paused", "to_approve", "wrong"), LIST),
             oldest_queued_s=NUMBER,
         ),
         annotations=hints(read_only=True),

@@ -9,7 +9,7 @@ from bridge.formats.json_text import decode
 from bridge.formats.payloads import read_kept
 from bridge.mcp.tool_results import DATA_NOTICE, text_page
 from bridge.mcp.tools import Caller, Context, Schema
-from bridge.models import Call, Event, Pause, Timeline, instant, paused_since
+from bridge.models import Approval, Call, Event, Pause, Timeline, instant, paused_since
 from bridge.n8n.reply_address import link_to
 from bridge.verbs.bulk_records import Bulk
 from bridge.verbs.operating import OperatorVerbs
@@ -84,7 +84,19 @@ def call_row(call: Call) -> dict[str, Any]:
         "created_at": instant(call.created_at_ms, "seconds"),
     }
     more = {"failure": call.failure, "message": call.message}
-    return row | _said(more) | _paused(call.paused_at_ms)
+    return row | _said(more) | _approval(call.approval) | _paused(call.paused_at_ms)
+
+
+def _approval(approval: Approval | None) -> dict[str, Any]:
+    if approval is None:
+        return {}
+    said = {
+        "status": approval.status,
+        "digest": approval.digest,
+        "asks": approval.asks,
+        "expires_at": instant(approval.ends_at_ms, "seconds"),
+    }
+    return {"approval": said | _said({"by": approval.by, "reason": approval.reason})}
 
 
 def _said(more: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bridge.formats.json_text import parse_json, spell
 from bridge.formats.long_json import LongJson, page
 from bridge.formats.payloads import read_kept
 from bridge.log import audit
+from bridge.mcp.asking_approval import waits_for
 from bridge.mcp.tool_results import DATA_NOTICE, payload_or_start, shown_payload
 from bridge.mcp.tools import Caller, Schema
 from bridge.models import Call, Json, Question, paused_since
@@ -33,6 +34,9 @@ def input_required(caller: Caller, question: Question) -> dict[str, Any]:
 def next_step(call: Call, caller: Caller) -> str:
     """Report what to do about a call that has not ended."""
     then = "read_call with this call_id and wait_seconds 60"
+    if call.unapproved:
+        waits = waits_for(call.unapproved)
+        return f"Not run yet: the call {waits}. Tell the user so, and call {then} to see its end."
     if call.paused_at_ms:
         since = paused_since(call.paused_at_ms)
         return f"{call.workflow} is {since}: this call waits until it is resumed. Call {then}."

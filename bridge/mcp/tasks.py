@@ -17,6 +17,13 @@ from pydantic import Field
 
 from bridge.errors import NotFoundError
 from bridge.log import audit
+from bridge.mcp.asking_approval import (
+    approval_key,
+    approval_request,
+    asks_user,
+    take_verdict,
+    waits_for,
+)
 from bridge.mcp.questions import input_requests, take_answer
 from bridge.mcp.tools import Caller, Context, ToolOutcome, handed_over, tell_once
 from bridge.mcp.workflow_tools import (
@@ -87,6 +94,8 @@ async def update_task(context: Context, params: TaskUpdateParams) -> dict[str, A
     """
     call = await _named(context, params)
     _demand_rights(context)
+    if response := params.input_responses.get(approval_key(call)):
+        await take_verdict(context.lifespan_context, call, response)
     for question in call.questions:
         if question.event_id in params.input_responses:
             response = params.input_responses[question.event_id]
@@ -115,7 +124,7 @@ async def view(call: Call, caller: Caller) -> dict[str, Any]:
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
     if seen["status"] == "input_required":
-        seen["inputRequests"] = input_requests(call, caller)
+        seen["inputRequests"] = input_requests(call, caller) | approval_request(call, caller)
     if seen["status"] == "failed":
         seen["error"] = {"code": INTERNAL_ERROR, "message": call.failure or "the bridge failed"}
     return seen
@@ -135,7 +144,9 @@ def _state(call: Call, ttl_s: int) -> dict[str, Any]:
 
 
 def _progress(call: Call) -> str:
-    """Report what the workflow last reported of itself, or that it is paused; empty for neither."""
+    """Report what the workflow last reported of itself, or what it waits for; empty for neither."""
+    if call.unapproved:
+        return waits_for(call.unapproved, is_task=True)
     if call.paused_at_ms:
         return paused_since(call.paused_at_ms)
     share = "" if call.progress is None else f"{call.progress:.0%}"
@@ -145,7 +156,7 @@ def _progress(call: Call) -> str:
 def _status(call: Call) -> str:
     match call.status:
         case CallStatus.QUEUED | CallStatus.RUNNING:
-            return "input_required" if call.asks else "working"
+            return "input_required" if call.asks or asks_user(call) else "working"
         case CallStatus.CANCELLED:
             return "cancelled"
         case CallStatus.FAILED if call.is_bridge_fault:

@@ -16,6 +16,8 @@ from bridge.errors import TransientError
 from bridge.formats.images import IMAGE_BYTES_MAX, image_type
 from bridge.formats.json_text import decode
 from bridge.formats.long_json import Page
+from bridge.formats.trace_context import trace_of
+from bridge.mcp.asking_approval import waits_for
 from bridge.mcp.questions import input_required, next_step
 from bridge.mcp.tool_results import read_on, shown_result
 from bridge.mcp.tools import (
@@ -34,7 +36,7 @@ from bridge.mcp.tools import (
     tool_use_of,
     unless_leaving,
 )
-from bridge.models import Call, CallStatus, paused_since, second, trace_of
+from bridge.models import Call, CallStatus, paused_since, second
 from bridge.schemas.compile import is_read_by_clients
 from bridge.store.signals import Signal
 from bridge.tracing import EndedSpan, current_trace
@@ -71,7 +73,7 @@ def _tool(workflow: Workflow) -> Tool:
         output=output_schema(workflow),
         annotations=hints(
             read_only=said.read_only,
-            destructive=not said.read_only if said.destructive is None else said.destructive,
+            destructive=said.is_destructive,
             idempotent=said.idempotent,
             open_world=said.open_world,
         ),
@@ -175,6 +177,8 @@ async def _wait(context: Context, call: Call, wait_s: float, changed: Signal | N
 
 
 def _how_it_stands(call: Call) -> str:
+    if call.unapproved:
+        return f"{call.workflow} {waits_for(call.unapproved)}"
     if call.paused_at_ms:
         return f"{call.workflow} is {paused_since(call.paused_at_ms)}; the call waits"
     told = f": {call.message}" if call.message else ""

@@ -43,8 +43,8 @@ class AgainStore:
         found = await self._events.read_body(event_id)
         return (event, found[1]) if event and found else None
 
-    async def call(self, of: CallId, by: str, new: NewCall, waking: Errand) -> Call | None:
-        """Run a call again as `new`, which a worker is woken for; None where it is gone."""
+    async def call(self, of: CallId, by: str, new: NewCall, waking: Errand | None) -> Call | None:
+        """Run a call again as `new`, which `waking` wakes a worker for; None where it is gone."""
         row = await _call.with_errand(self._steps, waking, of=of, by=by, new=new)
         return row.call() if row else None
 

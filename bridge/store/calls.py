@@ -6,7 +6,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.formats.file_pages import OFFSET_MAX
-from bridge.models import Body, Call, CallId, CallStatus, EventId, Principal, Question
+from bridge.formats.json_text import decode
+from bridge.models import (
+    Approval,
+    ApprovalStatus,
+    Body,
+    Call,
+    CallId,
+    CallStatus,
+    EventId,
+    Principal,
+    Question,
+)
 from bridge.store.events import FileRow
 from bridge.store.new_calls import NewCall
 from bridge.store.steps import Errand, Steps, step
@@ -44,6 +55,8 @@ class CallRow(NamedTuple):
     execution: str | None
     trace: str | None
     shared_task: str | None
+    approval: bytes | None
+    verdict: bytes | None
     paused_at: int | None
 
     def call(self) -> Call:
@@ -69,7 +82,22 @@ class CallRow(NamedTuple):
             trace=self.trace or "",
             is_shared_task=self.shared_task is not None,
             paused_at_ms=self.paused_at,
+            approval=self._approval(),
             result=None,
+        )
+
+    def _approval(self) -> Approval | None:
+        if not self.approval:
+            return None
+        asked, verdict = decode(self.approval), decode(self.verdict or b"{}")
+        return Approval(
+            status=ApprovalStatus(verdict.get("status", ApprovalStatus.WAITING)),
+            digest=asked["digest"],
+            asks=asked["asks"],
+            ends_at_ms=asked.get("asked_at", self.created_at) + asked["within_ms"],
+            by=verdict.get("by", ""),
+            decided_at_ms=verdict.get("at_ms"),
+            reason=verdict.get("reason", ""),
         )
 
 
@@ -160,6 +188,11 @@ async def _conclude(
 @step("outcomes.cancel")
 async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
     """Cancel an open call, if it has not ended already."""
+
+
+@step("asking.set_aside")
+async def set_aside(steps: Steps, *, call_id: CallId, reason: str) -> None:
+    """Set aside the questions of a call that need no answer any more."""
 
 
 @step("shares.pass_on")
@@ -271,6 +304,8 @@ class CallStore:
     async def cancel(self, call_id: CallId, reason: str) -> bool:
         """End an open call; its worker finds its lease gone. False: it had ended already."""
         left = await _cancel(self._steps, call_id=call_id, failure=reason)
+        if left.is_done:
+            await set_aside(self._steps, call_id=call_id, reason=f"its call was {reason}")
         return await passed_on(self._steps, call_id, left)
 
     async def read(self, call_id: CallId, *, waits: bool = False) -> Call | None:

@@ -51,6 +51,7 @@ class TotalsRow(NamedTuple):
     oldest: list[OldestRow]
     calls: list[CallsRow]
     due_calls: int
+    unapproved: int
     due_replies: int
     dead_replies: int
     late_ms: int
@@ -75,8 +76,9 @@ class Totals:
     """What was counted since the store was made, and what is there now.
 
     `oldest_s` is by server and hook, `calls` by server and tool: how many run and how many wait for
-    their turn. `late_s` says for how long the call has been due that waits longest for a worker,
-    `memory` is empty where Redis does not let itself be asked.
+    their turn, `unapproved` how many wait until somebody approves of them. `late_s` says for how
+    long the call has been due that waits longest for a worker, `memory` is empty where Redis does
+    not let itself be asked.
     """
 
     counted: Counted
@@ -84,6 +86,7 @@ class Totals:
     oldest_s: dict[tuple[str, str], float] = field(default_factory=dict)
     calls: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     due_calls: int = 0
+    unapproved: int = 0
     due_replies: int = 0
     dead_replies: int = 0
     late_s: float = 0
@@ -138,6 +141,7 @@ class Counters:
                 (each.server, each.workflow): (each.running, each.waiting) for each in row.calls
             },
             due_calls=row.due_calls,
+            unapproved=row.unapproved,
             due_replies=row.due_replies,
             dead_replies=row.dead_replies,
             late_s=row.late_ms / 1000,

@@ -127,6 +127,7 @@ KEYS = (
     Key("calls_of", "calls_of:{server}", "zset", "calls", True, "with the lists it is made of"),
     Key("gathered", "gathered", "string", "calls", False, "never: how far those are whole"),
     Key("attach", "attach:{digest}", "string", "calls", True, "attach_for after its call ended"),
+    Key("approvals", "approvals", "zset", "calls", False, "with its calls to be approved"),
     Key("questions", "questions:{id}", "zset", "events", True, "with its call"),
     Key("slots", "slots:{server}:{workflow}", "zset", "calls", False, "with its running calls"),
     Key("sends", "sends:{server}:{workflow}", "list", "calls", True, "with the rate's time"),

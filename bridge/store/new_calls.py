@@ -3,8 +3,32 @@
 from dataclasses import dataclass
 
 from bridge.configuration.server_options import Share
+from bridge.formats.json_text import spell
 from bridge.formats.quantities import Rate
 from bridge.models import CallId, Principal
+
+
+@dataclass(frozen=True)
+class NewApproval:
+    """That somebody must approve of a call within a time, before any of it is sent.
+
+    `digest` is of all that is approved: workflow and arguments. `asks` says who is asked:
+    `console`, `elicitation` or `hook NAME`.
+    """
+
+    digest: str
+    asks: str
+    within_s: float
+
+    @property
+    def within_ms(self) -> int:
+        """The same time in milliseconds."""
+        return round(self.within_s * 1000)
+
+    @property
+    def kept(self) -> str:
+        """The text that is kept of it with its call."""
+        return spell({"digest": self.digest, "asks": self.asks, "within_ms": self.within_ms})
 
 
 @dataclass(frozen=True)
@@ -17,6 +41,7 @@ class NewCall:
     calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
     one has ended `timeout_s` after its first attempt. `origin` is by which use of a tool it was
     asked for, as `origin_of` says it. `share` is how much of the workflow one principal may have.
+    With `to_approve` it waits for that before it is run.
     """
 
     call_id: CallId
@@ -37,6 +62,7 @@ class NewCall:
     timeout_s: float = 1200
     origin: str = ""
     share: Share | None = None
+    to_approve: NewApproval | None = None
 
     @property
     def server(self) -> str:
@@ -65,14 +91,33 @@ class NewCall:
 
     @property
     def more(self) -> list[str]:
-        """The fields that only some calls have, as names and values: what `shares.lua` reads."""
+        """The fields that only some calls have, as names and values.
+
+        Those are what `shares.lua` reads, and what must be approved.
+        """
+        approval = ["approval", self.approval] if self.to_approve else []
         if self.share is None:
-            return []
+            return approval
         rate = self.share.rate or Rate(0, 0)
         limits = (self.share.concurrency or 0, rate.count, round(rate.window_s * 1000))
-        return ["share", " ".join(map(str, limits))]
+        return ["share", " ".join(map(str, limits)), *approval]
 
     @property
     def timeout_ms(self) -> int:
         """How long after its first attempt it has ended."""
         return round(self.timeout_s * 1000)
+
+    @property
+    def timed_as(self) -> str:
+        """The field of its limit of time, which does not count before it is approved."""
+        return "approval_timeout_ms" if self.to_approve else "timeout_ms"
+
+    @property
+    def approval(self) -> str:
+        """What must be approved and by whom, as `verdicts.lua` reads it; empty for nothing."""
+        return self.to_approve.kept if self.to_approve else ""
+
+    @property
+    def approval_ms(self) -> int:
+        """How long it waits for that."""
+        return self.to_approve.within_ms if self.to_approve else 0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bridge.models import EventId, Json, Moment, Principal, Timeline
 from bridge.store.again import AgainStore
+from bridge.store.approvals import ApprovalStore
 from bridge.store.bulks import BulkStore
 from bridge.store.pauses import PauseStore
 from bridge.store.replies import read_attempts
@@ -98,6 +99,7 @@ class OperatorStore:
         self.again = AgainStore(steps)
         self.bulks = BulkStore(steps)
         self.tokens = TokenStore(steps)
+        self.approvals = ApprovalStore(steps)
 
     async def redrive(self, event_id: EventId, token: str) -> tuple[str, str]:
         """Queue a dead or expired event anew, all its attempts and its time before it.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bridge.models import Call, CallId, CallStatus, LeaseToken, ProcessId
 from bridge.store.calls import CallRow, OutcomeRow, pack, passed_on, read_call
+from bridge.store.new_calls import NewApproval
 from bridge.store.steps import Steps, step
 
 UNWAITED_S = 60.0
@@ -41,11 +42,20 @@ class Running:
         return asyncio.get_running_loop().time() - self.began_at
 
 
+@dataclass(frozen=True)
+class AskedRow:
+    """What a call must be approved for that was begun without."""
+
+    approval: str
+    approval_ms: int
+    timeout_ms: int
+
+
 class RunRow(NamedTuple):
     """A call as its worker gets it; `elapsed_ms` is how long ago its first attempt began.
 
-    `lacks` says why it is not to be run as it is: `wanting`, `resuming` (its workflow is paused), a
-    part of its principal's `share`, its `turn` or a `place`.
+    `lacks` says why it is not to be run as it is: an `approval`, `wanting`, `resuming` (its
+    workflow is paused), a part of its principal's `share`, its `turn` or a `place`.
     """
 
     lacks: str
@@ -135,6 +145,11 @@ async def _park(
     """Queue a call again after a while."""
 
 
+@step("verdicts.hold")
+async def _hold(steps: Steps, *, call_id: CallId, token: LeaseToken, new: AskedRow) -> OutcomeRow:
+    """Have a running call wait for its approval."""
+
+
 @step("runs.await_callback")
 async def _await_callback(
     steps: Steps, *, call_id: CallId, token: LeaseToken, delay_ms: int
@@ -196,6 +211,8 @@ class RunStore:
 
     async def _may_have(self, lacks: str, call_id: CallId) -> bool:
         """Have a call take what it lacks; False where it waits for that, or is not wanted."""
+        if lacks == "approval":
+            return False
         if lacks == "wanting":
             left = await _drop(self._steps, call_id=call_id, failure=UNWANTED)
             await passed_on(self._steps, call_id, left)
@@ -257,6 +274,13 @@ class RunStore:
             failure=failure,
         )
         return await passed_on(self._steps, running.call.call_id, left)
+
+    async def hold(self, running: Running, approval: NewApproval, timeout_s: float) -> bool:
+        """Have a call wait for its approval that was begun without; False: it is not ours now."""
+        asked = AskedRow(approval.kept, approval.within_ms, round(timeout_s * 1000))
+        call_id = running.call.call_id
+        left = await _hold(self._steps, call_id=call_id, token=running.token, new=asked)
+        return await passed_on(self._steps, call_id, left)
 
     async def await_callback(self, running: Running, within_s: float) -> bool:
         """Let the call go on without a worker until it is concluded, or due again."""

@@ -8,14 +8,12 @@ import secrets
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
-
-import rfc8785
 
 from bridge.auth.authentication import EVERYTHING, Scope
 from bridge.configuration.current import Servers
 from bridge.configuration.servers import Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
+from bridge.formats.canonical import canonical
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import encode
 from bridge.models import Call, CallId, CallStatus, Json, Principal, origin_of
@@ -24,8 +22,9 @@ from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.calls import CallStore
-from bridge.store.new_calls import NewCall
+from bridge.store.new_calls import NewApproval, NewCall
 from bridge.store.signals import Signal, Signals
+from bridge.verbs.approvals import to_approve
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +84,8 @@ class Calls:
     async def start(self, asked: CallRequest) -> Call:
         """Put a call on record and wake a worker, or join the earlier call that this one repeats.
 
-        Whoever asked may leave; the same `call_id` asked for twice is one call.
+        One that must be approved waits for that. Whoever asked may leave; the same `call_id` asked
+        for twice is one call.
 
         Raises:
             InvalidError: the arguments break the workflow's input schema.
@@ -94,8 +94,17 @@ class Calls:
         arguments = encode(asked.arguments)
         broken = "the arguments break this tool's input schema"
         await self._schemas.check(workflow.input, asked.arguments, broken, arguments)
+        server = asked.principal.server
+        approval = await to_approve(self._schemas, server, workflow, arguments)
+        new = self._new(asked, arguments, approval)
+        hint = target_of(server, workflow.name)
+        waking = None if approval else self._queue.waking("run_call", new.call_id, hint)
+        return asked.scope.narrow(await self._store.create(new, waking))
+
+    def _new(self, asked: CallRequest, arguments: bytes, approval: NewApproval | None) -> NewCall:
+        workflow = asked.workflow
         attach = _fingerprint(asked) if workflow.attach_for_s is not None else ""
-        new = NewCall(
+        return NewCall(
             call_id=asked.call_id,
             principal=asked.principal,
             workflow=workflow.name,
@@ -106,7 +115,7 @@ class Calls:
             attach=attach,
             attach_use=_of_use(attach, asked.tool_use),
             attach_for_s=workflow.attach_for_s or 0,
-            promised=asked.promised,
+            promised=asked.promised or approval is not None,
             trace=asked.trace,
             concurrency=workflow.concurrency,
             rate=workflow.rate,
@@ -114,10 +123,8 @@ class Calls:
             timeout_s=workflow.timeout_s,
             secret=secrets.token_urlsafe(24),
             origin=asked.tool_use and origin_of(asked.tool_use, asked.client),
+            to_approve=approval,
         )
-        hint = target_of(asked.principal.server, workflow.name)
-        call = await self._store.create(new, self._queue.waking("run_call", new.call_id, hint))
-        return asked.scope.narrow(call)
 
     async def read_file(self, call: Call, offset: int, size_bytes: int) -> tuple[bytes, int]:
         """Read a part of the file that a call ended with, and how long the whole is, in bytes."""
@@ -207,18 +214,9 @@ def target_of(server: str, workflow: str) -> str:
 
 
 def _fingerprint(asked: CallRequest) -> str:
-    """Digest what must be equal for two calls to be one: caller, tool, arguments as RFC 8785.
-
-    Arguments that have no canonical form there, such as integers beyond 2^53, must be equal to the
-    digit.
-    """
-    arguments: Any = asked.arguments
-    try:
-        canonical = rfc8785.dumps(arguments)
-    except rfc8785.CanonicalizationError:
-        canonical = encode(arguments, sort_keys=True)
+    """Digest what must be equal for two calls to be one: caller, tool and arguments."""
     caller = (asked.principal.server, asked.principal.name, asked.workflow.name)
-    return hashlib.sha256(json.dumps(caller).encode() + canonical).hexdigest()
+    return hashlib.sha256(json.dumps(caller).encode() + canonical(asked.arguments)).hexdigest()
 
 
 def _of_use(fingerprint: str, tool_use: str) -> str:

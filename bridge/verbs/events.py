@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from bridge.configuration.servers import Server
-from bridge.errors import InvalidError, LeaseLostError, NotFoundError, PausedError
+from bridge.errors import ConflictError, InvalidError, LeaseLostError, NotFoundError, PausedError
 from bridge.formats.cursors import order_after
 from bridge.formats.file_pages import FilePage, file_page
 from bridge.formats.json_text import encode
@@ -164,6 +164,11 @@ def _log(what: str, held: LeaseRef, **fields: object) -> None:
 def _demand_held(outcome: str, status: str) -> None:
     if outcome == "lost" and status == "unknown":
         raise NotFoundError("no such event")
+    if outcome == "own":
+        raise ConflictError(
+            "this event asks whether a call of yours may be run, and who asks for a call cannot "
+            "approve it: release_event, for somebody else to answer"
+        )
     if outcome == "lost":
         raise LeaseLostError(
             f"this lease no longer holds the event (it is {status}); take_event gives the next one"

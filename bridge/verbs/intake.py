@@ -17,7 +17,8 @@ from bridge.formats.payloads import (
     resolve,
     summarize,
 )
-from bridge.models import Event, Json, new_event_id, trace_of
+from bridge.formats.trace_context import trace_of
+from bridge.models import Event, Json, new_event_id
 from bridge.n8n.reply_address import ReplyAddresses, execution_of, secrets_in
 from bridge.n8n.scrub import scrub, scrub_text
 from bridge.schemas.checks import SchemaCache
@@ -89,6 +90,18 @@ class Intake:
         if outcome == "accepted":
             _record_span(event, incoming.traceparent if event.trace else "", began_at_s)
         return event, outcome == "duplicate"
+
+    async def ask(self, server: Server, hook: Hook, incoming: Incoming) -> Event:
+        """Put a question of the bridge's own on record, once; no limit holds it up, nor merges it.
+
+        Raises:
+            InvalidError: it breaks the hook's schema.
+            ConflictError: the call that it is about has ended.
+        """
+        _, event = await self._store.accept(await self.anew(server, hook, incoming))
+        if event is None:
+            raise ConflictError("the question was asked otherwise before")
+        return event
 
     async def anew(self, server: Server, hook: Hook, incoming: Incoming) -> NewEvent:
         """Make an event of a payload that came before: it counts against no limit of its hook.

@@ -26,6 +26,7 @@ from bridge.store.calls import CallStore
 from bridge.store.counters import Counters
 from bridge.store.events import EventStore
 from bridge.store.operators import OperatorStore
+from bridge.verbs.approvals import Approvals
 from bridge.verbs.pausing import CANCELLED, Pausing
 from bridge.verbs.replies import Replies
 
@@ -63,6 +64,7 @@ class Operators:
         self._calls = calls
         self.replies = replies
         self.pausing = Pausing(store.pauses, store, calls)
+        self.approvals = Approvals(store.approvals, calls)
 
     async def order_at(self, when: PastMoment) -> int:
         """Return the order number of a moment, by Redis's clock where it is so long ago."""

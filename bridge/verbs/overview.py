@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from bridge.configuration.servers import Server
 from bridge.models import EventStatus, instant
 from bridge.store.counters import Counters, Totals
+from bridge.verbs.approvals import Approvals
 from bridge.verbs.record_search import RecordKind
 from bridge.verbs.troubles import StoreTrouble, Troubles
+
+UNAPPROVED_MAX = 20
 
 
 class Overview:
@@ -17,10 +20,12 @@ class Overview:
         self,
         counters: Counters,
         troubles: Troubles,
+        approvals: Approvals,
         servers: Mapping[str, Server],
     ) -> None:
         self._counters = counters
         self._troubles = troubles
+        self._approvals = approvals
         self._servers = servers
 
     async def now(self) -> dict[str, object]:
@@ -39,7 +44,9 @@ class Overview:
             "calls": {
                 "running": sum(running for running, _ in totals.calls.values()),
                 "waiting": totals.due_calls + sum(turn for _, turn in totals.calls.values()),
+                "to_approve": totals.unapproved,
             },
+            "to_approve": await self._unapproved(),
             "replies": {"due": totals.due_replies, "dead": totals.dead_replies},
             "oldest_queued_s": round(max(totals.oldest_s.values(), default=0)),
             "sessions": totals.sessions,
@@ -48,6 +55,19 @@ class Overview:
             "paused": paused,
             "wrong": [_told(each) for each in await self._troubles.of(totals)],
         }
+
+    async def _unapproved(self) -> list[dict[str, str]]:
+        return [
+            {
+                "call_id": call.call_id,
+                "server": call.principal.server,
+                "principal": call.principal.name,
+                "workflow": call.workflow,
+                "expires_at": instant(call.unapproved.ends_at_ms, "seconds"),
+            }
+            for call in (await self._approvals.waiting())[:UNAPPROVED_MAX]
+            if call.unapproved
+        ]
 
 
 def _events(totals: Totals) -> dict[str, int]:

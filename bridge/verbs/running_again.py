@@ -13,6 +13,7 @@ from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.again import AgainStore
 from bridge.store.new_calls import NewCall
+from bridge.verbs.approvals import to_approve
 from bridge.verbs.calls import target_of
 from bridge.verbs.intake import Incoming, Intake
 
@@ -60,7 +61,8 @@ class RunningAgain:
         """Run a call again for its principal, with other arguments where some are given.
 
         It joins no other call, and none joins it; its result is kept though nobody waits for it.
-        With the `new_id` of one that has been run again so, it is that one.
+        With the `new_id` of one that has been run again so, it is that one. Where the workflow
+        must be approved, somebody is asked anew.
 
         Raises:
             NotFoundError: the call, or its workflow, is not there any more.
@@ -71,10 +73,12 @@ class RunningAgain:
         given = decode(earlier.arguments) if arguments is None else arguments
         broken = "the arguments break this tool's input schema"
         await self._schemas.check(workflow.input, given, broken)
+        server = earlier.principal.server
         new = _new_call(earlier, workflow, encode(given), ttl_s)
-        new = replace(new, call_id=new_id or new.call_id)
-        hint = target_of(earlier.principal.server, workflow.name)
-        waking = self._queue.waking("run_call", new.call_id, hint)
+        approval = await to_approve(self._schemas, server, workflow, new.arguments)
+        new = replace(new, call_id=new_id or new.call_id, to_approve=approval)
+        hint = target_of(server, workflow.name)
+        waking = None if approval else self._queue.waking("run_call", new.call_id, hint)
         call = await self._store.call(earlier.call_id, by, new, waking)
         if call is None:
             raise NotFoundError(GONE)

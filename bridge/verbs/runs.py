@@ -15,8 +15,9 @@ from bridge.configuration.current import Servers
 from bridge.configuration.servers import Workflow
 from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
+from bridge.formats.trace_context import traceparent
 from bridge.meters import CALL_ATTEMPTS
-from bridge.models import CallId, CallStatus, Json, new_lease_token, traceparent
+from bridge.models import CallId, CallStatus, Json, new_lease_token
 from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
@@ -36,6 +37,7 @@ from bridge.schemas.checks import SchemaCache
 from bridge.store.runs import Running, RunStore
 from bridge.store.signals import Signals
 from bridge.tracing import EndedSpan
+from bridge.verbs.approvals import digest_of, to_approve
 from bridge.verbs.held_calls import HeldCalls
 
 Look = Callable[[Workflow, str], Awaitable[ExecutionOutcome]]
@@ -210,6 +212,8 @@ class Runs:
         """Send, unless an execution is known, and follow it; None when that is for others now."""
         call_id, execution = running.call.call_id, running.call.execution
         if execution is None:
+            if await self._held_for_approval(running, workflow):
+                return None
             outcome = await self._held.do(call_id, send(self._attempted(running, workflow)))
             if isinstance(outcome, Answered):
                 outcome = await self._doubted(workflow, outcome)
@@ -223,6 +227,21 @@ class Runs:
         elapsed_s = running.elapsed_s
         followed = Followed(workflow, execution, elapsed_s, workflow.timeout_s - elapsed_s)
         return await self._held.do(call_id, follow(followed, look), is_handed_over=True)
+
+    async def _held_for_approval(self, running: Running, workflow: Workflow) -> bool:
+        """Have a call wait that nobody has approved and somebody must: this is the last gate.
+
+        It may have been made by a version, or with a server file, that asks for no approval.
+        """
+        call, server = running.call, running.call.principal.server
+        approved = call.approval and call.approval.digest
+        if approved and approved == digest_of(server, workflow.name, call.arguments):
+            return False
+        asked = await to_approve(self._schemas, server, workflow, call.arguments)
+        if asked is None:
+            return False
+        await self._store.hold(running, asked, workflow.timeout_s)
+        return True
 
     def _attempted(self, running: Running, workflow: Workflow) -> RunAttempt:
         call = running.call

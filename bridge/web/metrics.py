@@ -158,6 +158,10 @@ class Snapshot(Collector):
         }
         return {
             "calls_due": ("Calls that wait to be run.", totals.due_calls),
+            "calls_unapproved": (
+                "Calls that wait until somebody approves of them.",
+                totals.unapproved,
+            ),
             "call_overdue_seconds": (
                 "For how long the call is due that waits longest for a worker.",
                 totals.late_s,

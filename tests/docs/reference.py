@@ -13,13 +13,12 @@ import mcp_types as types
 
 import bridge.__main__  # noqa: F401 - it adds the workers' command to ours
 from bridge.cli.main import LoadedLater, commands
-from bridge.configuration.server_files import UNHEEDED
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings, variable
 from bridge.mcp.endpoint import tools_of
 from tests.docs.pages import ROOT
 from tests.docs.pictures import PICTURES
-from tests.docs.schema_words import ALERT_SCHEMA, SCHEMA, KeyRow, definition, rows
+from tests.docs.schema_words import ALERT_SCHEMA, SCHEMA, definition, rows
 
 SEE_ALSO = {
     "BRIDGE_N8N_API_KEY": "[how one is made](../n8n.md#a-key-to-n8ns-api)",
@@ -105,7 +104,7 @@ def _parts(*schemas: tuple[str, str, dict[str, Any]]) -> Iterator[str]:
                 f"`{row.key}`",
                 row.kind,
                 row.default,
-                _sentence(_meaning(anchor, row), anchor, row.key),
+                _sentence(row.meaning, anchor, row.key),
             )
             for row in rows(schema)
         ]
@@ -178,13 +177,6 @@ def _a_line_a_property(schema: dict[str, Any]) -> str:
         for name, each in schema.get("properties", {}).items()
     ]
     return written.replace('"properties": {}', '"properties": {\n' + ",\n".join(lines) + "\n  }")
-
-
-def _meaning(anchor: str, row: KeyRow) -> str:
-    if anchor == "workflow" and row.key in UNHEEDED:
-        said = UNHEEDED[row.key]
-        return f"**{said[0].upper()}{said[1:]}.** {row.meaning}"
-    return row.meaning
 
 
 def _walk(

@@ -29,6 +29,10 @@ TAKES_TASKS: Message = {"extensions": {TASKS_EXTENSION: {}}}
 TASK_METHODS = ("tasks/get", "tasks/update", "tasks/cancel")
 
 
+APPROVERS = ("console", "elicitation")
+"""Who is asked before the workflows `by_console` and `by_elicitation` are run."""
+
+
 def shop(n8n_url: str, silent_url: str) -> Server:
     """Describe the server: its workflows take their time, fail, or never end."""
     anything = {"type": "object"}
@@ -47,6 +51,19 @@ def shop(n8n_url: str, silent_url: str) -> Server:
         workflows={
             name: Workflow(url=url, description="Works.", input=anything, progress=True)
             for name, url in urls.items()
+        }
+        | {
+            f"by_{by}": Workflow.model_validate(
+                {
+                    "url": urls["saw"],
+                    "description": "Asks first.",
+                    "input": anything,
+                    "answer_inline_for": 0,
+                    "approve": "always",
+                    "by": by,
+                }
+            )
+            for by in APPROVERS
         },
     )
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 import bridge.__main__  # noqa: F401 - it adds the worker's command
 from bridge.cli.main import LoadedLater, commands
+from bridge.store.new_calls import NewApproval
 from tests.commands import run
 from tests.process.test_operating import dead_event, dead_reply
 from tests.store.call_records import new_call
@@ -17,7 +18,7 @@ from tests.store.records import WEB, desk
 ACTING = {
     *("events redrive", "calls cancel", "replies redrive", "tokens add", "tokens revoke"),
     *("events run-again", "events release", "events expire", "calls run-again"),
-    *("pause", "resume"),
+    *("calls approve", "calls refuse", "pause", "resume"),
 }
 TELLING = {
     f"{kind} {verb}"
@@ -92,6 +93,10 @@ async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: 
             "events release": (await web.taken()).event_id,
             "events expire": (await web.accept(hook="h")).event_id,
         }
+        to_approve = NewApproval("digest", "console", 60)
+        for act in ("approve", "refuse"):
+            unapproved = await web.calls.create(new_call(to_approve=to_approve))
+            which[f"calls {act}"] = unapproved.call_id
         (added,) = await lines("tokens add", "support", "ann")
         assert (added[0], added[1], added[3]) == ("operator", "tokens add", "done")
         which |= {"tokens revoke": added[2], "pause": "support/h", "resume": "support/h"}

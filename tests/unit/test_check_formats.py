@@ -10,7 +10,7 @@ import pytest
 from bridge.authoring.checking.check import RULES, check, report
 from bridge.authoring.checking.formats import FORMATS, github_line, row_of, text_line
 from bridge.configuration.findings import anywhere, at
-from bridge.configuration.rules import KEY_UNHEEDED, KEY_UNKNOWN, SETTING_WRONG
+from bridge.configuration.rules import KEY_UNKNOWN, SECRET_SHORT, SETTING_WRONG
 from tests.commands import run
 
 BAD = "name: bad\nhoooks: {}\n"
@@ -97,7 +97,7 @@ def test_text_is_a_line_a_finding_with_file_line_and_column() -> None:
     file = Path("s.yaml")
     assert text_line(at(KEY_UNKNOWN, "a is odd", file, 3, 5)) == "s.yaml:3:5: a is odd"
     assert text_line(at(KEY_UNKNOWN, "a is odd", file, 3)) == "s.yaml:3: a is odd"
-    assert text_line(at(KEY_UNHEEDED, "a is odd", file)) == "s.yaml: a is odd (a warning)"
+    assert text_line(at(SECRET_SHORT, "a is odd", file)) == "s.yaml: a is odd (a warning)"
     assert text_line(anywhere(SETTING_WRONG, "A is odd")) == "A is odd"
 
 
@@ -154,8 +154,8 @@ def test_github_s_annotations_are_escaped_as_github_asks() -> None:
         "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=key-unknown::"
         "is 100 %25 odd:%0D%0Amend, it"
     )
-    warning = anywhere(KEY_UNHEEDED, "does nothing")
-    assert github_line(warning) == "::warning title=key-unheeded::does nothing"
+    warning = anywhere(SECRET_SHORT, "is short")
+    assert github_line(warning) == "::warning title=secret-short::is short"
 
 
 @pytest.mark.parametrize("form", FORMATS)

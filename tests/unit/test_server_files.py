@@ -95,14 +95,6 @@ def test_the_keys_for_senders_that_are_not_n8n_are_read() -> None:
     }
 
 
-def test_keys_that_do_nothing_yet_are_named() -> None:
-    found = read_server_files(SUPPORT, ENVIRON)
-    assert [each.split(": ", 1)[1].split(" ", 1)[0] for each in found.unheeded] == [
-        *(f"workflows.parse_document.{key}" for key in ("approve", "by")),
-        *(f"workflows.count_words.{key}" for key in ("approve", "by")),
-    ]
-
-
 def test_a_value_that_stands_in_the_file_is_no_secret(tmp_path: Path) -> None:
     only = server(tmp_path, WORKFLOW + "    headers: {X-Tenant: acme}\n")
     assert only.workflows["w"].headers == {"X-Tenant": "acme"}

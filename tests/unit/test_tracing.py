@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
 from bridge.errors import ConfigurationError
-from bridge.models import traceparent
+from bridge.formats.trace_context import traceparent
 from bridge.span_export import ENDPOINTS, begin_tracing
 from bridge.tracing import EndedSpan
 

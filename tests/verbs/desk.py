@@ -25,6 +25,14 @@ WORKFLOWS: dict[str, dict[str, Any]] = {
     "later": {"result": "callback"},
     "followed": {"result": "execution", "output": {"type": "object"}},
     "chased": {"result": "execution", "timeout": "1s"},
+    "guarded": {"approve": "always"},
+    "by_hook": {"approve": "always", "by": {"hook": "letter"}},
+    "open": {"approve": "never"},
+    "wiping": {"approve": "destructive"},
+    "looking": {"approve": "destructive", "annotations": {"read_only": True}},
+    "harmless": {"approve": "destructive", "annotations": {"destructive": False}},
+    "dear": {"approve": {"when": {"properties": {"eur": {"minimum": 100}}, "required": ["eur"]}}},
+    "doubtful": {"approve": {"when": {"properties": {"a": {"pattern": r"^(a|aa)+\1c$"}}}}},
     "followed_twice": {"result": "execution", "annotations": {"idempotent": True}},
 }
 DESK = Server.model_validate(

@@ -17,8 +17,9 @@ from pydantic import SecretStr
 
 from bridge.configuration.server_options import sets_header
 from bridge.configuration.servers import Annotations, BasicAuth, BearerAuth, HeaderAuth, Workflow
+from bridge.formats.trace_context import traceparent
 from bridge.local.ports import free_port
-from bridge.models import Json, traceparent
+from bridge.models import Json
 from bridge.n8n import connections
 from bridge.n8n.client import MarkSent, N8n, WorkflowRequest
 from bridge.n8n.failures import undelivered, unreachable

@@ -98,6 +98,12 @@ TOOL_MISANNOTATED = Rule(
     "A workflow's annotations do not go with the method that it is called by.",
     "Change `annotations` or `method`.",
 )
+APPROVAL_IDLE = Rule(
+    "approval-idle",
+    Severity.WARNING,
+    "A workflow never asks for the approval that its file names.",
+    "Change `approve` to when somebody must agree, or drop it and `by`.",
+)
 HOOK_UNDESCRIBED = Rule(
     "hook-undescribed",
     Severity.WARNING,
@@ -208,6 +214,7 @@ BEYOND_STARTS = (
     TOOL_SHADOWED,
     TOOL_UNANNOTATED,
     TOOL_MISANNOTATED,
+    APPROVAL_IDLE,
     HOOK_UNDESCRIBED,
     TOOL_COSTLY,
     SERVER_COSTLY,

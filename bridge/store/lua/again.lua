@@ -13,8 +13,8 @@ end
 -- Put a new call on record that runs an earlier one again; nothing where that is gone.
 -- step again.call(of, by, new: {call_id, server, caller, workflow, arguments, max_attempts,
 --   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
---   concurrency, rate_count, rate_ms, timeout_ms: number, trace, origin, more: json})
---   -> calls.find?
+--   concurrency, rate_count, rate_ms, timed_as, timeout_ms: number, trace, origin, approval,
+--   approval_ms: number, more: json}) -> calls.find?
 function again.call(of, by, new)
   local call = keys.call(new.call_id)
   if redis.call('EXISTS', keys.call(of)) == 0 then return end

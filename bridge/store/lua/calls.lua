@@ -9,11 +9,12 @@ local signals = require 'signals'
 local timeline = require 'timeline'
 local calls = {}
 
--- What is read of the record itself.
+-- What is read of the record itself. `approval` is what must be approved of it and by whom, where
+-- something must, `verdict` how that was decided: both as JSON.
 calls.FIELDS = {
   'server', 'principal', 'workflow', 'status', 'attempt', 'order', 'created_at', 'updated_at',
   'finished_at', 'sent_at', 'failure', 'arguments', 'progress', 'message', 'blame', 'awaited_by',
-  'execution', 'trace', 'shared_task',
+  'execution', 'trace', 'shared_task', 'approval', 'verdict',
 }
 
 -- A call as every step returns it; `paused_at` says since when its workflow is, while it waits for
@@ -40,7 +41,8 @@ function calls.life_s(ttl_s, timeout_ms) return 2 * ttl_s + math.ceil(timeout_ms
 -- for that, `attach_use` the same and the client's own id of this use of the tool.
 -- step calls.create(new: {call_id, server, caller, workflow, arguments, max_attempts,
 --   idempotent: bool, ttl_s: number, attach, attach_use, attach_ms: number, promised: bool, secret,
---   concurrency, rate_count, rate_ms, timeout_ms: number, trace, origin, more: json})
+--   concurrency, rate_count, rate_ms, timed_as, timeout_ms: number, trace, origin, approval,
+--   approval_ms: number, more: json})
 --   -> {is_attached: bool, call: calls.find}
 function calls.create(new)
   local is_new = redis.call('EXISTS', keys.call(new.call_id)) == 0
@@ -53,12 +55,13 @@ end
 
 -- The call that one may join by a digest: it runs, or ended of late and its result was not handed
 -- over, unless the client asks for the very same use again, or may have asked it instead of this.
+-- None joins one that was not approved.
 function calls.joinable(new, digest, even_received)
   local earlier = digest ~= '' and redis.call('GET', keys.attach(digest))
   if not earlier or earlier == new.call_id then return end
-  local e = records.fields(keys.call(earlier), 'status', 'finished_at', 'handed_over')
+  local e = records.fields(keys.call(earlier), 'status', 'finished_at', 'handed_over', 'unapproved')
   if not e.finished_at then return e.status and earlier end
-  if clock.now_ms - e.finished_at >= new.attach_ms then return end
+  if e.unapproved or clock.now_ms - e.finished_at >= new.attach_ms then return end
   even_received = even_received or e.handed_over and calls.is_taken_over(new.call_id)
   if even_received or not e.handed_over then return earlier end
 end
@@ -77,10 +80,12 @@ function calls.join(new, earlier)
 end
 
 -- Write a new call and all that points to it; return what of it is returned. It is due in two
--- seconds, should no worker have been woken for it. `more` has the names and values of fields that
--- only some calls have.
+-- seconds, should no worker have been woken for it; where it must be approved, that is looked at.
+-- `more` has the names and values of fields that only some calls have.
 function calls.write(new)
   local call, order, now_ms = keys.call(new.call_id), clock.next_order(), clock.now_ms
+  local index = new.approval == '' and keys.due_calls() or keys.approvals()
+  local life_s = calls.life_s(new.ttl_s, new.timeout_ms + new.approval_ms)
   local asked = new.origin ~= '' and {'timeline',
     timeline.longer(call, '', 'created', {tool_use = new.origin})} or {}
   redis.call('HSET', call, 'server', new.server, 'principal', new.caller, 'workflow', new.workflow,
@@ -89,20 +94,18 @@ function calls.write(new)
     'idempotent', new.idempotent and 1 or 0, 'ttl_s', new.ttl_s, 'attach', new.attach,
     'attach_ms', new.attach_ms, 'attach_use', new.attach_use, 'secret', new.secret,
     'concurrency', new.concurrency, 'rate_count', new.rate_count, 'rate_ms', new.rate_ms,
-    'timeout_ms', new.timeout_ms, 'trace', new.trace, 'v', layouts.now, unpack(asked))
+    new.timed_as, new.timeout_ms, 'trace', new.trace, 'v', layouts.now, unpack(asked))
   if new.promised then redis.call('HSET', call, 'promised', 1) end
   if #new.more > 0 then redis.call('HSET', call, unpack(new.more)) end
-  redis.call('EXPIRE', call, calls.life_s(new.ttl_s, new.timeout_ms))
+  redis.call('EXPIRE', call, life_s)
   for _, digest in ipairs({new.attach, new.attach_use}) do
-    if digest ~= '' then
-      redis.call('SET', keys.attach(digest), new.call_id, 'EX', 2 * new.ttl_s)
-    end
+    if digest ~= '' then redis.call('SET', keys.attach(digest), new.call_id, 'EX', life_s) end
   end
-  redis.call('ZADD', keys.due_calls(), now_ms + 2000, new.call_id)
+  redis.call('ZADD', index, now_ms + 2000, new.call_id)
   calls.index(new, order)
   return {server = new.server, principal = new.caller, workflow = new.workflow, status = 'queued',
-    attempt = 0, order = order, created_at = now_ms, updated_at = now_ms,
-    arguments = new.arguments, trace = new.trace}
+    attempt = 0, order = order, created_at = now_ms, updated_at = now_ms, trace = new.trace,
+    arguments = new.arguments, approval = new.approval ~= '' and new.approval}
 end
 
 -- Have a new call in the list of its principal, who is noted, by the end of the second, as one with

@@ -2,6 +2,7 @@
 --
 -- An event stands in the inbox of its hook and status. `move` alone changes its status, so that the
 -- record, the inboxes, the totals and the signals always agree.
+local approvals = require 'approvals'
 local clock = require 'clock'
 local counters = require 'counters'
 local keys = require 'keys'
@@ -96,6 +97,14 @@ function events.taken_at(event_id)
   return timeline.last(redis.call('HGET', keys.event(event_id), 'timeline') or '', 'taken')
 end
 
+-- Why an event is not answered so: `lost`, or `own` where it asks whether a call may be run that
+-- the answering principal has made.
+function events.refusal(claim, e, reply)
+  local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
+  if not e.is_mine or not is_open then return 'lost' end
+  return approvals.is_own(claim.event_id, e.call, claim.taker) and 'own' or nil
+end
+
 -- Settle an event with its answer, which becomes its reply.
 -- step events.answer(claim: {event_id, token, server, taker, origin}, value) -> {outcome, detail}
 function events.answer(claim, value)
@@ -104,8 +113,8 @@ function events.answer(claim, value)
   if e.is_mine and e.settled_with == claim.token and reply.value == value then
     return {outcome = 'answered', detail = reply.status}
   end
-  local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
-  if not e.is_mine or not is_open then return {outcome = 'lost', detail = e.status} end
+  local refusal = events.refusal(claim, e, reply)
+  if refusal then return {outcome = refusal, detail = e.status} end
   events.end_lease(event_id, claim.token, e.holder)
   e.lease_class = events.lease_class(e)
   events.move(event_id, e, 'answered', 'answered', {by = claim.taker, tool_use = claim.origin},

@@ -1,4 +1,5 @@
 -- Runs: a call in the hands of a worker, which holds its lease, and how the run ends.
+local approvals = require 'approvals'
 local calls = require 'calls'
 local clock = require 'clock'
 local counters = require 'counters'
@@ -16,13 +17,13 @@ runs.FIELDS = {
   'status', 'lease', 'holder', 'attempt', 'max_attempts', 'idempotent', 'sent_at', 'sent_with',
   'ttl_s', 'server', 'principal', 'workflow', 'created_at', 'attach', 'attach_ms', 'attach_use',
   'settled_with', 'execution', 'concurrency', 'failure', 'timeout_ms', 'awaited_by', 'timeline',
-  'share',
+  'share', 'approval', 'approved_at',
 }
 
 -- What a worker is given of a call, beside what every step returns of one, and is decided by then.
 runs.LEASED = {
   'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
-  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share',
+  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share', 'approved_at',
 }
 
 -- A call, as the steps of a run read it.
@@ -87,6 +88,7 @@ function runs.finish(call_id, c, status, failure, blame, by)
     redis.call('EXPIRE', call, 2 * c.ttl_s)
   end
   if c.status == 'queued' or c.awaited_by then redis.call('ZREM', keys.due_calls(), call_id) end
+  if approvals.bars(c) then redis.call('ZREM', keys.approvals(), call_id) end
   runs.release(call_id, c)
   runs.joinable_for(c, c.attach_ms)
   local took_ms, attempts = clock.now_ms - c.created_at, math.min(c.attempt, 20)
@@ -106,15 +108,15 @@ function runs.requeue(call_id, c, delay_ms)
 end
 
 -- Take a queued call to run it, or one that waits for a callback to look after it; nothing if it is
--- neither. Where it cannot be run as it is, `lacks` says what it lacks: `wanting`, `resuming`, a
--- part of its `share`, a `turn` or a `place`. With `sends` bytes leave at once.
+-- neither. Where it cannot be run as it is, `lacks` says what it lacks: an `approval`, `wanting`,
+-- `resuming`, a part of its `share`, a `turn` or a `place`. With `sends` bytes leave at once.
 -- step runs.lease(run: {call_id, token, process, unwaited_ms: number, places: number, sends: bool})
 --   -> {lacks, is_sent: bool, elapsed_ms, secret, call: calls.find}?
 function runs.lease(run)
   local call_id = run.call_id
   local c = records.of_lists(keys.call(call_id), calls.FIELDS, runs.LEASED)
   if c.status == 'queued' then
-    local why = runs.lacks(run, c)
+    local why = approvals.bars(c) and 'approval' or runs.lacks(run, c)
     if why then return {lacks = why, elapsed_ms = 0, secret = '', call = calls.seen(call_id, c)} end
     runs.start(run, c)
   elseif c.status == 'running' and not c.lease and c.awaited_by then
@@ -219,13 +221,15 @@ function runs.await_callback(call_id, token, delay_ms)
   return {is_done = true, others_wait = runs.has_waiting(c)}
 end
 
--- Name the calls that are due; they are due again after a while, unless they run by then.
+-- Name the calls that are due; they are due again after a while, unless they run by then. None that
+-- waits for its approval is.
 -- step runs.sweep(limit, again_ms: number) -> [text]
 function runs.sweep(limit, again_ms)
   local due = clock.due(keys.due_calls(), limit)
   for _, call_id in ipairs(due) do
-    local c = records.fields(keys.call(call_id), 'status', 'awaited_by')
-    if c.status == 'queued' or (c.status == 'running' and c.awaited_by) then
+    local c = records.fields(keys.call(call_id), 'status', 'awaited_by', 'approval', 'approved_at')
+    local is_queued = c.status == 'queued' and not approvals.bars(c)
+    if is_queued or (c.status == 'running' and c.awaited_by) then
       redis.call('ZADD', keys.due_calls(), clock.now_ms + again_ms, call_id)
     else
       redis.call('ZREM', keys.due_calls(), call_id)

@@ -9,9 +9,8 @@ local totals = {}
 -- some workflows run or wait for their turn, each {server, workflow}.
 -- step totals.read(hooks: json, workflows: json) -> {counted: [text],
 --   inboxes: [{server, hook, status, size}], oldest: [{server, hook, age_ms: int}],
---   calls: [{server, workflow, running, waiting}], due_calls, due_replies, dead_replies,
---   late_ms: int,
---   sessions, live_processes: [text], breakers: [text], identity?,
+--   calls: [{server, workflow, running, waiting}], due_calls, unapproved, due_replies,
+--   dead_replies, late_ms: int, sessions, live_processes: [text], breakers: [text], identity?,
 --   memory: [text], paused?, alerts: [text]}
 function totals.read(hooks, workflows)
   local inboxes, oldest = totals.inboxes(hooks)
@@ -19,6 +18,7 @@ function totals.read(hooks, workflows)
   return {
     counted = redis.call('HGETALL', keys.counters()), inboxes = inboxes, oldest = oldest,
     calls = totals.calls(workflows), due_calls = redis.call('ZCARD', keys.due_calls()),
+    unapproved = redis.call('ZCARD', keys.approvals()),
     due_replies = redis.call('ZCARD', keys.due_replies()), dead_replies = totals.dead_replies(),
     late_ms = math.max(clock.now_ms - (due or clock.now_ms), 0),
     sessions = redis.call('ZCARD', keys.sessions()),

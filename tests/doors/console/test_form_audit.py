@@ -6,6 +6,7 @@ import re
 import pytest
 
 from bridge.console.routes import ROUTES
+from bridge.store.new_calls import NewApproval
 from tests.doors.console.operating import Desktop, acts, desktop
 from tests.doors.console.posting import post
 
@@ -16,6 +17,8 @@ FORMS = {
     "/console/servers/{server}/workflows/{workflow}": "console workflows run",
     "/console/calls/{call_id}/cancel": "console calls cancel",
     "/console/calls/{call_id}/run-again": "console calls run-again",
+    "/console/calls/{call_id}/approve": "console calls approve",
+    "/console/calls/{call_id}/refuse": "console calls refuse",
     "/console/events/{event_id}/redrive": "console events redrive",
     "/console/events/{event_id}/release": "console events release",
     "/console/events/{event_id}/expire": "console events expire",
@@ -47,6 +50,10 @@ async def operate(desk: Desktop) -> None:
     run = await post(desk, "/servers/desk/workflows/stamp", form)
     await desk.act(run.headers["location"].removeprefix("/console"), "cancel")
     await desk.act(run.headers["location"].removeprefix("/console"), "run-again")
+    for act in ("approve", "refuse"):
+        unapproved = await desk.call(to_approve=NewApproval("digest", "console", 60))
+        page = f"/calls/{unapproved}"
+        await post(desk, f"{page}/{act}", {"digest": "digest", "reason": "so"}, page)
     dead = await desk.set_aside()
     await desk.act(f"/events/{dead}", "redrive")
     held = await desk.take()

@@ -12,12 +12,14 @@ from bridge.app import ROUTES
 from bridge.mcp.endpoint import McpEndpoint, tools_of
 from bridge.models import CallId, new_lease_token
 from bridge.net.receivers import Receivers
+from bridge.store.new_calls import NewApproval
 from tests.doors.auth.test_other_principals import modern
 from tests.doors.by_hand import ALICE, Message, call, open_session, request
 from tests.doors.every_wire import WIRES, asking
 from tests.doors.oauth_by_hand import Flow, open_flow
 from tests.doors.receiver import SECRET, receiving
 from tests.doors.scoped import DESK, READER, client, send, token_for, told
+from tests.store.call_records import new_call
 from tests.working import with_receivers
 
 Line = tuple[str, str, str]
@@ -116,6 +118,21 @@ async def of_call(flow: Flow, act: str) -> None:
     """Have an operator do something to a call."""
     started = await tool(flow, "stamp")
     answer = await flow.http.post(f"{flow.origin}/calls/{started['call_id']}/{act}")
+    assert answer.is_success
+
+
+async def of_unapproved_call(flow: Flow, act: str) -> None:
+    """Have an operator decide about a call that waits for approval."""
+    new = new_call(to_approve=NewApproval("digest", "console", 60))
+    call_id = (await flow.runtime.stores.calls.create(new)).call_id
+    found = (await flow.http.get(f"{flow.origin}/approvals")).json()["approvals"]
+    assert [each["call_id"] for each in found] == [call_id]
+    body = {"digest": found[0]["digest"], "reason": "why not"}
+    wrong = await flow.http.post(
+        f"{flow.origin}/calls/{call_id}/{act}", json=body | {"digest": "another"}
+    )
+    assert wrong.status_code == 409
+    answer = await flow.http.post(f"{flow.origin}/calls/{call_id}/{act}", json=body)
     assert answer.is_success
 
 
@@ -229,6 +246,14 @@ HTTP: dict[str, tuple[Act, Line]] = {
         partial(of_call, act="run-again"),
         ("operator", "calls run-again", "new"),
     ),
+    "POST /calls/{call_id}/approve": (
+        partial(of_unapproved_call, act="approve"),
+        ("operator", "calls approve", "done"),
+    ),
+    "POST /calls/{call_id}/refuse": (
+        partial(of_unapproved_call, act="refuse"),
+        ("operator", "calls refuse", "done"),
+    ),
     "POST /pauses/{server}": (
         lambda flow: pause(flow, "desk", "POST"),
         ("operator", "pause", "done"),
@@ -295,6 +320,7 @@ TELLING_ROUTES = {
     "GET /hooks/{server}/{hook}",
     "GET /events/{event_id}",
     "GET /openapi.json",
+    "GET /approvals",
     "GET /pauses",
     "GET /bulk",
     "POST /bulk",

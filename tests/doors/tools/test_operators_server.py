@@ -16,10 +16,12 @@ from bridge.configuration.operators_server import OPERATORS, operators_server
 from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.mcp.endpoint import tools_of
+from bridge.store.new_calls import NewApproval
 from tests.claude import WIRES, Spread, Wire, claude, sentence, use
 from tests.doors.by_hand import ALICE
 from tests.doors.scoped import DESK
 from tests.serving import serving
+from tests.store.call_records import new_call
 from tests.waiting import wait_until
 from tests.working import working
 
@@ -27,7 +29,16 @@ OPERATOR, VIEWER = "the-operators-token", "the-viewers-token"
 HOOK = {"authorization": "Bearer hook"}
 ACTING = {
     *("redrive_event", "release_event", "expire_event", "cancel_call", "run_event_again"),
-    *("run_call_again", "pause", "resume", "bulk_count", "bulk_confirm", "bulk_stop"),
+    *(
+        "approve_call",
+        "refuse_call",
+        "run_call_again",
+        "pause",
+        "resume",
+        "bulk_count",
+        "bulk_confirm",
+        "bulk_stop",
+    ),
 }
 LOOKING = {"status", "list_records", "show_record", "bulk_status"}
 
@@ -260,6 +271,27 @@ async def test_pages_and_numbers_know_the_servers_of_files_alone(redis_url: str)
         assert OPERATORS not in (await http.get(f"{web}/metrics")).text
 
 
+async def test_a_call_is_approved_by_what_was_seen_of_it(redis_url: str) -> None:
+    async with bridge(redis_url) as (app, web), operators(web) as client:
+        new = new_call(to_approve=NewApproval("a digest", "console", 60))
+        call_id = (await app.runtime.stores.calls.create(new)).call_id
+        (waiting,) = (await use(client, "status"))["to_approve"]
+        assert waiting["call_id"] == call_id
+        shown = await use(client, "show_record", id=call_id, payload=True)
+        assert (shown["approval"]["status"], shown["arguments"]) == ("waiting", {"n": 1})
+        said = await refused(client, "approve_call", call_id=call_id, digest="another")
+        assert "not what the call would do" in said
+        wish = {"call_id": call_id, "digest": shown["approval"]["digest"], "reason": "so"}
+        assert (await use(client, "approve_call", **wish))["approval"] == "approved"
+        assert (await use(client, "status"))["to_approve"] == []
+        shown = await use(client, "show_record", id=call_id)
+        assert (shown["approval"]["by"], shown["approval"]["reason"]) == (
+            "_operators/operator",
+            "so",
+        )
+        assert "_operators/operator has approved it" in await refused(client, "refuse_call", **wish)
+
+
 def test_turned_on_without_a_token_it_stops_the_start(tmp_path: Path) -> None:
     environ = {"BRIDGE_OPERATORS_MCP": "1", "BRIDGE_SERVERS": str(tmp_path)}
     with pytest.raises(ConfigurationError, match="BRIDGE_OPERATORS_MCP needs BRIDGE_OPERATOR"):
@@ -277,7 +309,10 @@ def test_each_tool_says_what_it_does_to_the_world() -> None:
     tools = tools_of(server)
     assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == LOOKING
     harsh = {name for name, tool in tools.items() if tool.annotations.destructive_hint}
-    assert harsh == {"expire_event", "cancel_call", "run_call_again", "pause", "bulk_confirm"}
+    assert harsh == {
+        *("expire_event", "cancel_call", "run_call_again", "pause", "bulk_confirm"),
+        *("approve_call", "refuse_call"),
+    }
     assert all(tool.output and tool.description for tool in tools.values())
 
 

@@ -1,0 +1,224 @@
+"""Hooks that are asked for approvals: an event, whose reply decides, of anybody but who asks."""
+
+from typing import Any
+
+import pytest
+
+from bridge.configuration.current import Servers
+from bridge.configuration.hooks import Coalesce, Limits
+from bridge.errors import ConflictError
+from bridge.formats.payloads import Content
+from bridge.models import (
+    Call,
+    CallStatus,
+    Event,
+    EventId,
+    EventStatus,
+    Json,
+    LeaseRef,
+    Principal,
+)
+from bridge.runtime import Runtime
+from bridge.verbs.approval_requests import ApprovalRequests
+from bridge.verbs.intake import Incoming
+from tests.apps import there
+from tests.verbs.desk import ALICE, DESK, start
+from tests.verbs.test_approving import attempt, digest_of, read
+
+BOB = Principal("desk", "bob")
+
+
+async def waiting(runtime: Runtime) -> list[str]:
+    """Name the calls that wait for an approval."""
+    return [each.call_id for each in await runtime.web.operators.approvals.waiting()]
+
+
+async def look(worker: Runtime) -> None:
+    """Have whoever sweeps look at what must be approved, as if all of it were due."""
+    if found := await waiting(worker):
+        await worker.redis.zadd("{bridge}:approvals", dict.fromkeys(found, 1))
+    await worker.workers.approvals.look_after(10, 10)
+
+
+async def asked(web: Runtime, worker: Runtime, **arguments: Any) -> tuple[Call, Event]:
+    """Have a call for which a hook is asked; returns it and the event."""
+    call = await start(web, "by_hook", **arguments)
+    await look(worker)
+    (event,) = await web.stores.events.listed("desk", ["letter"], EventStatus.QUEUED, 0, 10)
+    return call, event
+
+
+async def take(web: Runtime, principal: Principal = BOB) -> LeaseRef:
+    taken = await web.mcp.takers.take(DESK, principal, "letter", 0, there)
+    assert taken
+    return LeaseRef(taken.event.event_id, taken.token, principal)
+
+
+async def status_of(web: Runtime, event_id: EventId) -> tuple[EventStatus, str | None]:
+    event = await web.mcp.events.find("desk", event_id)
+    return event.status, event.reason
+
+
+async def test_the_event_says_what_is_to_be_approved_and_is_made_once(
+    web: Runtime, worker: Runtime
+) -> None:
+    call, event = await asked(web, worker, n=1)
+    await look(worker)
+    events = await web.stores.events.listed("desk", ["letter"], EventStatus.QUEUED, 0, 10)
+    assert [each.event_id for each in events] == [event.event_id]
+    payload = await web.mcp.events.read("desk", event.event_id, "")
+    assert isinstance(payload, dict)
+    assert (payload["workflow"], payload["arguments"]) == ("by_hook", {"n": 1})
+    assert (payload["asked_by"], payload["digest"]) == ("alice", digest_of(call))
+    assert (await attempt(worker, call)).asked == []
+
+
+async def test_its_reply_approves(web: Runtime, worker: Runtime) -> None:
+    call, _ = await asked(web, worker, n=1)
+    reply: Json = {"approved": True, "reason": "go on"}
+    await web.mcp.events.reply(DESK, await take(web), reply)
+    await worker.workers.approvals.look_after(10, 10)
+
+    found = await read(web, call.call_id)
+    assert found.approval
+    assert (found.approval.by, found.approval.reason) == ("bob", "go on")
+    assert len((await attempt(worker, call)).asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [
+        ({"approved": False, "reason": "no"}, "refused by bob: no"),
+        ({"approved": False}, "refused by bob"),
+        ({"approved": "true"}, "refused by bob: the reply does not say `approved: true`"),
+        ({"approved": 1}, "refused by bob: the reply does not say `approved: true`"),
+        ("approved", "refused by bob: the reply does not say `approved: true`"),
+        (None, "refused by bob: the reply does not say `approved: true`"),
+        ([True], "refused by bob: the reply does not say `approved: true`"),
+    ],
+)
+async def test_any_other_reply_refuses(
+    web: Runtime, worker: Runtime, reply: Any, failure: str
+) -> None:
+    call, _ = await asked(web, worker)
+    await web.mcp.events.reply(DESK, await take(web), reply)
+    await worker.workers.approvals.look_after(10, 10)
+    found = await read(web, call.call_id)
+    assert (found.status, found.failure) == (CallStatus.FAILED, failure)
+    assert (await attempt(worker, call)).asked == []
+
+
+async def test_who_has_made_the_call_cannot_answer(web: Runtime, worker: Runtime) -> None:
+    call, event = await asked(web, worker)
+    held = await take(web, ALICE)
+    with pytest.raises(ConflictError, match="who asks for a call cannot approve it"):
+        await web.mcp.events.reply(DESK, held, {"approved": True})
+    await look(worker)
+    assert (await read(web, call.call_id)).unapproved
+    await web.mcp.events.release(held, reason="not mine", delay_s=0, dead=False)
+    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    assert (await status_of(web, event.event_id))[0] is EventStatus.ANSWERED
+
+
+async def test_it_is_no_question_that_whoever_waits_for_the_call_is_asked(
+    web: Runtime, worker: Runtime
+) -> None:
+    call, _ = await asked(web, worker)
+    found = await read(web, call.call_id)
+    assert (found.questions, found.asks) == ((), False)
+
+
+async def test_a_question_that_is_set_aside_ends_the_call(web: Runtime, worker: Runtime) -> None:
+    call, _ = await asked(web, worker)
+    held = await take(web)
+    await web.mcp.events.release(held, reason="nobody is in", delay_s=0, dead=True)
+    await worker.workers.approvals.look_after(10, 10)
+    found = await read(web, call.call_id)
+    assert found.failure == (
+        "nobody approved it: the question on letter was set aside: nobody is in"
+    )
+
+
+async def test_a_question_that_has_expired_ends_the_call(web: Runtime, worker: Runtime) -> None:
+    call, event = await asked(web, worker)
+    await web.web.operators.expire(event.event_id)
+    await worker.workers.approvals.look_after(10, 10)
+    found = await read(web, call.call_id)
+    assert found.failure == "nobody approved it: letter has not replied"
+
+
+async def test_an_operator_may_decide_instead_and_the_question_is_set_aside(
+    web: Runtime, worker: Runtime
+) -> None:
+    call, event = await asked(web, worker)
+    await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
+    assert await status_of(web, event.event_id) == (EventStatus.DEAD, "it was decided elsewhere")
+    await look(worker)
+    assert len((await attempt(worker, call)).asked) == 1
+
+
+async def test_a_cancelled_call_asks_nothing_any_more(web: Runtime, worker: Runtime) -> None:
+    call, event = await asked(web, worker)
+    await web.mcp.calls.cancel(call.call_id, ALICE)
+    dead = (EventStatus.DEAD, "its call was cancelled on request")
+    assert await status_of(web, event.event_id) == dead
+    await web.web.operators.redrive(event.event_id)
+    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    await look(worker)
+    assert (await read(web, call.call_id)).status is CallStatus.CANCELLED
+    assert (await attempt(worker, call)).asked == []
+
+
+async def test_a_question_in_the_middle_is_set_aside_with_its_call(
+    web: Runtime, worker: Runtime
+) -> None:
+    call, _ = await asked(web, worker)
+    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    await worker.workers.approvals.look_after(10, 10)
+    event_id = await ask_amid(web, call)
+    assert (await read(web, call.call_id)).asks
+    await web.mcp.calls.cancel(call.call_id, ALICE)
+    assert (await status_of(web, event_id))[0] is EventStatus.DEAD
+
+
+async def test_a_hook_that_merges_what_comes_merges_no_questions(
+    web: Runtime, worker: Runtime
+) -> None:
+    """A reply to one would approve another that nobody has seen."""
+    hook = DESK.hooks["letter"].model_copy(
+        update={
+            "coalesce": Coalesce.model_validate({"key": "", "window": "1h"}),
+            "limits": Limits.model_validate({"rate": "1/h", "queued": 1}),
+        }
+    )
+    merging = DESK.model_copy(update={"hooks": {"letter": hook}})
+    requests = ApprovalRequests(
+        web.stores.operators.approvals,
+        web.stores.calls,
+        Servers.of({"desk": merging}),
+        web.web.intake,
+    )
+    await start(web, "by_hook", n=1)
+    await start(web, "by_hook", n=2)
+    await web.redis.zadd("{bridge}:approvals", dict.fromkeys(await waiting(web), 1))
+    await requests.look_after(10, 10)
+    events = await web.stores.events.listed("desk", ["letter"], EventStatus.QUEUED, 0, 10)
+    assert [each.merged for each in events] == [0, 0]
+
+
+async def test_a_reply_that_came_before_a_death_is_taken_by_the_next(
+    web: Runtime, worker: Runtime
+) -> None:
+    """The process that asked died before it had on record which event asks."""
+    call, _ = await asked(web, worker)
+    await web.redis.hdel(f"{{bridge}}:call:{call.call_id}", "approval_event")
+    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    await look(worker)
+    assert len((await attempt(worker, call)).asked) == 1
+
+
+async def ask_amid(web: Runtime, call: Call) -> EventId:
+    """Have n8n ask in the middle of a call."""
+    incoming = Incoming(Content.of_json("?"), call_id=call.call_id)
+    event, _ = await web.web.intake.accept(DESK, DESK.hooks["letter"], incoming)
+    return event.event_id
