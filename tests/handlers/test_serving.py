@@ -139,8 +139,11 @@ async def test_a_cancelled_handler_ends_and_progress_comes_before() -> None:
     async with worker_of() as worker:
         await worker.heard()
         worker.call(1, "report", value="page", seconds=60)
-        assert (await worker.heard())[0]["message"] == "page 0"
-        assert (await worker.heard())[0]["message"] == "page all"
+        told = [(await worker.heard())[0]["message"]]
+        while told[-1] != "page all":  # a machine that is slow over the thousand tells of more
+            told.append((await worker.heard())[0]["message"])
+        assert told[0] == "page 0"
+        assert len(told) < 10
         worker.send({"cancel": 1})
         assert (await worker.heard())[0]["end"] == 1
 

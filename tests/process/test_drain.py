@@ -17,7 +17,7 @@ from tests.unread import first_data, unread
 from tests.waiting import wait_until
 
 DRAIN_S = 3
-OVERTIME_S = 2.0
+OVERTIME_S = 5.0
 """What a process may need to end once its time to drain is over."""
 
 GIVE_UP_S = 18.0
@@ -183,7 +183,7 @@ async def test_a_worker_that_drains_hands_over_at_once_what_others_can_go_on_wit
         ]
         await wait_until(lambda: len(bridge.runs()) == 4, "n8n has as many as there is room for")
         unsent = await start_call(client, "once", "unsent", SHORT_S)
-        assert await time_to_drain(worker) < DRAIN_S
+        assert await time_to_drain(worker) < LONG_DRAIN_S / 4
         await bridge.add_worker()
         ids = [called_back, *followed, unsent]
         ended = await asyncio.gather(*(end_of(client, call_id) for call_id in ids))

@@ -13,7 +13,7 @@ from bridge.local.valkey import EmbeddedValkey
 from tests.processes import Running, run, running
 from tests.waiting import wait_until
 
-IN_TIME_S = 5.0
+IN_TIME_S = 20.0
 SESSION = {
     "authorization": "Bearer the-token-of-claude",
     "accept": "application/json, text/event-stream",

@@ -8,7 +8,7 @@ from bridge.store.pool import RedisConnections, connected_to
 from bridge.store.steps import Steps
 from tests.waiting import wait_until
 
-SOON_S = 5.0
+SOON_S = 10.0
 TURNS = 40
 """An answer of Redis takes fewer turns of the loop, so that each of its moments is met."""
 

@@ -17,6 +17,9 @@ from tests.sentinels import Replicated, Server, replicated
 from tests.store.records import WEB, WORKER, Desk, desk, new_event
 
 PATIENCE_S = 1.0
+LONG_S = 30.0
+"""How patient a process is that is to be answered; one that is refused is so sooner."""
+
 FEW = "fewer replicas than BRIDGE_REPLICAS_MIN=1 acknowledge"
 
 
@@ -45,7 +48,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 async def web(primary: Server) -> AsyncIterator[Desk]:
     """Open a process that promises nothing that only one server has."""
     with connected_to(primary.url) as redis:
-        async with desk(redis, WEB, PATIENCE_S, replicas_min=1) as opened:
+        async with desk(redis, WEB, LONG_S, replicas_min=1) as opened:
             yield opened
 
 
@@ -53,17 +56,22 @@ async def web(primary: Server) -> AsyncIterator[Desk]:
 async def hasty(primary: Server) -> AsyncIterator[Desk]:
     """Open a process that waits for no replica."""
     with connected_to(primary.url) as redis:
-        async with desk(redis, WORKER, PATIENCE_S) as opened:
+        async with desk(redis, WORKER, LONG_S) as opened:
             yield opened
 
 
 @contextlib.contextmanager
-def frozen(server: Server) -> Iterator[None]:
+def frozen(server: Server, *impatient: Desk) -> Iterator[None]:
+    """Have a server stand still; those named give up sooner meanwhile."""
+    for each in impatient:
+        each.steps.patience_s = PATIENCE_S
     server.freeze()
     try:
         yield
     finally:
         server.thaw()
+        for each in impatient:
+            each.steps.patience_s = LONG_S
 
 
 async def test_an_event_is_accepted_once_a_replica_has_it(web: Desk, replica: Server) -> None:
@@ -80,7 +88,7 @@ async def test_a_step_that_no_replica_acknowledges_is_given_up_and_says_why(
     web: Desk, replica: Server
 ) -> None:
     claim = await web.taken()
-    with frozen(replica):
+    with frozen(replica, web):
         promises = web.accept(), web.take(), web.events.answer(claim, b"1")
         for refused in await asyncio.gather(*promises, return_exceptions=True):
             assert isinstance(refused, StoreUnavailableError)
@@ -93,7 +101,7 @@ async def test_what_another_process_has_just_written_is_promised_no_sooner(
     web: Desk, hasty: Desk, replica: Server
 ) -> None:
     new = new_event(idempotency="key")
-    with frozen(replica):
+    with frozen(replica, web):
         await hasty.events.accept(new)
         with pytest.raises(StoreUnavailableError, match=FEW):
             await web.events.accept(replace(new, event_id=new_event_id()))
@@ -104,8 +112,10 @@ async def test_what_another_process_has_just_written_is_promised_no_sooner(
 
 async def test_what_only_reads_is_answered_without_replicas(web: Desk, replica: Server) -> None:
     event = await web.accept()
-    with frozen(replica):
+    with frozen(replica, web):
         refused = asyncio.create_task(web.take())
+        await asyncio.sleep(0)  # it has begun
+        web.steps.patience_s = LONG_S
         assert await web.status(event.event_id) == EventStatus.QUEUED
         with pytest.raises(StoreUnavailableError, match=FEW):
             await refused
@@ -128,7 +138,7 @@ async def test_a_primary_that_wants_replicas_itself_takes_nothing_and_says_why(
 ) -> None:
     await primary.ask("CONFIG", "SET", "min-replicas-to-write", 1)
     await primary.ask("CONFIG", "SET", "min-replicas-max-lag", 1)
-    with frozen(replica):
+    with frozen(replica, hasty):
         refused = await refusal_of(hasty)
         assert "fewer replicas follow Redis than its min-replicas-to-write" in str(refused)
         assert "in maintenance" in str(refused)

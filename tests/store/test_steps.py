@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -417,7 +417,7 @@ async def test_a_redis_that_cannot_write_for_now_is_waited_for_and_says_why(
 ) -> None:
     await hinder(redis)
     try:
-        async with steps_on(redis_url, patience_s=0.3) as hasty:
+        async with steps_on(redis_url, patience_s=1) as hasty:
             with pytest.raises(StoreUnavailableError, match=why):
                 await write(hasty, name="hasty")
         assert [why in str(getattr(record, "reason", "")) for record in caplog.records] == [True]
@@ -433,7 +433,7 @@ async def test_a_redis_that_cannot_write_for_now_is_waited_for_and_says_why(
 
 
 async def test_steps_are_repeated_until_redis_is_back(tmp_path: Path) -> None:
-    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url) as steps:
+    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url, 30) as steps:
         await write(steps, name="before")
         await server.stop()
         asking = [asyncio.create_task(write(steps, name=str(n))) for n in range(300)]
@@ -447,14 +447,23 @@ async def test_steps_are_repeated_until_redis_is_back(tmp_path: Path) -> None:
             assert await redis.zcard("{bridge}:due_calls") == 301
 
 
+@contextmanager
+def impatient(steps: Steps) -> Iterator[None]:
+    """Have what is asked meanwhile given up soon."""
+    patience_s, steps.patience_s = steps.patience_s, 0.2
+    yield
+    steps.patience_s = patience_s
+
+
 async def test_steps_are_given_up_when_their_patience_ends(tmp_path: Path) -> None:
-    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url, 0.2) as steps:
+    async with EmbeddedValkey(tmp_path) as server, steps_on(server.url, 30) as steps:
         await echo(steps, text="before")
         await server.stop()
 
-        outcomes = await asyncio.gather(
-            *(echo(steps, text=str(n)) for n in range(3 * BATCH_MAX)), return_exceptions=True
-        )
+        with impatient(steps):
+            outcomes = await asyncio.gather(
+                *(echo(steps, text=str(n)) for n in range(3 * BATCH_MAX)), return_exceptions=True
+            )
 
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
         assert {
@@ -551,7 +560,7 @@ async def locked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]
 async def test_a_redis_that_hangs_costs_a_step_its_patience_and_no_more(tmp_path: Path) -> None:
     async with (
         EmbeddedValkey(tmp_path) as server,
-        steps_on(server.url, patience_s=0.3, answer_s=3600) as steps,
+        steps_on(server.url, patience_s=2, answer_s=3600) as steps,
     ):
         async with Redis.from_url(server.url) as redis:
             pid = (await redis.info("server"))["process_id"]

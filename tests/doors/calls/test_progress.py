@@ -19,7 +19,7 @@ from tests.doors.by_hand import (
 from tests.doors.workshop import NAME, Workshop, open_workshop
 
 TOKEN = "mine"
-EARLY_S, OFTEN_S = 5.0, 15.0
+EARLY_S, OFTEN_S = 9.0, 15.0
 
 
 @pytest.fixture
