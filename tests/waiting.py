@@ -11,7 +11,7 @@ from bridge.store.keys import PREFIX
 POLL_S = 0.02
 
 
-async def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 10) -> None:
+async def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 15) -> None:
     """Return the moment `condition` (plain or async) is true; if late, fail and name `what`."""
     try:
         async with asyncio.timeout(timeout_s):

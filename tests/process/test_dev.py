@@ -184,14 +184,14 @@ async def test_changed_handlers_are_run_as_they_are_now(
         except Exception:  # noqa: BLE001 - the server is not there yet, in whatever words
             return False
 
-    await wait_until(counts_one, "the handler")
+    await wait_until(counts_one, "the handler", START_S)
     assert not dev.has_said("own.yaml:")
     handlers.write_text(handlers.read_text().replace("1", "2"))
 
     async def counts_two() -> bool:
         return await counts() == 2
 
-    await wait_until(counts_two, "the changed handler")
+    await wait_until(counts_two, "the changed handler", START_S)
 
 
 async def test_a_broken_file_is_served_once_it_is_mended_and_a_signal_drains_all(
@@ -214,7 +214,7 @@ async def test_a_broken_file_is_served_once_it_is_mended_and_a_signal_drains_all
             except httpx2.HTTPStatusError:
                 return False
 
-        await wait_until(is_served, "the mended server")
+        await wait_until(is_served, "the mended server", START_S)
         children = children_of(dev.process.pid)
         assert set(children) == {"valkey", "standin", "web", "worker"}
         dev.process.send_signal(signal.SIGINT)

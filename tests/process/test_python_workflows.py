@@ -106,13 +106,13 @@ async def test_calls_of_a_killed_worker_are_failed_or_run_again_and_its_handlers
         (first,) = bridge.workers
         told = tmp_path / "pids"
         once = await start(client, "once", "have_children", value=str(told), seconds=60)
-        again = await start(client, "repeatable", "sleep", value="done", seconds=3)
         asking = await start(client, "repeatable", "ask", value="Go on?")
-        await begun(first, again)
         await wait_until(told.exists, "the handler has a child")
         event = await use(client, "take_event", wait_seconds=20)
-        second = await bridge.add_worker()
+        again = await start(client, "repeatable", "sleep", value="done", seconds=3)
+        await begun(first, again)
         first.kill()
+        second = await bridge.add_worker()
         held = {"event_id": event["event_id"], "lease": event["lease"]}
         await use(client, "reply_to_event", **held, reply="yes")
 
@@ -169,8 +169,9 @@ async def test_a_reload_lets_running_calls_end_on_the_code_that_they_began_on(
 ) -> None:
     async with desk_bridge(tmp_path) as bridge, client_of(bridge) as client:
         (worker,) = bridge.workers
-        running = await start(client, "once", "sleep", value="old", seconds=4)
+        running = await start(client, "once", "ask", value="Go on?")
         await begun(worker, running)
+        event = await use(client, "take_event", wait_seconds=20)
         deeds = tmp_path / "desk" / "deeds.py"
         deeds.write_text(deeds.read_text().replace('word = "Hello"', 'word = "Hi"'))
 
@@ -183,7 +184,9 @@ async def test_a_reload_lets_running_calls_end_on_the_code_that_they_began_on(
 
         await wait_until(is_new, "the new code is run")
         assert "shutdown" not in printed(worker)
-        assert (await end_of(client, running))["result"] == "old"
+        held = {"event_id": event["event_id"], "lease": event["lease"]}
+        await use(client, "reply_to_event", **held, reply="yes")
+        assert (await end_of(client, running))["result"] == {"answer": "yes"}
         await wait_until(lambda: "shutdown" in printed(worker), "the old process ends")
         assert [line for line in printed(worker) if line in ("startup", "shutdown")] == [
             "startup",
