@@ -2,11 +2,13 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from redis.asyncio import Redis
 
 from bridge.store.keys import PREFIX
+from bridge.store.steps import Steps
 
 POLL_S = 0.02
 
@@ -25,6 +27,16 @@ async def truth(condition: Callable[[], object]) -> bool:
     """Ask once."""
     held = condition()
     return bool(await held if inspect.isawaitable(held) else held)
+
+
+@contextmanager
+def impatient(steps: Steps) -> Iterator[None]:
+    """Have steps that are asked for while Redis is away given up soon, and those before not."""
+    patience_s, steps.patience_s = steps.patience_s, 0.2
+    try:
+        yield
+    finally:
+        steps.patience_s = patience_s
 
 
 async def takers_in_line(redis: Redis) -> int:

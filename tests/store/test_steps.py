@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from bridge.store.assembly import Scripts
 from bridge.store.keys import PREFIX
 from bridge.store.lua_files import FOLDER, read_modules
 from bridge.store.steps import BATCH_MAX, RUN_BYTES_MAX, RUNS_MAX, Step, Steps, step
-from tests.waiting import wait_until
+from tests.waiting import impatient, wait_until
 
 TRIAL = """\
 -- Steps to try the writer with.
@@ -445,14 +445,6 @@ async def test_steps_are_repeated_until_redis_is_back(tmp_path: Path) -> None:
         assert await asyncio.gather(*asking) == [str(n) for n in range(300)]
         async with Redis.from_url(server.url) as redis:
             assert await redis.zcard("{bridge}:due_calls") == 301
-
-
-@contextmanager
-def impatient(steps: Steps) -> Iterator[None]:
-    """Have what is asked meanwhile given up soon."""
-    patience_s, steps.patience_s = steps.patience_s, 0.2
-    yield
-    steps.patience_s = patience_s
 
 
 async def test_steps_are_given_up_when_their_patience_ends(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_every_request_is_answered_by_every_fault_and_nothing_else_is(pipe
 async def test_who_says_nothing_more_is_waited_for_a_moment_only(
     pipes: Pipes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stdio, "NEXT_WITHIN_S", 0.05)
+    monkeypatch.setattr(stdio, "NEXT_WITHIN_S", 1)
     pipes.say(json.dumps(REQUEST).encode())
     await refuse(pipes.source, pipes.sink, FAULTS)
     assert len(pipes.heard()) == 1

@@ -355,7 +355,7 @@ async def test_a_connection_made_ahead_is_closed_unless_it_is_used_soon(
     n8n: N8n, server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called = workflow(server.url)
-    monkeypatch.setattr(connections, "FRESH_S", 0.2)
+    monkeypatch.setattr(connections, "FRESH_S", 1)
     for _ in range(2):
         await run(n8n, called)
 
@@ -426,7 +426,7 @@ async def test_the_timeout_covers_the_whole_exchange(n8n: N8n) -> None:
     slow = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
     for answer in (None, slow):
         async with raw_server(answer) as server:
-            outcome = await run(n8n, workflow(server.url), timeout_s=0.2)
+            outcome = await run(n8n, workflow(server.url), timeout_s=1)
             assert isinstance(outcome, MaybeRun)
             assert "in time" in outcome.reason
             await wait_until(server.closed.is_set, "the connection is closed")

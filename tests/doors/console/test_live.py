@@ -21,7 +21,7 @@ from tests.doors.by_hand import Event, events
 from tests.doors.conftest import DESK
 from tests.doors.console.operating import OPERATOR, TOKENS, VIEWER, Desktop
 from tests.serving import serving
-from tests.waiting import commands, wait_until
+from tests.waiting import commands, impatient, wait_until
 
 WITHIN_S = 15
 """How long a busy machine may take; how soon it is usually is said by the performance page."""
@@ -185,9 +185,8 @@ async def test_a_process_that_drains_lets_its_pages_go_to_another(redis_url: str
 
 
 async def test_a_stream_ends_in_good_order_where_redis_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bridge.app.PATIENCE_S", 0.5)
     async with contextlib.AsyncExitStack() as life:
         valkey = EmbeddedValkey(tmp_path / "valkey")
         ending = await life.enter_async_context(contextlib.AsyncExitStack())
@@ -195,6 +194,7 @@ async def test_a_stream_ends_in_good_order_where_redis_is_away(
         desk = await life.enter_async_context(served(valkey.url))
         async with following(desk, "events") as page:
             await ending.aclose()
+            life.enter_context(impatient(desk.door.runtime.steps))
             await wait_until(lambda: page.is_over, "the end of the stream")
         answer = await desk.browser.get("/console/live?of=events")
         assert answer.status_code == 503

@@ -17,6 +17,7 @@ from bridge.configuration.servers import Server
 from bridge.local.valkey import EmbeddedValkey
 from bridge.models import LeaseRef, Principal
 from tests.apps import BASE, RunningApp, running_app, there
+from tests.waiting import impatient
 
 MAX_BODY_BYTES = 1000
 N8N = "http://n8n:5678"
@@ -412,16 +413,14 @@ async def test_another_deadline_is_refused(door: RunningApp, deadline: str) -> N
     await assert_refused(door, response, 422, "Bridge-Reply-Deadline", "RFC 3339")
 
 
-async def test_while_redis_is_away_the_sender_is_told_when_to_come_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
+async def test_while_redis_is_away_the_sender_is_told_when_to_come_back(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as server, running_app(server.url, SUPPORT) as door:
         assert (await door.client.get("/readyz")).status_code == 200
         await server.stop()
 
-        response = await post(door)
-        ready = await door.client.get("/readyz")
+        with impatient(door.runtime.steps):
+            response = await post(door)
+            ready = await door.client.get("/readyz")
         alive = await door.client.get("/healthz")
 
         assert response.status_code == 503

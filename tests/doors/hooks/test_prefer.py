@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from bridge import app as app_module
 from bridge.app import BridgeApp
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
@@ -21,7 +20,7 @@ from bridge.models import EventId, LeaseRef, Principal, new_lease_token
 from bridge.runtime import Runtime
 from tests.apps import there
 from tests.serving import serving
-from tests.waiting import wait_until
+from tests.waiting import impatient, wait_until
 
 N8N = "http://n8n:5678"
 ADDRESS = {"Bridge-Reply-Url": f"{N8N}/webhook-waiting/7/reply"}
@@ -253,15 +252,12 @@ async def test_a_hundred_senders_wait_at_once(door: Door) -> None:
     assert {answer["event_id"]: answer["reply"] for answer in answers} == given
 
 
-async def test_a_store_that_is_away_meanwhile_ends_no_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
+async def test_a_store_that_is_away_meanwhile_ends_no_waiting(tmp_path: Path) -> None:
     async with EmbeddedValkey(tmp_path) as store, open_door(store.url) as door:
         sending = asyncio.create_task(door.send(ADDRESS))
         event_id = await door.is_waited_for()
         await store.stop()
-        with pytest.raises(StoreUnavailableError):
+        with impatient(door.runtime.steps), pytest.raises(StoreUnavailableError):
             await door.reply_status(event_id)
 
         await store.start()
@@ -271,16 +267,16 @@ async def test_a_store_that_is_away_meanwhile_ends_no_waiting(
 
 
 async def test_a_sender_that_leaves_while_the_store_is_away_leaves_the_reply_to_its_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(app_module, "PATIENCE_S", 0.2)
     async with EmbeddedValkey(tmp_path) as store, open_door(store.url) as door:
         sending = asyncio.create_task(door.send(ADDRESS))
         event_id = await door.is_waited_for()
         await store.stop()
-        await leave(sending)
-        with pytest.raises(StoreUnavailableError):
-            await door.reply_status(event_id)
+        with impatient(door.runtime.steps):
+            await leave(sending)
+            with pytest.raises(StoreUnavailableError):
+                await door.reply_status(event_id)
 
         await store.start()
 

@@ -167,7 +167,7 @@ async def test_what_is_no_http_is_refused_when_the_stream_has_ended(
 async def test_a_request_that_does_not_go_on_has_an_end_beside_a_stream_and_after_it(
     app: Streaming, client: Client, monkeypatch: pytest.MonkeyPatch, *, is_open: bool
 ) -> None:
-    monkeypatch.setattr(request_limits, "HEAD_S", 0.3)
+    monkeypatch.setattr(request_limits, "HEAD_S", 1)
     await begin(client)
     if not is_open:
         await end(client, app)
