@@ -108,7 +108,7 @@ SHORT_HEADERS = "client_max_body_size 17m; large_client_header_buffers 4 2k; "
             "error",
             "nothing of a stream comes within 5 s: something buffers it",
         ),
-        WrongNginx({}, "public.cut", "error", "something cuts a stream after 1.", silence_s=1),
+        WrongNginx({}, "public.cut", "error", "something cuts a stream after ", silence_s=1),
         WrongNginx(
             {"size": SHORT_BODIES},
             "public.body",
