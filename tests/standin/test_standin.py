@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bridge.local.ports import free_port
 from bridge.standin.app import create_standin
 from bridge.standin.executions import KEPT, Executions
 from bridge.standin.serving import serving
@@ -187,7 +188,7 @@ async def test_without_control_nothing_is_open_and_nothing_is_kept() -> None:
 
 async def test_a_restart_breaks_connections_and_comes_back_on_its_port(standin: Standin) -> None:
     async with httpx2.AsyncClient(timeout=10, trust_env=False) as http:
-        async with serving(standin) as url:
+        async with serving(standin, port := free_port()) as url:
             parked = await http.post(f"{url}/standin/executions", json={})
             call = asyncio.create_task(http.post(url + TOOL, json={"seconds": 600}))
             await wait_until(lambda: standin.seen.of(TOOL), "the call waits")
@@ -195,7 +196,7 @@ async def test_a_restart_breaks_connections_and_comes_back_on_its_port(standin: 
             await call
         with pytest.raises(httpx2.ConnectError):
             await http.post(url + TOOL, json={"seconds": 0})
-        async with serving(standin, int(url.rpartition(":")[2])):
+        async with serving(standin, port):
             assert (await http.post(url + TOOL, json={"seconds": 0})).status_code == 200
             resumed = await http.post(parked.json()["replyUrl"], json={})
             assert resumed.json() == STARTED

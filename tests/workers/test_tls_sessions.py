@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import uvloop
 
+from bridge.local.ports import free_port
 from bridge.n8n.connections import Connections
 from tests.raw_server import OK
 from tests.tls import HERE, certified
@@ -123,11 +124,9 @@ async def test_no_tls_session_goes_to_another_origin_nor_to_another_trust(
 async def test_a_server_that_forgot_its_tls_sessions_is_greeted_anew(
     certificate: tuple[Path, ssl.SSLContext],
 ) -> None:
-    connections = Connections(certificate[1])
-    async with tls_server(certificate) as server:
+    connections, port = Connections(certificate[1]), free_port()
+    async with tls_server(certificate, port=port) as server:
         await ask(connections, server.url)
-    port = httpx2.URL(server.url).port
-    assert port
     async with tls_server(certificate, port=port) as restarted:
         assert await ask(connections, server.url) == 200
     assert restarted.resumed == [False]

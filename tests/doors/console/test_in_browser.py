@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bridge.app import BridgeApp
 from bridge.configuration.settings import Settings
+from bridge.local.ports import free_port
 from bridge.store.searching import LOOK_AT
 from bridge.verbs.record_search import SearchBudget
 from tests.apps import RunningApp
@@ -266,9 +267,9 @@ async def test_rows_stay_where_they_are_under_somebody_who_has_scrolled(screen: 
 async def test_a_page_goes_on_with_another_process_and_ends_with_its_login(
     screen: Screen, redis_url: str
 ) -> None:
-    async with bridge(redis_url) as first:
+    port = free_port()
+    async with bridge(redis_url, port) as first:
         await Screen(screen.chromium, first).log_in("/events")
-        port = first.browser.base_url.port or 0
     async with bridge(redis_url, port) as second:
         event_id = await second.send({})
         await screen.shows(f"#{event_id}")
