@@ -128,6 +128,15 @@ def name_of(words: list[str]) -> str:
     return words[words.index("bridge") + 1] if "bridge" in words else "valkey"
 
 
+def waited_s(*pids: int) -> float:
+    """Return how long processes have waited for a core that others had; 0 where nothing tells."""
+    try:
+        files = [Path(f"/proc/{pid}/schedstat").read_text() for pid in pids]
+    except FileNotFoundError:
+        return 0
+    return sum(int(file.split()[1]) for file in files) / 1e9
+
+
 def is_gone(pid: int) -> bool:
     """Report whether a process has ended; one that nobody has reaped yet has."""
     try:

@@ -1,5 +1,6 @@
 """`dev` runs the whole bridge, keeps in step with what is written, and plays either side."""
 
+import itertools
 import re
 import shutil
 import signal
@@ -244,12 +245,15 @@ async def test_changed_code_is_started_anew_and_no_request_and_no_session_is_los
             now = children_of(dev.process.pid)
             return all(now.get(name) not in (None, before[name]) for name in ("web", "worker"))
 
-        asked = 0
-        while not are_replaced():
-            answer = await session.post(request("tools/list", 10 + asked))
+        numbers = itertools.count(10)
+
+        async def are_replaced_unnoticed() -> bool:
+            answer = await session.post(request("tools/list", next(numbers)))
             assert answer.status_code == 200
-            asked += 1
-        answer = await session.post(request("tools/list", 10 + asked))
+            return are_replaced()
+
+        await wait_until(are_replaced_unnoticed, "both are replaced", 2 * START_S)
+        answer = await session.post(request("tools/list", next(numbers)))
         assert '"find"' in answer.text
         now = children_of(dev.process.pid)
         assert {name: now[name] for name in ("valkey", "standin")}.items() <= before.items()
