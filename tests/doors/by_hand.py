@@ -63,6 +63,14 @@ def block(lines: list[str]) -> Event:
     )
 
 
+async def frames(response: httpx2.Response) -> AsyncGenerator[Event, None]:
+    """Read a stream without the signs of life, which come between wherever it takes longer."""
+    async with contextlib.aclosing(events(response)) as blocks:
+        async for event in blocks:
+            if event.comment is None:
+                yield event
+
+
 async def messages(response: httpx2.Response) -> AsyncGenerator[Event, None]:
     """Read the events of a stream that carry a message."""
     async with contextlib.aclosing(events(response)) as blocks:

@@ -10,8 +10,20 @@ from bridge.store.minutes import MinuteStore
 from bridge.verbs.charts import DAY, HOUR, read_chart, read_window
 from tests.store.call_records import run_sent
 from tests.store.records import HOOK, SERVER, Desk
+from tests.waiting import wait_until
 
 CALLS = ("calls", SERVER, None, None)
+
+
+@pytest.fixture(autouse=True)
+async def _no_minute_ends(web: Desk) -> None:
+    """Begin when Redis's minute still has some seconds, for a test tells minutes by their place."""
+
+    async def has_time() -> bool:
+        seconds, _ = await web.redis.time()
+        return int(seconds) % 60 < 54
+
+    await wait_until(has_time, "the next minute")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.doors.by_hand import (
     answering,
     call,
     events,
+    frames,
     messages,
     open_session,
 )
@@ -100,7 +101,7 @@ async def test_a_broken_stream_goes_on_at_another_process_where_it_broke(
 async def test_a_frame_is_kept_before_it_is_written(fixtures: Session, other_web: str) -> None:
     elsewhere = fixtures.at(f"{other_web}/mcp/{FIXTURES}")
     async with fixtures.stream(call("test_elicitation", message=QUESTION)) as answer:
-        stream = events(answer)
+        stream = frames(answer)
         primed, asked = await anext(stream), await anext(stream)
         async with elsewhere.listen(primed.id) as resumed:
             assert await anext(messages(resumed)) == asked
@@ -108,7 +109,7 @@ async def test_a_frame_is_kept_before_it_is_written(fixtures: Session, other_web
 
 async def test_a_finished_stream_can_be_read_again_from_any_place(fixtures: Session) -> None:
     async with fixtures.stream(call("test_tool_with_logging")) as answer:
-        told = [event async for event in events(answer)]
+        told = [event async for event in frames(answer)]
     for position, place in enumerate(told[:-1]):
         async with fixtures.listen(place.id) as resumed:
             assert [event async for event in messages(resumed)] == told[position + 1 :]

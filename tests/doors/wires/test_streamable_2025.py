@@ -21,6 +21,7 @@ from tests.doors.by_hand import (
     authorization,
     call,
     events,
+    frames,
     handshake,
     messages,
     notification,
@@ -181,7 +182,7 @@ async def test_every_frame_says_where_to_resume_after_it(fixtures: Session) -> N
     async with fixtures.stream(call("test_tool_with_logging")) as answer:
         assert answer.headers["x-accel-buffering"] == "no"
         assert answer.headers["content-type"].startswith("text/event-stream")
-        ids = [event.id or "" async for event in events(answer)]
+        ids = [event.id or "" async for event in frames(answer)]
     assert len(set(ids)) == 5
     assert len({event_id.partition("/")[0] for event_id in ids}) == 1
 
@@ -199,7 +200,7 @@ async def test_a_stream_begins_with_a_place_and_a_pause(fixtures: Session) -> No
 async def test_older_clients_get_no_empty_event(web: str, http: httpx2.AsyncClient) -> None:
     old = await open_session(http, f"{web}/mcp/{FIXTURES}", version="2025-06-18")
     async with old.stream(call("test_simple_text")) as answer:
-        told = [event async for event in events(answer)]
+        told = [event async for event in frames(answer)]
     assert [event.message["id"] for event in told] == [1]
 
 
