@@ -26,6 +26,7 @@ from tests.doors.by_hand import (
     request,
     shake_hands,
 )
+from tests.doors.every_wire import send
 from tests.doors.telling import Accepting
 
 USER = Accepting({"username": "alice", "email": "a@b.c"})
@@ -82,12 +83,14 @@ async def test_several_requests_are_served_at_once(pipe: Pipe) -> None:
     assert (await answer_on(pipe.stream))["id"] == 45
 
 
-async def test_a_cancelled_request_is_answered_no_more(pipe: Pipe) -> None:
+async def test_a_cancelled_request_is_answered_no_more(pipe: Pipe, web: str) -> None:
     """Source: MCP 2024-11-05, "Cancellation"."""
-    await pipe.post(call("take_event", 46, wait_seconds=0.5))
+    await pipe.post(call("take_event", 46, wait_seconds=60))
     await pipe.post(notification("notifications/cancelled", requestId=46))
-    await pipe.post(call("take_event", 47, wait_seconds=1))
-    assert (await answer_on(pipe.stream))["id"] == 47
+    event_id = await send(pipe.http, web, "for whoever waits")
+    await pipe.post(call("take_event", 47, wait_seconds=60))
+    answer = await answer_on(pipe.stream)
+    assert (answer["id"], event_id in str(answer["result"])) == (47, True)
 
 
 async def test_a_silent_stream_shows_that_it_lives(pipe: Pipe) -> None:

@@ -183,7 +183,7 @@ async def test_a_batch_is_answered_on_one_stream_that_ends_with_its_last_answer(
     """Source: MCP 2025-03-26, "Sending Messages to the Server"."""
     batch: Any = [
         request("tools/list", 1),
-        call("take_event", 2, wait_seconds=1),
+        call("take_event", 2, wait_seconds=3),
         notification("notifications/initialized"),
         request("no/such", 3),
     ]
