@@ -1,6 +1,7 @@
 """Two web processes on real ports, one Redis, and an HTTP client that knows nothing of MCP."""
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -48,6 +49,12 @@ DESK = Server(
         )
     },
 )
+
+
+@pytest.fixture
+def no_minute_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold the clock of the brake, which forgets what it counted when a minute is over."""
+    monkeypatch.setattr("bridge.auth.throttle.time", SimpleNamespace(monotonic=lambda: 600_030.0))
 
 
 @pytest.fixture

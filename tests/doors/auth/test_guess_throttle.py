@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -19,16 +18,12 @@ from tests.doors.by_hand import ALICE, N8N, authorization
 from tests.doors.conftest import DESK
 from tests.doors.oauth_by_hand import open_flow
 
+pytestmark = pytest.mark.usefixtures("no_minute_ends")
+
 OPERATOR, SECRET = "operator-token-of-the-tests", "github-secret-of-the-tests"
 PROXIED = "x-forwarded-for"
 SIGNED = Hook(name="signed", auth=(GithubAuth(secret=SecretStr(SECRET)),))
 SERVER = DESK.model_copy(update={"hooks": {**DESK.hooks, "signed": SIGNED}})
-
-
-@pytest.fixture(autouse=True)
-def _no_minute_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold the clock of the brake, which forgets what it counted when a minute is over."""
-    monkeypatch.setattr("bridge.auth.throttle.time", SimpleNamespace(monotonic=lambda: 600_030.0))
 
 
 @pytest.fixture

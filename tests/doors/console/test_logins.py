@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import re
-from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
@@ -35,11 +34,10 @@ async def test_without_a_login_every_page_leads_to_the_form_and_then_to_what_was
         assert (await desk.browser.get(entered.headers["location"])).status_code == 200
 
 
+@pytest.mark.usefixtures("no_minute_ends")
 async def test_a_wrong_token_is_refused_and_too_many_are_braked_but_the_right_one_passes(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    held = SimpleNamespace(monotonic=lambda: 600_030.0)
-    monkeypatch.setattr("bridge.auth.throttle.time", held)
     async with desktop(redis_url) as desk:
         with caplog.at_level(logging.INFO, "audit"):
             for _ in range(FAILURES_MAX):

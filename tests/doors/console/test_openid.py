@@ -177,6 +177,7 @@ async def test_an_answer_of_another_issuer_is_not_brought_to_this_one(
         assert idp.redeemed == 0
 
 
+@pytest.mark.usefixtures("no_minute_ends")
 async def test_made_up_codes_are_braked_like_other_guesses(redis_url: str, idp: Provider) -> None:
     async with opened(redis_url, idp) as desk:
         refused = []

@@ -123,6 +123,7 @@ async def test_one_address_has_few_documents_read_at_once(flow: Flow, tmp_path: 
         assert {await each for each in crowd} == {302}
 
 
+@pytest.mark.usefixtures("no_minute_ends")
 async def test_a_crowd_leaves_few_lines_in_the_log(
     flow: Flow, caplog: pytest.LogCaptureFixture
 ) -> None:
