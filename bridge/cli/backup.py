@@ -67,7 +67,8 @@ def restore(
     """
 
     async def work(connected: Connected) -> Restore:
-        restoring = Restore(RestoredStore(connected.client), source, heading, ending, went_on)
+        store = RestoredStore(connected.client, connected.settings.replicas_min)
+        restoring = Restore(store, source, heading, ending, went_on)
         await restoring.run(replaces=replaces)
         return restoring
 

@@ -1,6 +1,5 @@
 """Reads the records of a store for a backup, each whole at one moment, a bounded part at a time."""
 
-import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -8,11 +7,11 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from redis.utils import str_if_bytes
 
-from bridge.errors import StoreUnavailableError
 from bridge.formats.backup_file import KeptKey, KeptRecord
 from bridge.store.backup_families import ALONE, family_of, kind_of
 from bridge.store.keys import PREFIX
 from bridge.store.restoring import naming_faults
+from bridge.store.round_trips import OneConnection
 from bridge.store.steps import Steps, step
 
 SCANNED = 1000
@@ -20,11 +19,6 @@ READ_BYTES = 4 * 1024 * 1024
 """A step that has read so much reads no further; its last record may be longer than that."""
 
 READ_RECORDS = 200
-
-REPLACED = (
-    "the store went away: Redis ended or was replaced meanwhile, and records would be missing, so "
-    "make the backup again"
-)
 
 
 class StandingRow(NamedTuple):
@@ -105,17 +99,14 @@ class BackupStore:
                     yield record
 
     async def _keys(self) -> AsyncIterator[list[str]]:
-        """Name all keys, over one connection: where a SCAN stands, no other server can tell."""
-        connection, cursor = secrets.token_hex(), 0
+        """Name all keys."""
+        connection, cursor = OneConnection(self._redis), 0
         with naming_faults():
-            await self._redis.client_setname(connection)
+            await connection.begin()
             while True:
                 async with self._redis.pipeline(transaction=False) as pipe:
-                    pipe.client_getname()
                     pipe.scan(cursor, match=f"{PREFIX}*", count=SCANNED)
-                    name, (cursor, keys) = await pipe.execute()
-                if name is None or str_if_bytes(name) != connection:
-                    raise StoreUnavailableError(REPLACED)
+                    ((cursor, keys),) = await connection.run(pipe)
                 yield [str_if_bytes(key) for key in keys]
                 if not cursor:
                     return

@@ -33,8 +33,10 @@ class Replicas:
 
     def commands(self, scripts: Iterable[Script]) -> Sequence[Command]:
         """Return what goes behind a batch: nothing where its steps only read."""
-        if all(script.only_reads for script in scripts):
-            return ()
+        return () if all(script.only_reads for script in scripts) else self.waiting()
+
+    def waiting(self) -> Sequence[Command]:
+        """Return what goes behind whatever else was written."""
         return ("PUBLISH", ACKNOWLEDGED_CHANNEL, ""), ("WAIT", self._least, WAIT_MS)
 
     def fault_in(self, answer: Any) -> RedisFault | None:

@@ -4,6 +4,7 @@ Nothing of the store is touched until all lies beside it. While the one is put i
 the store is in a layout that no version reads (RESTORING), so that no process begins on half of it.
 """
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,14 +17,19 @@ from redis.utils import str_if_bytes
 
 from bridge.errors import StoreUnavailableError
 from bridge.formats.backup_file import KeptKey, KeptRecord
-from bridge.redis_faults import RESTORING, sentence_of
+from bridge.redis_faults import RESTORING, RedisFault, sentence_of
 from bridge.store.backup_families import family_of
 from bridge.store.keys import PREFIX
 from bridge.store.processes import LIFE_S
+from bridge.store.replicas import Replicas
 from bridge.store.restored_indexes import entries_of
+from bridge.store.round_trips import OneConnection
 
 BESIDE = f"{PREFIX}restored:"
 AT_ONCE = 500
+ACKNOWLEDGED_S = 30.0
+"""How long replicas may take to have what was written."""
+
 EXPIRED = "no such key"
 """What Redis answers to the renaming of a key that has expired meanwhile."""
 
@@ -42,13 +48,41 @@ def naming_faults() -> Iterator[None]:
 
 
 class RestoredStore:
-    """Speaks Redis for a restore, in commands of its own: no step runs in such a store."""
+    """Speaks Redis for a restore, in commands of its own: no step runs in such a store.
 
-    def __init__(self, redis: Redis) -> None:
+    All goes over one connection: from one that broke a failover may have taken what it had written.
+    """
+
+    def __init__(self, redis: Redis, replicas_min: int = 0) -> None:
         self._redis = redis
+        self._connection = OneConnection(redis)
+        self._replicas = Replicas(replicas_min) if replicas_min else None
         self._indexes: dict[str, int] = {}
         self.counts = Counter[str]()
         """How many records of each family were written that have not expired."""
+
+    async def begin(self) -> None:
+        """Keep to one connection from here on, to a server that the replicas follow."""
+        await self._connection.begin()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until all that was written is on the replicas that must have it.
+
+        Raises:
+            StoreUnavailableError: they do not get it, or the connection has ended meanwhile.
+        """
+        ends_at = asyncio.get_running_loop().time() + ACKNOWLEDGED_S
+        while fault := await self._lack():
+            if fault.lasts or asyncio.get_running_loop().time() > ends_at:
+                raise StoreUnavailableError(fault.sentence)
+
+    async def _lack(self) -> RedisFault | None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for command in self._replicas.waiting() if self._replicas else ():
+                pipe.execute_command(*command)
+            answers = await self._connection.run(pipe, raises=False)
+        return self._replicas.fault_in(answers[-1]) if self._replicas else None
 
     async def now_ms(self) -> int:
         """Read Redis's clock."""
@@ -164,6 +198,7 @@ class RestoredStore:
 
     async def hold(self) -> str | None:
         """Let no step run from here on; returns the layout as it was."""
+        await self.settle()
         layout = await self._redis.getset(f"{PREFIX}layout", RESTORING)
         return str_if_bytes(layout) if layout else None
 
@@ -192,7 +227,9 @@ class RestoredStore:
                 for answer in await pipe.execute(raise_on_error=False):
                     if isinstance(answer, RedisError) and str(answer) != EXPIRED:
                         raise answer
+        await self.settle()
         await self._redis.rename(f"{BESIDE}layout", layout)
+        await self.settle()
 
     async def _scan(self, pattern: str) -> AsyncIterator[list[str]]:
         cursor = 0

@@ -1,16 +1,21 @@
 """Round trips to Redis over one connection that is kept."""
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Self
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
+from redis.utils import str_if_bytes
 from typing_extensions import override
+
+from bridge.errors import StoreUnavailableError
 
 Command = Sequence[EncodableT]
 
@@ -89,3 +94,34 @@ class RoundTrips:
             return await self._connection.read_response()
         except ResponseError as error:
             return error
+
+
+class OneConnection:
+    """Runs what must all go over one connection, so to one server, in a pipeline after the other.
+
+    A client makes a connection anew where it has ended, and says nothing. Another server does not
+    know where a SCAN stands, and may lack what the one before was given.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._name = secrets.token_hex()
+
+    async def begin(self) -> None:
+        """Keep to the connection of now; the client must have no other in use."""
+        await self._redis.client_setname(self._name)
+
+    async def run(self, pipeline: Pipeline, *, raises: bool = True) -> list[Any]:
+        """Run a pipeline and return its answers, errors of Redis too unless it `raises` them.
+
+        Raises:
+            StoreUnavailableError: it went over another connection, perhaps to another server.
+            RedisError: Redis did not answer, or refused something.
+        """
+        pipeline.client_getname()
+        *answers, name = await pipeline.execute(raise_on_error=raises)
+        if str_if_bytes(name) != self._name:
+            raise StoreUnavailableError(
+                "the store went away: Redis ended or was replaced meanwhile, so begin again"
+            )
+        return answers

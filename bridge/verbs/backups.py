@@ -109,6 +109,7 @@ class Restore:
             StoreUnavailableError: the store went away, or does not take the records.
         """
         with naming_faults():
+            await self.store.begin()
             await self._demand_room(replaces=replaces)
             try:
                 await self._write_beside()

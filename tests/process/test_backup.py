@@ -18,6 +18,7 @@ from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError
 from bridge.local.valkey import EmbeddedValkey
 from bridge.redis_faults import RESTORING
+from bridge.store import restoring
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import PREFIX
 from bridge.store.safety import demand_safety
@@ -26,6 +27,7 @@ from tests.bridge_processes import Bridge, running_bridge
 from tests.claude import use
 from tests.commands import run
 from tests.journeys import delivery, end_of, start_call, take_question
+from tests.sentinels import replicated
 from tests.store.call_records import new_call
 from tests.store.records import WEB, Desk, desk
 from tests.waiting import wait_until
@@ -143,6 +145,24 @@ async def test_a_redis_that_holds_a_bridge_is_left_unless_it_is_to_be_replaced(
         assert not await redis.exists(f"{PREFIX}event:{later.event_id}")
         # Time does not run backwards, though the backup is older.
         assert int(await redis.get(f"{PREFIX}order") or 0) == order
+
+
+async def test_a_restore_is_done_once_the_replicas_have_all_of_it(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "ACKNOWLEDGED_S", 0.1)
+    async with replicated(tmp_path / "replicated", sentinels=()) as group:
+        primary, replica = group.servers
+        replicas = {"BRIDGE_REDIS_URL": primary.url, "BRIDGE_REPLICAS_MIN": "1"}
+        replica.freeze()
+        status, said = await run("restore", file, environ=replicas)
+        assert (status, "fewer replicas than BRIDGE_REPLICAS_MIN=1" in said) == (1, True), said
+        assert await primary.ask("DBSIZE") == 0
+
+        replica.thaw()
+        monkeypatch.setattr(restoring, "ACKNOWLEDGED_S", FOREVER_S)
+        assert (await run("restore", file, environ=replicas))[0] == 0
+        assert await replica.ask("DBSIZE") == await primary.ask("DBSIZE") > 0
 
 
 async def test_nothing_is_restored_while_a_process_lives(redis_url: str, file: str) -> None:

@@ -1,12 +1,18 @@
 """A restored store: all that is made anew of records stands where the steps had put it."""
 
-from redis.asyncio import Redis
+import contextlib
 
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bridge.errors import StoreUnavailableError
 from bridge.models import CallStatus, ReplyStatus, new_lease_token
 from bridge.store.backup import BackupStore
 from bridge.store.backup_families import MADE_ANEW, family_of
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import PREFIX
+from bridge.store.pool import connected_to
 from bridge.store.restoring import BESIDE, RestoredStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.mending import mended
@@ -30,6 +36,7 @@ async def test_each_record_stands_in_each_index_again_that_it_stood_in(
     backup, restored = BackupStore(web.steps, redis), RestoredStore(redis)
     standing, records = await backup.standing(), [each async for each in backup.records()]
     assert standing.name
+    await restored.begin()
     now_ms = await restored.now_ms()
     await restored.add([mended(each, now_ms, was_running=False) for each in records], now_ms)
     await restored.finish(standing.name, await restored.order(), standing.layout)
@@ -50,6 +57,24 @@ async def test_what_redis_has_not_kept_is_named(web: Desk, redis: Redis) -> None
     assert await restored.lacking_beside(records) == [f"event:{event.event_id}"]
     assert await restored.lacking_indexes() == [f"inbox:{SERVER}:{HOOK}:queued"]
     await restored.clear()
+
+
+async def test_what_one_server_was_given_no_other_is_put_in_place_of(
+    redis_url: str, web: Desk, redis: Redis
+) -> None:
+    await web.accept()
+    records = [each async for each in BackupStore(web.steps, redis).records()]
+    with connected_to(redis_url) as client:
+        restored = RestoredStore(client)
+        await restored.begin()
+        await restored.add(records, await restored.now_ms())
+        # As when Redis is replaced: the next command is sent to another server, perhaps.
+        await redis.client_kill_filter(_type="normal", skipme=True)
+        with contextlib.suppress(RedisError):
+            await restored.now_ms()
+        with pytest.raises(StoreUnavailableError, match="begin again"):
+            await restored.hold()
+    await RestoredStore(redis).clear()
 
 
 async def write_events(web: Desk) -> None:
