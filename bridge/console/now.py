@@ -14,6 +14,15 @@ from bridge.verbs.findings import Findings, LastFindings
 from bridge.verbs.presence import Attendance
 
 P50, P99 = 0.5, 0.99
+LISTS = {
+    "events queued": "events?status=queued",
+    "events leased": "events?status=leased",
+    "events dead": "events?status=dead",
+    "calls running": "calls?status=running",
+    "calls waiting": "calls?status=queued",
+    "replies due": "replies?status=pending",
+}
+"""Where those stand that a number counts."""
 
 
 async def show_now(visit: Visit) -> Response:
@@ -31,7 +40,9 @@ async def show_now(visit: Visit) -> Response:
         "now.html",
         standing=_standing(totals),
         unapproved=totals.unapproved,
-        processes=dict(Counter(name.partition("-")[0] for name in totals.live_processes)),
+        lists=LISTS,
+        processes={"web": 0, "worker": 0}
+        | Counter(name.partition("-")[0] for name in totals.live_processes),
         takers=await Attendance.of(visit.process.steps).takers(servers),
         findings=findings,
         troubles=await runtime.troubles.of(totals),
@@ -59,9 +70,9 @@ def _standing(totals: Totals) -> dict[str, str]:
     in_turn = sum(in_turn for _, in_turn in totals.calls.values())
     return {
         "events queued": f"{waiting[EventStatus.QUEUED]:,}",
-        "for later": f"{waiting['delayed']:,}",
-        "leased": f"{waiting[EventStatus.LEASED]:,}",
-        "dead": f"{waiting[EventStatus.DEAD]:,}",
+        "events for later": f"{waiting['delayed']:,}",
+        "events leased": f"{waiting[EventStatus.LEASED]:,}",
+        "events dead": f"{waiting[EventStatus.DEAD]:,}",
         "oldest queued": seconds(oldest_s) if oldest_s else "none",
         "calls running": f"{running:,}",
         "calls waiting": f"{totals.due_calls + in_turn:,}",

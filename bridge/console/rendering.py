@@ -70,6 +70,11 @@ def in_bytes(size: int) -> str:
     return f"{size / 1024:.1f} KiB" if size < 1024**2 else f"{size / 1024**2:.1f} MiB"
 
 
+def sentence(text: str) -> str:
+    """Return what is wrong as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+
+
 def quoted(text: str) -> Markup:
     """Return a sentence with what stands between backticks as code."""
     parts = (escape(part) for part in text.split("`"))
@@ -93,6 +98,7 @@ _templates.filters |= {
     "duration": duration,
     "bytes": in_bytes,
     "quoted": quoted,
+    "sentence": sentence,
 }
 _templates.globals["version"] = __version__
 _templates.globals["versions"] = {name: file.version for name, file in FILES.items()}

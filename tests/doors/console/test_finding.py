@@ -44,7 +44,7 @@ async def test_any_id_of_the_three_systems_leads_to_its_record(redis_url: str) -
             "": "",
         }.items():
             assert await led_to(desk, text) == path
-        assert "no such event" in await desk.show("/find?id=evt_x", 404)
+        assert "No such event" in await desk.show("/find?id=evt_x", 404)
         assert "Nothing on record does" in await desk.show("/find?id=toolu_x")
 
 

@@ -169,7 +169,7 @@ async def test_a_viewer_looks_and_changes_nothing(redis_url: str) -> None:
         path = f"/console/events/{event_id}/redrive"
         answer = await desk.browser.post(path, data={"csrf": own[1]})
         assert answer.status_code == 403
-        assert "a viewer changes nothing" in answer.text
+        assert "A viewer changes nothing" in answer.text
 
 
 async def test_without_tokens_there_is_no_console_and_it_says_how_to_have_one(

@@ -1,6 +1,7 @@
 """The console's first page: how things stand, what is wrong, and what the last hour brought."""
 
 import asyncio
+import html
 import re
 from typing import Any
 
@@ -17,7 +18,9 @@ from tests.waiting import wait_until
 
 def standing(page: str) -> dict[str, str]:
     """Return the numbers of the moment by what they count."""
-    return dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page))
+    return dict(
+        re.findall(r"<div><dt>(?:<a [^>]+>)?([^<]+)(?:</a>)?</dt><dd>([^<]+)</dd></div>", page)
+    )
 
 
 async def keep_a_minute(redis_url: str, desk: Desktop, ago: int, **rises: int) -> None:
@@ -37,10 +40,14 @@ async def test_the_first_page_tells_what_waits_and_runs(redis_url: str) -> None:
         await desk.take()
         await desk.call()
         await desk.log_in()
-        told = standing(await desk.show(""))
+        page = await desk.show("")
+        told, links = standing(page), re.findall(r'<dt><a href="/console(/[^"]+)"', page)
+        for link in links:
+            await desk.show(html.unescape(link))
+    assert len(links) == 6
     assert told["events queued"] == "2"
-    assert (told["leased"], told["dead"], told["calls waiting"]) == ("1", "1", "1")
-    assert (told["web processes"], told["sessions"]) == ("1", "0")
+    assert (told["events leased"], told["events dead"], told["calls waiting"]) == ("1", "1", "1")
+    assert (told["web processes"], told["worker processes"], told["sessions"]) == ("1", "0", "0")
     assert told["oldest queued"] != "none"
 
 

@@ -46,7 +46,7 @@ async def test_a_wrong_filter_is_a_fault_that_says_what_there_is(redis_url: str)
         await desk.log_in()
         assert "there are: desk" in await desk.show("/events?server=none", 404)
         assert "there are: queued, leased" in await desk.show("/events?status=none", 400)
-        assert "that is no time" in await desk.show("/events?since=soon", 400)
+        assert "That is no time" in await desk.show("/events?since=soon", 400)
         assert "no cursor" in await desk.show("/events?before=x", 400)
 
 
@@ -113,7 +113,7 @@ async def test_unknown_records_are_pages_that_say_so(redis_url: str) -> None:
         unanswered = await desk.send({})
         await desk.log_in()
         for page in ("/events/evt_x", "/calls/call_x", "/replies/evt_x", f"/replies/{unanswered}"):
-            assert "no such" in await desk.show(page, 404)
+            assert "No such" in await desk.show(page, 404)
 
 
 async def test_what_a_stranger_sends_is_text_on_every_page(redis_url: str) -> None:

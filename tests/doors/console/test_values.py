@@ -82,4 +82,4 @@ async def test_what_is_not_there_and_what_a_viewer_may_not_see_is_no_page(redis_
             await desk.show(f"{values}/payload?at=/a&after={number}", 404)
             await desk.show(f"{values}/payload?at=/t&offset={number}")
         await desk.log_in(VIEWER)
-        assert "viewers are shown no payloads" in await desk.show(f"{values}/payload", 403)
+        assert "Viewers are shown no payloads" in await desk.show(f"{values}/payload", 403)
