@@ -34,7 +34,7 @@ some records in each step, for so long and no longer.
 ROUNDS = 3
 LOOKED_AT_MAX = 10_000
 """How many records a page looks at."""
-MANY = 20_000
+MANY = 12_000
 FOUND_NOWHERE = {
     "/events?q=nothing-of-the-kind": LOOKED_AT_MAX + 600,
     "/events?principal=nobody": LOOKED_AT_MAX + 600,

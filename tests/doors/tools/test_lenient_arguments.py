@@ -180,7 +180,7 @@ async def test_others_are_answered_while_a_value_takes_too_long_to_check(
             assert (await http.get(f"{web}/healthz")).status_code == 200
             answered += 1
     assert "could not be checked" in (await slow)["content"][0]["text"]
-    assert answered > 10
+    assert answered > 2
 
 
 async def test_a_name_that_nobody_knows_is_repeated_in_part_only(
