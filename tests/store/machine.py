@@ -40,7 +40,7 @@ class StoreMachine(RuleBasedStateMachine):
     async def _begin(self) -> tuple[Redis, Steps]:
         redis = await self._open.enter_async_context(Redis.from_url(self.redis_url))
         await redis.flushall()
-        steps = Steps(redis, 5)
+        steps = Steps(redis, 60)
         await self._open.enter_async_context(steps.running())
         return redis, steps
 

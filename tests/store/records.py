@@ -167,7 +167,7 @@ async def contents(redis: Redis, key: bytes) -> object:
 
 @asynccontextmanager
 async def desk(
-    redis: Redis, process: ProcessId, patience_s: float = 5, replicas_min: int = 0
+    redis: Redis, process: ProcessId, patience_s: float = 60, replicas_min: int = 0
 ) -> AsyncIterator[Desk]:
     """Open the stores of a process that has just beaten."""
     steps = Steps(redis, patience_s, replicas_min=replicas_min)

@@ -163,7 +163,7 @@ def ordering(name: str) -> Step[[], Ordered]:
 
 @asynccontextmanager
 async def steps_on(
-    url: str, patience_s: float = 5, *, is_insistent: bool = False, answer_s: float = 2
+    url: str, patience_s: float = 30, *, is_insistent: bool = False, answer_s: float = 2
 ) -> AsyncIterator[Steps]:
     """Run steps on a connection that is set up as a process sets up its own."""
     pool = BlockingConnectionPool.from_url(

@@ -16,11 +16,11 @@ def settings(redis_url: str) -> Settings:
 
 @pytest.fixture
 async def web(settings: Settings) -> AsyncIterator[Runtime]:
-    async with open_runtime(settings, {DESK.name: DESK}, "web", 5) as runtime:
+    async with open_runtime(settings, {DESK.name: DESK}, "web", 60) as runtime:
         yield runtime
 
 
 @pytest.fixture
 async def worker(settings: Settings) -> AsyncIterator[Runtime]:
-    async with open_runtime(settings, {DESK.name: DESK}, "worker", 5) as runtime:
+    async with open_runtime(settings, {DESK.name: DESK}, "worker", 60) as runtime:
         yield runtime
