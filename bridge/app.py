@@ -22,7 +22,7 @@ from bridge.errors import BridgeError
 from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.http_acks import HttpAcks
 from bridge.mcp.requests import McpState
-from bridge.mcp.wires import sse, streamable
+from bridge.mcp.wires import sse, streamable, watch
 from bridge.net.client_address import Clients, TrustedProxies
 from bridge.net.draining import OpenStreams
 from bridge.net.request_body import BodyBudget
@@ -129,6 +129,7 @@ ROUTES = (
     _get("/sse/{server}", sse.get),
     _get("/sse/{server}/clients/{client}", sse.get),
     Route("/sse/{server}/messages", sse.post, methods=["POST"]),
+    _get("/watch/{server}", watch.get),
     *CONSOLE,
     # It looks its server up, so it is asked last.
     _confirm("/hooks/{server}/{hook}"),

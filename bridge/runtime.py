@@ -313,7 +313,7 @@ class _Parts:
             sessions=Sessions(stores.sessions, acks),
             keepalives=Keepalives(signals, settings.keepalive_s),
             inboxes=Inboxes(stores.inboxes, stores.arrivals, signals),
-            pushes=Pushes(PushStore(self.steps), signals),
+            pushes=Pushes(PushStore(self.steps, self.process), signals),
             subscriptions=Subscriptions(stores.subscriptions, stores.arrivals, self.receivers),
             operating=operating,
             overview=Overview(

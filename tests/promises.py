@@ -5,7 +5,7 @@ Look here first for the tests of a behaviour. The sections are those of the brid
 
 from collections.abc import Mapping
 
-from tests.promised import claude, hooks, long_calls, n8n, tools
+from tests.promised import claude, hooks, long_calls, n8n, tools, waking
 from tests.promised.promise import Promise
 
 PROMISES: Mapping[str, tuple[Promise, ...]] = {
@@ -14,4 +14,5 @@ PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "6 Tools": tools.PROMISES,
     "7 Long calls": long_calls.PROMISES,
     "8 n8n's answers": n8n.PROMISES,
+    "9 Waking Claude": waking.PROMISES,
 }

@@ -12,27 +12,20 @@ import click
 
 from bridge.authoring.diagnosis.doctor import counted, diagnose
 from bridge.authoring.diagnosis.setup import Setup
+from bridge.cli.addresses import bridge_address
 from bridge.cli.output import print_json
 from bridge.diagnosis.observations import Level, Observation
-from bridge.formats.addresses import web_address
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red", Level.SKIPPED: "blue"}
 INDENT = " " * 9
 """The width of the widest level, and a blank."""
 
 
-def _web_address(_context: click.Context, _option: click.Parameter, raw: str | None) -> str | None:
-    try:
-        return raw and web_address(raw).geturl().rstrip("/")
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("doctor")
 @click.option(
     "--public",
     metavar="URL",
-    callback=_web_address,
+    callback=bridge_address,
     help="Also look, for half a minute, through the address that n8n and Claude reach it by.",
 )
 @click.option("--silence", is_flag=True, help="Listen there for 120 s, for what cuts that late.")

@@ -237,6 +237,14 @@ def _doctor() -> click.Command:
     return doctor_command
 
 
+@commands.later("watch")
+def _watch() -> click.Command:
+    """Print a line of JSON for each event that waits, again until it was taken."""
+    from bridge.cli.watch import watch_command
+
+    return watch_command
+
+
 @commands.later("events")
 def _events() -> click.Command:
     """See events and redrive those that were set aside."""

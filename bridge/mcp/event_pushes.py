@@ -1,7 +1,8 @@
-"""Claude Code's channels, a preview: what waits in the inbox is told to a session that is idle.
+"""Events that wait in an inbox, as they are told to a session that is idle.
 
-Source: code.claude.com, "Channels reference". A push is never acknowledged, and one that comes in
-the middle of a turn may be lost; that is why each is made again until its event was taken.
+Claude Code's channels, a preview, take them as notifications. Source: code.claude.com, "Channels
+reference". A push is never acknowledged, and one that comes in the middle of a turn may be lost;
+that is why each is made again until its event was taken.
 """
 
 import json
@@ -23,21 +24,27 @@ async def push_events(
     """Notify a session of the events of a server, as long as it lasts."""
     async with aclosing(pushes.events(server)) as events:
         async for event in events:
-            await send(announcement(event))
+            if event:
+                await send(announcement(event))
 
 
 def announcement(event: Event) -> Message:
     """Notify of one event; names in `meta` are identifiers, as Claude Code drops all others."""
     meta = {"server": event.server, "hook": event.hook, "event_id": event.event_id}
-    envelope = {
+    content = (
+        f"An event waits in the inbox. Take it with take_event (event_id: {event.event_id}), then "
+        f"answer it with reply_to_event.\n{summary(event)}"
+    )
+    return {"jsonrpc": "2.0", "method": METHOD, "params": {"content": content, "meta": meta}}
+
+
+def summary(event: Event) -> str:
+    """Return on one line what an event is and how it begins, marked as data."""
+    told = {
         "event_id": event.event_id,
         "hook": event.hook,
         "received_at": instant(event.received_at_ms),
         "notice": DATA_NOTICE,
         "summary": event.summary,
     }
-    content = (
-        f"An event waits in the inbox. Take it with take_event (event_id: {event.event_id}), then "
-        f"answer it with reply_to_event.\n{json.dumps(envelope, ensure_ascii=False)}"
-    )
-    return {"jsonrpc": "2.0", "method": METHOD, "params": {"content": content, "meta": meta}}
+    return json.dumps(told, ensure_ascii=False)

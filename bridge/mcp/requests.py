@@ -14,9 +14,13 @@ from bridge.mcp.endpoint import McpEndpoint
 from bridge.mcp.http_acks import AckConnection, HttpAck, HttpAcks
 from bridge.mcp.tools import Caller
 from bridge.models import CallId
-from bridge.net.draining import OpenStreams, Token
+from bridge.net.draining import OpenStreams, StreamShares, Token
 from bridge.runtime import McpRuntime
 from bridge.verbs.acks import NOTHING
+from bridge.verbs.oauth_grants import WIRES
+
+WATCHERS_MAX = 100
+"""How many watchers a principal may have in one process."""
 
 
 @dataclass
@@ -26,6 +30,7 @@ class McpState:
     endpoints: dict[str, McpEndpoint]
     streams: OpenStreams
     http_acks: HttpAcks
+    watchers: StreamShares = field(default_factory=lambda: StreamShares(WATCHERS_MAX))
     tasks: BackgroundTasks = field(default_factory=BackgroundTasks)
     runtime: McpRuntime = field(init=False)
 
@@ -127,6 +132,7 @@ async def authenticate(request: Request) -> McpRequest:
     if server is None:
         raise NotFoundError("no such server: connect to /mcp/SERVER, as a server file names it")
     wire = request.scope["path"].split("/")[1]
+    wire = wire if wire in WIRES else WIRES[0]
     authorization = request.headers.get("authorization")
     access = await state.runtime.authenticator.admit(server, authorization, wire)
     await state.http_acks.prove(request)

@@ -1,8 +1,9 @@
 """The streams of a process, which last beyond one request and end when it drains."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bridge.errors import TransientError
@@ -103,3 +104,31 @@ class OpenStreams:
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+class StreamShares:
+    """How many streams of a kind each of those who may open them has in this process."""
+
+    def __init__(self, most_each: int) -> None:
+        self._most_each = most_each
+        self._open = Counter[str]()
+
+    def demand_room(self, owner: str) -> None:
+        """See that an owner may open one more.
+
+        Raises:
+            TransientError: it has as many as it may; another process may have room.
+        """
+        if self._open[owner] >= self._most_each:
+            raise TransientError(f"{self._most_each} streams are open already", COME_BACK_S)
+
+    @contextlib.contextmanager
+    def counting(self, owner: str) -> Iterator[None]:
+        """Count a stream among those of its owner while the block lasts."""
+        self._open[owner] += 1
+        try:
+            yield
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]

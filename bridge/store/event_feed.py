@@ -1,10 +1,11 @@
 """Events as they come: read on from any place, and told to sessions until they are taken."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.models import Event, EventStatus
+from bridge.models import Event, EventStatus, ProcessId
 from bridge.store.events import EventRow
 from bridge.store.steps import Steps, step
 
@@ -89,45 +90,71 @@ async def _due(
     *,
     server: str,
     hooks: Sequence[str],
+    watcher: str,
     token: str,
     most: int,
     first_ms: int,
     longest_ms: int,
+    turn_ms: int,
 ) -> DueRow:
     """Claim what is to be told now."""
 
 
-class PushStore:
-    """Speaks Redis for pushes."""
+@step("pushes.leave")
+async def _leave(steps: Steps, *, server: str, hooks: Sequence[str], watcher: str) -> None:
+    """Leave the lines of hooks."""
 
-    def __init__(self, steps: Steps) -> None:
+
+class PushTimes(NamedTuple):
+    """How soon an event is told again, at first and at most; how long it is left to who is next."""
+
+    first_s: float
+    longest_s: float
+    turn_s: float
+
+
+class PushStore:
+    """Speaks Redis for pushes; watchers are named by their process."""
+
+    def __init__(self, steps: Steps, process: ProcessId) -> None:
         self._steps = steps
+        self._process = process
+
+    def new_watcher(self) -> str:
+        """Mint the name of one who tells a session of events."""
+        return f"{self._process}/{secrets.token_hex(8)}"
 
     async def due(
         self,
         server: str,
         hooks: Sequence[str],
-        token: str,
+        watcher: str,
+        wish: str,
         most: int,
-        pauses_s: tuple[float, float],
+        times: PushTimes,
     ) -> tuple[list[Event], float | None]:
-        """Claim what is to be told now of the `most` first events.
+        """Claim what a watcher is to tell now of the `most` first events.
 
         Returns these, and in how many seconds more is to be told.
 
         The next time an event is due comes after the first pause, then after twice as long each
-        time, up to the longest; an event that was taken and came back begins anew. The same `token`
-        again is the same wish.
+        time, up to the longest; an event that was taken and came back begins anew, and one whose
+        watcher has left is due at once. The same `wish` again is the same one.
         """
-        first_s, longest_s = pauses_s
         found = await _due(
             self._steps,
             server=server,
             hooks=hooks,
-            token=token,
+            watcher=watcher,
+            token=f"{watcher}.{wish}",
             most=most,
-            first_ms=round(first_s * 1000),
-            longest_ms=round(longest_s * 1000),
+            first_ms=round(times.first_s * 1000),
+            longest_ms=round(times.longest_s * 1000),
+            turn_ms=round(times.turn_s * 1000),
         )
         next_s = None if found.next_ms is None else found.next_ms / 1000
         return [row.event() for row in found.rows], next_s
+
+    async def leave(self, server: str, hooks: Sequence[str], watcher: str) -> None:
+        """Have a watcher tell nothing more; what it told and nobody took is for others."""
+        await _leave(self._steps, server=server, hooks=hooks, watcher=watcher)

@@ -72,6 +72,7 @@ KEYS = (
     Key("waiters", "waiters:{server}:{line}:{process}", "zset", "events", True, "with its line"),
     Key("takers", "takers:{process}", "hash", "events", True, "minutes after the last came"),
     Key("named", "named:{process}", "set", "events", True, "minutes after the last was named"),
+    Key("watchers", "watchers:{server}:{hook}", "zset", "events", True, "minutes after a look"),
     Key("taken", "taken:{token}", "string", "events", True, "a minute after the lease was given"),
     Key("event_leases", "event_leases", "zset", "events", False, "with its leases"),
     Key("event_deadlines", "event_deadlines", "zset", "events", False, "with its open events"),

@@ -41,7 +41,7 @@ COPYING = {"backup", "restore"}
 
 RUNNING = {
     *("up", "dev", "web", "worker", "stdio", "standin"),
-    *("check", "discover", "doctor", "new", "alerts test"),
+    *("check", "discover", "doctor", "new", "watch", "alerts test"),
 }
 """What runs the bridge or reads its files; what comes in by them is on record at its door.
 

@@ -325,6 +325,7 @@ TELLING_ROUTES = {
     "GET /bulk",
     "POST /bulk",
     "GET /bulk/{bulk_id}",
+    "GET /watch/{server}",
     "GET /.well-known/oauth-protected-resource/{wire}/{server}",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/openid-configuration",
