@@ -42,7 +42,7 @@ class ScriptedModel:
         self.app = Starlette(
             routes=[
                 Route("/v1/messages", self._speak, methods=["POST"]),
-                Route("/v1/messages/count_tokens", _count, methods=["POST"]),
+                Route("/v1/messages/count_tokens", count, methods=["POST"]),
             ]
         )
 
@@ -59,46 +59,49 @@ class ScriptedModel:
     async def _speak(self, request: Request) -> Response:
         body = await request.json()
         if not any(tool.get("name", "").startswith("mcp__") for tool in body.get("tools") or ()):
-            return _said(body, {"type": "text", "text": "ok"})
+            return said(body, {"type": "text", "text": "ok"})
         self._hear(body["messages"])
         if self._asked is None:
             self._asked = await self._script.get()
         use = self._asked
         if use is None:
-            return _said(body, {"type": "text", "text": FAREWELL})
-        return _said(
+            return said(body, {"type": "text", "text": FAREWELL})
+        return said(
             body,
             {"type": "tool_use", "id": use.use_id, "name": use.name, "input": dict(use.arguments)},
         )
 
     def _hear(self, messages: list[Block]) -> None:
         """Find the result of what was asked last; a request made again finds it not yet there."""
-        for block in _blocks(messages):
+        for block in blocks(messages):
             use = self._asked
             if use and block["type"] == "tool_result" and block["tool_use_id"] == use.use_id:
-                answer = Answer(_text(block.get("content")), bool(block.get("is_error")))
+                answer = Answer(text_of(block.get("content")), bool(block.get("is_error")))
                 self._asked = None
                 if not use.answer.done():
                     use.answer.set_result(answer)
 
 
-async def _count(_request: Request) -> Response:
+async def count(_request: Request) -> Response:
+    """Answer how many tokens a request has."""
     return JSONResponse({"input_tokens": 1})
 
 
-def _blocks(messages: list[Block]) -> Iterator[Block]:
+def blocks(messages: list[Block]) -> Iterator[Block]:
+    """Yield the blocks of messages."""
     for message in messages:
         if isinstance(message["content"], list):
             yield from message["content"]
 
 
-def _text(content: object) -> str:
+def text_of(content: object) -> str:
+    """Return the text of a tool's result."""
     if not isinstance(content, list):
         return str(content or "")
     return "".join(block.get("text", "") for block in content)
 
 
-def _said(body: Mapping[str, Any], block: Block) -> Response:
+def said(body: Mapping[str, Any], block: Block) -> Response:
     """Answer with one block, as a stream if that is asked for."""
     message = {
         "id": f"msg_{secrets.token_hex(12)}",

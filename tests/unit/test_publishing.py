@@ -22,6 +22,7 @@ NAMED_IN = {
     *("README.md", "pyproject.toml", "config/server.json", "config/deploy/Dockerfile"),
     *(f"config/deploy/kubernetes/{name}.yaml" for name in ("kustomization", "web", "worker")),
     *(".github/CONTRIBUTING.md", ".github/SECURITY.md", ".github/workflows/release.yml"),
+    *("config/claude-plugin/README.md", "config/claude-plugin/.claude-plugin/plugin.json"),
     *(".github/ISSUE_TEMPLATE/bug.yml", ".github/ISSUE_TEMPLATE/config.yml", "docs/deploying.md"),
 }
 """The files that name the repository or its image: all to be changed where the name is another."""
@@ -112,3 +113,19 @@ def test_what_the_image_copies_is_sent_to_its_build_and_is_there() -> None:
     assert {f"!{source}" for source in copied} == {line for line in sent if line.startswith("!")}
     assert [source for source in copied if not (ROOT / source).exists()] == []
     assert "dockerfile: config/deploy/Dockerfile" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_the_plugin_is_of_this_version_and_listed_where_people_look() -> None:
+    """Whoever names the repository finds the file at its root, whoever has a clone the other."""
+    folder = ROOT / "config" / "claude-plugin"
+    plugin = json.loads((folder / ".claude-plugin" / "plugin.json").read_text())
+    assert plugin["version"] == __version__
+    own, root = (
+        json.loads((at / ".claude-plugin" / "marketplace.json").read_text())
+        for at in (folder, ROOT)
+    )
+    (listed,), (elsewhere,) = own["plugins"], root["plugins"]
+    assert (listed["name"], listed["description"]) == (plugin["name"], plugin["description"])
+    assert (folder / listed["source"]).resolve() == (ROOT / elsewhere["source"]).resolve()
+    assert {**own, "plugins": []} == {**root, "plugins": []}
+    assert {**listed, "source": ""} == {**elsewhere, "source": ""}
