@@ -57,6 +57,9 @@ class Book:
     events: dict[str, EventRecord] = field(default_factory=dict)
     successes_at: list[float] = field(default_factory=list)
     faults: list[tuple[float, str]] = field(default_factory=list)
+    approved_at: dict[str, float] = field(default_factory=dict)
+    refused_at: dict[str, float] = field(default_factory=dict)
+    """When calls were approved and refused first, by label: before anything of that was sent."""
     dropped: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     """Answers that no client should ever get, in words."""

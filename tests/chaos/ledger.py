@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.standin.standin import Standin
+from tests.chaos.approving import REASON
 from tests.chaos.book import Book, CallRecord, EventRecord
-from tests.chaos.server_file import CALLED_BACK, ONCE
+from tests.chaos.server_file import CALLED_BACK, GATED, ONCE
 
 TOLD_BEFORE_S = 15.0
 """A story begins so long before its call: a frozen process or store may be cause of it."""
@@ -103,9 +104,23 @@ class Ledger:
                 for call in self.calls
                 if call.execution and not runs[call.label]
             ),
+            *(f"{label} ran and nobody had approved of it" for label in self.ungated),
             *(f"{n} of the store's records are open" for n in [self.kept.open] if n),
             *(f"{n} calls were told as failed and are not" for n in [self.unfailed] if n > 0),
         ]
+
+    @property
+    def ungated(self) -> list[str]:
+        """Name the runs of calls that somebody must approve which came before that was done."""
+        gated = {call.label for call in self.calls if call.tool == GATED}
+        runs = [
+            (str(seen.body.get("label")), seen.started_at)
+            for seen in self.n8n.seen.of()
+            if seen.path.startswith("/webhook/") and isinstance(seen.body, dict)
+        ]
+        never = float("inf")
+        approved_at = self.book.approved_at
+        return [at for at, began in runs if at in gated and began < approved_at.get(at, never)]
 
     @property
     def unfailed(self) -> int:
@@ -116,6 +131,8 @@ class Ledger:
         """Report whether a failure is one that the promises allow."""
         if call.was_interrupted or (call.was_broken_off and self.has_n8n_failed):
             return call.tool in ONCE
+        if call.failure.endswith(f"refused by operator: {REASON}"):
+            return call.tool == GATED and call.label in self.book.refused_at
         return "timed out" in call.failure and not self.called_back(call)
 
     @property

@@ -48,7 +48,13 @@ def rows(ledger: Ledger) -> Iterator[tuple[str, object, object]]:
     broken_off = sum(call.was_broken_off for call in calls)
     if ledger.has_n8n_failed:
         yield "failed, and said so: n8n was gone before it answered", broken_off, "-"
-    gave_up = sum(bool(c.failure) and ledger.is_honest(c) for c in calls) - interrupted - broken_off
+    refused = sum(call.label in ledger.book.refused_at and bool(call.failure) for call in calls)
+    yield "failed, and said so: an operator refused it", refused, "-"
+    approved = [call for call in calls if call.label in ledger.book.approved_at]
+    yield "approved by an operator", len(approved), "-"
+    yield "**run before that**", f"**{len(ledger.ungated)}**", "-"
+    honest = sum(bool(c.failure) and ledger.is_honest(c) for c in calls)
+    gave_up = honest - interrupted - broken_off - refused
     yield "failed, and said so: n8n could not call back", gave_up, "-"
     yield "answered wrongly", len(ledger.wrong), "-"
     on_record = ", ".join(f"{count} {status}" for status, count in sorted(kept.calls.items()))

@@ -8,10 +8,12 @@ CALLBACK_TIMEOUT_S = 25
 LEASE_S = 15
 
 SLOW, CALLED_BACK = "slow-tool", "callback-tool"
-ONCE = frozenset({"once", "once_by_handle", "called_back"})
+GATED = "gated"
+"""The workflow whose calls somebody must approve."""
+ONCE = frozenset({"once", "once_by_handle", "called_back", GATED})
 """The workflows that must never run twice."""
 
-QUICK_OR_SLOW = ("once", "once_by_handle", "repeatable", "called_back")
+QUICK_OR_SLOW = ("once", "once_by_handle", "repeatable", "called_back", GATED)
 
 
 def server_file(n8n_url: str) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def server_file(n8n_url: str) -> dict[str, Any]:
             "once": slow,
             "once_by_handle": {**slow, "answer_inline_for": 0},
             "repeatable": {**slow, "annotations": {"idempotent": True}, "retry": retry},
+            GATED: {**slow, "approve": "always"},
             "called_back": {
                 **slow,
                 "url": f"{n8n_url}/webhook/{CALLED_BACK}",

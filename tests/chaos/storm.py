@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from tests.bridge_processes import Bridge, running_bridge
+from tests.chaos.approving import OPERATOR_TOKEN, Approver
 from tests.chaos.asking import PATIENCE_S, Ask, Claude, Client
 from tests.chaos.book import Book
 from tests.chaos.callers import Caller
@@ -45,6 +46,7 @@ class Storm:
     callers: list[Caller] = field(default_factory=list)
     senders: list[Sender] = field(default_factory=list)
     takers: list[Taker] = field(default_factory=list)
+    approvers: list[Approver] = field(default_factory=list)
 
     async def gather(self) -> None:
         """Connect everyone."""
@@ -56,6 +58,8 @@ class Storm:
             wire = WIRES[number % len(WIRES)]
             client, claude = await self.claude(wire, f"taker-{number}")
             self.takers.append(Taker(client, claude, wire, self.book))
+        approver = await self._client("approver", self.proxies[-1])
+        self.approvers.append(Approver(approver, self.book))
         for number in range(self.scale.senders):
             client = await self._client(f"sender-{number}", self.proxies[-1])
             self.senders.append(Sender(client, self.bridge, self.book))
@@ -71,7 +75,8 @@ class Storm:
     async def go_through(self, trouble: Awaitable[None]) -> None:
         """Have everyone work while there is trouble, and then until all is settled."""
         stop = asyncio.Event()
-        taking = [asyncio.create_task(taker.run()) for taker in self.takers]
+        standing = (*self.takers, *self.approvers)
+        taking = [asyncio.create_task(each.run()) for each in standing]
         working = [asyncio.create_task(caller.run(stop)) for caller in self.callers]
         working += [asyncio.create_task(sender.run(stop)) for sender in self.senders]
         await trouble
@@ -118,7 +123,7 @@ class Storm:
 @contextlib.asynccontextmanager
 async def storm(folder: Path, seed: str, scale: Scale, **settings: str) -> AsyncIterator[Storm]:
     """Set the stage: web processes behind proxies, workers, everyone connected."""
-    given = {"BRIDGE_KEEPALIVE_S": "5"} | settings
+    given = {"BRIDGE_KEEPALIVE_S": "5", "BRIDGE_OPERATOR_TOKEN": OPERATOR_TOKEN} | settings
     async with (
         running_bridge(folder, webs=0, workers=0, **given) as bridge,
         contextlib.AsyncExitStack() as stack,

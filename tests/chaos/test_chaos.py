@@ -21,3 +21,4 @@ async def test_nothing_accepted_is_lost_or_run_twice_whatever_fails(tmp_path: Pa
     assert ledger.book.faults
     assert ledger.calls
     assert ledger.events
+    assert ledger.book.approved_at
