@@ -47,6 +47,7 @@ class Sweeper:
         with self._runtime.signals.subscribed("due_calls", DUE) as woken:
             while True:
                 await self._take(self._sweep_in_turn)
+                await self._take(self._approve_in_turn)
                 await self._pause(woken)
 
     async def _pause(self, woken: Signal) -> None:
@@ -77,9 +78,6 @@ class Sweeper:
                 "deliver_reply", await runtime.stores.replies.sweep(LIMIT, DUE_AGAIN_S)
             )
             await self._wake_deliveries()
-        if _now() >= self._approves_at:
-            self._approves_at = _now() + APPROVE_S
-            await runtime.approvals.look_after(LIMIT, DUE_AGAIN_S)
         if _now() >= self._gathers_at:
             more = await runtime.stores.operators.gather_calls()
             await self._wake("run_bulk", await runtime.bulks.due(LIMIT, DUE_AGAIN_S))
@@ -91,6 +89,11 @@ class Sweeper:
                 await self._hand_on(dead_process)
         if _now() >= self._minute_ends_at:
             self._minute_ends_at = _now() + await runtime.stores.minutes.keep()
+
+    async def _approve_in_turn(self) -> None:
+        if self._is_our_turn and _now() >= self._approves_at:
+            self._approves_at = _now() + APPROVE_S
+            await self._runtime.approvals.look_after(LIMIT, DUE_AGAIN_S)
 
     async def _wake_calls(self) -> None:
         await self._wake("run_call", await self._runtime.stores.runs.sweep(LIMIT, DUE_AGAIN_S))

@@ -57,6 +57,9 @@ class ApprovalRequests:
                 return
             case EventStatus.QUEUED | EventStatus.LEASED | "delayed":
                 return
+            case EventStatus.ANSWERED if answer.leased_by == call.principal.name:
+                # A step of an earlier version has taken it.
+                await self._lapse(call.call_id, f"nobody approved it but {answer.leased_by}")
             case EventStatus.ANSWERED:
                 await self._decide(call.call_id, approval, answer)
             case EventStatus.EXPIRED:

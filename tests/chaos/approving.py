@@ -11,7 +11,7 @@ import httpx2
 from tests.chaos.asking import Client
 from tests.chaos.book import Book
 
-OPERATOR_TOKEN = "the-operators-token-of-the-chaos"  # noqa: S105 - of the tests
+OPERATOR_TOKEN = "the-operators-token-of-the-chaos"
 LOOK_S = 0.3
 REFUSED_SHARE = 0.2
 REASON = "chance would have it so"

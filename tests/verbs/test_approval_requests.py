@@ -120,6 +120,21 @@ async def test_who_has_made_the_call_cannot_answer(web: Runtime, worker: Runtime
     assert (await status_of(web, event.event_id))[0] is EventStatus.ANSWERED
 
 
+async def test_an_answer_of_who_has_made_the_call_that_was_taken_all_the_same_ends_it(
+    web: Runtime, worker: Runtime
+) -> None:
+    """As by a web process of a version that knows of no approvals."""
+    call, event = await asked(web, worker)
+    key = f"{{bridge}}:call:{call.call_id}"
+    held = await take(web, ALICE)
+    await web.redis.hset(key, "approval_event", "evt_other")
+    await web.mcp.events.reply(DESK, held, {"approved": True})
+    await web.redis.hset(key, "approval_event", event.event_id)
+    await look(worker)
+    assert (await read(web, call.call_id)).failure == "nobody approved it but alice"
+    assert (await attempt(worker, call)).asked == []
+
+
 async def test_it_is_no_question_that_whoever_waits_for_the_call_is_asked(
     web: Runtime, worker: Runtime
 ) -> None:
