@@ -75,8 +75,8 @@ class Storm:
     async def go_through(self, trouble: Awaitable[None]) -> None:
         """Have everyone work while there is trouble, and then until all is settled."""
         stop = asyncio.Event()
-        standing = (*self.takers, *self.approvers)
-        taking = [asyncio.create_task(each.run()) for each in standing]
+        taking = [asyncio.create_task(taker.run()) for taker in self.takers]
+        taking += [asyncio.create_task(approver.run()) for approver in self.approvers]
         working = [asyncio.create_task(caller.run(stop)) for caller in self.callers]
         working += [asyncio.create_task(sender.run(stop)) for sender in self.senders]
         await trouble

@@ -19,6 +19,29 @@ PROMISES = (
         },
     ),
     Promise(
+        "A call that must be approved is not sent before somebody has approved of its very "
+        "arguments, and never if they refuse or nobody does in time.",
+        {
+            "store/test_approvals.py": (
+                "test_nothing_that_leads_a_worker_to_it_begins_an_attempt",
+                "test_what_was_seen_otherwise_is_not_approved",
+                "test_a_call_is_decided_about_once",
+                "test_a_refused_call_has_failed_and_no_equal_one_joins_it",
+                "test_nobody_approves_once_its_time_is_over_and_then_it_ends",
+            ),
+            "verbs/test_approving.py": (
+                "test_a_call_waits_for_approval_where_its_workflow_says_so",
+                "test_a_call_that_is_run_again_must_be_approved_again",
+                "test_a_call_that_was_begun_where_nobody_had_to_approve_is_held_before_it_is_sent",
+            ),
+            "verbs/test_approval_requests.py": ("test_who_has_made_the_call_cannot_answer",),
+            "upgrade/test_approving.py": (
+                "test_an_earlier_worker_runs_no_call_that_waits_whatever_leads_it_there",
+            ),
+            "chaos/test_chaos.py": ("test_nothing_accepted_is_lost_or_run_twice_whatever_fails",),
+        },
+    ),
+    Promise(
         "Whoever waits gets a keepalive comment every `BRIDGE_KEEPALIVE_S`, on every wire.",
         {
             "doors/wires/test_sse.py": ("test_a_silent_stream_shows_that_it_lives",),
