@@ -131,7 +131,7 @@ class Ledger:
         """Report whether a failure is one that the promises allow."""
         if call.was_interrupted or (call.was_broken_off and self.has_n8n_failed):
             return call.tool in ONCE
-        if call.failure.endswith(f"refused by operator: {REASON}"):
+        if f"refused by operator: {REASON}" in call.failure:
             return call.tool == GATED and call.label in self.book.refused_at
         return "timed out" in call.failure and not self.called_back(call)
 
