@@ -191,9 +191,10 @@ def _reading(file: str) -> Iterator[BinaryIO]:
         if file != STREAM:
             source = stack.enter_context(Path(file).open("rb"))
         if not source.seekable():
-            kept = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
-            shutil.copyfileobj(source, kept)
-            kept.seek(0)
+            with _named_errors(f"{file}, which is kept in {tempfile.gettempdir()} meanwhile"):
+                kept = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+                shutil.copyfileobj(source, kept)
+                kept.seek(0)
             source = kept
         yield source
 

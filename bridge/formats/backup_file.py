@@ -9,7 +9,9 @@ come back as they were, whatever they are.
 import contextlib
 import gzip
 import hashlib
+import itertools
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +35,12 @@ _WRONG = (
 
 LINE_BYTES_MAX = 1 << 29
 """No record is longer: a body has 16 MiB as sent, and each byte at most six characters here."""
+
+BETWEEN_BYTES_MAX = 1 << 20
+"""So much stands at most between the texts of a line: each bracket there takes a hundred bytes."""
+
+# One that does not end reaches to the end: to look for others within would take for ever.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 
 WHOLE_MAX = 1 << 53
 """Whole numbers are below: Redis's scores and Lua's numbers are floats."""
@@ -137,7 +145,7 @@ class BackupWriter:
 
     def _write(self, value: object) -> None:
         line = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-        if len(line) > LINE_BYTES_MAX:
+        if not _is_readable(line):
             raise BackupError(f"{line[:100].decode(errors='replace')}… is too long for a backup")
         self._digest.update(line)
         self._zipped.write(line)
@@ -192,6 +200,8 @@ class BackupReader:
         line = self._zipped.readline(LINE_BYTES_MAX)
         if not line.endswith(b"\n"):
             raise EOFError
+        if not _is_readable(line):
+            raise ValueError
         self._digest.update(line)
         return line
 
@@ -205,6 +215,15 @@ def _naming_faults(fault: str) -> Iterator[None]:
         raise BackupError("it is cut short: what made it or copied it did not end") from None
     except _WRONG:
         raise BackupError(fault) from None
+
+
+def _is_readable(line: bytes) -> bool:
+    """Report whether a line takes no more memory to be read than a few times what it has."""
+    between_bytes = len(line)
+    if BETWEEN_BYTES_MAX < between_bytes <= LINE_BYTES_MAX:
+        for text in itertools.islice(_TEXT.finditer(line), BETWEEN_BYTES_MAX):
+            between_bytes -= text.end() - text.start()
+    return len(line) <= LINE_BYTES_MAX and between_bytes <= BETWEEN_BYTES_MAX
 
 
 def _texts(value: list[bytes]) -> list[str]:

@@ -113,11 +113,12 @@ class Restore:
             await self._demand_room(replaces=replaces)
             try:
                 await self._write_beside()
+                layout = await self.store.hold()
             except BaseException:
                 with contextlib.suppress(StoreUnavailableError), naming_faults():
                     await self.store.clear()
                 raise
-            await self._replace()
+            await self._replace(layout)
         return self.store.counts
 
     async def _demand_room(self, *, replaces: bool) -> None:
@@ -168,8 +169,7 @@ class Restore:
         self.file.seek(0)
         return _parts(BackupReader(self.file, NEWEST).records())
 
-    async def _replace(self) -> None:
-        layout = await self.store.hold()
+    async def _replace(self, layout: str | None) -> None:
         try:
             await self._demand_nobody()
         except BaseException:

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from bridge.formats import backup_file
 from bridge.formats.backup_file import (
     BackupError,
     BackupReader,
@@ -93,6 +94,28 @@ def test_what_is_no_backup_is_refused_as_such() -> None:
 def test_what_is_nested_too_deeply_to_be_read_is_no_backup() -> None:
     with pytest.raises(BackupError, match="no backup"):
         read(gzip.compress(b"[" * 200_000 + b"\n"))
+
+
+def test_a_line_of_too_many_parts_is_refused_and_none_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = written()
+    monkeypatch.setattr(backup_file, "BETWEEN_BYTES_MAX", 50)
+    with pytest.raises(BackupError, match="no backup"):
+        read(content)
+    with pytest.raises(BackupError, match="is too long for a backup"):
+        written()
+
+
+def test_a_long_text_is_one_part() -> None:
+    text = b'\\"' * 1_000_000
+    long = [KeptRecord("string", (KeptKey("string:1", "string", 0, [text]),), {})]
+    file = io.BytesIO()
+    writer = BackupWriter(file, HEADING)
+    writer.add(long[0])
+    writer.end(42, was_running=False)
+    file.seek(0)
+    assert list(BackupReader(file, newest_layout=1).records()) == long
 
 
 def test_an_empty_file_is_refused() -> None:
