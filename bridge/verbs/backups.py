@@ -1,5 +1,6 @@
 """The verbs of backups: write all records into a file, and put them into a store again."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -176,7 +177,14 @@ class Restore:
             await self.store.let_go(layout)
             await self.store.clear()
             raise
-        await self.store.replace()
+        try:
+            with naming_faults():
+                await self.store.replace()
+        except (StoreUnavailableError, asyncio.CancelledError) as error:
+            raise ConflictError(
+                f"broken off as the records changed places ({str(error) or 'it was ended'}): run "
+                "`n8n-bridge restore` again, for no process starts before that"
+            ) from error
 
 
 def _parts(records: Iterable[KeptRecord]) -> Iterator[list[KeptRecord]]:
