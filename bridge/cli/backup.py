@@ -41,13 +41,20 @@ def backup(environ: Environ, file: str) -> None:
     keep it as you keep Redis.
     """
 
-    async def work(connected: Connected) -> Counter[str]:
+    async def work(connected: Connected) -> tuple[Counter[str], set[str]]:
+        store = BackupStore(connected.steps, connected.client)
         with _writing(file) as sink:
-            return await back_up(BackupStore(connected.steps, connected.client), sink)
+            return await back_up(store, sink), store.unknown
 
-    counts = _on_store(environ, work)
+    counts, unknown = _on_store(environ, work)
     audit(OPERATOR, "backup", file, "done")
     click.echo(f"backed up: {_told(counts)}", err=file == STREAM)
+    if unknown:
+        click.echo(
+            f"left out, for this version does not know them: {', '.join(sorted(unknown))}; where "
+            "a later version wrote them, make the backup with that",
+            err=True,
+        )
 
 
 @click.command()

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.utils import str_if_bytes
 
 from bridge.formats.backup_file import KeptKey, KeptRecord
-from bridge.store.backup_families import ALONE, family_of, kind_of
+from bridge.store.backup_families import ALONE, family_of, kind_of, unknown_part
 from bridge.store.keys import PREFIX
 from bridge.store.restoring import naming_faults
 from bridge.store.round_trips import OneConnection
@@ -78,6 +78,8 @@ class BackupStore:
     def __init__(self, steps: Steps, redis: Redis) -> None:
         self._steps = steps
         self._redis = redis
+        self.unknown = set[str]()
+        """How the keys begin that were left out, for this version does not know them."""
 
     async def standing(self) -> StandingRow:
         """Read what the bridge is, and how many of its processes live."""
@@ -92,6 +94,8 @@ class BackupStore:
         async for keys in self._keys():
             names = defaultdict[str, list[str]](list)
             for key in keys:
+                if unknown := unknown_part(key):
+                    self.unknown.add(unknown)
                 if kind := kind_of(key):
                     names[kind].append(key if kind == ALONE else key.rpartition(":")[2])
             for kind, wanted in names.items():

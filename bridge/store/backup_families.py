@@ -125,6 +125,16 @@ LEFT = {
 _BY_SHAPE = {(key.pattern.split(":")[0], key.pattern.count(":")): key for key in KEYS}
 
 
+_FIRST_PARTS = {key.pattern.split(":")[0] for key in KEYS} | {"restored"}
+"""How keys of ours begin, and those that a restore that was killed has left."""
+
+
+def unknown_part(key: str) -> str | None:
+    """Return how a key begins that this version does not know; None for one of ours."""
+    first = key.removeprefix(PREFIX).partition(":")[0]
+    return None if first in _FIRST_PARTS else first
+
+
 def family_of(name: str) -> Key | None:
     """Find the family of a key by its name behind the prefix; None for one that has none."""
     return _BY_SHAPE.get((name.partition(":")[0], name.count(":")))

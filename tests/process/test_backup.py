@@ -133,6 +133,19 @@ async def test_a_backup_is_for_its_owner_alone_and_leaves_a_line_in_the_audit(
         assert f'"what": "{command[0]}"' in said
 
 
+async def test_what_a_later_version_wrote_is_not_left_out_without_a_word(
+    redis_url: str, file: str
+) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        assert "left out" not in (await run("backup", file, environ=environ(redis_url)))[1]
+        await redis.set(f"{PREFIX}dream:1", "")
+        try:
+            status, said = await run("backup", file, environ=environ(redis_url))
+        finally:
+            await redis.delete(f"{PREFIX}dream:1")
+    assert (status, "does not know them: dream;" in said) == (0, True)
+
+
 async def test_a_redis_that_holds_a_bridge_is_left_unless_it_is_to_be_replaced(
     redis_url: str, file: str
 ) -> None:
