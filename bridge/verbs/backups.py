@@ -182,8 +182,8 @@ class Restore:
                 await self.store.replace()
         except (StoreUnavailableError, asyncio.CancelledError) as error:
             raise ConflictError(
-                f"broken off as the records changed places ({str(error) or 'it was ended'}): run "
-                "`n8n-bridge restore` again, for no process starts before that"
+                f"broken off as the records changed places ({str(error) or 'it was ended'}): "
+                "restore again with --replace before you start a bridge"
             ) from error
 
 

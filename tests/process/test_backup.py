@@ -218,7 +218,7 @@ async def test_what_redis_does_not_put_in_its_place_is_named_and_restored_by_the
             command = ("restore", "--replace", file)
             status, said = await run(*command, environ=environ(address))
             assert (status, "permission" in said.lower()) == (1, True), said
-            assert "run `n8n-bridge restore` again" in said
+            assert "restore again with --replace" in said
         finally:
             await redis.acl_deluser("restorer")
         assert (await run("restore", file, environ=environ(redis_url)))[0] == 0
