@@ -95,6 +95,7 @@ LEFT = {
     "arrivals": MOMENT,
     "coalesce": MOMENT,
     "merged": MOMENT,
+    "watchers": MOMENT,
     "proofs": MOMENT,
     "sends": MOMENT,
     "breakers": "how n8n was then is found out anew",
