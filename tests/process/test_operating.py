@@ -278,7 +278,7 @@ async def test_tail_follows_what_is_new_until_ctrl_c(
     ):
         for _ in range(2):
             new = await new_one(web)
-            await wait_until(partial(tail.has_said, new), f"{new} is shown")
+            await wait_until(partial(tail.has_said, new), f"{new} is shown", 60)
         tail.process.send_signal(signal.SIGINT)
         assert await tail.ended() == 0
     assert tail.output.count(f"{kind[:-1]}_id") == 1
@@ -308,7 +308,7 @@ async def test_tail_follows_what_has_a_text_or_is_of_a_principal(
                 call = await web.calls.create(new_call(BOB))
                 await web.calls.create(new_call(ALICE))
                 new = wanted.event_id if shown == "wanted" else call.call_id
-                await wait_until(partial(tail.has_said, new), f"{new} is shown")
+                await wait_until(partial(tail.has_said, new), f"{new} is shown", 60)
             tail.process.send_signal(signal.SIGINT)
             assert await tail.ended() == 0
     rows = [json.loads(line) for line in tail.output.splitlines()]
