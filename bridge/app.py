@@ -34,6 +34,7 @@ from bridge.web import (
     approvals,
     bulks,
     callbacks,
+    caller_keys,
     events,
     health,
     hooks,
@@ -110,6 +111,7 @@ ROUTES = (
     Route("/bulk/{bulk_id}/confirm", bulks.confirm_bulk, methods=["POST"]),
     Route("/bulk/{bulk_id}/stop", bulks.stop_bulk, methods=["POST"]),
     Route("/openapi.json", openapi.show_openapi),
+    Route("/.well-known/jwks.json", caller_keys.show_keys),
     Route("/.well-known/oauth-protected-resource/{wire}/{server}", metadata.show_resource),
     Route("/.well-known/oauth-authorization-server", metadata.show_authorization_server),
     # Where clients look for an issuer with a path, of all that they try behind that path.

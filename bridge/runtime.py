@@ -20,6 +20,7 @@ from bridge.net.receivers import Receivers
 from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.breakers import Breakers
+from bridge.store.caller_keys import CallerKeyStore
 from bridge.store.event_feed import PushStore
 from bridge.store.grants import GrantStore
 from bridge.store.identity import IdentityStore
@@ -36,6 +37,7 @@ from bridge.store.tokens import TokenStore
 from bridge.verbs.acks import Acks
 from bridge.verbs.approval_requests import ApprovalRequests
 from bridge.verbs.bulks import Bulks
+from bridge.verbs.caller_keys import CallerKeys
 from bridge.verbs.calls import Callbacks, Calls
 from bridge.verbs.elicitations import Elicitations
 from bridge.verbs.events import Events, Questions
@@ -76,6 +78,7 @@ class WebRuntime:
     events: Events
     direct_replies: DirectReplies
     callbacks: Callbacks
+    callers: CallerKeys
     operators: Operators
     records: Records
     running_again: RunningAgain
@@ -116,6 +119,7 @@ class WorkerRuntime:
     schemas: SchemaCache
     events: Events
     callbacks: Callbacks
+    callers: CallerKeys
     elicitations: Elicitations
     runs: Runs
     replies: Replies
@@ -176,6 +180,7 @@ async def open_runtime(
             runtime.losses.watching(),
             _on_record(runtime),
             runtime.mcp.takers.running(),
+            runtime.workers.callers.hearing(signals),
             runtime.workers.runs.running(),
         ):
             yield runtime
@@ -218,6 +223,7 @@ def _wire(
         Stores.of(steps, signals, process, limits_of(settings)),
         Queue(connections.client),
         SchemaCache(steps.patience_s),
+        CallerKeys(CallerKeyStore(steps), settings.base_url),
         ReplyAddresses.of(settings),
         Receivers(PublicHttp(), frozenset(settings.event_webhook_origins)),
         StoreLosses(IdentityStore(steps), settings.data_dir, settings.redis_url or ""),
@@ -252,6 +258,7 @@ class _Parts:
     stores: Stores
     queue: Queue
     schemas: SchemaCache
+    callers: CallerKeys
     addresses: ReplyAddresses
     receivers: Receivers
     losses: StoreLosses
@@ -286,6 +293,7 @@ class _Parts:
             events=events,
             direct_replies=DirectReplies(direct, self.signals, self.queue),
             callbacks=Callbacks(self.stores.calls, self.schemas, self.servers),
+            callers=self.callers,
             operators=operating.operators,
             records=operating.records,
             running_again=operating.running_again,
@@ -338,6 +346,7 @@ class _Parts:
             schemas=self.schemas,
             events=events,
             callbacks=Callbacks(self.stores.calls, self.schemas, self.servers),
+            callers=self.callers,
             elicitations=Elicitations(self.servers, self.intake(), events, self.signals),
             runs=Runs(self.stores.runs, self.signals, self.schemas, self.servers),
             replies=replies,

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,10 +239,17 @@ class Bridge:
 
 @contextlib.asynccontextmanager
 async def running_bridge(
-    folder: Path, *, webs: int = 1, workers: int = 1, **settings: str
+    folder: Path,
+    changes: Mapping[str, Any] = types.MappingProxyType({}),
+    /,
+    *,
+    webs: int = 1,
+    workers: int = 1,
+    **settings: str,
 ) -> AsyncIterator[Bridge]:
     """Run a bridge with these `BRIDGE_*` settings, and end all of it in the end.
 
+    `changes` are the keys of its server file that are otherwise than `server_file` has them.
     When the block raises, what its processes logged last is added to the error.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -251,7 +259,7 @@ async def running_bridge(
         http = await stack.enter_async_context(
             httpx2.AsyncClient(timeout=60, trust_env=False, limits=UNLIMITED)
         )
-        environ = environment(folder, valkey.url, n8n_url) | settings
+        environ = environment(folder, valkey.url, n8n_url, changes) | settings
         bridge = Bridge(n8n, n8n_url, http, folder, environ)
         bridge.valkey = valkey
         stack.push_async_callback(end, bridge)
@@ -274,11 +282,16 @@ async def end(bridge: Bridge) -> None:
     await asyncio.gather(*(child.ended() for child in children))
 
 
-def environment(folder: Path, redis_url: str, n8n_url: str) -> dict[str, str]:
+def environment(
+    folder: Path,
+    redis_url: str,
+    n8n_url: str,
+    changes: Mapping[str, Any] = types.MappingProxyType({}),
+) -> dict[str, str]:
     """Return the environment of every process, with the server file that it names written."""
     servers = folder / "servers"
     servers.mkdir()
-    (servers / f"{SERVER}.json").write_text(json.dumps(server_file(n8n_url)))
+    (servers / f"{SERVER}.json").write_text(json.dumps({**server_file(n8n_url), **changes}))
     inherited = {name: value for name, value in os.environ.items() if "BRIDGE_" not in name}
     return {
         **inherited,

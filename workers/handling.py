@@ -12,6 +12,7 @@ from bridge.handler_processes.requests import HandlerRequest
 from bridge.models import Json
 from bridge.n8n.outcomes import RunOutcome
 from bridge.runtime import WorkerRuntime
+from bridge.verbs.caller_keys import asker
 from bridge.verbs.elicitations import Elicitation
 from bridge.verbs.runs import RunAttempt
 
@@ -37,7 +38,9 @@ class AmidCall:
             RejectedError: there is no such hook, it takes no such payload, or nobody has answered.
         """
         sending = self.sending
-        asked = Elicitation(sending.server, hook, payload, sending.call_id, next(self.numbers))
+        asked = Elicitation(
+            sending.principal.server, hook, payload, sending.call_id, next(self.numbers)
+        )
         return await self.runtime.elicitations.ask(asked)
 
 
@@ -46,12 +49,13 @@ async def handled(
 ) -> RunOutcome | None:
     """Make one attempt to run a handler; None where it may not be started."""
     asked = HandlerRequest(
-        server=sending.server,
+        server=sending.principal.server,
         workflow=sending.workflow,
         call_id=sending.call_id,
         attempt=sending.number,
         timeout_s=sending.timeout_s,
         mark_sent=sending.mark_sent,
         amid=AmidCall(runtime, sending, itertools.count(1)),
+        caller=asker(sending.principal, sending.asker) if sending.workflow.caller else None,
     )
     return await handlers.run(asked, encode(sending.arguments))

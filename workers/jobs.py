@@ -13,6 +13,7 @@ from bridge.n8n.outcomes import ExecutionOutcome, ResumeOutcome, RunOutcome
 from bridge.n8n.reply_address import ReplyAddress
 from bridge.n8n.scrub import scrub_outcome, secrets_sent
 from bridge.runtime import WorkerRuntime
+from bridge.verbs.caller_keys import Told, asker
 from bridge.verbs.calls import target_of
 from bridge.verbs.runs import RunAttempt
 from workers.handling import handled
@@ -62,7 +63,7 @@ async def run_call(
         if sending.workflow.kind == "python":
             return await handled(runtime, handlers, sending)
         own, spare = (spare, None) if sending.workflow is expected else (None, spare)
-        asked, workflow = _asked(runtime, sending), sending.workflow
+        asked, workflow = await _asked(runtime, sending), sending.workflow
         callback_url = asked.callback_url
         running = n8n.run_workflow(asked, sending.timeout_s, sending.mark_sent, own)
         del sending, asked  # their arguments are not kept until n8n answers
@@ -72,6 +73,8 @@ async def run_call(
     is_ready = spare is not None or (expected is not None and expected.annotations.idempotent)
     look = partial(_look, runtime, n8n)
     try:
+        if expected and expected.caller and expected.kind is None:
+            await runtime.callers.demand_keys()
         await runtime.runs.run(CallId(call_id), send, look, sends_at_once=is_ready)
     finally:
         if spare:
@@ -115,14 +118,17 @@ async def run_bulk(runtime: WorkerRuntime, bulk_id: str) -> None:
         await runtime.queue.wake("run_bulk", bulk_id)
 
 
-def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
-    """Return what n8n is told, with the address to report to for workflows that do."""
-    workflow, callback_url, settings = sending.workflow, None, runtime.settings
+async def _asked(runtime: WorkerRuntime, sending: RunAttempt) -> WorkflowRequest:
+    """Return what n8n is told: where to report to, and who asks, for workflows that want it."""
+    workflow, callback_url, caller = sending.workflow, None, None
     if workflow.result == "callback" or workflow.progress:
-        base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        base = runtime.settings.base_url
         callback_url = f"{base}/callbacks/{sending.call_id}?token={sending.secret}"
+    if workflow.caller:
+        told = Told(sending.call_id, workflow.name, workflow.url)
+        caller = await runtime.callers.token(asker(sending.principal, sending.asker), told)
     return WorkflowRequest(
-        workflow, sending.arguments, sending.call_id, sending.traceparent, callback_url
+        workflow, sending.arguments, sending.call_id, sending.traceparent, callback_url, caller
     )
 
 

@@ -19,7 +19,6 @@ from bridge.log import OPERATOR, audit
 from bridge.models import instant
 from bridge.store.alerts import AlertState, ReceiverRow
 from bridge.verbs.alert_trials import TriedReceiver, send_test
-from bridge.verbs.alerts import address_of
 
 Environ = Mapping[str, str]
 
@@ -68,7 +67,7 @@ def test(environ: Environ, rule: str | None, as_json: bool) -> None:
     """Send a test to the receivers of a rule, or to all there are."""
     known, settings = _read(environ)
     at_ms = round(time.time() * 1000)
-    tried = asyncio.run(send_test(known, rule, at_ms, address_of(settings)))
+    tried = asyncio.run(send_test(known, rule, at_ms, settings.base_url))
     for each in tried:
         audit(OPERATOR, "alerts test", each.receiver, "refused" if each.failure else "done")
     print_rows([_tried_row(each) for each in tried], "receiver outcome failure", as_json=as_json)

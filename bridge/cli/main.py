@@ -325,6 +325,14 @@ def _tokens() -> click.Command:
     return tokens
 
 
+@commands.later("keys")
+def _keys() -> click.Command:
+    """List and rotate the keys by which workflows are told who asks."""
+    from bridge.cli.keys import keys
+
+    return keys
+
+
 @commands.later("alerts")
 def _alerts() -> click.Command:
     """See what fires, and try the receivers of alerts."""

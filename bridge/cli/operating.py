@@ -23,6 +23,7 @@ from bridge.queue import Queue
 from bridge.schemas.checks import SchemaCache
 from bridge.store.alerts import AlertStore
 from bridge.store.breakers import Breakers
+from bridge.store.caller_keys import CallerKeyStore
 from bridge.store.pool import connected_to
 from bridge.store.replies import ReplyStore
 from bridge.store.safety import demand_safety
@@ -30,6 +31,7 @@ from bridge.store.steps import Steps
 from bridge.store.tokens import TokenStore
 from bridge.verbs.alerts import FiringAlerts
 from bridge.verbs.bulks import Bulks
+from bridge.verbs.caller_keys import CallerKeys
 from bridge.verbs.operating import OperatorVerbs
 from bridge.verbs.operators import Operators
 from bridge.verbs.records import Records
@@ -52,6 +54,7 @@ class Operation:
     running_again: RunningAgain
     bulks: Bulks
     tokens: Tokens
+    callers: CallerKeys
     alerts: FiringAlerts
     settings: Settings
     servers: Mapping[str, Server]
@@ -160,6 +163,7 @@ def _operation(connected: Connected) -> Operation:
         verbs.running_again,
         verbs.bulks,
         Tokens(TokenStore(steps), settings),
+        CallerKeys(CallerKeyStore(steps), settings.base_url),
         FiringAlerts(AlertStore(steps, process)),
         settings,
         servers,

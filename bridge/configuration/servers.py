@@ -1,7 +1,6 @@
 """Servers, their hooks and their workflows, as server files describe them."""
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -53,7 +52,6 @@ from bridge.configuration.server_options import (
     sets_header,
 )
 from bridge.errors import Fault
-from bridge.formats.embedded_files import declares_files
 from bridge.formats.pointers import pointer_to
 
 __all__ = [
@@ -220,22 +218,18 @@ class Workflow(Entry):
         "`elicitation`: the user of Claude's client, where it takes tasks. `hook`: whoever answers "
         "the event, of anybody but who has made the call. Operators may always decide.",
     )
+    caller: bool | None = Field(
+        None,
+        description="Tell it who asks: its requests carry `Bridge-Caller`, a signed token with the "
+        "principal's name; a handler in Python has the same in `ctx.caller`. As the server says, "
+        "where it says nothing itself.",
+    )
     per: Per | None = Field(
         None,
         description="How much of it each principal may have, such as `{principal: {rate: 10/m, "
         "concurrency: 2}}`. Calls beyond it stay `queued` and keep nobody else's from running; the "
         "time they wait does not count towards `timeout`.",
     )
-
-    @cached_property
-    def takes_files(self) -> bool:
-        """Report whether `input` declares texts in base64 that are files."""
-        return declares_files(self.input)
-
-    @cached_property
-    def gives_files(self) -> bool:
-        """Report whether `output` does."""
-        return declares_files(self.output)
 
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:
@@ -321,6 +315,11 @@ class Server(Entry):
         description="Leave null and n8n's envelope out of payloads and results; `hard`: all "
         "empty members too.",
     )
+    caller: bool = Field(
+        False,
+        description="Tell all workflows who asks, but those that say otherwise. It tells n8n the "
+        "names of your users.",
+    )
     python: PythonProcess | None = Field(
         None, description="The process that runs the workflows of `kind: python`."
     )
@@ -381,3 +380,14 @@ class Server(Entry):
     @classmethod
     def _name_by_key(cls, parts: dict[str, Any]) -> dict[str, Any]:
         return {name: part.model_copy(update={"name": name}) for name, part in parts.items()}
+
+    @field_validator("workflows")
+    @classmethod
+    def _fall_back_on_server(
+        cls, workflows: dict[str, Workflow], info: ValidationInfo
+    ) -> dict[str, Workflow]:
+        told = {"caller": info.data.get("caller", False)}
+        return {
+            name: each.model_copy(update=told) if each.caller is None else each
+            for name, each in workflows.items()
+        }

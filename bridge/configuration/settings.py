@@ -268,6 +268,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         False, description="`1` to start even on a Redis that may lose what it was given"
     )
 
+    @property
+    def base_url(self) -> str:
+        """Return the address that n8n and receivers know the bridge by, without a slash behind."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], known_names: Container[str] = ()) -> Self:
         """Read the settings from the environment; an empty variable counts as not set.

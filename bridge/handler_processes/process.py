@@ -156,6 +156,7 @@ class HandlerProcess:
             "handler": asked.workflow.handler,
             "call_id": asked.call_id,
             "attempt": asked.attempt,
+            "caller": asked.caller,
         }
         self._channel.write(head, arguments)
         try:

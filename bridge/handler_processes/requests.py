@@ -1,6 +1,6 @@
 """What a worker asks of a process of handlers, and what such a process asks amid a run."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class HandlerRequest:
     """One attempt to run a workflow in Python, within `timeout_s`.
 
     `mark_sent` puts on record that the handler is about to start; where it returns False, it may
-    not.
+    not. `caller` is what it is told of who asks, None for nothing.
     """
 
     server: str
@@ -37,3 +37,4 @@ class HandlerRequest:
     timeout_s: float
     mark_sent: Callable[[], Awaitable[bool]]
     amid: Amid
+    caller: Mapping[str, Json] | None = None

@@ -1,7 +1,9 @@
 """What a handler has of the call that it runs, and the failure that it may raise."""
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 MESSAGE_CHARS_MAX = 1000
 PROGRESS_EVERY_S = 0.25
@@ -22,12 +24,42 @@ class Link(Protocol):
         """Ask on a hook, and return the value of the reply."""
 
 
-class HandlerContext:
-    """One call of a workflow, as its handler sees it; `attempt` counts from 1."""
+@dataclass(frozen=True)
+class HandlerCaller:
+    """Who asks: the principal `name` of a `server`, and its `subject` at an outside issuer.
 
-    def __init__(self, call_id: str, attempt: int, link: Link) -> None:
+    `client` is what the client calls itself, which nothing proves. `operator` has run the call
+    again in the place of the principal. What there is not is empty.
+    """
+
+    server: str
+    name: str
+    subject: str = ""
+    client: str = ""
+    operator: str = ""
+
+    @classmethod
+    def told(cls, claims: Mapping[str, Any] | None) -> Self | None:
+        """Read what the bridge tells of who asks; None where it tells nothing."""
+        if claims is None:
+            return None
+        operator = claims.get("act", {}).get("sub", "")
+        more = {"subject": claims.get("sub", ""), "client": claims.get("client", "")}
+        return cls(claims["server"], claims["name"], **more, operator=operator)
+
+
+class HandlerContext:
+    """One call of a workflow, as its handler sees it; `attempt` counts from 1.
+
+    `caller` is who asks, where the server file has the workflow told.
+    """
+
+    def __init__(
+        self, call_id: str, attempt: int, link: Link, caller: HandlerCaller | None = None
+    ) -> None:
         self.call_id = call_id
         self.attempt = attempt
+        self.caller = caller
         self._link = link
         self._newest: tuple[float, str] | None = None
         self._reporting: asyncio.Task[None] | None = None

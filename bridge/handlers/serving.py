@@ -3,7 +3,8 @@
 Each call is a task of its own. The first message says what is served; it is answered by `ready`, or
 by `fault`, a sentence, and the end. Then come from the worker
 
-- `call` with the number of a run, its `handler`, `call_id`, `attempt`, and the arguments as body;
+- `call` with the number of a run, its `handler`, `call_id`, `attempt`, `caller`, and the arguments
+  as body;
 - `cancel` with the number of a run;
 - `reply` with the number of a question: its value as body, or a `failure`;
 - `ping`, which is answered by `pong`;
@@ -32,7 +33,7 @@ from typing import Any
 import pydantic_core
 
 from bridge.handlers.channel import HandlerChannel, Head
-from bridge.handlers.context import Failure, HandlerContext
+from bridge.handlers.context import Failure, HandlerCaller, HandlerContext
 from bridge.handlers.faults import HandlerError, demand_plain_async, words_of
 from bridge.handlers.loading import find_from, load
 from bridge.handlers.signature import NOT_ASYNC, ArgumentsError, Handler, ResultError
@@ -179,7 +180,8 @@ class ServedHandlers:
     async def _run(self, number: int, head: Head, body: bytes) -> None:
         ended: tuple[Head, bytes | None] = {}, None
         try:
-            context = HandlerContext(head["call_id"], head["attempt"], _Run(number, self))
+            caller = HandlerCaller.told(head.get("caller"))
+            context = HandlerContext(head["call_id"], head["attempt"], _Run(number, self), caller)
             ended = await _outcome(self._handlers[head["handler"]], body, context)
         except asyncio.CancelledError:
             ended = {"failure": "the handler was cancelled from within"}, None

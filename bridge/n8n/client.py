@@ -47,13 +47,17 @@ NO_ANSWER = (httpx2.InvalidURL, httpx2.RequestError, TimeoutError)
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRequest:
-    """What one attempt to run a workflow tells n8n; `callback_url` goes along only when given."""
+    """What one attempt to run a workflow tells n8n.
+
+    `callback_url`, and `caller`, which proves who asks, go along only when given.
+    """
 
     workflow: Workflow
     arguments: Mapping[str, Json]
     call_id: str
     traceparent: str
     callback_url: str | None = None
+    caller: str | None = None
 
 
 MarkSent = Callable[[], Awaitable[bool]]
@@ -294,6 +298,8 @@ def workflow_request(asked: WorkflowRequest) -> httpx2.Request:
     }
     if asked.callback_url is not None:
         headers["Bridge-Callback-Url"] = asked.callback_url
+    if asked.caller is not None:
+        headers["Bridge-Caller"] = asked.caller
     url = _parsed(workflow.url)
     if workflow.method in WITH_BODY:
         return _request(workflow.method, url, headers, encode(asked.arguments))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from bridge.auth.caller_tokens import BEGIN, TOKEN
 from bridge.configuration.servers import BasicAuth, BearerAuth, HeaderAuth, Workflow
 from bridge.formats.json_text import decode, encode
 from bridge.models import Json
@@ -29,19 +30,20 @@ JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def scrub_text(text: str, secrets: Iterable[str]) -> str:
-    """Replace every secret in a text."""
+    """Replace every secret in a text, and every token that tells who asks."""
     known = sorted(filter(None, secrets), key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, known)), MARK, text) if known else text
+    text = re.sub("|".join(map(re.escape, known)), MARK, text) if known else text
+    return TOKEN.sub(MARK, text) if BEGIN in text else text
 
 
 def scrub(value: Json, secrets: Iterable[str]) -> Json:
-    """Replace every secret in all strings of a JSON value, however deep, names of members included.
+    """Replace the same in all strings of a JSON value, however deep, names of members included.
 
     Works on the JSON text, for values may nest deeper than calls can.
     """
     known = tuple(filter(None, secrets))
     text = encode(value).decode()
-    if not any(json.dumps(secret)[1:-1] in text for secret in known):
+    if not any(json.dumps(secret)[1:-1] in text for secret in (*known, BEGIN)):
         return value
 
     def scrubbed(string: re.Match[str]) -> str:
@@ -56,6 +58,7 @@ def _scrub_file(file: ResultFile, secrets: Iterable[str]) -> ResultFile:
     content = file.content
     for secret in known:
         content = content.replace(secret.encode(), MARK.encode())
+    content = re.sub(TOKEN.pattern.encode(), MARK.encode(), content)
     return replace(file, content=content, name=scrub_text(file.name, known))
 
 

@@ -100,6 +100,7 @@ LEFT = {
     "sends": MOMENT,
     "breakers": "how n8n was then is found out anew",
     "fair_turns": "nobody waits for a place",
+    "caller_keys": "a backup lets nobody speak for others: a new key is made",
     "findings": "it is looked for anew",
     "findings_turn": MOMENT,
     "report": PROCESSES,

@@ -199,6 +199,14 @@ KEYS = (
     ),
     Key("oauth_key", "oauth_key", "string", "grants", False, "never: seals what clients carry"),
     Key("ended_login", "ended_login:{digest}", "string", "grants", True, "12 h after its logout"),
+    Key(
+        "caller_keys",
+        "caller_keys",
+        "hash",
+        "caller_keys",
+        False,
+        "never: the last; earlier ones end",
+    ),
     Key("oauth_answered", "oauth_answered", "zset", "grants", True, "20 minutes after the last"),
     Key(
         "oauth_code", "oauth_code:{digest}", "hash", "grants", True, "after a minute, used: an hour"

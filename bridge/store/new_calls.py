@@ -40,7 +40,8 @@ class NewCall:
     `promised` says that the caller may come back for it without waiting. At most `concurrency`
     calls of the workflow run at once, no more of them are sent in a time than `rate` allows, and
     one has ended `timeout_s` after its first attempt. `origin` is by which use of a tool it was
-    asked for, as `origin_of` says it. `share` is how much of the workflow one principal may have.
+    asked for, as `origin_of` says it. `share` is how much of the workflow one principal may have;
+    `asker` what else the workflow is told of who asks, as JSON, empty where it is told nothing.
     With `to_approve` it waits for that before it is run.
     """
 
@@ -63,6 +64,7 @@ class NewCall:
     origin: str = ""
     share: Share | None = None
     to_approve: NewApproval | None = None
+    asker: str = ""
 
     @property
     def server(self) -> str:
@@ -91,16 +93,14 @@ class NewCall:
 
     @property
     def more(self) -> list[str]:
-        """The fields that only some calls have, as names and values.
-
-        Those are what `shares.lua` reads, and what must be approved.
-        """
-        approval = ["approval", self.approval] if self.to_approve else []
-        if self.share is None:
-            return approval
-        rate = self.share.rate or Rate(0, 0)
-        limits = (self.share.concurrency or 0, rate.count, round(rate.window_s * 1000))
-        return ["share", " ".join(map(str, limits)), *approval]
+        """The fields that only some calls have, as names and values."""
+        more = ["asker", self.asker] if self.asker else []
+        more += ["approval", self.approval] if self.to_approve else []
+        if self.share is not None:
+            rate = self.share.rate or Rate(0, 0)
+            limits = (self.share.concurrency or 0, rate.count, round(rate.window_s * 1000))
+            more += ["share", " ".join(map(str, limits))]
+        return more
 
     @property
     def timeout_ms(self) -> int:

@@ -27,7 +27,8 @@ class Running:
     """A worker's right to run one call; `began_at` is its first attempt, on the loop's clock.
 
     `secret` is what proves a callback to be the call's own, `is_sent` says that it is on record as
-    sent under this very lease.
+    sent under this very lease. `asker` is what its workflow is told of who asks beside the
+    principal, as JSON, empty for nothing.
     """
 
     call: Call
@@ -35,6 +36,7 @@ class Running:
     began_at: float
     secret: str
     is_sent: bool
+    asker: str = ""
 
     @property
     def elapsed_s(self) -> float:
@@ -62,6 +64,7 @@ class RunRow(NamedTuple):
     is_sent: bool
     elapsed_ms: int
     secret: str
+    asker: str | None
     call: CallRow
 
 
@@ -186,14 +189,14 @@ class RunStore:
         workflow runs as often as it may stands in line too: the one that came first is due as soon
         as another ends. One whose workflow has a rate is given the next moment that is free, keeps
         it, and is due then. One whose principal has all of its share stands in a line of its own.
-        One whose workflow is paused rests. With `sends` it is on record as
-        sent in the same step.
+        One whose workflow is paused rests. With `sends` it is on record as sent in the same step.
         """
         await self._announced()
         while row := await self._leased(call_id, token, sends=sends):
             if not row.lacks:
                 began_at = asyncio.get_running_loop().time() - row.elapsed_ms / 1000
-                return Running(row.call.call(), token, began_at, row.secret, row.is_sent)
+                known = (row.secret, row.is_sent, row.asker or "")
+                return Running(row.call.call(), token, began_at, *known)
             if not await self._may_have(row.lacks, call_id):
                 return None
         return None

@@ -34,7 +34,7 @@ from bridge.verbs.alert_rules import (
     windows_of,
 )
 from bridge.verbs.alert_sending import AlertSenders
-from bridge.verbs.alerts import address_of, heartbeat_of, said_of
+from bridge.verbs.alerts import heartbeat_of, said_of
 from bridge.verbs.charts import read_window
 from bridge.verbs.redis_away import RedisAwayAlerts
 
@@ -72,7 +72,7 @@ class AlertWatch:
         self._servers = servers
         self._current = current
         self._stores = stores
-        self._bridge = address_of(settings)
+        self._bridge = settings.base_url
         self._last_at = self._steady_since = float("-inf")
         self._is_steady = False
         self._n8n: dict[str, str] | None = None

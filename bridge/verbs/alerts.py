@@ -5,7 +5,6 @@ from typing import Any
 
 from bridge import __version__
 from bridge.configuration.alerts import AlertRule
-from bridge.configuration.settings import Settings
 from bridge.models import instant
 from bridge.store.alerts import AlertMessage, AlertState, AlertStore, ReceiverRow
 
@@ -27,11 +26,6 @@ class FiringAlerts:
     async def receivers(self, names: Iterable[str]) -> list[ReceiverRow]:
         """Return how these receivers stand."""
         return await self._store.receivers(names)
-
-
-def address_of(settings: Settings) -> str:
-    """Return where the bridge is, as its receivers know it."""
-    return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
 
 
 def said_of(rule: AlertRule, found: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from bridge.configuration.servers import Workflow
 from bridge.errors import ConflictError, NotFoundError, UnprovenError
 from bridge.formats.canonical import canonical
 from bridge.formats.cursors import order_after
-from bridge.formats.json_text import encode
+from bridge.formats.json_text import encode, spell
 from bridge.models import Call, CallId, CallStatus, Json, Principal, origin_of
 from bridge.n8n.outcomes import cut_words
 from bridge.n8n.scrub import scrub, scrub_text, secrets_sent
@@ -33,6 +33,7 @@ LOOK_AGAIN_S = 20.0
 REGISTERED_WITHIN_S = 10.0
 LIST_MAX = 100
 LEASE_CHECK_S = 30.0
+CLIENT_CHARS_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class Calls:
             secret=secrets.token_urlsafe(24),
             origin=asked.tool_use and origin_of(asked.tool_use, asked.client),
             to_approve=approval,
+            asker=spell({"client": asked.client[:CLIENT_CHARS_MAX]}) if workflow.caller else "",
         )
 
     async def read_file(self, call: Call, offset: int, size_bytes: int) -> tuple[bytes, int]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bridge.configuration.servers import Hook, Server, Workflow
 from bridge.errors import MalformedError, NotFoundError
-from bridge.formats.json_text import decode, encode, off_loop
+from bridge.formats.json_text import decode, encode, off_loop, spell
 from bridge.formats.payloads import Content
 from bridge.models import Body, Call, CallId, Event, EventId, Json, new_call_id
 from bridge.queue import Queue
@@ -76,7 +76,8 @@ class RunningAgain:
         server = earlier.principal.server
         new = _new_call(earlier, workflow, encode(given), ttl_s)
         approval = await to_approve(self._schemas, server, workflow, new.arguments)
-        new = replace(new, call_id=new_id or new.call_id, to_approve=approval)
+        asker = spell({"operator": by}) if workflow.caller else ""
+        new = replace(new, call_id=new_id or new.call_id, to_approve=approval, asker=asker)
         hint = target_of(server, workflow.name)
         waking = None if approval else self._queue.waking("run_call", new.call_id, hint)
         call = await self._store.call(earlier.call_id, by, new, waking)

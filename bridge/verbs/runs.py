@@ -6,7 +6,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from bridge.errors import InvalidError
 from bridge.formats.json_text import decode, encode
 from bridge.formats.trace_context import traceparent
 from bridge.meters import CALL_ATTEMPTS
-from bridge.models import CallId, CallStatus, Json, new_lease_token
+from bridge.models import CallId, CallStatus, Json, Principal, new_lease_token
 from bridge.n8n.outcomes import (
     Answered,
     AskAgain,
@@ -119,13 +119,14 @@ NO_JSON = (
 class RunAttempt:
     """One attempt to run a workflow; `timeout_s` is what is left of the call's time.
 
-    `server` is the name of the workflow's, `number` counts from 1. `secret` is what proves a
-    callback to be this call's. `mark_sent` puts on record that the first byte is about to leave, or
-    the handler to start; where it returns False, neither may.
+    `principal` is who asks, `asker` what else the workflow may be told of that. `number` counts
+    from 1. `secret` is what proves a callback to be this call's. `mark_sent` puts on record that
+    the first byte is about to leave, or the handler to start; where it returns False, neither may.
     """
 
     call_id: CallId
-    server: str
+    principal: Principal
+    asker: Mapping[str, Json]
     workflow: Workflow
     number: int
     arguments: dict[str, Json]
@@ -247,7 +248,8 @@ class Runs:
         call = running.call
         return RunAttempt(
             call_id=call.call_id,
-            server=call.principal.server,
+            principal=call.principal,
+            asker=decode(running.asker or "{}"),
             workflow=workflow,
             number=call.attempt,
             arguments=decode(call.arguments),

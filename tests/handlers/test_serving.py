@@ -49,9 +49,10 @@ class Worker:
         """Send a message."""
         self._channel.write(head, body)
 
-    def call(self, number: int, deed: str, **arguments: object) -> None:
+    def call(self, number: int, deed: str, caller: Head | None = None, **arguments: object) -> None:
         """Have a handler run."""
         head = {"call": number, "handler": "deeds:work", "call_id": "call_1", "attempt": 1}
+        head |= {"caller": caller}
         self.send(head, json.dumps({"deed": deed, **arguments}).encode())
 
     async def heard(self) -> tuple[Head, bytes]:
@@ -88,6 +89,23 @@ async def test_it_answers_calls_until_it_is_told_to_stop(
         assert await worker.heard() == ({"end": 1, "bytes": 7}, b'{"a":1}')
         assert await worker.serving == 0
     assert capsys.readouterr().out == "startup\nbegun call_1 sleep\nshutdown\n"
+
+
+async def test_a_handler_is_told_who_asks_where_the_bridge_says_it() -> None:
+    told = {"server": "desk", "name": "~ann", "sub": "ann", "act": {"sub": "eve"}}
+    async with worker_of() as worker:
+        assert await worker.heard() == ({"ready": True}, b"")
+        worker.call(1, "tell_caller", told)
+        worker.call(2, "tell_caller")
+        said = {
+            head["end"]: json.loads(body) for head, body in [await worker.heard() for _ in "12"]
+        }
+        worker.send({"stop": True})
+        assert await worker.serving == 0
+    assert said == {
+        1: {"server": "desk", "name": "~ann", "subject": "ann", "client": "", "operator": "eve"},
+        2: None,
+    }
 
 
 @pytest.mark.parametrize(

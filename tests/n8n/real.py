@@ -24,6 +24,7 @@ WRITTEN_ADDRESS = "http://127.0.0.1:8080"
 """Where the templates believe the bridge to be; whoever imports them puts the right address."""
 
 TOKEN, HOOK_TOKEN, TOOL_TOKEN = "of-claude", "of-the-hooks", "of-the-tools"
+ALICE_TOKEN = "of-alice"
 SECRET = "a secret of enough characters"
 CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "bridgeHookToken": (
@@ -32,6 +33,10 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "bridgeToolToken": ("httpHeaderAuth", {"name": "X-Bridge-Key", "value": TOOL_TOKEN}),
     "bridgeHookSecret": ("crypto", {"hmacSecret": SECRET}),
+    "bridgeCaller": (
+        "jwtAuth",
+        {"keyType": "pemKey", "publicKey": "={{ $json.pem }}", "algorithm": "ES256"},
+    ),
 }
 """What a user makes in n8n for the templates, under the ids that the templates give them."""
 
@@ -146,6 +151,7 @@ async def bridge_to(folder: Path, **changes: str) -> AsyncIterator[Bridge]:
         "BRIDGE_N8N_API_KEY": API_KEY,
         "BRIDGE_SERVERS": str(servers),
         "TEMPLATES_TOKEN": TOKEN,
+        "TEMPLATES_ALICE_TOKEN": ALICE_TOKEN,
         "TEMPLATES_HOOK_TOKEN": HOOK_TOKEN,
         "TEMPLATES_TOOL_TOKEN": TOOL_TOKEN,
         "TEMPLATES_SIGNING_SECRET": "whsec_" + base64.b64encode(SECRET.encode()).decode(),
@@ -155,8 +161,8 @@ async def bridge_to(folder: Path, **changes: str) -> AsyncIterator[Bridge]:
 
 
 @contextlib.asynccontextmanager
-async def at(bridge: Bridge) -> AsyncIterator[Client]:
+async def at(bridge: Bridge, token: str = TOKEN) -> AsyncIterator[Client]:
     """Connect Claude to the templates' server."""
     origin = bridge.webs[0].url
-    async with claude("templates", TOKEN, "2026-07-28", Spread([origin]), origin) as client:
+    async with claude("templates", token, "2026-07-28", Spread([origin]), origin) as client:
         yield client

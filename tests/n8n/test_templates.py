@@ -1,16 +1,27 @@
 """Every importable workflow, run in a real n8n: what its sticky note promises."""
 
 import asyncio
+import base64
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from mcp.client import Client
+from redis.asyncio import Redis
 
+from bridge.auth.caller_tokens import CallerKey
+from bridge.models import CallId, Principal
+from bridge.store.caller_keys import CallerKeyStore
+from bridge.store.steps import Steps
+from bridge.verbs.caller_keys import CallerKeys, Told, asker
 from tests.bridge_processes import Bridge
 from tests.claude import use
+from tests.commands import run
 from tests.journeys import end_of
-from tests.n8n.real import RealN8n, at, bridge_to
+from tests.n8n.real import ALICE_TOKEN, TOKEN, TOOL_TOKEN, URL, RealN8n, at, bridge_to
 
 pytestmark = pytest.mark.real_n8n
 
@@ -83,6 +94,67 @@ async def test_a_question_is_answered_by_claude(n8n: RealN8n, bridge: Bridge) ->
         assert taken["payload"] == {"question": "Which plan?"}
         await reply(client, taken, {"answer": "The Team plan."})
     assert (await asking).json() == {"answer": "The Team plan."}
+
+
+ALICE = {
+    "tokens: [env:TEMPLATES_TOKEN]": (
+        "tokens: [env:TEMPLATES_TOKEN, {name: alice, token: env:TEMPLATES_ALICE_TOKEN}]"
+    )
+}
+
+
+@pytest.mark.timeout(300)
+async def test_a_tool_branches_by_who_asks_and_refuses_who_proves_nothing(
+    n8n: RealN8n, tmp_path: Path
+) -> None:
+    async with bridge_to(tmp_path, **ALICE) as bridge:
+        await n8n.install("tool-that-knows-who-asks.json", bridge)
+        await n8n.post("bridge/tool-that-knows-who-asks", {})  # it is there from now on
+        for token, told in (
+            (TOKEN, {"hello": "TEMPLATES_TOKEN", "sees": "their own"}),
+            (ALICE_TOKEN, {"hello": "Alice", "sees": "everything"}),
+        ):
+            async with at(bridge, token) as client:
+                assert await result_of(client, "tool_that_knows_who_asks") == told
+        assert (await run("keys", "rotate", "--leaked", environ=bridge.environ))[0] == 0
+        async with at(bridge, ALICE_TOKEN) as client:
+            assert (await result_of(client, "tool_that_knows_who_asks"))["hello"] == "Alice"
+        path = "bridge/tool-that-knows-who-asks"
+        for wrong in await forged(bridge):
+            answer = await n8n.http.post(
+                f"/webhook/{path}", headers={"X-Bridge-Key": TOOL_TOKEN, **wrong}
+            )
+            assert (answer.status_code, "hello" in answer.text) == (403, False), wrong
+            assert answer.json()["message"].startswith("nobody has proved who asks: ")
+
+
+async def forged(bridge: Bridge) -> list[dict[str, str]]:
+    """Return headers that prove nothing: none, no token, and tokens that are not for this."""
+    async with Redis.from_url(bridge.environ["BRIDGE_REDIS_URL"]) as redis:
+        steps = Steps(redis, 5)
+        async with steps.running():
+            here = CallerKeys(CallerKeyStore(steps), bridge.webs[0].url)
+            elsewhere = CallerKeys(CallerKeyStore(steps), "https://another.example.com")
+            alice = asker(Principal("templates", "alice"), {})
+            told = Told(CallId("call_1"), "tool_that_knows_who_asks", URL)
+            right = await here.token(alice, told)
+            tokens = [
+                "",
+                "no token",
+                f"{right.rpartition('.')[0]}.",
+                right[:-8] + ("A" * 8),
+                f"{unsigned()}.{right.split('.')[1]}.",
+                CallerKey.made().sign(jwt.decode(right, options={"verify_signature": False})),
+                await elsewhere.token(alice, told),
+                await here.token(alice, replace(told, audience="https://n8n.example.com")),
+                await here.token(alice, replace(told, workflow="tool_that_answers")),
+            ]
+    return [{}, *({"Bridge-Caller": token} for token in tokens)]
+
+
+def unsigned() -> str:
+    head = json.dumps({"alg": "none", "typ": "JWT"}).encode()
+    return base64.urlsafe_b64encode(head).rstrip(b"=").decode()
 
 
 async def test_an_approval_is_given_in_time(n8n: RealN8n, bridge: Bridge) -> None:

@@ -18,7 +18,7 @@ from tests.store.records import WEB, desk
 ACTING = {
     *("events redrive", "calls cancel", "replies redrive", "tokens add", "tokens revoke"),
     *("events run-again", "events release", "events expire", "calls run-again"),
-    *("calls approve", "calls refuse", "pause", "resume"),
+    *("calls approve", "calls refuse", "pause", "resume", "keys rotate"),
 }
 TELLING = {
     f"{kind} {verb}"
@@ -29,6 +29,7 @@ TELLING = {
         "subscriptions": "ls",
         "bulk": "ls show",
         "tokens": "ls",
+        "keys": "ls",
         "alerts": "ls",
     }.items()
     for verb in verbs.split()
@@ -110,10 +111,13 @@ async def test_each_command_that_acts_leaves_one_line(redis_url: str, tmp_path: 
             ((*said, as_new),) = await lines(command, it)
             assert said == ["operator", command, it]
             assert as_new.startswith(it.partition("_")[0])
-        assert which.keys() | again.keys() | {"tokens add"} == ACTING
+        ((*said, key_id, outcome),) = await lines("keys rotate")
+        assert (said, outcome) == (["operator", "keys rotate"], "done")
+        assert key_id
+        assert which.keys() | again.keys() | {"tokens add", "keys rotate"} == ACTING
         for command, it in which.items():
             assert await lines(command, it) == [("operator", command, it, "done")]
-        for command in ("events ls", "calls ls", "replies ls", "tokens ls"):
+        for command in ("events ls", "calls ls", "replies ls", "tokens ls", "keys ls"):
             assert await lines(command) == []
 
 

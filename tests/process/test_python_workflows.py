@@ -208,6 +208,17 @@ async def test_a_reload_with_broken_code_changes_nothing(tmp_path: Path) -> None
         assert printed(worker) == ["startup"]
 
 
+async def test_a_handler_knows_who_asks_where_the_file_has_it_told(tmp_path: Path) -> None:
+    async with desk_bridge(tmp_path) as bridge, client_of(bridge) as client:
+        told = await use(client, "work", deed="tell_caller")
+        call_id = await start(client, "once", "tell_caller")
+        untold = await end_of(client, call_id)
+
+    assert (told["server"], told["name"], told["operator"]) == (SERVER, "local", "")
+    assert told["client"]
+    assert (untold["status"], untold.get("result")) == ("succeeded", None)
+
+
 async def test_the_same_call_again_joins_the_one_that_runs(tmp_path: Path) -> None:
     async with desk_bridge(tmp_path) as bridge, client_of(bridge) as client:
         both = await asyncio.gather(

@@ -99,6 +99,12 @@ WRONG = {
     HOOK + "    handshake: {meta: ''}\n": "5: hooks.h.handshake.meta must be neither empty",
     WORKFLOW + "    headers: {Host: a}\n": "5: workflows.w.headers.Host is set by the bridge",
     WORKFLOW + "    headers: {bridge-x: a}\n": "5: workflows.w.headers.bridge-x is set by the",
+    WORKFLOW
+    + "    headers: {Bridge-Caller: a}\n": "5: workflows.w.headers.Bridge-Caller is set by",
+    WORKFLOW + "    auth: {header: {name: BRIDGE-CALLER, value: a}}\n": (
+        "5: workflows.w.auth.header.name is set by HTTP itself or has a meaning to the bridge"
+    ),
+    WORKFLOW + "    caller: alice\n": "5: workflows.w.caller must be true or false",
     WORKFLOW + "    headers: {x-a: a, X-A: b}\n": "5: workflows.w.headers.X-A is given twice",
     WORKFLOW + "    headers: {X-A: ''}\n": "5: workflows.w.headers.X-A must be neither empty",
     WORKFLOW + "    auth: {bearer: x}\n    headers:\n      Authorization: y\n": (

@@ -56,8 +56,10 @@ def _sent_in_clear(document: Document, filled: Any, kind: str) -> Iterator[Findi
         if holds_a_secret(url):
             said = "holds a secret in clear: send it in `auth` or `headers`, as env:NAME"
             yield document.finding(SECRET_IN_CLEAR, (kind, name, "url"), said)
+    tells = mapping(filled).get("caller") is True
     for name, target in entries(filled, kind):
-        if _sends_a_secret(target) and _is_plain(text(target.get("url"))):
+        is_sent = _sends_a_secret(target) or target.get("caller", tells) is True
+        if is_sent and _is_plain(text(target.get("url"))):
             said = "is http:// and leads out of your network, with a secret: use https://"
             yield document.finding(ADDRESS_PLAIN, (kind, name, "url"), said)
 

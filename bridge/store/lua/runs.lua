@@ -23,7 +23,7 @@ runs.FIELDS = {
 -- What a worker is given of a call, beside what every step returns of one, and is decided by then.
 runs.LEASED = {
   'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
-  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share', 'approved_at',
+  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share', 'approved_at', 'asker',
 }
 
 -- A call, as the steps of a run read it.
@@ -111,7 +111,7 @@ end
 -- neither. Where it cannot be run as it is, `lacks` says what it lacks: an `approval`, `wanting`,
 -- `resuming`, a part of its `share`, a `turn` or a `place`. With `sends` bytes leave at once.
 -- step runs.lease(run: {call_id, token, process, unwaited_ms: number, places: number, sends: bool})
---   -> {lacks, is_sent: bool, elapsed_ms, secret, call: calls.find}?
+--   -> {lacks, is_sent: bool, elapsed_ms, secret, asker?, call: calls.find}?
 function runs.lease(run)
   local call_id = run.call_id
   local c = records.of_lists(keys.call(call_id), calls.FIELDS, runs.LEASED)
@@ -126,7 +126,7 @@ function runs.lease(run)
   end
   redis.call('ZREM', keys.due_calls(), call_id)
   processes.hold(run.process, 'call ' .. call_id .. ' ' .. run.token)
-  return {lacks = '', is_sent = c.sent_with == run.token, secret = c.secret,
+  return {lacks = '', is_sent = c.sent_with == run.token, secret = c.secret, asker = c.asker,
     elapsed_ms = clock.now_ms - c.started_at, call = calls.seen(call_id, c)}
 end
 

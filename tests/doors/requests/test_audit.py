@@ -326,6 +326,7 @@ TELLING_ROUTES = {
     "POST /bulk",
     "GET /bulk/{bulk_id}",
     "GET /watch/{server}",
+    "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-protected-resource/{wire}/{server}",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/openid-configuration",

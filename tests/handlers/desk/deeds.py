@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -243,6 +244,11 @@ async def ask_nobody(ctx: Context, value: object, _seconds: float) -> object:
     return await ctx.elicit(hook, value)
 
 
+async def tell_caller(ctx: Context, _value: object, _seconds: float) -> object:
+    """Tell who asks."""
+    return ctx.caller and asdict(ctx.caller)
+
+
 DEEDS = {
     each.__name__: each
     for each in (
@@ -259,6 +265,7 @@ DEEDS = {
         interrupt,
         fork,
         tell_pid,
+        tell_caller,
         ask_too_late,
         crash,
         loop,
