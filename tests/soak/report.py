@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.bench.machine import machine
 from tests.soak.chart import PICTURE
 from tests.soak.soak import Soak
-from tests.soak.verdict import growth
+from tests.soak.verdict import growth, standing
 
 NAME = "soak"
 
@@ -24,7 +24,8 @@ def report(soak: Soak) -> Iterator[str]:
     yield f"\n![What each process held]({PICTURE.parent.name}/{PICTURE.name})"
     yield "\n| process | number | in the middle | at the end | rise in the last half |"
     yield "|---|---|---:|---:|---:|"
-    for (process, what), values in sorted(soak.samples.of.items()):
+    for (process, what), samples in sorted(soak.samples.of.items()):
+        values = standing(what, samples)
         tenth = max(1, len(values) // 10)
         middle = statistics.median(values[len(values) // 2 :][:tenth])
         end = statistics.median(values[-tenth:])

@@ -41,7 +41,15 @@ def test_what_rises_before_the_last_half_and_stands_still_then_is_not_named() ->
 def test_a_number_that_rises_slowly_is_named_with_its_process() -> None:
     risen = list(grown({("web-1", DESCRIPTORS): noisy(100, 2 * ALLOWED), (STORE, KEYS): [7] * 360}))
     assert len(risen) == 1
-    assert risen[0].startswith("web-1: descriptors rose by 8.")
+    assert risen[0].startswith("web-1: descriptors rose by 7.")
+
+
+def test_descriptors_that_come_and_go_with_the_load_are_no_leak_but_those_that_stay_are() -> None:
+    chance = Random("load")
+    busy = [100 + chance.randrange(at // 4 + 1) for at in range(360)]
+    assert growth(busy) > ALLOWED
+    assert list(grown({("web-0", DESCRIPTORS): busy})) == []
+    assert list(grown({("web-0", DESCRIPTORS): [at // 4 + each for at, each in enumerate(busy)]}))
 
 
 def test_too_few_samples_are_no_verdict() -> None:

@@ -5,13 +5,29 @@ import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.soak.samples import Name
+from tests.soak.samples import DESCRIPTORS, Name
 
 ALLOWED = 0.05
 """By how much of itself a number may rise over the last half."""
 
 RATE = 0.95
 """The share of what was to be sent that must have been: less load shows less."""
+
+
+PARTS = 20
+"""So many parts of the time have a least number of descriptors each."""
+
+
+def standing(what: str, values: Sequence[float]) -> Sequence[float]:
+    """Return what of a number's samples a leak would raise.
+
+    Connections come and go with how busy the machine is, so of descriptors the least of each part
+    of the time counts: what stays open for good is in that too.
+    """
+    if what != DESCRIPTORS:
+        return values
+    size = max(1, len(values) // PARTS)
+    return [min(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]
 
 
 def growth(values: Sequence[float]) -> float:
@@ -34,8 +50,9 @@ def growth(values: Sequence[float]) -> float:
 def grown(samples: Mapping[Name, Sequence[float]]) -> Iterator[str]:
     """Name each number that did not stand still, with its process."""
     for (process, what), values in samples.items():
-        if (share := growth(values)) > ALLOWED:
-            half = values[len(values) // 2 :]
+        kept = standing(what, values)
+        if (share := growth(kept)) > ALLOWED:
+            half = kept[len(kept) // 2 :]
             yield (
                 f"{process}: {what} rose by {share:.1%} in the last half, "
                 f"from {half[0]:,.1f} to {half[-1]:,.1f}; {ALLOWED:.0%} is allowed"
