@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Programs that measure, torment, try or record a running bridge, or build the docs:
 # tests/NAME/__main__.py.
-LONG := bench chaos conformance docs failover fuzz gallery hosts image machines plugin proxies recordings screenshots soak stdio tokens upgrade wheel
+LONG := bench chaos conformance docs failover fuzz gallery hosts image machines mcpb plugin proxies recordings screenshots soak stdio tokens upgrade wheel
 
 .PHONY: install run test quick coverage lint $(LONG) bench-check e2e-n8n first-call reference schema lock clean
 

@@ -20,6 +20,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 OURS = "n8n-claude-bridge/n8n-claude-bridge"
 NAMED_IN = {
     *("README.md", "pyproject.toml", "config/server.json", "config/deploy/Dockerfile"),
+    "config/desktop-extension/manifest.json",
     *(f"config/deploy/kubernetes/{name}.yaml" for name in ("kustomization", "web", "worker")),
     *(".github/CONTRIBUTING.md", ".github/SECURITY.md", ".github/workflows/release.yml"),
     *("config/claude-plugin/README.md", "config/claude-plugin/.claude-plugin/plugin.json"),
