@@ -15,26 +15,52 @@ VERSION = "2025-11-25"
 
 
 async def call_tool(
-    runtime: Runtime, principal: Principal, name: str, /, client: str = "", **arguments: Any
+    runtime: Runtime,
+    principal: Principal,
+    name: str,
+    /,
+    client: str = "",
+    version: str = VERSION,
+    **arguments: Any,
 ) -> Message:
     """Call a tool of the principal's server; returns its result, a tool's error included."""
+    params = {"name": name, "arguments": arguments}
+    answered = await ask(runtime, principal, "tools/call", params, client, version)
+    result: Message = answered["result"]
+    return result
+
+
+async def read_resource(runtime: Runtime, principal: Principal, uri: str) -> Message:
+    """Read a resource of the principal's server; returns its one content."""
+    answered = await ask(runtime, principal, "resources/read", {"uri": uri})
+    (content,) = answered["result"]["contents"]
+    found: Message = content
+    return found
+
+
+async def ask(
+    runtime: Runtime,
+    principal: Principal,
+    method: str,
+    params: Message,
+    client: str = "",
+    version: str = VERSION,
+) -> Message:
+    """Make a request of the principal's server; returns its answer."""
     server = runtime.mcp.servers[principal.server]
     caller = Caller(runtime.mcp, server, principal)
-    request = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "tools/call",
-        "params": {"name": name, "arguments": arguments},
-    }
     transport = TransportContext(kind="test", can_send_request=False, headers={})
     answered = await answer(
         McpEndpoint(server).mcp,
-        Exchange(request, NullChannel(), transport),
-        Connection.from_envelope(VERSION, {"name": client, "version": "1"}, {}),
+        Exchange(
+            {"jsonrpc": "2.0", "id": 1, "method": method, "params": params},
+            NullChannel(),
+            transport,
+        ),
+        Connection.from_envelope(version, {"name": client, "version": "1"}, {}),
         caller,
     )
-    result: Message = answered.message["result"]
-    return result
+    return answered.message
 
 
 async def told(runtime: Runtime, principal: Principal, name: str, **arguments: Any) -> Message:

@@ -18,6 +18,7 @@ from bridge.configuration.fields import (
 )
 from bridge.configuration.server_options import Dedupe, Handshake, Keep
 from bridge.errors import Fault
+from bridge.formats.embedded_files import declares_files
 from bridge.schemas.compile import faults_in_value
 
 
@@ -112,6 +113,16 @@ class Hook(Entry):
     def has_default_reply(self) -> bool:
         """Report whether the file gives a default reply, which may well be null."""
         return "default_reply" in self.model_fields_set
+
+    @cached_property
+    def has_files(self) -> bool:
+        """Report whether `payload` declares texts in base64 that are files."""
+        return declares_files(self.payload)
+
+    @cached_property
+    def replies_with_files(self) -> bool:
+        """Report whether `reply` does."""
+        return declares_files(self.reply)
 
     @cached_property
     def default_reply_text(self) -> str:

@@ -1,6 +1,7 @@
 """Servers, their hooks and their workflows, as server files describe them."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -52,6 +53,7 @@ from bridge.configuration.server_options import (
     sets_header,
 )
 from bridge.errors import Fault
+from bridge.formats.embedded_files import declares_files
 from bridge.formats.pointers import pointer_to
 
 __all__ = [
@@ -230,6 +232,16 @@ class Workflow(Entry):
         "concurrency: 2}}`. Calls beyond it stay `queued` and keep nobody else's from running; the "
         "time they wait does not count towards `timeout`.",
     )
+
+    @cached_property
+    def takes_files(self) -> bool:
+        """Report whether `input` declares texts in base64 that are files."""
+        return declares_files(self.input)
+
+    @cached_property
+    def gives_files(self) -> bool:
+        """Report whether `output` does."""
+        return declares_files(self.output)
 
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:

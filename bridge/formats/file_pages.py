@@ -19,6 +19,16 @@ class FilePage:
     next_offset: int | None
 
 
+@dataclass(frozen=True)
+class FilePart:
+    """Bytes of a file from some offset on, of how many it has, and what it is said to be."""
+
+    content: bytes
+    whole_bytes: int
+    media_type: str
+    is_text: bool
+
+
 def is_text(content: bytes) -> bool:
     """Return whether a file can be shown as text: UTF-8 without the character that no text has."""
     try:

@@ -7,8 +7,11 @@ from bridge.errors import NotFoundError
 from bridge.formats.file_pages import file_page, page_bytes
 from bridge.formats.long_json import Page
 from bridge.formats.payloads import summarize
+from bridge.mcp.addresses import FileAddress
 from bridge.mcp.asking_approval import waits_for
+from bridge.mcp.file_contents import beside_files
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.record_files import call_files, named_file, read_file
 from bridge.mcp.tool_results import DATA_NOTICE, read_on, shown_result, unless_held
 from bridge.mcp.tools import (
     CURSOR,
@@ -33,9 +36,8 @@ from bridge.mcp.tools import (
     unless_leaving,
     whole,
 )
-from bridge.mcp.workflow_tools import EXPIRED, described_file, with_image
+from bridge.mcp.workflow_tools import EXPIRED
 from bridge.models import Call, CallId, CallStatus, instant, paused_since, second
-from bridge.n8n.outcomes import RESULT_FILE_PATH
 
 
 async def file_part(caller: Caller, call: Call, path: str, offset: int) -> dict[str, Any]:
@@ -44,12 +46,14 @@ async def file_part(caller: Caller, call: Call, path: str, offset: int) -> dict[
     Raises:
         NotFoundError: the result has no such file.
     """
-    if path != RESULT_FILE_PATH or not call.file_bytes:
-        raise NotFoundError("this call's result has no such file: leave path out to read the rest")
     size_bytes = page_bytes(caller.runtime.settings.result_chars)
-    part, whole_bytes = await caller.runtime.calls.read_file(call, offset, size_bytes)
-    is_text = described_file(call).get("encoding") == "text"
-    shown = file_page(part, offset, whole_bytes, is_text=is_text)
+    address = FileAddress("", call.call_id, path, offset)
+    try:
+        part = await read_file(caller, address, size_bytes)
+    except NotFoundError as error:
+        sentence = "this call's result has no such file: leave path out to read the rest"
+        raise NotFoundError(sentence) from error
+    shown = file_page(part.content, offset, part.whole_bytes, is_text=part.is_text)
     told = {"call_id": call.call_id, "status": call.status, "path": path, "notice": DATA_NOTICE}
     on = read_on("read_call with the same path", Page("", shown.next_offset))
     return told | dataclasses.asdict(shown) | on
@@ -67,12 +71,17 @@ async def read_call(context: Context, given: Arguments) -> Told:
     ack = await caller.fetch(call)
     offset, detailed = whole(given, "offset", 0), is_detailed(given)
     if given.get("path"):
-        part = await file_part(caller, call, given["path"], offset)
-        return ToolOutcome(success(part), ack)
-    described = describe_call(caller, call, offset, detailed=detailed, held=held_by(given))
+        part = success(await file_part(caller, call, given["path"], offset))
+        if offset == 0:
+            file = await named_file(caller, FileAddress("", call.call_id, given["path"]))
+            part = await beside_files(part, [file], context.protocol_version)
+        return ToolOutcome(part, ack)
+    shown, files = await call_files(caller, call)
+    shown = call if detailed else shown
+    described = describe_call(caller, shown, offset, detailed=detailed, held=held_by(given))
     told = success(described)
-    if not described.get("unchanged"):
-        told = await with_image(told, call, caller)
+    if files and offset == 0 and not described.get("unchanged"):
+        told = await beside_files(told, files, context.protocol_version)
     return ToolOutcome(told, ack)
 
 

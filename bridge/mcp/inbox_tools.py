@@ -6,16 +6,14 @@ from typing import Any
 
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, PausedError
-from bridge.formats.file_pages import page_bytes
 from bridge.formats.json_text import show
+from bridge.mcp.event_parts import read_part
+from bridge.mcp.file_contents import beside_files
+from bridge.mcp.record_files import event_files, with_files
 from bridge.mcp.tool_results import (
-    DATA_NOTICE,
-    beside,
     envelope,
-    shown_part,
     shown_payload,
     unless_held,
-    value_or_text,
 )
 from bridge.mcp.tools import (
     CURSOR,
@@ -48,6 +46,7 @@ from bridge.models import (
     Event,
     EventId,
     EventStatus,
+    Json,
     LeaseRef,
     LeaseToken,
     instant,
@@ -85,7 +84,7 @@ async def take_event(context: Context, given: Arguments) -> Told:
         one = await caller.runtime.questions.take(
             caller.server, caller.principal, given["event_id"], origin(context)
         )
-        return _taken(caller, one)
+        return await _taken(context, one)
     taking = caller.runtime.takers.take(
         caller.runtime.servers.get(caller.server.name, caller.server),
         caller.principal,
@@ -100,53 +99,54 @@ async def take_event(context: Context, given: Arguments) -> Told:
         return ToolOutcome(success({"event_id": None, "paused": str(error)}))
     if taken is None:
         return ToolOutcome(success({"event_id": None}))
-    return _taken(caller, taken)
+    return await _taken(context, taken)
 
 
-def _taken(caller: Caller, taken: Taken) -> Told:
+async def _taken(context: Context, taken: Taken) -> Told:
+    caller = context.lifespan_context
     ack = ack_of_lease(taken.event.event_id, taken.token)
-    payload = shown_payload(caller.runtime.schemas, caller.server, taken.event.hook, taken.payload)
-    shown = envelope(taken, payload, caller.runtime.settings.result_chars)
-    return ToolOutcome(success(shown), ack)
+    lean, files = await event_files(caller, taken.event, taken.payload)
+    payload = shown_payload(caller.runtime.schemas, caller.server, taken.event.hook, lean)
+    told = success(envelope(taken, payload, caller.runtime.settings.result_chars))
+    if files:
+        told = await beside_files(told, files, context.protocol_version)
+    return ToolOutcome(told, ack)
 
 
 async def read_event(context: Context, given: Arguments) -> Told:
     """Read a payload or a part of it, in pages when it is long."""
-    part = await read_part(
-        context.lifespan_context,
-        given["event_id"],
-        given.get("path", ""),
-        whole(given, "offset", 0),
-        detailed=is_detailed(given),
-    )
+    caller, offset = context.lifespan_context, whole(given, "offset", 0)
+    event_id, path = given["event_id"], given.get("path", "")
+    read = await read_part(caller, event_id, path, offset, detailed=is_detailed(given))
+    part = dict(read.told)
     named = {name: part.pop(name) for name in ("event_id", "path")}
     shown = "value" if "value" in part else "text"
-    return ToolOutcome(success(named | unless_held(part, shown, held_by(given))))
-
-
-async def read_part(
-    caller: Caller, event_id: str, path: str, offset: int, *, detailed: bool = False
-) -> dict[str, Any]:
-    """Read what `path` names of an event, or the page of it that begins at `offset`."""
-    events, chars = caller.runtime.events, caller.runtime.settings.result_chars
-    await caller.demand_event(event_id)
-    read = {"event_id": event_id, "path": path, "notice": DATA_NOTICE}
-    file = await events.read_file(caller.server.name, event_id, path, offset, page_bytes(chars))
-    if file is not None:
-        return read | dataclasses.asdict(file)
-    if path == "" and offset == 0:
-        read |= beside(await events.find(caller.server.name, event_id), chars)
-    schemas = caller.runtime.schemas
-    value = await shown_part(events, schemas, caller.server, event_id, path, detailed=detailed)
-    return read | value_or_text(value, offset, chars)
+    told = success(named | unless_held(part, shown, held_by(given)))
+    if read.files and offset == 0 and not (told.structured_content or {}).get("unchanged"):
+        told = await beside_files(told, read.files, context.protocol_version)
+    return ToolOutcome(told)
 
 
 async def reply_to_event(context: Context, given: Arguments) -> Told:
-    """Settle an event with Claude's answer."""
-    caller = context.lifespan_context
+    """Settle an event with Claude's answer, and the files whose addresses it names."""
+    caller, reply = context.lifespan_context, given["reply"]
     held = dataclasses.replace(await _held(context, given), origin=origin(context))
-    status = await caller.runtime.events.reply(caller.server, held, given["reply"])
-    return _done(context, given, status=EventStatus.ANSWERED, reply_status=status)
+    told: dict[str, Any] = {}
+    if any(hook.replies_with_files for hook in caller.server.hooks.values()):
+        reply, told = await _with_files(caller, given["event_id"], reply)
+    status = await caller.runtime.events.reply(caller.server, held, reply)
+    return _done(context, given, status=EventStatus.ANSWERED, reply_status=status, **told)
+
+
+async def _with_files(caller: Caller, event_id: str, reply: Json) -> tuple[Json, dict[str, Any]]:
+    event = await caller.runtime.events.find(caller.server.name, event_id)
+    hook = caller.server.hooks.get(event.hook)
+    if hook is None or hook.reply is None or not hook.replies_with_files:
+        return reply, {}
+    broken = "the reply breaks this hook's schema"
+    meant = await caller.runtime.schemas.mended(hook.reply, reply, broken)
+    filled_in, files = await with_files(caller, hook.reply, meant)
+    return filled_in, {"files": files} if files else {}
 
 
 async def extend_event(context: Context, given: Arguments) -> Told:
@@ -168,7 +168,7 @@ async def release_event(context: Context, given: Arguments) -> Told:
     return _done(context, given, status=status)
 
 
-def _done(context: Context, given: Arguments, **told: str) -> Told:
+def _done(context: Context, given: Arguments, **told: Any) -> Told:
     """Report what was done to an event, which whoever asked has just named."""
     if context.lifespan_context.server.trim_context:
         return ToolOutcome(success(told))

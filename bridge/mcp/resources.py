@@ -1,8 +1,9 @@
-"""Events as resources: `event://{server}/{hook}` is an inbox, `…/{id}` behind it an event.
+"""Events and files as resources: `event://{server}/{hook}` is an inbox, `…/{id}` an event of it.
 
 Reading one never takes it: leases are given by take_event alone.
 """
 
+import base64
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -12,11 +13,21 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge.configuration.servers import Server
-from bridge.errors import MalformedError, NotFoundError, RejectedError
+from bridge.errors import MalformedError, NotFoundError, RejectedError, TooLargeError
 from bridge.formats.cursors import order_after
 from bridge.formats.json_text import spell
-from bridge.mcp.addresses import ResourceAddress, event_uri, inbox_uri, place_of
-from bridge.mcp.inbox_tools import read_part, row
+from bridge.mcp.addresses import (
+    FileAddress,
+    ResourceAddress,
+    event_uri,
+    file_at,
+    inbox_uri,
+    place_of,
+    uri_of,
+)
+from bridge.mcp.event_parts import read_part
+from bridge.mcp.inbox_tools import row
+from bridge.mcp.record_files import read_file
 from bridge.mcp.tool_results import DATA_NOTICE
 from bridge.mcp.tools import Caller, Context, refusing
 from bridge.models import Event, EventStatus, instant
@@ -47,7 +58,24 @@ TEMPLATES = (
         ),
         mime_type=MIME_TYPE,
     ),
+    types.ResourceTemplate(
+        name="event_file",
+        title="File of an event",
+        uri_template="event://{server}/{hook}/{id}/file{?path,offset}",
+        description="A file that came with an event, which is data from outside.",
+    ),
+    types.ResourceTemplate(
+        name="call_file",
+        title="File of a call",
+        uri_template="call://{server}/{id}/file{?path,offset}",
+        description="A file that a workflow of yours answered with, which is data from outside.",
+    ),
 )
+
+FILE_BYTES_MAX = 4 * 1024 * 1024
+"""How much of a file is read at once: in base64 it is a third of what a stream of events holds."""
+
+NEXT_URI_META_KEY = "n8n-claude-bridge/nextUri"
 
 
 async def list_resources(
@@ -85,18 +113,47 @@ async def read_resource(
         MCPError: there is no such resource, or its store is away.
     """
     caller, uri = context.lifespan_context, params.uri
-    place = place_of(caller.server, uri)
-    if place is None:
+    place, file = place_of(caller.server, uri), file_at(caller.server, uri)
+    if place is None and file is None:
         raise unknown(context, uri)
-    read = _read_event if place.event_id else _read_inbox
     with refusing():
         try:
-            found = await read(caller, place)
+            contents = await (_file(caller, file, uri) if file else _told(caller, place, uri))
         except RejectedError as error:
             raise unknown(context, uri, str(error)) from error
-    text = spell(found)
-    contents = types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)
     return types.ReadResourceResult(contents=[contents])
+
+
+async def _told(
+    caller: Caller, place: ResourceAddress | None, uri: str
+) -> types.TextResourceContents:
+    assert place is not None, "what is no file is an inbox or an event"
+    read = _read_event if place.event_id else _read_inbox
+    text = spell(await read(caller, place))
+    return types.TextResourceContents(uri=uri, mime_type=MIME_TYPE, text=text)
+
+
+async def _file(
+    caller: Caller, file: FileAddress, uri: str
+) -> types.TextResourceContents | types.BlobResourceContents:
+    """Read a file, or the part of it from an offset on: of a part it says where the next begins.
+
+    Raises:
+        TooLargeError: it is long, and nobody asked for a part.
+    """
+    part = await read_file(caller, file, FILE_BYTES_MAX)
+    whole = uri_of(caller.server, file)
+    if file.offset is None and len(part.content) < part.whole_bytes:
+        raise TooLargeError(
+            f"this file has {part.whole_bytes} bytes: read it in parts, from {whole}&offset=0 on"
+        )
+    if file.offset is None and part.is_text:
+        text = part.content.decode()
+        return types.TextResourceContents(uri=uri, mime_type=part.media_type, text=text)
+    end = (file.offset or 0) + len(part.content)
+    meta = {NEXT_URI_META_KEY: f"{whole}&offset={end}"} if end < part.whole_bytes else None
+    blob = base64.b64encode(part.content).decode()
+    return types.BlobResourceContents(uri=uri, mime_type=part.media_type, blob=blob, _meta=meta)
 
 
 def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
@@ -127,7 +184,7 @@ async def _read_event(caller: Caller, place: ResourceAddress) -> dict[str, Any]:
     event = await caller.runtime.events.find(caller.server.name, place.event_id)
     if event.hook != place.hook:
         raise NotFoundError("no such event")
-    part = await read_part(caller, place.event_id, place.path, place.offset)
+    part = dict((await read_part(caller, place.event_id, place.path, place.offset)).told)
     head = {
         "hook": event.hook,
         "status": event.status,

@@ -31,12 +31,13 @@ from bridge.mcp.workflow_tools import (
     EXPIRED,
     TASKS_EXTENSION,
     declares_tasks,
-    tell,
-    with_image,
+    tell_whole,
 )
 from bridge.models import Call, CallId, CallStatus, instant, paused_since
 
 POLL_INTERVAL_MS = 2000
+NEWEST = max(MODERN_PROTOCOL_VERSIONS)
+"""No handshake version has tasks."""
 
 
 class TaskParams(types.RequestParams):
@@ -119,8 +120,8 @@ async def view(call: Call, caller: Caller) -> dict[str, Any]:
     settings = caller.runtime.settings
     seen = _state(call, settings.result_ttl_s)
     if seen["status"] == "completed":
-        told = tell(call, caller, attached=call.is_shared_task)
-        told = tell_once(await with_image(told, call, caller), caller.client)
+        told = await tell_whole(call, caller, NEWEST, attached=call.is_shared_task)
+        told = tell_once(told, caller.client)
         result = told.model_dump(by_alias=True, mode="json", exclude_none=True)
         seen["result"] = result
     if seen["status"] == "input_required":

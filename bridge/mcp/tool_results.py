@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from bridge.configuration.servers import Server
+from bridge.configuration.servers import Server, Workflow
 from bridge.errors import NotFoundError
 from bridge.formats.json_text import (
     DEPTH_MAX,
@@ -219,11 +219,16 @@ def _workable(content: bytes) -> Json:
     return result
 
 
-def _spared(caller: "Caller", call: Call, result: Json) -> Json:
-    runtime, server = caller.runtime, caller.server
+def workflow_as_begun(caller: "Caller", call: Call) -> Workflow | None:
+    """Return the workflow of a call as it was then; None where no file has it any more."""
     # Whoever only reads may read what workflows said that only others may run.
-    as_begun = runtime.servers.as_of(server.name, call.age_ms / 1000) or server
-    known = as_begun.workflows.get(call.workflow)
-    schema, schemas = known.output if known else None, runtime.schemas
+    server, age_s = caller.server, call.age_ms / 1000
+    as_begun = caller.runtime.servers.as_of(server.name, age_s) or server
+    return as_begun.workflows.get(call.workflow)
+
+
+def _spared(caller: "Caller", call: Call, result: Json) -> Json:
+    server, known = caller.server, workflow_as_begun(caller, call)
+    schema, schemas = known.output if known else None, caller.runtime.schemas
     hard = server.trim_context == "hard"
     return spare_envelopes(result, schema, lambda lean: schemas.allows(schema, lean), hard=hard)

@@ -1,24 +1,23 @@
 """Workflows as tools: a call is started or joined, its progress shown, its result brought."""
 
 import asyncio
-import base64
 import contextlib
 import functools
 import json
 import time
-from typing import Any
+from typing import Any, cast
 
 import mcp_types as types
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
-from bridge.formats.images import IMAGE_BYTES_MAX, image_type
-from bridge.formats.json_text import decode
 from bridge.formats.long_json import Page
 from bridge.formats.trace_context import trace_of
 from bridge.mcp.asking_approval import waits_for
+from bridge.mcp.file_contents import beside_files
 from bridge.mcp.questions import input_required, next_step
+from bridge.mcp.record_files import call_files, with_files
 from bridge.mcp.tool_results import read_on, shown_result
 from bridge.mcp.tools import (
     LAST_WAIT_S,
@@ -112,7 +111,7 @@ async def run_workflow(workflow: Workflow, context: Context, given: Arguments) -
     if not call.status.is_final:
         with contextlib.suppress(TransientError):  # a handle is worth more than a promise kept
             await caller.runtime.calls.promise(call)
-    told = await with_image(tell(call, caller, attached=started.attached), call, caller)
+    told = await tell_whole(call, caller, context.protocol_version, attached=started.attached)
     return ToolOutcome(told, ack_of(call, attached=started.attached))
 
 
@@ -122,6 +121,9 @@ async def start(
     """Start a call for this very request, or join the earlier one that it repeats."""
     caller = context.lifespan_context
     meta = context.meta or {}
+    if workflow.takes_files:
+        filled_in, _ = await with_files(caller, workflow.input, given)
+        given = cast(Arguments, filled_in)
     asked = CallRequest(
         principal=caller.principal,
         workflow=workflow,
@@ -243,29 +245,13 @@ def _earlier(call: Call) -> str:
     return f"{call.call_id}, begun at {second(call.created_at_ms)} with the same arguments"
 
 
-async def with_image(
-    told: types.CallToolResult, call: Call, caller: Caller
+async def tell_whole(
+    call: Call, caller: Caller, version: str, *, attached: bool = False
 ) -> types.CallToolResult:
-    """Return what is told of a call, and beside it the image that its workflow answered with."""
-    if not 0 < call.file_bytes <= IMAGE_BYTES_MAX or not _type(call).startswith("image/"):
-        return told
-    content, _ = await caller.runtime.calls.read_file(call, 0, call.file_bytes)
-    media_type = image_type(content)
-    if media_type is None:
-        return told
-    data = base64.b64encode(content).decode()
-    image = types.ImageContent(type="image", data=data, mime_type=media_type)
-    return told.model_copy(update={"content": [*told.content, image]})
-
-
-def described_file(call: Call) -> dict[str, Any]:
-    """Return what the result of a call says of its file."""
-    described: dict[str, Any] = decode(call.result or b"{}")["files"][0]
-    return described
-
-
-def _type(call: Call) -> str:
-    return str(described_file(call)["content_type"])
+    """Report how a call stands, with the files that it ended with beside what is told of them."""
+    shown, files = await call_files(caller, call)
+    told = tell(shown, caller, attached=attached)
+    return await beside_files(told, files, version) if files else told
 
 
 def declares_tasks(context: Context) -> bool:

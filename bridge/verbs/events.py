@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.configuration.servers import Server
 from bridge.errors import ConflictError, InvalidError, LeaseLostError, NotFoundError, PausedError
 from bridge.formats.cursors import order_after
-from bridge.formats.file_pages import FilePage, file_page
+from bridge.formats.file_pages import FilePage, FilePart, file_page
 from bridge.formats.json_text import encode
 from bridge.formats.long_json import LongJson
 from bridge.formats.multipart import MEDIA_TYPE
@@ -85,6 +85,15 @@ class Events:
         Raises:
             NotFoundError: the event is unknown or another server's, or came with fewer files.
         """
+        part = await self.file_part(server, event_id, path, offset, size_bytes)
+        if part is None:
+            return None
+        return file_page(part.content, offset, part.whole_bytes, is_text=part.is_text)
+
+    async def file_part(
+        self, server: str, event_id: str, path: str, offset: int, size_bytes: int
+    ) -> FilePart | None:
+        """Read bytes of the file that `path` names, as `read_file` does a page of them."""
         named = _FILE_PATH.fullmatch(path)
         found = await self._store.read_body(EventId(event_id)) if named else None
         if named is None or found is None or found[1].media_type != MEDIA_TYPE:
@@ -93,8 +102,9 @@ class Events:
         part, whole_bytes = await self._store.read_file(
             EventId(event_id), int(named[1]), offset, size_bytes
         )
-        is_text = isinstance(file, dict) and file["encoding"] == "text"
-        return file_page(part, offset, whole_bytes, is_text=is_text)
+        said = file if isinstance(file, dict) else {}
+        is_text = said.get("encoding") == "text"
+        return FilePart(part, whole_bytes, str(said.get("content_type", "")), is_text)
 
     async def list(
         self, server: Server, hook: str | None, status: EventStatus, limit: int, cursor: str | None

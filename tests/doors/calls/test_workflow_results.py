@@ -111,7 +111,7 @@ async def test_any_other_file_is_named_and_read_in_pages(
     there.answers(content, content_type, 'attachment; filename="scan 1"')
     result = await there.run()
     (file,) = result["structuredContent"]["files"]
-    assert [part["type"] for part in result["content"]] == ["text"]
+    assert [part["type"] for part in result["content"]] == ["text", "resource_link"]
     assert file == {
         "filename": "scan 1",
         "content_type": content_type,

@@ -92,6 +92,8 @@ async def test_templates_say_how_addresses_are_made(ask: Ask) -> None:
     assert [template["uriTemplate"] for template in templates] == [
         "event://{server}/{hook}",
         "event://{server}/{hook}/{id}",
+        "event://{server}/{hook}/{id}/file{?path,offset}",
+        "call://{server}/{id}/file{?path,offset}",
     ]
 
 
