@@ -97,7 +97,7 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
 
 
 class NotifyingServer(McpServer[Caller]):
-    """The SDK's server, which tells a session when its tools or prompts are others than before.
+    """The SDK's server, which tells a session when its tools, prompts or inboxes are others than before.
 
     It makes no spans where no tracer takes them, and its name for answers once: both cost as much
     as a short request.
@@ -121,7 +121,7 @@ class NotifyingServer(McpServer[Caller]):
         *args: Any,
         **kwargs: Any,
     ) -> InitializationOptions:
-        told = NotificationOptions(tools_changed=True, prompts_changed=True)
+        told = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
         return super().create_initialization_options(notification_options or told, *args, **kwargs)
 
 

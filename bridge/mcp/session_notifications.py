@@ -56,8 +56,12 @@ def _hearing(context: Context) -> ResourceSubscriptions:
     return hearing
 
 
-TOLD_LISTS = ("toolsListChanged", "promptsListChanged")
-"""The lists that an `initialize` says changes of are told; resources come and go with events."""
+TOLD_LISTS = ("toolsListChanged", "promptsListChanged", "resourcesListChanged")
+"""The lists that an `initialize` says changes of are told.
+
+Of resources that means the inboxes: the events behind them come and go, and who wants to hear of
+these subscribes to an inbox.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,30 @@ async def test_a_session_of_2025_is_told_at_once_and_goes_on_with_the_new_list(
         assert "narrow" not in listed
 
 
+@pytest.mark.parametrize("wire", ["2025", "sse"])
+async def test_sessions_are_told_at_once_of_prompts_and_inboxes_that_are_others(
+    bridge: Bridge, wire: str
+) -> None:
+    web = bridge.webs[0].url
+    async with contextlib.AsyncExitStack() as stack:
+        if wire == "sse":
+            pipe = await stack.enter_async_context(
+                open_pipe(bridge.http, web, f"/sse/{SERVER}", token=TOKEN)
+            )
+            await shake_hands(pipe)
+            stream = pipe.stream
+        else:
+            session = await open_session(bridge.http, f"{web}/mcp/{SERVER}", token=TOKEN)
+            answer = await stack.enter_async_context(session.listen())
+            stream = await stack.enter_async_context(contextlib.aclosing(events(answer)))
+            await anext(stream)
+        hooks = written(bridge)["hooks"]
+        write(bridge, hooks=hooks | {"more": hooks["question"]})
+        await reload_all(bridge)
+        await told(stream, "notifications/prompts/list_changed")
+        await told(stream, "notifications/resources/list_changed")
+
+
 async def test_a_session_that_hears_of_inboxes_is_told_of_lists_as_well(bridge: Bridge) -> None:
     session = await open_session(bridge.http, f"{bridge.webs[0].url}/mcp/{SERVER}", token=TOKEN)
     async with session.listen() as answer, contextlib.aclosing(events(answer)) as stream:

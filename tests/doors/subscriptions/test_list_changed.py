@@ -264,6 +264,28 @@ async def test_who_listens_again_is_told_that_the_tools_are_others_now(
         assert await news(stream) == "notifications/tools/list_changed"
 
 
+@pytest.fixture
+async def with_more_hooks(settings: Settings) -> AsyncIterator[str]:
+    """Return the address of a process whose server file has one more hook."""
+    desk = DESK.model_copy(update={"hooks": {**DESK.hooks, "parcels": DESK.hooks["letters"]}})
+    async with serving(BridgeApp(settings, {"desk": desk})) as address:
+        yield address
+
+
+async def test_a_session_is_told_that_there_is_another_inbox_and_of_no_event_as_a_list(
+    http: httpx2.AsyncClient, web: str, with_more_hooks: str
+) -> None:
+    session = await open_session(http, f"{web}/mcp/desk")
+    async with standing(session) as stream:
+        await send(http, web, "Dear all")
+        assert await until_quiet(stream) == []
+    async with standing(session.at(f"{with_more_hooks}/mcp/desk")) as stream:
+        assert await until_quiet(stream) == [
+            "notifications/prompts/list_changed",
+            "notifications/resources/list_changed",
+        ]
+
+
 # Capabilities
 
 
@@ -273,6 +295,6 @@ async def test_what_is_said_to_be_told_is_told(http: httpx2.AsyncClient, web: st
     async with asking("2026", http, web) as ask:
         of_listeners = (await ask("server/discover"))["result"]["capabilities"]
     assert of_sessions["tools"] == of_sessions["prompts"] == {"listChanged": True}
-    assert of_sessions["resources"] == {"subscribe": True, "listChanged": False}
+    assert of_sessions["resources"] == {"subscribe": True, "listChanged": True}
     assert of_listeners["tools"] == of_listeners["prompts"] == {"listChanged": True}
     assert of_listeners["resources"] == {"subscribe": True, "listChanged": True}
