@@ -25,6 +25,7 @@ from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, RejectedError
 from bridge.formats.json_text import show
 from bridge.log import audit
+from bridge.mcp.apps import EXTENSION as APPS_EXTENSION
 from bridge.mcp.call_tools import CALL_TOOLS
 from bridge.mcp.change_watch import digest
 from bridge.mcp.event_feed import EventFeed, event_type
@@ -97,7 +98,7 @@ def tools_of(server: Server, scope: Scope = EVERYTHING) -> dict[str, Tool]:
 
 
 class NotifyingServer(McpServer[Caller]):
-    """The SDK's server, which tells a session when its tools, prompts or inboxes are others than before.
+    """The SDK's server, which tells a session when its tools, prompts or inboxes are others now.
 
     It makes no spans where no tracer takes them, and its name for answers once: both cost as much
     as a short request.
@@ -164,6 +165,7 @@ class McpEndpoint:
         self.mcp.middleware.append(self._shape_once)
         self.mcp.add_request_handler("tools/call", types.CallToolRequestParams, self.call_tool)
         add_tasks(self.mcp)
+        self.mcp.extensions[APPS_EXTENSION] = {}
         EventFeed(self.listening).add_to(self.mcp)
 
     def input_schema(self, name: str, scope: Scope = EVERYTHING) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import Any
 from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, PausedError
 from bridge.formats.json_text import show
+from bridge.mcp.apps import INBOX_URI
 from bridge.mcp.event_parts import read_part
 from bridge.mcp.file_contents import beside_files
 from bridge.mcp.record_files import event_files, with_files
@@ -274,7 +275,7 @@ _TOOLS = (
             if_changed_from=IF_CHANGED_FROM,
         ),
         annotations=hints(read_only=True),
-        meta=Meta(search_hint="inbox, n8n, webhook"),
+        meta=Meta(search_hint="inbox, n8n, webhook", app=INBOX_URI),
         run=list_events,
     ),
     Tool(

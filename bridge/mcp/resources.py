@@ -25,6 +25,7 @@ from bridge.mcp.addresses import (
     place_of,
     uri_of,
 )
+from bridge.mcp.apps import app_at
 from bridge.mcp.event_parts import read_part
 from bridge.mcp.inbox_tools import row
 from bridge.mcp.record_files import read_file
@@ -113,6 +114,8 @@ async def read_resource(
         MCPError: there is no such resource, or its store is away.
     """
     caller, uri = context.lifespan_context, params.uri
+    if caller.server.hooks and (page := app_at(uri)):
+        return types.ReadResourceResult(contents=[page])
     place, file = place_of(caller.server, uri), file_at(caller.server, uri)
     if place is None and file is None:
         raise unknown(context, uri)

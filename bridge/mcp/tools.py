@@ -173,15 +173,17 @@ SHOWN_WHOLE_CHARS = 500_000
 
 @dataclass(frozen=True)
 class Meta:
-    """What Claude Code shall know of a tool beyond MCP: keys of its own, all optional.
+    """What clients shall know of a tool beyond MCP itself: keys that are all optional.
 
     `is_long` says that results may exceed what it shows without being told to; a tool that it shall
-    `always_load` is not left to its search, which finds the others by their `search_hint` too.
+    `always_load` is not left to its search, which finds the others by their `search_hint` too: so
+    far Claude Code's own. `app` is the address of a page that hosts show beside results.
     """
 
     always_load: bool = False
     is_long: bool = False
     search_hint: str = ""
+    app: str = ""
 
     def describe(self) -> dict[str, Any] | None:
         """Return the keys that stand in the list."""
@@ -192,6 +194,8 @@ class Meta:
             keys["anthropic/maxResultSizeChars"] = SHOWN_WHOLE_CHARS
         if self.search_hint:
             keys["anthropic/searchHint"] = self.search_hint
+        if self.app:
+            keys["ui"] = {"resourceUri": self.app}
         return keys or None
 
 
