@@ -20,7 +20,7 @@ def audio_type(content: bytes) -> str | None:
 
 
 def _frame_type(head: bytes) -> str | None:
-    """Tell an MPEG frame by its first eleven bits, and what it is by the layer behind them.
+    """Return what an MPEG frame, known by its first eleven bits, holds by the layer behind them.
 
     Source: ISO/IEC 11172-3, 2.4.1.3; ISO/IEC 13818-7, 6.2 (ADTS has no layer).
     """

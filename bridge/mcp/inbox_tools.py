@@ -303,7 +303,8 @@ _TOOLS = (
         description=(
             "Reads an event's payload, or the part that `path` names. Long ones come as text in "
             "pages: read on with offset = next_offset until that is null. A file that came along "
-            "has its own path, such as /files/0, and comes as text or else as base64."
+            "has its own path, such as /files/0, and comes as text or else as base64, with an "
+            "image or audio itself beside that."
         ),
         input=arguments(
             "event_id",

@@ -224,11 +224,11 @@ async def with_files(
 
     Raises:
         NotFoundError: an address names no file that the caller may read.
-        TooLargeError: they are longer together than a body may be.
+        TooLargeError: in base64 they are longer together than a body may be.
     """
     texts: dict[str, str] = {}
     told: dict[str, dict[str, Json]] = {}
-    left_bytes = caller.runtime.settings.max_body_bytes
+    left_bytes = caller.runtime.settings.max_body_bytes * 3 // 4  # they grow by base64
     for path in declared_places(schema, value):
         uri = str(resolve(value, path))
         if not uri.startswith(("event://", "call://")):

@@ -1,6 +1,7 @@
 """The importable workflows, those of the examples among them, and the templates' server file."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,25 @@ def test_what_a_template_sends_is_an_object_for_n8n_sends_texts_as_forms(templat
     for node in nodes(template):
         sent = node["parameters"].get("jsonBody")
         assert sent is None or sent.startswith("={{ JSON.stringify({ ")
+
+
+LISTED = sorted(CONFIG.glob("n8n/*.json"))
+LIBRARY = (CONFIG.parent / "docs" / "n8n-templates.md").read_text()
+
+
+@pytest.mark.parametrize("template", LISTED, ids=lambda path: path.stem)
+def test_a_template_is_fit_for_n8ns_library_and_on_the_page_about_it(template: Path) -> None:
+    workflow, text = json.loads(template.read_text()), template.read_text()
+    notes = [each for each in workflow["nodes"] if each["type"].endswith(".stickyNote")]
+    assert any("\n1. " in note["parameters"]["content"] for note in notes)
+    assert {each["type"].partition(".")[0] for each in workflow["nodes"]} == {"n8n-nodes-base"}
+    assert not workflow.keys() & {"pinData", "staticData", "versionId", "tags", "shared", "meta"}
+    assert not re.search(r"Bearer [\w=]|whsec_\w|eyJ\w", text)
+    assert set(re.findall(r"https?://([^/\"]+)", text)) <= {"127.0.0.1:8080"}
+    asked = {each["name"] for node in workflow["nodes"] for each in credentials_of(node)}
+    (row,) = (line for line in LIBRARY.splitlines() if f"/config/n8n/{template.name})" in line)
+    assert all(said in row for said in (workflow["name"], workflow["description"], *asked))
+
+
+def credentials_of(node: dict[str, Any]) -> list[dict[str, str]]:
+    return list(node.get("credentials", {}).values())
