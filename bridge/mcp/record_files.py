@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bridge.configuration.servers import Server
 from bridge.errors import NotFoundError, TooLargeError
 from bridge.formats.embedded_files import (
     EmbeddedFile,
@@ -41,7 +42,8 @@ async def event_files(
 ) -> tuple[Json | LongJson, list[NamedFile]]:
     """Return a payload as it is shown, and the files that came with it."""
     if event.media_type == MEDIA_TYPE and isinstance(payload, dict):
-        return payload, _sent(caller, event, payload)
+        files = _sent(caller, event, payload)
+        return _with_addresses(caller.server, payload, files), files
     hook = caller.server.hooks.get(event.hook)
     if hook is None or hook.payload is None or not hook.has_files:
         return payload, []
@@ -62,6 +64,21 @@ def _sent(caller: Caller, event: Event, payload: dict[str, Json]) -> list[NamedF
         name = file["filename"] or file["name"]
         files.append(NamedFile(uri, name, file["content_type"], file["size_bytes"], read))
     return files
+
+
+def _with_addresses(
+    server: Server, value: dict[str, Json], files: list[NamedFile]
+) -> dict[str, Json]:
+    """Return what tells of files with the address of each, where that can be given for base64."""
+    hooks, workflows = server.hooks.values(), server.workflows.values()
+    has_use = any(hook.replies_with_files for hook in hooks) or any(
+        workflow.takes_files for workflow in workflows
+    )
+    told: Any = value.get(FILES)
+    if not has_use or not told:
+        return value
+    pairs = zip(told, files, strict=True)
+    return {**value, FILES: [{**each, "uri": file.uri} for each, file in pairs]}
 
 
 async def _read_sent(caller: Caller, event: Event, number: int, size_bytes: int) -> bytes:
@@ -102,7 +119,9 @@ async def call_files(caller: Caller, call: Call) -> tuple[Call, list[NamedFile]]
     if call.status is not CallStatus.SUCCEEDED or call.result is None:
         return call, []
     if call.file_bytes:
-        return call, [_answered(caller, call)]
+        files = [_answered(caller, call)]
+        told = _with_addresses(caller.server, decode(call.result), files)
+        return replace(call, result=encode(told)), files
     workflow = workflow_as_begun(caller, call)
     if workflow is None or workflow.output is None or not workflow.gives_files:
         return call, []

@@ -270,7 +270,9 @@ async def replied(there: Office, reply: Any) -> Message:
 async def test_a_reply_may_name_a_file_by_its_address(there: Office, meant: Any) -> None:
     form_id = await sent(there, "forms", files=FORM)
     event_id = await sent(there, "letters", json={})
-    uri = f"event://office/forms/{form_id}/file?path=/files/0"
+    form = (await taken(there, "forms"))["structuredContent"]["payload"]
+    uri = form["files"][0]["uri"]
+    assert uri == f"event://office/forms/{form_id}/file?path=/files/0"
     answer = (await replied(there, meant({"back": uri})))["structuredContent"]
     assert answer["files"] == {"/back": {"content_type": "image/png", "size_bytes": len(PNG)}}
     event = (await there.door.client.get(f"/events/{event_id}", headers=AUTH)).json()
