@@ -230,13 +230,15 @@ def inbox_tools(server: Server) -> tuple[Tool, ...]:
     declared: set[str] = set()
     for hook in server.hooks.values():
         declared |= _types_of(hook.reply)
-    return _tools_for(tuple(name for name in _TYPES if name in declared) or _TYPES)
+    types = tuple(name for name in _TYPES if name in declared) or _TYPES
+    return _tools_for(types, any(hook.replies_with_files for hook in server.hooks.values()))
 
 
 @functools.cache  # schemas are compiled and kept by their identity
-def _tools_for(reply_types: tuple[str, ...]) -> tuple[Tool, ...]:
+def _tools_for(reply_types: tuple[str, ...], has_files: bool) -> tuple[Tool, ...]:
     types = reply_types[0] if len(reply_types) == 1 else list(reply_types)
-    reply: Schema = {"type": types, "description": "What the hook asks for."}
+    files = " For a file in base64 the address (event:, call:) of one will do." * has_files
+    reply: Schema = {"type": types, "description": f"What the hook asks for.{files}"}
     return tuple(_with_reply(tool, reply) for tool in _TOOLS)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.configuration.servers import Server
 from bridge.mcp import resources
+from bridge.mcp.inbox_tools import inbox_tools
 from bridge.models import Message, Principal
 from tests.apps import running_app
 from tests.doors.calls.test_workflow_results import ALICE, PDF, Office
@@ -277,6 +278,14 @@ async def test_a_reply_may_name_a_file_by_its_address(there: Office, meant: Any)
     assert answer["files"] == {"/back": {"content_type": "image/png", "size_bytes": len(PNG)}}
     event = (await there.door.client.get(f"/events/{event_id}", headers=AUTH)).json()
     assert event["reply"]["value"] == {"back": encoded(PNG)}
+
+
+@pytest.mark.parametrize("has_files", [True, False])
+def test_claude_is_told_of_addresses_where_a_reply_may_hold_a_file(has_files: bool) -> None:
+    desk = office("http://127.0.0.1")
+    desk = desk if has_files else desk.model_copy(update={"hooks": {"forms": desk.hooks["forms"]}})
+    (tool,) = (each for each in inbox_tools(desk) if each.name == "reply_to_event")
+    assert ("address" in tool.input["properties"]["reply"]["description"]) is has_files
 
 
 async def test_a_reply_that_names_no_file_is_refused_and_the_lease_holds(there: Office) -> None:
