@@ -21,6 +21,7 @@ from bridge.configuration.fields import (
     HeaderName,
     JsonSchema,
     Pointer,
+    Seconds,
     Secret,
     Slug,
     unsound,
@@ -30,6 +31,44 @@ from bridge.errors import Fault
 from bridge.formats.secret_names import names_a_secret
 
 REPLY_ADDRESS = "bridge-reply-url"
+
+
+class Retry(Entry):
+    """How often, and after which waits, a call that failed is tried again."""
+
+    attempts: int = Field(
+        3,
+        ge=1,
+        description="How often it is sent in all, where it is idempotent and may have failed "
+        "half-way.",
+    )
+    first_s: Seconds = Field(2, alias="first", description="The wait before the second attempt.")
+    cap_s: Seconds = Field(60, alias="cap", description="No wait is longer.")
+
+
+class Annotations(Entry):
+    """What Claude is told that a workflow does to the world."""
+
+    read_only: bool = Field(False, description="It changes nothing.")
+    idempotent: bool = Field(
+        False,
+        description="Running it twice is as good as once. It also lets the bridge send twice.",
+    )
+    destructive: bool | None = Field(
+        None, description="It may delete or overwrite; so it is taken to be unless it is read-only."
+    )
+    open_world: bool = Field(True, description="It reaches beyond n8n.")
+
+    @property
+    def is_destructive(self) -> bool:
+        """Report whether it is taken to destroy: all is that is not said to be harmless."""
+        return not self.read_only if self.destructive is None else self.destructive
+
+    @model_validator(mode="after")
+    def _check_contradiction(self) -> Self:
+        if self.read_only and self.destructive:
+            raise unsound([Fault("/destructive", "contradicts `read_only`: keep one of the two")])
+        return self
 
 
 class Keep(Entry):

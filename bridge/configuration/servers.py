@@ -45,11 +45,13 @@ from bridge.configuration.hooks import Coalesce, Hook, Limits
 from bridge.configuration.python_processes import FUNCTION_PATTERN, PythonProcess
 from bridge.configuration.rules import KEY_MISSING
 from bridge.configuration.server_options import (
+    Annotations,
     Approve,
     By,
     ByHook,
     FixedHeaders,
     Per,
+    Retry,
     sets_header,
 )
 from bridge.errors import Fault
@@ -74,44 +76,6 @@ __all__ = [
     "Workflow",
     "WorkflowAuth",
 ]
-
-
-class Retry(Entry):
-    """How often, and after which waits, a call that failed is tried again."""
-
-    attempts: int = Field(
-        3,
-        ge=1,
-        description="How often it is sent in all, where it is idempotent and may have failed "
-        "half-way.",
-    )
-    first_s: Seconds = Field(2, alias="first", description="The wait before the second attempt.")
-    cap_s: Seconds = Field(60, alias="cap", description="No wait is longer.")
-
-
-class Annotations(Entry):
-    """What Claude is told that a workflow does to the world."""
-
-    read_only: bool = Field(False, description="It changes nothing.")
-    idempotent: bool = Field(
-        False,
-        description="Running it twice is as good as once. It also lets the bridge send twice.",
-    )
-    destructive: bool | None = Field(
-        None, description="It may delete or overwrite; so it is taken to be unless it is read-only."
-    )
-    open_world: bool = Field(True, description="It reaches beyond n8n.")
-
-    @property
-    def is_destructive(self) -> bool:
-        """Report whether it is taken to destroy: all is that is not said to be harmless."""
-        return not self.read_only if self.destructive is None else self.destructive
-
-    @model_validator(mode="after")
-    def _check_contradiction(self) -> Self:
-        if self.read_only and self.destructive:
-            raise unsound([Fault("/destructive", "contradicts `read_only`: keep one of the two")])
-        return self
 
 
 OF_WEBHOOKS = frozenset({"method", "auth", "headers", "result", "progress"})
