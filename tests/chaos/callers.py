@@ -1,6 +1,7 @@
 """Claude runs workflows: each call is followed to its end."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.chaos.asking import Ask, Claude, Client
@@ -22,6 +23,7 @@ class Caller:
     wire: str
     book: Book
     work_s: float
+    tools: Sequence[str] = QUICK_OR_SLOW
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until told to stop, and then to the end of what was begun."""
@@ -37,7 +39,7 @@ class Caller:
         """Choose what is called, and enter it into the book."""
         chance = self.client.random
         seconds = round(chance.choice((0, chance.uniform(0, self.work_s))), 2)
-        call = CallRecord(label, chance.choice(QUICK_OR_SLOW), seconds, self.wire)
+        call = CallRecord(label, chance.choice(self.tools), seconds, self.wire)
         self.book.calls[label] = call
         return call
 

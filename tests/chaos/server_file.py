@@ -13,7 +13,7 @@ GATED = "gated"
 ONCE = frozenset({"once", "once_by_handle", "called_back", GATED})
 """The workflows that must never run twice."""
 
-QUICK_OR_SLOW = ("once", "once_by_handle", "repeatable", "called_back", GATED)
+QUICK_OR_SLOW = ("once", "once_by_handle", "repeatable", "called_back")
 
 
 def server_file(n8n_url: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tests.chaos.ledger import Kept, Ledger
 from tests.chaos.modern import ModernClaude
 from tests.chaos.questions import Sender, Taker
 from tests.chaos.scale import WEBS, WORKERS, Scale
-from tests.chaos.server_file import SERVER, server_file
+from tests.chaos.server_file import GATED, QUICK_OR_SLOW, SERVER, server_file
 from tests.chaos.wires import WIRES, claude_on
 from tests.claude import UNLIMITED
 from tests.proxy import Proxy, proxying
@@ -49,11 +49,16 @@ class Storm:
     approvers: list[Approver] = field(default_factory=list)
 
     async def gather(self) -> None:
-        """Connect everyone."""
+        """Connect everyone.
+
+        A web process of an earlier version knows of no approval, so none is asked for beside one.
+        """
+        tools = QUICK_OR_SLOW if len(self.scale.trees) > 1 else (*QUICK_OR_SLOW, GATED)
         for number in range(self.scale.clients):
             for wire in WIRES:
                 client, claude = await self.claude(wire, f"caller-{number}")
-                self.callers.append(Caller(client, claude, wire, self.book, self.scale.work_s))
+                caller = Caller(client, claude, wire, self.book, self.scale.work_s, tools)
+                self.callers.append(caller)
         for number in range(self.scale.takers):
             wire = WIRES[number % len(WIRES)]
             client, claude = await self.claude(wire, f"taker-{number}")

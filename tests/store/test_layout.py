@@ -50,6 +50,7 @@ COLLECTIONS = {
     "findings",
     "alerts",
     "alert_receiver",
+    "caller_keys",
 }
 """The hashes of many small things, which say themselves what they are or are all alike."""
 

@@ -19,6 +19,7 @@ ROOTS = (
     "/callbacks/",
     "/pauses",
     "/bulk",
+    "/approvals",
     "/healthz",
     "/readyz",
     "/openapi.json",
