@@ -41,9 +41,10 @@ class RecordNames:
         one = RecordSearch(server=wanted.server, part=wanted.part)
         if wanted.part not in {None, *parts} and not await is_on_record(one):
             raise _unknown(kind.part, wanted.part, parts)
-        if wanted.principal is None:
+        names = await self._holders(wanted.server)
+        if wanted.principal in {None, *names}:
             return
-        names = await self._principals(wanted.server)
+        names |= await self._callers(wanted.server)
         one = RecordSearch(server=wanted.server, principal=wanted.principal)
         if wanted.principal not in names and not await is_on_record(one):
             raise _unknown("principal", wanted.principal, names)
@@ -65,16 +66,20 @@ class RecordNames:
             | set(workflows if is_of_calls else hooks)
         )
 
-    async def _principals(self, server: str | None) -> set[str]:
-        """Return the names of all tokens, and of all who have calls on record."""
+    async def _holders(self, server: str | None) -> set[str]:
+        """Return the names of all tokens."""
         in_files = (
             Principal(name, token.name)
             for name, each in self._servers.items()
             for token in each.tokens
         )
         made = (token.principal for token in await self._store.tokens.list())
-        every = (*in_files, *made, *await self._store.callers())
-        return {each.name for each in every if server in (None, each.server)}
+        return {each.name for each in (*in_files, *made) if server in (None, each.server)}
+
+    async def _callers(self, server: str | None) -> set[str]:
+        """Return the names of all who have calls on record, of whom there may be ten thousand."""
+        callers = await self._store.callers()
+        return {each.name for each in callers if server in (None, each.server)}
 
 
 def _unknown(what: str, name: str | None, known: Collection[str]) -> NotFoundError:

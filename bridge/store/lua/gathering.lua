@@ -71,6 +71,14 @@ function gathering.note_servers(callers)
   end
 end
 
+-- All is gathered up to an order number: who has not called since need not be looked at. Up to the
+-- last number that was given it is everybody.
+function gathering.finish(upto)
+  local done = upto == clock.last_order and '+inf' or clock.digits(upto)
+  redis.call('SET', keys.gathered(), clock.digits(upto))
+  redis.call('ZREMRANGEBYSCORE', keys.fresh_callers(), '-inf', done)
+end
+
 -- Gather the new calls of at most `most` principals behind a score, and at most `limit` of them:
 -- where there are more, those of a shorter time. A principal whose score rises meanwhile is met
 -- again. Once the last of them is done, all is gathered up to `upto`, which is the
@@ -90,10 +98,7 @@ function gathering.gather(behind, upto, most, limit)
     found = gathering.between(callers, from, upto, limit)
   end
   for _, new in ipairs(found) do gathering.add(new.caller, new.page) end
-  if not has_more and upto > gathering.upto() then
-    redis.call('SET', keys.gathered(), clock.digits(upto))
-    redis.call('ZREMRANGEBYSCORE', keys.fresh_callers(), '-inf', clock.digits(upto))
-  end
+  if not has_more and upto > gathering.upto() then gathering.finish(upto) end
   local next = has_more and '(' .. last or nil
   return {behind = next, upto = clock.digits(upto), is_cut = is_cut}
 end
