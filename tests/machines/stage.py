@@ -16,6 +16,7 @@ import httpx2
 from bridge.standin.serving import serving as serving_standin
 from bridge.standin.standin import Standin
 from tests.bridge_processes import Bridge, Child, end, environment, has_started
+from tests.chaos.approving import OPERATOR_TOKEN
 from tests.chaos.scale import Scale
 from tests.chaos.server_file import SERVER, server_file
 from tests.chaos.storm import Storm
