@@ -13,12 +13,12 @@ from bridge.formats.payloads import Content
 from bridge.models import Approval, Call, CallId, EventId, EventStatus, Json, second
 from bridge.store.approvals import AnswerRow, ApprovalStore
 from bridge.store.calls import CallStore
-from bridge.verbs.approvals import HOOK, Approvals
+from bridge.verbs.approvals import HOOK, WITHIN_S, Approvals
 from bridge.verbs.intake import Incoming, Intake
 
 logger = logging.getLogger(__name__)
 
-LAPSED = "nobody approved it within 24 hours, so it was never sent"
+LAPSED = f"nobody approved it within {WITHIN_S / 3600:g} hours, so it was never sent"
 QUESTION = (
     'May this workflow be run with these arguments? Reply {{"approved": true}}, or '
     '{{"approved": false, "reason": "why not"}}. {principal}, who asks for it, cannot answer.'

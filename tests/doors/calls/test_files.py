@@ -1,7 +1,6 @@
 """Files of results, events and replies, as contents of MCP: shown, linked, or named in words."""
 
 import base64
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,13 +11,10 @@ from bridge.configuration.servers import Server
 from bridge.mcp import resources
 from bridge.mcp.inbox_tools import inbox_tools
 from bridge.models import Message, Principal
-from tests.apps import running_app
-from tests.doors.calls.test_workflow_results import ALICE, PDF, Office
+from tests.doors.calls.test_workflow_results import ALICE, PDF, Office, open_office
 from tests.images import PNG
-from tests.raw_server import raw_server
 from tests.sounds import WAV
 from tests.tools import ask, call_tool, read_resource, refused, told
-from tests.working import working
 
 BOB = Principal("office", "bob")
 AUTH = {"Authorization": "Bearer letters-token"}
@@ -51,12 +47,8 @@ def office(n8n_url: str) -> Server:
 
 @pytest.fixture
 async def there(redis_url: str) -> AsyncIterator[Office]:
-    async with contextlib.AsyncExitStack() as stack:
-        n8n = await stack.enter_async_context(raw_server())
-        server = office(n8n.url)
-        door = await stack.enter_async_context(running_app(redis_url, server, result_chars=2000))
-        await stack.enter_async_context(working(door.runtime.mcp.settings, server))
-        yield Office(door, n8n)
+    async with open_office(redis_url, office) as there:
+        yield there
 
 
 def encoded(content: bytes) -> str:

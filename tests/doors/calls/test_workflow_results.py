@@ -2,7 +2,7 @@
 
 import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,14 +62,21 @@ class Office:
             assert str(offset) in page["read_on"]
 
 
-@pytest.fixture
-async def there(redis_url: str) -> AsyncIterator[Office]:
+@contextlib.asynccontextmanager
+async def open_office(redis_url: str, build: Callable[[str], Server]) -> AsyncIterator[Office]:
+    """Run a web process and a worker of the server that `build` makes for n8n's address."""
     async with contextlib.AsyncExitStack() as stack:
         n8n = await stack.enter_async_context(raw_server())
-        server = office(n8n.url)
+        server = build(n8n.url)
         door = await stack.enter_async_context(running_app(redis_url, server, result_chars=2000))
         await stack.enter_async_context(working(door.runtime.mcp.settings, server))
         yield Office(door, n8n)
+
+
+@pytest.fixture
+async def there(redis_url: str) -> AsyncIterator[Office]:
+    async with open_office(redis_url, office) as there:
+        yield there
 
 
 async def test_an_image_is_shown_whatever_its_label_and_read_by_who_sees_only_structure(
