@@ -6,8 +6,6 @@ that many events cost no more than one page a second.
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Iterator
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -16,7 +14,7 @@ from starlette.types import ASGIApp
 from bridge.console.visits import login_of
 from bridge.errors import MalformedError, TransientError
 from bridge.mcp.wires.event_stream import EventStream, Last, Source, event, keepalive
-from bridge.net.draining import COME_BACK_S
+from bridge.net.draining import StreamShares
 from bridge.net.problem import problem
 from bridge.verbs.changes import Changes, Watched, WatchedKind
 from bridge.web.middleware import state_of
@@ -38,27 +36,7 @@ class LivePages:
 
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
-        self._open = Counter[str]()
-
-    def demand_room(self, login: str) -> None:
-        """See that one more stream of a login may be opened.
-
-        Raises:
-            TransientError: there are as many as may be; a page asks by the clock then.
-        """
-        if self._open[login] >= STREAMS_OF_LOGIN_MAX or self._open.total() >= STREAMS_MAX:
-            raise TransientError("as many pages follow what happens as may", COME_BACK_S)
-
-    @contextlib.contextmanager
-    def counting(self, login: str) -> Iterator[None]:
-        """Count a stream among those of its login while the block lasts."""
-        self._open[login] += 1
-        try:
-            yield
-        finally:
-            self._open[login] -= 1
-            if not self._open[login]:
-                del self._open[login]
+        self.shares = StreamShares(STREAMS_OF_LOGIN_MAX, STREAMS_MAX)
 
 
 async def follow(request: Request) -> ASGIApp:
@@ -74,7 +52,7 @@ async def follow(request: Request) -> ASGIApp:
     watched, pace_s = _asked(request)
     pages, streams = _pages(request), state_of(request).streams
     streams.demand_room()
-    pages.demand_room(login.csrf)
+    pages.shares.demand_room(login.csrf)
     return EventStream(_told(request, pages, login.csrf, watched, pace_s), streams)
 
 
@@ -86,7 +64,7 @@ async def _told(
     It begins with a change: what came before it was not looked for. It ends while Redis is away.
     """
     turn = request.app.runtime.mcp.keepalives.name()
-    with pages.counting(login), contextlib.suppress(TransientError):
+    with pages.shares.counting(login), contextlib.suppress(TransientError):
         async with pages.changes.watching(watched, turn) as woken:
             yield BEGIN
             while True:

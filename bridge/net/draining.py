@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -107,20 +108,23 @@ class OpenStreams:
 
 
 class StreamShares:
-    """How many streams of a kind each of those who may open them has in this process."""
+    """How many streams of a kind each of those who may open them has in this process, and all."""
 
-    def __init__(self, most_each: int) -> None:
+    def __init__(self, most_each: int, most: float = math.inf) -> None:
         self._most_each = most_each
+        self._most = most
         self._open = Counter[str]()
 
     def demand_room(self, owner: str) -> None:
         """See that an owner may open one more.
 
         Raises:
-            TransientError: it has as many as it may; another process may have room.
+            TransientError: it has as many as it may, or all have; another process may have room.
         """
         if self._open[owner] >= self._most_each:
             raise TransientError(f"{self._most_each} streams are open already", COME_BACK_S)
+        if self._open.total() >= self._most:
+            raise TransientError(f"{self._most} streams of all are open already", COME_BACK_S)
 
     @contextlib.contextmanager
     def counting(self, owner: str) -> Iterator[None]:
