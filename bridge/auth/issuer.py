@@ -24,6 +24,10 @@ ASK_S = 5.0
 LEEWAY_S = 30
 
 
+SUBJECT_CHARS_MAX = 255
+"""Source: OpenID Connect Core 1.0, 2. A longer one is none: cut, two would be one principal."""
+
+
 @dataclass(frozen=True)
 class Claims:
     """What a token proves: whose it is, and what for."""
@@ -82,7 +86,7 @@ class PublishedKeys:
             )
         except jwt.PyJWTError:
             return None
-        return claims if claims["sub"] else None
+        return claims if 0 < len(str(claims["sub"])) <= SUBJECT_CHARS_MAX else None
 
     async def _key(self, key_id: str) -> jwt.PyJWK | None:
         """Find the key of an id; keys are fetched anew when they are old, or when it is unknown."""

@@ -7,7 +7,9 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+import httpx2
 
 from bridge.auth.caller_tokens import LIFE_S, CallerKey
 from bridge.errors import TransientError
@@ -174,8 +176,8 @@ def _key(row: CallerKeyRow) -> CallerKey:
 
 
 def _origin(url: str) -> str:
-    """Return the origin of an address as browsers spell it (RFC 6454, 6.2)."""
-    parts = urlsplit(url.lower())
+    """Return the origin of an address as browsers spell it in ASCII (RFC 6454, 6.2)."""
+    parts = httpx2.URL(url)
     port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}{port}"
+    host = parts.raw_host.decode().lower()
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

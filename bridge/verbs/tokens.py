@@ -280,5 +280,5 @@ class Authenticator:
 
 
 def _issued(server: Server, claims: Claims) -> TokenAccess:
-    subject = Principal(server.name, ISSUED + quote(claims.subject[:200], safe=""))
+    subject = Principal(server.name, ISSUED + quote(claims.subject, safe=""))
     return TokenAccess(subject, Scope(acts=ACT in claims.scopes))

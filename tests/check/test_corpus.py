@@ -73,7 +73,7 @@ def test_nothing_is_found_in_a_sound_file(tmp_path: Path) -> None:
 def test_nothing_is_found_in_what_ships() -> None:
     secrets = {
         f"TEMPLATES_{name}": "YS1zZWNyZXQtb2YtdGVtcGxhdGVz"
-        for name in ("TOKEN", "HOOK_TOKEN", "TOOL_TOKEN", "SIGNING_SECRET")
+        for name in ("TOKEN", "APPROVER_TOKEN", "HOOK_TOKEN", "TOOL_TOKEN", "SIGNING_SECRET")
     }
     environ = ENVIRON | secrets | {"BRIDGE_N8N_API_KEY": "key"}
     for file in ("servers/demo.yaml", "n8n/templates.yaml"):

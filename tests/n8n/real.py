@@ -24,7 +24,7 @@ WRITTEN_ADDRESS = "http://127.0.0.1:8080"
 """Where the templates believe the bridge to be; whoever imports them puts the right address."""
 
 TOKEN, HOOK_TOKEN, TOOL_TOKEN = "of-claude", "of-the-hooks", "of-the-tools"
-ALICE_TOKEN = "of-alice"
+ALICE_TOKEN, APPROVER_TOKEN = "of-alice", "of-the-approver"
 SECRET = "a secret of enough characters"
 CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "bridgeHookToken": (
@@ -32,6 +32,7 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
         {"name": "Authorization", "value": f"Bearer {HOOK_TOKEN}"},
     ),
     "bridgeToolToken": ("httpHeaderAuth", {"name": "X-Bridge-Key", "value": TOOL_TOKEN}),
+    "bridgeApproverToken": ("httpBearerAuth", {"token": APPROVER_TOKEN}),
     "bridgeHookSecret": ("crypto", {"hmacSecret": SECRET}),
     "bridgeCaller": (
         "jwtAuth",
@@ -152,6 +153,7 @@ async def bridge_to(folder: Path, **changes: str) -> AsyncIterator[Bridge]:
         "BRIDGE_SERVERS": str(servers),
         "TEMPLATES_TOKEN": TOKEN,
         "TEMPLATES_ALICE_TOKEN": ALICE_TOKEN,
+        "TEMPLATES_APPROVER_TOKEN": APPROVER_TOKEN,
         "TEMPLATES_HOOK_TOKEN": HOOK_TOKEN,
         "TEMPLATES_TOOL_TOKEN": TOOL_TOKEN,
         "TEMPLATES_SIGNING_SECRET": "whsec_" + base64.b64encode(SECRET.encode()).decode(),

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mcp.client import Client
 from redis.asyncio import Redis
 
@@ -97,9 +101,7 @@ async def test_a_question_is_answered_by_claude(n8n: RealN8n, bridge: Bridge) ->
 
 
 ALICE = {
-    "tokens: [env:TEMPLATES_TOKEN]": (
-        "tokens: [env:TEMPLATES_TOKEN, {name: alice, token: env:TEMPLATES_ALICE_TOKEN}]"
-    )
+    "tokens:\n": "tokens:\n  - {name: alice, token: env:TEMPLATES_ALICE_TOKEN}\n",
 }
 
 
@@ -145,6 +147,7 @@ async def forged(bridge: Bridge) -> list[dict[str, str]]:
                 right[:-8] + ("A" * 8),
                 f"{unsigned()}.{right.split('.')[1]}.",
                 CallerKey.made().sign(jwt.decode(right, options={"verify_signature": False})),
+                *posing(right, await here.published()),
                 await elsewhere.token(alice, told),
                 await here.token(alice, replace(told, audience="https://n8n.example.com")),
                 await here.token(alice, replace(told, workflow="tool_that_answers")),
@@ -153,8 +156,37 @@ async def forged(bridge: Bridge) -> list[dict[str, str]]:
 
 
 def unsigned() -> str:
-    head = json.dumps({"alg": "none", "typ": "JWT"}).encode()
-    return base64.urlsafe_b64encode(head).rstrip(b"=").decode()
+    return spelt({"alg": "none", "typ": "JWT"})
+
+
+def posing(right: str, published: Any) -> list[str]:
+    """Return tokens by keys that are none, whose header would have them taken for one."""
+    said = right.split(".")[1]
+    key, mine = published["keys"][0], CallerKey.made()
+    with_pem = f"{spelt({'alg': 'HS256', 'typ': 'JWT', 'kid': key['kid']})}.{said}"
+    mac = hmac.new(key["pem"].encode(), with_pem.encode(), hashlib.sha256).digest()
+    claims = jwt.decode(right, options={"verify_signature": False})
+    private = load_pem_private_key(mine.private.encode(), None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    heads: list[dict[str, Any]] = [
+        {"kid": key["kid"], "jwk": mine.jwk},
+        {"kid": "__proto__"},
+        {"kid": "constructor"},
+        {"kid": "../" + key["kid"]},
+        {"kid": key["kid"].swapcase()},
+        {"kid": ""},
+        {"kid": key["kid"], "jku": "http://127.0.0.1:9/keys", "x5u": "http://127.0.0.1:9/x"},
+    ]
+    signed = [jwt.encode(claims, private, "ES256", head) for head in heads]
+    return [f"{with_pem}.{encoded(mac)}", *signed]
+
+
+def spelt(head: dict[str, Any]) -> str:
+    return encoded(json.dumps(head).encode())
+
+
+def encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 async def test_an_approval_is_given_in_time(n8n: RealN8n, bridge: Bridge) -> None:

@@ -94,6 +94,7 @@ def test_who_asks_is_a_principal_and_perhaps_a_subject(
         ("http://n8n:5678/webhook/a", "http://n8n:5678"),
         ("http://n8n:80/webhook/a", "http://n8n"),
         ("https://[::1]:5678/webhook/a?b", "https://[::1]:5678"),
+        ("https://BÜCHER.example/webhook/a", "https://xn--bcher-kva.example"),
     ],
 )
 async def test_a_token_is_for_the_origin_of_the_webhook(

@@ -88,6 +88,17 @@ async def test_its_tokens_let_in_their_subject_and_no_tokens_namesake(
     assert call.principal == Principal("desk", "~ann%3A1")
 
 
+async def test_subjects_that_begin_alike_are_two_however_long(flow: Flow, outside: Outside) -> None:
+    """Source: OpenID Connect Core 1.0, 2: a subject has up to 255 characters."""
+    admitted = [
+        await flow.runtime.mcp.authenticator.admit(
+            DESK, f"Bearer {outside.token(flow, sub='é' * 254 + end)}"
+        )
+        for end in "ab"
+    ]
+    assert admitted[0].principal != admitted[1].principal
+
+
 async def test_clients_are_led_to_it(flow: Flow, outside: Outside) -> None:
     answer = await flow.http.get(f"{flow.origin}/.well-known/oauth-protected-resource/mcp/desk")
     assert answer.json()["authorization_servers"] == [outside.url]
@@ -129,6 +140,7 @@ async def test_who_may_only_read_sees_what_reads(flow: Flow, outside: Outside) -
         {"iss": None},
         {"sub": None},
         {"sub": ""},
+        {"sub": "x" * 256},
         {"exp": None},
         {"exp": 1},
         {"nbf": 9_999_999_999},
