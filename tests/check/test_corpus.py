@@ -72,8 +72,10 @@ def test_nothing_is_found_in_a_sound_file(tmp_path: Path) -> None:
 
 def test_nothing_is_found_in_what_ships() -> None:
     secrets = {
-        f"TEMPLATES_{name}": "YS1zZWNyZXQtb2YtdGVtcGxhdGVz"
-        for name in ("TOKEN", "APPROVER_TOKEN", "HOOK_TOKEN", "TOOL_TOKEN", "SIGNING_SECRET")
+        f"TEMPLATES_{name}": f"YS1zZWNyZXQtb2YtdGVtcGxhdGVz{number}AA="
+        for number, name in enumerate(
+            ("TOKEN", "APPROVER_TOKEN", "HOOK_TOKEN", "TOOL_TOKEN", "SIGNING_SECRET")
+        )
     }
     environ = ENVIRON | secrets | {"BRIDGE_N8N_API_KEY": "key"}
     for file in ("servers/demo.yaml", "n8n/templates.yaml"):
