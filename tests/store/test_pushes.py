@@ -133,6 +133,35 @@ async def test_an_event_is_not_left_for_long_to_one_whose_turn_it_is(
     await wait_until(is_told, "the other is told")
 
 
+async def test_what_one_was_told_that_does_not_read_is_told_to_another_the_next_time(
+    web: Desk, worker: Desk
+) -> None:
+    """A machine that sleeps keeps its connection, and its turn."""
+    asleep, awake = Telling(web), Telling(worker)
+    await asleep.told()
+    await awake.told()
+    first, second = (await web.accept()).event_id, (await web.accept()).event_id
+    times = PushTimes(0.2, 0.2, 600)
+    assert (await asleep.told(times=times))[0] == [first]
+    found = (await awake.told(times=times))[0]
+    assert found == [second]
+
+    async def is_told() -> bool:
+        assert (await asleep.told(times=times))[0] in ([], [second])
+        found.extend((await awake.told(times=times))[0])
+        return first in found
+
+    await wait_until(is_told, "the other is told")
+
+
+async def test_an_event_that_was_told_when_the_clock_was_ahead_is_told_again_now(
+    web: Desk,
+) -> None:
+    event = await web.accept()
+    assert (await told(web, times=PushTimes(10_000, 10_000, 0)))[0] == [event.event_id]
+    assert (await told(web, times=LONG))[0] == [event.event_id]
+
+
 async def test_what_a_session_was_told_that_has_left_is_told_to_another_at_once(
     web: Desk, worker: Desk
 ) -> None:

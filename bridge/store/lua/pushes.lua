@@ -48,12 +48,15 @@ function pushes.claim(event_id, hook, push)
   local count = e.push_attempt == e.attempt and tonumber(e.pushes) or 0
   local due_at = count == 0 and math.min(e.order / 1000, clock.now_ms) or tonumber(e.push_at)
   if e.push_token == push.token then return true, due_at - clock.now_ms end
-  if count > 0 and pushes.has_left(push, hook, e.push_token) then
+  local teller = count > 0 and e.push_token:match('^(.*/.*)%.') or nil
+  if teller and pushes.has_left(push, hook, teller) then
     due_at, count = 0, count - 1
+  elseif due_at - clock.now_ms > push.longest_ms then
+    due_at = 0 -- the clock was ahead when it was told
   end
   local late_ms = clock.now_ms - due_at
   if late_ms < 0 then return false, -late_ms end
-  local first = pushes.first(push, hook)
+  local first = pushes.first(push, hook, teller)
   if first ~= push.watcher then
     if late_ms < push.turn_ms then return false, push.turn_ms - late_ms end
     pushes.go_to_the_end(push, hook, first) -- it has let its turn pass
@@ -83,12 +86,19 @@ function pushes.go_to_the_end(push, hook, watcher)
 end
 
 -- The first in the line of a hook, seen by one that stands in it; whose process is dead leaves it.
-function pushes.first(push, hook)
-  local line = keys.watchers(push.server, hook)
+-- Who told an event the last time is not the first for it, unless it is alone.
+function pushes.first(push, hook, teller)
+  local line, place = keys.watchers(push.server, hook), 0
   while true do
-    local watcher = redis.call('ZRANGE', line, 0, 0)[1]
-    if pushes.lives(push, watcher) then return watcher end
-    redis.call('ZREM', line, watcher)
+    local watcher = redis.call('ZRANGE', line, place, place)[1]
+    if not watcher then return teller end
+    if not pushes.lives(push, watcher) then
+      redis.call('ZREM', line, watcher)
+    elseif watcher == teller then
+      place = 1
+    else
+      return watcher
+    end
   end
 end
 
@@ -98,10 +108,8 @@ function pushes.lives(push, watcher)
   return process == push.watcher:match('^(.*)/') or processes.lives(process)
 end
 
--- Has the watcher left that an event was told to by this token, `watcher.wish`?
-function pushes.has_left(push, hook, token)
-  local watcher = token:match('^(.*/.*)%.')
-  if not watcher then return false end
+-- Has a watcher left the line of a hook?
+function pushes.has_left(push, hook, watcher)
   local stands = redis.call('ZSCORE', keys.watchers(push.server, hook), watcher)
   return not (stands and pushes.lives(push, watcher))
 end
