@@ -10,6 +10,9 @@ def bridge_address(
 ) -> str | None:
     """Read the address of a bridge that an option was given, without a slash at its end."""
     try:
-        return raw and web_address(raw).geturl().rstrip("/")
+        parts = web_address(raw) if raw is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+    if parts and (parts.query or parts.fragment):
+        raise click.BadParameter("must end before any ? or #")
+    return parts and parts.geturl().rstrip("/")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import select
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 
 from bridge.cli.addresses import bridge_address
-from bridge.client.watching import WatchedInbox, Watcher
+from bridge.client.watching import CannotWatchError, WatchedInbox, Watcher
 from bridge.errors import ConfigurationError
+from bridge.formats.addresses import web_address
 from bridge.log import printable
 from bridge.mcp.wires.pipes import LinesOut
 
@@ -32,6 +34,13 @@ STDOUT = 1
 @click.option(
     "--token-env", metavar="NAME", help="The variable, also of .env, that holds Claude's token."
 )
+@click.option(
+    "--give-up-after",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=math.inf,
+    help="How long a bridge that has gone away is waited for: for ever, when it is not said.",
+)
 @click.pass_obj
 def watch_command(
     environ: Mapping[str, str],
@@ -39,6 +48,7 @@ def watch_command(
     hook: str | None,
     url: str | None,
     token_env: str | None,
+    give_up_after: float,
 ) -> None:
     """Print a line of JSON for each event that waits, again until it was taken.
 
@@ -49,10 +59,24 @@ def watch_command(
         raise ConfigurationError((f"{token_env} is not set: it must hold a token of {server}",))
     if not re.fullmatch("[!-~]*", token):
         raise ConfigurationError((f"{token_env} holds no token: no header can carry it",))
+    # Claude's address of the server, which is what people have at hand, will do as well.
+    url = (url or _here(environ)).removesuffix(f"/mcp/{server}")
+    asyncio.run(_print_lines(Watcher(WatchedInbox(url, server, hook, token), _say, give_up_after)))
+
+
+def _here(environ: Mapping[str, str]) -> str:
+    """Return where the settings say that the bridge is.
+
+    Raises:
+        ConfigurationError: they name no address.
+    """
     port = environ.get("BRIDGE_PORT", "").strip() or "8080"
-    here = environ.get("BRIDGE_PUBLIC_URL", "").strip() or f"http://127.0.0.1:{port}"
-    url = url or here.rstrip("/")
-    asyncio.run(_print_lines(Watcher(WatchedInbox(url, server, hook, token), _say)))
+    public = environ.get("BRIDGE_PUBLIC_URL", "").strip()
+    try:
+        return web_address(public or f"http://127.0.0.1:{port}").geturl().rstrip("/")
+    except ValueError as error:
+        name = "BRIDGE_PUBLIC_URL" if public else "BRIDGE_PORT"
+        raise ConfigurationError((f"{name} {error}",)) from error
 
 
 async def _print_lines(watcher: Watcher) -> None:
@@ -63,9 +87,13 @@ async def _print_lines(watcher: Watcher) -> None:
         asyncio.get_running_loop().add_signal_handler(number, watching.cancel)
     out = LinesOut(STDOUT)
     with contextlib.suppress(asyncio.CancelledError, BrokenPipeError), _while_read(watching.cancel):
-        async with contextlib.aclosing(watcher.lines()) as lines:
-            async for line in lines:
-                await out.write(line.encode())
+        try:
+            async with contextlib.aclosing(watcher.lines()) as lines:
+                async for line in lines:
+                    await out.write(line.encode())
+        except CannotWatchError:
+            if not _is_unread():  # else there is nobody for whom it should be tried again
+                raise
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import random
 import re
 from collections.abc import AsyncGenerator, Callable
@@ -18,12 +19,18 @@ from bridge.formats.addresses import is_loopback
 
 CONNECT_S = 10.0
 SILENCE_S = 60.0
-"""How long a stream may bring nothing: four signs of life, as a bridge sends them by default."""
+"""How long a stream may bring nothing; a bridge sends a sign of life every 20 s or sooner."""
+
+LASTING_S = 5.0
+"""A stream that has lasted so long, or has brought an event, is one that can be watched."""
 
 AGAIN_S, AGAIN_MAX_S = 1.0, 30.0
+FIRST_TRIES = 3
 STREAM = "text/event-stream"
 LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 CHARS_SHOWN = 300
+LINE_BYTES = 1 << 20
+PROBLEM_BYTES = 1 << 16
 NONE_GIVEN = "it wants a token; --token-env names the variable that holds one"
 REFUSED = "the token is refused; it is none of this server's, or no more"
 
@@ -59,20 +66,31 @@ class WatchedInbox:
 class Watcher:
     """Follows a stream through all that interrupts it.
 
-    `say` is given a sentence when the bridge is lost, and one when it is back.
+    `say` is given a sentence when the bridge is lost, and one when it is back: a stream that breaks
+    and is there again at the first try was not lost.
+
+    Args:
+        give_up_s: for how long a bridge that was there is waited for.
     """
 
-    def __init__(self, watched: WatchedInbox, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, watched: WatchedInbox, say: Callable[[str], None], give_up_s: float = math.inf
+    ) -> None:
         self._watched = watched
         self._say = say
+        self._give_up_s = give_up_s
         self._was_there = False
+        self._is_lasting = False
+        self._is_said_lost = False
         self._failures = 0
+        self._lost_at = 0.0
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """Yield each event that waits as a line of JSON.
 
         Raises:
-            CannotWatchError: there is no such bridge, server or hook, or the token is refused.
+            CannotWatchError: there is no such bridge, server or hook, or none any more; or the
+                token is refused.
         """
         parts = urlsplit(self._watched.url)
         trust = httpx2.create_ssl_context() if parts.scheme == "https" else False
@@ -93,23 +111,41 @@ class Watcher:
 
     def _headers(self) -> dict[str, str]:
         token = self._watched.token
-        return {"accept": STREAM} | ({"authorization": f"Bearer {token}"} if token else {})
+        asked = {"accept": STREAM, "accept-encoding": "identity"}
+        return asked | ({"authorization": f"Bearer {token}"} if token else {})
 
     async def _stream(self, http: httpx2.AsyncClient) -> AsyncGenerator[str, None]:
         """Yield the lines of one answer, until it ends in good order."""
+        url, self._is_lasting = self._watched.url, False
         try:
             async with http.stream("GET", self._watched.address) as answer:
                 await self._demand_stream(answer)
-                self._find_again()
-                async for line in answer.aiter_lines():
-                    if line.startswith("data: "):
-                        yield line.removeprefix("data: ")
+                lasting = asyncio.get_running_loop().call_later(LASTING_S, self._find_again)
+                try:
+                    async for line in self._lines(answer):
+                        if line.startswith(b"data: {"):
+                            self._find_again()
+                            yield line.removeprefix(b"data: ").decode()
+                finally:
+                    lasting.cancel()
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            why = f"nothing answers at {self._watched.url} ({_words(error)})"
+            why = f"nothing answers at {url} ({_words(error)})"
             if not self._was_there:
                 mend = "is the bridge running, and is this its address?"
                 raise CannotWatchError(f"{why}: {mend}") from error
             raise _NotNowError(why) from error
+        if not self._is_lasting:
+            raise _NotNowError(f"{url}: its stream ends as soon as it begins; is it a proxy's end?")
+
+    async def _lines(self, answer: httpx2.Response) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of a stream, which end at a line feed and at nothing else."""
+        rest = b""
+        async for chunk in answer.aiter_bytes():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line
+            if len(rest) > LINE_BYTES:
+                raise CannotWatchError(self._no_bridge("what it sends is no stream of events"))
 
     async def _demand_stream(self, answer: httpx2.Response) -> None:
         """See that an answer is a stream of events.
@@ -121,7 +157,7 @@ class Watcher:
         kind = answer.headers.get("content-type", "")
         if answer.status_code == HTTPStatus.OK and kind.startswith(STREAM):
             return
-        why = _detail(await answer.aread())
+        why = _detail(await _beginning(answer))
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code in LATER:
             said = why or f"it answers {answer.status_code}"
             raise _NotNowError(f"{self._watched.url}: {said}", _retry_after_s(answer))
@@ -132,29 +168,55 @@ class Watcher:
         where = f"it answers {answer.status_code}"
         if location := answer.headers.get("location"):
             where += f" and leads to {location[:CHARS_SHOWN]}"
-        raise CannotWatchError(
-            f"there is no bridge at {self._watched.url}, or one that cannot be watched yet: {where}"
-        )
+        raise CannotWatchError(self._no_bridge(where))
+
+    def _no_bridge(self, why: str) -> str:
+        url = self._watched.url
+        return f"there is no bridge at {url}, or one that cannot be watched yet: {why}"
 
     def _find_again(self) -> None:
-        if self._failures:
+        if self._is_said_lost:
             self._say(f"{self._watched.url} is there again")
-        self._was_there, self._failures = True, 0
+        self._was_there = self._is_lasting = True
+        self._is_said_lost, self._failures = False, 0
 
     def _lose(self, lost: _NotNowError) -> float:
-        """Report once that the bridge is lost; return the seconds until it is tried again."""
+        """Report once that the bridge is lost; return the seconds until it is tried again.
+
+        Raises:
+            CannotWatchError: it was waited for long enough.
+        """
+        now = asyncio.get_running_loop().time()
+        self._lost_at = self._lost_at if self._failures else now
         self._failures += 1
-        if self._failures == 1:
+        if (
+            now - self._lost_at >= self._give_up_s
+            if self._was_there
+            else self._failures >= FIRST_TRIES
+        ):
+            raise CannotWatchError(str(lost))
+        if self._was_there and self._failures > 1 and not self._is_said_lost:
+            self._is_said_lost = True
             self._say(f"{lost}; trying again until it is there")
         own_s = delay_before(self._failures + 1, AGAIN_S, AGAIN_MAX_S, random.random())
         return max(own_s, min(lost.after_s, AGAIN_MAX_S))
+
+
+async def _beginning(answer: httpx2.Response) -> bytes:
+    """Return what an answer says, or as much of it as a problem document may be long."""
+    body = b""
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > PROBLEM_BYTES:
+            break
+    return body[:PROBLEM_BYTES]
 
 
 def _detail(body: bytes) -> str:
     """Return what a problem document says; empty where it is none."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     detail = document.get("detail") if isinstance(document, dict) else None
     return " ".join(str(detail).split())[:CHARS_SHOWN] if detail else ""
@@ -166,4 +228,6 @@ def _retry_after_s(answer: httpx2.Response) -> float:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, httpx2.ReadTimeout):
+        return f"nothing came for {SILENCE_S:.0f} s; a proxy may hold back what it is sent"
     return str(error) or type(error).__name__

@@ -23,6 +23,9 @@ PUSHED_AT_ONCE = 10
 TIMES = PushTimes(first_s=30.0, longest_s=600.0, turn_s=1.0)
 
 LOOK_AGAIN_S = 5.0
+QUIET_S = 20.0
+"""How long nothing is told where there is a beat, however slow it is."""
+
 SOON_S = 0.05
 
 
@@ -36,21 +39,24 @@ class Pushes:
     async def events(self, server: Server, beat: str = "") -> AsyncGenerator[Event | None, None]:
         """Yield each event that it is this session's turn to tell, for ever.
 
-        Yields None whenever the signal `beat` is notified. What was yielded and nobody took is for
-        other sessions from the moment on that this one ends.
+        Yields None whenever the signal `beat` is notified, and more often where that is seldom.
+        What was yielded and nobody took is for other sessions from the moment on that this one
+        ends.
         """
         hooks = sorted(server.hooks, key=lambda name: -server.hooks[name].priority)
-        watcher = self._store.new_watcher()
+        watcher, now = self._store.new_watcher(), asyncio.get_running_loop().time
         signals = (f"events:{server.name}", *filter(None, [beat]))
         try:
             with self._signals.subscribed(*signals) as woken:
+                beat_at = now()
                 while True:
                     found, next_s = await self._due(server, hooks, watcher)
                     for event in found:
                         _log(event)
                         yield event
                     names = await woken.wait(min(next_s, LOOK_AGAIN_S))
-                    if beat in names:
+                    if beat in names or (beat and now() - beat_at >= QUIET_S):
+                        beat_at = now()
                         yield None
                     await asyncio.sleep(SOON_S)  # many may come at once
         finally:

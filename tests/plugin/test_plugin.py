@@ -23,6 +23,10 @@ from tests.plugin.session import PLUGIN
 
 ADDRESS = "https://bridge.example.com/base/mcp/support"
 TOKEN = 'a token\'s "$value"'
+WATCHED = (
+    "watch support --url https://bridge.example.com/base --token-env N8N_BRIDGE_TOKEN "
+    "--give-up-after 600"
+)
 PAGES = sorted(PLUGIN.glob("**/*.md"))
 WITHIN_S = 60.0
 
@@ -80,7 +84,7 @@ def few_programs(folder: Path) -> Path:
     """Return a folder with the programs that the monitor needs, and no other."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
-    for name in ("sh", "sleep", "tail"):
+    for name in ("date", "sh", "sleep", "tail"):
         found = shutil.which(name)
         assert found
         with contextlib.suppress(FileExistsError):
@@ -117,9 +121,16 @@ async def test_the_monitor_watches_what_is_set_and_passes_its_lines_on(
     await hand_over(kept, address=ADDRESS, token=TOKEN, hook=hook)
     async with monitor(kept, N8N_BRIDGE=command) as told:
         said = (await told.read()).decode().splitlines()
-    watched = "watch support --url https://bridge.example.com/base --token-env N8N_BRIDGE_TOKEN"
-    expected = f"{watched} --hook {hook}" if hook else watched
-    assert said == [expected, TOKEN, str(kept)]
+    watched = f"{WATCHED} --hook {hook}" if hook else WATCHED
+    assert said == [watched, TOKEN, str(kept)]
+
+
+@pytest.mark.parametrize("address", [f"{ADDRESS}/", ADDRESS.replace("/mcp/", "/mcp-2025/")])
+async def test_other_addresses_of_the_server_do_as_well(tmp_path: Path, address: str) -> None:
+    kept = tmp_path / "data"
+    await hand_over(kept, address=address, token=TOKEN)
+    async with monitor(kept, N8N_BRIDGE=program(tmp_path, 'echo "$@"')) as told:
+        assert (await told.read()).decode().splitlines() == [WATCHED]
 
 
 async def test_a_monitor_that_is_started_first_waits_for_its_settings(tmp_path: Path) -> None:
@@ -142,6 +153,39 @@ async def test_what_is_wrong_is_told_once_by_its_last_line(tmp_path: Path) -> No
         program(tmp_path, f"echo try >> {tries}", "exit 0")
         assert await told.read() == b""
         assert tries.read_text().count("try") > before
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (("exit 7",), "ended without a word, with status 7"),
+        (('echo "it is $$"', "exit 1"), "it is"),
+    ],
+)
+async def test_a_fault_without_words_or_with_others_each_time_is_told_too(
+    tmp_path: Path, lines: tuple[str, ...], says: str
+) -> None:
+    failing = program(tmp_path, *(f"{line} >&2" for line in lines))
+    await hand_over(tmp_path / "data", address=ADDRESS, token=TOKEN)
+    async with monitor(tmp_path / "data", N8N_BRIDGE=failing) as told:
+        assert says in (await told.readline()).decode()
+
+
+async def test_it_ends_by_itself_when_its_session_has_gone(tmp_path: Path) -> None:
+    failing = program(tmp_path, "echo refused >&2", "exit 1")
+    await hand_over(tmp_path / "data", address=ADDRESS, token=TOKEN)
+    starting = f'sh "{PLUGIN}/scripts/watch.sh" "{tmp_path}/data" & read -r _'
+    session = await asyncio.create_subprocess_exec(
+        *("sh", "-c", starting),
+        env={"PATH": str(few_programs(tmp_path)), "N8N_BRIDGE": failing},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert session.stdout
+    async with asyncio.timeout(WITHIN_S):
+        assert await session.stdout.readline()
+        session.kill()
+        assert await session.stdout.read() == b""  # the last that could write to it has ended
 
 
 async def test_what_keeps_it_from_watching_is_told(tmp_path: Path) -> None:

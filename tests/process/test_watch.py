@@ -144,6 +144,13 @@ async def test_a_bridge_that_goes_away_is_said_once_and_waited_for(tmp_path: Pat
         assert said[1].endswith("is there again")
 
 
+async def refused_with(**environ: str) -> str:
+    """Run the command with these settings to its end at a fault; returns its line."""
+    status, said = await run("watch", SERVER, environ=environ)
+    assert status == 1
+    return said.strip()
+
+
 async def refused(*arguments: str, token: str = TOKEN) -> str:
     """Run the command to its end at a fault; returns its line."""
     async with running("watch", *arguments, environ={VARIABLE: token}) as command:
@@ -165,6 +172,8 @@ async def test_what_can_never_be_watched_is_one_line(bridge: Bridge) -> None:
         f"UNSET is not set: it must hold a token of {SERVER}"
     )
     assert "no header can carry it" in await refused(SERVER, *url, *token, token="ключ")
+    unset, wrong = await refused_with(BRIDGE_PUBLIC_URL="nonsense"), "must start with http://"
+    assert (unset.startswith("BRIDGE_PUBLIC_URL"), wrong in unset) == (True, True)
     nobody = f"http://127.0.0.1:{free_port()}"
     assert f"nothing answers at {nobody}" in await refused(SERVER, "--url", nobody, *token)
 
@@ -179,9 +188,40 @@ async def test_what_is_no_bridge_is_named_by_what_it_answers() -> None:
         assert re.search("no bridge at .* answers 200", await refused("b", "--url", url))
 
 
-async def test_a_wrong_address_is_wrong_use() -> None:
-    status, said = await run("watch", SERVER, "--url", "ftp://here", environ={})
-    assert (status, "must start with http://" in said) == (2, True)
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("ftp://here", "must start with http://"),
+        ("", "must start with http://"),
+        ("http://here?server=demo", "before any ? or #"),
+    ],
+)
+async def test_a_wrong_address_is_wrong_use(address: str, says: str) -> None:
+    status, said = await run("watch", SERVER, "--url", address, environ={})
+    assert (status, says in said) == (2, True)
+
+
+async def test_the_address_that_claude_connects_to_will_do(bridge: Bridge, tmp_path: Path) -> None:
+    event_id = await send(bridge)
+    url = f"{bridge.webs[0].url}/mcp/{SERVER}"
+    async with watching(bridge, tmp_path, "--url", url) as command:
+        await hears_of(command, event_id)
+    await take(bridge, event_id)
+
+
+async def test_one_that_nobody_reads_has_no_fault_to_tell(tmp_path: Path) -> None:
+    """Else a monitor whose session has gone would start it again for ever."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    process = await asyncio.create_subprocess_exec(
+        *(*AS_STARTED, "watch", SERVER, "--url", nobody),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=theirs,
+    )
+    os.close(theirs)
+    assert await asyncio.wait_for(process.wait(), WITHIN_S) == 0
 
 
 async def test_it_loads_nothing_that_serves() -> None:

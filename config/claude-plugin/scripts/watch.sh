@@ -4,18 +4,27 @@
 #
 # N8N_BRIDGE is another command than `uvx n8n-claude-bridge`: that of a checkout, say.
 kept=$1/watch
-last_fault=
-times=0
-told_fault=
-pause_s=1
+gives_up_after_s=600 # a bridge that went away is waited for so long, and then said to be gone
+lasting_s=1200       # what has run so long has watched: a fault after it is a new one
 cd "$1" 2>/dev/null || cd / # not where the session is: that folder may have a .env of its own
 exec 3>&1
+
+forget() {
+  last_fault=
+  told_fault=
+  times=0
+  tries=0
+  pause_s=1
+}
 
 watch() {
   address= N8N_BRIDGE_TOKEN= hook=
   # The settings are handed over as the session starts, perhaps after this was started.
   { read -r address; read -r N8N_BRIDGE_TOKEN; read -r hook; } 2>/dev/null <"$kept"
-  url=${address%/mcp/*}
+  address=${address%/}
+  server=${address##*/}
+  url=${address%/mcp/"$server"}
+  [ "$url" != "$address" ] || url=${address%/mcp-2025/"$server"}
   if [ -z "$address" ]; then
     echo "the plugin has no address and token yet: set them with /plugin, n8n-bridge, Configure"
   elif [ "$url" = "$address" ]; then
@@ -24,24 +33,32 @@ watch() {
     echo "uvx is not there: install uv, or set N8N_BRIDGE to the command n8n-bridge"
   else
     export N8N_BRIDGE_TOKEN
-    ${N8N_BRIDGE:-uvx n8n-claude-bridge} watch "${address##*/mcp/}" --url "$url" \
-      --token-env N8N_BRIDGE_TOKEN ${hook:+--hook "$hook"} 2>&1 >&3 3>&-
+    ${N8N_BRIDGE:-uvx n8n-claude-bridge} watch "$server" --url "$url" --token-env N8N_BRIDGE_TOKEN \
+      --give-up-after "$gives_up_after_s" ${hook:+--hook "$hook"} 2>&1 >&3 3>&-
     return
   fi
   return 1
 }
 
-while :; do
+forget
+while kill -0 "$PPID" 2>/dev/null; do # as long as there is a session
+  began_at=$(date +%s)
   fault=$(watch) && exit 0 # nobody reads it any more, or it was told to end
+  status=$?
+  [ $(($(date +%s) - began_at)) -lt "$lasting_s" ] || forget
   fault=$(printf '%s\n' "$fault" | tail -n 1)
+  fault=${fault:-"the command of the bridge ended without a word, with status $status"}
   [ "$fault" = "$last_fault" ] || times=0
   last_fault=$fault
   times=$((times + 1))
-  # A bridge that restarts, and settings that are handed over late, are there at the third try.
-  if [ "$times" -eq 3 ] && [ "$fault" != "$told_fault" ]; then
+  tries=$((tries + 1))
+  # A bridge that restarts, and settings that are handed over late, are there at the third try. One
+  # whose faults change from try to try has said enough at the fifth.
+  if [ "$times" -ge 3 ] || { [ "$tries" -ge 5 ] && [ -z "$told_fault" ]; }; then
+    [ "$fault" = "$told_fault" ] ||
+      echo "n8n-bridge tells of no events: $fault. Tell the user; it is tried again, and not said again."
     told_fault=$fault
-    echo "n8n-bridge tells of no events: $fault. Tell the user; it is tried again, and not said again."
   fi
   sleep "$pause_s"
-  [ "$pause_s" -lt 300 ] && pause_s=$((pause_s * 2))
+  [ "$pause_s" -ge 300 ] || pause_s=$((pause_s * 2))
 done
