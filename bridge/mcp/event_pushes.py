@@ -47,4 +47,14 @@ def summary(event: Event) -> str:
         "notice": DATA_NOTICE,
         "summary": event.summary,
     }
-    return json.dumps(told, ensure_ascii=False)
+    return "".join(map(_harmless, json.dumps(told, ensure_ascii=False)))
+
+
+def _harmless(character: str) -> str:
+    """Return a character of JSON, as its escape where it is not seen or might be a tag's.
+
+    Claude Code puts what it is told between tags, and a terminal obeys what it does not show.
+    """
+    if character in "<>":
+        return f"\\u{ord(character):04x}"
+    return character if character.isprintable() else json.dumps(character)[1:-1]
