@@ -45,15 +45,8 @@ function pushes.claim(event_id, hook, push)
   local e = records.fields(key, 'attempt', 'order', 'pushes', 'push_at', 'push_attempt',
     'push_token')
   if not e.attempt then return false, nil end
-  local count = e.push_attempt == e.attempt and tonumber(e.pushes) or 0
-  local due_at = count == 0 and math.min(e.order / 1000, clock.now_ms) or tonumber(e.push_at)
+  local due_at, count, teller = pushes.plan(e, hook, push)
   if e.push_token == push.token then return true, due_at - clock.now_ms end
-  local teller = count > 0 and e.push_token:match('^(.*/.*)%.') or nil
-  if teller and pushes.has_left(push, hook, teller) then
-    due_at, count = 0, count - 1
-  elseif due_at - clock.now_ms > push.longest_ms then
-    due_at = 0 -- the clock was ahead when it was told
-  end
   local late_ms = clock.now_ms - due_at
   if late_ms < 0 then return false, -late_ms end
   local first = pushes.first(push, hook, teller)
@@ -66,6 +59,19 @@ function pushes.claim(event_id, hook, push)
     'push_token', push.token, 'push_at', clock.digits(clock.now_ms + pause_ms))
   pushes.go_to_the_end(push, hook, push.watcher)
   return true, pause_ms
+end
+
+-- When an event is due, how many times it was told since it was queued, and who told it last.
+-- What was told by one that has left is due at once, as if it had not been told; so is what is due
+-- later than any pause allows, for the clock was ahead when it was told.
+function pushes.plan(e, hook, push)
+  local count = e.push_attempt == e.attempt and tonumber(e.pushes) or 0
+  if count == 0 then return math.min(e.order / 1000, clock.now_ms), 0, nil end
+  local teller = e.push_token:match('^(.*/.*)%.')
+  local due_at = tonumber(e.push_at)
+  if e.push_token == push.token then return due_at, count, teller end
+  if teller and pushes.has_left(push, hook, teller) then return 0, count - 1, teller end
+  return due_at - clock.now_ms > push.longest_ms and 0 or due_at, count, teller
 end
 
 -- Have a watcher stand in the line of a hook: at its end, if it stood in none.
