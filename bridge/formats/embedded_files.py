@@ -8,6 +8,7 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bridge.errors import NotFoundError
@@ -20,6 +21,9 @@ FILES_MAX = 20
 
 STEPS_MAX = 50
 """How far into a schema is looked: one may lead back to itself."""
+
+VISITS_MAX = 100_000
+"""How often a part of a value is looked at by a part of the schema; what is behind is no file."""
 
 ANY_TYPE = "application/octet-stream"
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,")
@@ -60,9 +64,10 @@ def find_files(schema: Schema, value: Json) -> list[EmbeddedFile]:
 def declared_places(schema: Schema, value: Json) -> dict[str, str]:
     """Return where in a value the schema declares files, by pointer, with their media types."""
     places: dict[str, str] = {}
-    for place, media_type in _places(schema, schema, value, ()):
-        if len(places) < FILES_MAX:
-            places.setdefault(pointer_to(place), media_type)
+    for place, media_type in _places(schema, value):
+        places.setdefault(pointer_to(place), media_type)
+        if len(places) == FILES_MAX:
+            break
     return places
 
 
@@ -94,18 +99,27 @@ def _put(value: Json, names: tuple[str, ...], text: str) -> Json:
     return {**value, name: _put(value[name], rest, text)} if isinstance(value, dict) else value
 
 
-def _places(
-    whole: Schema, schema: Any, value: Json, place: Place, steps: int = STEPS_MAX
-) -> Iterator[tuple[Place, str]]:
-    if not isinstance(schema, Mapping) or steps == 0:
-        return
-    if isinstance(value, str) and schema.get("contentEncoding") == "base64":
-        yield place, str(schema.get("contentMediaType") or ANY_TYPE)
-    for same in _of_the_same(whole, schema):
-        yield from _places(whole, same, value, place, steps - 1)
-    for name, part in _parts(schema, value):
-        inner: Json = value[name]  # type: ignore[index]
-        yield from _places(whole, part, inner, (*place, name), steps - 1)
+def _places(whole: Schema, value: Json) -> Iterator[tuple[Place, str]]:
+    """Yield where files are declared, in the order of the value.
+
+    A schema that is a union of kinds leads to the same part by each of them, and on to what is
+    within it: no part is looked at twice by one schema.
+    """
+    leads_on = _Leads()
+    seen: set[tuple[int, Place]] = set()
+    ahead: list[tuple[Any, Json, Place, int]] = [(whole, value, (), STEPS_MAX)]
+    while ahead and len(seen) < VISITS_MAX:
+        schema, part, place, steps = ahead.pop()
+        visit = (id(schema), place)
+        if not isinstance(schema, Mapping) or steps == 0 or visit in seen:
+            continue
+        seen.add(visit)
+        if isinstance(part, str) and schema.get("contentEncoding") == "base64":
+            yield place, str(schema.get("contentMediaType") or ANY_TYPE)
+        found = [(same, part, place, steps - 1) for same in _of_the_same(whole, schema)]
+        for name, inner in islice(_parts(schema, part, leads_on), VISITS_MAX):
+            found.append((inner, part[name], (*place, name), steps - 1))  # type: ignore[index]
+        ahead.extend(reversed(found))
 
 
 def _of_the_same(whole: Schema, schema: Schema) -> Iterator[Any]:
@@ -120,19 +134,25 @@ def _of_the_same(whole: Schema, schema: Schema) -> Iterator[Any]:
             return
 
 
-def _parts(schema: Schema, value: Json) -> Iterator[tuple[str | int, Any]]:
+class _Leads(dict[int, bool]):
+    """Whether a schema may lead to files, by its id: asked anew for each of a million members."""
+
+    def of(self, schema: Any) -> bool:
+        found = self.get(id(schema))
+        if found is None:
+            found = self[id(schema)] = declares_files(schema) or "$ref" in str(schema)
+        return found
+
+
+def _parts(schema: Schema, value: Json, leads_on: _Leads) -> Iterator[tuple[str | int, Any]]:
     """Yield the members and items of a value that may hold files, each with its schema."""
     if isinstance(value, dict):
         properties = schema.get("properties") or {}
         rest = schema.get("additionalProperties")
-        named = {name: properties.get(name, rest) for name in value}
-        yield from ((name, part) for name, part in named.items() if part and _leads_on(part))
+        named = ((name, properties.get(name, rest)) for name in value)
+        yield from ((name, part) for name, part in named if part and leads_on.of(part))
     elif isinstance(value, list):
         first, rest = schema.get("prefixItems") or [], schema.get("items")
         yield from enumerate(first[: len(value)])
-        if _leads_on(rest):
+        if leads_on.of(rest):
             yield from ((index, rest) for index in range(len(first), len(value)))
-
-
-def _leads_on(schema: Any) -> bool:
-    return declares_files(schema) or "$ref" in str(schema)

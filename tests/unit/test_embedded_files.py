@@ -7,6 +7,7 @@ import pytest
 
 from bridge.formats.embedded_files import (
     FILES_MAX,
+    VISITS_MAX,
     EmbeddedFile,
     declared_places,
     declares_files,
@@ -44,6 +45,23 @@ def of(**properties: Any) -> dict[str, Any]:
 )
 def test_files_are_where_the_schema_says(schema: Any, value: Json, places: list[str]) -> None:
     assert list(declared_places(schema, value)) == places
+
+
+def test_a_union_of_kinds_within_each_other_is_looked_through_once() -> None:
+    """A document of paragraphs within paragraphs would else take as long as its sender likes."""
+    kinds = [of(kind={"const": kind}, child={"$ref": "#/$defs/node"}, src=FILE) for kind in "abcde"]
+    value: Json = {"kind": "a", "src": TEXT}
+    for _ in range(12):
+        value = {"kind": "a", "child": value}
+    schema = {"$defs": {"node": {"oneOf": kinds}}, "$ref": "#/$defs/node"}
+    assert list(declared_places(schema, value)) == ["/child" * 12 + "/src"]
+
+
+def test_no_more_of_a_value_is_looked_at_than_takes_a_moment() -> None:
+    schema = {"items": of(a={"items": FILE})}
+    value: list[Json] = [{"a": []} for _ in range(VISITS_MAX)]
+    value = [{"a": [TEXT]}, *value, {"a": [TEXT]}]
+    assert list(declared_places(schema, value)) == ["/0/a/0"]
 
 
 def test_what_a_schema_declares_is_found_however_deep() -> None:
