@@ -22,6 +22,9 @@ from bridge.handlers.statuses import signal_name
 DESCRIBE_S = 60.0
 """How long the modules of a server may take to be imported."""
 
+SWEEP_S = 5.0
+"""How long it may take to end all that they have started."""
+
 REPORT_BYTES_MAX = 4 * 1024 * 1024
 
 _RULES = {rule.id: rule for rule in OF_HANDLERS}
@@ -190,7 +193,7 @@ def _started(
     asked: Mapping[str, Any], memory_bytes: int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own program
-        command("describe", str(os.getpid()), str(memory_bytes)),
+        command("describe", str(memory_bytes)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -201,7 +204,11 @@ def _started(
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and all that it has started."""
+    """End a process, and all that it has started: what it writes has no reader any more."""
+    assert process.stdout is not None, "it is piped"
+    process.stdout.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SWEEP_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
+from bridge.handler_processes.pace import Pace
 from bridge.n8n.scrub import scrub_text
 
 LINE_BYTES_MAX = 4096
@@ -13,8 +14,11 @@ LINES_MAX = 200
 
 WHILE_S = 10.0
 CHUNK_BYTES = 64 * 1024
-REST_S = 0.05
-"""How long one rests after each full chunk: who prints without end is slowed, not the worker."""
+BYTES_PER_S = 32 * 1024 * 1024
+"""So much is read, most of it to be left out: who prints without end is slowed, not the worker."""
+
+READ_BYTES = BYTES_PER_S // 1000
+"""What even a short read counts as, for many of them cost as much."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +38,19 @@ async def log_output(output: BinaryIO, about: Mapping[str, object], secrets: Ite
 
 
 async def _log_lines(source: asyncio.StreamReader, log: "_OutputLog") -> None:
-    unfinished = b""
+    unfinished, pace = b"", Pace(BYTES_PER_S)
     while chunk := await source.read(CHUNK_BYTES):
+        await pace.spend(max(len(chunk), READ_BYTES))
+        if log.is_full:
+            log.leave_out(chunk.count(b"\n"))
+            unfinished = b""
+            continue
         *lines, unfinished = (unfinished + chunk).split(b"\n")
         for line in lines:
             log.write(line)
         if len(unfinished) > LINE_BYTES_MAX:
             log.write(unfinished)
             unfinished = b""
-        if len(chunk) == CHUNK_BYTES:
-            await asyncio.sleep(REST_S)
     if unfinished:
         log.write(unfinished)
 
@@ -57,16 +64,25 @@ class _OutputLog:
         self._began_at = 0.0
         self._written = self._left_out = 0
 
-    def write(self, line: bytes) -> None:
-        """Log a line, or count it."""
+    @property
+    def is_full(self) -> bool:
+        """Report whether as many lines as may be are logged already, for a while."""
         now = asyncio.get_running_loop().time()
         if now - self._began_at >= WHILE_S:
             self.tell_of_left_out()
             self._began_at, self._written = now, 0
-        self._written += 1
-        if self._written > LINES_MAX:
-            self._left_out += 1
+        return self._written >= LINES_MAX
+
+    def leave_out(self, lines: int) -> None:
+        """Count lines that are not logged."""
+        self._left_out += lines
+
+    def write(self, line: bytes) -> None:
+        """Log a line, or count it."""
+        if self.is_full:
+            self.leave_out(1)
             return
+        self._written += 1
         text = scrub_text(line[:LINE_BYTES_MAX].decode(errors="replace"), self._secrets)
         logger.info("handler.output", extra={**self._about, "line": text})
 

@@ -73,5 +73,9 @@ class HandlerChannel:
             return
 
     def close(self) -> None:
-        """Close this end."""
+        """Close this end when the other has all that was sent."""
         self._writer.close()
+
+    def abort(self) -> None:
+        """Close this end at once."""
+        self._writer.transport.abort()

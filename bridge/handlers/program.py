@@ -2,8 +2,7 @@
 
 On purpose:
 1. Its environment holds nothing of the bridge's own: see `launching`.
-2. It ends with its parent. Whatever it has started ends too: a process beside it, which was there
-   before any handler was imported, ends the whole group as soon as the other end is closed.
+2. It ends with who started it, and whatever it has started ends with it: see `guard`.
 3. The user's code is kept to a limit of memory; the system ends this process before the bridge
    when memory runs out.
 """
@@ -13,32 +12,29 @@ import faulthandler
 import json
 import os
 import resource
-import select
-import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from bridge.local.die_with_parent import tie_to
+from bridge.handlers.guard import guard
 
 OOM_SCORE = 500
 """How much sooner than others the system ends it for want of memory; 1000 is the most."""
 
 
 def main(arguments: list[str]) -> None:  # pragma: no cover - its environment is made from nothing
-    """Run as asked: `serve FD PARENT_PID MEMORY_BYTES` or `describe PARENT_PID MEMORY_BYTES`."""
+    """Run as asked: `serve FD MEMORY_BYTES NAME` or `describe MEMORY_BYTES`."""
     if arguments[0] == "serve":
         end = socket.socket(fileno=int(arguments[1]))
-        _end_group_with(end)
-        tie_to(int(arguments[2]))
-        _confine(int(arguments[3]))
+        guard(end.fileno())
+        _confine(int(arguments[2]))
         from bridge.handlers.serving import serve  # noqa: PLC0415 - within those limits
 
         serve(end)
     else:
-        tie_to(int(arguments[1]))
-        _confine(int(arguments[2]))
+        guard(1)
+        _confine(int(arguments[1]))
         asked: dict[str, Any] = json.load(sys.stdin)
         sink = os.dup(1)
         # Who asked waits until it is closed: a module may leave a process of its own behind.
@@ -59,15 +55,3 @@ def _confine(memory_bytes: int) -> None:  # pragma: no cover - likewise
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-
-
-def _end_group_with(end: socket.socket) -> None:  # pragma: no cover - likewise
-    """Leave a process behind that ends all of the group when the other end is closed."""
-    if os.fork():
-        return
-    for each in (0, 1, 2):
-        os.close(each)
-    hangup = select.poll()
-    hangup.register(end, 0)
-    hangup.poll()
-    os.killpg(0, signal.SIGKILL)

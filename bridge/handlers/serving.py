@@ -27,6 +27,7 @@ import socket
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from bridge.handlers.context import Failure, HandlerCaller, HandlerContext
 from bridge.handlers.faults import HandlerError, demand_plain_async, words_of
 from bridge.handlers.loading import find_from, load
 from bridge.handlers.signature import NOT_ASYNC, ArgumentsError, Handler, ResultError
+from bridge.handlers.threads import HandlerThreads, ended, watch_threads
 
 RESULT_BYTES_MAX = 16 * 1024 * 1024
 TRACEBACK_CHARS_MAX = 16_000
@@ -46,6 +48,9 @@ TOO_LONG = (
     "or a link"
 )
 
+_Ended = tuple[Head, bytes | None]
+"""What is told of the end of a run."""
+
 
 def serve(end: socket.socket) -> None:
     """Serve the worker at the other end; end this process when it is done with it."""
@@ -53,13 +58,22 @@ def serve(end: socket.socket) -> None:
 
 
 async def _serve_and_exit(end: socket.socket) -> None:
-    status = await serve_to_the_end(end)
-    os._exit(status)  # threads of handlers that still run are not waited for
+    leave = asyncio.get_running_loop().call_soon
+    # A fork that a handler lets go on would take messages for itself: it ends at its first `await`.
+    os.register_at_fork(after_in_child=lambda: leave(os._exit, 1))
+    status = 1
+    try:
+        status = await serve_to_the_end(end)
+    except BaseException:  # noqa: BLE001 - `shutdown` may raise anything, and handlers cancel this
+        traceback.print_exc()
+    finally:
+        os._exit(status)  # threads of handlers that still run are not waited for
 
 
 async def serve_to_the_end(end: socket.socket) -> int:
     """Serve the worker at the other end until it is done; return the exit status."""
     channel = await HandlerChannel.over(end)
+    asyncio.get_running_loop().set_default_executor(HandlerThreads())
     with contextlib.closing(channel):
         messages = channel.messages()
         asked, _ = await anext(messages)
@@ -71,7 +85,10 @@ async def serve_to_the_end(end: socket.socket) -> int:
             return 1
         channel.write({"ready": True})
         receiving = asyncio.create_task(_receive(served, messages))
+        receiving.add_done_callback(lambda _: served.over.set())
         await served.over.wait()
+        if receiving.done():
+            await receiving  # the worker is gone, or there was no memory for what it said
         await served.stop()
         receiving.cancel()
         await channel.flush()
@@ -81,7 +98,6 @@ async def serve_to_the_end(end: socket.socket) -> int:
 async def _receive(served: "ServedHandlers", messages: AsyncIterator[tuple[Head, bytes]]) -> None:
     async for head, body in messages:
         served.receive(head, body)
-    served.over.set()  # the worker is gone
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ class ServedHandlers:
             demand_plain_async(load(named, folder), named, NOT_ASYNC) if named else None
             for named in (asked["startup"], asked["shutdown"])
         )
-        self._runs: dict[int, asyncio.Task[None]] = {}
+        self._runs: dict[int, asyncio.Task[_Ended]] = {}
         self._questions: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._is_stopping = False
@@ -135,7 +151,7 @@ class ServedHandlers:
         try:
             if self._startup:
                 await self._startup()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # it may exit, or cancel itself
             traceback.print_exc()
             said = f"startup failed: {type(error).__name__}: {words_of(error)}"
             raise HandlerError("", said) from error
@@ -149,8 +165,9 @@ class ServedHandlers:
         """Do as the worker says."""
         match head:
             case {"call": number}:
-                run = self._run(number, head, body)
-                self._runs[number] = asyncio.create_task(run, name=head["call_id"])
+                run = asyncio.create_task(self._run(number, head, body), name=head["call_id"])
+                self._runs[number] = run
+                run.add_done_callback(partial(self._tell_end, number))
             case {"cancel": number} if number in self._runs:
                 self._runs[number].cancel()
             case {"reply": number} if number in self._questions:
@@ -177,20 +194,26 @@ class ServedHandlers:
         finally:
             del self._questions[question]
 
-    async def _run(self, number: int, head: Head, body: bytes) -> None:
-        ended: tuple[Head, bytes | None] = {}, None
+    async def _run(self, number: int, head: Head, body: bytes) -> _Ended:
+        threads = watch_threads()
         try:
             caller = HandlerCaller.told(head.get("caller"))
             context = HandlerContext(head["call_id"], head["attempt"], _Run(number, self), caller)
-            ended = await _outcome(self._handlers[head["handler"]], body, context)
+            return await _outcome(self._handlers[head["handler"]], body, context)
         except asyncio.CancelledError:
-            ended = {"failure": "the handler was cancelled from within"}, None
+            return {"failure": "the handler was cancelled from within"}, None
         finally:
             if os.getpid() != self._pid:  # a fork that the handler has not ended
                 os._exit(1)
-            del self._runs[number]
-            self.channel.write({"end": number, **ended[0]}, ended[1])
-            self._note_whether_over()
+            if (task := asyncio.current_task()) and task.cancelling():
+                await ended(threads)  # which nothing cancels: it goes on as long as they do
+
+    def _tell_end(self, number: int, run: asyncio.Task[_Ended]) -> None:
+        del self._runs[number]
+        # One that was cancelled before its first step has none.
+        head, body = ({}, None) if run.cancelled() else _result_of(run)
+        self.channel.write({"end": number, **head}, body)
+        self._note_whether_over()
 
     def _answer(self, answer: asyncio.Future[Any], head: Head, body: bytes) -> None:
         if answer.done():
@@ -205,9 +228,15 @@ class ServedHandlers:
             self.over.set()
 
 
-async def _outcome(
-    handler: Handler, body: bytes, context: HandlerContext
-) -> tuple[Head, bytes | None]:
+def _result_of(run: asyncio.Task[_Ended]) -> _Ended:
+    error = run.exception()
+    if error is None:
+        return run.result()
+    # There was not even the memory to tell of it with its traceback.
+    return {"raised": type(error).__name__, "words": words_of(error), "traceback": ""}, None
+
+
+async def _outcome(handler: Handler, body: bytes, context: HandlerContext) -> _Ended:
     """Run a handler; return what is told of its end."""
     try:
         text = handler.dump(await handler.call(body, context))

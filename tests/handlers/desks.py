@@ -1,5 +1,6 @@
 """A server whose workflows are in Python, and who calls its handlers without a store."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,11 @@ def desk(path: Path = FOLDER, **replaced: object) -> Server:
 class Witness:
     """Sees what a handler does amid its run, and answers what it asks."""
 
-    def __init__(self, answer: Json = None) -> None:
+    def __init__(self, answer: Json = None, *, waits: bool = False) -> None:
         self.answer = answer
+        self._answers = asyncio.Event()
+        if not waits:
+            self._answers.set()
         self.reports: list[tuple[float, str]] = []
         self.asked: list[tuple[str, Json]] = []
 
@@ -44,6 +48,7 @@ class Witness:
     async def ask(self, hook: str, payload: Json) -> Json:
         """Keep what is asked."""
         self.asked.append((hook, payload))
+        await self._answers.wait()
         return self.answer
 
 

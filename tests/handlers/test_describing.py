@@ -102,9 +102,16 @@ def test_nothing_in_a_schema_refers_to_what_is_inlined(tmp_path: Path) -> None:
 
 
 def test_a_module_that_leaves_a_process_behind_is_described_without_it(tmp_path: Path) -> None:
-    code = "import os, time\nif not os.fork():\n    time.sleep(600)\nasync def f() -> int: ...\n"
+    told = tmp_path / "pid"
+    code = (
+        "import os, pathlib, time\nif not os.fork():\n    os.setsid()\n"
+        f"    pathlib.Path({str(told)!r}).write_text(str(os.getpid()))\n    time.sleep(600)\n"
+        f"while not pathlib.Path({str(told)!r}).exists(): time.sleep(0.01)\n"
+        "async def f() -> int: ...\n"
+    )
 
     assert findings(tmp_path, code) == ()
+    assert is_gone(int(told.read_text()))
 
 
 async def test_a_process_that_imports_handlers_ends_with_who_started_it(tmp_path: Path) -> None:

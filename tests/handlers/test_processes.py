@@ -162,18 +162,21 @@ async def test_a_handler_that_takes_too_long_is_cancelled(
     await wait_until(lambda: "cancelled call_1" in lines(caplog), "the handler is cancelled")
 
 
+@pytest.mark.parametrize("deed", ["insist", "insist_in_thread"])
 async def test_a_handler_that_ignores_its_end_has_its_process_replaced_and_harms_no_other(
     processes: HandlerProcesses,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    deed: str,
 ) -> None:
     caplog.set_level(logging.INFO, "bridge")
+    monkeypatch.setattr("bridge.handler_processes.runs.END_S", 0.3)
     monkeypatch.setattr("bridge.handler_processes.process.END_S", 0.3)
     await call(processes, server=SERVER, deed="sleep")
     beside = asyncio.create_task(
         call(processes, server=SERVER, deed="sleep", value="beside", seconds=3)
     )
-    insisting = call(processes, server=SERVER, deed="insist", seconds=60, timeout_s=1)
+    insisting = call(processes, server=SERVER, deed=deed, seconds=60, timeout_s=1)
     assert isinstance(await insisting, MaybeRun)
     pids = {record.pid for record in caplog.records if record.msg == "handler.output"}  # type: ignore[attr-defined]
 
@@ -210,6 +213,61 @@ async def test_a_fork_that_a_handler_lets_go_on_answers_nobody(processes: Handle
 
     assert isinstance(forked, Answered)
     assert forked == await call(processes, server=SERVER, deed="tell_pid")
+
+
+async def test_a_fork_that_waits_takes_no_message_of_its_parent(
+    processes: HandlerProcesses,
+) -> None:
+    forked = call(processes, server=SERVER, deed="fork_and_wait", value="forked", seconds=2)
+    beside = (call(processes, server=SERVER, deed="block", value=n, seconds=0.1) for n in range(9))
+
+    answered = await asyncio.gather(forked, *beside)
+
+    assert answered == [Answered(value) for value in ("forked", *range(9))]
+
+
+async def test_a_process_whose_guard_is_stopped_is_ended_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.handler_processes.process.SWEEP_S", 0.3)
+    server, processes = desk(stall_s=1.0), HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": server}):
+        outcome = await call(processes, server=server, deed="stop_guard")
+
+    assert isinstance(outcome, MaybeRun)
+    assert "its event loop stood still for 1 s" in outcome.reason
+
+
+async def test_progress_that_is_forged_without_end_is_passed_on_now_and_then(
+    processes: HandlerProcesses,
+) -> None:
+    witness, forged = Witness(), {"progress": 1, "share": 0.5, "message": "on"}
+
+    flood = call(processes, server=SERVER, witness=witness, deed="send_raw", value=[forged, 10_000])
+
+    assert await flood == Answered(10_000)
+    assert 1 <= len(witness.reports) < 50
+
+
+async def test_questions_of_one_call_are_not_put_without_end(processes: HandlerProcesses) -> None:
+    witness, forged = Witness("yes", waits=True), {"ask": 0, "of": 1, "hook": "approve"}
+
+    flood = call(processes, server=SERVER, witness=witness, deed="send_raw", value=[forged, 1000])
+
+    assert await flood == Answered(1000)
+    assert len(witness.asked) == 100
+
+
+async def test_what_is_printed_without_measure_is_left_out_and_holds_nobody_up(
+    processes: HandlerProcesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+
+    much = 32 * 1024 * 1024
+    outcome = await call(processes, server=SERVER, deed="print_much", value=much, timeout_s=60)
+
+    assert outcome == Answered(much)
+    assert len(lines(caplog)) <= 200
 
 
 async def test_progress_is_passed_on_and_the_newest_counts(processes: HandlerProcesses) -> None:
@@ -254,10 +312,13 @@ async def test_a_handler_whose_call_has_ended_asks_nobody(
     assert witness.asked == []
 
 
-async def test_what_handlers_have_started_ends_with_their_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deed", ["have_children", "have_daemon"])
+async def test_what_handlers_have_started_ends_with_their_process(
+    tmp_path: Path, deed: str
+) -> None:
     processes, told = HandlerProcesses(ENVIRON), tmp_path / "pids"
     async with processes.running({"desk": SERVER}):
-        await call(processes, server=SERVER, deed="have_children", value=str(told))
+        await call(processes, server=SERVER, deed=deed, value=str(told))
         child, handlers = map(int, told.read_text().split())
         assert not is_gone(child)
 
@@ -275,6 +336,18 @@ async def test_startup_and_shutdown_are_called_once_a_process(
     assert lines(caplog)[0] == "startup"
     assert lines(caplog)[-1] == "shutdown"
     assert [line for line in lines(caplog) if "s" in line[:1]] == ["startup", "shutdown"]
+
+
+async def test_a_process_that_is_replaced_before_it_has_started_is_shut_down_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    processes = HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": SERVER}):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert lines(caplog) == ["startup", "shutdown"]
 
 
 async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_path: Path) -> None:

@@ -166,6 +166,26 @@ async def test_a_cancelled_handler_ends_and_progress_comes_before() -> None:
         assert (await worker.heard())[0]["end"] == 1
 
 
+async def test_a_handler_that_is_cancelled_before_it_begins_ends_too() -> None:
+    async with worker_of() as worker:
+        await worker.heard()
+        worker.call(1, "sleep", seconds=60)
+        worker.send({"cancel": 1})
+        assert await worker.heard() == ({"end": 1}, b"")
+
+
+async def test_a_cancelled_handler_has_not_ended_before_its_threads_have() -> None:
+    async with worker_of() as worker:
+        await worker.heard()
+        worker.call(1, "insist_in_thread", seconds=1)
+        worker.call(2, "sleep", seconds=0.1)
+        assert (await worker.heard())[0]["end"] == 2
+        worker.send({"cancel": 1})
+        worker.call(3, "sleep", seconds=0.1)
+        assert (await worker.heard())[0]["end"] == 3
+        assert (await worker.heard())[0]["end"] == 1
+
+
 async def test_it_says_why_it_cannot_serve() -> None:
     async with worker_of({**ASKED, "startup": "deeds:absent"}) as worker:
         head, _ = await worker.heard()

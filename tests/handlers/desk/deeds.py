@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import ctypes
 import enum
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 from typing_extensions import override
 
 from bridge.handlers import Context, Failure
+from bridge.handlers.channel import HandlerChannel
 
 
 class Tone(enum.Enum):
@@ -144,6 +147,25 @@ async def interrupt(_ctx: Context, _value: object, _seconds: float) -> object:
     raise KeyboardInterrupt
 
 
+async def insist_in_thread(_ctx: Context, value: object, seconds: float) -> object:
+    """Take a while in a thread, which nothing cancels."""
+    await asyncio.to_thread(threading.Event().wait, seconds)
+    return value
+
+
+async def block(_ctx: Context, value: object, seconds: float) -> object:
+    """Hold up the event loop."""
+    threading.Event().wait(seconds)
+    return value
+
+
+async def fork_and_wait(_ctx: Context, value: object, seconds: float) -> object:
+    """Fork, and let both wait for others to have their turn."""
+    os.fork()
+    await asyncio.sleep(seconds)
+    return value
+
+
 async def fork(_ctx: Context, _value: object, _seconds: float) -> object:
     """Fork, and let both go on."""
     os.fork()
@@ -202,6 +224,31 @@ async def print_text(_ctx: Context, value: object, _seconds: float) -> object:
     return value
 
 
+async def print_much(_ctx: Context, value: object, _seconds: float) -> object:
+    """Write so many bytes, which are no text."""
+    os.write(2, b"\xff\0" * (int(str(value)) // 2))
+    return value
+
+
+async def send_raw(_ctx: Context, value: object, seconds: float) -> object:
+    """Send the worker a message many times, as only a forger would."""
+    (channel,) = (each for each in gc.get_objects() if isinstance(each, HandlerChannel))
+    head: dict[str, Any]
+    times: int
+    head, times = value  # type: ignore[misc]
+    for number in range(times):
+        head = {**head, "ask": number} if "ask" in head else head
+        await channel.send(head, b"1" if "ask" in head else None)
+    await asyncio.sleep(seconds)
+    return times
+
+
+async def stop_guard(_ctx: Context, _value: object, _seconds: float) -> object:
+    """Stop the process that would see to its end, and end."""
+    os.kill(os.getppid(), signal.SIGSTOP)
+    os._exit(3)
+
+
 async def tell_environment(_ctx: Context, _value: object, _seconds: float) -> object:
     """Tell all of the environment."""
     return dict(os.environ)
@@ -219,8 +266,18 @@ async def return_object(_ctx: Context, _value: object, _seconds: float) -> objec
 
 async def have_children(_ctx: Context, value: object, seconds: float) -> object:
     """Leave a child behind, and its process id in a file."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    Path(str(value)).write_text(f"{child.pid} {os.getpid()}")
+    return await _child(str(value), seconds)
+
+
+async def have_daemon(_ctx: Context, value: object, seconds: float) -> object:
+    """Leave one behind that has a session of its own."""
+    return await _child(str(value), seconds, start_new_session=True)
+
+
+async def _child(told: str, seconds: float, *, start_new_session: bool = False) -> object:
+    program = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(program, start_new_session=start_new_session)
+    Path(told).write_text(f"{child.pid} {os.getpid()}")
     await asyncio.sleep(seconds)
     return child.pid
 
@@ -254,6 +311,8 @@ DEEDS = {
     for each in (
         sleep,
         insist,
+        insist_in_thread,
+        block,
         fail,
         raise_error,
         leave,
@@ -264,6 +323,10 @@ DEEDS = {
         raise_wordless,
         interrupt,
         fork,
+        fork_and_wait,
+        stop_guard,
+        send_raw,
+        print_much,
         tell_pid,
         tell_caller,
         ask_too_late,
@@ -276,6 +339,7 @@ DEEDS = {
         return_much,
         return_object,
         have_children,
+        have_daemon,
         report,
         ask,
         ask_nobody,
