@@ -344,7 +344,10 @@ class CallStore:
         await _promise(self._steps, call_id=call_id)
 
     async def listed(self, principal: Principal, status: str, after: int, limit: int) -> list[Call]:
-        """List at most `limit` calls of a principal in the order they came, behind a number."""
+        """List at most `limit` calls of a principal in the order they came, behind a number.
+
+        Of long arguments they have a summary.
+        """
         calls: list[Call] = []
         on_from: str | None = str(after)
         while on_from and len(calls) < limit:

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from bridge.configuration.server_options import Share
 from bridge.formats.json_text import spell
+from bridge.formats.payloads import summarize
 from bridge.formats.quantities import Rate
 from bridge.models import CallId, Principal
+
+SUMMARIZED_ABOVE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,16 @@ class NewCall:
         return round(self.rate.window_s * 1000) if self.rate else 0
 
     @property
+    def is_long(self) -> bool:
+        """Whether lists show its arguments by a summary of its own, and never read all of them."""
+        return len(self.arguments) > SUMMARIZED_ABOVE_BYTES
+
+    @property
     def more(self) -> list[str]:
         """The fields that only some calls have, as names and values."""
         more = ["asker", self.asker] if self.asker else []
         more += ["approval", self.approval] if self.to_approve else []
+        more += ["summary", summarize(self.arguments)] if self.is_long else []
         if self.share is not None:
             rate = self.share.rate or Rate(0, 0)
             limits = (self.share.concurrency or 0, rate.count, round(rate.window_s * 1000))

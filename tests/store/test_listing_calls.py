@@ -1,7 +1,10 @@
 """Lists of calls: one's own, in order, in pages, by status."""
 
+from dataclasses import replace
+
 import pytest
 
+from bridge.formats.payloads import summarize
 from bridge.models import CallStatus
 from bridge.store import calls as calls_module
 from tests.store.call_records import ageless, new_call, run
@@ -31,6 +34,18 @@ async def test_calls_of_a_status_are_found_behind_many_others(
     assert [call.status for call in found] == [CallStatus.RUNNING] * 3
     assert len(await web.calls.listed(ALICE, CallStatus.RUNNING, 0, 2)) == 2
     assert len(await web.calls.listed(ALICE, "", 0, 100)) == 20
+
+
+async def test_a_list_has_short_arguments_whole_and_a_summary_of_long_ones(web: Desk) -> None:
+    long = b'{"text":"%s"}' % (b"x" * 1_000_000)
+    await web.calls.create(new_call())
+    kept = await web.calls.create(replace(new_call(), arguments=long))
+
+    short, listed = await web.calls.listed(ALICE, "", 0, 2)
+
+    assert short.arguments == new_call().arguments
+    assert listed.arguments.decode() == summarize(long)
+    assert kept.arguments == long
 
 
 async def test_a_list_shows_the_principals_own_calls_only(web: Desk) -> None:
