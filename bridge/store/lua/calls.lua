@@ -9,20 +9,19 @@ local signals = require 'signals'
 local timeline = require 'timeline'
 local calls = {}
 
--- What is read of the record itself, beside its arguments. `approval` is what must be approved of
--- it and by whom, where something must, `verdict` how that was decided: both as JSON.
+-- What is read of the record itself; the arguments come first, for lists leave them out. `approval`
+-- is what must be approved and by whom, where something must, `verdict` the decision: both as JSON.
 calls.FIELDS = {
-  'server', 'principal', 'workflow', 'status', 'attempt', 'order', 'created_at', 'updated_at',
-  'finished_at', 'sent_at', 'failure', 'progress', 'message', 'blame', 'awaited_by', 'execution',
-  'trace', 'shared_task', 'approval', 'verdict',
+  'arguments', 'server', 'principal', 'workflow', 'status', 'attempt', 'order', 'created_at',
+  'updated_at', 'finished_at', 'sent_at', 'failure', 'progress', 'message', 'blame', 'awaited_by',
+  'execution', 'trace', 'shared_task', 'approval', 'verdict',
 }
 
 -- A call as every step returns it; `paused_at` says since when its workflow is, while it waits for
 -- that; one whose execution is known is followed on. A call that is not there has no fields.
--- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS, arguments, paused_at?}
+-- table calls.find(call_id) -> {call_id, age_ms, calls.FIELDS, paused_at?}
 function calls.find(call_id)
-  local call = keys.call(call_id)
-  return calls.seen(call_id, records.of_lists(call, {'ttl_s', 'arguments'}, calls.FIELDS))
+  return calls.seen(call_id, records.fields(keys.call(call_id), 'ttl_s', unpack(calls.FIELDS)))
 end
 
 -- The same of a call that was read; one whose result was dropped has expired.
@@ -160,7 +159,7 @@ end
 --   -> {call: calls.find, result?, questions: [questions.row], file_bytes}?
 function calls.read_whole(call_id, waits)
   local call = keys.call(call_id)
-  local c = records.of_lists(call, {'ttl_s', 'arguments', 'file_bytes'}, calls.FIELDS)
+  local c = records.of_lists(call, {'ttl_s', 'file_bytes'}, calls.FIELDS)
   if not c.status then return end
   local is_open, result, file_bytes = c.status == 'queued' or c.status == 'running', nil, 0
   if is_open and waits then redis.call('HSET', call, 'waited_at', clock.now_ms) end
@@ -179,11 +178,10 @@ function calls.read_file(call_id, first, last)
   return {part = part, whole_bytes = redis.call('STRLEN', file)}
 end
 
--- A call as lists have it, with a summary in place of long arguments.
-function calls.listed(call_id)
-  local c = records.of_lists(keys.call(call_id), {'ttl_s', 'summary'}, calls.FIELDS)
-  c.arguments = c.summary or redis.call('HGET', keys.call(call_id), 'arguments') or nil
-  return calls.seen(call_id, c)
+-- A call without its arguments, which may be long, and their summary where they are.
+function calls.bare(call_id)
+  local call = keys.call(call_id)
+  return calls.seen(call_id, records.fields(call, 'ttl_s', 'summary', unpack(calls.FIELDS, 2)))
 end
 
 -- List at most `limit` of a principal's calls behind an order number, looking at `look_at` of them.
@@ -195,7 +193,8 @@ function calls.list(server, principal, status, after, limit, look_at)
   local ids = redis.call('ZRANGEBYSCORE', index, '(' .. after, '+inf', 'LIMIT', 0, look_at)
   local next = #ids == look_at and redis.call('ZSCORE', index, ids[#ids]) or nil
   for _, call_id in ipairs(ids) do
-    local found = calls.listed(call_id)
+    local found = calls.bare(call_id)
+    found.arguments = found.summary or redis.call('HGET', keys.call(call_id), 'arguments') or nil
     if not found.status then redis.call('ZREM', index, call_id) end
     if found.status and (status == '' or found.status == status) then rows[#rows + 1] = found end
     if #rows >= limit then break end

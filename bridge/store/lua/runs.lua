@@ -22,9 +22,8 @@ runs.FIELDS = {
 
 -- What a worker is given of a call, beside what every step returns of one, and is decided by then.
 runs.LEASED = {
-  'arguments', 'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised',
-  'timeout_ms', 'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share',
-  'approved_at', 'asker',
+  'lease', 'ttl_s', 'concurrency', 'rate_count', 'sends_at', 'waited_at', 'promised', 'timeout_ms',
+  'started_at', 'secret', 'timeline', 'sent_with', 'rests_since', 'share', 'approved_at', 'asker',
 }
 
 -- A call, as the steps of a run read it.

@@ -160,7 +160,7 @@ end
 function searching.calls(wanted, before, look_at, limit)
   local rows = {}
   return {rows = rows, next = searching.each_call(wanted, before, look_at, function(call_id)
-    rows[#rows + 1] = calls.listed(call_id)
+    rows[#rows + 1] = calls.bare(call_id)
     rows[#rows].arguments = ''
     return #rows == limit
   end)}
