@@ -5,6 +5,7 @@ cannot take refuses the whole conversation.
 """
 
 import base64
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ SHOWN_BYTES_MAX = IMAGE_BYTES_MAX
 """How much of all files of one answer is shown; what is behind that is named."""
 
 NAMED_MAX = 20
+NAME_CHARS_MAX = 200
+
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?: ?;[ -~]{1,100})?", re.ASCII)
+"""Source: RFC 6838, 4.2."""
 
 AUDIO_SINCE, LINKS_SINCE = "2025-03-26", "2025-06-18"
 """The protocol versions from which on a tool may answer with audio, and with links."""
@@ -72,16 +77,29 @@ async def _shown(file: NamedFile, version: str) -> types.ImageContent | types.Au
     return types.AudioContent(type="audio", data=_base64(content), mime_type=media_type)
 
 
+def media_type_of(said: str) -> str:
+    """Return what a file is said to be, or what anything is where that is no media type."""
+    return said if _MEDIA_TYPE.fullmatch(said) else ANY_TYPE
+
+
+def _name_of(said: str) -> str:
+    """Return a file's name as it is told: one line that can be seen, without folders before it."""
+    last = re.split(r"[/\\]", said)[-1]
+    seen = "".join(character if character.isprintable() else " " for character in last)
+    return " ".join(seen.split())[:NAME_CHARS_MAX] or "file"
+
+
 def _named(file: NamedFile, version: str) -> types.ResourceLink | types.TextContent:
+    name, media_type = _name_of(file.name), media_type_of(file.media_type)
     if version >= LINKS_SINCE:
         return types.ResourceLink(
             type="resource_link",
             uri=file.uri,
-            name=file.name,
-            mime_type=file.media_type,
+            name=name,
+            mime_type=media_type,
             size=file.size_bytes,
         )
-    said = f"{file.name}: {file.media_type}, {file.size_bytes} bytes"
+    said = f"{name}: {media_type}, {file.size_bytes} bytes"
     return _text(f"{said}. resources/read of {file.uri} gives it.")
 
 

@@ -27,6 +27,7 @@ from bridge.mcp.addresses import (
 )
 from bridge.mcp.apps import app_at
 from bridge.mcp.event_parts import read_part
+from bridge.mcp.file_contents import media_type_of
 from bridge.mcp.inbox_tools import row
 from bridge.mcp.record_files import read_file
 from bridge.mcp.tool_results import DATA_NOTICE
@@ -145,18 +146,18 @@ async def _file(
         TooLargeError: it is long, and nobody asked for a part.
     """
     part = await read_file(caller, file, FILE_BYTES_MAX)
-    whole = uri_of(caller.server, file)
+    whole, media_type = uri_of(caller.server, file), media_type_of(part.media_type)
     if file.offset is None and len(part.content) < part.whole_bytes:
         raise TooLargeError(
             f"this file has {part.whole_bytes} bytes: read it in parts, from {whole}&offset=0 on"
         )
     if file.offset is None and part.is_text:
         text = part.content.decode()
-        return types.TextResourceContents(uri=uri, mime_type=part.media_type, text=text)
+        return types.TextResourceContents(uri=uri, mime_type=media_type, text=text)
     end = (file.offset or 0) + len(part.content)
     meta = {NEXT_URI_META_KEY: f"{whole}&offset={end}"} if end < part.whole_bytes else None
     blob = base64.b64encode(part.content).decode()
-    return types.BlobResourceContents(uri=uri, mime_type=part.media_type, blob=blob, _meta=meta)
+    return types.BlobResourceContents(uri=uri, mime_type=media_type, blob=blob, _meta=meta)
 
 
 def unknown(context: Context, uri: str, why: str = "no such resource") -> MCPError:
