@@ -84,7 +84,7 @@ def few_programs(folder: Path) -> Path:
     """Return a folder with the programs that the monitor needs, and no other."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
-    for name in ("date", "sh", "sleep", "tail"):
+    for name in ("date", "ps", "sh", "sleep", "tail"):
         found = shutil.which(name)
         assert found
         with contextlib.suppress(FileExistsError):
@@ -171,10 +171,12 @@ async def test_a_fault_without_words_or_with_others_each_time_is_told_too(
         assert says in (await told.readline()).decode()
 
 
-async def test_it_ends_by_itself_when_its_session_has_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", ["", "sh -c "], ids=["its parent", "the parent of its shell"])
+async def test_it_ends_by_itself_when_its_session_has_gone(tmp_path: Path, shell: str) -> None:
     failing = program(tmp_path, "echo refused >&2", "exit 1")
     await hand_over(tmp_path / "data", address=ADDRESS, token=TOKEN)
-    starting = f'sh "{PLUGIN}/scripts/watch.sh" "{tmp_path}/data" & read -r _'
+    watch = f"sh '{PLUGIN}/scripts/watch.sh' '{tmp_path}/data'"
+    starting = f'{shell}"{watch}; :" & read -r _' if shell else f"{watch} & read -r _"
     session = await asyncio.create_subprocess_exec(
         *("sh", "-c", starting),
         env={"PATH": str(few_programs(tmp_path)), "N8N_BRIDGE": failing},

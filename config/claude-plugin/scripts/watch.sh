@@ -40,8 +40,14 @@ watch() {
   return 1
 }
 
+# Claude Code starts a shell that starts this: who is above that shell changes when a session dies.
+above() {
+  ps -o ppid= -p "$PPID" 2>/dev/null
+}
+
 forget
-while kill -0 "$PPID" 2>/dev/null; do # as long as there is a session
+session=$(above)
+while kill -0 "$PPID" 2>/dev/null && [ "$(above)" = "$session" ]; do
   began_at=$(date +%s)
   fault=$(watch) && exit 0 # nobody reads it any more, or it was told to end
   status=$?
