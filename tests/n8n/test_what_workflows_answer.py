@@ -1,5 +1,6 @@
 """What workflows of a real n8n answer with, as Claude gets it: an image, an error, a stream."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,71 @@ async def _refused(client: Client, tool: str) -> str:
     answer = await client.call_tool(tool, {})
     assert answer.is_error
     return str(getattr(answer.content[0], "text", ""))
+
+
+HOOKS = """hooks:
+  scan: # a form with a file
+    auth: {bearer: env:TEMPLATES_HOOK_TOKEN}
+    reply:
+      type: object
+      properties: {back: {type: string, contentEncoding: base64, contentMediaType: image/png}}
+"""
+
+
+async def test_a_file_goes_from_a_node_to_claude_and_with_the_reply_back_into_a_node(
+    n8n: RealN8n, tmp_path: Path
+) -> None:
+    """A form with n8n's binary, a reply that names that file, and the same bytes out of n8n."""
+    to_file = {"operation": "toBinary", "sourceProperty": "body.image", "options": {}}
+    headers = [
+        {"name": "Bridge-Reply-Url", "value": "={{ $execution.resumeUrl.replace('?', '/back?') }}"}
+    ]
+    waiting = {
+        "resume": "webhook",
+        "httpMethod": "POST",
+        "responseMode": "onReceived",
+        "options": {"webhookSuffix": "back"},
+    }
+    async with bridge_to(tmp_path, **{"hooks:\n": HOOKS}) as bridge, at(bridge) as client:
+        sending = {
+            "method": "POST",
+            "url": f"{bridge.webs[0].url}/hooks/templates/scan",
+            "authentication": "genericCredentialType",
+            "genericAuthType": "httpHeaderAuth",
+            "sendHeaders": True,
+            "headerParameters": {"parameters": headers},
+            "sendBody": True,
+            "contentType": "multipart-form-data",
+            "bodyParameters": {
+                "parameters": [
+                    {
+                        "parameterType": "formBinaryData",
+                        "name": "scan",
+                        "inputDataFieldName": "data",
+                    }
+                ]
+            },
+            "options": {},
+        }
+        made = workflow(
+            "file-there-and-back",
+            ("n8n-nodes-base.convertToFile", 1.1, to_file),
+            ("n8n-nodes-base.httpRequest", 4.2, sending),
+            ("n8n-nodes-base.wait", 1.1, waiting),
+            ("n8n-nodes-base.convertToFile", 1.1, to_file | {"sourceProperty": "body.back"}),
+            (RESPOND, 1.5, {"respondWith": "binary", "options": {}}),
+        )
+        credential = {"id": "bridgeHookToken", "name": "Bridge: token of the hooks"}
+        made["nodes"][2]["credentials"] = {"httpHeaderAuth": credential}
+        await n8n.publish(made)
+        image = {"image": base64.b64encode(PNG).decode()}
+        asked = asyncio.create_task(n8n.post("bridge/file-there-and-back", image))
+        taken = await client.call_tool("take_event", {"hook": "scan", "wait_seconds": 60})
+        assert [part.type for part in taken.content] == ["text", "image"]
+        assert taken.structured_content is not None
+        held = {name: taken.structured_content[name] for name in ("event_id", "lease")}
+        (file,) = taken.structured_content["payload"]["files"]
+        told = await use(client, "reply_to_event", **held, reply={"back": file["uri"]})
+        assert told["files"]["/back"]["size_bytes"] == len(PNG)
+        answer = await asked
+        assert (answer.status_code, answer.content) == (200, PNG)
