@@ -69,7 +69,8 @@ def new(
 def ask_name(environ: Mapping[str, str]) -> str:
     """Ask what it is called, until the name will do."""
     while True:
-        name: str = click.prompt("What is the server called? (small letters, digits, hyphens)")
+        asked = click.prompt("What is the server called? (small letters, digits, hyphens)")
+        name: str = asked.strip()
         try:
             demand_name(name, environ)
         except ConfigurationError as error:

@@ -148,7 +148,7 @@ def test_on_a_terminal_it_asks_for_what_is_not_given(tmp_path: Path) -> None:
     said = ""
     for question, answer in [
         ("What is the server called?", "My Desk"),
-        ("choose another", "my-desk"),
+        ("choose another", " my-desk "),
         ("Number [1]:", "2"),
         ("Number [1]:", "2"),
         ("what to do in n8n.", ""),

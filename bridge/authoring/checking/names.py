@@ -13,6 +13,7 @@ from bridge.configuration.server_files import ServerFile, ServerFiles
 NAME_CHARS = 64
 """Claude's API refuses a whole request for one longer name, and Claude Code puts the server's in:
 https://github.com/anthropics/claude-code/issues/2326"""
+LONGEST_BUILT_IN = max(BUILT_IN_TOOLS, key=len)
 
 
 def clashing_names(files: ServerFiles) -> Iterator[Finding]:
@@ -24,24 +25,25 @@ def clashing_names(files: ServerFiles) -> Iterator[Finding]:
 
 def _long(file: ServerFile) -> Iterator[Finding]:
     server = text(mapping(file.filled).get("name"))
-    longest = max(BUILT_IN_TOOLS, key=len)
-    if len(_whole(server, longest)) > NAME_CHARS:
+    longest = whole_name(server, LONGEST_BUILT_IN)
+    if len(longest) > NAME_CHARS:
         said = (
             f"makes names of tools longer than the {NAME_CHARS} characters that Claude's API takes"
-            f" ({_whole(server, longest)}): shorten it"
+            f" ({longest}): shorten it"
         )
         yield file.document.finding(TOOL_NAME_LONG, ("name",), said)
         return
     for tool, _ in entries(file.filled, "workflows"):
-        if len(_whole(server, tool)) > NAME_CHARS:
+        if len(whole_name(server, tool)) > NAME_CHARS:
             said = (
-                f"is {_whole(server, tool)} in Claude Code, longer than the {NAME_CHARS} "
+                f"is {whole_name(server, tool)} in Claude Code, longer than the {NAME_CHARS} "
                 "characters that Claude's API takes: shorten the tool's name or the server's"
             )
             yield file.document.finding(TOOL_NAME_LONG, ("workflows", tool), said)
 
 
-def _whole(server: str, tool: str) -> str:
+def whole_name(server: str, tool: str) -> str:
+    """Return what Claude Code calls a tool of a server."""
     return f"mcp__{server}__{tool}"
 
 

@@ -64,7 +64,7 @@ class _CurlReader:
 
     def __init__(self, line: CurlLine, prefix: str) -> None:
         self._line = line
-        self._address = _split(line.url)
+        self._address = _address(line.url)
         self._prefix = prefix
         self._secrets: dict[str, str] = {}
 
@@ -76,7 +76,7 @@ class _CurlReader:
         """
         method = self._method()
         address = self._address
-        arguments = _arguments(self._line.body)
+        arguments = _arguments(self._line.body or "")
         if method in IN_QUERY:
             arguments |= {
                 name: value for name, value in _query(address) if not self._is_secret(name, value)
@@ -97,7 +97,7 @@ class _CurlReader:
     def _method(self) -> str:
         if self._line.method and self._line.method.upper() not in METHODS:
             raise ValueError(f"has a method that no tool has: use one of {', '.join(METHODS)}")
-        return self._line.method.upper() or ("POST" if self._line.body else "GET")
+        return self._line.method.upper() or ("GET" if self._line.body is None else "POST")
 
     def _proofs(self) -> tuple[dict[str, Any] | None, dict[str, str]]:
         """Return what proves the bridge, and the headers beside it.
@@ -158,7 +158,16 @@ class _CurlReader:
         return variable
 
 
-def _split(url: str) -> SplitResult:
+def _address(told: str) -> SplitResult:
+    """Read an address as curl does: http where none is named, and what is not ASCII encoded."""
+    url = told if "://" in told else f"http://{told}"
+    host, slash, path = url.partition("://")[2].partition("/")
+    if "$" in host.rpartition("@")[2]:
+        raise ValueError("has a variable of your shell in its address: write what it stands for")
+    if not host.isascii():
+        raise ValueError("names a host that is not in ASCII: write it as DNS has it, xn--…")
+    encoded = re.sub("[^\x00-\x7f]+", lambda found: quote(found[0]), f"{slash}{path}")
+    url = f"{url.partition('://')[0]}://{host}{encoded}"
     try:
         web_address(re.sub("^(https?://)[^/@]*@", r"\1", url))
     except ValueError as error:
@@ -167,10 +176,17 @@ def _split(url: str) -> SplitResult:
 
 
 def _parted(path: str) -> tuple[str, str]:
-    """Take a path apart where n8n's own begins; a test's address becomes the production one."""
-    production = _TEST.sub("/webhook/", path)
-    base, found, rest = production.partition("/webhook/")
-    return (base, f"/webhook/{rest}") if found else ("", production or "/")
+    """Take a path apart where n8n's own begins; a test's address becomes the production one.
+
+    Raises:
+        ValueError: no webhook of n8n's has this path.
+    """
+    base, found, rest = _TEST.sub("/webhook/", path).partition("/webhook/")
+    if not found:
+        raise ValueError(
+            "has no /webhook/ in its address: take the production URL that n8n's Webhook node shows"
+        )
+    return base, f"/webhook/{rest}"
 
 
 def _query(address: SplitResult) -> list[tuple[str, str]]:
@@ -214,11 +230,10 @@ def _arguments(body: str) -> dict[str, Any]:
     except ValueError:
         if body.lstrip()[:1] in ("{", "["):
             raise ValueError("has a body that is no JSON: mend what follows -d") from None
-        value = dict(parse_qsl(body, keep_blank_values=True))
+        value = dict(parse_qsl(body, keep_blank_values=True)) if "=" in body else None
     except RecursionError:
         raise ValueError("has a body that nests too deep: shorten what follows -d") from None
-    if not isinstance(value, dict) or not value:
-        raise ValueError(
-            "has a body that is no JSON object with members: a tool's arguments have names"
-        )
-    return value
+    arguments = value if isinstance(value, dict) else None
+    if arguments is None:
+        raise ValueError("has a body that is no JSON object: a tool's arguments have names")
+    return arguments

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import quote
 
 
 def _names(text: str) -> frozenset[str]:
@@ -47,6 +48,14 @@ _ANSI_C = re.compile(r"(?<=\s)\$'((?:[^'\\]|\\.)*)'")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
+_OF_CMD = re.compile(r"\^(\r?\n\r?\n|\r?\n|.)", re.DOTALL)
+"""What a caret stands before where browsers copy for cmd.exe: two ends of line are one that counts,
+one continues the line, and all else is itself."""
+
+_MADE_ROUND = "\u201c\u201d\u201e\u2018\u2019"
+_END_OF_LINE = re.compile(r"[|&;]+|[0-9&]?>.*|<.*|#.*", re.DOTALL)
+"""Where a word that is no option begins something else: a pipe, a redirection, a comment."""
+
 
 @dataclass
 class CurlLine:
@@ -54,7 +63,7 @@ class CurlLine:
 
     url: str = ""
     method: str = ""
-    body: str = ""
+    body: str | None = None
     user: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -80,12 +89,11 @@ class CurlLine:
             return
         match option:
             case "header":
-                name, _, rest = value.partition(":")
-                self._add_header(name, rest)
+                self._add_header(value)
             case "oauth2-bearer":
-                self._add_header("Authorization", f"Bearer {value}")
+                self._add_header(f"Authorization: Bearer {value}")
             case "cookie":
-                self._add_header("Cookie", value)
+                self._add_header(f"Cookie: {value}")
             case "url" if self.url:
                 raise ValueError("names two addresses: a tool has one, so quote what has blanks")
             case "url" | "user":
@@ -95,27 +103,58 @@ class CurlLine:
             case "get" | "head":
                 self.method = self.method or option.upper()
 
-    def _add_header(self, name: str, value: str) -> None:
-        """Keep a header; one without a value is how curl is told to leave its own out."""
-        if value.strip():
-            self.headers[name.strip()] = value.strip()
+    def _add_header(self, line: str) -> None:
+        """Keep a header, the last of a name; without a value curl is told to leave its own out."""
+        if line.startswith("@"):
+            raise ValueError(f"reads its headers from {line[1:] or 'a file'}: write them out")
+        name, value = (part.strip() for part in line.partition(":")[::2])
+        kept = {each: told for each, told in self.headers.items() if each.lower() != name.lower()}
+        self.headers = {**kept, name: value} if name and value else kept
 
     def _add_body(self, option: str, value: str) -> None:
-        if value.startswith("@") and option != "data-raw":
+        if option == "data-urlencode":
+            value = _encoded(value)
+        elif value.startswith("@") and option != "data-raw":
             raise ValueError(f"reads its body from {value[1:] or 'a file'}: write the JSON itself")
-        self.body = f"{self.body}&{value}" if self.body else value
+        between = "" if option == "json" else "&"
+        self.body = f"{self.body}{between}{value}" if self.body else value
+
+
+def _encoded(value: str) -> str:
+    """Return what `--data-urlencode` makes of a text: what stands after the first `=` is encoded.
+
+    Raises:
+        ValueError: it is read from a file.
+    """
+    name, equals, content = value.partition("=")
+    if not equals and "@" in value:
+        file = value.partition("@")[2]
+        raise ValueError(f"reads its body from {file or 'a file'}: write the JSON itself")
+    return f"{name}={quote(content)}" if name and equals else quote(content or name)
 
 
 def _words(text: str) -> list[str]:
+    text = text.lstrip("\ufeff").replace("\xa0", " ").strip().rstrip(";")
+    if '^"' in text:
+        text = _OF_CMD.sub(_without_caret, text)
     plain = _ANSI_C.sub(lambda found: shlex.quote(_unescaped(found[1])), _CONTINUED.sub(" ", text))
     try:
         words = shlex.split(plain)
     except ValueError:
         raise ValueError("has a quotation mark that is never closed: paste all of it") from None
+    if any(word[0] in _MADE_ROUND for word in words if word):
+        raise ValueError(
+            "has quotation marks that a text processor has made round: type plain ones"
+        )
     words = words[1:] if words[:1] == ["$"] else words
     if not words or not re.fullmatch(r"(.*/)?curl(\.exe)?", words[0]):
         raise ValueError("does not begin with curl: paste all of it, in quotation marks")
     return words[1:]
+
+
+def _without_caret(found: re.Match[str]) -> str:
+    escaped = found[1].replace("\r", "")
+    return {"\n\n": "\n", "\n": " "}.get(escaped, escaped)
 
 
 def _unescaped(text: str) -> str:
@@ -140,6 +179,8 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
                 raise ValueError(f"has the option --{name}, which is not known here: leave it out")
         elif word.startswith("-") and len(word) > 1 and word != "--":
             yield from _short(word, rest)
+        elif _END_OF_LINE.fullmatch(word):
+            return
         elif word != "--":
             yield "url", word
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.authoring.checking.names import NAME_CHARS
+from bridge.authoring.checking.names import LONGEST_BUILT_IN, NAME_CHARS, whole_name
 from bridge.authoring.naming import prefix_of, tool_name
 from bridge.authoring.scaffold.curl import CurlRequest
 from bridge.configuration.demo import NAME as DEMO
@@ -40,7 +40,7 @@ class Project:
     def tool(self) -> str:
         """Return the name of its tool: the server's, or one that is short beside a long one."""
         named = tool_name(self.name)
-        return named if len(f"mcp__{self.name}__{named}") <= NAME_CHARS else "run"
+        return named if len(whole_name(self.name, named)) <= NAME_CHARS else "run"
 
     @property
     def module(self) -> str:
@@ -71,6 +71,11 @@ def _faults_of_name(name: str, environ: Mapping[str, str]) -> Iterator[str]:
         said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         yield f"{name!r} is no name of a server, which {said}: choose another"
         return
+    if (excess := len(whole_name(name, LONGEST_BUILT_IN)) - NAME_CHARS) > 0:
+        yield (
+            f"{name} makes names of tools longer than the {NAME_CHARS} characters that Claude's "
+            f"API takes: choose one of at most {len(name) - excess} characters"
+        )
     if name == DEMO:
         yield f"{name} is the name of the demo that ships with the bridge: choose another"
     if tool_name(name) in BUILT_IN_TOOLS:

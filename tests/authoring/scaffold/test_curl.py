@@ -48,6 +48,7 @@ def entry(line: str) -> dict[str, Any]:
         (f"curl --request patch {N8N}/webhook/a --json '{{\"a\": 1}}'", "PATCH"),
         (f"curl -I {N8N}/webhook/a", "HEAD"),
         (f"curl -G {N8N}/webhook/a -d a=1", "GET"),
+        (f"curl {N8N}/webhook/a -d ''", "POST"),
         (f"$ curl -sSLk --compressed -m 10 -o /dev/null {N8N}/webhook/a", "GET"),
         (f"/usr/bin/curl \\\n  --url {N8N}/webhook/a \\\n  --data-raw a=1", "POST"),
     ],
@@ -168,6 +169,52 @@ def test_what_a_browser_copies_is_read(tmp_path: Path) -> None:
     assert [*made.input["properties"]] == ["its"]
 
 
+def test_what_chrome_copies_for_the_windows_prompt_is_read(tmp_path: Path) -> None:
+    line = (
+        f'curl ^"{N8N}/webhook/a?mode=1^&b=2^" ^\r\n'
+        '  -H ^"sec-ch-ua: ^\\^"Chromium^\\^";v=^\\^"130^\\^"^" ^\r\n'
+        '  --data-raw ^"^{^\\^"text^\\^":^\\^"100^% ^& more^\\^",^\r\n\r\n^\\^"n^\\^":2^}^"'
+    )
+    made = workflow(line, tmp_path)
+    assert made.url == f"{N8N}/webhook/a?mode=1&b=2"
+    assert [*made.input["properties"]] == ["text", "n"]
+
+
+@pytest.mark.parametrize(
+    ("line", "url", "arguments"),
+    [
+        (f"curl {N8N}/webhook/a -d '{{}}'", f"{N8N}/webhook/a", []),
+        ("curl localhost:5678/webhook/a -d a=1", "http://localhost:5678/webhook/a", ["a"]),
+        (f"curl {N8N}/webhook/größe -d a=1", f"{N8N}/webhook/gr%C3%B6%C3%9Fe", ["a"]),
+        (f"curl {N8N}/webhook/a --data-urlencode 'a=b&c=d'", f"{N8N}/webhook/a", ["a"]),
+        (f"curl {N8N}/webhook/a --json '{{\"a\":' --json '1}}'", f"{N8N}/webhook/a", ["a"]),
+        (f"\ufeffcurl\xa0{N8N}/webhook/a -d a=1;", f"{N8N}/webhook/a", ["a"]),
+    ],
+)
+def test_the_request_is_the_one_that_curl_would_send(
+    line: str, url: str, arguments: list[str], tmp_path: Path
+) -> None:
+    made = workflow(line, tmp_path)
+    assert (made.url, [*made.input.get("properties", {})]) == (url, arguments)
+
+
+@pytest.mark.parametrize(
+    "end", ["| jq .", "> out.json", "2>/dev/null", "&& echo done", "; echo", "# try it"]
+)
+def test_what_a_shell_does_with_the_answer_is_passed_over(end: str, tmp_path: Path) -> None:
+    made = workflow(f'curl {N8N}/webhook/a -d \'{{"a": "| x"}}\' {end}', tmp_path)
+    assert (made.url, [*made.input["properties"]]) == (f"{N8N}/webhook/a", ["a"])
+
+
+def test_of_two_headers_of_one_name_the_last_counts() -> None:
+    line = f"curl {N8N}/webhook/a -H 'X-Key: {SECRET}' -H 'x-key: other' -d a=1"
+    assert entry(line) == {
+        "auth": {"header": {"name": "x-key", "value": "env:CRM_N8N_X_KEY"}},
+        "headers": {},
+        "secrets": ["CRM_N8N_X_KEY"],
+    }
+
+
 def test_an_address_for_tests_becomes_the_one_of_the_published_workflow(tmp_path: Path) -> None:
     line = f"curl {N8N}/n8n/webhook-test/a"
     assert workflow(line, tmp_path).url == f"{N8N}/n8n/webhook/a"
@@ -187,7 +234,15 @@ def test_what_looks_like_a_variable_in_the_line_is_none(tmp_path: Path) -> None:
         ("curl", "names no address"),
         (f"curl '{N8N}", "has a quotation mark that is never closed"),
         (f"curl {N8N} -H", "ends after -H"),
-        ("curl n8n.example.com/webhook/a", "must start with http:// or https://"),
+        ("curl ftp://n8n.example.com/webhook/a", "must start with http:// or https://"),
+        ("curl https://münchen.example/webhook/a", "names a host that is not in ASCII"),
+        ("curl https://$HOST/webhook/a", "has a variable of your shell in its address"),
+        (f"curl {N8N}/workflow/a -d a=1", "has no /webhook/ in its address"),
+        (f"curl “{N8N}/webhook/a”", "has quotation marks that a text processor has made round"),
+        (f"curl {N8N}/webhook/a -H @headers.txt", "reads its headers from headers.txt"),
+        (f"curl {N8N}/webhook/a --data-urlencode a@body.txt", "reads its body from body.txt"),
+        (f"curl {N8N}/webhook/a --data-raw @body.txt", "has a body that is no JSON object"),
+        (f"curl {N8N}/webhook/a -d hello", "has a body that is no JSON object"),
         ("curl https://", "has an address that"),
         (f"curl {N8N}/a {N8N}/b", "names two addresses"),
         (f"curl {N8N} --frobnicate", "has the option --frobnicate, which is not known here"),

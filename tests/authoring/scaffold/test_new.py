@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bridge.authoring.checking.check import check
-from bridge.authoring.scaffold.project import KINDS, Kind, Project
+from bridge.authoring.scaffold.project import KINDS, Kind, Project, demand_name
 from bridge.authoring.scaffold.rendering import files_of
 from bridge.authoring.scaffold.writing import write_folder
 from bridge.configuration.server_files import read_server_files
@@ -158,6 +158,10 @@ def test_its_n8n_workflows_have_what_n8n_needs_to_import_them(kind: Kind, tmp_pa
         ("de/sk", "is no name of a server"),
         ("", "is no name of a server"),
         ("x" * 64, "is no name of a server"),
+        (
+            "x" * 44,
+            "longer than the 64 characters that Claude's API takes: choose one of at most 43",
+        ),
         ("demo", "demo is the name of the demo that ships with the bridge: choose another"),
         ("list-events", "a tool of a name that every server has: choose another"),
         ("unsound", "unsound is the name of a server in servers already: choose another"),
@@ -278,8 +282,9 @@ def test_a_name_that_yaml_or_a_shell_would_read_as_something_else_stays_a_name(
         }
 
 
-def test_a_tool_of_a_long_name_is_one_that_claude_can_call(tmp_path: Path) -> None:
-    name = "a-server-of-a-rather-long-name"
+@pytest.mark.parametrize("name", ["a-server-of-a-rather-long-name", "x" * 43])
+def test_a_tool_of_a_long_name_is_one_that_claude_can_call(name: str, tmp_path: Path) -> None:
+    demand_name(name, {"BRIDGE_SERVERS": str(tmp_path)})
     write_folder(tmp_path / name, files_of(Project(name, "tool"), tmp_path / name, PROGRAM))
     environ = read_dotenv(tmp_path / name / ".env")
     assert check(tmp_path / name / "config" / "servers", environ) == ()
