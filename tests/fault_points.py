@@ -24,6 +24,7 @@ from bridge.n8n.connections import FreshConnection
 from bridge.net.connection import connection_of
 from bridge.net.receivers import Receivers
 from bridge.store.alerts import AlertStore
+from bridge.store.approvals import ApprovalStore
 from bridge.store.calls import CallStore
 from bridge.store.claims import ClaimStore
 from bridge.store.events import EventStore
@@ -48,6 +49,11 @@ POINTS: dict[str, tuple[type, str]] = {
     "call-answered": (N8n, "run_workflow"),
     "call-awaited": (RunStore, "await_callback"),
     "call-settled": (RunStore, "finish"),
+    "call-approved": (ApprovalStore, "approve"),
+    "call-refused": (ApprovalStore, "refuse"),
+    "call-lapsed": (ApprovalStore, "lapse"),
+    "approval-asked": (ApprovalStore, "ask"),
+    "approval-read": (ApprovalStore, "asked"),
     "reply-recorded": (EventStore, "answer"),
     "reply-leased": (ReplyStore, "lease"),
     "reply-answered": (N8n, "resume"),

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bridge.errors import TransientError
 from bridge.runtime import WorkerRuntime
@@ -93,7 +94,8 @@ class Sweeper:
     async def _approve_in_turn(self) -> None:
         if self._is_our_turn and _now() >= self._approves_at:
             self._approves_at = _now() + APPROVE_S
-            await self._runtime.approvals.look_after(LIMIT, DUE_AGAIN_S)
+            for due in await self._runtime.approvals.due(LIMIT, DUE_AGAIN_S):
+                await self._take(partial(self._runtime.approvals.look, due))
 
     async def _wake_calls(self) -> None:
         await self._wake("run_call", await self._runtime.stores.runs.sweep(LIMIT, DUE_AGAIN_S))

@@ -184,6 +184,12 @@ class Workflow(Entry):
         "`elicitation`: the user of Claude's client, where it takes tasks. `hook`: whoever answers "
         "the event, of anybody but who has made the call. Operators may always decide.",
     )
+    approve_within_s: Seconds = Field(
+        86_400,
+        alias="approve_within",
+        description="How long a call waits for somebody to agree, 24 hours if nothing is said; "
+        "then it has failed and was never sent.",
+    )
     caller: bool | None = Field(
         None,
         description="Tell it who asks: its requests carry `Bridge-Caller`, a signed token with the "

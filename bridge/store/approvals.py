@@ -4,19 +4,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridge.models import Call, CallId, EventId, LeaseToken, new_lease_token
-from bridge.store.calls import CallRow, OutcomeRow, passed_on, set_aside
+from bridge.store.calls import CallRow, OutcomeRow, passed_on
+from bridge.store.events import NewEvent
 from bridge.store.steps import Steps, step
 
 
 @dataclass(frozen=True)
 class ApprovalDecision:
-    """What somebody decides about a call of which they have seen what `digest` is of."""
+    """What somebody decides about a call of which they have seen what `digest` is of.
+
+    `at_ms` is when they did, if that was before.
+    """
 
     call_id: CallId
     digest: str
     by: str
     reason: str
     token: LeaseToken
+    at_ms: int | None = None
 
 
 class VerdictRow(NamedTuple):
@@ -38,6 +43,7 @@ class DueApproval(NamedTuple):
     call_id: CallId
     is_over: bool
     event_id: EventId | None
+    within_ms: int
 
 
 class AnswerRow(NamedTuple):
@@ -47,6 +53,7 @@ class AnswerRow(NamedTuple):
     leased_by: str | None
     reason: str | None
     reply: bytes | None
+    answered_at: int | None
 
 
 @step("verdicts.approve")
@@ -74,9 +81,14 @@ async def _due(steps: Steps, *, limit: int, again_ms: int) -> list[DueApproval]:
     """Look at calls that wait for their approval."""
 
 
+@step("verdicts.ask")
+async def _ask(steps: Steps, *, new: NewEvent) -> EventId | None:
+    """Put the event on record that asks whether a call may be run."""
+
+
 @step("verdicts.asked")
 async def _asked(steps: Steps, *, call_id: CallId, event_id: EventId) -> AnswerRow:
-    """Record which event asks whether a call may be run, and read how it stands."""
+    """Read how the event stands that asks whether a call may be run."""
 
 
 class ApprovalStore:
@@ -85,32 +97,36 @@ class ApprovalStore:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
-    async def approve(self, call_id: CallId, digest: str, by: str, reason: str) -> str:
-        """Let a call be run: `done`, or why not.
+    async def approve(
+        self, call_id: CallId, digest: str, by: str, reason: str, at_ms: int | None = None
+    ) -> str:
+        """Let a call be run: `done`, or why not; `at_ms` is when this was said, if before.
 
         That is `unknown`, `none` (nothing must be approved), `changed` (it would do something else
         than what was seen), `ended`, `late`, `approved`, `refused` or `expired`.
         """
-        verdict = ApprovalDecision(call_id, digest, by, reason, new_lease_token())
-        outcome = (await _approve(self._steps, verdict=verdict)).outcome
-        if outcome == "done":
-            await set_aside(self._steps, call_id=call_id, reason="it was decided elsewhere")
-        return outcome
+        verdict = ApprovalDecision(call_id, digest, by, reason, new_lease_token(), at_ms)
+        return (await _approve(self._steps, verdict=verdict)).outcome
 
-    async def refuse(self, call_id: CallId, digest: str, by: str, reason: str, failure: str) -> str:
+    async def refuse(
+        self,
+        call_id: CallId,
+        digest: str,
+        by: str,
+        reason: str,
+        failure: str,
+        at_ms: int | None = None,
+    ) -> str:
         """End a call that is not to be run, with this failure: `done`, or why not, likewise."""
-        verdict = ApprovalDecision(call_id, digest, by, reason, new_lease_token())
+        verdict = ApprovalDecision(call_id, digest, by, reason, new_lease_token(), at_ms)
         row = await _refuse(self._steps, verdict=verdict, failure=failure)
         if row.outcome == "done":
-            await set_aside(self._steps, call_id=call_id, reason="it was decided elsewhere")
             await passed_on(self._steps, call_id, OutcomeRow(True, row.others_wait))
         return row.outcome
 
     async def lapse(self, call_id: CallId, failure: str) -> bool:
         """End a call that nobody has decided about; False: somebody has, or it has ended."""
         left = await _lapse(self._steps, call_id=call_id, failure=failure)
-        if left.is_done:
-            await set_aside(self._steps, call_id=call_id, reason="its call has ended")
         return await passed_on(self._steps, call_id, left)
 
     async def waiting(self, limit: int) -> list[Call]:
@@ -121,6 +137,13 @@ class ApprovalStore:
         """Return the calls that are to be looked at; each again after `again_s`."""
         return await _due(self._steps, limit=limit, again_ms=round(again_s * 1000))
 
+    async def ask(self, new: NewEvent) -> EventId | None:
+        """Ask a hook by an event whether a call may be run, once; None: it waits no more.
+
+        Returns the event that asks.
+        """
+        return await _ask(self._steps, new=new)
+
     async def asked(self, call_id: CallId, event_id: EventId) -> AnswerRow:
-        """Record which event asks whether a call may be run, and read how that stands."""
+        """Read how the event stands that asks whether a call may be run."""
         return await _asked(self._steps, call_id=call_id, event_id=event_id)

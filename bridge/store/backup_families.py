@@ -56,7 +56,7 @@ MADE_ANEW = {
     "questions": "of the open events that were sent in the middle of a call",
     "due_calls": "of its open calls: they are due at once",
     "slots": "of its calls that await a callback: no other runs on",
-    "approvals": "of its calls that wait for that",
+    "approvals": "of its calls that wait for that, or of which a hook was asked",
     "calls": "of its calls",
     "callers": "of its calls",
     "fresh_callers": "of its calls, none of which is gathered yet",

@@ -74,9 +74,12 @@ def _call(record: KeptRecord, now_ms: int) -> Iterator[IndexEntry]:
     yield IndexEntry("fresh_callers", caller, (order // SECOND_US + 1) * SECOND_US)
     yield IndexEntry("call_servers", server, created_at_ms)
     status = CallStatus(call["status"])
-    if not status.is_final:
-        is_unapproved = "approval" in call and "approved_at" not in call
-        yield IndexEntry("approvals" if is_unapproved else "due_calls", call_id, now_ms)
+    is_unapproved = "approval" in call and "approved_at" not in call and not status.is_final
+    # One that a hook was asked about may be decided by now, and the question open all the same.
+    if is_unapproved or "approval_event" in call:
+        yield IndexEntry("approvals", call_id, now_ms)
+    if not status.is_final and not is_unapproved:
+        yield IndexEntry("due_calls", call_id, now_ms)
     if status is CallStatus.RUNNING:  # it awaits its callback, and has its slot meanwhile
         until_ms = now_ms + _whole(call.get("timeout_ms", "0")) + SLOT_LONGER_MS
         yield IndexEntry(f"slots:{server}:{call['workflow']}", call_id, until_ms)

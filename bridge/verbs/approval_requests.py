@@ -5,20 +5,30 @@ steps, and the next one asks no second time and takes the reply that is there.
 """
 
 import logging
+from dataclasses import replace
 
 from bridge.configuration.current import Servers
-from bridge.errors import ConflictError, InvalidError, RejectedError
+from bridge.errors import ConflictError, RejectedError
 from bridge.formats.json_text import decode
 from bridge.formats.payloads import Content
-from bridge.models import Approval, Call, CallId, EventId, EventStatus, Json, second
-from bridge.store.approvals import AnswerRow, ApprovalStore
+from bridge.models import (
+    REASON_CHARS_MAX,
+    Approval,
+    Call,
+    CallId,
+    EventId,
+    EventStatus,
+    Json,
+    second,
+)
+from bridge.store.approvals import AnswerRow, ApprovalStore, DueApproval
 from bridge.store.calls import CallStore
-from bridge.verbs.approvals import HOOK, WITHIN_S, Approvals
+from bridge.verbs.approvals import HOOK, Approvals
 from bridge.verbs.intake import Incoming, Intake
 
 logger = logging.getLogger(__name__)
 
-LAPSED = f"nobody approved it within {WITHIN_S / 3600:g} hours, so it was never sent"
+LAPSED = "nobody approved it within {within}, so it was never sent"
 QUESTION = (
     'May this workflow be run with these arguments? Reply {{"approved": true}}, or '
     '{{"approved": false, "reason": "why not"}}. {principal}, who asks for it, cannot answer.'
@@ -38,19 +48,22 @@ class ApprovalRequests:
         self._intake = intake
         self._approvals = Approvals(store, calls)
 
-    async def look_after(self, limit: int, again_s: float) -> None:
-        """End the calls whose time is over, and ask hooks, or take what they have replied."""
-        for due in await self._store.due(limit, again_s):
-            if due.is_over:
-                await self._lapse(due.call_id, LAPSED)
-                continue
-            call = await self._calls.read(due.call_id)
-            if call and call.unapproved:
-                await self._look(call, call.unapproved, due.event_id)
+    async def due(self, limit: int, again_s: float) -> list[DueApproval]:
+        """Return the calls that are to be looked at; each again after `again_s`."""
+        return await self._store.due(limit, again_s)
 
-    async def _look(self, call: Call, approval: Approval, asked: EventId | None) -> None:
+    async def look(self, due: DueApproval) -> None:
+        """End a call whose time is over; else ask its hook, or take what that has replied."""
+        if due.is_over:
+            await self._lapse(due.call_id, LAPSED.format(within=_spelled(due.within_ms)))
+            return
+        call = await self._calls.read(due.call_id)
+        if call and call.unapproved:
+            await self._look(call, call.unapproved, due)
+
+    async def _look(self, call: Call, approval: Approval, due: DueApproval) -> None:
         hook = approval.asks.removeprefix(HOOK)
-        event_id = asked or await self._ask(call, approval, hook)
+        event_id = due.event_id or await self._ask(call, approval, hook, due.within_ms / 1000)
         answer = await self._store.asked(call.call_id, event_id or EventId(""))
         match answer.status:
             case _ if not event_id:
@@ -69,17 +82,24 @@ class ApprovalRequests:
                 said = f"nobody approved it: the question on {hook} was set aside{why}"
                 await self._lapse(call.call_id, said)
 
-    async def _ask(self, call: Call, approval: Approval, name: str) -> EventId | None:
-        """Put the question on record, once; None where the hook does not take it."""
+    async def _ask(
+        self, call: Call, approval: Approval, name: str, within_s: float
+    ) -> EventId | None:
+        """Put the question on record, once; None where the hook does not take it, or need not.
+
+        It is open for as long as the call waits, where its hook does not say for how long.
+        """
         server = self._servers.get(call.principal.server)
         hook = server.hooks.get(name) if server else None
         content = Content.of_json(_question(call, approval))
-        incoming = Incoming(
-            content, idempotency_key=f"approval of {call.call_id}", call_id=call.call_id
-        )
+        incoming = Incoming(content, call_id=call.call_id)
         try:
             if server and hook:
-                return (await self._intake.ask(server, hook, incoming)).event_id
+                new = await self._intake.anew(server, hook, incoming)
+                open_s = hook.answer_within_s or max(new.answer_within_s, within_s)
+                # Nothing makes it a duplicate: a reply to one would decide about another.
+                question = replace(new, idempotency="", answer_within_s=open_s)
+                return await self._store.ask(question)
             why = "no server file has this hook"
         except RejectedError as error:
             why = str(error)
@@ -100,10 +120,12 @@ class ApprovalRequests:
         is_approved, reason = said.get("approved") is True, said.get("reason")
         is_verdict = isinstance(said.get("approved"), bool)
         why = reason if isinstance(reason, str) else "" if is_verdict else NO_VERDICT
+        why = why.strip()[:REASON_CHARS_MAX]
         decide = self._approvals.approve if is_approved else self._approvals.refuse
+        by = answer.leased_by or "somebody"
         try:
-            await decide(call_id, approval.digest, why, answer.leased_by or "somebody")
-        except (ConflictError, InvalidError):
+            await decide(call_id, approval.digest, why, by, at_ms=answer.answered_at)
+        except ConflictError:
             return  # it was decided elsewhere meanwhile
 
     async def _lapse(self, call_id: CallId, failure: str) -> None:
@@ -121,3 +143,12 @@ def _question(call: Call, approval: Approval) -> dict[str, Json]:
         "digest": approval.digest,
         "until": second(approval.ends_at_ms),
     }
+
+
+def _spelled(within_ms: int) -> str:
+    """Format how long a call waits in words, such as `24 hours`."""
+    for unit, unit_ms in (("hour", 3_600_000), ("minute", 60_000)):
+        if within_ms >= unit_ms and within_ms % unit_ms == 0:
+            count = within_ms // unit_ms
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return f"{within_ms / 1000:g} seconds"

@@ -17,7 +17,6 @@ from bridge.store.new_calls import NewApproval
 
 logger = logging.getLogger(__name__)
 
-WITHIN_S = 24 * 3600.0
 HOOK = "hook "
 """How it is said that a hook is asked, before its name."""
 LIST_MAX = 100
@@ -52,7 +51,7 @@ async def to_approve(
     if not await _is_due(schemas, workflow, arguments):
         return None
     digest = digest_of(server, workflow.name, arguments)
-    return NewApproval(digest, asks_of(workflow), WITHIN_S)
+    return NewApproval(digest, asks_of(workflow), workflow.approve_within_s)
 
 
 def asks_of(workflow: Workflow) -> str:
@@ -88,22 +87,27 @@ class Approvals:
         found = await self._store.waiting(LIST_MAX)
         return sorted(found, key=lambda call: call.order)
 
-    async def approve(self, call_id: str, digest: str, reason: str, by: str) -> None:
-        """Let a call be run whose approval is of what `digest` says.
+    async def approve(
+        self, call_id: str, digest: str, reason: str, by: str, at_ms: int | None = None
+    ) -> None:
+        """Let a call be run whose approval is of what `digest` says; `at_ms`: it was said before.
 
         Raises:
             NotFoundError: there is no such call.
             ConflictError: it waits for no approval, or for one of something else.
         """
-        outcome = await self._store.approve(CallId(call_id), digest, by, _read_reason(reason))
+        kept = _read_reason(reason)
+        outcome = await self._store.approve(CallId(call_id), digest, by, kept, at_ms)
         await self._demand_done(call_id, outcome)
         logger.info("call.approved", extra={"call_id": call_id, "by": by})
 
-    async def refuse(self, call_id: str, digest: str, reason: str, by: str) -> None:
+    async def refuse(
+        self, call_id: str, digest: str, reason: str, by: str, at_ms: int | None = None
+    ) -> None:
         """End a call that is not to be run, likewise; whoever asked for it reads the reason."""
         reason = _read_reason(reason)
         failure = f"refused by {by}{': ' if reason else ''}{reason}"
-        outcome = await self._store.refuse(CallId(call_id), digest, by, reason, failure)
+        outcome = await self._store.refuse(CallId(call_id), digest, by, reason, failure, at_ms)
         await self._demand_done(call_id, outcome)
         logger.info("call.refused", extra={"call_id": call_id, "by": by})
 

@@ -91,20 +91,10 @@ class Intake:
             _record_span(event, incoming.traceparent if event.trace else "", began_at_s)
         return event, outcome == "duplicate"
 
-    async def ask(self, server: Server, hook: Hook, incoming: Incoming) -> Event:
-        """Put a question of the bridge's own on record, once; no limit holds it up, nor merges it.
-
-        Raises:
-            InvalidError: it breaks the hook's schema.
-            ConflictError: the call that it is about has ended.
-        """
-        _, event = await self._store.accept(await self.anew(server, hook, incoming))
-        if event is None:
-            raise ConflictError("the question was asked otherwise before")
-        return event
-
     async def anew(self, server: Server, hook: Hook, incoming: Incoming) -> NewEvent:
-        """Make an event of a payload that came before: it counts against no limit of its hook.
+        """Make an event of a payload that came before, or of the bridge's own.
+
+        It counts against no limit of its hook, and is merged with none.
 
         Raises:
             InvalidError: the payload breaks the hook's schema.

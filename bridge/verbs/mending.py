@@ -32,11 +32,15 @@ def mended(record: KeptRecord, now_ms: int, *, was_running: bool) -> KeptRecord:
 
 
 def is_starting(record: KeptRecord) -> bool:
-    """Report whether a restored record is a call that is to run once, and is not sent yet."""
+    """Report whether a restored record is a call that is to run once, and is not sent yet.
+
+    One that waits until somebody approves of it is none.
+    """
     if record.family != "call":
         return False
     call = record.keys[0].fields
-    may_run = call.get(b"status") == b"queued" and b"execution" not in call
+    waits = b"approval" in call and b"approved_at" not in call
+    may_run = call.get(b"status") == b"queued" and b"execution" not in call and not waits
     return may_run and call.get(b"idempotent") != b"1"
 
 

@@ -17,7 +17,8 @@ class RunClaim:
 class CallModel:
     """One call; `lease` is the token of the worker that runs it now.
 
-    With `has_share` its principal may run one such call at once.
+    With `has_share` its principal may run one such call at once. `approval` says how that stands,
+    where somebody must agree to it, and `question` is the event by which a hook is asked.
     """
 
     call_id: str
@@ -36,6 +37,16 @@ class CallModel:
     finished_by: str | None = None
     result: str | None = None
     is_expired: bool = False
+    approval: str = ""
+    is_late: bool = False
+    asks_hook: bool = False
+    question: str | None = None
+    attach: str = ""
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Report whether nothing of it may be sent before somebody agrees."""
+        return self.status == "queued" and self.approval == "waiting"
 
 
 @dataclass
@@ -54,6 +65,8 @@ class CallsModel:
     def lease(self, call_id: str, token: str, process: str) -> bool:
         """Have a worker run a call, unless it is not to be run now."""
         call = self.calls[call_id]
+        if call.waits_for_approval:
+            return False
         is_forgotten = call.is_unwaited and not call.is_promised and not call.is_sent
         if call.status == "queued" and is_forgotten:
             self._end(call, "cancelled")
@@ -117,6 +130,51 @@ class CallsModel:
         was_paused, self.is_paused = self.is_paused, False
         self._admit()
         return was_paused
+
+    def decide(self, call_id: str, verdict: str, *, is_of_this: bool) -> str:
+        """Approve of a call or refuse it: `done`, or why not."""
+        call = self.calls[call_id]
+        if not call.approval:
+            return "none"
+        if call.approval != "waiting":
+            return call.approval
+        if call.status != "queued":
+            return "ended"
+        if not is_of_this or call.is_late:
+            return "late" if is_of_this else "changed"
+        call.approval = verdict
+        if verdict == "refused":
+            self._end(call, "failed")
+        return "done"
+
+    def lapse(self) -> set[str]:
+        """End the calls whose time to be approved is over; names them."""
+        late = {each.call_id for each in self.calls.values() if each.waits_for_approval}
+        late = {call_id for call_id in late if self.calls[call_id].is_late}
+        for call_id in late:
+            self.calls[call_id].approval = "expired"
+            self._end(self.calls[call_id], "failed")
+        return late
+
+    def hold(self, claim: RunClaim) -> bool:
+        """Have a running call wait for its approval that was begun without."""
+        call = self.calls[claim.call_id]
+        if not self._is_mine(call, claim):
+            return False
+        call.approval, call.is_sent, call.is_promised = "waiting", False, True
+        call.attempt -= 1
+        self._queue(call)
+        return True
+
+    def joined(self, attach: str) -> str | None:
+        """Return the call that a new one joins by what it has in common with earlier ones."""
+        earlier = [each for each in self.calls.values() if each.attach == attach]
+        if not attach or not earlier:
+            return None
+        last = earlier[-1]
+        is_kept = not last.is_expired and last.status != "cancelled"
+        may = is_kept and last.approval not in ("refused", "expired")
+        return last.call_id if last.status in OPEN or may else None
 
     def take_back(self, call_id: str) -> bool:
         """Queue a running call again that runs nothing twice by it."""

@@ -178,7 +178,7 @@ async def test_nobody_approves_once_its_time_is_over_and_then_it_ends(
     await be_late(web, call.call_id)
     assert await approvals.approve(call.call_id, DIGEST, "ann", "") == "late"
 
-    assert await approvals.due(10, 600) == [(call.call_id, True, None)]
+    assert await approvals.due(10, 600) == [(call.call_id, True, None, 3_600_000)]
     assert await approvals.lapse(call.call_id, "nobody did")
     assert not await approvals.lapse(call.call_id, "nobody did")
     found = await read(web, call.call_id)

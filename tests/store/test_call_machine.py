@@ -268,7 +268,8 @@ class CallMachine(StoreMachine):
         return {
             call.call_id
             for call in self.model.calls.values()
-            if call.status == "queued" or (call.status == "running" and not call.lease)
+            if (call.status == "queued" and not call.waits_for_approval)
+            or (call.status == "running" and not call.lease)
         }
 
 

@@ -7,21 +7,24 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bridge.errors import StoreUnavailableError
-from bridge.models import CallStatus, ReplyStatus, new_lease_token
+from bridge.formats.backup_file import KeptRecord
+from bridge.models import CallStatus, EventStatus, ReplyStatus, new_lease_token
+from bridge.store.approvals import ApprovalStore
 from bridge.store.backup import BackupStore
 from bridge.store.backup_families import MADE_ANEW, family_of
 from bridge.store.identity import IdentityStore
 from bridge.store.keys import PREFIX
+from bridge.store.new_calls import NewApproval
 from bridge.store.pool import connected_to
 from bridge.store.restoring import BESIDE, RestoredStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.mending import mended
 from tests.store.call_records import new_call, run_sent
-from tests.store.records import ADDRESS, HOOK, SERVER, WEB, Desk, contents
+from tests.store.records import ADDRESS, HOOK, SERVER, WEB, Desk, contents, new_event
 from tests.store.test_replies import pending
 from tests.store.test_subscriptions import WISH
 
-BY_MEMBERS = ("due_", "slots", "callers", "call_servers")
+BY_MEMBERS = ("due_", "approvals", "slots", "callers", "call_servers")
 """How the names of indexes begin whose moments may be others after a restore."""
 
 
@@ -100,6 +103,50 @@ async def write_calls(web: Desk) -> None:
         question = await web.accept(b'"?"', call_id=awaiting.call.call_id)
         if is_taken:
             await web.claims.take_one(question.event_id, awaiting.call.principal, new_lease_token())
+    for asks in ("console", f"hook {HOOK}"):
+        to_approve = NewApproval("digest", asks, 3600)
+        unapproved = await web.calls.create(new_call(to_approve=to_approve))
+        if asks != "console":
+            await ApprovalStore(web.steps).ask(new_event(call_id=unapproved.call_id))
+
+
+async def test_a_question_that_outlived_its_call_is_set_aside_once_it_is_restored(
+    web: Desk, redis: Redis
+) -> None:
+    """Each record is of a moment of its own: the event was read before its call was decided."""
+    approvals = ApprovalStore(web.steps)
+    await IdentityStore(web.steps).read("a-store")
+    for is_running in (False, True):
+        to_approve = NewApproval("digest", f"hook {HOOK}", 3600)
+        call = await web.calls.create(new_call(to_approve=to_approve))
+        event_id = await approvals.ask(new_event(call_id=call.call_id))
+        assert event_id
+        if not is_running:
+            earlier = [each async for each in BackupStore(web.steps, redis).records()]
+            await approvals.approve(call.call_id, "digest", "ann", "")
+            later = [each async for each in BackupStore(web.steps, redis).records()]
+            records = [each for each in earlier if each.family == "event"]
+            records += [each for each in later if each.family == "call"]
+        else:
+            records = [each async for each in BackupStore(web.steps, redis).records()]
+        await restore(redis, records, was_running=is_running)
+        read = await web.events.read(event_id)
+        assert read
+        assert read.status is EventStatus.QUEUED
+        assert await approvals.due(10, 10) == []
+        read = await web.events.read(event_id)
+        assert read
+        assert read.status is EventStatus.DEAD
+
+
+async def restore(redis: Redis, records: list[KeptRecord], *, was_running: bool) -> None:
+    """Put records in the place of all that is there."""
+    restored = RestoredStore(redis)
+    await restored.begin()
+    now_ms = await restored.now_ms()
+    await restored.add([mended(each, now_ms, was_running=was_running) for each in records], now_ms)
+    await restored.finish("a-store", await restored.order(), 1)
+    await restored.replace()
 
 
 async def indexes(redis: Redis) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """Hooks that are asked for approvals: an event, whose reply decides, of anybody but who asks."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from bridge.configuration.current import Servers
-from bridge.configuration.hooks import Coalesce, Limits
+from bridge.configuration.hooks import Coalesce, Dedupe, Limits
 from bridge.errors import ConflictError
 from bridge.formats.payloads import Content
 from bridge.models import (
@@ -19,6 +20,7 @@ from bridge.models import (
     Principal,
 )
 from bridge.runtime import Runtime
+from bridge.store.approvals import DueApproval
 from bridge.verbs.approval_requests import ApprovalRequests
 from bridge.verbs.intake import Incoming
 from tests.apps import there
@@ -33,11 +35,28 @@ async def waiting(runtime: Runtime) -> list[str]:
     return [each.call_id for each in await runtime.web.operators.approvals.waiting()]
 
 
-async def look(worker: Runtime) -> None:
-    """Have whoever sweeps look at what must be approved, as if all of it were due."""
+async def look_after(requests: ApprovalRequests) -> None:
+    """Have whoever sweeps look at what is due."""
+    for due in await requests.due(10, 10):
+        await requests.look(due)
+
+
+async def due_now(worker: Runtime) -> list[DueApproval]:
+    """Return what must be approved, as if all of it were due."""
     if found := await waiting(worker):
         await worker.redis.zadd("{bridge}:approvals", dict.fromkeys(found, 1))
-    await worker.workers.approvals.look_after(10, 10)
+    return await worker.workers.approvals.due(10, 10)
+
+
+async def look(worker: Runtime) -> None:
+    """Have whoever sweeps look at that."""
+    for due in await due_now(worker):
+        await worker.workers.approvals.look(due)
+
+
+async def questions(web: Runtime) -> list[Event]:
+    """List what asks on the hook."""
+    return await web.stores.events.listed("desk", ["letter"], EventStatus.QUEUED, 0, 10)
 
 
 async def asked(web: Runtime, worker: Runtime, **arguments: Any) -> tuple[Call, Event]:
@@ -77,7 +96,7 @@ async def test_its_reply_approves(web: Runtime, worker: Runtime) -> None:
     call, _ = await asked(web, worker, n=1)
     reply: Json = {"approved": True, "reason": "go on"}
     await web.mcp.events.reply(DESK, await take(web), reply)
-    await worker.workers.approvals.look_after(10, 10)
+    await look_after(worker.workers.approvals)
 
     found = await read(web, call.call_id)
     assert found.approval
@@ -102,7 +121,7 @@ async def test_any_other_reply_refuses(
 ) -> None:
     call, _ = await asked(web, worker)
     await web.mcp.events.reply(DESK, await take(web), reply)
-    await worker.workers.approvals.look_after(10, 10)
+    await look_after(worker.workers.approvals)
     found = await read(web, call.call_id)
     assert (found.status, found.failure) == (CallStatus.FAILED, failure)
     assert (await attempt(worker, call)).asked == []
@@ -147,7 +166,7 @@ async def test_a_question_that_is_set_aside_ends_the_call(web: Runtime, worker: 
     call, _ = await asked(web, worker)
     held = await take(web)
     await web.mcp.events.release(held, reason="nobody is in", delay_s=0, dead=True)
-    await worker.workers.approvals.look_after(10, 10)
+    await look_after(worker.workers.approvals)
     found = await read(web, call.call_id)
     assert found.failure == (
         "nobody approved it: the question on letter was set aside: nobody is in"
@@ -157,7 +176,7 @@ async def test_a_question_that_is_set_aside_ends_the_call(web: Runtime, worker: 
 async def test_a_question_that_has_expired_ends_the_call(web: Runtime, worker: Runtime) -> None:
     call, event = await asked(web, worker)
     await web.web.operators.expire(event.event_id)
-    await worker.workers.approvals.look_after(10, 10)
+    await look_after(worker.workers.approvals)
     found = await read(web, call.call_id)
     assert found.failure == "nobody approved it: letter has not replied"
 
@@ -189,7 +208,7 @@ async def test_a_question_in_the_middle_is_set_aside_with_its_call(
 ) -> None:
     call, _ = await asked(web, worker)
     await web.mcp.events.reply(DESK, await take(web), {"approved": True})
-    await worker.workers.approvals.look_after(10, 10)
+    await look_after(worker.workers.approvals)
     event_id = await ask_amid(web, call)
     assert (await read(web, call.call_id)).asks
     await web.mcp.calls.cancel(call.call_id, ALICE)
@@ -203,6 +222,7 @@ async def test_a_hook_that_merges_what_comes_merges_no_questions(
     hook = DESK.hooks["letter"].model_copy(
         update={
             "coalesce": Coalesce.model_validate({"key": "", "window": "1h"}),
+            "dedupe": Dedupe.model_validate({"pointer": "/workflow"}),
             "limits": Limits.model_validate({"rate": "1/h", "queued": 1}),
         }
     )
@@ -216,17 +236,112 @@ async def test_a_hook_that_merges_what_comes_merges_no_questions(
     await start(web, "by_hook", n=1)
     await start(web, "by_hook", n=2)
     await web.redis.zadd("{bridge}:approvals", dict.fromkeys(await waiting(web), 1))
-    await requests.look_after(10, 10)
+    await look_after(requests)
     events = await web.stores.events.listed("desk", ["letter"], EventStatus.QUEUED, 0, 10)
     assert [each.merged for each in events] == [0, 0]
 
 
-async def test_a_reply_that_came_before_a_death_is_taken_by_the_next(
+async def test_of_several_who_look_at_once_one_asks(web: Runtime, worker: Runtime) -> None:
+    call = await start(web, "by_hook", n=1)
+    requests = worker.workers.approvals
+    (due,) = await due_now(worker)
+    await asyncio.gather(requests.look(due), requests.look(due))
+    assert len(await questions(web)) == 1
+    assert await web.redis.hget(f"{{bridge}}:call:{call.call_id}", "approval_event")
+
+
+async def test_a_call_that_is_approved_while_it_is_looked_at_is_not_asked_about(
     web: Runtime, worker: Runtime
 ) -> None:
-    """The process that asked died before it had on record which event asks."""
+    call = await start(web, "by_hook", n=1)
+    (due,) = await due_now(worker)
+    before = await web.stores.calls.read(call.call_id)
+    await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
+    assert before
+    assert before.unapproved
+    hook = DESK.hooks["letter"]
+    incoming = Incoming(Content.of_json("?"), call_id=call.call_id)
+    new = await web.web.intake.anew(DESK, hook, incoming)
+    assert await web.stores.operators.approvals.ask(new) is None
+    await worker.workers.approvals.look(due)
+    assert await questions(web) == []
+
+
+@pytest.mark.parametrize("goes", ["released", "lapsed", "redriven"])
+async def test_a_question_that_goes_back_once_all_is_decided_is_set_aside(
+    web: Runtime, worker: Runtime, goes: str
+) -> None:
+    """Who has it when an operator decides keeps it, and may give it back."""
+    call, event = await asked(web, worker)
+    held = await take(web)
+    await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
+    assert (await status_of(web, event.event_id))[0] is EventStatus.LEASED
+    await web.mcp.events.release(held, reason="", delay_s=0, dead=goes == "redriven")
+    if goes == "lapsed":
+        await take(web)
+        await web.redis.zadd("{bridge}:event_leases", {event.event_id: 1})
+        await web.stores.events.sweep()
+    if goes == "redriven":
+        await web.web.operators.redrive(event.event_id)
+    assert (await status_of(web, event.event_id))[0] is EventStatus.QUEUED
+    await look_after(worker.workers.approvals)
+    assert (await status_of(web, event.event_id))[0] is EventStatus.DEAD
+    assert len((await attempt(worker, call)).asked) == 1
+    assert await web.redis.zcard("{bridge}:approvals") == 0
+
+
+async def test_a_question_is_set_aside_however_its_call_has_ended(
+    web: Runtime, worker: Runtime
+) -> None:
+    """As by a callback of an earlier attempt."""
+    call, event = await asked(web, worker)
+    secret = await web.redis.hget(f"{{bridge}}:call:{call.call_id}", "secret")
+    ended = (call.call_id, secret.decode(), CallStatus.SUCCEEDED)
+    await web.stores.calls.conclude(*ended, result=b"1", failure="")
+    await look_after(worker.workers.approvals)
+    assert (await status_of(web, event.event_id))[0] is EventStatus.DEAD
+
+
+@pytest.mark.parametrize(("answered_s_before_its_end", "approves"), [(60, True), (-60, False)])
+async def test_a_reply_in_time_counts_though_nobody_looked_at_it_for_long(
+    web: Runtime, worker: Runtime, answered_s_before_its_end: int, approves: bool
+) -> None:
+    """As where no worker lived for a while."""
+    call, event = await asked(web, worker)
+    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    key = f"{{bridge}}:call:{call.call_id}"
+    await web.redis.hincrby(key, "created_at", -25 * 3_600_000)
+    created_at_ms = int(await web.redis.hget(key, "created_at"))
+    answered_at_ms = created_at_ms + 24 * 3_600_000 - 1000 * answered_s_before_its_end
+    await web.redis.hset(f"{{bridge}}:reply:{event.event_id}", "answered_at", str(answered_at_ms))
+    await look_after(worker.workers.approvals)
+    assert len((await attempt(worker, call)).asked) == approves
+    if not approves:
+        assert "within 24 hours" in str((await read(web, call.call_id)).failure)
+
+
+async def test_a_reason_beyond_all_measure_is_cut(web: Runtime, worker: Runtime) -> None:
     call, _ = await asked(web, worker)
-    await web.redis.hdel(f"{{bridge}}:call:{call.call_id}", "approval_event")
+    reply: Json = {"approved": False, "reason": "\ud83d" + "x" * 5000}
+    await web.mcp.events.reply(DESK, await take(web), reply)
+    await look_after(worker.workers.approvals)
+    failure = (await read(web, call.call_id)).failure
+    assert failure
+    assert failure.endswith("x")
+    assert len(failure) < 1100
+
+
+async def test_no_sender_takes_the_place_of_a_question(web: Runtime, worker: Runtime) -> None:
+    """Whoever may send to the hook knows how the bridge might name its question."""
+    call = await start(web, "by_hook", n=1)
+    for key in (f"approval of {call.call_id}", call.call_id):
+        incoming = Incoming(Content.of_json("?"), idempotency_key=key, call_id=call.call_id)
+        await web.web.intake.accept(DESK, DESK.hooks["letter"], incoming)
+    await look(worker)
+    for _ in range(2):
+        await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    await look(worker)
+    assert (await read(web, call.call_id)).unapproved
     await web.mcp.events.reply(DESK, await take(web), {"approved": True})
     await look(worker)
     assert len((await attempt(worker, call)).asked) == 1

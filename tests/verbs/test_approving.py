@@ -152,7 +152,8 @@ async def test_nobody_approves_in_time_and_the_call_has_failed(
     key = f"{{bridge}}:call:{call.call_id}"
     await web.redis.hincrby(key, "created_at", -24 * 3_600_000)
     await web.redis.zadd("{bridge}:approvals", {call.call_id: 1})
-    await worker.workers.approvals.look_after(10, 10)
+    for due in await worker.workers.approvals.due(10, 10):
+        await worker.workers.approvals.look(due)
 
     ended = await read(web, call.call_id)
     assert ended.status is CallStatus.FAILED

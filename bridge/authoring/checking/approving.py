@@ -19,8 +19,10 @@ _BOUNDS = frozenset({"type", "enum", "const", "minimum", "maximum", "minLength",
 def idle_approval(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, str]]:
     """Find what says that somebody must agree, where nobody is ever asked."""
     approve, said = workflow.get("approve"), mapping(workflow.get("annotations"))
-    if "by" in workflow and approve in (None, "never"):
-        yield APPROVAL_IDLE, ("by",), "asks nobody: say in `approve` which calls somebody must see"
+    for key in ("by", "approve_within") if approve in (None, "never") else ():
+        if key in workflow:
+            doubt = "asks nobody: say in `approve` which calls somebody must see"
+            yield APPROVAL_IDLE, (key,), doubt
     is_harmless = said.get("read_only") is True or said.get("destructive") is False
     if approve == "destructive" and is_harmless:
         doubt = "never asks: by its `annotations` it destroys nothing; `always` asks each time"

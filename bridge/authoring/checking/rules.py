@@ -102,7 +102,7 @@ APPROVAL_IDLE = Rule(
     "approval-idle",
     Severity.WARNING,
     "A workflow never asks for the approval that its file names.",
-    "Change `approve` to when somebody must agree, or drop it and `by`.",
+    "Change `approve` to when somebody must agree, or drop it with `by` and `approve_within`.",
 )
 HOOK_UNDESCRIBED = Rule(
     "hook-undescribed",

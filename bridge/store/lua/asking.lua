@@ -5,8 +5,7 @@ local records = require 'records'
 local asking = {}
 
 -- Set the questions of a call aside that has ended and that nobody has taken; of one that goes on,
--- the question whether it may be run.
--- step asking.set_aside(call_id, reason) -> nothing
+-- the question whether it may be run. It is looked at for that no more.
 function asking.set_aside(call_id, reason)
   local c = records.fields(keys.call(call_id), 'status', 'approval_event')
   local goes_on = c.status == 'queued' or c.status == 'running'
@@ -18,6 +17,7 @@ function asking.set_aside(call_id, reason)
       events.move(event_id, e, 'dead', 'set_aside', {reason = reason}, 'reason', reason)
     end
   end
+  redis.call('ZREM', keys.approvals(), call_id)
 end
 
 return asking

@@ -78,7 +78,8 @@ function runs.joinable_for(c, ms)
 end
 
 -- End an open call for good; `blame` says whose fault a failure is, `by` who ended it. Does anybody
--- wait for what it leaves?
+-- wait for what it leaves? Of one that waited for its approval, the question about that is left to
+-- whoever looks after those.
 function runs.finish(call_id, c, status, failure, blame, by)
   local call = keys.call(call_id)
   redis.call('HSET', call, 'status', status, 'failure', failure, 'blame', blame, 'settled_with', by,
@@ -88,7 +89,7 @@ function runs.finish(call_id, c, status, failure, blame, by)
     redis.call('EXPIRE', call, 2 * c.ttl_s)
   end
   if c.status == 'queued' or c.awaited_by then redis.call('ZREM', keys.due_calls(), call_id) end
-  if approvals.bars(c) then redis.call('ZREM', keys.approvals(), call_id) end
+  if approvals.bars(c) then redis.call('ZADD', keys.approvals(), 'XX', clock.now_ms, call_id) end
   runs.release(call_id, c)
   runs.joinable_for(c, c.attach_ms)
   local took_ms, attempts = clock.now_ms - c.created_at, math.min(c.attempt, 20)

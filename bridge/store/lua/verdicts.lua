@@ -1,7 +1,9 @@
 -- Verdicts: how a call that waits for approval goes on, or ends.
 local approvals = require 'approvals'
+local asking = require 'asking'
 local calls = require 'calls'
 local clock = require 'clock'
+local intake = require 'intake'
 local keys = require 'keys'
 local records = require 'records'
 local runs = require 'runs'
@@ -10,27 +12,30 @@ local timeline = require 'timeline'
 local verdicts = {}
 
 -- A call as a verdict on it is decided by, and what must be approved of it: `ends_at` is when the
--- time for that is over, `stands` how it stands: `waiting`, `approved`, `refused` or `expired`.
+-- time for that is over, which has `within_ms`, `stands` how it stands: `waiting`, `approved`,
+-- `refused` or `expired`.
 function verdicts.call(call_id)
   local c = records.of_lists(keys.call(call_id), runs.FIELDS,
     {'verdict', 'verdict_token', 'approval_timeout_ms', 'approval_event'})
   if not c.approval then return c end
   local asked = cjson.decode(c.approval)
-  c.digest, c.ends_at = asked.digest, (asked.asked_at or c.created_at) + asked.within_ms
+  c.digest, c.within_ms = asked.digest, asked.within_ms
+  c.ends_at = (asked.asked_at or c.created_at) + asked.within_ms
   c.stands = c.verdict and cjson.decode(c.verdict).status or 'waiting'
   return c
 end
 
 -- Record who has decided what, and why, and in the field `mark` when; or return why it does not
 -- count: `unknown`, `none` where nothing must be approved, `ended`, `changed` where something else
--- was seen, `late`, or how it was decided before. One that was taken already is `done`.
+-- was seen, `late`, or how it was decided before. One that was taken already is `done`. A verdict
+-- that was given at an earlier moment says so.
 function verdicts.decide(verdict, c, status, mark)
   if not c.approval then return c.status and 'none' or 'unknown' end
   if c.verdict_token == verdict.token then return 'done' end
   if c.stands ~= 'waiting' then return c.stands end
   if c.status ~= 'queued' then return 'ended' end
   if c.digest ~= verdict.digest then return 'changed' end
-  if c.ends_at <= clock.now_ms then return 'late' end
+  if c.ends_at <= (tonumber(verdict.at_ms) or clock.now_ms) then return 'late' end
   local call, decided = keys.call(verdict.call_id), {by = verdict.by, reason = verdict.reason}
   c.timeline = timeline.longer(call, c.timeline or '', status, decided)
   decided.status, decided.at_ms = status, clock.now_ms
@@ -38,16 +43,16 @@ function verdicts.decide(verdict, c, status, mark)
     'verdict_token', verdict.token, 'updated_at', clock.now_ms, 'timeline', c.timeline)
 end
 
--- Approve of a call: it is due now, and its time begins with its first attempt. `outcome` is
--- `done`, or why not.
--- step verdicts.approve(verdict: {call_id, digest, by, reason, token}) -> {outcome}
+-- Approve of a call: it is due now, and its time begins with its first attempt. Here and below, what
+-- a hook was asked about it is set aside. `outcome` is `done`, or why not.
+-- step verdicts.approve(verdict: {call_id, digest, by, reason, token, at_ms}) -> {outcome}
 function verdicts.approve(verdict)
   local call, c = keys.call(verdict.call_id), verdicts.call(verdict.call_id)
   local refusal = verdicts.decide(verdict, c, 'approved', 'approved_at')
   if refusal then return {outcome = refusal} end
   redis.call('HSET', call, 'timeout_ms', c.approval_timeout_ms)
   redis.call('EXPIRE', call, calls.life_s(c.ttl_s, c.approval_timeout_ms))
-  redis.call('ZREM', keys.approvals(), verdict.call_id)
+  asking.set_aside(verdict.call_id, 'it was decided elsewhere')
   redis.call('ZADD', keys.due_calls(), clock.now_ms, verdict.call_id)
   signals.notify('due_calls')
   signals.notify('call:' .. verdict.call_id)
@@ -55,13 +60,15 @@ function verdicts.approve(verdict)
 end
 
 -- Refuse a call, which has failed by that.
--- step verdicts.refuse(verdict: {call_id, digest, by, reason, token}, failure)
+-- step verdicts.refuse(verdict: {call_id, digest, by, reason, token, at_ms}, failure)
 --   -> {outcome, others_wait: bool}
 function verdicts.refuse(verdict, failure)
   local call_id, c = verdict.call_id, verdicts.call(verdict.call_id)
   local refusal = verdicts.decide(verdict, c, 'refused', 'unapproved')
   if refusal then return {outcome = refusal} end
-  return {outcome = 'done', others_wait = runs.finish(call_id, c, 'failed', failure, '', '')}
+  local others_wait = runs.finish(call_id, c, 'failed', failure, '', '')
+  asking.set_aside(call_id, 'it was decided elsewhere')
+  return {outcome = 'done', others_wait = others_wait}
 end
 
 -- End a call that nobody has decided about. Does anybody wait for what it leaves?
@@ -71,7 +78,9 @@ function verdicts.lapse(call_id, failure)
   if c.status ~= 'queued' or c.stands ~= 'waiting' then return {} end
   local verdict = cjson.encode({status = 'expired'})
   redis.call('HSET', keys.call(call_id), 'verdict', verdict, 'unapproved', clock.now_ms)
-  return {is_done = true, others_wait = runs.finish(call_id, c, 'failed', failure, '', '')}
+  local others_wait = runs.finish(call_id, c, 'failed', failure, '', '')
+  asking.set_aside(call_id, 'its call has ended')
+  return {is_done = true, others_wait = others_wait}
 end
 
 -- Have a running call wait for its approval that was begun without one, by a version or a server
@@ -83,8 +92,9 @@ function verdicts.hold(call_id, token, new)
   if not c or c.execution then return {} end
   asked.asked_at = clock.now_ms
   runs.take_back(call_id, c)
+  asking.set_aside(call_id, 'something else is to be approved')
   redis.call('HDEL', call, 'sent_at', 'sent_with', 'timeout_ms', 'started_at',
-    'approved_at', 'verdict', 'verdict_token')
+    'approved_at', 'approval_event', 'verdict', 'verdict_token')
   redis.call('HSET', call, 'status', 'queued', 'attempt', c.attempt - 1, 'promised', 1,
     'updated_at', clock.now_ms, 'approval', cjson.encode(asked),
     'approval_timeout_ms', new.timeout_ms,
@@ -108,36 +118,63 @@ end
 
 -- Look at calls that wait for their approval: those whose time for that is over, and those for
 -- which a hook is to be asked, or was; each again after a while, unless it has ended by then, or
--- rests.
--- step verdicts.due(limit, again_ms: number) -> [{call_id, is_over: bool, event_id?}]
+-- rests. Of those that wait no more, what a hook was asked is set aside. `within_ms` is how long the
+-- whole time is.
+-- step verdicts.due(limit, again_ms: number)
+--   -> [{call_id, is_over: bool, event_id?, within_ms: int}]
 function verdicts.due(limit, again_ms)
   local rows = {}
   for _, call_id in ipairs(clock.due(keys.approvals(), limit)) do
     local c = verdicts.call(call_id)
-    local is_over = c.ends_at and c.ends_at <= clock.now_ms
+    local is_over = c.ends_at and c.ends_at <= clock.now_ms and not verdicts.is_answered(c)
     if c.status ~= 'queued' or c.stands ~= 'waiting' then
-      redis.call('ZREM', keys.approvals(), call_id)
+      asking.set_aside(call_id, 'it was decided elsewhere, or its call has ended')
     elseif not is_over and not c.approval:find('"asks":"hook ', 1, true) then
       redis.call('ZADD', keys.approvals(), c.ends_at, call_id)
     else
       redis.call('ZADD', keys.approvals(), clock.now_ms + again_ms, call_id)
-      rows[#rows + 1] = {call_id = call_id, is_over = is_over, event_id = c.approval_event}
+      rows[#rows + 1] = {call_id = call_id, is_over = is_over, event_id = c.approval_event,
+        within_ms = c.within_ms}
     end
   end
   return rows
 end
 
--- Record which event asks whether a call may be run, and read how it stands. While it is open the
--- call is looked at no more before the event is moved, or its time is over.
--- step verdicts.asked(call_id, event_id) -> {status?, leased_by?, reason?, reply?}
+-- Was what a hook was asked answered in time? That counts, whenever it is looked at.
+function verdicts.is_answered(c)
+  if not c.approval_event then return false end
+  local is_answered = redis.call('HGET', keys.event(c.approval_event), 'status') == 'answered'
+  local at = redis.call('HGET', keys.reply(c.approval_event), 'answered_at')
+  return is_answered and tonumber(at) < c.ends_at
+end
+
+-- Ask a hook, once, whether a call may be run that waits for that. Returns the event that asks.
+-- step verdicts.ask(new: {event_id, server, hook, content, media_type, summary, kept, all_files,
+--   file_sizes: json, digest, idempotency, window_s, reply_url, reply_deadline_ms, default_reply,
+--   lease_s, max_attempts, answer_within_s: number, ttl_s: number, rate_count: number,
+--   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id,
+--   trace}) -> text?
+function verdicts.ask(new)
+  local c = verdicts.call(new.call_id)
+  if c.status ~= 'queued' or c.stands ~= 'waiting' then return end
+  if c.approval_event then return c.approval_event end
+  if intake.accept(new).outcome ~= 'accepted' then return end
+  redis.call('HSET', keys.call(new.call_id), 'approval_event', new.event_id)
+  return new.event_id
+end
+
+-- Read how the event stands that asks whether a call may be run. While it is open the call is
+-- looked at no more before the event is moved, or its time is over; where there is none, in a minute.
+-- step verdicts.asked(call_id, event_id) -> {status?, leased_by?, reason?, reply?, answered_at?: int}
 function verdicts.asked(call_id, event_id)
   local e = records.fields(keys.event(event_id), 'status', 'leased_by', 'reason')
   local c = verdicts.call(call_id)
   if c.status ~= 'queued' or c.stands ~= 'waiting' then return e end
-  redis.call('HSET', keys.call(call_id), 'approval_event', event_id)
   local is_open = e.status == 'queued' or e.status == 'delayed' or e.status == 'leased'
-  redis.call('ZADD', keys.approvals(), 'XX', is_open and c.ends_at or clock.now_ms, call_id)
-  e.reply = redis.call('HGET', keys.reply(event_id), 'value')
+  local soon = e.status and clock.now_ms or math.min(clock.now_ms + 60000, c.ends_at)
+  redis.call('ZADD', keys.approvals(), 'XX', is_open and c.ends_at or soon, call_id)
+  local reply = records.fields(keys.reply(event_id), 'value', 'answered_at')
+  e.reply, e.answered_at = reply.value, reply.answered_at
   return e
 end
 
