@@ -149,9 +149,10 @@ REFUSED = End("failed", "refused by operator: so it is", asked=0)
 @contextlib.asynccontextmanager
 async def open_desk(folder: Path) -> AsyncIterator[Desk]:
     """Run a bridge without a worker, and connect two principals to it."""
-    tokens = {"PROOF_BOB": BOB, "BRIDGE_OPERATOR_TOKEN": OPERATOR}
     async with (
-        running_bridge(folder, changes(), workers=0, **tokens) as bridge,
+        running_bridge(
+            folder, changes(), workers=0, PROOF_BOB=BOB, BRIDGE_OPERATOR_TOKEN=OPERATOR
+        ) as bridge,
         connected(bridge) as desk,
     ):
         yield desk

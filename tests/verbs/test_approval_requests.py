@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bridge.configuration.current import Servers
-from bridge.configuration.hooks import Coalesce, Dedupe, Limits
+from bridge.configuration.hooks import Coalesce, Limits
+from bridge.configuration.server_options import Dedupe
 from bridge.errors import ConflictError
 from bridge.formats.payloads import Content
 from bridge.models import (
@@ -295,7 +296,7 @@ async def test_a_question_is_set_aside_however_its_call_has_ended(
 ) -> None:
     """As by a callback of an earlier attempt."""
     call, event = await asked(web, worker)
-    secret = await web.redis.hget(f"{{bridge}}:call:{call.call_id}", "secret")
+    secret: Any = await web.redis.hget(f"{{bridge}}:call:{call.call_id}", "secret")
     ended = (call.call_id, secret.decode(), CallStatus.SUCCEEDED)
     await web.stores.calls.conclude(*ended, result=b"1", failure="")
     await look_after(worker.workers.approvals)
@@ -310,8 +311,7 @@ async def test_a_reply_in_time_counts_though_nobody_looked_at_it_for_long(
     call, event = await asked(web, worker)
     await web.mcp.events.reply(DESK, await take(web), {"approved": True})
     key = f"{{bridge}}:call:{call.call_id}"
-    await web.redis.hincrby(key, "created_at", -25 * 3_600_000)
-    created_at_ms = int(await web.redis.hget(key, "created_at"))
+    created_at_ms = await web.redis.hincrby(key, "created_at", -25 * 3_600_000)
     answered_at_ms = created_at_ms + 24 * 3_600_000 - 1000 * answered_s_before_its_end
     await web.redis.hset(f"{{bridge}}:reply:{event.event_id}", "answered_at", str(answered_at_ms))
     await look_after(worker.workers.approvals)
