@@ -17,8 +17,8 @@ function questions.refusal(call_id, server)
 end
 
 -- Record that a question was opened or closed, after the event was written; those who wait for its
--- call look at it then, and where the call waits for its approval, whoever asked for that. Where the
--- question whether it may be run is open again they look too: that may be decided by now.
+-- call look at it then, and where the call waits for its approval, whoever asked for that. So do
+-- they where the question whether it may be run is open again: that may be decided by now.
 function questions.mark(event_id, call_id, is_open)
   if not call_id or call_id == '' or redis.call('EXISTS', keys.call(call_id)) == 0 then return end
   local open = keys.questions(call_id)

@@ -43,8 +43,8 @@ function verdicts.decide(verdict, c, status, mark)
     'verdict_token', verdict.token, 'updated_at', clock.now_ms, 'timeline', c.timeline)
 end
 
--- Approve of a call: it is due now, and its time begins with its first attempt. Here and below, what
--- a hook was asked about it is set aside. `outcome` is `done`, or why not.
+-- Approve of a call: it is due now, and its time begins with its first attempt. Here and below,
+-- what a hook was asked about it is set aside. `outcome` is `done`, or why not.
 -- step verdicts.approve(verdict: {call_id, digest, by, reason, token, at_ms}) -> {outcome}
 function verdicts.approve(verdict)
   local call, c = keys.call(verdict.call_id), verdicts.call(verdict.call_id)
@@ -118,8 +118,8 @@ end
 
 -- Look at calls that wait for their approval: those whose time for that is over, and those for
 -- which a hook is to be asked, or was; each again after a while, unless it has ended by then, or
--- rests. Of those that wait no more, what a hook was asked is set aside. `within_ms` is how long the
--- whole time is.
+-- rests. Of those that wait no more, what a hook was asked is set aside. `within_ms` is how long
+-- the whole time is.
 -- step verdicts.due(limit, again_ms: number)
 --   -> [{call_id, is_over: bool, event_id?, within_ms: int}]
 function verdicts.due(limit, again_ms)
@@ -164,8 +164,10 @@ function verdicts.ask(new)
 end
 
 -- Read how the event stands that asks whether a call may be run. While it is open the call is
--- looked at no more before the event is moved, or its time is over; where there is none, in a minute.
--- step verdicts.asked(call_id, event_id) -> {status?, leased_by?, reason?, reply?, answered_at?: int}
+-- looked at no more before the event is moved, or its time is over; where there is none, in a
+-- minute.
+-- step verdicts.asked(call_id, event_id)
+--   -> {status?, leased_by?, reason?, reply?, answered_at?: int}
 function verdicts.asked(call_id, event_id)
   local e = records.fields(keys.event(event_id), 'status', 'leased_by', 'reason')
   local c = verdicts.call(call_id)
