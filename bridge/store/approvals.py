@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridge.models import Call, CallId, EventId, LeaseToken, new_lease_token
-from bridge.store.calls import CallRow, OutcomeRow, passed_on
-from bridge.store.events import NewEvent
+from bridge.store.calls import CallRow, OutcomeRow, passed_on, set_aside
 from bridge.store.steps import Steps, step
+
+SETTLED = "it was decided elsewhere, or its call has ended"
+"""Why a question is set aside that a hook was asked."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,25 @@ class RefusalRow(NamedTuple):
 
 
 class DueApproval(NamedTuple):
-    """A call whose time to be approved is over, or for which a hook is asked: by which event."""
+    """A call that waits no more for its approval, or that long enough, or of which a hook is asked.
+
+    `event_id` is the event that asks, `within_ms` how long the whole time is.
+    """
 
     call_id: CallId
+    is_decided: bool
     is_over: bool
     event_id: EventId | None
     within_ms: int
 
 
 class AnswerRow(NamedTuple):
-    """How an event stands that asks whether a call may be run: its status, taker and reply."""
+    """How an event stands that asks whether a call may be run: its status, taker and reply.
 
+    `is_decided`: the call does not wait for that any more.
+    """
+
+    is_decided: bool
     status: str | None
     leased_by: str | None
     reason: str | None
@@ -82,8 +92,8 @@ async def _due(steps: Steps, *, limit: int, again_ms: int) -> list[DueApproval]:
 
 
 @step("verdicts.ask")
-async def _ask(steps: Steps, *, new: NewEvent) -> EventId | None:
-    """Put the event on record that asks whether a call may be run."""
+async def _ask(steps: Steps, *, call_id: CallId, event_id: EventId) -> str | None:
+    """Have an event ask whether a call may be run."""
 
 
 @step("verdicts.asked")
@@ -129,6 +139,13 @@ class ApprovalStore:
         left = await _lapse(self._steps, call_id=call_id, failure=failure)
         return await passed_on(self._steps, call_id, left)
 
+    async def settle(self, call_id: CallId) -> None:
+        """Set aside what a hook was asked about a call that waits for its approval no more.
+
+        To be done behind each verdict; should this process die before, it is due.
+        """
+        await set_aside(self._steps, call_id=call_id, reason=SETTLED)
+
     async def waiting(self, limit: int) -> list[Call]:
         """List at most `limit` calls that wait for their approval."""
         return [row.call() for row in await _waiting(self._steps, limit=limit)]
@@ -137,12 +154,13 @@ class ApprovalStore:
         """Return the calls that are to be looked at; each again after `again_s`."""
         return await _due(self._steps, limit=limit, again_ms=round(again_s * 1000))
 
-    async def ask(self, new: NewEvent) -> EventId | None:
-        """Ask a hook by an event whether a call may be run, once; None: it waits no more.
+    async def ask(self, call_id: CallId, event_id: EventId) -> EventId | None:
+        """Have an event ask whether a call may be run, which is made next; None: it waits no more.
 
-        Returns the event that asks.
+        Returns the one that asks, which is another where one did before.
         """
-        return await _ask(self._steps, new=new)
+        found = await _ask(self._steps, call_id=call_id, event_id=event_id)
+        return EventId(found) if found else None
 
     async def asked(self, call_id: CallId, event_id: EventId) -> AnswerRow:
         """Read how the event stands that asks whether a call may be run."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.models import BulkId, LeaseToken
-from bridge.store.calls import OutcomeRow, passed_on
+from bridge.models import BulkId, CallId, LeaseToken
+from bridge.store.calls import OutcomeRow, passed_on, set_aside
 from bridge.store.searching import WantedCalls, WantedEvents
 from bridge.store.steps import Errand, Steps, step
 
@@ -293,6 +293,9 @@ class BulkStore:
     async def cancel(self, act: BulkTurn, failure: str) -> str:
         """Cancel an open call."""
         row = await _cancel(self._steps, act=act, failure=failure)
+        if row.outcome == "done":
+            reason = f"its call was {failure}"
+            await set_aside(self._steps, call_id=CallId(act.record_id), reason=reason)
         await passed_on(self._steps, act.record_id, OutcomeRow(True, row.others_wait))
         return row.outcome
 

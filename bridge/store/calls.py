@@ -190,6 +190,11 @@ async def _cancel(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
     """Cancel an open call, if it has not ended already."""
 
 
+@step("asking.set_aside")
+async def set_aside(steps: Steps, *, call_id: CallId, reason: str) -> None:
+    """Set aside the questions of a call that need no answer any more."""
+
+
 @step("shares.pass_on")
 async def _pass_on_turn(steps: Steps, *, call_id: str) -> None:
     """Pass the turn that a call has left, and its part of a share, to the next."""
@@ -299,6 +304,8 @@ class CallStore:
     async def cancel(self, call_id: CallId, reason: str) -> bool:
         """End an open call; its worker finds its lease gone. False: it had ended already."""
         left = await _cancel(self._steps, call_id=call_id, failure=reason)
+        if left.is_done:
+            await set_aside(self._steps, call_id=call_id, reason=f"its call was {reason}")
         return await passed_on(self._steps, call_id, left)
 
     async def read(self, call_id: CallId, *, waits: bool = False) -> Call | None:

@@ -53,20 +53,29 @@ class ApprovalRequests:
         return await self._store.due(limit, again_s)
 
     async def look(self, due: DueApproval) -> None:
-        """End a call whose time is over; else ask its hook, or take what that has replied."""
-        if due.is_over:
+        """End a call whose time is over; else ask its hook, or take what that has replied.
+
+        Of one that waits no more, what a hook was asked is set aside.
+        """
+        if due.is_decided:
+            await self._store.settle(due.call_id)
+        elif due.is_over:
             await self._lapse(due.call_id, LAPSED.format(within=_spelled(due.within_ms)))
-            return
-        call = await self._calls.read(due.call_id)
-        if call and call.unapproved:
-            await self._look(call, call.unapproved, due)
+        else:
+            call = await self._calls.read(due.call_id)
+            if call and call.unapproved:
+                await self._look(call, call.unapproved, due)
 
     async def _look(self, call: Call, approval: Approval, due: DueApproval) -> None:
         hook = approval.asks.removeprefix(HOOK)
-        event_id = due.event_id or await self._ask(call, approval, hook, due.within_ms / 1000)
-        answer = await self._store.asked(call.call_id, event_id or EventId(""))
+        answer = await self._store.asked(call.call_id, due.event_id or EventId(""))
+        if answer.status is None and not answer.is_decided:
+            event_id = await self._ask(call, approval, hook, due.within_ms / 1000)
+            answer = await self._store.asked(call.call_id, event_id or EventId(""))
         match answer.status:
-            case _ if not event_id:
+            case _ if answer.is_decided:
+                await self._store.settle(call.call_id)
+            case None:
                 return
             case EventStatus.QUEUED | EventStatus.LEASED | "delayed":
                 return
@@ -99,7 +108,10 @@ class ApprovalRequests:
                 open_s = hook.answer_within_s or max(new.answer_within_s, within_s)
                 # Nothing makes it a duplicate: a reply to one would decide about another.
                 question = replace(new, idempotency="", answer_within_s=open_s)
-                return await self._store.ask(question)
+                event_id = await self._store.ask(call.call_id, new.event_id)
+                if event_id:
+                    await self._intake.put(replace(question, event_id=event_id))
+                return event_id
             why = "no server file has this hook"
         except RejectedError as error:
             why = str(error)
@@ -130,6 +142,7 @@ class ApprovalRequests:
 
     async def _lapse(self, call_id: CallId, failure: str) -> None:
         if await self._store.lapse(call_id, failure):
+            await self._store.settle(call_id)
             logger.info("call.lapsed", extra={"call_id": call_id, "reason": failure})
 
 

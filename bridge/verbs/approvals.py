@@ -99,6 +99,7 @@ class Approvals:
         kept = _read_reason(reason)
         outcome = await self._store.approve(CallId(call_id), digest, by, kept, at_ms)
         await self._demand_done(call_id, outcome)
+        await self._store.settle(CallId(call_id))
         logger.info("call.approved", extra={"call_id": call_id, "by": by})
 
     async def refuse(
@@ -109,6 +110,7 @@ class Approvals:
         failure = f"refused by {by}{': ' if reason else ''}{reason}"
         outcome = await self._store.refuse(CallId(call_id), digest, by, reason, failure, at_ms)
         await self._demand_done(call_id, outcome)
+        await self._store.settle(CallId(call_id))
         logger.info("call.refused", extra={"call_id": call_id, "by": by})
 
     async def _demand_done(self, call_id: str, outcome: str) -> None:

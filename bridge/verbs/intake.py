@@ -106,6 +106,14 @@ class Intake:
         new = self._new_event(server, hook, replace(incoming, content=content), content)
         return replace(new, rate=None, queued_max=None, coalesce="")
 
+    async def put(self, new: NewEvent) -> None:
+        """Put such an event on record, once.
+
+        Raises:
+            ConflictError: the call that it is about has ended.
+        """
+        await self._store.accept(new)
+
     def _new_event(self, server: Server, hook: Hook, incoming: Incoming, kept: Content) -> NewEvent:
         content = incoming.content
         key, digest = _identity(hook, incoming)

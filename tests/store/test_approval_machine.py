@@ -1,14 +1,16 @@
 """Calls that somebody must agree to, in any order of steps, among others that nobody need to."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from bridge.models import CallId, new_call_id
+from bridge.models import CallId, EventId, new_call_id
 from bridge.store.again import AgainStore
 from bridge.store.approvals import ApprovalStore
+from bridge.store.events import EventStore
 from bridge.store.new_calls import NewApproval, NewCall
 from tests.store.call_model import CallModel, RunClaim
 from tests.store.call_records import new_call
@@ -26,6 +28,7 @@ class ApprovalMachine(CallMachine):
     def __init__(self) -> None:
         super().__init__()
         self.approvals = ApprovalStore(self.steps)
+        self.events = EventStore(self.steps)
         self.again = AgainStore(self.steps)
         self.decided: dict[str, str] = {}
 
@@ -95,8 +98,11 @@ class ApprovalMachine(CallMachine):
         async def step() -> str:
             call = CallId(call_id)
             if verdict == "approved":
-                return await self.approvals.approve(call, digest, "ann", "")
-            return await self.approvals.refuse(call, digest, "ann", "", "refused")
+                outcome = await self.approvals.approve(call, digest, "ann", "")
+            else:
+                outcome = await self.approvals.refuse(call, digest, "ann", "", "refused")
+            await self.approvals.settle(call)
+            return outcome
 
         expected = self.model.decide(call_id, verdict, is_of_this=digest == DIGEST)
         assert self.do_once(step) == expected
@@ -120,9 +126,11 @@ class ApprovalMachine(CallMachine):
         late = self.model.lapse()
         due = self.run(self.approvals.due(100, 600))
         assert {each.call_id for each in due if each.is_over} == late
+        assert not any(each.is_decided for each in due)
         for each in due:
             if each.is_over:
                 assert self.run(self.approvals.lapse(each.call_id, "nobody did"))
+                self.run(self.approvals.settle(each.call_id))
             elif each.event_id:
                 self.run(self.approvals.asked(each.call_id, each.event_id))
         self.forget_last()
@@ -133,7 +141,14 @@ class ApprovalMachine(CallMachine):
         if not call.asks_hook:
             return
         new = new_event(call_id=CallId(call_id))
-        event_id = self.do(lambda: self.approvals.ask(new))
+
+        async def step() -> EventId | None:
+            event_id = await self.approvals.ask(CallId(call_id), new.event_id)
+            if event_id:
+                await self.events.accept(replace(new, event_id=event_id))
+            return event_id
+
+        event_id = self.do(step)
         if not call.waits_for_approval:
             assert event_id is None
             return

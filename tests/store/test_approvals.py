@@ -83,6 +83,7 @@ async def test_an_approved_call_is_due_and_its_time_begins_with_its_first_attemp
     assert await approvals.approve(call.call_id, DIGEST, "ann", "fine") == "done"
 
     assert await web.runs.sweep(10, 600) == [call.call_id]
+    await approvals.settle(call.call_id)
     assert await redis.zscore("{bridge}:approvals", call.call_id) is None
     running = await lease(worker, call.call_id)
     assert running
@@ -178,7 +179,7 @@ async def test_nobody_approves_once_its_time_is_over_and_then_it_ends(
     await be_late(web, call.call_id)
     assert await approvals.approve(call.call_id, DIGEST, "ann", "") == "late"
 
-    assert await approvals.due(10, 600) == [(call.call_id, True, None, 3_600_000)]
+    assert await approvals.due(10, 600) == [(call.call_id, False, True, None, 3_600_000)]
     assert await approvals.lapse(call.call_id, "nobody did")
     assert not await approvals.lapse(call.call_id, "nobody did")
     found = await read(web, call.call_id)
@@ -194,7 +195,10 @@ async def test_a_call_that_is_looked_at_before_its_end_waits_on(
 ) -> None:
     call = await asked(web)
     await redis.zadd("{bridge}:approvals", {call.call_id: 1, "call_gone": 1})
-    assert await approvals.due(10, 600) == []
+    (gone,) = await approvals.due(10, 600)
+    assert (gone.call_id, gone.is_decided) == ("call_gone", True)
+    for call_id in (gone.call_id, call.call_id):
+        await approvals.settle(call_id)
     assert call.approval
     assert await redis.zrange("{bridge}:approvals", 0, -1, withscores=True) == [
         (call.call_id.encode(), float(call.approval.ends_at_ms))

@@ -8,7 +8,15 @@ from redis.exceptions import RedisError
 
 from bridge.errors import StoreUnavailableError
 from bridge.formats.backup_file import KeptRecord
-from bridge.models import CallStatus, EventStatus, ReplyStatus, new_lease_token
+from bridge.models import (
+    CallId,
+    CallStatus,
+    EventId,
+    EventStatus,
+    ReplyStatus,
+    new_event_id,
+    new_lease_token,
+)
 from bridge.store.approvals import ApprovalStore
 from bridge.store.backup import BackupStore
 from bridge.store.backup_families import MADE_ANEW, family_of
@@ -20,7 +28,7 @@ from bridge.store.restoring import BESIDE, RestoredStore
 from bridge.store.subscriptions import SubscriptionStore
 from bridge.verbs.mending import mended
 from tests.store.call_records import new_call, run_sent
-from tests.store.records import ADDRESS, HOOK, SERVER, WEB, Desk, contents, new_event
+from tests.store.records import ADDRESS, HOOK, SERVER, WEB, Desk, contents
 from tests.store.test_replies import pending
 from tests.store.test_subscriptions import WISH
 
@@ -107,36 +115,41 @@ async def write_calls(web: Desk) -> None:
         to_approve = NewApproval("digest", asks, 3600)
         unapproved = await web.calls.create(new_call(to_approve=to_approve))
         if asks != "console":
-            await ApprovalStore(web.steps).ask(new_event(call_id=unapproved.call_id))
+            await asked_by_an_event(web, unapproved.call_id)
 
 
+async def asked_by_an_event(web: Desk, call_id: CallId) -> EventId:
+    """Have a hook be asked about a call."""
+    event_id = await ApprovalStore(web.steps).ask(call_id, new_event_id())
+    assert event_id
+    return (await web.accept(call_id=call_id, event_id=event_id)).event_id
+
+
+@pytest.mark.parametrize("was_running", [False, True])
 async def test_a_question_that_outlived_its_call_is_set_aside_once_it_is_restored(
-    web: Desk, redis: Redis
+    web: Desk, redis: Redis, was_running: bool
 ) -> None:
     """Each record is of a moment of its own: the event was read before its call was decided."""
     approvals = ApprovalStore(web.steps)
     await IdentityStore(web.steps).read("a-store")
-    for is_running in (False, True):
-        to_approve = NewApproval("digest", f"hook {HOOK}", 3600)
-        call = await web.calls.create(new_call(to_approve=to_approve))
-        event_id = await approvals.ask(new_event(call_id=call.call_id))
-        assert event_id
-        if not is_running:
-            earlier = [each async for each in BackupStore(web.steps, redis).records()]
-            await approvals.approve(call.call_id, "digest", "ann", "")
-            later = [each async for each in BackupStore(web.steps, redis).records()]
-            records = [each for each in earlier if each.family == "event"]
-            records += [each for each in later if each.family == "call"]
-        else:
-            records = [each async for each in BackupStore(web.steps, redis).records()]
-        await restore(redis, records, was_running=is_running)
-        read = await web.events.read(event_id)
-        assert read
-        assert read.status is EventStatus.QUEUED
-        assert await approvals.due(10, 10) == []
-        read = await web.events.read(event_id)
-        assert read
-        assert read.status is EventStatus.DEAD
+    call = await web.calls.create(new_call(to_approve=NewApproval("digest", f"hook {HOOK}", 3600)))
+    event_id = await asked_by_an_event(web, call.call_id)
+    records = [each async for each in BackupStore(web.steps, redis).records()]
+    if not was_running:
+        await approvals.approve(call.call_id, "digest", "ann", "")
+        later = [each async for each in BackupStore(web.steps, redis).records()]
+        records = [each for each in records if each.family == "event"]
+        records += [each for each in later if each.family == "call"]
+    await restore(redis, records, was_running=was_running)
+    read = await web.events.read(event_id)
+    assert read
+    assert read.status is EventStatus.QUEUED
+    (due,) = await approvals.due(10, 10)
+    assert due.is_decided
+    await approvals.settle(due.call_id)
+    read = await web.events.read(event_id)
+    assert read
+    assert read.status is EventStatus.DEAD
 
 
 async def restore(redis: Redis, records: list[KeptRecord], *, was_running: bool) -> None:

@@ -1,6 +1,7 @@
 """Hooks that are asked for approvals: an event, whose reply decides, of anybody but who asks."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from bridge.configuration.current import Servers
 from bridge.configuration.hooks import Coalesce, Limits
 from bridge.configuration.server_options import Dedupe
-from bridge.errors import ConflictError
+from bridge.errors import ConflictError, LeaseLostError
 from bridge.formats.payloads import Content
 from bridge.models import (
     Call,
@@ -19,9 +20,10 @@ from bridge.models import (
     Json,
     LeaseRef,
     Principal,
+    new_event_id,
 )
 from bridge.runtime import Runtime
-from bridge.store.approvals import DueApproval
+from bridge.store.approvals import SETTLED, DueApproval
 from bridge.verbs.approval_requests import ApprovalRequests
 from bridge.verbs.intake import Incoming
 from tests.apps import there
@@ -187,7 +189,7 @@ async def test_an_operator_may_decide_instead_and_the_question_is_set_aside(
 ) -> None:
     call, event = await asked(web, worker)
     await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
-    assert await status_of(web, event.event_id) == (EventStatus.DEAD, "it was decided elsewhere")
+    assert await status_of(web, event.event_id) == (EventStatus.DEAD, SETTLED)
     await look(worker)
     assert len((await attempt(worker, call)).asked) == 1
 
@@ -256,37 +258,48 @@ async def test_a_call_that_is_approved_while_it_is_looked_at_is_not_asked_about(
 ) -> None:
     call = await start(web, "by_hook", n=1)
     (due,) = await due_now(worker)
-    before = await web.stores.calls.read(call.call_id)
     await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
-    assert before
-    assert before.unapproved
-    hook = DESK.hooks["letter"]
-    incoming = Incoming(Content.of_json("?"), call_id=call.call_id)
-    new = await web.web.intake.anew(DESK, hook, incoming)
-    assert await web.stores.operators.approvals.ask(new) is None
+    assert await web.stores.operators.approvals.ask(call.call_id, new_event_id()) is None
     await worker.workers.approvals.look(due)
     assert await questions(web) == []
 
 
-@pytest.mark.parametrize("goes", ["released", "lapsed", "redriven"])
-async def test_a_question_that_goes_back_once_all_is_decided_is_set_aside(
-    web: Runtime, worker: Runtime, goes: str
+async def test_a_question_that_is_made_once_its_call_is_approved_is_set_aside(
+    web: Runtime, worker: Runtime
 ) -> None:
-    """Who has it when an operator decides keeps it, and may give it back."""
+    """The process that asks was held up, or died, between two steps."""
+    call = await start(web, "by_hook", n=1)
+    event_id = await web.stores.operators.approvals.ask(call.call_id, new_event_id())
+    assert event_id
+    await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
+    incoming = Incoming(Content.of_json("?"), call_id=call.call_id)
+    new = await web.web.intake.anew(DESK, DESK.hooks["letter"], incoming)
+    await web.web.intake.put(replace(new, event_id=event_id))
+    await web.redis.zadd("{bridge}:approvals", {call.call_id: 1}, xx=True)
+    await look_after(worker.workers.approvals)
+    assert (await status_of(web, event_id))[0] is EventStatus.DEAD
+    assert await web.redis.zcard("{bridge}:approvals") == 0
+
+
+async def test_a_question_that_was_to_be_made_by_one_that_died_is_made(
+    web: Runtime, worker: Runtime
+) -> None:
+    call = await start(web, "by_hook", n=1)
+    event_id = await web.stores.operators.approvals.ask(call.call_id, new_event_id())
+    await look(worker)
+    await look(worker)
+    assert [each.event_id for each in await questions(web)] == [event_id]
+
+
+async def test_who_has_a_question_once_all_is_decided_has_it_no_more(
+    web: Runtime, worker: Runtime
+) -> None:
     call, event = await asked(web, worker)
     held = await take(web)
     await web.web.operators.approvals.approve(call.call_id, digest_of(call), "", "ann")
-    assert (await status_of(web, event.event_id))[0] is EventStatus.LEASED
-    await web.mcp.events.release(held, reason="", delay_s=0, dead=goes == "redriven")
-    if goes == "lapsed":
-        await take(web)
-        await web.redis.zadd("{bridge}:event_leases", {event.event_id: 1})
-        await web.stores.events.sweep()
-    if goes == "redriven":
-        await web.web.operators.redrive(event.event_id)
-    assert (await status_of(web, event.event_id))[0] is EventStatus.QUEUED
-    await look_after(worker.workers.approvals)
     assert (await status_of(web, event.event_id))[0] is EventStatus.DEAD
+    with pytest.raises(LeaseLostError):
+        await web.mcp.events.release(held, reason="", delay_s=0, dead=False)
     assert len((await attempt(worker, call)).asked) == 1
     assert await web.redis.zcard("{bridge}:approvals") == 0
 

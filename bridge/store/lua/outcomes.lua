@@ -1,6 +1,5 @@
 -- Outcomes: how a run ends, by its worker, by n8n's callback, by its caller, or by a death. What a
 -- call leaves others may wait for: whoever takes a step that says so passes it on.
-local asking = require 'asking'
 local calls = require 'calls'
 local keys = require 'keys'
 local runs = require 'runs'
@@ -39,16 +38,13 @@ function outcomes.conclude(call_id, secret, status, result, failure)
   return {outcome = 'taken', status = status, others_wait = others_wait}
 end
 
--- Cancel an open call; its worker finds its lease gone. There is no result to hand over, and its
--- questions are set aside.
+-- Cancel an open call; its worker finds its lease gone. There is no result to hand over.
 -- step outcomes.cancel(call_id, failure) -> {is_done: bool, others_wait: bool}
 function outcomes.cancel(call_id, failure)
   local c = runs.read(call_id)
   if c.status ~= 'queued' and c.status ~= 'running' then return {} end
   redis.call('HSET', keys.call(call_id), 'handed_over', 1)
-  local others_wait = runs.finish(call_id, c, 'cancelled', failure, '', '')
-  asking.set_aside(call_id, 'its call was ' .. failure)
-  return {is_done = true, others_wait = others_wait}
+  return {is_done = true, others_wait = runs.finish(call_id, c, 'cancelled', failure, '', '')}
 end
 
 -- Queue a running call again that an operator takes from its worker, where it was not sent or may

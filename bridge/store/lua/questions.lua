@@ -17,8 +17,7 @@ function questions.refusal(call_id, server)
 end
 
 -- Record that a question was opened or closed, after the event was written; those who wait for its
--- call look at it then, and where the call waits for its approval, whoever asked for that. So do
--- they where the question whether it may be run is open again: that may be decided by now.
+-- call look at it then, and where the call waits for its approval, whoever asked for that.
 function questions.mark(event_id, call_id, is_open)
   if not call_id or call_id == '' or redis.call('EXISTS', keys.call(call_id)) == 0 then return end
   local open = keys.questions(call_id)
@@ -26,9 +25,6 @@ function questions.mark(event_id, call_id, is_open)
   if is_open then
     redis.call('ZADD', open, redis.call('HGET', keys.event(event_id), 'order'), event_id)
     redis.call('EXPIRE', open, redis.call('TTL', keys.call(call_id)))
-  end
-  if is_open and redis.call('HGET', keys.call(call_id), 'approval_event') == event_id then
-    redis.call('ZADD', keys.approvals(), clock.now_ms, call_id)
   end
   redis.call('ZADD', keys.approvals(), 'XX', clock.now_ms, call_id)
   redis.call('HSET', keys.call(call_id), 'updated_at', clock.now_ms)

@@ -1,9 +1,7 @@
 -- Verdicts: how a call that waits for approval goes on, or ends.
 local approvals = require 'approvals'
-local asking = require 'asking'
 local calls = require 'calls'
 local clock = require 'clock'
-local intake = require 'intake'
 local keys = require 'keys'
 local records = require 'records'
 local runs = require 'runs'
@@ -43,8 +41,8 @@ function verdicts.decide(verdict, c, status, mark)
     'verdict_token', verdict.token, 'updated_at', clock.now_ms, 'timeline', c.timeline)
 end
 
--- Approve of a call: it is due now, and its time begins with its first attempt. Here and below,
--- what a hook was asked about it is set aside. `outcome` is `done`, or why not.
+-- Approve of a call: it is due now, and its time begins with its first attempt. Here and below it
+-- is looked at until what a hook was asked about it is set aside. `outcome` is `done`, or why not.
 -- step verdicts.approve(verdict: {call_id, digest, by, reason, token, at_ms}) -> {outcome}
 function verdicts.approve(verdict)
   local call, c = keys.call(verdict.call_id), verdicts.call(verdict.call_id)
@@ -52,7 +50,7 @@ function verdicts.approve(verdict)
   if refusal then return {outcome = refusal} end
   redis.call('HSET', call, 'timeout_ms', c.approval_timeout_ms)
   redis.call('EXPIRE', call, calls.life_s(c.ttl_s, c.approval_timeout_ms))
-  asking.set_aside(verdict.call_id, 'it was decided elsewhere')
+  redis.call('ZADD', keys.approvals(), 'XX', clock.now_ms, verdict.call_id)
   redis.call('ZADD', keys.due_calls(), clock.now_ms, verdict.call_id)
   signals.notify('due_calls')
   signals.notify('call:' .. verdict.call_id)
@@ -66,9 +64,7 @@ function verdicts.refuse(verdict, failure)
   local call_id, c = verdict.call_id, verdicts.call(verdict.call_id)
   local refusal = verdicts.decide(verdict, c, 'refused', 'unapproved')
   if refusal then return {outcome = refusal} end
-  local others_wait = runs.finish(call_id, c, 'failed', failure, '', '')
-  asking.set_aside(call_id, 'it was decided elsewhere')
-  return {outcome = 'done', others_wait = others_wait}
+  return {outcome = 'done', others_wait = runs.finish(call_id, c, 'failed', failure, '', '')}
 end
 
 -- End a call that nobody has decided about. Does anybody wait for what it leaves?
@@ -78,9 +74,7 @@ function verdicts.lapse(call_id, failure)
   if c.status ~= 'queued' or c.stands ~= 'waiting' then return {} end
   local verdict = cjson.encode({status = 'expired'})
   redis.call('HSET', keys.call(call_id), 'verdict', verdict, 'unapproved', clock.now_ms)
-  local others_wait = runs.finish(call_id, c, 'failed', failure, '', '')
-  asking.set_aside(call_id, 'its call has ended')
-  return {is_done = true, others_wait = others_wait}
+  return {is_done = true, others_wait = runs.finish(call_id, c, 'failed', failure, '', '')}
 end
 
 -- Have a running call wait for its approval that was begun without one, by a version or a server
@@ -92,7 +86,6 @@ function verdicts.hold(call_id, token, new)
   if not c or c.execution then return {} end
   asked.asked_at = clock.now_ms
   runs.take_back(call_id, c)
-  asking.set_aside(call_id, 'something else is to be approved')
   redis.call('HDEL', call, 'sent_at', 'sent_with', 'timeout_ms', 'started_at',
     'approved_at', 'approval_event', 'verdict', 'verdict_token')
   redis.call('HSET', call, 'status', 'queued', 'attempt', c.attempt - 1, 'promised', 1,
@@ -117,24 +110,22 @@ function verdicts.waiting(limit)
 end
 
 -- Look at calls that wait for their approval: those whose time for that is over, and those for
--- which a hook is to be asked, or was; each again after a while, unless it has ended by then, or
--- rests. Of those that wait no more, what a hook was asked is set aside. `within_ms` is how long
--- the whole time is.
+-- which a hook is to be asked, or was; and at those that wait no more, for what a hook was asked is
+-- to be set aside. Each again after a while, unless it rests. `within_ms` is how long the whole
+-- time is.
 -- step verdicts.due(limit, again_ms: number)
---   -> [{call_id, is_over: bool, event_id?, within_ms: int}]
+--   -> [{call_id, is_decided: bool, is_over: bool, event_id?, within_ms: int}]
 function verdicts.due(limit, again_ms)
   local rows = {}
   for _, call_id in ipairs(clock.due(keys.approvals(), limit)) do
     local c = verdicts.call(call_id)
-    local is_over = c.ends_at and c.ends_at <= clock.now_ms and not verdicts.is_answered(c)
-    if c.status ~= 'queued' or c.stands ~= 'waiting' then
-      asking.set_aside(call_id, 'it was decided elsewhere, or its call has ended')
-    elseif not is_over and not c.approval:find('"asks":"hook ', 1, true) then
-      redis.call('ZADD', keys.approvals(), c.ends_at, call_id)
-    else
-      redis.call('ZADD', keys.approvals(), clock.now_ms + again_ms, call_id)
-      rows[#rows + 1] = {call_id = call_id, is_over = is_over, event_id = c.approval_event,
-        within_ms = c.within_ms}
+    local is_decided = c.status ~= 'queued' or c.stands ~= 'waiting'
+    local is_over = not is_decided and c.ends_at <= clock.now_ms and not verdicts.is_answered(c)
+    local rests = not is_decided and not is_over and not c.approval:find('"asks":"hook ', 1, true)
+    redis.call('ZADD', keys.approvals(), rests and c.ends_at or clock.now_ms + again_ms, call_id)
+    if not rests then
+      rows[#rows + 1] = {call_id = call_id, is_decided = is_decided, is_over = is_over,
+        event_id = c.approval_event, within_ms = c.within_ms or 0}
     end
   end
   return rows
@@ -148,30 +139,28 @@ function verdicts.is_answered(c)
   return is_answered and tonumber(at) < c.ends_at
 end
 
--- Ask a hook, once, whether a call may be run that waits for that. Returns the event that asks.
--- step verdicts.ask(new: {event_id, server, hook, content, media_type, summary, kept, all_files,
---   file_sizes: json, digest, idempotency, window_s, reply_url, reply_deadline_ms, default_reply,
---   lease_s, max_attempts, answer_within_s: number, ttl_s: number, rate_count: number,
---   rate_ms: number, queue_limit: number, execution, coalesce, coalesce_ms, call_id,
---   trace}) -> text?
-function verdicts.ask(new)
-  local c = verdicts.call(new.call_id)
+-- Have an event ask whether a call may be run that waits for that, and for which none does; the
+-- event is made next. Returns the one that asks, if it may be open.
+-- step verdicts.ask(call_id, event_id) -> text?
+function verdicts.ask(call_id, event_id)
+  local c = verdicts.call(call_id)
   if c.status ~= 'queued' or c.stands ~= 'waiting' then return end
-  if c.approval_event then return c.approval_event end
-  if intake.accept(new).outcome ~= 'accepted' then return end
-  redis.call('HSET', keys.call(new.call_id), 'approval_event', new.event_id)
-  return new.event_id
+  if not c.approval_event then
+    redis.call('HSET', keys.call(call_id), 'approval_event', event_id)
+  end
+  return c.approval_event or event_id
 end
 
 -- Read how the event stands that asks whether a call may be run. While it is open the call is
 -- looked at no more before the event is moved, or its time is over; where there is none, in a
 -- minute.
 -- step verdicts.asked(call_id, event_id)
---   -> {status?, leased_by?, reason?, reply?, answered_at?: int}
+--   -> {is_decided: bool, status?, leased_by?, reason?, reply?, answered_at?: int}
 function verdicts.asked(call_id, event_id)
   local e = records.fields(keys.event(event_id), 'status', 'leased_by', 'reason')
   local c = verdicts.call(call_id)
-  if c.status ~= 'queued' or c.stands ~= 'waiting' then return e end
+  e.is_decided = c.status ~= 'queued' or c.stands ~= 'waiting'
+  if e.is_decided then return e end
   local is_open = e.status == 'queued' or e.status == 'delayed' or e.status == 'leased'
   local soon = e.status and clock.now_ms or math.min(clock.now_ms + 60000, c.ends_at)
   redis.call('ZADD', keys.approvals(), 'XX', is_open and c.ends_at or soon, call_id)
