@@ -11,6 +11,10 @@ SETTLED = "it was decided elsewhere, or its call has ended"
 """Why a question is set aside that a hook was asked."""
 
 
+LISTED_BYTES = 16 * 1024 * 1024
+"""No more calls are listed at once than have so long arguments together."""
+
+
 @dataclass(frozen=True)
 class ApprovalDecision:
     """What somebody decides about a call of which they have seen what `digest` is of.
@@ -82,7 +86,7 @@ async def _lapse(steps: Steps, *, call_id: CallId, failure: str) -> OutcomeRow:
 
 
 @step("verdicts.waiting")
-async def _waiting(steps: Steps, *, limit: int) -> list[CallRow]:
+async def _waiting(steps: Steps, *, limit: int, bytes_max: int) -> list[CallRow]:
     """List calls that wait for their approval."""
 
 
@@ -147,8 +151,9 @@ class ApprovalStore:
         await set_aside(self._steps, call_id=call_id, reason=SETTLED)
 
     async def waiting(self, limit: int) -> list[Call]:
-        """List at most `limit` calls that wait for their approval."""
-        return [row.call() for row in await _waiting(self._steps, limit=limit)]
+        """List at most `limit` calls that wait for their approval, fewer where they are long."""
+        rows = await _waiting(self._steps, limit=limit, bytes_max=LISTED_BYTES)
+        return [row.call() for row in rows]
 
     async def due(self, limit: int, again_s: float) -> list[DueApproval]:
         """Return the calls that are to be looked at; each again after `again_s`."""

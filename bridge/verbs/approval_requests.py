@@ -68,8 +68,8 @@ class ApprovalRequests:
 
     async def _look(self, call: Call, approval: Approval, due: DueApproval) -> None:
         hook = approval.asks.removeprefix(HOOK)
-        answer = await self._store.asked(call.call_id, due.event_id or EventId(""))
-        if answer.status is None and not answer.is_decided:
+        answer = await self._store.asked(call.call_id, due.event_id) if due.event_id else None
+        if answer is None or (answer.status is None and not answer.is_decided):
             event_id = await self._ask(call, approval, hook, due.within_ms / 1000)
             answer = await self._store.asked(call.call_id, event_id or EventId(""))
         match answer.status:

@@ -83,7 +83,11 @@ class Approvals:
         self._calls = calls
 
     async def waiting(self) -> list[Call]:
-        """List calls that wait for somebody's approval, the oldest first, at most 100."""
+        """List calls that wait for somebody's approval, the oldest first.
+
+        At most 100 of them, and fewer where their arguments are long; the others come once these
+        are decided.
+        """
         found = await self._store.waiting(LIST_MAX)
         return sorted(found, key=lambda call: call.order)
 

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.models import ApprovalStatus, Call, CallId, CallStatus, new_lease_token
-from bridge.store.approvals import ApprovalStore
+from bridge.store.approvals import LISTED_BYTES, ApprovalStore
 from bridge.store.new_calls import NewApproval
 from bridge.store.runs import Running
 from tests.store.call_records import new_call, now, run, run_sent
@@ -238,3 +238,10 @@ async def test_a_time_limit_is_what_a_step_of_an_earlier_version_lacks(
     """Earlier versions know of no approval; they add its time limit before they begin a call."""
     call = await asked(web)
     assert await redis.hget(CALL + call.call_id, "timeout_ms") is None
+
+
+async def test_a_list_of_long_arguments_is_short(web: Desk, approvals: ApprovalStore) -> None:
+    """A hundred calls of 16 MiB would be more than a process and Redis could bear at once."""
+    for _ in range(6):
+        await asked(web, arguments=b'"' + b"x" * (LISTED_BYTES // 4) + b'"')
+    assert len(await approvals.waiting(100)) == 4

@@ -98,13 +98,17 @@ function verdicts.hold(call_id, token, new)
   return {is_done = true, others_wait = runs.make_room(call_id, c)}
 end
 
--- List calls that wait for their approval, those first that are looked at first.
--- step verdicts.waiting(limit: number) -> [calls.find]
-function verdicts.waiting(limit)
-  local rows = {}
+-- List calls that wait for their approval, those first that are looked at first, until their
+-- arguments are that long together.
+-- step verdicts.waiting(limit: number, bytes_max: number) -> [calls.find]
+function verdicts.waiting(limit, bytes_max)
+  local rows, bytes = {}, 0
   for _, call_id in ipairs(redis.call('ZRANGE', keys.approvals(), 0, limit - 1)) do
     local found = calls.find(call_id)
-    if found.status == 'queued' and approvals.bars(found) then rows[#rows + 1] = found end
+    if found.status == 'queued' and approvals.bars(found) then
+      rows[#rows + 1], bytes = found, bytes + #found.arguments
+    end
+    if bytes >= bytes_max then break end
   end
   return rows
 end
@@ -152,8 +156,7 @@ function verdicts.ask(call_id, event_id)
 end
 
 -- Read how the event stands that asks whether a call may be run. While it is open the call is
--- looked at no more before the event is moved, or its time is over; where there is none, in a
--- minute.
+-- looked at no more before the event is moved, or its time is over; where none asks, in a minute.
 -- step verdicts.asked(call_id, event_id)
 --   -> {is_decided: bool, status?, leased_by?, reason?, reply?, answered_at?: int}
 function verdicts.asked(call_id, event_id)
@@ -162,8 +165,8 @@ function verdicts.asked(call_id, event_id)
   e.is_decided = c.status ~= 'queued' or c.stands ~= 'waiting'
   if e.is_decided then return e end
   local is_open = e.status == 'queued' or e.status == 'delayed' or e.status == 'leased'
-  local soon = e.status and clock.now_ms or math.min(clock.now_ms + 60000, c.ends_at)
-  redis.call('ZADD', keys.approvals(), 'XX', is_open and c.ends_at or soon, call_id)
+  local at = is_open and c.ends_at or event_id == '' and math.min(clock.now_ms + 60000, c.ends_at)
+  if at then redis.call('ZADD', keys.approvals(), 'XX', at, call_id) end
   local reply = records.fields(keys.reply(event_id), 'value', 'answered_at')
   e.reply, e.answered_at = reply.value, reply.answered_at
   return e
