@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from bridge.handlers import Failure
 from public_web.crawling import Robots
-from public_web.fetching import Answer, PublicWeb, is_public
+from public_web.fetching import PRIVATE_HOSTS, Answer, PublicWeb, is_public, named_private_hosts
 from public_web.html import read_html
 from tests.examples.conftest import Site
 from tests.tls import serving_tls
@@ -53,6 +53,16 @@ async def test_a_private_host_is_refused_until_it_is_named(site: Site) -> None:
     assert site.asked == ["GET /"]
 
 
+@pytest.mark.parametrize("named", ["LocalHost", " localhost:9 ,b", "[::1]:9", "[::1]"])
+async def test_a_private_host_may_be_named_as_people_write_it(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PRIVATE_HOSTS, named)
+    host = "[::1]" if "::" in named else "localhost"
+    with pytest.raises(Failure, match="cannot be reached"):
+        await PublicWeb(named_private_hosts()).get(f"http://{host}:9/")
+
+
 async def test_a_redirect_to_a_private_host_is_refused(site: Site) -> None:
     url = site.redirect("/", "http://127.0.0.1:1/secrets")
     with pytest.raises(Failure, match="not on the public internet"):
@@ -62,6 +72,13 @@ async def test_a_redirect_to_a_private_host_is_refused(site: Site) -> None:
 async def test_a_redirect_to_no_address_is_told(site: Site) -> None:
     with pytest.raises(Failure, match=r"'http://\[oops#' is no address"):
         await site.web.get(site.redirect("/", "http://[oops#"))
+
+
+async def test_an_address_without_end_is_refused_in_a_sentence(site: Site) -> None:
+    for url in (site.redirect("/", "/" + "x" * 60_000), f"{site.url}/" + "x" * 60_000):
+        with pytest.raises(Failure, match="none is fetched that has more than 4000") as refused:
+            await Robots(site.web).fetch(url)
+        assert len(str(refused.value)) < 400
 
 
 async def test_redirects_are_followed_five_times_and_no_more(site: Site) -> None:
@@ -171,6 +188,36 @@ def test_a_page_whose_parts_repeat_each_other_stays_small() -> None:
     assert [link.url for link in read_html(page(base)).links()] == ["https://a.test/deep/y"]
     links = b"".join(b"<a href=/%d>" % number for number in range(5000))
     assert len(read_html(page(links)).links()) == 2000
+    assert len(read_html(page(b"<h1>news</h1>" * 5000)).headings()) == 2000
+
+
+def test_headings_around_much_that_is_empty_are_read_at_once() -> None:
+    read = read_html(page(b"<h1>news" * 200 + b"<i></i>" * 600_000))
+    assert read.headings()[0].text.startswith("newsnews")
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [b" ".join(b"a%d=1" % at for at in range(400_000)), b"a='1'" * 5000, b"x' a" + b"/a" * 5000],
+)
+def test_an_element_of_so_many_attributes_that_it_is_never_read_is_refused(
+    attributes: bytes,
+) -> None:
+    with pytest.raises(Failure, match="has more than 2000 attributes"):
+        read_html(page(b"<p>begins <p " + attributes + b">"))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        b"<img src='data:image/png;base64," + b"abc/d+g=" * 100_000 + b"'>",
+        b"<svg><path d='" + b"M 0 0 L 9 9 " * 100_000 + b"'/></svg>",
+        b"<style>" + b"p {a: b} " * 10_000 + b"</style>",
+        b"<p " + b"a " * 2000 + b">",
+    ],
+)
+def test_an_element_that_is_only_long_is_read(html: bytes) -> None:
+    assert read_html(page(html + b"<p>news")).text() == "news"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ USER_AGENT = "n8n-claude-bridge-example"
 REDIRECTS = {301, 302, 303, 307, 308}
 REDIRECTS_MAX = 5
 BYTES_MAX = 5_000_000
+URL_CHARS_MAX = 4000
 TIMEOUT_S = 20.0
 PRIVATE_HOSTS = "EXAMPLES_PRIVATE_HOSTS"
 
@@ -118,7 +119,8 @@ class PublicWeb:
         except (OSError, UnicodeError) as error:
             raise Failure(f"the host {url.host} is not known: check the address") from error
         addresses = [str(entry[4][0]) for entry in found]
-        if not self.private_hosts & {url.host, f"{url.host}:{port}"}:
+        named = f"[{url.host}]" if ":" in url.host else url.host
+        if not self.private_hosts & {named, f"{named}:{port}"}:
             for address in addresses:
                 if not is_public(address):
                     raise Failure(
@@ -154,14 +156,21 @@ def is_public(host: str) -> bool:
 
 def named_private_hosts() -> frozenset[str]:
     """Return the hosts that the server file's `environment` lets be fetched, though private."""
-    return frozenset(host.strip() for host in os.environ.get(PRIVATE_HOSTS, "").split(",")) - {""}
+    hosts = os.environ.get(PRIVATE_HOSTS, "").lower().split(",")
+    return frozenset(host.strip() for host in hosts) - {""}
 
 
 def _target(base: str, url: str) -> str:
     try:
-        return urldefrag(urljoin(base, url.strip())).url
+        target = urldefrag(urljoin(base, url.strip())).url
     except ValueError as error:
         raise Failure(f"{url[:200]!r} is no address: {error}") from error
+    if len(target) > URL_CHARS_MAX:
+        raise Failure(
+            f"the address {target[:200]}… has {len(target)} characters: none is fetched that has "
+            f"more than {URL_CHARS_MAX}"
+        )
+    return target
 
 
 def request_to(url: str, method: str = "GET") -> httpx2.Request:

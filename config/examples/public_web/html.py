@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Annotated
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -19,7 +20,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from pydantic import BaseModel, Field, JsonValue
 
 from bridge.handlers import Failure
-from public_web.fetching import Answer
+from public_web.fetching import URL_CHARS_MAX, Answer
 
 HTML_TYPES = {"text/html", "application/xhtml+xml"}
 MARKS = {
@@ -45,9 +46,18 @@ CELLS = ("td", "th")
 HEADING = re.compile(r"h[1-6]")
 JSON_DEPTH_MAX = 50
 ELEMENT_CHARS_MAX = 1000
-URL_CHARS_MAX = 4000
-LINKS_MAX = 2000
+ELEMENT_STEPS_MAX = 1000
+LINKS_MAX = HEADINGS_MAX = 2000
 """Elements lie in each other, and a `base` is part of each link: little may be much, again."""
+
+ATTRIBUTES_MAX = 2000
+TOO_MANY_ATTRIBUTES = re.compile(
+    r"<[a-z][^\s/>]*+"
+    r"(?>[\s/]*+=?[^\s/>=]++(?:\s*+=\s*+(?>\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?+)"
+    rf"{{0,{ATTRIBUTES_MAX}}}+(?P<more>[\s/]*+[^\s/>])?",
+    re.IGNORECASE,
+)
+"""A start tag, as browsers cut it into attributes: the parser takes time in the square of them."""
 
 TOO_DEEP = "ERR_RESOURCE_LIMIT"
 
@@ -87,8 +97,8 @@ class HtmlPage:
         return next((text_of(node) for node in self.root.iter("title")), "")
 
     def headings(self) -> list[Heading]:
-        """Return its headings in their order."""
-        found = self.root.iter("h1", "h2", "h3", "h4", "h5", "h6")
+        """Return its headings in their order, at most two thousand."""
+        found = islice(self.root.iter("h1", "h2", "h3", "h4", "h5", "h6"), HEADINGS_MAX)
         return [Heading(level=int(str(node.tag)[1]), text=text_of(node)) for node in found]
 
     @cached_property
@@ -140,12 +150,16 @@ def read_html(answer: Answer) -> HtmlPage:
     """Parse what an address answered.
 
     Raises:
-        Failure: it is no HTML, is empty, or its charset is none that is known.
+        Failure: it is no HTML, is empty, its charset is none that is known, or an element of it
+            has more attributes than any page needs.
     """
     if answer.content_type not in HTML_TYPES:
         kind = answer.content_type or "of no kind that it names"
         raise Failure(f"{answer.url} is {kind}, and no HTML page: give the address of one")
     text, notes = decode(answer)
+    if any(tag["more"] for tag in TOO_MANY_ATTRIBUTES.finditer(text)):
+        why = f"an element of {answer.url} has more than {ATTRIBUTES_MAX} attributes"
+        raise Failure(f"{why}: its owner has to mend that")
     parser = HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = document_fromstring(text.encode("utf-8", "replace"), parser=parser)
@@ -190,7 +204,7 @@ def squeezed(text: str) -> str:
 def text_of(node: HtmlElement) -> str:
     """Return the text within an element, on one line: its start, where it is long."""
     pieces, chars = [], 0
-    for piece in node.itertext():
+    for piece, _ in islice(_pieces(node, frozenset()), ELEMENT_STEPS_MAX):
         pieces.append(piece)
         chars += len(piece)
         if chars > ELEMENT_CHARS_MAX:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated
 
 from lxml.html import HtmlElement
@@ -119,10 +120,10 @@ def scraped(page: HtmlPage) -> ScrapedPage:
         title=page.title,
         description=page.meta("description"),
         language=page.root.get("lang", ""),
-        headings=page.headings()[:LINKS_MAX],
+        headings=page.headings(),
         text=text[:TEXT_CHARS_MAX],
         links=links,
-        tables=[table for table in tables(page.root) if table.rows][:TABLES_MAX],
+        tables=list(islice((table for table in tables(page.root) if table.rows), TABLES_MAX)),
         structured_data=structured_data,
         notes=notes,
     )
