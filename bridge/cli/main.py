@@ -164,17 +164,23 @@ def web(
 @commands.command()
 @click.argument("server")
 @click.option("--channel", is_flag=True, help="Also wake Claude Code for events (a preview).")
+@reloading
 @click.pass_obj
-def stdio(environ: Mapping[str, str], server: str, *, channel: bool) -> None:
+def stdio(environ: Mapping[str, str], server: str, *, channel: bool, is_reloading: bool) -> None:
     """Serve one server on stdin and stdout, to a client that starts programs."""
     import asyncio
 
     from bridge.cli.stdio import serve_stdio
     from bridge.mcp.wires.pipes import claim_standard_streams
 
+    changes = None
+    if is_reloading:
+        from bridge.configuration.changes import file_changes
+
+        changes = file_changes(environ)
     streams = claim_standard_streams()
     log_beside()
-    asyncio.run(serve_stdio(environ, server, streams, is_channel=channel))
+    asyncio.run(serve_stdio(environ, server, streams, changes, is_channel=channel))
 
 
 @commands.command("standin", hidden=True)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -41,17 +41,25 @@ class ProcessSignals:
 
     stop: asyncio.Event
     hangups: Hangups | None = None
+    changes: AsyncIterator[None] | None = None
 
 
 async def serve_stdio(
-    environ: Mapping[str, str], name: str, streams: tuple[int, int], *, is_channel: bool
+    environ: Mapping[str, str],
+    name: str,
+    streams: tuple[int, int],
+    changes: AsyncIterator[None] | None = None,
+    *,
+    is_channel: bool,
 ) -> None:
     """Serve the client at these two descriptors until it has left, or until SIGTERM or Ctrl-C.
+
+    With `changes` files are read anew at each of these, and not at SIGHUP alone.
 
     Raises:
         ConfigurationError: there is no such server, or no bridge to join.
     """
-    told = ProcessSignals(asyncio.Event(), Hangups())
+    told = ProcessSignals(asyncio.Event(), Hangups(), changes)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.stop.set)
     begin_tracing(environ, "stdio")
@@ -94,7 +102,7 @@ async def serve_client(
         on_open()
         wire = Stdio(runtime.mcp, McpEndpoint(server), source, sink, is_channel=is_channel)
         if told.hangups:
-            reloader = Reloader(environ, settings, servers, told.hangups)
+            reloader = Reloader(environ, settings, servers, told.hangups, told.changes)
             reloading = reloader.running(runtime, partial(prepared, wire, configuration))
             await stack.enter_async_context(reloading)
         await wire.serve(told.stop)

@@ -221,8 +221,18 @@ async def test_what_is_no_text_is_known_and_found_by_nothing(
         "README.md",
         "berths.py",
     }
-    with pytest.raises(Failure, match=r"ship\.png has the lines 1 to 0"):
+    with pytest.raises(Failure, match=r"ship\.png has no lines: it is empty, too long or no text"):
         await read_chunk("ship.png:1")
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_first_line(
+    repository: Path, ctx: KeptContext
+) -> None:
+    (repository / "mooring.py").write_text("\ufeffdef moor() -> None: ...\n")
+    await refresh_index(ctx)
+    (found,) = (await search_code("moor")).found
+    assert found.symbol == "moor"
+    assert (await read_chunk(found.citation)).text == "def moor() -> None: ..."
 
 
 async def test_a_search_before_the_first_refresh_says_what_to_do(repository: Path) -> None:

@@ -223,6 +223,16 @@ async def test_a_client_of_stdio_is_told_at_once_and_goes_on_with_the_new_list(
         assert {each["name"] for each in (await program.ask("tools/list"))["tools"]} == listed
 
 
+async def test_a_client_of_stdio_is_told_of_changed_files_where_its_program_looks_for_them(
+    bridge: Bridge,
+) -> None:
+    async with stdio_program(bridge.environ, "--reload") as program:
+        await program.shake_hands()
+        write_tools(bridge, added=tool(bridge))
+        await heard(program, CHANGED)
+        assert "added" in {each["name"] for each in (await program.ask("tools/list"))["tools"]}
+
+
 async def heard(program: StartedProgram, method: str) -> None:
     while (frame := await program.hear()) is not None:
         if frame.get("method") == method:

@@ -124,6 +124,8 @@ async def read_chunk(
         raise Failure(f"{citation[:200]!r} is no citation: write file:first-last")
     path, first, last = named[1], int(named[2]), int(named[3] or named[2])
     lines = lines_of(await asyncio.to_thread(_indexed_text, repository, path))
+    if not lines:
+        raise Failure(f"{path} has no lines: it is empty, too long or no text")
     if not 1 <= first <= last <= len(lines):
         raise Failure(f"{path} has the lines 1 to {len(lines)}: cite some of these")
     first, last = max(1, first - around), min(len(lines), last + around, first - around + LINES_MAX)

@@ -27,7 +27,7 @@ def text_in(file: Path) -> str | None:
     content = file.read_bytes()
     if b"\0" in content[:NUL_WITHIN_BYTES]:
         return None
-    return content.decode("utf-8", "replace")
+    return content.decode("utf-8-sig", "replace")
 
 
 def _walk(root: Path) -> Iterator[str]:
