@@ -1,5 +1,6 @@
 """All examples, served by one bridge: each does what its README says."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -38,6 +39,14 @@ def test_n8n_has_a_workflow_for_all_that_an_example_serves(example: Example) -> 
         assert f'/hooks/{example.name}/{hook}"' in texts
     for workflow in server.workflows.values():
         assert not workflow.url or f'"path": "{workflow.url.partition("/webhook/")[2]}"' in texts
+
+
+@EACH
+def test_what_workflows_put_into_an_address_cannot_lead_to_another(example: Example) -> None:
+    for file in example.workflows:
+        for node in json.loads(file.read_text())["nodes"]:
+            for put_in in re.findall(r"\{\{(.*?)\}\}", str(node["parameters"].get("url", ""))):
+                assert put_in.strip().startswith("encodeURIComponent("), (file.name, node["name"])
 
 
 @EACH

@@ -25,6 +25,15 @@ async def play(scene: Scene) -> None:
         result, _ = await contacted(client, request, yes)
         assert result == {"contacted": ["office@haven-freight.test", "hello@kanaal.test"]}
 
+        unclear = {"approved": True, "leave_out": ["the Dijk people"]}
+        assert await contacted(client, request, unclear) == (
+            {"contacted": [], "reason": "leave_out names none of the leads: the dijk people"},
+            leads,
+        )
+        all_of_them = ["Office@Haven-Freight.test", " Dijk Logistics", "hello@kanaal.test"]
+        refused = {"approved": True, "leave_out": all_of_them}
+        assert (await contacted(client, request, refused))[0]["contacted"] == []
+
         nobody = await use(client, "contact_leads", **request | {"country": "AQ"})
         assert nobody["contacted"] == []
     mails = scene.received("mail/messages")
