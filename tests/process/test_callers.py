@@ -1,5 +1,6 @@
 """Workflows are told who asks, by a token that they can check; nobody else ever sees it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +40,8 @@ class EchoingN8n:
         tokens = self.tokens.setdefault(tool, [])
         tokens.append(headers.get("bridge-caller"))
         self.calls.setdefault(tool, []).append(headers["bridge-call-id"])
+        if tool == "hanging" and len(tokens) == 1:
+            await asyncio.sleep(3600)
         if tool == "fails" or (tool == "repeated" and len(tokens) == 1):
             return JSONResponse({"message": f"wrong: {json.dumps(headers)}"}, 500)
         if tool == "called_back":
@@ -56,6 +59,7 @@ class EchoingN8n:
             "fails": {},
             "repeated": {"annotations": {"idempotent": True}, "retry": {"first": "10ms"}},
             "called_back": {"result": "callback"},
+            "hanging": {"annotations": {"idempotent": True}},
             "untold": {"caller": False},
         }
         return {

@@ -231,3 +231,11 @@ async def test_keys_that_were_read_are_used_while_redis_is_away(
 async def test_listing_the_keys_makes_none(web: Runtime) -> None:
     assert await callers(web).listed() == []
     assert await web.redis.exists(KEYS) == 0
+
+
+async def test_a_first_key_signs_at_once_for_nobody_keeps_a_set_without_it(web: Runtime) -> None:
+    keys = callers(web)
+    made = await keys.rotate(is_leaked=False)
+
+    assert made.status == "signs"
+    assert jwt.get_unverified_header(await keys.token(ALICE, TOLD))["kid"] == made.key.key_id

@@ -43,13 +43,15 @@ function caller_keys.read(key_id, private)
   return rows
 end
 
--- Have a new key sign after a while; those before it end `lives_ms` after that, or at once if there
--- is no while. The same key again changes nothing.
+-- Have a new key sign after a while, or at once where it is the first; those before it end
+-- `lives_ms` after that, or at once if there is no while. The same key again changes nothing.
 -- step caller_keys.rotate(key_id, private, delay_ms: number, lives_ms: number) -> nothing
 function caller_keys.rotate(key_id, private, delay_ms, lives_ms)
   if redis.call('HEXISTS', keys.caller_keys(), key_id) == 1 then return end
+  local before = caller_keys.read('', '')
+  if #before == 0 then delay_ms = 0 end
   local signs_at = clock.now_ms + delay_ms
-  for _, earlier in ipairs(caller_keys.read('', '')) do
+  for _, earlier in ipairs(before) do
     if delay_ms == 0 then
       redis.call('HDEL', keys.caller_keys(), earlier.key_id)
     elseif not earlier.ends_at then
