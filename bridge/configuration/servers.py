@@ -213,6 +213,12 @@ class Workflow(Entry):
         """Report whether `output` does."""
         return declares_files(self.output)
 
+    @cached_property
+    def asks_first(self) -> bool:
+        """Report whether somebody may have to agree to a call of it."""
+        spared = (None, "never", *(() if self.annotations.is_destructive else ("destructive",)))
+        return self.approve not in spared
+
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:
         if self.kind is None and not self.url:

@@ -4,6 +4,7 @@ from typing import Any
 
 from bridge.errors import Fault, InvalidError
 from bridge.formats.cursors import order_after
+from bridge.mcp.apps import APPROVALS_URI
 from bridge.mcp.operator_views import (
     BULK_ANSWER,
     NUMBER,
@@ -11,6 +12,7 @@ from bridge.mcp.operator_views import (
     ROW,
     TEXT,
     answer,
+    approval_row,
     bulk_row,
     call_payload,
     call_row,
@@ -43,6 +45,7 @@ from bridge.verbs.record_filters import STATUSES, read_filter
 from bridge.verbs.record_search import RecordKind, RecordSearch
 
 FILTER = ("server", "hook", "workflow", "status", "principal", "text", "since", "until", "bulk_id")
+SHOWN_MAX = 20
 WAITS = "a worker does it: call bulk_status until status is done"
 SEE_IT = "list_records with this bulk_id shows what it was done to"
 
@@ -106,6 +109,18 @@ async def show_record(context: Context, given: Arguments) -> Told:
     else:
         raise InvalidError("no such record", (Fault("/id", "begins with evt_ or call_"),))
     return ToolOutcome(success({"notice": DATA_NOTICE} | told | timeline_rows(timeline) | carried))
+
+
+async def list_approvals(context: Context, _given: Arguments) -> Told:
+    """List the calls that wait until somebody approves of them, with all that they would do."""
+    waiting = await verbs_of(context).operators.approvals.waiting()
+    rows = [
+        approval_row(context, call, call.unapproved)
+        for call in waiting[:SHOWN_MAX]
+        if call.unapproved
+    ]
+    told = {"notice": DATA_NOTICE, "approvals": rows, "more": max(0, len(waiting) - SHOWN_MAX)}
+    return ToolOutcome(success(told))
 
 
 async def bulk_status(context: Context, given: Arguments) -> Told:
@@ -203,6 +218,21 @@ LOOKING_TOOLS = (
         annotations=hints(read_only=True),
         meta=Meta(is_long=True),
         run=show_record,
+    ),
+    Tool(
+        name="list_approvals",
+        title="What waits for approval",
+        description=(
+            "Lists the calls that wait until somebody approves of them, the oldest first, each "
+            "with who asks, its arguments and the digest that stands for them. whole is false "
+            "where not all of the arguments are shown. Changes nothing. Where the host shows "
+            "pages, the operator decides there; otherwise approve_call and refuse_call do."
+        ),
+        input=arguments(),
+        output=answer("approvals more", approvals={"type": "array", "items": ROW}, more=NUMBER),
+        annotations=hints(read_only=True),
+        meta=Meta(is_long=True, app=APPROVALS_URI),
+        run=list_approvals,
     ),
     Tool(
         name="bulk_status",

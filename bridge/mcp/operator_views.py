@@ -87,6 +87,24 @@ def call_row(call: Call) -> dict[str, Any]:
     return row | _said(more) | _approval(call.approval) | _paused(call.paused_at_ms)
 
 
+def approval_row(context: Context, call: Call, approval: Approval) -> dict[str, Any]:
+    """Return a call that waits for approval, with its arguments: of long ones the start."""
+    row = {
+        "call_id": call.call_id,
+        "server": call.principal.server,
+        "principal": call.principal.name,
+        "workflow": call.workflow,
+        "asks": approval.asks,
+        "created_at": instant(call.created_at_ms, "seconds"),
+        "expires_at": instant(approval.ends_at_ms, "seconds"),
+    }
+    if not sees_payloads(context.lifespan_context):
+        return row | {"whole": False}
+    arguments = decode(call.arguments)
+    shown = _shown(context, arguments)
+    return row | {"digest": approval.digest, "arguments": shown, "whole": shown is arguments}
+
+
 def _approval(approval: Approval | None) -> dict[str, Any]:
     if approval is None:
         return {}

@@ -115,7 +115,7 @@ async def read_resource(
         MCPError: there is no such resource, or its store is away.
     """
     caller, uri = context.lifespan_context, params.uri
-    if caller.server.hooks and (page := app_at(uri)):
+    if page := app_at(caller.server, uri):
         return types.ReadResourceResult(contents=[page])
     place, file = place_of(caller.server, uri), file_at(caller.server, uri)
     if place is None and file is None:

@@ -14,6 +14,7 @@ from bridge.configuration.servers import Server, Workflow
 from bridge.errors import TransientError
 from bridge.formats.long_json import Page
 from bridge.formats.trace_context import trace_of
+from bridge.mcp.apps import CALL_URI
 from bridge.mcp.asking_approval import waits_for
 from bridge.mcp.file_contents import beside_files
 from bridge.mcp.questions import input_required, next_step
@@ -76,7 +77,7 @@ def _tool(workflow: Workflow) -> Tool:
             idempotent=said.idempotent,
             open_world=said.open_world,
         ),
-        meta=Meta(is_long=True),
+        meta=Meta(is_long=True, app=CALL_URI if workflow.asks_first else ""),
         run=functools.partial(run_workflow, workflow),
     )
 

@@ -13,14 +13,14 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from bridge.mcp.apps import EXTENSION, INBOX_URI, MIME_TYPE, app_at
+from bridge.mcp.apps import EXTENSION, INBOX_URI, MIME_TYPE, page
 from tests.doors.by_hand import Message
 from tests.doors.every_wire import WIRES, asking, send
 from tests.screenshots.browser import Browser, browser
 from tests.serving import serving_any
 from tests.waiting import wait_until
 
-PAGE = getattr(app_at(INBOX_URI), "text", "")
+PAGE = page("inbox")
 HOST = """<!doctype html><title>A host</title><link rel="icon" href="data:,">
 <iframe sandbox="allow-scripts allow-same-origin">
 </iframe><script>
@@ -72,10 +72,12 @@ async def test_the_extension_is_in_the_capabilities_of_the_wire_that_has_extensi
     assert EXTENSION in told["extensions"]
 
 
-def test_the_page_names_no_address_and_makes_no_markup_of_what_it_shows() -> None:
-    assert not re.search(r"https?:|//[\w-]+\.|src=|href=|url\(|@import", PAGE)
-    assert not re.search("innerHTML|insertAdjacent|document.write|eval|Function", PAGE)
-    assert "default-src 'none'" in PAGE
+@pytest.mark.parametrize("name", ["inbox", "call", "approvals"])
+def test_a_page_names_no_address_and_makes_no_markup_of_what_it_shows(name: str) -> None:
+    text = page(name)
+    assert not re.search(r"https?:|//[\w-]+\.|src=|href=|url\(|@import", text)
+    assert not re.search("innerHTML|insertAdjacent|document.write|eval|Function", text)
+    assert "default-src 'none'" in text
 
 
 @pytest.fixture

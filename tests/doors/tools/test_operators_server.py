@@ -40,7 +40,7 @@ ACTING = {
         "bulk_stop",
     ),
 }
-LOOKING = {"status", "list_records", "show_record", "bulk_status"}
+LOOKING = {"status", "list_records", "show_record", "list_approvals", "bulk_status"}
 
 
 def settings(redis_url: str, **more: Any) -> Settings:
