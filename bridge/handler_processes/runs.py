@@ -9,6 +9,7 @@ from typing import Any
 from bridge.configuration.servers import Server
 from bridge.errors import BridgeError, MalformedError
 from bridge.formats.json_text import encode, off_loop, parse_json
+from bridge.handler_processes.pace import Pace
 from bridge.handler_processes.requests import HandlerRequest
 from bridge.handlers.channel import HandlerChannel, Head
 from bridge.n8n.outcomes import Answered, MaybeRun, Refused, RunOutcome, cut_words
@@ -21,7 +22,10 @@ REPORT_EVERY_S = 0.1
 """How often progress is put on record, however often a process tells of it."""
 
 QUESTIONS_MAX = 100
-"""So many questions of one run may be open at once."""
+"""So many questions of one run may be open at once; each MiB of them counts as one more."""
+
+QUESTIONS_PER_S = 20.0
+"""How fast one process may have questions put on record, each of which is an event."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +37,7 @@ class HandlerRun:
         self.asked = asked
         self.outcome: asyncio.Future[RunOutcome] = asyncio.get_running_loop().create_future()
         self.is_left = False
-        self.questions = 0
+        self.questions_open = 0
         self._amid: set[asyncio.Task[None]] = set()
         self._newest: tuple[float, str] | None = None
         self._is_reporting = False
@@ -83,6 +87,7 @@ class HandlerRuns:
         self._on_insisting = on_insisting
         self._runs: dict[int, HandlerRun] = {}
         self._numbers = itertools.count(1)
+        self._asking = Pace(QUESTIONS_PER_S)
 
     @property
     def are_left(self) -> bool:
@@ -146,8 +151,8 @@ class HandlerRuns:
                 self._runs[number].report(float(head["share"]), message)
             case {"ask": int(question), "of": int(number)} if number in self._runs:
                 run = self._runs[number]
-                if run.questions < QUESTIONS_MAX:
-                    run.questions += 1
+                if run.questions_open < QUESTIONS_MAX:
+                    run.questions_open += _weight(body)
                     run.do_amid(self._ask(channel, run, question, str(head["hook"]), body))
                 else:
                     said = f"{QUESTIONS_MAX} questions of the call are open: await some of them"
@@ -171,6 +176,7 @@ class HandlerRuns:
         self, channel: HandlerChannel, run: HandlerRun, question: int, hook: str, body: bytes
     ) -> None:
         try:
+            await self._asking.spend(1)
             payload = await off_loop(len(body), lambda: scrub(parse_json(body), self._secrets))
             value = await run.asked.amid.ask(hook, payload)
         except BridgeError as error:
@@ -178,13 +184,17 @@ class HandlerRuns:
         else:
             channel.write({"reply": question}, encode(value))
         finally:
-            run.questions -= 1
+            run.questions_open -= _weight(body)
 
     def end(self, why: str) -> None:
         """Let everybody who waits for one know that its process has ended."""
         for run in self._runs.values():
             run.end(MaybeRun(f"the process that ran the handler {why}; it may have run"))
         self._runs.clear()
+
+
+def _weight(body: bytes) -> int:
+    return 1 + len(body) // 1024**2
 
 
 def _raised(name: str, words: str) -> Refused:

@@ -252,10 +252,12 @@ async def test_progress_that_is_forged_without_end_is_passed_on_now_and_then(
 async def test_questions_of_one_call_are_not_put_without_end(processes: HandlerProcesses) -> None:
     witness, forged = Witness("yes", waits=True), {"ask": 0, "of": 1, "hook": "approve"}
 
-    flood = call(processes, server=SERVER, witness=witness, deed="send_raw", value=[forged, 1000])
+    flood = call(
+        processes, server=SERVER, witness=witness, deed="send_raw", value=[forged, 1000], seconds=2
+    )
 
     assert await flood == Answered(1000)
-    assert len(witness.asked) == 100
+    assert 20 <= len(witness.asked) <= 100
 
 
 async def test_what_is_printed_without_measure_is_left_out_and_holds_nobody_up(
