@@ -164,11 +164,13 @@ def _field(
             f"`{name}: Context` for what the bridge itself gives"
         )
         raise HandlerError(UNTYPED, said, source.spot(name))
-    _demand_schema(types[name], name, source, "validation")
+    adapter = _demand_schema(types[name], name, source, "validation")
     default = parameter.default
     if default is parameter.empty:
         return types[name], Field()
-    return types[name], default if isinstance(default, FieldInfo) else Field(default=default)
+    field: FieldInfo = default if isinstance(default, FieldInfo) else Field(default=default)
+    _demand_default(adapter, field, name, source)
+    return types[name], field
 
 
 def _adapter_of(fields: list[tuple[str, Any, Any]], source: Source) -> TypeAdapter[Any]:
@@ -209,6 +211,23 @@ def _demand_schema(
     return adapter
 
 
+def _demand_default(adapter: TypeAdapter[Any], field: FieldInfo, name: str, source: Source) -> None:
+    """Refuse a default that Claude is shown and may not give: `pages: int = None`, say."""
+    try:
+        shown = _ANYTHING.dump_json(field.get_default(call_default_factory=False))
+    except PydanticSerializationError:
+        return  # nor is it shown
+    if shown == b"null" and field.default is not None:  # no number that JSON has
+        return
+    try:
+        adapter.validate_json(shown)
+    except ValidationError:
+        said = f"{name} has a default that its type does not take: " + (
+            f"write `{name}: … | None = None`" if shown == b"null" else "let one be as the other is"
+        )
+        raise HandlerError(UNTYPED, said, source.spot(name)) from None
+
+
 def _demand_json(schema: Any) -> None:
     try:
         json.dumps(schema, allow_nan=False)
@@ -227,4 +246,5 @@ def _said(error: ValidationError) -> str:
 
 
 def _first_sentence(error: Exception) -> str:
-    return " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+    words = " ".join(str(error).split()).partition(" For further information ")[0]
+    return words.partition(". ")[0].rstrip(".")

@@ -89,6 +89,18 @@ WRONG = [
         "f is a generator: return all",
     ),
     (
+        "async def f(a: int,\n  b: int = None): ...",
+        "handler-untyped",
+        "{name}.py:2:3",
+        "b has a default that its type does not take: write `b: … | None = None`",
+    ),
+    (
+        "from typing import Literal\nasync def f(a: Literal['x', 'y'] = 'z'): ...",
+        "handler-untyped",
+        "{name}.py:2:13",
+        "a has a default that its type does not take: let one be as the other is",
+    ),
+    (
         "async def f(a: float = float('nan')): ...",
         "handler-untyped",
         "{name}.py:1:1",
