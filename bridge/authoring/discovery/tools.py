@@ -175,7 +175,8 @@ def _auth(webhook: Webhook) -> tuple[dict[str, Any], tuple[str, ...], str]:
     match webhook.authentication:
         case "headerAuth":
             auth = {"header": {"name": "Authorization", "value": f"env:{variable}"}}
-            return auth, (variable,), f"n8n tells neither name nor value of the header: write those of its credential “{called}”"
+            write = f"write those of its credential “{called}”"
+            return auth, (variable,), f"n8n tells neither name nor value of the header: {write}"
         case "basicAuth":
             auth = {"basic": {"user": f"${{{variable}_USER}}", "password": f"env:{variable}"}}
             return auth, (f"{variable}_USER", variable), f"n8n's credential “{called}”"
