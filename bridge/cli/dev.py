@@ -84,6 +84,8 @@ async def dev(given: Mapping[str, str], asked: Asked) -> None:
         await _run(given, asked, hangups)
         return
     given = {**given, "BRIDGE_PORT": str(_free_port_of(given))}
+    if can_draw(given):
+        click.echo("opening a tunnel with cloudflared")
     async with open_tunnel(f"http://127.0.0.1:{given['BRIDGE_PORT']}") as tunnel:
         await _run(tunnel.with_settings(given), asked, hangups, tunnel)
 
@@ -156,8 +158,7 @@ class DevSession:
                 stack.push_async_callback(claude.aclose)
                 await self.development.have_played(claude, self._asked.answers)
             operation = await stack.enter_async_context(operating(self.planned.environ))
-            recent = RecentActivity(operation.operators)
-            await recent.begin(SHOWN_S if self._live else 0)
+            recent = RecentActivity(operation.operators, SHOWN_S if self._live else 0)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(follow(recent, self._output))
                 if self._live:

@@ -107,6 +107,8 @@ def commands(ctx: click.Context) -> None:
     dotenv = read_dotenv(Path(".env"))
     settle_prefix(os.environ, dotenv)
     ctx.obj = dotenv | dict(os.environ)
+    if ctx.obj.get("NO_COLOR"):  # https://no-color.org
+        ctx.color = False
     configure_logging(ctx.obj.get("BRIDGE_LOG", "").strip())
 
 

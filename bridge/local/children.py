@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
 EVEN = 0.5  # no jitter: nobody else starts with us
 STEADY_AFTER_S = 30.0
+END_S = 5.0
 OVERTIME_S = 2.0  # a child keeps its own time for draining; this is for when it fails to
 
 logger = logging.getLogger(__name__)
@@ -146,3 +148,16 @@ async def keep(process: Process) -> None:
             await process.start()
         except ConfigurationError:
             logger.exception("child.not_started", extra={"child": process.name})
+
+
+async def end_process(process: asyncio.subprocess.Process) -> None:
+    """Have a process end, and kill it if it does not."""
+    if process.returncode is None:
+        # Its terminate() looks first whether it has ended, and takes the status from the loop so.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), END_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -9,6 +9,8 @@ On purpose:
    start must find its port and its data free.
 2. On Linux the tie is to the thread that starts the child, so start children from the main thread.
 3. No `preexec_fn`: it runs Python between fork and exec, which deadlocks beside other threads.
+4. PROGRAM begins with SIGHUP ignored, which would end it: a reload may be asked for in the second
+   that it takes to hear of one. It reads its files later than that anyway.
 """
 
 import ctypes
@@ -63,4 +65,5 @@ else:  # pragma: no cover - measured on Linux
 
 if __name__ == "__main__":  # pragma: no cover - nothing is measured under -I -S
     tie_to(int(sys.argv[1]))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - to become PROGRAM is this file's purpose

@@ -9,6 +9,7 @@ from watchfiles import Change, awatch
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json", ".py"})
 CODE = ".py"
+OF_CODE = frozenset({CODE, ".lua"})
 QUIET_MS = 100
 """How long nothing must change before a change counts: editors write a file in several steps."""
 LOOK_MS = 1000
@@ -22,9 +23,22 @@ logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
 async def code_changes(*folders: Path) -> AsyncIterator[None]:
-    """Yield each time that code of these packages has become other code."""
-    async for _ in awatch(*folders, watch_filter=_is_code, step=QUIET_MS):
-        yield
+    """Yield each time that code of these packages has become other code.
+
+    Where the system watches no more for this user, a look is taken once a second.
+    """
+    try:
+        async for _ in awatch(*folders, watch_filter=_is_code, step=QUIET_MS):
+            yield
+    except (OSError, RuntimeError) as error:
+        _warn(folders[0], error)
+    before = _code_in(folders)
+    while True:
+        await asyncio.sleep(LOOK_MS / 1000)
+        now = await asyncio.to_thread(_code_in, folders)
+        if now != before:
+            before = now
+            yield
 
 
 def changes_at(path: Path, *beside: Path) -> AsyncIterator[None]:
@@ -74,10 +88,14 @@ async def _looks(path: Path) -> AsyncIterator[bool]:
             await asyncio.sleep(LOOK_MS / 1000)
         except (OSError, RuntimeError) as error:  # its own errors are RuntimeErrors
             if is_watched:
-                logger.warning("files.unwatched", extra={"folder": str(folder), "why": str(error)})
+                _warn(folder, error)
             is_watched = False
             await asyncio.sleep(LOOK_MS / 1000)
         yield False
+
+
+def _warn(folder: Path, why: Exception) -> None:
+    logger.warning("files.unwatched", extra={"folder": str(folder), "why": str(why)})
 
 
 def _folder_of(path: Path) -> Path:
@@ -89,7 +107,13 @@ def _is_of_interest(_change: Change, path: str) -> bool:
 
 
 def _is_code(_change: Change, path: str) -> bool:
-    return Path(path).suffix in (CODE, ".lua")
+    return Path(path).suffix in OF_CODE
+
+
+def _code_in(folders: Sequence[Path]) -> Mapping[Path, Stamp | None]:
+    """Return what tells one state of the code from the next."""
+    files = (file for folder in folders for file in folder.rglob("*"))
+    return {file: _stamp(file) for file in files if file.suffix in OF_CODE}
 
 
 def _stamps(paths: Sequence[Path]) -> Mapping[Path, Stamp | None]:

@@ -117,7 +117,8 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     editor = tmp_path / "editor"
-    editor.write_text("""#!/bin/sh\nsed -i -e 's/"edited"/edited/' -e s/invoice/edited/ $1\n""")
+    edits = """-e 's/: edited/: "mended"/' -e 's/"edited"/edited/' -e 's/"invoice"/"edited"/'"""
+    editor.write_text(f"#!/bin/sh\nsed -i {edits} $1\n")
     editor.chmod(0o755)
     options = ("--fake-n8n", "--fake-claude", str(tmp_path / "answers.yaml"))
     async with on_a_terminal(environ | {"EDITOR": str(editor)}, *options) as screen:
@@ -135,14 +136,17 @@ async def test_events_and_calls_are_shown_sent_again_edited_and_left(
         await screen.shows(rf"▶ .* {edited} +answered")
         screen.press("e")
         await screen.shows("what was saved is not sent: not JSON: a value is expected")
+        screen.press("e")
+        mended = (await screen.shows(rf"again to support/ticket as (?!{again}|{edited})(\S+)"))[1]
+        await screen.shows(rf"▶ .* {mended} +answered")
         screen.press(ENTER)
-        await screen.shows(r'"subject": "edited"')
+        await screen.shows(r'"subject": "mended"')
         await screen.shows(r'"x-note": "日本"')
         await screen.shows(r"timeline:")
         await send_signed(environ, {"subject": "invoice"})
         screen.press(ENTER)
-        await screen.shows(rf"▶ .* {edited} +answered")
-        screen.press(DOWN * 3)
+        await screen.shows(rf"▶ .* {mended} +answered")
+        screen.press(DOWN * 4)
         await screen.shows(rf"▶ .* {call}")
         screen.press("r")
         await screen.shows(r"support/find has run again")

@@ -202,6 +202,19 @@ async def test_no_file_of_the_folder_it_is_started_in_stands_in_for_a_module(
     assert verdict.is_valid
 
 
+async def test_a_child_that_is_to_reload_before_it_hears_of_that_lives_on() -> None:
+    child = Child(("--help",), os.environ, drain_s=1)
+    await child.start()
+
+    def is_itself() -> bool:
+        pid = children_of(os.getpid()).get("--help")
+        return pid is not None and b"die" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+    await wait_until(is_itself, "it is itself")
+    child.reload()
+    assert await child.wait() == 0
+
+
 async def test_a_redis_and_an_n8n_that_are_named_are_not_started(
     redis_url: str, environ: dict[str, str]
 ) -> None:

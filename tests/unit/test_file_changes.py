@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import logging
+import os
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from bridge.ending import end
-from bridge.local.file_changes import changes_at
+from bridge.local.file_changes import changes_at, code_changes
+from tests.waiting import wait_until
 
 IN_TIME_S = 10.0
 
@@ -149,3 +154,38 @@ async def test_a_file_elsewhere_is_watched_beside_a_folder_also_while_it_is_away
         await watched.after(lambda: alerts.write_text("alerts: {}\n"))
         (alerts.parent / "module.py").touch()
         assert await watched.after(alerts.unlink) == 1
+
+
+async def test_code_is_watched_where_the_system_watches_nothing_more(folder: Path) -> None:
+    code = folder / "desk" / "handlers.py"
+    code.write_text("one = 1\n")
+    with no_more_files_until_a_warning() as warned:
+        changed = asyncio.ensure_future(anext(code_changes(folder)))
+        await wait_until(lambda: warned, "it says that it does not watch")
+    code.write_text("two = 2\n")
+    async with asyncio.timeout(IN_TIME_S):
+        await changed
+
+
+@contextlib.contextmanager
+def no_more_files_until_a_warning() -> Iterator[list[str]]:
+    """Have this process open no more files, as where too many are watched, until it says so."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    warned: list[str] = []
+
+    class Warned(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+            warned.append(record.getMessage())
+
+    logger, handler = logging.getLogger("bridge.local.file_changes"), Warned()
+    logger.addHandler(handler)
+    next_file = os.dup(0)
+    os.close(next_file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_file, most))
+    try:
+        yield warned
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+        logger.removeHandler(handler)

@@ -41,6 +41,7 @@ class LiveView:
         self._console = console
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._sending = BackgroundTasks()
+        self._unsent: dict[str, str] = {}
 
     def say(self, text: str) -> None:
         """Show a message, until others have taken its place."""
@@ -121,17 +122,19 @@ class LiveView:
             self.say(str(error))
 
     async def _edit(self, activity: Activity, resending: Resending) -> None:
-        """Have what was sent edited, and send it."""
+        """Have what was sent edited, or what was saved last and is no JSON, and send it."""
+        after = b""
         try:
             editor = editor_of(self._environ)
-            before = as_text(await resending.content_of(activity))
-            after = await edited(before, editor)
-            if after.strip() == before.strip().encode(errors="backslashreplace"):
+            sent = as_text(await resending.content_of(activity))
+            after = await edited(self._unsent.pop(activity.record_id, sent), editor)
+            if after.strip() == sent.strip().encode(errors="backslashreplace"):
                 self.say("nothing was changed: nothing is sent")
                 return
             content = parse_json(after)
         except (MalformedError, UnsupportedMediaError) as error:
-            self.say(f"what was saved is not sent: {error}")
+            self._unsent[activity.record_id] = after.decode(errors="replace")
+            self.say(f"what was saved is not sent: {error}; press e to go on with it")
         except BridgeError as error:
             self.say(str(error))
         else:

@@ -29,18 +29,16 @@ Found = TypeVar("Found", bound=Numbered)
 
 
 class RecentActivity:
-    """Keeps the newest events and calls of all servers, as they were at the last look."""
+    """Keeps the newest events and calls of all servers, as they were at the last look.
 
-    def __init__(self, operators: Operators) -> None:
+    The first look finds those that came in the `ago_s` seconds before it.
+    """
+
+    def __init__(self, operators: Operators, ago_s: float) -> None:
         self._operators = operators
         self._known: dict[str, Activity] = {}
+        self._begins_before = timedelta(seconds=ago_s)
         self._after_events = self._after_calls = 0
-
-    async def begin(self, ago_s: float) -> None:
-        """Keep in mind those that came in the last `ago_s` seconds, and from now on."""
-        self._after_events = self._after_calls = await self._operators.order_at(
-            timedelta(seconds=ago_s)
-        )
 
     @property
     def newest_first(self) -> list[Activity]:
@@ -49,6 +47,9 @@ class RecentActivity:
 
     async def look(self) -> list[Activity]:
         """Return what is new or has changed since the last look, oldest first."""
+        if not self._after_events:
+            begins_at = await self._operators.order_at(self._begins_before)
+            self._after_events = self._after_calls = begins_at
         events, self._after_events = await _new(self._operators.events, self._after_events)
         calls, self._after_calls = await _new(self._operators.calls, self._after_calls)
         newest = {each.record_id for each in self.newest_first[:LOOKED_AT]}

@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import contextlib
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bridge.errors import ConfigurationError
+from bridge.local.children import end_process
 
 KEYS = {
     "\x1b[A": "up",
@@ -32,6 +34,8 @@ KEYS = {
     "c": "console",
     "q": "quit",
 }
+_SENT = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|.", re.DOTALL)
+"""One key: a sequence of ECMA-48, 5.4, or of SS3, or a character."""
 NO_EDITOR = "no editor is named: set EDITOR, to nano say, and start again"
 READ_BYTES = 1024
 
@@ -44,13 +48,9 @@ def can_draw(environ: Mapping[str, str]) -> bool:
 
 def keys_in(text: str) -> Iterator[str]:
     """Name the keys that a terminal has sent; what means nothing is passed over."""
-    while text:
-        found = next(
-            (keys for keys in sorted(KEYS, key=len, reverse=True) if text.startswith(keys)), ""
-        )
-        if found:
-            yield KEYS[found]
-        text = text[len(found) or 1 :]
+    for sent in _SENT.findall(text):
+        if sent in KEYS:
+            yield KEYS[sent]
 
 
 @contextlib.contextmanager
@@ -110,10 +110,18 @@ async def edited(text: str, editor: Sequence[str]) -> bytes:
         except OSError as error:
             said = f"{editor[0]} cannot be started: {error.strerror}; set EDITOR to another editor"
             raise ConfigurationError((said,)) from error
-        if status := await process.wait():
+        if status := await _end_of(process):
             said = f"{editor[0]} has failed with status {status}: nothing is sent"
             raise ConfigurationError((said,))
         return _saved_in(file)
+
+
+async def _end_of(editor: asyncio.subprocess.Process) -> int:
+    """Wait until it has ended, and end it if nobody waits any more: its file goes then."""
+    try:
+        return await editor.wait()
+    finally:
+        await end_process(editor)
 
 
 @contextlib.contextmanager

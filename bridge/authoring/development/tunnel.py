@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
-import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.errors import ConfigurationError
+from bridge.local.children import end_process
 from bridge.local.die_with_parent import tied_to_parent
 
 PROGRAM = "cloudflared"
@@ -21,7 +20,6 @@ OPEN_S = 30.0
 READ_BYTES = 1 << 16
 SAID_CHARS = 300
 """So much is repeated of what it says last."""
-END_S = 5.0
 SETTINGS = {"BRIDGE_KEEPALIVE_S": "8", "BRIDGE_TRUSTED_PROXIES": "127.0.0.1"}
 """What a bridge behind it needs: Cloudflare cuts streams that are silent for long, and all of the
 internet comes in from this machine."""
@@ -76,7 +74,7 @@ async def open_tunnel(local_url: str) -> AsyncIterator[Tunnel]:
         yield tunnel
         reading.cancel()
     finally:
-        await _end(process)
+        await end_process(process)
 
 
 async def _address_in(said: asyncio.StreamReader) -> str:
@@ -102,15 +100,3 @@ async def _address_in(said: asyncio.StreamReader) -> str:
 async def _read_on(said: asyncio.StreamReader) -> None:
     while await said.read(READ_BYTES):
         pass
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        # Its terminate() looks first whether it has ended, and takes the status from the loop so.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), END_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -95,15 +95,19 @@ def render(view: View, console: Console) -> RenderableType:
     """Lay a view out on a terminal, none of it longer than that."""
     width, height = console.size
     keys = HELP if view.details is None else HELP_DETAILS
-    faults = [f"✗ {fault}" for fault in view.faults]
-    above = [*_lines(view.head, "bold", console), *_lines(faults, "bold red", console), Text("")]
+    head = list(_lines(view.head, "bold", console))
+    wrong = list(_lines([f"✗ {fault}" for fault in view.faults], "bold red", console))
     below = [*_lines(view.said, "yellow", console), *_lines([keys], "dim", console)]
     below = below[-max(height // 2, 1) :]
-    above = _cut(above, max(height - len(below) - LEAST, 0))
+    most = max(height - len(below) - LEAST, 0)
+    # What is wrong is shown before what is ever the same.
+    above = _cut([*head[: max(most - len(wrong) - 1, 1)], *wrong, Text("")], most)
     room = max(height - len(below) - len(above), 1)
     if view.details is None:
         return Group(*above, _table(view, room, width), *below)
-    shown = view.rows[view.scrolled : view.scrolled + room]
+    # A terminal that has become wider has fewer rows of them.
+    first = min(view.scrolled, max(len(view.rows) - 1, 0))
+    shown = view.rows[first : first + room]
     return Group(*above, *(Text(row, no_wrap=True) for row in shown), *below)
 
 

@@ -1,9 +1,15 @@
 """Keys by what terminals send, and the editor that is asked for."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from bridge.authoring.development.terminal import edited, editor_of, keys_in
+from bridge.ending import end
 from bridge.errors import ConfigurationError
+from tests.processes import is_gone
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -14,6 +20,7 @@ from bridge.errors import ConfigurationError
         ("\x1b", ["back"]),
         ("\r", ["enter"]),
         ("xr\x07q", ["again", "quit"]),
+        ("\x1b[H\x1b[3~\x1bOF\x1b[1;5A\x1b[<0;9;9Mj", ["down"]),
     ],
 )
 def test_keys_are_known_by_what_terminals_send(sent: str, keys: list[str]) -> None:
@@ -50,3 +57,13 @@ async def test_an_editor_that_does_not_do_is_one_sentence(editor: str, said: str
         await edited("{}", [editor])
     assert len(caught.value.faults) == 1
     assert caught.value.faults[0].startswith(said)
+
+
+async def test_an_editor_that_nobody_waits_for_any_more_ends_before_its_file_goes(
+    tmp_path: Path,
+) -> None:
+    begun = tmp_path / "begun"
+    editing = asyncio.create_task(edited("{}", ["sh", "-c", f"echo $$ >{begun}; exec sleep 99"]))
+    await wait_until(lambda: begun.exists() and begun.read_text(), "the editor has begun")
+    await end(editing)
+    await wait_until(lambda: is_gone(int(begun.read_text())), "the editor has ended")

@@ -63,6 +63,13 @@ def test_a_long_fault_is_shown_in_full_and_the_rest_fits_on_the_terminal() -> No
     assert lines[-1] == HELP
 
 
+def test_a_fault_is_shown_on_a_small_terminal_before_the_addresses_above_it() -> None:
+    head = ("n8n-bridge dev   http://127.0.0.1:8080   support   console", "n8n http://127.0.0.1:9")
+    lines = lines_of(View(head, ("support.yaml:4: titel is an unknown key",)), 40, 10)
+    assert lines[0] == "n8n-bridge dev   http://127.0.0.1:8080"
+    assert " ".join(lines[1:3]) == "✗ support.yaml:4: titel is an unknown key"
+
+
 @pytest.mark.parametrize(("width", "height"), [(200, 50), (80, 24), (40, 10), (20, 6)])
 def test_records_and_keys_have_room_on_any_terminal(width: int, height: int) -> None:
     made = replace(numbered(1)[0], server="s" * 63, part="h" * 63, who="w" * 60, reason="r" * 900)
@@ -123,7 +130,9 @@ def test_details_take_the_place_of_the_records_and_scroll() -> None:
     assert scrolled.chosen == view.chosen
     long = replace(view, details=("x" * 100 + "END",), width=50)
     assert "END" in lines_of(long, 50)
-    assert long.moved("down").moved("down").moved("down").scrolled == 2
+    scrolled = long.moved("down").moved("down").moved("down")
+    assert scrolled.scrolled == 2
+    assert any("END" in line for line in lines_of(replace(scrolled, width=200), 200))
 
 
 def test_keys_act_on_no_record_when_the_chosen_one_is_kept_no_longer() -> None:

@@ -1,6 +1,7 @@
 """What `doctor` says of set-ups that are broken in one place, and of one that is sound."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from redis.asyncio import Redis
 
 from bridge.authoring.diagnosis.configuration import check_settings
 from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
 from bridge.authoring.diagnosis.setup import Setup
 from bridge.cli.doctor import INDENT, wrapped
+from bridge.cli.main import commands
 from bridge.diagnosis.observations import Observation, right
 from bridge.diagnosis.redis_store import followers, judged
 from bridge.local.ports import free_port
@@ -25,7 +28,7 @@ from bridge.standin.standin import Standin
 from bridge.store.vitals import Vitals, vitals_of
 from tests import processes
 from tests.bridge_processes import running_bridge
-from tests.commands import run
+from tests.commands import logging_kept, run
 from tests.raw_server import raw_server
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -521,6 +524,14 @@ async def test_a_redis_that_hangs_is_named_and_all_else_is_still_looked_at(place
 
     assert "does not answer" in found["redis.unreachable"]["sentence"]
     assert found["n8n.key"]["severity"] == found["claude"]["severity"] == "ok"
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_levels_have_colours_unless_nobody_wants_any(tmp_path: Path, no_color: str) -> None:
+    environ = {"BRIDGE_DATA_DIR": str(tmp_path), "BRIDGE_PORT": "0", "NO_COLOR": no_color}
+    with logging_kept(), contextlib.chdir(tmp_path):
+        ran = CliRunner().invoke(commands, ["doctor"], env=environ, color=True)
+    assert ("\x1b[" in ran.output) == (not no_color)
 
 
 async def test_wrong_use_is_told(tmp_path: Path) -> None:
