@@ -1,6 +1,8 @@
 """How checks are run: each bounded in time, and none in another's way."""
 
 import asyncio
+import socket
+import ssl
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import httpx2
 from bridge import __version__
 from bridge.diagnosis.observations import Observation, wrong
 from bridge.errors import BridgeError
+from bridge.n8n.failures import causes_of
 
 ANSWER_S = 5.0
 ISSUES = "https://github.com/n8n-claude-bridge/n8n-claude-bridge/issues"
@@ -20,6 +23,31 @@ def asking() -> httpx2.AsyncClient:
     headers = {"User-Agent": f"n8n-claude-bridge/{__version__}"}
     trust = httpx2.create_ssl_context()  # of SSL_CERT_FILE too; proxies are nobody's wish here
     return httpx2.AsyncClient(timeout=ANSWER_S, trust_env=False, verify=trust, headers=headers)
+
+
+def why_unreachable(error: BaseException) -> tuple[str, str]:
+    """Return why an address could not be asked, and what mends that, if it is known."""
+    causes = list(causes_of(error))
+    found = (said for kind, *said in _CAUSES if any(isinstance(cause, kind) for cause in causes))
+    why, mend = next(found, (type(error).__name__, ""))
+    return why, mend
+
+
+_CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (
+        ssl.SSLCertVerificationError,
+        "its certificate is not trusted",
+        "name the file of the CA that has signed it in SSL_CERT_FILE",
+    ),
+    (
+        ssl.SSLError,
+        "no TLS is spoken there",
+        "write http:// where it begins with https://, or have TLS spoken there",
+    ),
+    (socket.gaierror, "its name does not resolve", ""),
+    (ConnectionRefusedError, "nothing listens there", ""),
+    (httpx2.TimeoutException, "no answer came in time", ""),
+)
 
 
 async def seen_by(

@@ -1,14 +1,17 @@
 """n8n: whether it is where the settings say, answers webhooks, and takes the key to its API."""
 
+import contextlib
+import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import httpx2
 
 from bridge.configuration.servers import Server
 from bridge.configuration.settings import Settings
-from bridge.diagnosis.checks import asking
+from bridge.diagnosis.checks import asking, why_unreachable
 from bridge.diagnosis.observations import (
     Observation,
     doubtful,
@@ -16,7 +19,7 @@ from bridge.diagnosis.observations import (
     right,
     wrong,
 )
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InvalidError
 from bridge.n8n.api import N8nApi
 from bridge.n8n.reply_address import ReplyAddresses
 
@@ -58,12 +61,13 @@ async def check_n8n(settings: Settings) -> AsyncIterator[Observation]:
             health = await http.get(f"{url}/healthz")
             webhook = await http.post(f"{url}/webhook/n8n-bridge-doctor-{secrets.token_hex(8)}")
         except (httpx2.HTTPError, OSError) as error:
-            name = type(error).__name__
-            yield wrong("n8n.unreachable", url, f"it cannot be reached ({name})", MEND)
+            why, mend = why_unreachable(error)
+            yield wrong("n8n.unreachable", url, f"it cannot be reached: {why}", mend or MEND)
             return
+        itself = await _address_of_itself(http, url)
     yield _of_health(url, health)
     yield _of_webhook(url, webhook)
-    yield _of_replies(settings, url)
+    yield _of_replies(settings, url, itself)
 
 
 async def check_n8n_key(
@@ -117,15 +121,56 @@ def _of_webhook(url: str, answer: httpx2.Response) -> Observation:
     )
 
 
-def _of_replies(settings: Settings, url: str) -> Observation:
-    origins = sorted(set(ReplyAddresses.of(settings).origins.values()))
-    return right(
-        "n8n.replies",
-        url,
-        f"replies may go to {', '.join(origins)} and nowhere else",
-        "compare with the Production URL that a Webhook node shows (n8n's WEBHOOK_URL): if it "
-        "begins otherwise, add its origin to BRIDGE_REPLY_ORIGINS",
-    )
+async def _address_of_itself(http: httpx2.AsyncClient, url: str) -> str:
+    """Return how n8n writes its own address, where it says so; it does without a login.
+
+    Source: n8n 2.41, modules/oauth-server/oauth.controller.js and services/url.service.js: the
+    issuer is N8N_EDITOR_BASE_URL or, where that is not set, what resume addresses begin with.
+    """
+    with contextlib.suppress(httpx2.HTTPError, OSError, ValueError):
+        answer = await http.get(f"{url}/.well-known/oauth-authorization-server")
+        told = json.loads(answer.content)
+        issuer = told.get("issuer") if isinstance(told, dict) else None
+        if isinstance(issuer, str) and urlsplit(issuer).hostname:
+            return issuer.rstrip("/")
+    return ""
+
+
+def _of_replies(settings: Settings, url: str, itself: str) -> Observation:
+    addresses = ReplyAddresses.of(settings)
+    origins = ", ".join(sorted(set(addresses.origins.values())))
+    if not itself:
+        return right(
+            "n8n.replies",
+            url,
+            f"replies may go to {origins} and nowhere else",
+            "compare with the Production URL that a Webhook node shows (n8n's WEBHOOK_URL): if it "
+            "begins otherwise, add its origin to BRIDGE_REPLY_ORIGINS",
+        )
+    try:
+        addresses.check(f"{itself}/webhook-waiting/1")
+    except InvalidError:
+        return doubtful(
+            "n8n.replies",
+            url,
+            f"n8n writes its own address as {itself}, and replies may only go to {origins} below "
+            f"{', '.join(addresses.paths)}",
+            _mend_of_replies(addresses, itself),
+        )
+    said = f"n8n writes its own address as {itself}, and replies may go there"
+    return right("n8n.replies", url, said)
+
+
+def _mend_of_replies(addresses: ReplyAddresses, itself: str) -> str:
+    parts = urlsplit(itself)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    needed = []
+    if origin.lower() not in addresses.origins:
+        needed.append(f"add {origin} to BRIDGE_REPLY_ORIGINS")
+    if not f"{parts.path}/webhook-waiting/".startswith(addresses.paths):
+        needed.append(f"set BRIDGE_REPLY_PATHS={parts.path}/webhook-waiting/")
+    unless = "or mend n8n's WEBHOOK_URL, unless only its N8N_EDITOR_BASE_URL is written so"
+    return ", and ".join(needed) + f"; {unless}"
 
 
 def _of_statuses(statuses: dict[str, int], *, follows: bool) -> Observation:

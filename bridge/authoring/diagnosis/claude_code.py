@@ -3,6 +3,7 @@
 Source: code.claude.com, "MCP installation scopes" and "Environment variable expansion".
 """
 
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -25,6 +26,7 @@ from bridge.diagnosis.observations import (
 )
 from bridge.formats.addresses import DEFAULT_PORTS, is_loopback
 
+TURNED_OFF = "disabledMcpServers"
 OF_USER, OF_FOLDER = ".claude.json", ".mcp.json"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _PATH = re.compile(r"(?:/[^/]+)*?/(mcp|mcp-2025|sse)/([a-z0-9_-]+)(?:/clients/[^/]+)?/?")
@@ -54,10 +56,11 @@ async def check_claude_code(setup: Setup) -> AsyncIterator[Observation]:
     """Look for this bridge in Claude Code's configuration, and judge each entry of it."""
     added: list[AddedServer] = []
     is_known = False
-    files = {OF_FOLDER: setup.folder / OF_FOLDER, _of_user(setup.home): setup.home / OF_USER}
+    project = project_of(setup.folder)
+    files = _of_folders(setup.folder) | {_of_user(setup.home): setup.home / OF_USER}
     for place, file in files.items():
         try:
-            added += _added_in(file, place, setup.folder)
+            added += _added_in(file, place, project)
         except (OSError, ValueError, TypeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no JSON object"
             is_known = True
@@ -66,8 +69,9 @@ async def check_claude_code(setup: Setup) -> AsyncIterator[Observation]:
         yield passed_over("claude.none", "Claude Code", "it has no configuration on this machine")
         return
     ours = [each for each in added if _leads_here(setup, each)]
+    turned_off = _turned_off(setup.home / OF_USER, project)
     for each in ours:
-        yield await _judged(setup, each)
+        yield _of_off(each) if each.name in turned_off else await _judged(setup, each)
     reached = {_place_of(setup, each)[1] for each in ours}
     elsewhere = {
         name: each
@@ -80,11 +84,41 @@ async def check_claude_code(setup: Setup) -> AsyncIterator[Observation]:
         yield _missing(setup, next(iter(setup.servers)))
 
 
+def project_of(folder: Path) -> Path:
+    """Return the folder by which Claude Code keeps what is added for a folder: its repository's.
+
+    Of a worktree it is the repository that this belongs to.
+    Source: Claude Code 2.1.330, as `claude mcp add` writes it.
+    """
+    for each in (folder, *folder.parents):
+        git = each / ".git"
+        if git.is_file():
+            return _repository_of(git) or each
+        if git.exists():
+            return each
+    return folder
+
+
+def _repository_of(link: Path) -> Path | None:
+    """Return the repository that a worktree's `.git` names; a submodule's names none."""
+    with contextlib.suppress(OSError, ValueError):
+        named = link.read_text().removeprefix("gitdir:").strip()
+        inside = (link.parent / named).resolve()
+        return (inside / (inside / "commondir").read_text().strip()).resolve().parent
+    return None
+
+
+def _of_folders(folder: Path) -> dict[str, Path]:
+    """Return where servers are added for a folder and those that it lies in, nearest first."""
+    above = (Path(*[".."] * up, OF_FOLDER) for up in range(len(folder.parts)))
+    return {str(file): folder / file for file in above}
+
+
 def _of_user(home: Path) -> str:
     return f"~/{OF_USER}" if home == Path.home() else str(home / OF_USER)
 
 
-def _added_in(file: Path, place: str, folder: Path) -> Iterator[AddedServer]:
+def _added_in(file: Path, place: str, project: Path) -> Iterator[AddedServer]:
     """Return what a file adds: for everybody in its folder, or for a user, in general and here.
 
     Raises:
@@ -98,8 +132,20 @@ def _added_in(file: Path, place: str, folder: Path) -> Iterator[AddedServer]:
         raise TypeError("no object")
     yield from _entries(place, read)
     projects = read.get("projects")
-    here = projects.get(str(folder)) if isinstance(projects, dict) else None
+    here = projects.get(str(project)) if isinstance(projects, dict) else None
     yield from _entries(f"{place}, this folder", here)
+
+
+def _turned_off(file: Path, project: Path) -> frozenset[str]:
+    """Return the names of servers that somebody has turned off here."""
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+        return frozenset(json.loads(file.read_bytes())["projects"][str(project)][TURNED_OFF])
+    return frozenset()
+
+
+def _of_off(added: AddedServer) -> Observation:
+    sentence, remedy = "is turned off in this folder", "turn it on: type /mcp in Claude Code"
+    return doubtful("claude.off", added.subject, sentence, remedy)
 
 
 def _entries(place: str, holder: object) -> Iterator[AddedServer]:

@@ -4,6 +4,7 @@ What asks here is what a client sees: nothing is known of what stands between bu
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from bridge.authoring.diagnosis.setup import Setup
-from bridge.diagnosis.checks import asking
+from bridge.diagnosis.checks import asking, why_unreachable
 from bridge.diagnosis.observations import Observation, doubtful, passed_over, right, wrong
 from bridge.formats.addresses import DEFAULT_PORTS, is_loopback
 
@@ -28,6 +29,9 @@ REFUSAL_S = 2.0
 """Who refuses a body by its length does so at once; who takes it waits for it."""
 
 NOT_ASKED = "the public address was not looked at"
+
+PATHS = ("/hooks", "/callbacks", "/mcp", "/mcp-2025", "/sse")
+"""What n8n and Claude ask for."""
 
 GUARDED = "/openapi.json"
 """A page of the bridge that looks at Host, which `/healthz` does not."""
@@ -55,6 +59,8 @@ async def check_public_address(setup: Setup) -> AsyncIterator[Observation]:
             return
         yield right("public", url, f"it leads to a bridge, which answers in {took_ms:.0f} ms")
         yield await _of_host(http, url)
+        if lost := await _lost_paths(http, url):
+            yield _of_paths(url, lost)
         yield await _of_clients(http, url)
         yield await _of_headers(http, url)
     yield await _of_bodies(url, setup.settings.max_body_bytes)
@@ -71,14 +77,9 @@ def mitigated(answer: httpx2.Response) -> bool:
 
 
 def _unreachable(url: str, error: Exception) -> Observation:
-    why = type(error).__name__
-    if "certificate" in str(error).lower():
-        why = "its certificate is not trusted"
-    remedy = (
-        "see that its name leads to the proxy, and that the proxy listens, with its certificate; "
-        "of a CA of your own, SSL_CERT_FILE names the file"
-    )
-    return wrong("public.unreachable", url, f"it cannot be reached ({why})", remedy)
+    why, mend = why_unreachable(error)
+    remedy = mend or "see that its name leads to the proxy, and that the proxy listens there"
+    return wrong("public.unreachable", url, f"it cannot be reached: {why}", remedy)
 
 
 def _not_the_bridge(url: str, answer: httpx2.Response) -> Observation:
@@ -103,6 +104,28 @@ async def _of_host(http: httpx2.AsyncClient, url: str) -> Observation:
             f"set BRIDGE_PUBLIC_URL={url}, and have the proxy pass Host on",
         )
     return right("public.host", url, "its Host is one that the bridge knows")
+
+
+async def _lost_paths(http: httpx2.AsyncClient, url: str) -> list[str]:
+    """Name the paths below which something else than the bridge answers: it does in its own way."""
+    lost = []
+    for path in PATHS:
+        kind = ""
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = await http.get(f"{url}{path}/n8n-bridge-doctor")
+            kind = answer.headers.get("content-type", "")
+        if "problem+json" not in kind:
+            lost.append(path)
+    return lost
+
+
+def _of_paths(url: str, lost: list[str]) -> Observation:
+    return wrong(
+        "public.paths",
+        url,
+        f"something else than the bridge answers below {', '.join(lost)}",
+        "have the proxy lead these paths to the bridge as well, and leave them as they are",
+    )
 
 
 async def _of_clients(http: httpx2.AsyncClient, url: str) -> Observation:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from redis.asyncio import Redis
 
+from bridge.authoring.diagnosis.claude_code import project_of
 from bridge.authoring.diagnosis.configuration import check_settings
 from bridge.authoring.diagnosis.doctor import DoctorCheck, diagnose
 from bridge.authoring.diagnosis.setup import Setup
@@ -214,7 +215,7 @@ OTHER_TOKEN = Change(claude={"token": "another-token-of-another-server"})
         ),
         (
             Change(environ={"BRIDGE_N8N_URL": "http://127.0.0.1:9"}),
-            *("error", "n8n.unreachable", "cannot be reached (ConnectError)", "start n8n"),
+            *("error", "n8n.unreachable", "cannot be reached: nothing listens", "start n8n"),
         ),
         (
             Change(environ={"BRIDGE_N8N_API_KEY": "another-key"}),
@@ -327,6 +328,87 @@ async def test_what_is_not_n8n_or_lets_the_key_do_less_is_named(
     targets = {request.split(b" ")[1] for request in other.requests if request[:4] == b"POST"}
     assert methods == {b"GET", b"POST"}
     assert all(target.startswith(b"/webhook/n8n-bridge-doctor-") for target in targets)
+
+
+@pytest.mark.parametrize(
+    ("itself", "mended"),
+    [
+        ("https://n8n.example.com", {"BRIDGE_REPLY_ORIGINS": "https://n8n.example.com"}),
+        (
+            "https://example.com/n8n/",
+            {
+                "BRIDGE_REPLY_ORIGINS": "https://example.com",
+                "BRIDGE_REPLY_PATHS": "/n8n/webhook-waiting/",
+            },
+        ),
+    ],
+)
+async def test_an_n8n_that_writes_itself_as_what_replies_may_not_go_to_is_named(
+    place: Place, itself: str, mended: dict[str, str]
+) -> None:
+    answer = json.dumps({"issuer": itself}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}"
+    async with raw_server(head.encode() + b"\r\n\r\n" + answer) as other:
+        place.environ["BRIDGE_N8N_URL"] = other.url
+        found = {each["id"]: each for each in await place.findings()}["n8n.replies"]
+        place.environ |= mended
+        after = {each["id"]: each for each in await place.findings()}["n8n.replies"]
+
+    assert found["severity"] == "warning"
+    assert f"n8n writes its own address as {itself.rstrip('/')}, and" in found["sentence"]
+    assert all(name in found["remedy"] and text in found["remedy"] for name, text in mended.items())
+    assert (after["severity"], after["remedy"]) == ("ok", "")
+
+
+async def test_https_where_no_tls_is_spoken_is_named(place: Place) -> None:
+    def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as plain:
+        place.environ["BRIDGE_N8N_URL"] = f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}"
+        found = {each["id"]: each for each in await place.wrong()}["n8n.unreachable"]
+
+    assert found["sentence"] == "it cannot be reached: no TLS is spoken there"
+    assert "write http:// where" in found["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "identifier", "subject"),
+    [
+        ({}, "claude", "desk in ../.mcp.json"),
+        ({"mcpServers": {"ours": {}}}, "claude", "ours in ~/.claude.json, this folder"),
+        ({"disabledMcpServers": ["desk"]}, "claude.off", "desk in ../.mcp.json"),
+    ],
+)
+async def test_what_claude_code_reads_of_a_repository_counts_in_its_folders(
+    place: Place, kept: dict[str, Any], identifier: str, subject: str
+) -> None:
+    (place.folder / ".git").mkdir()
+    (written,) = json.loads((place.folder / ".mcp.json").read_text())["mcpServers"].values()
+    for each in kept.get("mcpServers", {}).values():
+        each.update(written)
+    (place.folder / ".claude.json").write_text(json.dumps({"projects": {str(place.folder): kept}}))
+    environ = place.environ | {"HOME": str(place.folder), "BRIDGE_SERVERS": "."}
+
+    _, said = await run("doctor", "--json", environ=environ, folder=place.folder / "servers")
+
+    found = {each["subject"]: each for each in json.loads(said)["findings"]}
+    assert found[subject]["id"] == identifier
+
+
+def test_a_worktree_is_kept_with_its_repository_and_a_submodule_by_itself(tmp_path: Path) -> None:
+    inside = tmp_path / "main" / ".git" / "worktrees" / "other"
+    inside.mkdir(parents=True)
+    (inside / "commondir").write_text("../..\n")
+    for name, named in {"other": str(inside), "part": "../main/.git/modules/part"}.items():
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / ".git").write_text(f"gitdir: {named}\n")
+
+    assert project_of(tmp_path / "main") == tmp_path / "main"
+    assert project_of(tmp_path / "other" / "deep") == tmp_path / "main"
+    assert project_of(tmp_path / "part" / "deep") == tmp_path / "part"
+    assert project_of(tmp_path) == tmp_path
 
 
 FOLLOWING = """\

@@ -93,6 +93,7 @@ class WrongNginx:
 ZIPPED = "gzip on; gzip_types text/event-stream; gzip_min_length 0; gzip_proxied any;"
 BUFFERED = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; "
 NO_BOTS = 'if ($http_user_agent ~ "axios") {{ return 403; }} gzip off;'
+NO_HOOKS = "if ($uri ~ ^/(hooks|sse)/) {{ return 404; }} gzip off;"
 SHORT_BODIES = "client_max_body_size 1m; "
 SHORT_HEADERS = "client_max_body_size 17m; large_client_header_buffers 4 2k; "
 
@@ -123,6 +124,12 @@ SHORT_HEADERS = "client_max_body_size 17m; large_client_header_buffers 4 2k; "
         ),
         WrongNginx({"host": "Host bridge.example.com;"}, "public.host", "error", "(421)"),
         WrongNginx({"zip": NO_BOTS}, "public.bots", "error", "takes n8n for bots"),
+        WrongNginx(
+            {"zip": NO_HOOKS},
+            "public.paths",
+            "error",
+            "something else than the bridge answers below /hooks, /sse",
+        ),
     ],
     ids=lambda case: case.identifier,
 )
