@@ -74,7 +74,7 @@ def read_alert_file(environ: Mapping[str, str], *files: ServerFiles) -> AlertFil
     return AlertFile(
         None if findings else alerts,
         frozenset(variables.used),
-        tuple(findings),
+        tuple(each.without(variables.secrets) for each in findings),
         document,
         filled,
     )

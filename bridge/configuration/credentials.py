@@ -1,8 +1,8 @@
 """What proves who is speaking: Claude's tokens, n8n's to a hook, the bridge's to a workflow."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -16,17 +16,22 @@ from pydantic import (
 )
 
 from bridge.configuration.fields import (
-    HEADER_NAME_PATTERN,
     Entry,
     FreeHeaderName,
+    PrincipalName,
     Seconds,
     Secret,
     Text,
+    TimestampName,
     UserName,
+    demand_name,
     unsound,
 )
+from bridge.configuration.rules import KEY_UNKNOWN
 from bridge.configuration.variables import ENV_PATTERN, FromEnvironment
+from bridge.configuration.wording import suggestion
 from bridge.errors import Fault
+from bridge.formats.pointers import pointer_to
 from bridge.formats.signatures import (
     GITHUB,
     SEPARATORS,
@@ -195,9 +200,8 @@ class HmacAuth(SignatureAuth):
     )
     encoding: Literal["hex", "base64"] = Field("hex", description="How the signature is written.")
     prefix: Text = Field("", description="What stands before the signature, such as sha256=")
-    timestamp: str = Field(
+    timestamp: TimestampName = Field(
         "",
-        pattern=rf"{HEADER_NAME_PATTERN[:-1]}=?$|^$",
         description="The header that says when it was signed; `t=` if it is a part of `header`.",
     )
     signed: str = Field(
@@ -250,8 +254,7 @@ class HmacAuth(SignatureAuth):
 class Token(Entry):
     """One token that lets Claude in; those of one name are one principal."""
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$",
+    name: PrincipalName = Field(
         description="The principal that it stands for: its calls and leases belong to this name.",
     )
     value: Secret = Field(alias="token", description="The token, as env:NAME.")
@@ -288,7 +291,7 @@ def _kind(raw: object) -> str | None:
 def _named_by_its_variable(raw: object) -> object:
     if isinstance(raw, FromEnvironment):
         return {"name": raw.name, "token": raw}
-    if isinstance(raw, str):
+    if not isinstance(demand_name(raw), dict | Token):
         # Pydantic makes a fault of a ValueError only.
         raise ValueError("must be env:NAME or {name: …, token: env:NAME}")  # noqa: TRY004
     return raw
@@ -297,7 +300,9 @@ def _named_by_its_variable(raw: object) -> object:
 def _listed(raw: object) -> object:
     if raw in ([], ()):
         raise ValueError("needs at least one way to prove who sends")
-    return raw if isinstance(raw, list | tuple) else (raw,)
+    if not isinstance(raw, list | tuple):
+        return (_demand_known(raw, _TO_HOOKS),)
+    return [_demand_known(each, _TO_HOOKS, number) for number, each in enumerate(raw)]
 
 
 _AnyBearer = Annotated[BearerAuth, Tag("bearer")]
@@ -313,11 +318,17 @@ _AnyHmac = Annotated[
 
 
 def _one_of(*kinds: str) -> Discriminator:
-    return Discriminator(
-        _kind,
-        custom_error_type="said",
-        custom_error_message=f"must have exactly one of the keys {', '.join(kinds)}",
-    )
+    said = f"must have exactly one of the keys {', '.join(kinds)}, as in {{bearer: env:NAME}}"
+    return Discriminator(_kind, custom_error_type="said", custom_error_message=said)
+
+
+def _demand_known(raw: object, kinds: Collection[str], *place: int) -> object:
+    """Return what proves somebody, if its one key is a way to do so."""
+    given = _kind(raw) if isinstance(raw, dict) else None
+    if given is not None and given not in kinds:
+        said = f"is no way to prove who sends; {suggestion(given, kinds)}"
+        raise unsound([Fault(pointer_to((*place, given)), said)], KEY_UNKNOWN)
+    return raw
 
 
 HookAuth = (
@@ -337,6 +348,9 @@ HookAuth = (
 WorkflowAuth = BearerAuth | BasicAuth | HeaderAuth
 """How the bridge proves itself to n8n."""
 
+_TO_HOOKS = tuple(each.kind for each in get_args(HookAuth))
+_TO_WORKFLOWS = tuple(each.kind for each in get_args(WorkflowAuth))
+
 _AnyHookAuth = Annotated[
     _AnyBearer
     | _AnyBasic
@@ -348,18 +362,7 @@ _AnyHookAuth = Annotated[
     | Annotated[SlackAuth, Tag("slack")]
     | Annotated[ShopifyAuth, Tag("shopify")]
     | _AnyHmac,
-    _one_of(
-        "bearer",
-        "basic",
-        "header",
-        "standard_webhooks",
-        "svix",
-        "github",
-        "stripe",
-        "slack",
-        "shopify",
-        "hmac",
-    ),
+    _one_of(*_TO_HOOKS),
 ]
 
 _SomeHookAuths = Annotated[list[_AnyHookAuth], Field(min_length=1)]
@@ -370,8 +373,13 @@ HookAuths = Annotated[
 ]
 """One way or a list of ways; any of them will do."""
 
+_SomeWorkflowAuth = Annotated[_AnyBearer | _AnyBasic | _AnyHeader, _one_of(*_TO_WORKFLOWS)]
+
 AnyWorkflowAuth = Annotated[
-    _AnyBearer | _AnyBasic | _AnyHeader, _one_of("bearer", "basic", "header")
+    _SomeWorkflowAuth,
+    BeforeValidator(
+        lambda raw: _demand_known(raw, _TO_WORKFLOWS), json_schema_input_type=_SomeWorkflowAuth
+    ),
 ]
 
 _EnvName = Annotated[str, WithJsonSchema({"type": "string", "pattern": ENV_PATTERN})]

@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from bridge.configuration.findings import Rule
 from bridge.configuration.rules import KEY_MISSING, KEY_UNKNOWN, SCHEMA_UNSOUND, VALUE_WRONG
-from bridge.configuration.variables import FromEnvironment
+from bridge.configuration.variables import FromEnvironment, is_meant_for_variable
 from bridge.configuration.wording import predicate, suggestion
 from bridge.errors import Fault
 from bridge.formats.addresses import web_address
@@ -38,7 +38,8 @@ _SAID = "said"
 
 _RULES = {rule.id: rule for rule in (KEY_MISSING, KEY_UNKNOWN, SCHEMA_UNSOUND)}
 _OF_PYDANTIC = {"extra_forbidden": KEY_UNKNOWN.id, "missing": KEY_MISSING.id}
-_NEED_MORE = frozenset({"value_error", "tuple_type"})  # a secret may stand there, but not so
+_NEED_MORE = frozenset({"value_error", "tuple_type", "model_type", "dict_type"})
+"""The types of errors where a secret may stand, but not so."""
 
 
 class Entry(BaseModel):
@@ -64,18 +65,32 @@ class Entry(BaseModel):
             return build(raw)
         except ValidationError as error:
             said = [
-                _line(_said(details, cls.keys()), details["loc"], details["input"], _kind(details))
+                _line(
+                    _said(details, cls.keys()),
+                    details["loc"],
+                    details["input"],
+                    _kind(details),
+                    details.get("ctx"),
+                )
                 for details in error.errors(include_url=False)
             ]
             raise ValidationError.from_exception_data(cls.__name__, said) from None
 
 
-def unsound(faults: Iterable[Fault], rule: Rule = VALUE_WRONG) -> ValidationError:
-    """Make of several faults what one validator may raise; each pointer starts at its field."""
+def unsound(
+    faults: Iterable[Fault], rule: Rule = VALUE_WRONG, of: Iterable[str] | None = None
+) -> ValidationError:
+    """Make of several faults what one validator may raise; each pointer starts at its field.
+
+    A validator of a whole mapping names the keys that it went by in `of`; by default all.
+    """
     kind = rule.id if rule.id in _RULES else _SAID
-    return ValidationError.from_exception_data(
-        "unsound", [_line(fault.detail, parts_of(fault.pointer), None, kind) for fault in faults]
-    )
+    lines = []
+    for fault in faults:
+        loc = parts_of(fault.pointer)
+        went_by = None if of is None else tuple(of)
+        lines.append(_line(fault.detail, loc, None, kind, {"depth": len(loc), "of": went_by}))
+    return ValidationError.from_exception_data("unsound", lines)
 
 
 def rule_of(details: ErrorDetails) -> Rule:
@@ -83,8 +98,16 @@ def rule_of(details: ErrorDetails) -> Rule:
     return _RULES.get(details["type"], VALUE_WRONG)
 
 
-def _line(message: str, loc: tuple[str | int, ...], rejected: Any, kind: str) -> InitErrorDetails:
-    error = PydanticCustomError(kind, message)
+def _line(
+    message: str,
+    loc: tuple[str | int, ...],
+    rejected: Any,
+    kind: str,
+    context: dict[str, Any] | None = None,
+) -> InitErrorDetails:
+    # What it says stands in the context, for braces in a message are filled in from there.
+    said = {**(context or {}), _SAID: message}
+    error = PydanticCustomError(kind, f"{{{_SAID}}}", said)
     return InitErrorDetails(type=error, loc=loc, input=rejected)
 
 
@@ -154,10 +177,39 @@ _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 def _revealed(raw: object) -> object:
-    text = raw.value if isinstance(raw, FromEnvironment) else raw
+    text = raw.value if isinstance(raw, FromEnvironment) else demand_name(raw)
     if isinstance(text, str) and (not text.strip() or not text.isprintable()):
         raise ValueError("must be neither empty nor hold line ends or other control characters")
     return text
+
+
+def demand_name(raw: object) -> object:
+    """Return what stands where a secret does, if it does not miss naming a variable.
+
+    Raises:
+        ValueError: it does, and would be taken for the secret itself.
+    """
+    is_pair = isinstance(raw, dict) and list(raw) == ["env"]
+    if is_pair or (isinstance(raw, str) and is_meant_for_variable(raw)):
+        raise ValueError("must be env:NAME, in small letters and without blanks")
+    return raw
+
+
+def words_of(pattern: str, said: str) -> AfterValidator:
+    """Return what demands a pattern of a text, and says it in words."""
+
+    def demand(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(said)
+        return text
+
+    return AfterValidator(demand)
+
+
+def _whole_number(raw: object) -> object:
+    if isinstance(raw, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic takes a ValueError
+    return raw
 
 
 def _slug(name: str) -> str:
@@ -251,11 +303,39 @@ ToolName = Annotated[
 
 HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
-HeaderName = Annotated[str, Field(pattern=HEADER_NAME_PATTERN), AfterValidator(_one_header)]
+HeaderName = Annotated[
+    str,
+    words_of(
+        HEADER_NAME_PATTERN,
+        "must be a header's name, of letters, digits and hyphens without blanks",
+    ),
+    AfterValidator(_one_header),
+    WithJsonSchema({"type": "string", "pattern": HEADER_NAME_PATTERN}),
+]
 """The name of an HTTP header (RFC 9110, 5.6.2); no `*`, which programs take for any."""
 
 FreeHeaderName = Annotated[HeaderName, AfterValidator(_free_header)]
 """The name of a header that means nothing yet, neither to HTTP nor to the bridge."""
+
+_TIMESTAMP_PATTERN = rf"{HEADER_NAME_PATTERN[:-1]}=?$|^$"
+_PRINCIPAL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$"
+
+TimestampName = Annotated[
+    str,
+    words_of(_TIMESTAMP_PATTERN, "must be a header's name, or the part of `header` before its ="),
+    WithJsonSchema({"type": "string", "pattern": _TIMESTAMP_PATTERN}),
+]
+"""Where a sender says when it signed."""
+
+PrincipalName = Annotated[
+    str,
+    words_of(
+        _PRINCIPAL_PATTERN,
+        "must be a name of letters, digits, _.@ and -, a letter or digit first, at most 128",
+    ),
+    WithJsonSchema({"type": "string", "pattern": _PRINCIPAL_PATTERN}),
+]
+"""What the holder of a token is called."""
 
 _TIME = {"type": ["number", "string"], "pattern": rf"{TIME_PATTERN}|\$\{{"}
 
@@ -266,6 +346,24 @@ Seconds = Annotated[
 
 Pause = Annotated[float, BeforeValidator(seconds), WithJsonSchema({**_TIME, "minimum": 0})]
 """A length of time that may be none."""
+
+COUNT_MAX = 1_000_000_000
+
+WholeNumber = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    Field(ge=-COUNT_MAX, le=COUNT_MAX),
+    WithJsonSchema({"type": "integer", "minimum": -COUNT_MAX, "maximum": COUNT_MAX}),
+]
+"""A whole number that Redis and JavaScript hold without loss."""
+
+Count = Annotated[
+    int,
+    BeforeValidator(_whole_number),
+    Field(ge=1, le=COUNT_MAX),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": COUNT_MAX}),
+]
+"""How many there may be, at least one."""
 
 AnyRate = Annotated[
     Rate,

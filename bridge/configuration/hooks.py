@@ -10,10 +10,12 @@ from bridge.configuration.credentials import HookAuths
 from bridge.configuration.fields import (
     NOT_IN_FILES,
     AnyRate,
+    Count,
     Entry,
     JsonSchema,
     Pointer,
     Seconds,
+    WholeNumber,
     unsound,
 )
 from bridge.configuration.server_options import Dedupe, Handshake, Keep
@@ -47,8 +49,8 @@ class Limits(Entry):
         description="New events in a time, such as `100/s` or `60/m`; beyond, 429 with "
         "`Retry-After`.",
     )
-    queued: int | None = Field(
-        None, ge=1, description="Events that may wait at once; beyond, 503 with `Retry-After`."
+    queued: Count | None = Field(
+        None, description="Events that may wait at once; beyond, 503 with `Retry-After`."
     )
 
 
@@ -86,10 +88,12 @@ class Hook(Entry):
         alias="lease",
         description="How long Claude may hold an event before it is queued again.",
     )
-    max_attempts: int = Field(
-        5, ge=1, description="Leases after which an event is set aside as `dead`."
+    max_attempts: Count = Field(
+        5, description="Leases after which an event is set aside as `dead`."
     )
-    priority: int = Field(0, description="Events of hooks with a higher one are taken first.")
+    priority: WholeNumber = Field(
+        0, description="Events of hooks with a higher one are taken first."
+    )
     coalesce: Coalesce | None = Field(None, description="Which events become one.")
     limits: Limits | None = Field(
         None,
@@ -147,7 +151,7 @@ class Hook(Entry):
             said = "is what proves this hook's sender: all events but one would be duplicates"
             faults.append(Fault("/dedupe/header", said))
         if faults:
-            raise unsound(faults)
+            raise unsound(faults, of=("auth", "keep", "dedupe"))
         return self
 
     @model_validator(mode="after")
@@ -161,5 +165,5 @@ class Hook(Entry):
                 for fault in faults_in_value(self.reply, self.default_reply)
             ]
         if faults:
-            raise unsound(faults)
+            raise unsound(faults, of=("answer_within", "default_reply", "reply"))
         return self

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
-from bridge.configuration.fields import NOT_IN_FILES, Entry, Seconds
+from bridge.configuration.fields import NOT_IN_FILES, Entry, Seconds, demand_name, words_of
 from bridge.configuration.variables import FromEnvironment
 from bridge.formats.quantities import SIZE_PATTERN, size_bytes
 
@@ -17,7 +17,7 @@ MEMORY_MIN_BYTES = 64 * 1024 * 1024
 
 
 def _text(raw: object) -> object:
-    text = raw.value if isinstance(raw, FromEnvironment) else raw
+    text = raw.value if isinstance(raw, FromEnvironment) else demand_name(raw)
     if not isinstance(text, str) or "\0" in text:
         raise ValueError("must be text, as all of an environment is: put it in quotes")
     return SecretStr(text) if isinstance(raw, FromEnvironment) else text
@@ -37,7 +37,20 @@ Size = Annotated[
 ]
 """A size in bytes."""
 
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+VariableName = Annotated[
+    str,
+    words_of(_VARIABLE_PATTERN, "must be a variable's name, of letters, digits and _"),
+    WithJsonSchema({"type": "string", "pattern": _VARIABLE_PATTERN}),
+]
+FunctionName = Annotated[
+    str,
+    words_of(FUNCTION_PATTERN, "must be written as package.module:function"),
+    WithJsonSchema({"type": "string", "pattern": FUNCTION_PATTERN}),
+]
+"""A function, or none."""
+
 VariableValue = Annotated[
     str | SecretStr, BeforeValidator(_text), WithJsonSchema({"type": "string"})
 ]
@@ -47,12 +60,8 @@ VariableValue = Annotated[
 class PythonProcess(Entry):
     """The process that runs the handlers of a server, one for each worker."""
 
-    startup: str = Field(
-        "", pattern=FUNCTION_PATTERN, description="What is called before any handler, once."
-    )
-    shutdown: str = Field(
-        "", pattern=FUNCTION_PATTERN, description="What is called after all handlers, once."
-    )
+    startup: FunctionName = Field("", description="What is called before any handler, once.")
+    shutdown: FunctionName = Field("", description="What is called after all handlers, once.")
     environment: dict[VariableName, VariableValue] = Field(
         {}, description="What handlers see of variables, beside PATH, HOME, LANG, TZ and such."
     )

@@ -1,7 +1,7 @@
 """Server files: from a folder of YAML and JSON to servers, with a place for every fault."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,15 @@ class ServerFiles:
     """What some server files hold: the sound servers by name, and all that is wrong with them.
 
     `variables` are the names that the files take from the environment, set or not; `files` those
-    that could be read, sound or not.
+    that could be read, sound or not. `secrets` are the values that no sentence repeats, each with
+    what stands in its place.
     """
 
     servers: dict[str, Server]
     variables: frozenset[str]
     findings: tuple[Finding, ...]
     files: tuple[ServerFile, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -94,17 +96,8 @@ def read_server_files(
     files: list[ServerFile] = []
     variables = Variables(environ)
     for document in _documents_at(path, draft, findings):
-        filled, unfilled = variables.fill(document.value)
-        server, wrong = _read_server(document, variables, filled, unfilled)
-        if server and server.handlers:
-            # Loaded for those that have any: most servers have none.
-            from bridge.configuration.handler_descriptions import describe_handlers
-
-            handlers = describe_handlers(document, server, filled, environ)
-            filled, wrong = handlers.filled, list(handlers.findings)
-            if not wrong:
-                server, wrong = _read_server(document, variables, filled, unfilled)
-            server = handlers.of_process(server) if server and not wrong else None
+        file, wrong = _read_file(document, variables, environ)
+        server, filled = file.server, file.filled
         findings += wrong
         findings += faults_of_tools(document, filled)
         findings += cautions(document, filled)
@@ -118,7 +111,9 @@ def read_server_files(
         if server:
             servers[server.name] = server
         files.append(ServerFile(document, filled, server))
-    return ServerFiles(servers, frozenset(variables.used), tuple(findings), tuple(files))
+    secrets = variables.secrets
+    told = tuple(each.without(secrets) for each in findings)
+    return ServerFiles(servers, frozenset(variables.used), told, tuple(files), secrets)
 
 
 def _documents_at(path: Path, draft: str | None, findings: list[Finding]) -> Iterator[Document]:
@@ -143,6 +138,23 @@ def _files_in(folder: Path) -> Iterator[Path]:
         # To read a pipe that lies in a folder would wait for whoever writes into it.
         if file.suffix in _SUFFIXES and not file.name.startswith(".") and not file.is_fifo():
             yield file
+
+
+def _read_file(
+    document: Document, variables: Variables, environ: Mapping[str, str]
+) -> tuple[ServerFile, list[Finding]]:
+    filled, unfilled = variables.fill(document.value)
+    server, wrong = _read_server(document, variables, filled, unfilled)
+    if server and server.handlers:
+        # Loaded for those that have any: most servers have none.
+        from bridge.configuration.handler_descriptions import describe_handlers
+
+        handlers = describe_handlers(document, server, filled, environ)
+        filled, wrong = handlers.filled, list(handlers.findings)
+        if not wrong:
+            server, wrong = _read_server(document, variables, filled, unfilled)
+        server = handlers.of_process(server) if server and not wrong else None
+    return ServerFile(document, filled, server), wrong
 
 
 def _read_server(

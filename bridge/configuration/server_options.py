@@ -17,6 +17,7 @@ from bridge.configuration.fields import (
     OF_HTTP,
     OUR_PREFIX,
     AnyRate,
+    Count,
     Entry,
     HeaderName,
     JsonSchema,
@@ -24,6 +25,7 @@ from bridge.configuration.fields import (
     Seconds,
     Secret,
     Slug,
+    demand_name,
     unsound,
 )
 from bridge.configuration.variables import FromEnvironment
@@ -36,9 +38,8 @@ REPLY_ADDRESS = "bridge-reply-url"
 class Retry(Entry):
     """How often, and after which waits, a call that failed is tried again."""
 
-    attempts: int = Field(
+    attempts: Count = Field(
         3,
-        ge=1,
         description="How often it is sent in all, where it is idempotent and may have failed "
         "half-way.",
     )
@@ -153,8 +154,10 @@ def sets_header(name: str) -> bool:
 
 
 def _header_value(raw: object) -> object:
-    text = raw.value if isinstance(raw, FromEnvironment) else raw
-    if isinstance(text, str) and (not text.strip() or not text.isprintable()):
+    text = raw.value if isinstance(raw, FromEnvironment) else demand_name(raw)
+    if not isinstance(text, str):
+        raise ValueError("must be text: put it in quotes")  # noqa: TRY004 - as pydantic wants it
+    if not text.strip() or not text.isprintable():
         raise ValueError("must be neither empty nor hold line ends or other control characters")
     return SecretStr(raw.value) if isinstance(raw, FromEnvironment) else raw
 
@@ -187,7 +190,7 @@ class Share(Entry):
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     rate: AnyRate | None = Field(None, description="Calls in a time, such as 10/m.")
-    concurrency: int | None = Field(None, ge=1, description="Calls at once.")
+    concurrency: Count | None = Field(None, description="Calls at once.")
 
     @model_validator(mode="after")
     def _check_that_it_bounds_something(self) -> Self:

@@ -31,6 +31,7 @@ from bridge.configuration.fields import (
     BUILT_IN_TOOLS,
     NOT_IN_FILES,
     AnyRate,
+    Count,
     Entry,
     HttpUrl,
     JsonSchema,
@@ -42,7 +43,7 @@ from bridge.configuration.fields import (
     unsound,
 )
 from bridge.configuration.hooks import Coalesce, Hook, Limits
-from bridge.configuration.python_processes import FUNCTION_PATTERN, PythonProcess
+from bridge.configuration.python_processes import FunctionName, PythonProcess
 from bridge.configuration.rules import KEY_MISSING
 from bridge.configuration.server_options import (
     Annotations,
@@ -54,6 +55,7 @@ from bridge.configuration.server_options import (
     Retry,
     sets_header,
 )
+from bridge.configuration.wording import suggestion
 from bridge.errors import Fault
 from bridge.formats.embedded_files import declares_files
 from bridge.formats.pointers import pointer_to
@@ -100,9 +102,8 @@ class Workflow(Entry):
         "", description="What Claude reads to decide when to call it. `check` insists on one."
     )
     kind: Literal["python"] | None = Field(None, description="`python`: a function, no webhook.")
-    handler: str = Field(
+    handler: FunctionName = Field(
         "",
-        pattern=FUNCTION_PATTERN,
         description="The function of `kind: python`, as package.module:function.",
     )
     url: HttpUrl = Field("", description="The workflow's webhook, ${BRIDGE_N8N_URL}/webhook/…")
@@ -157,9 +158,8 @@ class Workflow(Entry):
         description="How often an idempotent workflow is sent when it may have failed half-way, "
         "and the waits between.",
     )
-    concurrency: int = Field(
+    concurrency: Count = Field(
         20,
-        ge=1,
         description="Calls of it at once, over all workers; others stay `queued` and get their "
         "turn in the order they came. The time they wait does not count towards `timeout`.",
     )
@@ -221,18 +221,20 @@ class Workflow(Entry):
 
     @model_validator(mode="after")
     def _check_where_it_runs(self) -> Self:
+        of = ("kind", "url", "handler")
         if self.kind is None and not self.url:
-            raise unsound([Fault("", "needs `url`")], KEY_MISSING)
+            raise unsound([Fault("/url", "needs `url`")], KEY_MISSING, of)
         if self.kind is None and self.handler:
-            raise unsound([Fault("/handler", "is for `kind: python` alone")])
+            raise unsound([Fault("/handler", "is for `kind: python` alone")], of=of)
         if self.kind == "python" and not self.handler:
             said = "needs `handler`, as package.module:function"
-            raise unsound([Fault("", said)], KEY_MISSING)
+            raise unsound([Fault("/handler", said)], KEY_MISSING, of)
         if self.kind == "python" and self.url:
-            raise unsound([Fault("/url", "is not called with `kind: python`: drop one of the two")])
+            said = "is not called with `kind: python`: drop one of the two"
+            raise unsound([Fault("/url", said)], of=of)
         if self.kind == "python" and (given := OF_WEBHOOKS & self.model_fields_set):
             said = "is for webhooks, and `kind: python` has none: drop it"
-            raise unsound([Fault(f"/{name}", said) for name in sorted(given)])
+            raise unsound([Fault(f"/{name}", said) for name in sorted(given)], of=("kind",))
         return self
 
     @model_validator(mode="after")
@@ -250,7 +252,7 @@ class Workflow(Entry):
                 faults.append(Fault(pointer_to(("headers", name)), f"is {said}: drop it"))
             taken[name.lower()] = "given twice"
         if faults:
-            raise unsound(faults)
+            raise unsound(faults, of=("auth", "headers"))
         return self
 
     @field_validator("attach_for_s")
@@ -263,7 +265,9 @@ def _hooks_that_approve(server: "Server") -> Iterator[Fault]:
     """Name the hooks that are to be asked and that there are not."""
     for name, workflow in server.workflows.items():
         if isinstance(workflow.by, ByHook) and workflow.by.hook not in server.hooks:
-            yield Fault(pointer_to(("workflows", name, "by", "hook")), "is no hook of this server")
+            which = suggestion(workflow.by.hook, server.hooks) if server.hooks else "it has none"
+            said = f"is no hook of this server; {which}"
+            yield Fault(pointer_to(("workflows", name, "by", "hook")), said)
 
 
 def _empty_if_none(raw: object) -> object:
@@ -339,7 +343,7 @@ class Server(Entry):
     @model_validator(mode="after")
     def _check_who_approves(self) -> Self:
         if faults := list(_hooks_that_approve(self)):
-            raise unsound(faults)
+            raise unsound(faults, of=("hooks",))
         return self
 
     @model_validator(mode="after")

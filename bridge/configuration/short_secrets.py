@@ -11,7 +11,7 @@ from bridge.configuration.findings import Finding
 from bridge.configuration.raw import entries, mapping
 from bridge.configuration.rules import SECRET_SHORT
 from bridge.configuration.server_options import MetaHandshake
-from bridge.configuration.variables import FromEnvironment
+from bridge.configuration.variables import FromEnvironment, is_meant_for_variable
 
 SecretPlace = tuple[str | int, ...]
 
@@ -45,13 +45,16 @@ def short_in_file(document: Document, filled: Any) -> Iterator[Finding]:
     for place, secret in secrets_of_senders(filled):
         held = secret.value if isinstance(secret, FromEnvironment) else secret
         # What the environment lacks stands there as it was written, and is a fault by itself.
-        if isinstance(held, str) and not held.startswith("env:") and is_short(held):
+        if isinstance(held, str) and not is_meant_for_variable(held) and is_short(held):
             yield document.finding(SECRET_SHORT, place, TOO_SHORT)
 
 
 def secrets_of_senders(server: Any) -> Iterator[tuple[SecretPlace, Any]]:
     """Return what Claude's clients and n8n prove themselves by in a server file, with its place."""
-    yield from _secrets(("tokens",), mapping(server).get("tokens"))
+    for place, secret in _secrets(("tokens",), mapping(server).get("tokens")):
+        # What a token may not be at all is named as that, and no other way.
+        if not (isinstance(secret, str) and isinstance(place[-1], int)):
+            yield place, secret
     for name, hook in entries(server, "hooks"):
         yield from _secrets(("hooks", name, "auth"), hook.get("auth"))
 

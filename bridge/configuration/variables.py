@@ -7,12 +7,25 @@ from typing import Any
 
 from bridge.errors import Fault
 from bridge.formats.pointers import pointer_to
+from bridge.formats.secret_names import names_a_secret
 
 ENV_PATTERN = r"^env:[A-Za-z_][A-Za-z0-9_]*$"
+
+SECRET_CHARS = 4
+"""Shorter ones stand in any text, and are no secrets for long."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"env:(\S+)")
 _REFERENCE = re.compile(r"(\$?)\$\{([^{}]*)\}")
+
+
+def is_meant_for_variable(text: str) -> bool:
+    """Report whether a text was written to name a variable, well or not."""
+    return re.match(r"\s*env\s*:", text, re.IGNORECASE) is not None
+
+
+def _is_of_a_secret(name: str) -> bool:
+    return names_a_secret(name) or names_a_secret(name.rpartition("_")[2])
 
 
 @dataclass(frozen=True)
@@ -33,10 +46,18 @@ class Variables:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.used: set[str] = set()
+        self._secret: set[str] = set()
 
     def has(self, name: str) -> bool:
         """Report whether a setting is there; an empty one is not."""
         return bool(self._environ.get(name, "").strip())
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Return what was filled in and nobody may read, each with what a file writes for it."""
+        named = {name for name in self.used if name in self._secret or _is_of_a_secret(name)}
+        values = {self._environ.get(name, "").strip("\r\n"): f"${{{name}}}" for name in named}
+        return {value: written for value, written in values.items() if len(value) >= SECRET_CHARS}
 
     def fill(self, value: Any) -> tuple[Any, tuple[Fault, ...]]:
         """Return `value` with every text in it filled in; what cannot be stays, and is a fault."""
@@ -58,7 +79,9 @@ class Variables:
 
     def _fill_text(self, text: str) -> str | FromEnvironment:
         if secret := _SECRET.fullmatch(text):
-            return FromEnvironment(secret[1], self._look_up(secret[1]).strip("\r\n"))
+            value = self._look_up(secret[1]).strip("\r\n")
+            self._secret.add(secret[1])
+            return FromEnvironment(secret[1], value)
         return _REFERENCE.sub(
             lambda found: found[0][1:] if found[1] else self._look_up(found[2]), text
         )

@@ -20,6 +20,12 @@ _PHRASES = {
     "finite_number": "must be a finite number",
 }
 
+_ALIKE = 0.65
+"""So much of two words is the same where one is meant by the other."""
+
+_CALLED = {"tools": "workflows", "webhooks": "hooks", "inputschema": "input", "schema": "input"}
+"""What other programs call the keys of ours."""
+
 
 def predicate(details: ErrorDetails) -> str:
     """Report what is wrong as the rest of a sentence whose subject is the faulty key.
@@ -35,5 +41,8 @@ def predicate(details: ErrorDetails) -> str:
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Name the known word that `name` was probably meant to be, else all of them."""
     words = sorted(known)
-    near = get_close_matches(name, words, n=1)
+    near = get_close_matches(name, words, n=1, cutoff=_ALIKE)
+    meant = _CALLED.get(name.lower())
+    if not near and meant in words:
+        near = [meant]
     return f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(words)}"

@@ -22,6 +22,7 @@ from bridge.errors import Fault
 from bridge.formats.json_text import show
 from bridge.formats.pointers import parts_of, pointer_to
 from bridge.schemas.faults import fault_of, faults_of
+from bridge.schemas.wording import in_words
 
 LINEAR = RegexOptions()
 
@@ -181,7 +182,7 @@ def faults_in_schema(schema: Mapping[str, Any]) -> tuple[Fault, ...]:
     )
     # A metaschema of 2020-12 is several in one, and each of them names the same fault.
     unsound = dict.fromkeys(
-        Fault(fault.pointer, f"is no JSON Schema: {fault.detail}")
+        Fault(fault.pointer, f"is no JSON Schema: {in_words(fault, schema)}")
         for error in metaschema.iter_errors(schema)
         for fault in fault_of(error, schema)
     )

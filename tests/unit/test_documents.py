@@ -11,13 +11,14 @@ from bridge.configuration.documents import Document, read_document
 from bridge.configuration.rules import VALUE_WRONG
 from bridge.errors import ConfigurationError
 
+KEYS = st.text(st.characters(exclude_categories=("Cc", "Cs")))
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
 )
 
 
@@ -104,10 +105,10 @@ def test_aliases_of_aliases_are_refused_before_they_have_made_millions(tmp_path:
     lines = ["a0: &a0 [1]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     (fault,) = faults_of(tmp_path, "\n".join(lines))
-    assert "aliases (*) repeat more than 50,000 values" in fault
+    assert "repeats more than 50,000 values by aliases (*)" in fault
     lines = [f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}'] * 10)}]}}" for n in range(1, 10)]
     (fault,) = faults_of(tmp_path, "\n".join(["b0: &b0 {x: 1}", *lines]))
-    assert "aliases (*) repeat more than 50,000 values" in fault
+    assert "repeats more than 50,000 values by aliases (*)" in fault
 
 
 def test_a_value_is_repeated_by_as_many_aliases_as_a_folder_of_workflows_needs(
@@ -143,14 +144,39 @@ def test_every_key_that_is_given_twice_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a:\n  - [\n", "a.yaml:3: the file is not valid YAML: while parsing a flow node"),
-        ("a:\n\tb: 1\n", "a.yaml:2: the file is not valid YAML: while scanning for the next token"),
-        ("a: 1\n---\nb: 2\n", "a.yaml:2: the file is not valid YAML: expected a single document"),
+        ("a:\n  - [\n", "a.yaml:3: the file is not valid YAML: a value is expected here"),
+        ("a:\n\tb: 1\n", "a.yaml:2: the file is not valid YAML: a tab stands here"),
+        ("a: 1\n---\nb: 2\n", "a.yaml:2: the file is not valid YAML: a second document begins"),
+        ("a: {b: 1,\nc: [\n}", "a.yaml:3: the file is not valid YAML: a value is expected here"),
+        ("a: [b c: d\n, e f]g", "a.yaml:2: the file is not valid YAML: this fits nothing before"),
+        ("a: {b: 'c' d}\n", "a.yaml:1: the file is not valid YAML: a comma or the closing }"),
+        ("a: {b: ${C}}\n", "a.yaml:1: the file is not valid YAML: within { } and [ ] a text with"),
+        ("\na: {b: 1\n\n", "a.yaml:2: the file is not valid YAML: the bracket that opens here"),
+        ("\na: 'b\n\n", "a.yaml:2: the file is not valid YAML: the quote that opens here"),
+        ("a: 0\nb:1\nc: 2\n", "a.yaml:2: the file is not valid YAML: this is no `key: value`"),
+        ("a: *b*\n", "a.yaml:1: the file is not valid YAML: a text may not begin with *"),
+        ("a: `b`\n", "a.yaml:1: the file is not valid YAML: a text may not begin with `"),
+        ("a: b: c\n", "a.yaml:1: the file is not valid YAML: a colon with a blank behind it"),
+        ("a: - b\n", "a.yaml:1: the file is not valid YAML: a list begins in a line of its own"),
+        ("a:\n  b: 1\n c: 2\n", "a.yaml:3: the file is not valid YAML: this fits nothing before"),
+        ('a: "\\q"\n', "a.yaml:1: the file is not valid YAML: \\q means nothing in double quotes"),
+        ("a: *b\n", "a.yaml:1: the file is not valid YAML: *b repeats what no &b before it names"),
+        ("a: &a 1\nb: &a 2\n", "a.yaml:2: the file is not valid YAML: the name behind & was"),
+        ("a: |x\n", "a.yaml:1: the file is not valid YAML: while scanning a block scalar"),
         ("a: {{ $json.x }}\n", "a.yaml:1: a key must be text: quote what has braces"),
         ("\na: !!python/name:os.system x\n", "a.yaml:2: the tag"),
-        ("\na: 1e999\n", "a.yaml:2: inf is no number"),
-        ("a: &a [*a]\n", "a.yaml:1: the file is not valid text: it is nested without end"),
-        ("a: \x07\n", "a.yaml:1: the file is not valid YAML"),
+        ("\na: 1e999\n", "a.yaml:2: a number must be one that JSON can hold"),
+        (f"\na: {'9' * 5000}\n", "a.yaml:2: a number must be one that JSON can hold"),
+        ("\na: !!int x\n", "a.yaml:2: the tag !!int must stand before what JSON takes for one"),
+        ("\na: &a\n  b: *a\n", "a.yaml:3: the file repeats, by an alias (*), what it stands in"),
+        ("\na: &a {<<: *a}\n", "a.yaml:2: the file repeats, by an alias (*), what it stands in"),
+        ("\na:\n  <<: 5\n", "a.yaml:3: << takes in mappings alone"),
+        ("\na:\n  <<: [[b, c]]\n", "a.yaml:3: << takes in mappings alone"),
+        ("\na: \x07\n", "a.yaml:2: the file holds U+0007 here, a control character"),
+        ('\na: "\\ud83d"\n', "a.yaml:2: a text holds half of a character"),
+        ('\n"a\\nb": 1\n', "a.yaml:2: a key must hold no line ends"),
+        (f"\na: {'[' * 120}{']' * 120}\n", "a.yaml:2: the file is nested more than 100 levels"),
+        (f"\na: {'[' * 5000}\n", "a.yaml:2: the file is nested more than 100 levels"),
     ],
 )
 def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
@@ -162,8 +188,12 @@ def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path, text: str, expect
     ("text", "expected"),
     [
         ('{"a": 1,\n}', "a.json:1: the file is not valid JSON: a comma before the closing"),
-        ('\n{"a": NaN}', "a.json:2: nan is no number"),
-        ("[" * 100_000, "a.json:1: the file is not valid text: it is nested without end"),
+        ('\n{"a": NaN}', "a.json:2: a number must be one that JSON can hold"),
+        (f'\n{{"a": {"9" * 5000}}}', "a.json:2: a number must be one that JSON can hold"),
+        ('\n{"a": "\\ud83d"}', "a.json:2: a text holds half of a character"),
+        ('\n{"\\u0000": 1}', "a.json:2: a key must hold no line ends or other control characters"),
+        ('{"a": 1 // one\n}', "a.json:1: the file is not valid JSON: JSON has no comments"),
+        ("\n" + "[" * 100_000, "a.json:2: the file is nested more than 100 levels deep"),
         ("", "a.json:1: the file is not valid JSON"),
     ],
 )
@@ -174,7 +204,53 @@ def test_what_is_no_json_is_told_with_its_line(tmp_path: Path, text: str, expect
 
 def test_what_is_no_text_or_no_file_is_a_fault(tmp_path: Path) -> None:
     assert all("\n" not in fault for fault in faults_of(tmp_path, "a: \0"))
-    (tmp_path / "a.yaml").write_bytes(b"a: \xff")
-    for name in ("a.yaml", "none.yaml"):
-        with pytest.raises(ConfigurationError, match=f"{name}:1: the file cannot be read"):
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "gone.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    for name, why in {
+        "none.yaml": "it is not there; start in the bridge's folder, or name another file "
+        "or folder in BRIDGE_SERVERS",
+        "link.yaml": "it is a link to what is not there; mend the link, or remove it",
+        "folder.yaml": "Is a directory; let this user read it, or remove it",
+    }.items():
+        with pytest.raises(ConfigurationError) as caught:
             read_document(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}:1: the file cannot be read: {why}", name
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"a: 1\r\nb: \xfc", "2: the file is not in UTF-8 from here on: save it as UTF-8"),
+        ("a: 1".encode("utf-16"), "1: the file is in UTF-16: save it as UTF-8"),
+    ],
+)
+def test_what_is_not_in_utf_8_is_told_where_that_begins(
+    tmp_path: Path, raw: bytes, expected: str
+) -> None:
+    (tmp_path / "a.yaml").write_bytes(raw)
+    with pytest.raises(ConfigurationError, match=expected):
+        read_document(tmp_path / "a.yaml")
+
+
+def test_a_line_is_what_editors_take_for_one(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("\ufeffa: 'x\u2028y\x85z'\r\nb: 1\rc: 1\n".encode())
+    assert read_document(tmp_path / "a.yaml").positions == {
+        (): (1, 1),
+        ("a",): (1, 1),
+        ("b",): (2, 1),
+        ("c",): (3, 1),
+    }
+
+
+def test_characters_that_are_written_as_pairs_are_whole(tmp_path: Path) -> None:
+    assert document(tmp_path, 'a: "\\ud83d\\ude00"\n').value == {"a": "\U0001f600"}
+
+
+def test_what_an_alias_repeats_is_named_once_and_where_it_is_written(tmp_path: Path) -> None:
+    found = document(tmp_path, "a: {x: &x {y: 1, z: 2}}\nb: {x: *x}\nc: {x: {<<: *x, z: 3}}\n")
+    said = [
+        str(found.finding(VALUE_WRONG, place, "is odd")).removeprefix(f"{found.path}:")
+        for place in (("a", "x", "y"), ("b", "x", "y"), ("c", "x", "y"), ("c", "x", "z"))
+    ]
+    assert said == ["1: a.x.y is odd"] * 3 + ["3: c.x.z is odd"]
+    assert str(found.finding(VALUE_WRONG, ("b", "x"), "is odd")).endswith("2: b.x is odd")

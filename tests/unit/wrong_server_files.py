@@ -27,7 +27,7 @@ WRONG = {
     "name: s\nhooks:\n  h:\n    auth: {}\n": "4: hooks.h.auth must have exactly one of the keys",
     "name: s\nhooks:\n  h:\n    auth: env:OTHER\n": "4: hooks.h.auth must have exactly one",
     "name: s\nhooks:\n  h:\n    auth:\n      - bearer: x\n      - baerer: y\n": (
-        "6: hooks.h.auth.1 must have exactly one of the keys bearer, basic"
+        "6: hooks.h.auth.1.baerer is no way to prove who sends; did you mean `bearer`?"
     ),
     "name: s\nhooks:\n  h:\n    auth:\n      basic:\n        user: a\n": (
         "5: hooks.h.auth.basic needs `password`"
@@ -60,7 +60,7 @@ WRONG = {
     + "    keep: {headers: [Bridge-Reply-Url]}\n": "5: hooks.h.keep.headers.0 is the reply address",
     "name: s\nhooks:\n  h:\n    auth: {header: {name: X-Me, value: y}}\n"
     "    keep: {headers: [x-me]}\n": "5: hooks.h.keep.headers.0 is what proves this hook's sender",
-    HOOK + "    keep: {headers: ['a b']}\n": "5: hooks.h.keep.headers.0 must match pattern",
+    HOOK + "    keep: {headers: ['a b']}\n": "5: hooks.h.keep.headers.0 must be a header's name",
     HOOK + "    keep: {headers: ['*']}\n": "5: hooks.h.keep.headers.0 must name one header",
     HOOK + "    keep: {headers: [X-Ok, X-*]}\n": "5: hooks.h.keep.headers.1 must name one header",
     HOOK + "    keep: {}\n": "5: hooks.h.keep keeps nothing: name `headers`",
@@ -120,7 +120,7 @@ WRONG = {
     "name: s\nworkflows:\n  w: {kind: python}\n": "3: workflows.w needs `handler`",
     WORKFLOW + "    kind: python\n    handler: a:b\n": "4: workflows.w.url is not called with",
     "name: s\nworkflows:\n  w: {kind: python, handler: a}\n": (
-        "3: workflows.w.handler must match pattern"
+        "3: workflows.w.handler must be written as package.module:function"
     ),
     "name: s\nworkflows:\n  a b: {url: 'http://x'}\n": "3: workflows.a b must be named in letters",
     "name: s\nworkflows:\n  take_event: {url: 'http://x'}\n": (
@@ -143,9 +143,8 @@ WRONG = {
     WORKFLOW + "    annotations: {read_only: true, destructive: true}\n": (
         "5: workflows.w.annotations.destructive contradicts `read_only`"
     ),
-    WORKFLOW
-    + "    auth: {github: env:OTHER}\n": "5: workflows.w.auth must have exactly one of the keys",
+    WORKFLOW + "    auth: {github: env:OTHER}\n": "5: workflows.w.auth.github is no way",
     WORKFLOW + "    auth: {header: {name: 'X Y', value: env:OTHER}}\n": (
-        "5: workflows.w.auth.header.name must match pattern"
+        "5: workflows.w.auth.header.name must be a header's name"
     ),
 }

@@ -1,13 +1,14 @@
 """Approvals that are named in a file and never asked for: what is sure, and cheap to see."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from bridge.authoring.checking.rules import APPROVAL_IDLE
 from bridge.configuration.documents import Place
 from bridge.configuration.findings import Rule
-from bridge.configuration.raw import mapping
+from bridge.configuration.raw import mapping, truth
 from bridge.schemas.compile import faults_in_schema, faults_in_value
 
 _TAKES_NONE = {"additionalProperties": False}
@@ -23,7 +24,7 @@ def idle_approval(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, st
         if key in workflow:
             doubt = "asks nobody: say in `approve` which calls somebody must see"
             yield APPROVAL_IDLE, (key,), doubt
-    is_harmless = said.get("read_only") is True or said.get("destructive") is False
+    is_harmless = truth(said.get("read_only")) or truth(said.get("destructive")) is False
     if approve == "destructive" and is_harmless:
         doubt = "never asks: by its `annotations` it destroys nothing; `always` asks each time"
         yield APPROVAL_IDLE, ("approve",), doubt
@@ -35,33 +36,65 @@ def idle_approval(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, st
 
 
 def _why_never(when: Mapping[str, Any], taken: Mapping[str, Any]) -> Iterator[str]:
-    """Find why no arguments are valid by a schema."""
-    types = when.get("type", "object")
-    if "object" not in ([types] if isinstance(types, str) else types):
-        yield f"arguments are an object, and its type is {types}"
-    values = [when["const"]] if "const" in when else when.get("enum", [{}])
-    if not any(isinstance(value, dict) for value in values):
+    """Find why no arguments that a workflow takes are valid by a schema."""
+    types = _types(when) or {"object"}
+    if "object" not in types:
+        yield f"arguments are an object, and its type is {' or '.join(sorted(types))}"
+    names_values = "const" in when or "enum" in when
+    if names_values and not any(isinstance(value, dict) for value in _values(when)):
         yield "it names no object that the arguments could be"
     if when.get("not") in ({}, True):
         yield "`not` leaves nothing"
-    needed, known, parts = when.get("required", []), taken.get("properties"), when.get("properties")
+    known = mapping(taken.get("properties"))
     is_closed = taken.get("additionalProperties") is False and not taken.get("patternProperties")
-    for name in needed:
-        if is_closed and name not in mapping(known):
+    if is_closed and when.get("minProperties", 0) > len(known):
+        yield f"it wants {when['minProperties']} arguments, and `input` takes {len(known)}"
+    for name in when.get("required", []):
+        if is_closed and name not in known:
             yield f"it needs the argument {name}, which `input` does not take"
-        if why := _why_no_value(mapping(parts).get(name, True)):
+        if why := _why_no_value(mapping(when.get("properties")).get(name, True), known.get(name)):
             yield f"no value of {name} is valid: {why}"
+    for part in when.get("allOf", []):
+        yield from _why_never(mapping(part), taken)
 
 
-def _why_no_value(schema: object) -> str:
+def _why_no_value(schema: object, taken: object) -> str:
+    """Find why no value is valid both by a schema and by that of the argument itself."""
     if schema is False:
         return "its schema is false"
-    if not isinstance(schema, Mapping):
-        return ""
-    if schema.get("enum") == []:
+    both = [each for each in (schema, taken) if isinstance(each, Mapping)]
+    if mapping(schema).get("enum") == []:
         return "its `enum` is empty"
-    bounds = {name: schema[name] for name in _BOUNDS & schema.keys()}
-    values = [schema["const"]] if "const" in schema else schema.get("enum", [])
-    if values and all(any(faults_in_value(bounds, value)) for value in values):
-        return "each value that it names breaks the rest of it"
+    types = [_kinds(each) for each in both if _types(each)]
+    common = set.intersection(*types) if types else set()
+    if types and not common:
+        return "`input` takes another type" if len(types) > 1 else "its `type` is empty"
+    bounds = [{name: each[name] for name in _BOUNDS & each.keys()} for each in both]
+    for values in filter(None, map(_values, both)):
+        if all(any(faults_in_value(bound, value) for bound in bounds) for value in values):
+            return "each value that is named breaks the rest of it"
+    if common and common <= {"integer", "number"} and _least(both) > _most(both):
+        return f"it would be at least {_least(both):g} and at most {_most(both):g}"
     return ""
+
+
+def _types(schema: Mapping[str, Any]) -> set[str]:
+    given = schema.get("type", [])
+    return {given} if isinstance(given, str) else set(given)
+
+
+def _kinds(schema: Mapping[str, Any]) -> set[str]:
+    types = _types(schema)
+    return types | {"integer"} if "number" in types else types
+
+
+def _values(schema: Mapping[str, Any]) -> list[Any]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", []))
+
+
+def _least(schemas: Iterable[Mapping[str, Any]]) -> float:
+    return max((each.get("minimum", -math.inf) for each in schemas), default=-math.inf)
+
+
+def _most(schemas: Iterable[Mapping[str, Any]]) -> float:
+    return min((each.get("maximum", math.inf) for each in schemas), default=math.inf)

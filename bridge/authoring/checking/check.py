@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from bridge.authoring.checking.exposure import exposed_secrets, exposed_to_receivers
+from bridge.authoring.checking.keywords import unknown_keywords
 from bridge.authoring.checking.names import clashing_names
 from bridge.authoring.checking.rules import BEYOND_STARTS, ELSEWHERE
 from bridge.authoring.checking.schemas import unsound_schemas
@@ -30,6 +31,7 @@ OF_A_FILE: tuple[Callable[[ServerFile], Iterator[Finding]], ...] = (
     exposed_secrets,
     unsound_workflows,
     unsound_schemas,
+    unknown_keywords,
 )
 """What is looked for in each file by itself, sound or not."""
 
@@ -96,6 +98,7 @@ def report(path: Path, environ: Mapping[str, str], *, counts_tokens: bool = True
     found += [each for find in OF_ALL_FILES for each in find(files)]
     if is_reachable_by(environ):
         found = [_fatal(each) if each.rule is SECRET_SHORT else each for each in found]
+    found = [each.without(files.secrets) for each in found]
     return Report(files, _ordered(found), costs)
 
 
@@ -126,7 +129,7 @@ def _fatal(finding: Finding) -> Finding:
 
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=_place))
+    return tuple(sorted(dict.fromkeys(findings), key=_place))
 
 
 def _place(finding: Finding) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from bridge.authoring.checking.rules import ADDRESS_PLAIN, SECRET_IN_CLEAR
 from bridge.configuration.documents import Document
 from bridge.configuration.findings import Finding
-from bridge.configuration.raw import entries, mapping, text
+from bridge.configuration.raw import entries, mapping, text, truth
 from bridge.configuration.server_files import ServerFile
 from bridge.configuration.short_secrets import (
     SecretPlace,
@@ -17,6 +17,7 @@ from bridge.configuration.short_secrets import (
     secrets_of_senders,
     secrets_of_the_bridge,
 )
+from bridge.configuration.variables import is_meant_for_variable
 from bridge.formats.addresses import is_loopback
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
 
@@ -56,16 +57,16 @@ def _sent_in_clear(document: Document, filled: Any, kind: str) -> Iterator[Findi
         if holds_a_secret(url):
             said = "holds a secret in clear: send it in `auth` or `headers`, as env:NAME"
             yield document.finding(SECRET_IN_CLEAR, (kind, name, "url"), said)
-    tells = mapping(filled).get("caller") is True
+    tells = mapping(filled).get("caller")
     for name, target in entries(filled, kind):
-        is_sent = _sends_a_secret(target) or target.get("caller", tells) is True
+        is_sent = _sends_a_secret(target) or truth(target.get("caller", tells))
         if is_sent and _is_plain(text(target.get("url"))):
             said = "is http:// and leads out of your network, with a secret: use https://"
             yield document.finding(ADDRESS_PLAIN, (kind, name, "url"), said)
 
 
 def _is_from_environment(value: str) -> bool:
-    return value.startswith("env:") or bool(_REFERENCE.search(value))
+    return is_meant_for_variable(value) or bool(_REFERENCE.search(value))
 
 
 def _is_secret_in_clear(header: str, value: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge import __version__
 from bridge.authoring.checking.check import RULES, Report
-from bridge.configuration.findings import Finding, Rule, Severity
+from bridge.configuration.findings import Finding, Rule, Severity, printable
 
 HOME = "https://github.com/n8n-claude-bridge/n8n-claude-bridge"
 SETTINGS_FILE = ".env"
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 def text_line(finding: Finding) -> str:
     """Format a finding as `file:line:column: sentence`, as compilers do."""
     numbers = [str(number) for number in (finding.line, finding.column) if number is not None]
-    place = ":".join([str(finding.path), *numbers]) + ": " if finding.path else ""
+    place = ":".join([printable(str(finding.path)), *numbers]) + ": " if finding.path else ""
     mark = "" if finding.severity is Severity.ERROR else f" (a {finding.severity})"
     return f"{place}{finding.sentence}{mark}"
 
@@ -31,7 +31,7 @@ def row_of(finding: Finding) -> Row:
     return {
         "rule": finding.rule.id,
         "severity": finding.severity,
-        "file": None if finding.path is None else str(finding.path),
+        "file": None if finding.path is None else printable(str(finding.path)),
         "line": finding.line,
         "column": finding.column,
         "sentence": finding.sentence,
@@ -105,7 +105,8 @@ def _relative(path: Path) -> str:
     """Return a path as the folder of the work holds it, if it lies there."""
     whole = path.absolute()
     here = Path.cwd()
-    return (whole.relative_to(here) if whole.is_relative_to(here) else whole).as_posix()
+    shown = whole.relative_to(here) if whole.is_relative_to(here) else whole
+    return printable(shown.as_posix())
 
 
 def _uri(path: Path) -> str:

@@ -38,6 +38,12 @@ ARGUMENT_UNDECLARED = Rule(
     "A required argument is none of the properties, so Claude cannot know of it.",
     "Add it to `properties`, or take it out of `required`.",
 )
+KEYWORD_UNKNOWN = Rule(
+    "keyword-unknown",
+    Severity.WARNING,
+    "A schema has a keyword that JSON Schema does not know, so it asks for nothing.",
+    "Spell it as JSON Schema does; a field stands under `properties`. Your own begin with x-.",
+)
 INPUT_INVALID = Rule(
     "input-invalid",
     Severity.ERROR,
@@ -204,6 +210,7 @@ BEYOND_STARTS = (
     ADDRESS_PARAMETER,
     ARGUMENT_UNDESCRIBED,
     ARGUMENT_UNDECLARED,
+    KEYWORD_UNKNOWN,
     INPUT_INVALID,
     INPUT_DIALECT,
     INPUT_DEEP,

@@ -13,6 +13,7 @@ from bridge.authoring.checking.rules import (
     OUTPUT_UNREAD,
     OUTPUT_WRAPPED,
 )
+from bridge.authoring.checking.schema_parts import Place, parts_of_schema
 from bridge.configuration.findings import Finding, Rule, at
 from bridge.configuration.raw import entries, mapping, text
 from bridge.configuration.server_files import ServerFile
@@ -25,15 +26,11 @@ from bridge.schemas.compile import (
     is_read_by_clients,
 )
 
-Place = tuple[str | int, ...]
 Said = tuple[Rule, Place, str]
 
 DEPTH_MAX = 2
 """claude.ai leaves out, without a word, objects that lie deeper among the arguments:
 https://github.com/anthropics/claude-ai-mcp/issues/578"""
-
-_COMBINATORS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NEXT = ("items", "additionalProperties", "not", "if", "then", "else", "contains")
 
 
 def unsound_schemas(file: ServerFile) -> Iterator[Finding]:
@@ -96,7 +93,7 @@ def _bare(fault: Fault) -> str:
 
 
 def _arguments(schema: Mapping[str, Any]) -> Iterator[Said]:
-    for place, part in _parts(schema, ()):
+    for place, part in parts_of_schema(schema, ()):
         properties = mapping(part.get("properties"))
         required = part.get("required")
         for name in required if isinstance(required, list) else ():
@@ -122,22 +119,6 @@ def _meant(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, An
     return mapping(found)
 
 
-def _parts(part: Any, at: Place) -> Iterator[tuple[Place, Mapping[str, Any]]]:
-    """Return a schema and every schema in it."""
-    if not isinstance(part, Mapping):
-        return
-    yield at, part
-    for keyword in ("properties", "$defs", "definitions", "patternProperties"):
-        for name, inner in mapping(part.get(keyword)).items():
-            yield from _parts(inner, (*at, keyword, name))
-    for keyword in _COMBINATORS:
-        listed = part.get(keyword)
-        for index, inner in enumerate(listed if isinstance(listed, list) else ()):
-            yield from _parts(inner, (*at, keyword, index))
-    for keyword in _NEXT:
-        yield from _parts(part.get(keyword), (*at, keyword))
-
-
 def _deep(part: Any, at: Place = (), depth: int = 0) -> Iterator[Said]:
     if not isinstance(part, Mapping):
         return
@@ -154,7 +135,7 @@ def _deep(part: Any, at: Place = (), depth: int = 0) -> Iterator[Said]:
 
 def _samples(schema: Mapping[str, Any]) -> Iterator[Said]:
     """Find defaults and examples that break the schema that they stand in."""
-    for place, part in _parts(schema, ()):
+    for place, part in parts_of_schema(schema, ()):
         if "$ref" in str(part):
             continue
         given: list[tuple[Place, Any]] = [

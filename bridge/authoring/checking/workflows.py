@@ -14,7 +14,7 @@ from bridge.authoring.checking.rules import (
 )
 from bridge.configuration.documents import Place
 from bridge.configuration.findings import Finding, Rule
-from bridge.configuration.raw import entries, mapping, text
+from bridge.configuration.raw import entries, mapping, text, truth
 from bridge.configuration.server_files import ServerFile
 
 TEST_PATHS = {"webhook-test": "webhook", "form-test": "form", "mcp-test": "mcp"}
@@ -65,9 +65,9 @@ def _of_annotations(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, 
             "does not say what it does to the world, so clients take it for one that destroys: add "
             "`annotations` with `read_only: true`, or `destructive: true` or `false`",
         )
-    if method in _CHANGING and said.get("read_only") is True:
+    if method in _CHANGING and truth(said.get("read_only")):
         doubt = f"does not go with `method: {method}`, which changes something: change one of them"
         yield TOOL_MISANNOTATED, ("annotations", "read_only"), doubt
-    if method == "DELETE" and said.get("destructive") is False:
+    if method == "DELETE" and truth(said.get("destructive")) is False:
         doubt = "does not go with `method: DELETE`: change one of them"
         yield TOOL_MISANNOTATED, ("annotations", "destructive"), doubt
