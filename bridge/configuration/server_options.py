@@ -155,6 +155,8 @@ def sets_header(name: str) -> bool:
 
 def _header_value(raw: object) -> object:
     text = raw.value if isinstance(raw, FromEnvironment) else demand_name(raw)
+    if isinstance(text, SecretStr):
+        return text
     if not isinstance(text, str):
         raise ValueError("must be text: put it in quotes")  # noqa: TRY004 - as pydantic wants it
     if not text.strip() or not text.isprintable():

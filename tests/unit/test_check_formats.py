@@ -1,6 +1,7 @@
 """Findings in the forms that programs read: JSON, SARIF 2.1.0, and GitHub's workflow commands."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +150,21 @@ def test_sarif_names_a_file_elsewhere_by_its_whole_address(
 
 def test_github_s_annotations_are_escaped_as_github_asks() -> None:
     file = Path("a,b:c%.yaml")
-    error = at(KEY_UNKNOWN, "is 100 % odd:\r\nmend, it", file, 3, 5)
+    error = replace(at(KEY_UNKNOWN, "", file, 3, 5), sentence="is 100 % odd:\r\nmend, it")
     assert github_line(error) == (
         "::error file=a%2Cb%3Ac%25.yaml,line=3,col=5,title=key-unknown::"
         "is 100 %25 odd:%0D%0Amend, it"
     )
     warning = anywhere(SECRET_SHORT, "is short")
     assert github_line(warning) == "::warning title=secret-short::is short"
+
+
+def test_a_finding_is_one_line_that_moves_no_cursor() -> None:
+    said = "\x1b[31mred\nblue\u2028green"
+    finding = at(KEY_UNKNOWN, said, Path("a\nb.yaml"), 3, 5)
+    assert text_line(finding) == "a\\u000ab.yaml:3:5: \\u001b[31mred\\u000ablue\\u2028green"
+    assert str(finding) == "a\\u000ab.yaml:3: \\u001b[31mred\\u000ablue\\u2028green"
+    assert "\n" not in github_line(finding)
 
 
 @pytest.mark.parametrize("form", FORMATS)
