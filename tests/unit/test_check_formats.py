@@ -134,8 +134,9 @@ def test_sarif_is_sound_and_names_rules_and_places(folder: Path) -> None:
             }
         }
     ]
-    # GitHub takes no result without a file.
-    assert setting["locations"] == [{"physicalLocation": {"artifactLocation": {"uri": ".env"}}}]
+    # GitHub takes no result without a file, and shows none without a line.
+    place = {"artifactLocation": {"uri": ".env"}, "region": {"startLine": 1}}
+    assert setting["locations"] == [{"physicalLocation": place}]
 
 
 def test_sarif_names_a_file_elsewhere_by_its_whole_address(

@@ -86,12 +86,12 @@ def _descriptor(rule: Rule) -> Row:
 
 
 def _result(finding: Finding, number: int) -> Row:
-    numbers = {"startLine": finding.line, "startColumn": finding.column}
-    region = {name: value for name, value in numbers.items() if value is not None}
+    # GitHub shows no result without a line: https://github.com/microsoft/sarif-sdk, rule GH1003.
+    region = {"startLine": finding.line or 1}
+    if finding.column is not None:
+        region["startColumn"] = finding.column
     uri = _uri(finding.path or Path(SETTINGS_FILE))
-    place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
-    if region:
-        place["region"] = region
+    place = {"artifactLocation": {"uri": uri}, "region": region}
     return {
         "ruleId": finding.rule.id,
         "ruleIndex": number,
