@@ -198,7 +198,7 @@ class N8nApi:
                 )
             case 403:
                 return PermanentError(
-                    f"BRIDGE_N8N_API_KEY lacks one of the scopes {WORKFLOW_READ}: make a key with both"
+                    f"BRIDGE_N8N_API_KEY lacks a scope of {WORKFLOW_READ}: make a key with both"
                 )
             case 429 | 502 | 503 | 504:
                 return TransientError(f"n8n answers {status} for now: try again")
