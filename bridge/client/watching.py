@@ -26,6 +26,10 @@ LASTING_S = 5.0
 
 AGAIN_S, AGAIN_MAX_S = 1.0, 30.0
 FIRST_TRIES = 3
+PAUSE_S, PAUSE_MAX_S = 30.0, 600.0
+"""How soon a bridge tells an event again, at first and at most."""
+
+REMEMBERED_MAX = 1000
 STREAM = "text/event-stream"
 LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 CHARS_SHOWN = 300
@@ -45,6 +49,15 @@ class _NotNowError(Exception):
     def __init__(self, why: str, after_s: float = 0) -> None:
         super().__init__(why)
         self.after_s = after_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told by which stream, and until when another does not tell it again."""
+
+    stream: int
+    pause_s: float
+    until: float
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class Watcher:
         self._is_said_lost = False
         self._failures = 0
         self._lost_at = 0.0
+        self._streams = 0
+        self._told: dict[bytes, _Told] = {}
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """Yield each event that waits as a line of JSON.
@@ -117,6 +132,7 @@ class Watcher:
     async def _stream(self, http: httpx2.AsyncClient) -> AsyncGenerator[str, None]:
         """Yield the lines of one answer, until it ends in good order."""
         url, self._is_lasting = self._watched.url, False
+        self._streams += 1
         try:
             async with http.stream("GET", self._watched.address) as answer:
                 await self._demand_stream(answer)
@@ -125,7 +141,8 @@ class Watcher:
                     async for line in self._lines(answer):
                         if line.startswith(b"data: {"):
                             self._find_again()
-                            yield line.removeprefix(b"data: ").decode()
+                            if not self._is_repeated(line):
+                                yield line.removeprefix(b"data: ").decode()
                 finally:
                     lasting.cancel()
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
@@ -136,6 +153,22 @@ class Watcher:
             raise _NotNowError(why) from error
         if not self._is_lasting:
             raise _NotNowError(f"{url}: its stream ends as soon as it begins; is it a proxy's end?")
+
+    def _is_repeated(self, line: bytes) -> bool:
+        """Report whether an earlier stream has brought it, and it is not time to tell it again.
+
+        A bridge tells at once what was told on a stream that has ended: to this one, where a proxy
+        cuts its streams, each time.
+        """
+        now = asyncio.get_running_loop().time()
+        before = self._told.get(line)
+        if before and before.stream != self._streams and now < before.until:
+            return True
+        if len(self._told) >= REMEMBERED_MAX:
+            self._told = {line: told for line, told in self._told.items() if now < told.until}
+        pause_s = min(before.pause_s * 2, PAUSE_MAX_S) if before else PAUSE_S
+        self._told[line] = _Told(self._streams, pause_s, now + pause_s)
+        return False
 
     async def _lines(self, answer: httpx2.Response) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a stream, which end at a line feed and at nothing else."""

@@ -122,7 +122,10 @@ class StreamShares:
             TransientError: it has as many as it may, or all have; another process may have room.
         """
         if self._open[owner] >= self._most_each:
-            raise TransientError(f"{self._most_each} streams are open already", COME_BACK_S)
+            raise TransientError(
+                f"you have {self._most_each} such streams open already, as many as one may",
+                COME_BACK_S,
+            )
         if self._open.total() >= self._most:
             raise TransientError(f"{self._most} streams of all are open already", COME_BACK_S)
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from starlette.applications import Starlette
@@ -74,10 +76,9 @@ def stream(*parts: bytes, then: Callable[[], AsyncIterator[bytes]] | None = None
     return StreamingResponse(told(), media_type=STREAM)
 
 
-async def endless() -> AsyncIterator[bytes]:
-    with contextlib.suppress(asyncio.CancelledError):
-        while True:
-            yield b"x" * 65536
+async def long() -> AsyncIterator[bytes]:
+    for _ in range(4 * watching.LINE_BYTES // 65536):
+        yield b"x" * 65536
 
 
 def event(number: int) -> bytes:
@@ -94,6 +95,21 @@ async def test_a_line_may_come_in_pieces_and_what_is_no_event_is_not_told() -> N
     parts = (b": hi\n\ndata: 7\n\ndata: {", b'"a"', b": 1}\n", b"\ndata: ho\n\n")
     odd = Odd([lambda: stream(*parts)])
     assert await odd.lines(1) == ['{"a": 1}']
+
+
+async def test_what_a_stream_that_was_cut_has_told_is_not_told_again_by_the_next() -> None:
+    """A proxy that cuts each stream after a time would else wake a session each time."""
+    parts = [event(1), event(1) + event(2), event(1) + event(2) + event(3) + event(3)]
+    odd = Odd([partial(stream, part) for part in parts])
+    told = [json.loads(line)["event_id"] for line in await odd.lines(4)]
+    assert told == ["evt_1", "evt_2", "evt_3", "evt_3"]
+
+
+async def test_it_is_told_again_when_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PAUSE_S", 0.2)
+    odd = Odd([partial(stream, event(1))])
+    assert len(await odd.lines(2)) == 2
+    assert odd.asked > 2
 
 
 @pytest.mark.parametrize("first", [b"", b": keepalive\n\n"])
@@ -128,10 +144,10 @@ async def test_one_that_is_lost_is_said_to_be_once_and_given_up_in_time() -> Non
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda: stream(then=endless),
-        lambda: StreamingResponse(endless(), 404, media_type="text/html"),
+        lambda: stream(then=long),
+        lambda: StreamingResponse(long(), 404, media_type="text/html"),
         lambda: Response(b"[" * 60_000, 404),
     ],
 )
-async def test_what_goes_on_without_end_is_no_bridge(answer: Callable[[], Response]) -> None:
+async def test_what_goes_on_for_too_long_is_no_bridge(answer: Callable[[], Response]) -> None:
     assert "there is no bridge at" in await Odd([answer]).refused()
