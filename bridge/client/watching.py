@@ -52,8 +52,8 @@ class _NotNowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What was told by which stream, and until when another does not tell it again."""
+class _Printed:
+    """A line that was printed: from which stream, and until when it is not from another."""
 
     stream: int
     pause_s: float
@@ -98,7 +98,7 @@ class Watcher:
         self._failures = 0
         self._lost_at = 0.0
         self._streams = 0
-        self._told: dict[bytes, _Told] = {}
+        self._told: dict[bytes, _Printed] = {}
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """Yield each event that waits as a line of JSON.
@@ -167,7 +167,7 @@ class Watcher:
         if len(self._told) >= REMEMBERED_MAX:
             self._told = {line: told for line, told in self._told.items() if now < told.until}
         pause_s = min(before.pause_s * 2, PAUSE_MAX_S) if before else PAUSE_S
-        self._told[line] = _Told(self._streams, pause_s, now + pause_s)
+        self._told[line] = _Printed(self._streams, pause_s, now + pause_s)
         return False
 
     async def _lines(self, answer: httpx2.Response) -> AsyncGenerator[bytes, None]:
