@@ -162,12 +162,15 @@ class HandlerProcess:
         asyncio.get_running_loop().call_later(SWEEP_S, self._kill_group)
 
     async def _end(self) -> None:
-        """Wait for its end, which comes when our end of the channel is closed."""
-        if self._process:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SWEEP_S):
-                    await self._process.wait()
-            self._kill_group()
+        """Wait for its end, which comes when our end of the channel is closed, cancelled or not."""
+        if self._process is None:
+            return
+        now = asyncio.get_running_loop().time
+        ended, until = asyncio.create_task(self._process.wait()), now() + SWEEP_S
+        while not ended.done() and now() < until:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({ended}, timeout=until - now())
+        self._kill_group()
 
     def _kill_group(self) -> None:
         """End what is left of it where its guard was hindered."""

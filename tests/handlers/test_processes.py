@@ -238,6 +238,21 @@ async def test_a_process_whose_guard_is_stopped_is_ended_all_the_same(
     assert "its event loop stood still for 1 s" in outcome.reason
 
 
+async def test_a_process_whose_guard_is_stopped_does_not_outlive_its_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bridge")
+    monkeypatch.setattr("bridge.handler_processes.pool.CLOSE_S", 0.3)
+    monkeypatch.setattr("bridge.handler_processes.process.SWEEP_S", 1.0)
+    processes = HandlerProcesses(ENVIRON)
+    async with processes.running({"desk": SERVER}):
+        await call(processes, server=SERVER, deed="sleep")
+        await call(processes, server=SERVER, deed="stop_guard", timeout_s=1)
+    (guard,) = {record.pid for record in caplog.records if record.msg == "handler.output"}  # type: ignore[attr-defined]
+
+    await wait_until(lambda: is_gone(guard), "it has ended")
+
+
 async def test_progress_that_is_forged_without_end_is_passed_on_now_and_then(
     processes: HandlerProcesses,
 ) -> None:
