@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from mcp.client import Client
@@ -23,10 +23,16 @@ SERVER = "desk"
 
 
 @contextlib.asynccontextmanager
-async def desk_bridge(folder: Path, webs: int = 1) -> AsyncIterator[Bridge]:
-    """Run a bridge that serves the desk alone, of files that a test may change."""
+async def desk_bridge(
+    folder: Path, webs: int = 1, also: Sequence[str] = ()
+) -> AsyncIterator[Bridge]:
+    """Run a bridge that serves the desk, and others like it, of files that a test may change."""
     files = folder / "desk"
     shutil.copytree(FOLDER, files, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in also:
+        (files / f"{name}.yaml").write_text(
+            (FOLDER / "desk.yaml").read_text().replace("name: desk", f"name: {name}")
+        )
     async with running_bridge(
         folder,
         webs=webs,
@@ -39,18 +45,19 @@ async def desk_bridge(folder: Path, webs: int = 1) -> AsyncIterator[Bridge]:
 
 @contextlib.asynccontextmanager
 async def client_of(
-    bridge: Bridge, wire: Wire = "2026-07-28", web: int = 0
+    bridge: Bridge, wire: Wire = "2026-07-28", web: int = 0, server: str = SERVER
 ) -> AsyncIterator[Client]:
-    """Connect a client to the desk."""
+    """Connect a client to the desk, or another server."""
     origin = bridge.webs[web].url
-    async with claude(SERVER, "any", wire, Spread([origin]), origin) as client:
+    async with claude(server, "any", wire, Spread([origin]), origin) as client:
         yield client
 
 
-def printed(worker: Child) -> list[str]:
-    """Return what the handlers of a worker have printed."""
+def printed(worker: Child, server: str = SERVER) -> list[str]:
+    """Return what the handlers of a server have printed in a worker."""
     logged = [json.loads(line) for line in worker.log.splitlines() if line.startswith("{")]
-    return [line["line"] for line in logged if line["message"] == "handler.output"]
+    output = (line for line in logged if line["message"] == "handler.output")
+    return [line["line"] for line in output if line["server"] == server]
 
 
 async def start(client: Client, tool: str, deed: str, **arguments: object) -> str:
@@ -125,6 +132,43 @@ async def test_calls_of_a_killed_worker_are_failed_or_run_again_and_its_handlers
         assert f"begun {once} have_children" not in printed(second)
         child, handlers = map(int, told.read_text().split())
         await wait_until(lambda: is_gone(child) and is_gone(handlers), "they end with the worker")
+
+
+MISDEEDS: list[dict[str, object]] = [
+    {"deed": "end_process"},
+    {"deed": "need_memory"},
+    {"deed": "forge", "value": "fine"},
+    {"deed": "print_much", "value": 8 * 1024 * 1024},
+    {"deed": "send_raw", "value": [{"end": 1, "bytes": -1}, 1]},
+    {"deed": "send_raw", "value": [{"progress": 1, "share": 0.5, "message": "on"}, 2000]},
+]
+
+
+async def test_two_servers_that_misbehave_garble_nothing_of_a_third(tmp_path: Path) -> None:
+    rogues = ("rogue", "other")
+    async with contextlib.AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(desk_bridge(tmp_path, also=rogues))
+        client, *misused = [
+            await stack.enter_async_context(client_of(bridge, server=name))
+            for name in (SERVER, *rogues)
+        ]
+        done = asyncio.Event()
+
+        async def misbehave(rogue: Client) -> int:
+            times = 0
+            while not done.is_set() or times < len(MISDEEDS):
+                await rogue.call_tool("work", {**MISDEEDS[times % len(MISDEEDS)]})
+                times += 1
+            return times
+
+        misbehaving = [asyncio.create_task(misbehave(rogue)) for rogue in misused]
+        for number in range(40):
+            await greeted(client, f"guest {number}")
+        done.set()
+        await asyncio.gather(*misbehaving)
+        (worker,) = bridge.workers
+
+        assert printed(worker) == ["startup"]
 
 
 async def test_a_call_is_followed_and_cancelled_by_whichever_process_is_asked(
