@@ -1,14 +1,25 @@
 """From what people call a thing to what programs may: names of tools and of variables."""
 
 import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bridge.configuration.raw import mapping, text
+from bridge.configuration.server_files import read_server_files
 
 _NO_PREFIX = re.compile(r"[0-9]|BRIDGE")
 """No variable begins with a digit, and what begins with BRIDGE could be a setting's name."""
 
 
 def tool_name(told: str) -> str:
-    """Return a name as Python and models like to spell one; empty where no letter of it is left."""
-    return re.sub(r"[^a-z0-9]+", "_", told.lower()).strip("_")
+    """Return a name as Python and models like to spell one; empty where no letter of it is left.
+
+    Letters with marks lose them: `Größe` is `grosse`.
+    """
+    apart = unicodedata.normalize("NFKD", told).casefold()
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
 
 
 def variable_name(told: str) -> str:
@@ -20,3 +31,16 @@ def prefix_of(server: str) -> str:
     """Return what the variables of a server begin with."""
     upper = variable_name(server)
     return f"SERVER_{upper}" if _NO_PREFIX.match(upper) else upper
+
+
+def servers_in(folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Yield the name of each server in a folder, sound or not, with its file.
+
+    None where nobody may look.
+    """
+    try:
+        files = read_server_files(folder, environ).files if folder.is_dir() else ()
+    except PermissionError:
+        return
+    for file in files:
+        yield text(mapping(file.filled).get("name")), file.document.path

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from bridge.authoring.discovery.discover import Look, Target, api_of, look
+from bridge.authoring.discovery.discover import Known, Look, Target, api_of, look
 from bridge.authoring.discovery.tools import TAG, Choice
 from bridge.cli.options import duration
 from bridge.configuration.settings import servers_dir_of
-from bridge.errors import ConfigurationError, TransientError
+from bridge.errors import ConfigurationError, PermanentError, TransientError
 from bridge.n8n.api import N8nApi
 
 EVERY = "10s"
@@ -91,22 +91,28 @@ def _tell(seen: Look, choice: Choice) -> None:
 async def _watch(
     environ: Mapping[str, str], choice: Choice, target: Target, every_s: float
 ) -> None:
-    said = ""
+    said, known = "", Known()
     async with api_of(environ) as api:
         while True:
-            now = await _step(api, environ, choice, target)
+            try:
+                now = await _step(api, environ, choice, target, known)
+            except (TransientError, ConfigurationError) as error:
+                now = f"{target.path} stays as it is: {error}"
+            except PermanentError as error:
+                if not said:
+                    raise  # a wrong address or key; later it is n8n that has changed
+                now = f"{target.path} stays as it is: {error}"
             if now != said:
                 click.echo(now)
                 said = now
             await asyncio.sleep(every_s)
 
 
-async def _step(api: N8nApi, environ: Mapping[str, str], choice: Choice, target: Target) -> str:
+async def _step(
+    api: N8nApi, environ: Mapping[str, str], choice: Choice, target: Target, known: Known
+) -> str:
     """Bring the file in step once; returns what there is to say of it."""
-    try:
-        seen = await look(api, choice, target, environ, needs_secrets=True)
-    except (TransientError, ConfigurationError) as error:
-        return f"{target.path} stays as it is: {error}"
+    seen = await look(api, choice, target, environ, needs_secrets=True, known=known)
     left = [f"{each.workflow}: left out, for {each.why}" for each in seen.found.passed_over]
     if seen.change.diff:
         seen.change.write()

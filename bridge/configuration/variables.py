@@ -36,6 +36,15 @@ class FromEnvironment:
     value: str = field(repr=False)
 
 
+def literal(value: Any) -> Any:
+    """Return a value for a server file in which no text asks for a variable by `${NAME}`."""
+    if isinstance(value, dict):
+        return {key: literal(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
+
+
 class Variables:
     """Fills in the environment, and remembers in `used` which names were asked for.
 

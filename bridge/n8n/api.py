@@ -7,6 +7,7 @@ sentence for whoever runs a command.
 Source: n8n 2.41, public-api/v1/openapi.yml; what it does not say was seen on a real n8n.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -23,7 +24,9 @@ from bridge.formats.json_text import decode
 from bridge.models import Json
 
 PAGE = 100
-ANSWER_MAX_S = 30.0
+SILENCE_MAX_S, ANSWER_MAX_S = 30.0, 120.0
+STARTING = b"n8n is starting up"
+"""What n8n answers, with 200, until its database is migrated."""
 WORKFLOW_READ = "workflow:list and workflow:read"
 
 
@@ -70,6 +73,9 @@ class WorkflowRecord(ApiRecord):
     id: str
     name: str = ""
     active: bool = False
+    updated_at: str = ""
+    version_id: str = ""
+    active_version_id: str = ""
     is_archived: bool = False
     description: str = ""
     nodes: tuple[Node, ...] = ()
@@ -106,7 +112,7 @@ class N8nApi:
                 "User-Agent": f"n8n-claude-bridge/{__version__}",
                 "Accept": "application/json",
             },
-            timeout=ANSWER_MAX_S,
+            timeout=SILENCE_MAX_S,
             trust_env=False,
             verify=httpx2.create_ssl_context(),  # as what runs workflows: SSL_CERT_FILE counts
         )
@@ -148,6 +154,18 @@ class N8nApi:
         """
         return self._read(_WORKFLOW, await self._get(f"/workflows/{quote(workflow_id, safe='')}"))
 
+    async def workflow_if_there(self, workflow_id: str) -> WorkflowRecord | None:
+        """Return one workflow as `workflow` does, or None where n8n has no such one any more.
+
+        Raises:
+            PermanentError, TransientError: as of `published`.
+        """
+        path = f"/workflows/{quote(workflow_id, safe='')}"
+        answer = await self._answer(path)
+        if answer.status_code == httpx2.codes.NOT_FOUND:
+            return None
+        return self._read(_WORKFLOW, self._content(answer))
+
     async def status_of(self, path: str) -> int:
         """Ask, and return only with which status n8n answers.
 
@@ -169,21 +187,26 @@ class N8nApi:
 
     async def _answer(self, path: str, asked: dict[str, str] | None = None) -> httpx2.Response:
         try:
-            return await self._http.get(f"{self.base_url}/api/v1{path}", params=asked)
+            async with asyncio.timeout(ANSWER_MAX_S):
+                return await self._http.get(f"{self.base_url}/api/v1{path}", params=asked)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise PermanentError(
                 f"BRIDGE_N8N_URL is no address that can be asked: {error}"
             ) from error
-        except (httpx2.RequestError, ssl.SSLError) as error:
+        except (httpx2.RequestError, ssl.SSLError, TimeoutError) as error:
             raise TransientError(
                 f"n8n at {self.base_url} cannot be reached ({type(error).__name__}): "
                 "is it running, and is BRIDGE_N8N_URL right?"
             ) from error
 
     async def _get(self, path: str, asked: dict[str, str] | None = None) -> Json:
-        answer = await self._answer(path, asked)
+        return self._content(await self._answer(path, asked))
+
+    def _content(self, answer: httpx2.Response) -> Json:
         if answer.status_code != httpx2.codes.OK:
             raise self._refusal(answer.status_code)
+        if answer.content.startswith(STARTING):
+            raise TransientError(f"n8n at {self.base_url} is starting: try again")
         try:
             read: Json = decode(answer.content)
         except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from bridge.authoring.checking.agreement import disagreements
 from bridge.authoring.discovery.inputs import input_of, schema_in, without_schema
 from bridge.authoring.discovery.tools import Choice, free_name, tools_of
 from bridge.authoring.discovery.webhooks import webhooks_of
+from bridge.authoring.naming import tool_name
 from bridge.configuration.fields import BUILT_IN_TOOLS
 from bridge.configuration.servers import Workflow
 from bridge.n8n.api import Node, WorkflowRecord
@@ -66,19 +67,29 @@ def test_a_sample_is_the_shape_of_what_is_taken_and_none_of_its_values() -> None
         assert input_of(made, made.nodes[0], reads_pinned=True).schema == expected
 
 
-@given(st.text(), st.text(string.ascii_letters + string.digits, min_size=1, max_size=16))
+@given(
+    st.text(),
+    st.text(string.ascii_letters + string.digits, min_size=1, max_size=16),
+    st.integers(24, 64),
+)
 def test_every_name_that_people_give_becomes_a_free_name_of_a_tool(
-    told: str, workflow_id: str
+    told: str, workflow_id: str, chars: int
 ) -> None:
-    taken = {*BUILT_IN_TOOLS, free_name(told, workflow_id, set())}
-    name = free_name(told, workflow_id, taken)
+    taken = {*BUILT_IN_TOOLS, free_name(told, workflow_id, set(), chars)}
+    name = free_name(told, workflow_id, taken, chars)
     assert name not in taken
-    assert 0 < len(name) <= 64
+    assert 0 < len(name) <= chars
     assert set(name) <= set(string.ascii_lowercase + string.digits + "_")
 
 
-def workflow(**webhook: Any) -> WorkflowRecord:
+CHARS = 55
+"""What Claude's API leaves to the names of tools beside `mcp__n8n__`."""
+
+
+def workflow(of: tuple[str, str] | None = None, **webhook: Any) -> WorkflowRecord:
     node = {"name": "Webhook", "type": "n8n-nodes-base.webhook", "parameters": webhook}
+    if of:
+        node["credentials"] = {"any": {"name": of[0], "id": of[1]}}
     return WorkflowRecord.model_validate({"id": "w1", "name": "One", "nodes": [node]})
 
 
@@ -95,9 +106,52 @@ def workflow(**webhook: Any) -> WorkflowRecord:
 def test_a_webhook_that_no_tool_can_call_is_passed_over_with_the_reason(
     webhook: dict[str, Any], why: str
 ) -> None:
-    found = tools_of([workflow(**webhook)], Choice(takes_all=True))
+    found = tools_of([workflow(**webhook)], Choice(takes_all=True), CHARS)
     assert found.tools == []
     assert why in found.passed_over[0].why
+
+
+def test_two_credentials_of_one_name_have_two_variables() -> None:
+    found = tools_of(
+        [
+            workflow(path="a", authentication="headerAuth", of=("Key!", "k1")),
+            workflow(path="b", authentication="jwtAuth", of=("key", "k2")),
+            workflow(path="c", authentication="headerAuth", of=("Key!", "k1")),
+        ],
+        Choice(takes_all=True),
+        CHARS,
+    )
+    assert [tool.secrets for tool in found.tools] == [("N8N_KEY",), ("N8N_KEY_K2",), ("N8N_KEY",)]
+
+
+def test_a_note_that_is_too_long_for_a_description_is_shortened() -> None:
+    made = WorkflowRecord.model_validate(
+        {
+            "id": "w1",
+            "name": "One",
+            "nodes": [
+                {"type": "n8n-nodes-base.webhook", "parameters": {"path": "a"}},
+                {"type": "n8n-nodes-base.stickyNote", "parameters": {"content": "word " * 5000}},
+            ],
+        }
+    )
+    description = tools_of([made], Choice(takes_all=True), CHARS).tools[0].entry["description"]
+    assert len(description) <= 4096
+    assert description.startswith("word word")
+    assert description.endswith(" word…")
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("Größe & Maß", "grosse_mass"),
+        ("Café Señor", "cafe_senor"),
+        ("ﬁle №5", "file_no5"),
+        ("名前", ""),
+    ],
+)
+def test_letters_with_marks_lose_them(told: str, name: str) -> None:
+    assert tool_name(told) == name
 
 
 def test_a_disabled_node_and_an_unpublished_draft_are_not_looked_at() -> None:
@@ -118,7 +172,7 @@ def test_a_disabled_node_and_an_unpublished_draft_are_not_looked_at() -> None:
             },
         }
     )
-    found = tools_of([made], Choice(takes_all=True))
+    found = tools_of([made], Choice(takes_all=True), CHARS)
     assert [tool.entry["url"] for tool in found.tools] == ["${BRIDGE_N8N_URL}/webhook/live"]
 
 
@@ -159,7 +213,7 @@ def test_no_parameter_of_a_node_is_too_strange_to_be_read(
         for at, (kind, parameters) in enumerate(nodes)
     ]
     made = WorkflowRecord.model_validate({"id": "w1", "name": "One", "nodes": given})
-    tools_of([made], Choice(takes_all=True, reads_pinned=True))
+    tools_of([made], Choice(takes_all=True, reads_pinned=True), CHARS)
     called = Workflow.model_validate({"url": "http://n8n/webhook/a"})
     for webhook in webhooks_of(made, made.nodes):
         list(disagreements(called, webhook))

@@ -7,6 +7,7 @@ that n8n is sure of; its name, its other keys and the comments are its author's.
 import difflib
 import io
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ from bridge.configuration.findings import Finding
 from bridge.configuration.server_files import read_server_files
 from bridge.errors import ConfigurationError
 
+ELSEWHERE = "name another with --file"
 WEBHOOKS = "/webhook/"
 WIDTH = 100
 MADE_UP = "made-up-for-this-check-of-the-file"
+_NAME = re.compile(r"^name:[ \t]*[\"']?([a-z0-9-]+)", re.MULTILINE)
 HEAD = """\
 # Kept by `n8n-bridge discover`: entries follow the webhooks that n8n has published. Names, comments
 # and keys that n8n knows nothing of are yours. Where more than this machine can reach the bridge,
@@ -63,14 +66,43 @@ class Change:
     def write(self) -> None:
         """Replace the file in one step: whoever reads it sees the old one or the new one.
 
+        Its mode and its ends of lines stay, and a link goes on leading to it.
+
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: it cannot be written, or its mode says that nobody may.
         """
-        with draft_beside(self.path, "name another with --file") as draft:
-            draft.write_text(self.after, encoding="utf-8")
-            if self.path.exists():
-                draft.chmod(self.path.stat().st_mode & 0o777)
-            draft.replace(self.path)
+        path = self.path.resolve()
+        has_file = path.exists()
+        mode = path.stat().st_mode & 0o777 if has_file else 0o666
+        if not mode & 0o222:
+            raise ConfigurationError((f"{path} is read-only: allow to write it, or {ELSEWHERE}",))
+        line_end = "\r\n" if has_file and b"\r\n" in path.read_bytes() else "\n"
+        with draft_beside(path, ELSEWHERE) as draft:
+            draft.write_text(self.after, encoding="utf-8", newline=line_end)
+            if has_file:
+                draft.chmod(mode)
+            draft.replace(path)
+
+
+def read_text(path: Path) -> str:
+    """Return what a server file holds; nothing where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
+        raise ConfigurationError((f"{path} cannot be read: {why}; {ELSEWHERE}",)) from error
+
+
+def server_in(text: str) -> str:
+    """Return the name of the server that a file's text has; empty where it shows none."""
+    found = _NAME.search(text)
+    return found[1] if found else ""
 
 
 def change_of(path: Path, server: str, tools: Iterable[FoundTool], *, prunes: bool) -> Change:
@@ -81,10 +113,10 @@ def change_of(path: Path, server: str, tools: Iterable[FoundTool], *, prunes: bo
     Raises:
         ConfigurationError: the file cannot be read as a server file.
     """
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = read_text(path)
     yaml = _yaml()
     document = _document(yaml, path, before or _head(server))
-    workflows = document.setdefault("workflows", CommentedMap())
+    workflows = document["workflows"]
     had = {_place(entry): name for name, entry in workflows.items()}
     is_changed, present = False, set()
     for tool in tools:
@@ -138,7 +170,9 @@ def _document(yaml: YAML, path: Path, text: str) -> CommentedMap:
         raise ConfigurationError((f"{path}{line}: is no YAML: mend it or name another",)) from error
     if not isinstance(document, CommentedMap):
         raise ConfigurationError((f"{path}: is no server file: name another with --file",))
-    if not isinstance(document.get("workflows", CommentedMap()), CommentedMap):
+    if document.get("workflows") is None:
+        document["workflows"] = CommentedMap()
+    if not isinstance(document["workflows"], CommentedMap):
         raise ConfigurationError((f"{path}: `workflows` must be tools by their names",))
     return document
 

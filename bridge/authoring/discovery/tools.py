@@ -16,11 +16,13 @@ from bridge.authoring.discovery.inputs import (
 from bridge.authoring.discovery.webhooks import AT_ONCE, STREAMING, Webhook, webhooks_of
 from bridge.authoring.naming import tool_name, variable_name
 from bridge.configuration.fields import BUILT_IN_TOOLS
+from bridge.configuration.raw import mapping, text
+from bridge.configuration.tool_limits import DESCRIPTION_CHARS
+from bridge.configuration.variables import literal
 from bridge.n8n.api import WorkflowRecord
 
 TAG = "claude"
 READS_ONLY = "GET"
-NAME_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,28 @@ class Found:
     passed_over: list[PassedOver] = field(default_factory=list)
 
 
-def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice) -> Found:
-    """Make a tool of each webhook of the chosen workflows, in the order of their names."""
+class Credentials:
+    """Names a variable for each credential of n8n's: two of one name have two."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    def variable(self, called: str, credential_id: str) -> str:
+        """Return the variable for the secret of a credential, by what people call that."""
+        variable = f"N8N_{variable_name(called) or 'WEBHOOK'}"
+        if self._ids.setdefault(variable, credential_id) == credential_id:
+            return variable
+        return f"{variable}_{variable_name(credential_id)}"
+
+
+def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice, name_chars: int) -> Found:
+    """Make a tool of each webhook of the chosen workflows, in the order of their names.
+
+    No name is longer than `name_chars`.
+    """
     found = Found()
     taken = set(BUILT_IN_TOOLS)
+    credentials = Credentials()
     for workflow in sorted(workflows, key=lambda each: (each.name, each.id)):
         webhooks = list(webhooks_of(workflow, workflow.published))
         if not webhooks:
@@ -85,20 +105,20 @@ def tools_of(workflows: Iterable[WorkflowRecord], choice: Choice) -> Found:
                 found.passed_over.append(PassedOver(workflow.name, why))
                 continue
             title = workflow.name if len(webhooks) == 1 else f"{workflow.name}: {webhook.node.name}"
-            name = free_name(title, workflow.id, taken)
+            name = free_name(title, workflow.id, taken, name_chars)
             taken.add(name)
-            found.tools.append(_tool(name, title, webhook, choice))
+            found.tools.append(_tool(name, title, webhook, choice, credentials))
     return found
 
 
-def free_name(told: str, workflow_id: str, taken: Collection[str]) -> str:
+def free_name(told: str, workflow_id: str, taken: Collection[str], chars: int) -> str:
     """Return a tool's name made of what people call it, with the id where that is taken."""
-    slug = tool_name(told)[:NAME_MAX].rstrip("_")
+    slug = tool_name(told)[:chars].rstrip("_")
     if slug and slug not in taken:
         return slug
     ids = itertools.chain([workflow_id], (f"{workflow_id} {n}" for n in itertools.count(2)))
     ends = (f"_{tool_name(each)}" for each in ids)
-    names = (f"{(slug or 'workflow')[: NAME_MAX - len(end)]}{end}" for end in ends)
+    names = (f"{(slug or 'workflow')[: chars - len(end)]}{end}" for end in ends)
     return next(name for name in names if name not in taken)
 
 
@@ -114,19 +134,21 @@ def _why_not(webhook: Webhook) -> str:
     return ""
 
 
-def _tool(name: str, title: str, webhook: Webhook, choice: Choice) -> FoundTool:
+def _tool(
+    name: str, title: str, webhook: Webhook, choice: Choice, credentials: Credentials
+) -> FoundTool:
     taken = input_of(webhook.workflow, webhook.node, reads_pinned=choice.reads_pinned)
     method = _method(webhook)
-    auth, secrets, note = _auth(webhook)
+    auth, secrets, note = _auth(webhook, credentials)
     result, warning = _result(webhook)
     description = _description(webhook.workflow)
     entry: dict[str, Any] = {
-        "title": title,
-        "description": description or f"Runs the n8n workflow “{title}”.",
+        "title": literal(title),
+        "description": literal(description or f"Runs the n8n workflow “{title}”."),
         "url": f"${{BRIDGE_N8N_URL}}/webhook/{quote(webhook.path, safe='/')}",
         "method": method,
         **({"auth": auth} if auth else {}),
-        "input": taken.schema,
+        "input": literal(taken.schema),
         "result": result,
     }
     if method == READS_ONLY:
@@ -154,8 +176,16 @@ def _description(workflow: WorkflowRecord) -> str:
     if said := without_schema(description_of(workflow)):
         return said
     notes = (node for node in workflow.published if node.type == STICKY_NOTE)
-    texts = (without_schema(str(node.parameters.get("content", ""))) for node in notes)
-    return next((text for text in texts if text), "")
+    told = (without_schema(str(node.parameters.get("content", ""))) for node in notes)
+    return next((_shortened(note) for note in told if note), "")
+
+
+def _shortened(note: str) -> str:
+    """Return as much of a note as a description may hold: nobody wrote it as one."""
+    if len(note) <= DESCRIPTION_CHARS:
+        return note
+    words, _, rest = note[: DESCRIPTION_CHARS - 1].rpartition(" ")
+    return f"{words.rstrip() or rest}…"
 
 
 def _method(webhook: Webhook) -> str:
@@ -164,14 +194,16 @@ def _method(webhook: Webhook) -> str:
     return next((method for method in usable if method in webhook.methods), "")
 
 
-def _auth(webhook: Webhook) -> tuple[dict[str, Any], tuple[str, ...], str]:
+def _auth(
+    webhook: Webhook, credentials: Credentials
+) -> tuple[dict[str, Any], tuple[str, ...], str]:
     """Return the `auth` of an entry, the variables it needs, and what to know of it.
 
     n8n's API never shows a credential: neither the secret nor the header's name.
     """
-    credential: Any = next(iter(webhook.node.credentials.values()), {})
-    called = credential.get("name", "") if isinstance(credential, dict) else ""
-    variable = f"N8N_{variable_name(str(called)) or 'WEBHOOK'}"
+    credential = mapping(next(iter(webhook.node.credentials.values()), {}))
+    called = text(credential.get("name"))
+    variable = credentials.variable(called, text(credential.get("id")))
     match webhook.authentication:
         case "headerAuth":
             auth = {"header": {"name": "Authorization", "value": f"env:{variable}"}}

@@ -13,6 +13,7 @@ from bridge.authoring.guessing import schema_of
 from bridge.authoring.naming import variable_name
 from bridge.authoring.scaffold.curl_line import CurlLine
 from bridge.configuration.server_options import sets_header
+from bridge.configuration.variables import literal
 from bridge.errors import ConfigurationError
 from bridge.formats.addresses import web_address
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
@@ -86,7 +87,7 @@ class _CurlReader:
         return CurlRequest(
             method=method,
             n8n_url=f"{address.scheme}://{address.netloc.rpartition('@')[2]}{base}",
-            path=_literal(path) + self._kept_query(address, method),
+            path=literal(path) + self._kept_query(address, method),
             input=schema_of(arguments),
             auth=auth,
             headers=headers,
@@ -191,11 +192,6 @@ def _parted(path: str) -> tuple[str, str]:
 
 def _query(address: SplitResult) -> list[tuple[str, str]]:
     return parse_qsl(address.query, keep_blank_values=True)
-
-
-def _literal(text: str) -> str:
-    """Format a text for a server file, where `${` begins a variable."""
-    return text.replace("${", "$${")
 
 
 def _is_less_of_a_proof(name: str) -> tuple[bool, bool]:

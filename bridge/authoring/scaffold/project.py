@@ -8,12 +8,10 @@ from typing import Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.authoring.checking.names import LONGEST_BUILT_IN, NAME_CHARS, whole_name
-from bridge.authoring.naming import prefix_of, tool_name
+from bridge.authoring.naming import prefix_of, servers_in, tool_name
 from bridge.authoring.scaffold.curl import CurlRequest
 from bridge.configuration.demo import NAME as DEMO
 from bridge.configuration.fields import BUILT_IN_TOOLS, Slug
-from bridge.configuration.raw import mapping, text
-from bridge.configuration.server_files import read_server_files
 from bridge.configuration.settings import servers_dir_of
 from bridge.errors import ConfigurationError
 
@@ -81,17 +79,8 @@ def _faults_of_name(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     if tool_name(name) in BUILT_IN_TOOLS:
         yield f"{name} would have a tool of a name that every server has: choose another"
     folder = servers_dir_of(environ)
-    if name in _names_in(folder, environ):
+    if any(name == other for other, _ in servers_in(folder, environ)):
         yield f"{name} is the name of a server in {folder} already: choose another"
-
-
-def _names_in(folder: Path, environ: Mapping[str, str]) -> set[str]:
-    """Return the names of the servers in a folder, sound or not; none where nobody may look."""
-    try:
-        files = read_server_files(folder, environ).files if folder.is_dir() else ()
-    except PermissionError:
-        return set()
-    return {text(mapping(file.filled).get("name")) for file in files}
 
 
 def demand_free(folder: Path) -> None:

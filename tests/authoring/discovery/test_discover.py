@@ -1,14 +1,8 @@
 """`discover` makes a server file of published workflows: on the stand-in, and on a real n8n."""
 
-import asyncio
 import copy
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -17,65 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from bridge.configuration.server_files import read_server_files
-from bridge.standin.serving import serving
-from bridge.standin.standin import Standin
-from tests.commands import run
-from tests.processes import ROOT, running
+from tests.authoring.discovery.any_n8n import SECRETS, N8n, api, discover, read
+from tests.processes import ROOT
 from tests.serving import serving_any
-from tests.standin.published import TAG, published_in, workflows
-from tests.waiting import wait_until
+from tests.standin.published import TAG
 
 SAMPLE = ROOT / "config" / "n8n" / "discovered.yaml"
-KEY = "a-key-of-n8ns-api"
-SECRETS = {
-    "N8N_INVOICE_KEY": "a-long-enough-secret-1",
-    "N8N_CRM_LOGIN_USER": "crm",
-    "N8N_CRM_LOGIN": "a-long-enough-secret-2",
-}
-
-
-@dataclass
-class N8n:
-    """An n8n with published workflows; those of a stand-in can be changed."""
-
-    environ: dict[str, str]
-    standin: Standin | None = None
-
-    @property
-    def published(self) -> list[Any]:
-        assert self.standin is not None, "a real n8n is not changed"
-        return self.standin.published
-
-
-@pytest.fixture
-async def n8n() -> AsyncIterator[N8n]:
-    async with of_standin() as made:
-        yield made
-
-
-@asynccontextmanager
-async def of_standin() -> AsyncIterator[N8n]:
-    standin = Standin(api_key=KEY, published=copy.deepcopy(workflows()))
-    async with standin, serving(standin) as url:
-        yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": KEY}, standin)
-
-
-@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real_n8n)])
-async def any_n8n(request: pytest.FixtureRequest) -> AsyncIterator[N8n]:
-    if request.param == "stand-in":
-        async with of_standin() as made:
-            yield made
-        return
-    url = os.environ.get("BRIDGE_TEST_N8N_URL", "")
-    key = os.environ.get("BRIDGE_TEST_N8N_API_KEY", "")
-    if not url or not key:
-        pytest.skip("BRIDGE_TEST_N8N_URL and BRIDGE_TEST_N8N_API_KEY name no n8n")
-    async with published_in(url, key, workflows()):
-        yield N8n({"BRIDGE_N8N_URL": url, "BRIDGE_N8N_API_KEY": key})
-
-
-async def discover(n8n: N8n, file: Path, *options: str) -> tuple[int, str]:
-    return await run("discover", "--file", str(file), *options, environ=n8n.environ)
 
 
 async def test_eight_workflows_of_different_kinds_become_the_sample(
@@ -107,10 +48,6 @@ def test_the_sample_is_a_sound_server_file() -> None:
         *("book_a_room", "crm_add_note", "crm_add_person", "draft_order"),
         *("parse_invoice", "transcribe", "weather_by_city", "yearly_report"),
     }
-
-
-def api() -> dict[str, str]:
-    return {"BRIDGE_N8N_API_KEY": KEY}
 
 
 async def test_a_file_in_step_is_left_alone(n8n: N8n, tmp_path: Path) -> None:
@@ -199,11 +136,6 @@ async def test_only_workflows_with_the_tag_or_for_mcp_are_taken_unless_all_are(
     assert len(read(file)) == 8
 
 
-def read(file: Path) -> dict[str, Any]:
-    environ = {**SECRETS, **api(), "BRIDGE_N8N_URL": "http://127.0.0.1:5678"}
-    return dict(read_server_files(file, environ).servers["n8n"].workflows)
-
-
 async def test_a_tool_that_claude_would_not_take_is_left_out_and_the_others_are_written(
     n8n: N8n, tmp_path: Path
 ) -> None:
@@ -286,16 +218,17 @@ async def test_pages_without_workflows_come_to_an_end(tmp_path: Path) -> None:
         ("- a\n- b\n", "is no server file"),
         ("name: n8n\nworkflows: [a]\n", "`workflows` must be tools by their names"),
         ("name: N8N!\nworkflows: {}\n", "n8n.yaml:1: "),
+        ("name: n8n\n# Größe\n", "n8n.yaml cannot be read: it is not in UTF-8"),
     ],
 )
 async def test_a_file_that_is_no_server_file_is_left_as_it_is(
     n8n: N8n, tmp_path: Path, text: str, says: str
 ) -> None:
     file = tmp_path / "n8n.yaml"
-    file.write_text(text)
+    file.write_text(text, encoding="latin-1")
     status, said = await discover(n8n, file, "--yes")
     assert (status, says in said) == (1, True), said
-    assert file.read_text() == text
+    assert file.read_text(encoding="latin-1") == text
 
 
 async def test_a_place_that_cannot_be_written_to_is_named_with_the_mend(
@@ -309,31 +242,86 @@ async def test_a_place_that_cannot_be_written_to_is_named_with_the_mend(
     assert [each.name for each in tmp_path.iterdir()] == ["servers"]
 
 
+async def test_a_file_without_workflows_gets_them(n8n: N8n, tmp_path: Path) -> None:
+    file = tmp_path / "n8n.yaml"
+    file.write_text("name: n8n # ours\ndescription: Ours.\nworkflows:\n")
+    status, said = await discover(n8n, file, "--yes")
+    assert status == 0, said
+    assert file.read_text().startswith("name: n8n # ours\ndescription: Ours.\nworkflows:\n")
+    assert len(read(file)) == 8
+
+
+async def test_ends_of_lines_and_a_link_to_the_file_stay_as_they_are(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").mkdir()
+    file, link = tmp_path / "kept" / "n8n.yaml", tmp_path / "n8n.yaml"
+    file.write_bytes(b"name: n8n\r\ndescription: Ours.\r\n")
+    link.symlink_to(file)
+    status, said = await discover(n8n, link, "--yes")
+    assert status == 0, said
+    assert link.is_symlink()
+    written = file.read_bytes()
+    assert written.count(b"\n") == written.count(b"\r\n") > 50
+
+
+async def test_a_file_that_nobody_may_write_is_left_as_it_is(n8n: N8n, tmp_path: Path) -> None:
+    file = tmp_path / "n8n.yaml"
+    file.write_text("name: n8n\ndescription: Ours.\n")
+    file.chmod(0o444)
+    status, said = await discover(n8n, file, "--yes")
+    assert (status, "n8n.yaml is read-only: allow to write it, or name another" in said) == (
+        1,
+        True,
+    )
+    assert file.read_text() == "name: n8n\ndescription: Ours.\n"
+
+
+async def test_a_server_of_that_name_in_another_file_is_named_and_nothing_is_written(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.json").write_text('{"name": "n8n", "description": "Mine."}')
+    status, said = await discover(n8n, tmp_path / "n8n.yaml", "--yes")
+    assert status == 1
+    assert "mine.json has a server n8n already: name another with --server" in said
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.json"]
+    status, said = await discover(n8n, tmp_path / "n8n.yaml", "--yes", "--server", "ours")
+    assert status == 0, said
+
+
+async def test_what_n8n_says_asks_for_nothing_of_the_environment(n8n: N8n, tmp_path: Path) -> None:
+    """Else whoever edits a workflow could have Claude told any variable of the bridge."""
+    workflow = n8n.published[5]
+    of_env = "${BRIDGE_N8N_API_KEY} and $${HOME} and ${UNSET}"
+    schema = {"type": "object", "properties": {"a": {"type": "string", "default": of_env}}}
+    workflow |= {"name": of_env, "description": of_env}
+    workflow["nodes"][0]["notes"] = json.dumps(schema)
+    file = tmp_path / "n8n.yaml"
+    status, said = await discover(n8n, file, "--yes")
+    assert status == 0, said
+    tool = read(file)["bridge_n8n_api_key_and_home_and_unset"]
+    assert (tool.title, tool.description) == (of_env, of_env)
+    assert tool.input == schema
+    status, said = await discover(n8n, file)
+    assert (status, "is in step with n8n" in said) == (0, True), said
+
+
+async def test_tools_have_names_that_claude_takes_beside_a_long_name_of_the_server(
+    n8n: N8n, tmp_path: Path
+) -> None:
+    n8n.published[5]["name"] = "A workflow of a rather long name, told by somebody with time"
+    server = "a-server-of-a-rather-long-name"
+    file = tmp_path / "n8n.yaml"
+    status, said = await discover(n8n, file, "--yes", "--server", server)
+    assert status == 0, said
+    assert "\n  a_workflow_of_a_rather_long:\n" in file.read_text()
+    assert len(f"mcp__{server}__a_workflow_of_a_rather_long") == 64
+
+
 async def test_a_json_file_is_wrong_use_for_it_keeps_no_comments(n8n: N8n, tmp_path: Path) -> None:
     status, said = await discover(n8n, tmp_path / "n8n.json", "--yes")
     assert status == 2
     assert "must end with .yaml" in said
-
-
-async def test_watching_takes_up_what_is_published_and_drops_what_is_withdrawn(
-    n8n: N8n, tmp_path: Path
-) -> None:
-    file = tmp_path / "n8n.yaml"
-    kept = n8n.published[:]
-    n8n.published[:] = [each for each in kept if each["name"] in ("Transcribe", "Parse invoice")]
-    watch = ("discover", "--watch", "--every", "0.05s", "--file", str(file))
-    async with running(*watch, environ=n8n.environ) as command:
-        await wait_until(file.exists, "the file to be written")
-        # A start would stop at a secret that is not set.
-        assert list(read(file)) == ["transcribe"]
-        left_out = "Parse invoice: left out, for N8N_INVOICE_KEY must be set"
-        await wait_until(lambda: command.has_said(left_out), "the reason why one is left out")
-        n8n.published.append(next(each for each in kept if each["name"] == "Draft order"))
-        await wait_until(lambda: "draft_order" in read(file), "a new tool")
-        n8n.published[:] = n8n.published[-1:]
-        await wait_until(lambda: list(read(file)) == ["draft_order"], "the others to go")
-        command.process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(command.ended(), 10) == 0
 
 
 def test_the_tag_is_the_one_that_people_are_told() -> None:
