@@ -5,8 +5,15 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bridge.configuration.fields import BUILT_IN_TOOLS
 from bridge.configuration.raw import mapping, text
 from bridge.configuration.server_files import read_server_files
+
+NAME_CHARS = 64
+"""Claude's API refuses a whole request for one longer name, and Claude Code puts the server's in:
+https://github.com/anthropics/claude-code/issues/2326"""
+LONGEST_BUILT_IN = max(BUILT_IN_TOOLS, key=len)
+
 
 _NO_PREFIX = re.compile(r"[0-9]|BRIDGE")
 """No variable begins with a digit, and what begins with BRIDGE could be a setting's name."""
@@ -31,6 +38,11 @@ def prefix_of(server: str) -> str:
     """Return what the variables of a server begin with."""
     upper = variable_name(server)
     return f"SERVER_{upper}" if _NO_PREFIX.match(upper) else upper
+
+
+def whole_name(server: str, tool: str) -> str:
+    """Return what Claude Code calls a tool of a server."""
+    return f"mcp__{server}__{tool}"
 
 
 def servers_in(folder: Path, environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

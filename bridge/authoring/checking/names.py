@@ -5,15 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bridge.authoring.checking.rules import TOOL_NAME_LONG, TOOL_SHADOWED
-from bridge.configuration.fields import BUILT_IN_TOOLS
+from bridge.authoring.naming import LONGEST_BUILT_IN, NAME_CHARS, whole_name
 from bridge.configuration.findings import Finding
 from bridge.configuration.raw import entries, mapping, text
 from bridge.configuration.server_files import ServerFile, ServerFiles
-
-NAME_CHARS = 64
-"""Claude's API refuses a whole request for one longer name, and Claude Code puts the server's in:
-https://github.com/anthropics/claude-code/issues/2326"""
-LONGEST_BUILT_IN = max(BUILT_IN_TOOLS, key=len)
 
 
 def clashing_names(files: ServerFiles) -> Iterator[Finding]:
@@ -40,11 +35,6 @@ def _long(file: ServerFile) -> Iterator[Finding]:
                 "characters that Claude's API takes: shorten the tool's name or the server's"
             )
             yield file.document.finding(TOOL_NAME_LONG, ("workflows", tool), said)
-
-
-def whole_name(server: str, tool: str) -> str:
-    """Return what Claude Code calls a tool of a server."""
-    return f"mcp__{server}__{tool}"
 
 
 def _shadowed(files: ServerFiles) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.authoring.checking.names import NAME_CHARS, whole_name
 from bridge.authoring.discovery.server_file import (
     Change,
     change_of,
@@ -13,7 +12,7 @@ from bridge.authoring.discovery.server_file import (
     server_in,
 )
 from bridge.authoring.discovery.tools import Choice, Found, FoundTool, PassedOver, tools_of
-from bridge.authoring.naming import servers_in
+from bridge.authoring.naming import NAME_CHARS, servers_in, whole_name
 from bridge.configuration.findings import Finding, Severity
 from bridge.configuration.settings import Settings
 from bridge.errors import ConfigurationError

@@ -7,8 +7,14 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.authoring.checking.names import LONGEST_BUILT_IN, NAME_CHARS, whole_name
-from bridge.authoring.naming import prefix_of, servers_in, tool_name
+from bridge.authoring.naming import (
+    LONGEST_BUILT_IN,
+    NAME_CHARS,
+    prefix_of,
+    servers_in,
+    tool_name,
+    whole_name,
+)
 from bridge.authoring.scaffold.curl import CurlRequest
 from bridge.configuration.demo import NAME as DEMO
 from bridge.configuration.fields import BUILT_IN_TOOLS, Slug
