@@ -4,6 +4,8 @@ import asyncio
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from socket import AF_INET, SOCK_STREAM
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -61,6 +63,41 @@ async def test_a_private_host_may_be_named_as_people_write_it(
     host = "[::1]" if "::" in named else "localhost"
     with pytest.raises(Failure, match="cannot be reached"):
         await PublicWeb(named_private_hosts()).get(f"http://{host}:9/")
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Have names mean these addresses, one answer after the other; return what was asked for."""
+    asked: list[str] = []
+    left = list(answers)
+
+    async def found(host: str, port: int, **_: object) -> list[Any]:
+        asked.append(host)
+        return [(AF_INET, SOCK_STREAM, 6, "", (address, port)) for address in left.pop(0)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found, raising=False)
+    return asked
+
+
+async def test_a_name_that_means_another_address_a_moment_later_leads_to_the_one_looked_at(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.put("/", "<p>hello")
+    host = site.host.replace("127.0.0.1", "turns.test")
+    asked = resolving(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
+    answer = await PublicWeb(frozenset({host})).get(f"http://{host}/")
+    assert answer.body == b"<p>hello"
+    assert asked == ["turns.test"]
+
+
+@pytest.mark.parametrize(
+    "answers", [["93.184.216.34", "127.0.0.1"], ["::ffff:169.254.169.254"], ["10.0.0.1"]]
+)
+async def test_a_name_with_a_private_address_among_its_own_is_not_connected_to(
+    answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, answers)
+    with pytest.raises(Failure, match=r"turns\.test is not on the public internet"):
+        await PublicWeb().get("http://turns.test/")
 
 
 async def test_a_redirect_to_a_private_host_is_refused(site: Site) -> None:
