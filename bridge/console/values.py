@@ -2,8 +2,8 @@
 
 A page shows the beginning of what is long, and each place where something is left out leads to a
 page of what follows there. What carries a secret by its name, or by how it looks, is left out of
-both. To find out takes a while for texts that were made for it, so what is no trifle is looked at
-beside the loop.
+both; what cannot be seen, or would turn the text around it, stands as its escape. To find out
+takes a while for texts that were made for it, so what is no trifle is looked at beside the loop.
 """
 
 import functools
@@ -15,6 +15,7 @@ from bridge.formats.json_text import decode, off_loop, spell
 from bridge.formats.long_json import LongJson, completed
 from bridge.formats.pointers import parts_of, pointer_to
 from bridge.formats.secret_names import holds_a_secret, names_a_secret
+from bridge.formats.visible import visible
 from bridge.models import Json
 
 READ_BYTES = 64 * 1024
@@ -137,7 +138,8 @@ def _shown(text: str, place: Place, *, is_cut: bool, size_bytes: int) -> ShownVa
     kept = decode(completed(text) if is_cut else text)
     value = masked(kept, is_secret=place.is_secret)
     tree = _Tree().node("", value, place, is_cut=is_cut)
-    return ShownValue(size_bytes, is_cut, not is_cut and value == kept, tree, spell(value))
+    is_whole, raw = not is_cut and value == kept, visible(spell(value))
+    return ShownValue(size_bytes, is_cut, is_whole, tree, raw)
 
 
 def _piece(text: str, place: Place) -> ShownValue:
@@ -148,7 +150,7 @@ def _piece(text: str, place: Place) -> ShownValue:
     found = around.page(place.offset, READ_BYTES)
     is_secret = place.is_secret or holds_a_secret(looked_at)
     more = None if found.next_offset is None else Place(place.pointer, offset=found.next_offset)
-    shown = SECRET if is_secret else found.text
+    shown = SECRET if is_secret else visible(found.text)
     node = ValueNode("", "secret" if is_secret else "text", shown, more=more)
     return ShownValue(len(text), more is not None, is_whole=False, tree=node, raw=shown)
 
@@ -156,9 +158,9 @@ def _piece(text: str, place: Place) -> ShownValue:
 def shown_text(text: str) -> str:
     """Return a text that may be the beginning of JSON, such as a summary, without its secrets."""
     if not holds_a_secret(text):
-        return text
+        return visible(text)
     try:
-        return spell(masked(decode(completed(text.removesuffix("…")))))
+        return visible(spell(masked(decode(completed(text.removesuffix("…"))))))
     except ValueError:
         return SECRET
 
@@ -192,6 +194,7 @@ class _Tree:
     def node(self, name: str, value: Json, place: Place, *, is_cut: bool) -> ValueNode:
         """Return the node of what stands at a place; of one that is cut, it goes on at its end."""
         self._left -= 1
+        name = visible(name)
         if isinstance(value, dict):
             return self._container(name, "object", value, place, is_cut=is_cut)
         if isinstance(value, list):
@@ -199,7 +202,8 @@ class _Tree:
             return self._container(name, "list", items, place, is_cut=is_cut)
         if isinstance(value, str):
             more = Place(place.pointer) if is_cut or len(value) > TEXT_CHARS_MAX else None
-            return ValueNode(name, "secret" if value == SECRET else "text", value, more=more)
+            kind = "secret" if value == SECRET else "text"
+            return ValueNode(name, kind, visible(value), more=more)
         return ValueNode(name, "plain", spell(value))
 
     def _container(

@@ -8,6 +8,7 @@ from mcp.shared.exceptions import MCPError
 from bridge.errors import ConflictError, MalformedError
 from bridge.formats.json_text import decode, spell
 from bridge.formats.long_json import page
+from bridge.formats.visible import visible
 from bridge.log import audit
 from bridge.mcp.tools import Caller, Schema
 from bridge.models import Approval, Call, second
@@ -50,7 +51,8 @@ def approval_request(call: Call, caller: Caller) -> dict[str, Any]:
         return {}
     shown = page(spell(decode(call.arguments)), 0, caller.runtime.settings.result_chars)
     more = "" if shown.next_offset is None else "\n(They go on: operators see all of them.)"
-    message = f"May {call.workflow} be run with these arguments?\n{shown.text}{more}"
+    seen = visible(shown.text)
+    message = f"May {call.workflow} be run with these arguments?\n{seen}{more}"
     params = types.ElicitRequestFormParams(message=message, requested_schema=FORM)
     request = types.ElicitRequest(params=params)
     asked = request.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -47,6 +47,12 @@ async def test_a_task_asks_its_user_and_runs_once_they_agree(workshop: Workshop)
     assert len(workshop.n8n.seen.of()) == 1
 
 
+async def test_a_form_hides_nothing_and_turns_no_text_around(workshop: Workshop) -> None:
+    task_id = await workshop.start("by_elicitation", to="\u202ea\u200b\x1b[2J\n")
+    _, form = await asked(workshop, task_id)
+    assert form["message"].endswith('\n{"to":"\\u202ea\\u200b\\u001b[2J\\n"}')
+
+
 @pytest.mark.parametrize(
     ("response", "reason"),
     [(accepted(approve=False, reason="too dear"), "too dear"), ({"action": "decline"}, "declined")],

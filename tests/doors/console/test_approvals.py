@@ -1,5 +1,6 @@
 """Approving on pages: what waits is shown with its arguments, and decided about once."""
 
+import json
 import re
 
 from bridge.store.new_calls import NewApproval
@@ -73,3 +74,15 @@ async def test_a_viewer_sees_that_a_call_waits_and_decides_nothing(redis_url: st
         assert f'action="/console{page}/approve"' not in shown
         answer = await post(desk, f"{page}/approve", {"digest": TO_APPROVE.digest}, page)
         assert answer.status_code == 403
+
+
+async def test_what_is_approved_hides_nothing_and_turns_no_text_around(redis_url: str) -> None:
+    hidden = "\u202e\u2066\u200b\x1b"
+    async with desktop(redis_url) as desk:
+        await desk.log_in()
+        arguments = json.dumps({f"to{hidden}": f"ann{hidden}"}).encode()
+        call_id = await desk.call(to_approve=TO_APPROVE, arguments=arguments)
+        for page in (f"/calls/{call_id}", "/approvals"):
+            shown = await desk.show(page)
+            assert not set(hidden) & set(shown)
+            assert "ann\\u202e\\u2066\\u200b\\u001b" in shown
