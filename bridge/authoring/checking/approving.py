@@ -1,11 +1,14 @@
-"""Approvals that are named in a file and never asked for: what is sure, and cheap to see."""
+"""Approvals that are named in a file and never asked for, or of hooks that do not take that.
+
+Said is what is sure, and cheap to see.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from bridge.authoring.checking.rules import APPROVAL_IDLE
+from bridge.authoring.checking.rules import APPROVAL_IDLE, APPROVAL_UNASKED
 from bridge.configuration.documents import Place
 from bridge.configuration.findings import Rule
 from bridge.configuration.raw import mapping, truth
@@ -33,6 +36,41 @@ def idle_approval(workflow: Mapping[str, Any]) -> Iterator[tuple[Rule, Place, st
         for why in islice(_why_never(when, mapping(workflow.get("input", _TAKES_NONE))), 1):
             doubt = f"can never hold, so nobody is asked: {why}"
             yield APPROVAL_IDLE, ("approve", "when"), doubt
+
+
+def unasked_approval(
+    name: str, workflow: Mapping[str, Any], hooks: Mapping[str, Any]
+) -> Iterator[tuple[Rule, Place, str]]:
+    """Find what the hook does not take by which a workflow would be approved."""
+    asked = mapping(workflow.get("by")).get("hook")
+    hook = mapping(hooks.get(str(asked)))
+    payload, reply = hook.get("payload"), hook.get("reply")
+    if workflow.get("approve") in (None, "never"):
+        return
+    if isinstance(payload, Mapping) and not faults_in_schema(payload):
+        question = {**_QUESTION, "workflow": name}
+        for fault in faults_in_value(payload, question):
+            if not fault.pointer.startswith("/arguments"):
+                said = f"is never asked: its `payload` refuses the question ({fault.pointer or '/'}"
+                yield APPROVAL_UNASKED, ("by", "hook"), f"{said} {fault.detail})"
+                break
+    is_sound = isinstance(reply, Mapping) and not faults_in_schema(reply)
+    if is_sound and all(any(faults_in_value(mapping(reply), each)) for each in _YES):
+        said = "can never approve: its `reply` refuses {approved: true}"
+        yield APPROVAL_UNASKED, ("by", "hook"), said
+
+
+_QUESTION: Mapping[str, Any] = {
+    "question": "May this workflow be run with these arguments?",
+    "workflow": "",
+    "arguments": {},
+    "asked_by": "alice",
+    "call_id": "call_00",
+    "digest": "0" * 64,
+    "until": "2026-01-01T00:00:00Z",
+}
+"""What a hook is asked, with arguments of which nothing is known here."""
+_YES = ({"approved": True}, {"approved": True, "reason": "It is fine."})
 
 
 def _why_never(when: Mapping[str, Any], taken: Mapping[str, Any]) -> Iterator[str]:

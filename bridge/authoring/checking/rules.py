@@ -110,6 +110,12 @@ APPROVAL_IDLE = Rule(
     "A workflow never asks for the approval that its file names.",
     "Change `approve` to when somebody must agree, or drop it with `by` and `approve_within`.",
 )
+APPROVAL_UNASKED = Rule(
+    "approval-unasked",
+    Severity.WARNING,
+    "A hook does not take the question whether a workflow may be run, or not the answer.",
+    "Let its `payload` allow the question and its `reply` `{approved: true}`, or ask another hook.",
+)
 HOOK_UNDESCRIBED = Rule(
     "hook-undescribed",
     Severity.WARNING,
@@ -222,6 +228,7 @@ BEYOND_STARTS = (
     TOOL_UNANNOTATED,
     TOOL_MISANNOTATED,
     APPROVAL_IDLE,
+    APPROVAL_UNASKED,
     HOOK_UNDESCRIBED,
     TOOL_COSTLY,
     SERVER_COSTLY,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from bridge.authoring.checking.approving import idle_approval
+from bridge.authoring.checking.approving import idle_approval, unasked_approval
 from bridge.authoring.checking.rules import (
     ADDRESS_OF_TEST,
     ADDRESS_PARAMETER,
@@ -26,7 +26,12 @@ _CHANGING = frozenset({"PUT", "PATCH", "DELETE"})
 def unsound_workflows(file: ServerFile) -> Iterator[Finding]:
     """Find addresses that will not work, annotations that say too little, idle approvals."""
     for name, workflow in entries(file.filled, "workflows"):
-        found = (*_of_address(workflow), *_of_annotations(workflow), *idle_approval(workflow))
+        found = (
+            *_of_address(workflow),
+            *_of_annotations(workflow),
+            *idle_approval(workflow),
+            *unasked_approval(name, workflow, mapping(file.filled.get("hooks"))),
+        )
         for rule, place, predicate in found:
             yield file.document.finding(rule, ("workflows", name, *place), predicate)
     for name, hook in entries(file.filled, "hooks"):
