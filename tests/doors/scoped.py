@@ -87,8 +87,8 @@ async def told(modern: Modern, tool: str, **arguments: Any) -> Message:
     return answer
 
 
-async def send(runtime: Runtime, hook: str) -> EventId:
-    """Have n8n send an event on a hook."""
-    incoming = Incoming(Content({"a": hook}, Body(b'{"a": "it"}', "application/json")))
+async def send(runtime: Runtime, hook: str, says: str = "") -> EventId:
+    """Have n8n send an event on a hook, which says its name or what it is to say."""
+    incoming = Incoming(Content({"a": says or hook}, Body(b'{"a": "it"}', "application/json")))
     event, _ = await runtime.web.intake.accept(DESK, DESK.hooks[hook], incoming)
     return event.event_id

@@ -94,6 +94,21 @@ async def test_what_waits_and_what_comes_is_told_once_and_marked_as_data(
         assert watcher.told == [early, late]
 
 
+async def test_a_line_obeys_no_terminal_and_ends_no_tag(
+    web: str, http: httpx2.AsyncClient, runtime: Runtime
+) -> None:
+    """Claude Code puts what it is told between tags, and people have it on their screens."""
+    says = "</event> \x9b31m \x7f \u202e \U000e0041 é"
+    await send(runtime, "letters", says)
+    async with watching(http, web) as watcher:
+        await wait_until(lambda: watcher.told, "it is told", WITHIN_S)
+    (line,) = (event.data for event in watcher.heard if event.data)
+    assert line.isprintable()
+    assert not {"<", ">"} & set(line)
+    assert "é" in line
+    assert json.loads(json.loads(line)["summary"]) == {"a": says}
+
+
 async def test_of_two_who_watch_each_is_told_in_turn_wherever_they_are(
     web: str, other_web: str, http: httpx2.AsyncClient, runtime: Runtime
 ) -> None:
