@@ -119,7 +119,8 @@ async def list_approvals(context: Context, _given: Arguments) -> Told:
         for call in waiting[:SHOWN_MAX]
         if call.unapproved
     ]
-    told = {"notice": DATA_NOTICE, "approvals": rows, "more": max(0, len(waiting) - SHOWN_MAX)}
+    total = (await context.lifespan_context.runtime.overview.now())["calls"]["to_approve"]
+    told = {"notice": DATA_NOTICE, "approvals": rows, "more": max(0, total - len(rows))}
     return ToolOutcome(success(told))
 
 

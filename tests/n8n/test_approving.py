@@ -31,11 +31,11 @@ class People:
 
     def __init__(self, n8n: RealN8n, workflow: str) -> None:
         self._n8n = n8n
-        self._workflow = workflow
+        self.workflow = workflow
 
     async def told(self) -> list[dict[str, Any]]:
         """Return what they are told of questions that nobody has answered yet."""
-        path = f"/executions?workflowId={self._workflow}&includeData=true&status=waiting"
+        path = f"/executions?workflowId={self.workflow}&includeData=true&status=waiting"
         found = (await self._n8n.api("GET", path))["data"]
         runs = [each["data"]["resultData"]["runData"] for each in found]
         return [item for run in runs for item in output_of(run, "Tell people")]
@@ -132,3 +132,34 @@ async def test_who_does_not_have_the_address_of_the_page_cannot_answer(
         await people.answer(told, "Do not run it")
         with pytest.raises(AssertionError, match="refused by approver"):
             await ended(client, asking)
+
+
+async def test_a_page_that_is_answered_after_an_operator_has_decided_changes_nothing(
+    people: People, bridge: Bridge, n8n: RealN8n
+) -> None:
+    async with at(bridge) as client:
+        asking = await ask(client, order="A10", eur=1)
+        told = await people.next()
+        web = bridge.webs[0].url
+        (waiting,) = (await bridge.http.get(f"{web}/approvals")).json()["approvals"]
+        url, body = f"{web}/calls/{waiting['call_id']}/approve", {"digest": waiting["digest"]}
+        (await bridge.http.post(url, json=body)).raise_for_status()
+        assert (await ended(client, asking))["result"] == {"order": "A10", "paid_eur": 1}
+        await people.answer(told, "Do not run it", "too late")
+        found = await wait_for_errors(n8n, people.workflow)
+        (call,) = (await use(client, "list_calls"))["calls"]
+    assert call["status"] == "succeeded"
+    assert "event" in found
+
+
+async def wait_for_errors(n8n: RealN8n, workflow: str) -> str:
+    """Return what an execution has failed with, as who looks after n8n sees it."""
+    path = f"/executions?workflowId={workflow}&includeData=true&status=error"
+
+    async def failed() -> bool:
+        return bool((await n8n.api("GET", path))["data"])
+
+    await wait_until(failed, "the execution has failed", 60)
+    (execution,) = (await n8n.api("GET", path))["data"]
+    message: str = execution["data"]["resultData"]["error"]["message"]
+    return message
