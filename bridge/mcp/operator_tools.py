@@ -119,7 +119,7 @@ async def list_approvals(context: Context, _given: Arguments) -> Told:
         for call in waiting[:SHOWN_MAX]
         if call.unapproved
     ]
-    total = (await context.lifespan_context.runtime.overview.now())["calls"]["to_approve"]
+    total = await context.lifespan_context.runtime.overview.to_approve()
     told = {"notice": DATA_NOTICE, "approvals": rows, "more": max(0, total - len(rows))}
     return ToolOutcome(success(told))
 

@@ -179,6 +179,12 @@ def _demand_held(outcome: str, status: str) -> None:
             "this event asks whether a call of yours may be run, and who asks for a call cannot "
             "approve it: release_event, for somebody else to answer"
         )
+    if outcome == "decided":
+        raise ConflictError(
+            "this event asks whether a call may be run, and that was decided elsewhere or the call "
+            "has ended: your answer changes nothing. Where the event is yours still, release_event "
+            "with dead: true sets it aside"
+        )
     if outcome == "lost":
         raise LeaseLostError(
             f"this lease no longer holds the event (it is {status}); take_event gives the next one"

@@ -56,6 +56,10 @@ class Overview:
             "wrong": [_told(each) for each in await self._troubles.of(totals)],
         }
 
+    async def to_approve(self) -> int:
+        """Count the calls that wait until somebody approves of them."""
+        return (await self._counters.read([], [])).unapproved
+
     async def _unapproved(self) -> list[dict[str, str]]:
         return [
             {

@@ -200,7 +200,10 @@ async def test_a_cancelled_call_asks_nothing_any_more(web: Runtime, worker: Runt
     dead = (EventStatus.DEAD, "its call was cancelled on request")
     assert await status_of(web, event.event_id) == dead
     await web.web.operators.redrive(event.event_id)
-    await web.mcp.events.reply(DESK, await take(web), {"approved": True})
+    held = await take(web)
+    with pytest.raises(ConflictError, match="the call has ended"):
+        await web.mcp.events.reply(DESK, held, {"approved": True})
+    await web.mcp.events.release(held, reason="", delay_s=0, dead=True)
     await look(worker)
     assert (await read(web, call.call_id)).status is CallStatus.CANCELLED
     assert (await attempt(worker, call)).asked == []
@@ -365,3 +368,18 @@ async def ask_amid(web: Runtime, call: Call) -> EventId:
     incoming = Incoming(Content.of_json("?"), call_id=call.call_id)
     event, _ = await web.web.intake.accept(DESK, DESK.hooks["letter"], incoming)
     return event.event_id
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+async def test_an_answer_after_the_call_was_decided_elsewhere_is_refused_and_says_so(
+    web: Runtime, worker: Runtime, *, is_approved: bool
+) -> None:
+    """Whoever has answered would take it for what has counted."""
+    call, event = await asked(web, worker, n=1)
+    held = await take(web)
+    approvals = web.web.operators.approvals
+    decide = approvals.approve if is_approved else approvals.refuse
+    await decide(call.call_id, digest_of(call), "so", "ann")
+    with pytest.raises(ConflictError, match="decided elsewhere"):
+        await web.mcp.events.reply(DESK, held, {"approved": not is_approved})
+    assert (await status_of(web, event.event_id))[0] is EventStatus.DEAD

@@ -9,12 +9,15 @@ local approvals = {}
 -- Must a call, of which `approval` and `approved_at` were read, not be run as it is?
 function approvals.bars(c) return c.approval and not c.approved_at end
 
--- Is an event the question whether a call of this very principal may be run?
-function approvals.is_own(event_id, call_id, principal)
-  if not call_id or call_id == '' then return false end
-  local c = records.fields(keys.call(call_id), 'approval', 'approved_at', 'approval_event',
-    'principal')
-  return approvals.bars(c) and c.approval_event == event_id and c.principal == principal
+-- Why an event that asks whether a call may be run is not answered by a principal: `own`, for that
+-- one has made the call, or `decided`; nil where it is, and for any other event.
+function approvals.refusal(event_id, call_id, principal)
+  if not call_id or call_id == '' then return end
+  local c = records.fields(keys.call(call_id), 'status', 'approval', 'approved_at',
+    'approval_event', 'principal')
+  if c.approval_event ~= event_id then return end
+  if c.status ~= 'queued' or not approvals.bars(c) then return 'decided' end
+  return c.principal == principal and 'own' or nil
 end
 
 return approvals

@@ -97,12 +97,12 @@ function events.taken_at(event_id)
   return timeline.last(redis.call('HGET', keys.event(event_id), 'timeline') or '', 'taken')
 end
 
--- Why an event is not answered so: `lost`, or `own` where it asks whether a call may be run that
--- the answering principal has made.
+-- Why an event is not answered so: `lost`, or as approvals.refusal has it where it asks whether a
+-- call may be run.
 function events.refusal(claim, e, reply)
   local is_open = events.is_takers(e.status) or e.status == 'dead' and not reply.value
   if not e.is_mine or not is_open then return 'lost' end
-  return approvals.is_own(claim.event_id, e.call, claim.taker) and 'own' or nil
+  return approvals.refusal(claim.event_id, e.call, claim.taker)
 end
 
 -- Settle an event with its answer, which becomes its reply.
