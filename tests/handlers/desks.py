@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bridge.configuration.server_files import read_server_files
 from bridge.configuration.servers import Server
 from bridge.formats.json_text import encode
@@ -28,6 +30,14 @@ def desk(path: Path = FOLDER, **replaced: object) -> Server:
     (server,) = read_server_files(path, ENVIRON).servers.values()
     assert server.python is not None
     return server.model_copy(update={"python": server.python.model_copy(update=replaced)})
+
+
+SERVER = desk()
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what handlers have printed."""
+    return [record.line for record in caplog.records if record.msg == "handler.output"]  # type: ignore[attr-defined]
 
 
 class Witness:

@@ -4,18 +4,14 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from bridge.configuration.servers import Server
 from bridge.handler_processes.pool import HandlerProcesses
 from bridge.n8n.outcomes import Answered, MaybeRun, NotRun, Refused
-from tests.handlers.desks import ENVIRON, KEY, Witness, call, desk
+from tests.handlers.desks import ENVIRON, KEY, SERVER, Witness, call, desk, lines
 from tests.processes import is_gone
 from tests.waiting import wait_until
-
-SERVER = desk()
 
 
 @pytest.fixture
@@ -23,11 +19,6 @@ async def processes() -> AsyncIterator[HandlerProcesses]:
     processes = HandlerProcesses(ENVIRON)
     async with processes.running({"desk": SERVER}):
         yield processes
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what handlers have printed."""
-    return [record.line for record in caplog.records if record.msg == "handler.output"]  # type: ignore[attr-defined]
 
 
 async def test_a_handler_is_called_with_what_its_types_make_of_the_arguments(
@@ -327,79 +318,3 @@ async def test_a_handler_whose_call_has_ended_asks_nobody(
     said = "the call has ended, so nobody is asked"
     await wait_until(lambda: said in lines(caplog), "it is told so")
     assert witness.asked == []
-
-
-@pytest.mark.parametrize("deed", ["have_children", "have_daemon"])
-async def test_what_handlers_have_started_ends_with_their_process(
-    tmp_path: Path, deed: str
-) -> None:
-    processes, told = HandlerProcesses(ENVIRON), tmp_path / "pids"
-    async with processes.running({"desk": SERVER}):
-        await call(processes, server=SERVER, deed=deed, value=str(told))
-        child, handlers = map(int, told.read_text().split())
-        assert not is_gone(child)
-
-    await wait_until(lambda: is_gone(child) and is_gone(handlers), "all of it has ended")
-
-
-async def test_startup_and_shutdown_are_called_once_a_process(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO, "bridge")
-    processes = HandlerProcesses(ENVIRON)
-    async with processes.running({"desk": SERVER}):
-        await asyncio.gather(*(call(processes, server=SERVER, deed="sleep") for _ in range(20)))
-
-    assert lines(caplog)[0] == "startup"
-    assert lines(caplog)[-1] == "shutdown"
-    assert [line for line in lines(caplog) if "s" in line[:1]] == ["startup", "shutdown"]
-
-
-async def test_a_process_that_is_replaced_before_it_has_started_is_shut_down_too(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO, "bridge")
-    processes = HandlerProcesses(ENVIRON)
-    async with processes.running({"desk": SERVER}):
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    assert lines(caplog) == ["startup", "shutdown"]
-
-
-async def test_a_call_of_a_process_that_does_not_start_surely_has_not_run(tmp_path: Path) -> None:
-    (tmp_path / "desk.yaml").write_text(
-        "name: desk\npython: {startup: 'mod:startup', environment: {KEY: env:DESK_KEY}}\n"
-        "workflows: {work: {kind: python, handler: 'mod:work', description: Works.}}\n"
-    )
-    code = (
-        "import os\nasync def work(): ...\n"
-        "async def startup() -> None: raise OSError('no disk ' + os.environ['KEY'])\n"
-    )
-    (tmp_path / "mod.py").write_text(code)
-    server: Server = desk(tmp_path)
-    processes = HandlerProcesses(ENVIRON)
-    async with processes.running({"desk": server}):
-        outcome = await call(processes, server=server)
-
-    assert isinstance(outcome, NotRun)
-    assert "startup failed: OSError: no disk [secret]" in outcome.reason
-
-
-async def test_shutdown_may_take_longer_than_a_loop_may_stand_still(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "bridge")
-    (tmp_path / "desk.yaml").write_text(
-        "name: desk\npython: {shutdown: 'mod:shutdown', stall: 0.5s}\n"
-        "workflows: {work: {kind: python, handler: 'mod:work', description: Works.}}\n"
-    )
-    (tmp_path / "mod.py").write_text(
-        "import asyncio\nasync def work() -> int: return 1\n"
-        "async def shutdown():\n    await asyncio.sleep(1.5)\n    print('shut down')\n"
-    )
-    server, processes = desk(tmp_path), HandlerProcesses(ENVIRON)
-    async with processes.running({"desk": server}):
-        assert await call(processes, server=server) == Answered(1)
-
-    assert lines(caplog) == ["shut down"]
