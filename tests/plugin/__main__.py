@@ -38,7 +38,9 @@ def main(wakes: int, kills: int, keep: Path | None) -> None:
         click.echo(MISSING, err=True)
         sys.exit(2)
     with contextlib.ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plugin-")))
+        # A session that was killed may still write when all is over.
+        ours = tempfile.TemporaryDirectory(prefix="plugin-", ignore_cleanup_errors=True)
+        folder = keep or Path(stack.enter_context(ours))
         folder.mkdir(parents=True, exist_ok=True)
         try:
             is_good = asyncio.run(try_plugin(str(claude), folder.resolve(), wakes, kills))
