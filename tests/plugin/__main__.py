@@ -38,9 +38,7 @@ def main(wakes: int, kills: int, keep: Path | None) -> None:
         click.echo(MISSING, err=True)
         sys.exit(2)
     with contextlib.ExitStack() as stack:
-        # A session that was killed may still write when all is over.
-        ours = tempfile.TemporaryDirectory(prefix="plugin-", ignore_cleanup_errors=True)
-        folder = keep or Path(stack.enter_context(ours))
+        folder = keep or Path(stack.enter_context(_folder()))
         folder.mkdir(parents=True, exist_ok=True)
         try:
             is_good = asyncio.run(try_plugin(str(claude), folder.resolve(), wakes, kills))
@@ -48,6 +46,11 @@ def main(wakes: int, kills: int, keep: Path | None) -> None:
             click.echo(f"FAULT {error}")
             is_good = False
     sys.exit(not is_good)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that goes in the end; a killed session may still write into it then."""
+    return tempfile.TemporaryDirectory(prefix="plugin-", ignore_cleanup_errors=True)
 
 
 async def try_plugin(claude: str, folder: Path, wakes: int, kills: int) -> bool:
