@@ -116,6 +116,14 @@ def read_server_files(
     return ServerFiles(servers, frozenset(variables.used), told, tuple(files), secrets)
 
 
+def variables_named(path: Path, environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the names that files take from the environment, set or not, without reading more."""
+    variables = Variables(environ)
+    for document in _documents_at(path, None, []):
+        variables.fill(document.value)
+    return frozenset(variables.used)
+
+
 def _documents_at(path: Path, draft: str | None, findings: list[Finding]) -> Iterator[Document]:
     try:
         files = sorted(_files_in(path)) if path.is_dir() else [path]

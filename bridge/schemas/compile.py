@@ -174,12 +174,7 @@ def faults_in_schema(schema: Mapping[str, Any]) -> tuple[Fault, ...]:
         if known is None:
             return (Fault("/$schema", f"is no dialect that is known here: {_KNOWN}"),)
         dialect = known
-    metaschema = jsonschema_rs.validator_for(
-        {"$schema": dialect, "$ref": dialect},
-        formats={"regex": is_pattern},
-        validate_formats=True,
-        offline=True,
-    )
+    metaschema = _metaschema(dialect)
     # A metaschema of 2020-12 is several in one, and each of them names the same fault.
     unsound = dict.fromkeys(
         Fault(fault.pointer, f"is no JSON Schema: {in_words(fault, schema)}")
@@ -187,6 +182,16 @@ def faults_in_schema(schema: Mapping[str, Any]) -> tuple[Fault, ...]:
         for fault in fault_of(error, schema)
     )
     return tuple(unsound) or tuple(_bad_references(schema)) or tuple(_uncompilable(schema))
+
+
+@functools.cache
+def _metaschema(dialect: str) -> Validator:
+    return jsonschema_rs.validator_for(
+        {"$schema": dialect, "$ref": dialect},
+        formats={"regex": is_pattern},
+        validate_formats=True,
+        offline=True,
+    )
 
 
 def unbounded_patterns(schema: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

@@ -18,7 +18,13 @@ from bridge.configuration.demo import as_up_sees_to
 from bridge.configuration.findings import Finding, Severity, anywhere
 from bridge.configuration.load import faults_between, is_reachable_by, short_in_settings
 from bridge.configuration.rules import OF_STARTS, SECRET_SHORT, SETTING_WRONG
-from bridge.configuration.server_files import TO_FOLLOW, ServerFile, ServerFiles, read_server_files
+from bridge.configuration.server_files import (
+    TO_FOLLOW,
+    ServerFile,
+    ServerFiles,
+    read_server_files,
+    variables_named,
+)
 from bridge.configuration.settings import Settings, servers_dir_of
 from bridge.errors import ConfigurationError
 
@@ -64,8 +70,7 @@ def with_all_set(path: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     So files can be checked where their secrets are not at hand. No two secrets are the same.
     """
     seen = as_up_sees_to(environ)
-    files = read_server_files(path, seen)
-    named = files.variables | read_alert_file(seen, files).variables | frozenset(TO_FOLLOW)
+    named = variables_named(path, seen) | read_alert_file(seen).variables | frozenset(TO_FOLLOW)
     lacking = [name for name in named if not seen.get(name, "").strip()]
     return {**environ, **{name: _made_up(name) for name in lacking}}
 
@@ -88,7 +93,8 @@ def report(path: Path, environ: Mapping[str, str], *, counts_tokens: bool = True
     """
     seen = as_up_sees_to(environ)
     files = read_server_files(path, seen)
-    beside = read_server_files(servers_dir_of(environ), environ)
+    usual = servers_dir_of(environ)
+    beside = files if path == usual else read_server_files(usual, environ)
     alerts = read_alert_file(seen, files, beside)
     costs = costs_of(files.servers.values()) if counts_tokens else NOT_COUNTED
     known = files.variables | beside.variables | alerts.variables
