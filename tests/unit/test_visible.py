@@ -18,6 +18,7 @@ from bridge.formats.visible import visible
         ("\u2066a\u2069\u200b\ufeff\u00ad", "\\u2066a\\u2069\\u200b\\ufeff\\u00ad"),
         ("\x1b[2J\x07\r\x00\x7f\x9b", "\\u001b[2J\\u0007\\r\\u0000\\u007f\\u009b"),
         ("a\u2028b\u2029c\ud800", "a\\u2028b\\u2029c\\ud800"),
+        ("a\u3164b\u034fc", "a\\u3164b\\u034fc"),
         ("\U000e0041tag", "\\udb40\\udc41tag"),
     ],
 )
