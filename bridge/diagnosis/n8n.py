@@ -1,5 +1,6 @@
 """n8n: whether it is where the settings say, answers webhooks, and takes the key to its API."""
 
+import asyncio
 import contextlib
 import json
 import secrets
@@ -23,6 +24,8 @@ from bridge.errors import BridgeError, InvalidError
 from bridge.n8n.api import N8nApi
 from bridge.n8n.reply_address import ReplyAddresses
 
+ANSWERS_S = 10.0
+"""How long its API may take for all that it is asked."""
 NOBODY = 2_147_483_647
 """An execution that there is not: the last number that n8n's database can hold."""
 
@@ -84,10 +87,11 @@ async def check_n8n_key(
         )
         return
     try:
-        async with N8nApi(url, key.get_secret_value()) as api:
+        async with asyncio.timeout(ANSWERS_S), N8nApi(url, key.get_secret_value()) as api:
             statuses = {scope: await api.status_of(path) for scope, path in SCOPES.items()}
-    except BridgeError as error:
-        yield passed_over("n8n.api", "n8n API", str(error))
+    except (BridgeError, TimeoutError) as error:
+        said = str(error) or f"n8n at {url} did not answer within {ANSWERS_S:g} s"
+        yield passed_over("n8n.api", "n8n API", said)
         return
     yield _of_statuses(statuses, follows=_follows_executions(servers))
 

@@ -52,8 +52,8 @@ def create_app(standin: Standin) -> Starlette:
         at("/api/v1/executions/{execution_id}", api.execution, "GET"),
         at("/api/v1/workflows", api.workflows, "GET"),
         at("/api/v1/workflows/{workflow_id}", api.workflow, "GET"),
-        at("/healthz", healthy, "GET"),
-        at("/healthz/readiness", healthy, "GET"),
+        at("/.well-known/oauth-authorization-server", itself, "GET"),
+        *(at(path, healthy, "GET") for path in ("/healthz", "/healthz/readiness")),
     ]
     control_routes = [
         at("/standin/requests", control.requests, "GET"),
@@ -119,6 +119,11 @@ async def misordered(_request: Request, error: Exception) -> Response:
 async def healthy(_standin: Standin, _request: Request) -> Response:
     """Report that the stand-in is ready."""
     return answers.answered({"status": "ok"})
+
+
+async def itself(_standin: Standin, request: Request) -> Response:
+    """Return the address by which it is known, as n8n does where its OAuth is described."""
+    return answers.answered({"issuer": str(request.base_url).rstrip("/")})
 
 
 async def nowhere(_standin: Standin, request: Request) -> Response:

@@ -9,7 +9,7 @@ import click
 from tests.recordings.cast import Cast
 from tests.recordings.picture import svg
 from tests.recordings.scenes import SCENES, Scene
-from tests.recordings.terminal import terminal
+from tests.recordings.terminal import READ_REPORT_S, terminal
 
 COLUMNS = 110
 FOLDER = Path(__file__).parents[2] / "docs" / "recordings"
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "recordings"
 def main(names: tuple[str, ...]) -> None:
     """Record the scenes NAMES, or all of them."""
     for name in names or SCENES:
-        cast = asyncio.run(recorded(SCENES[name])).scrubbed()
+        cast = asyncio.run(recorded(SCENES[name])).shortened(READ_REPORT_S).scrubbed()
         cast.write(FOLDER / f"{name}.cast")
         (FOLDER / f"{name}.svg").write_text(svg(cast))
         click.echo(f"written: docs/recordings/{name}.cast and {name}.svg")

@@ -77,6 +77,16 @@ class Cast:
         """The lines that were typed."""
         return "".join(each.text for each in self.moments if each.kind == "i").split("\n")
 
+    def shortened(self, longest_s: float) -> Self:
+        """Return the same with no wait in it longer than that: a busy machine is nothing to see."""
+        moments: list[Moment] = []
+        saved_s = before_s = 0.0
+        for each in self.moments:
+            saved_s += max(each.at_s - before_s - longest_s, 0)
+            before_s = each.at_s
+            moments.append(replace(each, at_s=each.at_s - saved_s))
+        return replace(self, moments=moments)
+
     def scrubbed(self) -> Self:
         """Return the same with each token made unreadable; nothing moves, for the length stays.
 

@@ -15,6 +15,7 @@ from tests.recordings.__main__ import FOLDER
 from tests.recordings.cast import OF_A_MACHINE, Cast, Moment
 from tests.recordings.picture import svg
 from tests.recordings.scenes import ANSWERS, SCENES
+from tests.recordings.terminal import READ_REPORT_S
 
 PAGE = FOLDER.with_suffix(".md").read_text()
 
@@ -52,6 +53,16 @@ def test_every_command_that_is_typed_is_one_that_there_is(
         command, found, words = commands.resolve_command(of_all, line)
         assert found is not None
         found.make_context(command, words, parent=of_all)
+
+
+def test_no_wait_is_longer_than_it_takes_to_read_a_screen() -> None:
+    moments = [Moment(0.5, "o", "a"), Moment(90.5, "o", "b"), Moment(91.5, "i", "c")]
+    cast = Cast("of a test", 80, 24, moments).shortened(4)
+
+    assert [each.at_s for each in cast.moments] == [0.5, 4.5, 5.5]
+    for name in SCENES:
+        read = Cast.read(FOLDER / f"{name}.cast")
+        assert read.shortened(READ_REPORT_S + 0.1) == read
 
 
 def test_a_token_is_made_unreadable_where_it_stands_and_a_path_refused() -> None:

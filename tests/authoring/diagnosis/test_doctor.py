@@ -360,6 +360,24 @@ async def test_an_n8n_that_writes_itself_as_what_replies_may_not_go_to_is_named(
     assert (after["severity"], after["remedy"]) == ("ok", "")
 
 
+async def test_an_n8n_that_never_answers_is_named_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.diagnosis.checks.ANSWER_S", 0.5)
+    monkeypatch.setattr("bridge.diagnosis.n8n.ANSWERS_S", 0.5)
+    async with raw_server(None) as silent:
+        place.environ["BRIDGE_N8N_URL"] = silent.url
+        found = await place.findings()
+
+    (named,) = wrong_in(found)
+    assert (named["id"], named["sentence"]) == (
+        "n8n.unreachable",
+        "it cannot be reached: no answer came in time",
+    )
+    said = {each["id"]: each["sentence"] for each in found}["n8n.api"]
+    assert said == f"n8n at {silent.url} did not answer within 0.5 s"
+
+
 async def test_https_where_no_tls_is_spoken_is_named(place: Place) -> None:
     def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
