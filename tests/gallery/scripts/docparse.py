@@ -4,9 +4,13 @@ import asyncio
 import base64
 import json
 from runpy import run_path
+from typing import Any
+
+from mcp.client import Client
 
 from tests.claude import sentence, use
 from tests.gallery.stage import Scene, reply, take
+from tests.journeys import end_of
 from tests.waiting import wait_until
 
 PATH = "examples/docparse/document"
@@ -20,7 +24,7 @@ async def play(scene: Scene) -> None:
         taken = await take(client, "document-received")
         url = taken["payload"]["url"]
         assert (await use(client, "describe_document", url=url))["pages_total"] == 4
-        document = await use(client, "parse_document", url=url, pages="2-3")
+        document = await parsed(client, url=url, pages="2-3")
         antwerp, valencia = document["pages"]
         assert antwerp["headings"] == ["2. Antwerp"]
         assert "handled 2004 containers in the last quarter" in antwerp["text"]
@@ -39,7 +43,7 @@ async def play(scene: Scene) -> None:
         # The PDFs in the folder, and the one that cannot be read.
         paths = (await use(client, "list_documents"))["paths"]
         assert "terminals.pdf" in paths
-        locked = await client.call_tool("parse_document", {"path": "locked.pdf"})
+        locked = await client.call_tool("describe_document", {"path": "locked.pdf"})
         assert locked.is_error
         assert "is encrypted: send one without a password" in sentence(locked)
 
@@ -64,3 +68,12 @@ async def play(scene: Scene) -> None:
             text += part["result"]
             offset = part.get("next_offset")
         assert len(json.loads(text)["pages"]) == LONG
+
+
+async def parsed(client: Client, **arguments: Any) -> dict[str, Any]:
+    """Parse a document, and come back for the result where it takes longer than a second."""
+    told = await use(client, "parse_document", **arguments)
+    if "call_id" not in told:
+        return told
+    result: dict[str, Any] = (await end_of(client, told["call_id"]))["result"]
+    return result
