@@ -16,6 +16,7 @@ SECRET_CHARS = 4
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"env:(\S+)")
+_UNCLOSED = re.compile(r"(?<!\$)\$\{[A-Za-z_]\w*(?!\w|[^{}]*\})")
 _REFERENCE = re.compile(r"(\$?)\$\{([^{}]*)\}")
 
 
@@ -91,6 +92,10 @@ class Variables:
             value = self._look_up(secret[1]).strip("\r\n")
             self._secret.add(secret[1])
             return FromEnvironment(secret[1], value)
+        if found := _UNCLOSED.search(text):
+            raise LookupError(
+                f"has {found[0]} without a closing }}: add it, or write $${{ for a text"
+            )
         return _REFERENCE.sub(
             lambda found: found[0][1:] if found[1] else self._look_up(found[2]), text
         )
