@@ -4,7 +4,7 @@ On purpose:
 1. Every client is told of them, whether it declares the extension or not, for the list of tools is
    the same for everyone with the same rights; who has no use for `_meta.ui` leaves it.
 2. No page has a right that Claude has not. To a server the call of a tool that a page makes is one
-   of Claude's, and whether a tool is kept from the model is for the host to see to (decision 78).
+   of Claude's, and whether a tool is kept from the model is for the host to see to (decision 73).
 
 Source: SEP-1865, 2026-01-26.
 """
