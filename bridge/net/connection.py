@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import select
 import termios
 from collections.abc import Awaitable, Callable, Container
 from typing import Any, Literal
@@ -32,7 +33,6 @@ PROXIED = (
 )
 """What proxies say of themselves: RFC 9110, 7.6.3; RFC 7239; what their documents name."""
 
-
 Rest = Callable[[Send], Awaitable[None]]
 """Sends what is left of a response whose head is out."""
 
@@ -51,8 +51,9 @@ class Connection(asyncio.Transport):
 
     How much the peer has acknowledged can be measured only while the socket is open. So it is
     measured once more in the moment that the peer closes in good order (FIN); of a connection that
-    ends otherwise (RST, time-out) nothing is known to have been taken; `is_sent_whole` says whether
-    all had left this system by then.
+    ends otherwise (RST, time-out) nothing is known to have been taken, from the moment on that the
+    system knows of it: a process that stood still hears of that after its timers. `is_sent_whole`
+    says whether all had left this system by then.
 
     `close` lets the other side read what was written: to close with bytes unread makes the system
     send a reset, which destroys the answer on its way. So where the protocol must linger, writing
@@ -164,6 +165,15 @@ class Connection(asyncio.Transport):
         """Report whether nobody has closed it."""
         return not self._is_over and not self._transport.is_closing()
 
+    def is_reset(self) -> bool:
+        """Report whether the system knows that it is broken, heard of or not (poll(2), POLLERR)."""
+        found = select.poll()
+        try:
+            found.register(self._transport.get_extra_info("socket").fileno(), 0)
+            return any(state & select.POLLERR for _, state in found.poll(0))
+        except (OSError, ValueError):  # it is closed on this side
+            return False
+
     def acknowledged_bytes(self) -> int:
         """Return how many of the bytes written the peer's system is known to have.
 
@@ -171,7 +181,7 @@ class Connection(asyncio.Transport):
         what has left this process counts as taken.
         """
         self._write_head()
-        if self._is_over or self._transport.is_closing():
+        if self._is_over or self._transport.is_closing() or self.is_reset():
             return self._taken_bytes
         unacknowledged_bytes = self._queued_bytes(termios.TIOCOUTQ)
         waiting_bytes = self._transport.get_write_buffer_size() + unacknowledged_bytes

@@ -123,6 +123,18 @@ async def test_of_a_connection_that_is_reset_nothing_is_known_to_be_taken() -> N
         assert not connection.has_taken(len(b"answer"))
 
 
+async def test_a_reset_counts_from_the_moment_on_that_the_system_knows_of_it() -> None:
+    async with connected(closing=True) as (transport, peer):
+        connection = connection_on(transport)
+        connection.write(b"answer")
+        await wait_until(connection.is_taken, "all is taken")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        peer.close()
+        # Nothing is awaited here: this process stands still, as it were, and has heard of nothing.
+        assert not connection.is_broken
+        assert not connection.has_taken(len(b"answer"))
+
+
 async def test_its_end_is_told_once_and_only_to_who_still_wants_to_know() -> None:
     told: list[str] = []
 
