@@ -382,9 +382,8 @@ class WatchedAnswer(Response):
         await send(_part(b""))  # waits until the connection has room again
         is_taken = connection is not None and await _is_taken_in_time(connection)
         await send(_part(self.body[-1:]))
-        if not is_taken or connection is None:
-            return False
-        return connection.is_open() and not connection.is_reset()
+        stands = connection and connection.is_open() and not connection.is_reset()
+        return bool(is_taken and stands)
 
 
 def _part(content: bytes | memoryview) -> dict[str, object]:
