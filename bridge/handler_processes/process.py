@@ -35,6 +35,9 @@ DUMP_S = 1.0
 SWEEP_S = 5.0
 """How long it may take to end all that it has started."""
 
+KILLED_S = 1.0
+"""How long the system may take to tell of the end of what was killed."""
+
 BEATS = 10
 """So many pings are left unanswered before it counts as standing still."""
 
@@ -165,12 +168,10 @@ class HandlerProcess:
         """Wait for its end, which comes when our end of the channel is closed, cancelled or not."""
         if self._process is None:
             return
-        now = asyncio.get_running_loop().time
-        ended, until = asyncio.create_task(self._process.wait()), now() + SWEEP_S
-        while not ended.done() and now() < until:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({ended}, timeout=until - now())
+        ended = asyncio.create_task(self._process.wait())
+        await _wait_even_if_cancelled(ended, SWEEP_S)
         self._kill_group()
+        await _wait_even_if_cancelled(ended, KILLED_S)
 
     def _kill_group(self) -> None:
         """End what is left of it where its guard was hindered."""
@@ -233,3 +234,11 @@ def _ended_by(status: int) -> str:
         return f"ended by itself, with status {status}"
     name = signal_name(status)
     return f"was killed ({name}), as when memory runs out" if status == -9 else f"crashed ({name})"
+
+
+async def _wait_even_if_cancelled(task: asyncio.Task[int], within_s: float) -> None:
+    now = asyncio.get_running_loop().time
+    until = now() + within_s
+    while not task.done() and now() < until:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=until - now())

@@ -58,9 +58,10 @@ def serve(end: socket.socket) -> None:
 
 
 async def _serve_and_exit(end: socket.socket) -> None:
-    leave = asyncio.get_running_loop().call_soon
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(HandlerThreads())
     # A fork that a handler lets go on would take messages for itself: it ends at its first `await`.
-    os.register_at_fork(after_in_child=lambda: leave(os._exit, 1))
+    os.register_at_fork(after_in_child=lambda: loop.call_soon(os._exit, 1))
     status = 1
     try:
         status = await serve_to_the_end(end)
@@ -73,7 +74,6 @@ async def _serve_and_exit(end: socket.socket) -> None:
 async def serve_to_the_end(end: socket.socket) -> int:
     """Serve the worker at the other end until it is done; return the exit status."""
     channel = await HandlerChannel.over(end)
-    asyncio.get_running_loop().set_default_executor(HandlerThreads())
     with contextlib.closing(channel):
         messages = channel.messages()
         asked, _ = await anext(messages)

@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bridge.handlers.channel import BrokenChannelError, HandlerChannel, Head
 from bridge.handlers.describing import describe
 from bridge.handlers.inlining import inlined
 from bridge.handlers.serving import serve_to_the_end
+from bridge.handlers.threads import HandlerThreads
 from tests.handlers.desks import FOLDER
 from tests.handlers.wrong_handlers import WRONG
 
@@ -174,6 +176,17 @@ async def test_a_handler_that_is_cancelled_before_it_begins_ends_too() -> None:
         assert await worker.heard() == ({"end": 1}, b"")
 
 
+@pytest.fixture
+async def _threads_of_handlers() -> AsyncIterator[None]:
+    """Have this loop's work done in threads as in a process of handlers, for one test."""
+    loop = asyncio.get_running_loop()
+    with HandlerThreads() as threads:
+        loop.set_default_executor(threads)
+        yield
+        loop.set_default_executor(ThreadPoolExecutor())
+
+
+@pytest.mark.usefixtures("_threads_of_handlers")
 async def test_a_cancelled_handler_has_not_ended_before_its_threads_have() -> None:
     async with worker_of() as worker:
         await worker.heard()

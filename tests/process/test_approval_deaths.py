@@ -110,6 +110,15 @@ class Desk:
         claim = {"event_id": event_id, "lease": taken["lease"]}
         await use(self.bob, "reply_to_event", **claim, reply=reply)
 
+    @contextlib.asynccontextmanager
+    async def paused(self, *workflows: str) -> AsyncIterator[None]:
+        """Let nothing of these be sent meanwhile: who dies then would have interrupted it."""
+        for each in workflows:
+            await self.operate("POST", f"/pauses/{SERVER}/{each}")
+        yield
+        for each in workflows:
+            await self.operate("DELETE", f"/pauses/{SERVER}/{each}")
+
     async def die(self, worker: Child) -> None:
         assert await worker.ended() == -signal.SIGKILL
 
@@ -173,9 +182,14 @@ async def connected(bridge: Bridge) -> AsyncIterator[Desk]:
 async def ends(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, End]]:
     """Have processes die around approvals, each over a call of its own; then let others work."""
     async with open_desk(tmp_path_factory.mktemp("bridge")) as desk:
-        ids = await webs_die(desk) | await workers_die(desk)
+        async with desk.paused("guarded", "by_user", "by_hook"):
+            ids = await webs_die(desk) | await workers_die(desk)
+        worker = await desk.bridge.add_worker()
+        ends = {name: await desk.end(name, call_id) for name, call_id in ids.items()}
+        worker.kill()
+        ids = await workers_die_before_they_send(desk)
         await desk.bridge.add_worker()
-        yield {name: await desk.end(name, call_id) for name, call_id in ids.items()}
+        yield ends | {name: await desk.end(name, call_id) for name, call_id in ids.items()}
 
 
 async def webs_die(desk: Desk) -> dict[str, str]:
@@ -247,6 +261,12 @@ async def workers_die(desk: Desk) -> dict[str, str]:
         await desk.die(await desk.bridge.add_worker(point))
     for each in unanswered:
         await desk.answered(ids[each], YES)
+    return ids
+
+
+async def workers_die_before_they_send(desk: Desk) -> dict[str, str]:
+    """Have workers die that have begun with what was approved."""
+    ids = {}
     for point in ("call-leased", "call-connected"):
         worker = await desk.bridge.add_worker(point)
         ids[point] = await desk.start("guarded", point)

@@ -116,7 +116,7 @@ FAULTS: dict[str, tuple[Make, tuple[str, ...], str]] = {
     "a server file that is no UTF-8": (
         servers(b"name: \xff"),
         (*STARTING, "check"),
-        "s.yaml:1: the file cannot be read: it must be UTF-8",
+        "the file is not in UTF-8 from here on: save it as UTF-8",
     ),
     "a folder for a server file": (
         servers(None),

@@ -129,7 +129,7 @@ async def test_what_doctor_finds_wrong_stands_there_with_its_remedy_and_age(redi
         page = await desk.show("")
         others = await desk.show("")
     assert "for the first time" in first
-    assert "it cannot be reached (ConnectError)" in page
+    assert "it cannot be reached: nothing listens there" in page
     assert "Start n8n, or mend BRIDGE_N8N_URL" in page
     assert "ago, as <code>n8n-bridge doctor</code> does" in others
 
