@@ -18,7 +18,7 @@ from tests.soak.soak import STDIO, Load, Soak, soaking
 from tests.soak.verdict import ALLOWED, grown, growth, too_slow
 
 SHORT = Load(seconds=8, events=6, calls=6)
-LEAKS_A_SECOND = 10
+LEAKS_A_SECOND = 30
 
 
 def noisy(level: float, rise: float, samples: int = 360) -> list[float]:
